@@ -1,0 +1,98 @@
+"""What a plugin author imports. Every name is loaded when it is first asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.analysis.crossover import Crossing, Location, Pair, locate
+    from harness.contracts import (
+        BuildContext,
+        Compiled,
+        Cost,
+        Dataset,
+        ExportContext,
+        Heads,
+        LoadContext,
+        Options,
+        Projector,
+        Provenance,
+        Runtime,
+        Source,
+        SourceContext,
+        TrainContext,
+        Trainer,
+        TrainingReport,
+    )
+    from harness.errors import (
+        ContenderError,
+        DataError,
+        HarnessError,
+        OfferError,
+        ParityError,
+        ResourceError,
+        TrainingError,
+        UserError,
+    )
+    from harness.hookspecs import hookimpl
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "harness.analysis.crossover": ("Crossing", "Location", "Pair", "locate"),
+    "harness.contracts": (
+        "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
+        "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
+    ),
+    "harness.errors": (
+        "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
+        "UserError",
+    ),
+    "harness.hookspecs": ("hookimpl",),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BuildContext",
+    "Compiled",
+    "ContenderError",
+    "Cost",
+    "Crossing",
+    "DataError",
+    "Dataset",
+    "ExportContext",
+    "HarnessError",
+    "Heads",
+    "LoadContext",
+    "Location",
+    "OfferError",
+    "Options",
+    "Pair",
+    "ParityError",
+    "Projector",
+    "Provenance",
+    "ResourceError",
+    "Runtime",
+    "Source",
+    "SourceContext",
+    "TrainContext",
+    "Trainer",
+    "TrainingError",
+    "TrainingReport",
+    "UserError",
+    "__version__",
+    "hookimpl",
+    "locate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name from its home (PEP 562), so that `import harness` costs next to nothing."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

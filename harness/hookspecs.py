@@ -1,0 +1,57 @@
+"""The hooks that a plugin may implement: list hooks that return offers, and notifications that return nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from harness.contracts import Projector, Runtime, Source, Trainer
+    from harness.notifications import Measured, RunFinished, RunStarted
+
+PROJECT = "crossover_harness"  # the name of pluggy's project and of the entry-point group
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def harness_sources() -> Sequence[Source]:  # type: ignore[empty-body]
+    """Sources of heads and queries."""
+
+
+@hookspec
+def harness_projectors() -> Sequence[Projector]:  # type: ignore[empty-body]
+    """Projectors: maps from queries to projections."""
+
+
+@hookspec
+def harness_trainers() -> Sequence[Trainer]:  # type: ignore[empty-body]
+    """Trainers: ways to fit a student to a teacher."""
+
+
+@hookspec
+def harness_runtimes() -> Sequence[Runtime]:  # type: ignore[empty-body]
+    """Runtimes: ways to execute a projection."""
+
+
+@hookspec
+def harness_versions() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Versions of the libraries that a result depends on, by name."""
+
+
+@hookspec
+def harness_run_started(run: RunStarted) -> None:
+    """A run begins; called in the process that schedules it."""
+
+
+@hookspec
+def harness_measured(measured: Measured) -> None:
+    """A record was written."""
+
+
+@hookspec
+def harness_run_finished(run: RunFinished) -> None:
+    """A run ended, was interrupted, or failed; its report exists."""

@@ -1,0 +1,97 @@
+"""Seconds, counts and bytes as people read and write them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.errors import UserError
+
+_SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+_BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def seconds(value: float) -> str:
+    """`0.00012` → `120 µs`: three significant digits with the unit that keeps them short."""
+    if not math.isfinite(value):
+        return "n/a"
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(value) >= scale:
+            return f"{_significant(value / scale)} {unit}"
+    return f"{_significant(value / 1e-9)} ns"
+
+
+def milliseconds(value: float) -> str:
+    """`0.00012` → `0.12`: milliseconds without a unit, for table cells whose heading carries it."""
+    return _significant(value * 1e3)
+
+
+def count(value: float) -> str:
+    """`6412` → `6,412`; from ten thousand on three significant digits: `64128` → `64,100`."""
+    if not math.isfinite(value):
+        return "n/a"
+    if abs(value) >= 10_000:
+        digits = 2 - math.floor(math.log10(abs(value)))
+        value = round(value, digits)
+    return f"{value:,.0f}"
+
+
+def ratio(value: float) -> str:
+    """`24.13` → `24.1x`."""
+    return f"{_significant(value)}x" if math.isfinite(value) else "n/a"
+
+
+def size(value: float) -> str:
+    """Bytes with a binary unit: `1234567` → `1.18 MiB`."""
+    for scale, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if abs(value) >= scale:
+            return f"{_significant(value / scale)} {unit}"
+    return f"{value:.0f} B"
+
+
+def parse_count(text: str) -> int:
+    """`"1e6"`, `"64k"`, `"6,400"` → an integer.
+
+    Raises:
+        UserError: where the text is not a whole number.
+    """
+    match = re.fullmatch(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
+    value = float(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else math.nan
+    if not math.isfinite(value) or value != int(value):
+        raise UserError(f"{text!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
+    return int(value)
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """`"1:1e6"` → `(1, 1000000)`.
+
+    Raises:
+        UserError: where it is not two ascending whole numbers joined by a colon.
+    """
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise UserError(f"{text!r} is not a range", next_step="write LOW:HIGH, such as 1:1e6")
+    bounds = parse_count(low), parse_count(high)
+    if bounds[0] >= bounds[1]:
+        raise UserError(f"the range {text!r} is empty", next_step="LOW must be smaller than HIGH")
+    return bounds
+
+
+def parse_size(text: str) -> int:
+    """`"64MB"` → bytes.
+
+    Raises:
+        UserError: where the text is not a size.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?b?)\s*", text.lower())
+    if not match or match[2] not in _BYTES:
+        raise UserError(f"{text!r} is not a size", next_step="write it as 64MB or 1GiB")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _significant(value: float) -> str:
+    """Three significant digits, never in scientific notation."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,1 @@
+"""The built-in plugins, written as a stranger would write them: each imports only the public names of `harness`."""
