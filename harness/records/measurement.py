@@ -1,0 +1,130 @@
+"""What was measured: one frozen record per cell, launch and visit, with its raw seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Record(BaseModel):
+    """Base of everything that is written: frozen; unknown keys of a newer version are kept out of the way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Failure(Record):
+    """Why a cell has no latency."""
+
+    stage: Annotated[str, Field(description="load, build, train, export, parity, warm-up, sample, audit")]
+    what: str
+    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol")] = "error"
+    signal: str | None = None
+    output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
+
+
+class Parity(Record):
+    """How far the output is from the float64 reference."""
+
+    error: Annotated[float, Field(description="largest absolute error over the reference's largest absolute value")]
+    tolerance: float
+    row_error: Annotated[float | None, Field(description="row i of a batch against the row alone, same scale")] = None
+
+
+class Sampled(Record):
+    """A series of samples of one cell in one launch, in time order."""
+
+    seconds: Annotated[tuple[float, ...], Field(description="per call, the clock's own cost already subtracted")]
+    rounds: Annotated[tuple[int, ...], Field(description="the round of each sample within the visit")]
+    positions: Annotated[tuple[int, ...], Field(description="place of the contender in the round's drawn order, from 0")]
+    started: Annotated[tuple[float, ...], Field(description="seconds since the epoch")]
+    inner_loops: int
+    overhead_seconds: Annotated[float, Field(description="of an empty call through the same code path, already subtracted")]
+
+
+class Measurement(Record):
+    """One line of measurements.jsonl: a visit of one cell in one launch."""
+
+    schema_version: int = SCHEMA_VERSION
+    key: Annotated[str, Field(description="content hash of suite part, data, cell: the same key is the same experiment")]
+    contender: str
+    heads: int
+    batch_size: int
+    purpose: Annotated[Literal["table", "search", "self-check", "regret"], Field(description="what the visit was for")]
+    leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
+    visit: Annotated[int, Field(description="number of the visit within the run; rivals of a pair share it")]
+    launch: Annotated[int, Field(description="0 explores; intervals are made of 1 and above")]
+    outcome: Literal["measured", "failed", "skipped"]
+    reason: str | None = None
+    process_id: int | None = None
+    process_started: Annotated[float | None, Field(description="seconds since the epoch")] = None
+    sampled: Sampled | None = None
+    call_seconds: Annotated[tuple[float, ...], Field(description="individually timed calls")] = ()
+    first_call_seconds: float | None = None
+    load_seconds: float | None = None
+    build_seconds: float | None = None
+    warm_up_calls: int | None = None
+    peak_rss_bytes: int | None = None
+    model_bytes: Annotated[int | None, Field(description="size of the exported artifact")] = None
+    threads: Annotated[Mapping[str, int], Field(description="as read back from each library")] = {}
+    parity: Parity | None = None
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    load_average: float | None = None
+
+    @property
+    def cell(self) -> tuple[str, int, int]:
+        """(contender, heads, batch size)."""
+        return self.contender, self.heads, self.batch_size
+
+
+def content_hash(value: Any) -> str:
+    """SHA-256 over the canonical JSON of a value, first 16 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Fidelity(Record):
+    """One line of fidelity.jsonl: a student against its teacher on held-out queries."""
+
+    schema_version: int = SCHEMA_VERSION
+    contender: str
+    heads: int
+    temperature: float
+    seed: int
+    scores: Annotated[Mapping[str, float], Field(description="mean_cosine, min_cosine, …, top1_agreement, recall_at_10, norm_error, skill")]
+    intervals: Annotated[Mapping[str, tuple[float, float]], Field(description="95 % bootstrap over queries, by score")] = {}
+    parameters: int | None = None
+    effective_heads: float | None = None
+    training_seconds: float | None = None
+    training_steps: int | None = None
+    queries: int = 0
+    failure: Failure | None = None
+    cached: bool = False
+
+
+class RunInfo(Record):
+    """run.json: what was asked, of which machine, with what."""
+
+    schema_version: int = SCHEMA_VERSION
+    suite: Mapping[str, Any]
+    suite_path: str
+    suite_digest: str
+    started: Annotated[str, Field(description="UTC, ISO 8601")]
+    finished: str | None = None
+    status: Literal["running", "complete", "interrupted", "failed"] = "running"
+    quick: bool = False
+    command: str = ""
+    machine: Mapping[str, Any] = {}
+    versions: Mapping[str, str] = {}
+    source: Annotated[Mapping[str, Any], Field(description="provenance of the heads and queries")] = {}
+    offers: Annotated[Mapping[str, Any], Field(description="origin of every offer that was used, digests of local files")] = {}
+    seed: int = 0
+    commit: str | None = None
+    warnings: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()

@@ -1,0 +1,185 @@
+"""A suite: which contenders race, over which numbers of heads and batch sizes, and what is documented about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """Base of all parts of a suite: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Use(Part):
+    """An offer of a plugin, with its options."""
+
+    use: Annotated[str, Field(description="name of the offer, as `harness plugins` lists it")]
+    options: Annotated[Mapping[str, Any], Field(description="as `harness plugins show NAME` lists them")] = {}
+
+
+class HeadsRange(Part):
+    """A range of N, swept geometrically; the search may visit any N inside it."""
+
+    low: Annotated[Positive, Field(alias="from", description="smallest N")]
+    high: Annotated[Positive, Field(alias="to", description="largest N")]
+    points: Annotated[int, Field(ge=1, le=200, description="how many N the table shows, ends included")] = 5
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> HeadsRange:
+        if self.low > self.high:
+            raise ValueError(f"the range from {self.low} to {self.high} is empty: `from` must not exceed `to`")
+        return self
+
+    def grid(self) -> tuple[int, ...]:
+        """The N of the table: distinct, ascending, both ends included."""
+        if self.low == self.high or self.points == 1:
+            return tuple(sorted({self.low, self.high}))
+        return tuple(sorted({round(n) for n in np.geomspace(self.low, self.high, self.points)}))
+
+
+class HeadsList(Part):
+    """An explicit list of N."""
+
+    values: Annotated[tuple[Positive, ...], Field(min_length=1, description="the N themselves")]
+
+    @property
+    def low(self) -> int:
+        """The smallest N."""
+        return min(self.values)
+
+    @property
+    def high(self) -> int:
+        """The largest N."""
+        return max(self.values)
+
+    def grid(self) -> tuple[int, ...]:
+        """The N, distinct and ascending."""
+        return tuple(sorted(set(self.values)))
+
+
+class Contender(Part):
+    """A projector in a runtime, perhaps trained."""
+
+    projector: Annotated[str, Field(description="name of a projector")]
+    runtime: Annotated[str, Field(description="name of a runtime")]
+    trainer: Annotated[
+        Use | None, Field(description="how the projector is trained; without it a trainable one is raced untrained")
+    ] = None
+    teacher: Annotated[str, Field(description="projector that it is trained to imitate and compared with")] = "lda"
+    options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
+    runtime_options: Annotated[Mapping[str, Any], Field(description="options of the runtime")] = {}
+    tolerance: Annotated[
+        float | None, Field(gt=0, description="of parity, relative to the largest reference value; the runtime's own if absent")
+    ] = None
+    heads: Annotated[HeadsRange | HeadsList | None, Field(description="N at which it takes part; all of the sweep if absent")] = None
+
+
+class Requires(Part):
+    """What a challenger's output must reach, against the teacher on held-out queries, for a crossover to count."""
+
+    cosine: Annotated[float | None, Field(ge=-1, le=1, description="mean cosine")] = None
+    top1_agreement: Annotated[float | None, Field(ge=0, le=1, description="share of queries with the same first answer")] = None
+    recall_at_10: Annotated[float | None, Field(ge=0, le=1, description="overlap of the first ten answers")] = None
+    skill: Annotated[float | None, Field(le=1, description="1 - (1 - cosine) / (1 - cosine of the constant student)")] = None
+
+
+class Race(Part):
+    """Two contenders and the range over which their crossover is sought."""
+
+    name: Name
+    baseline: Annotated[str, Field(description="contender expected to lead at small N")]
+    challenger: Annotated[str, Field(description="contender expected to lead at large N")]
+    heads: Annotated[HeadsRange | None, Field(description="range of N; the sweep's if absent")] = None
+    batch_sizes: Annotated[tuple[Positive, ...] | None, Field(min_length=1, description="the sweep's if absent")] = None
+    search: Annotated[Literal["adaptive", "grid"] | None, Field(description="the suite's if absent")] = None
+    requires: Annotated[Requires | None, Field(description="fidelity below which a crossover does not count")] = None
+    threshold: Annotated[float | None, Field(gt=0, description="relative change that `harness compare` calls a regression")] = None
+
+
+class Measurement(Part):
+    """How times are taken."""
+
+    launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
+    rounds: Annotated[int, Field(ge=1, description="paired samples per cell and launch in the table")] = 4
+    min_sample_seconds: Annotated[float, Field(gt=0, description="shortest timed sample, in seconds")] = 0.004
+    max_warm_up_seconds: Annotated[float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")] = 2.0
+    deadline_seconds: Annotated[float, Field(gt=0, description="longest a cell may take before it is given up, in seconds")] = 120.0
+    cache: Annotated[Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")] = "warm"
+    input_batches: Annotated[int, Field(ge=1, description="distinct batches that the calls rotate among")] = 4
+    latency_calls: Annotated[int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")] = 50
+    memory_limit_bytes: Annotated[int | None, Field(ge=2**26, description="address space of a child process; none if absent")] = None
+    models_in_memory_bytes: Annotated[int, Field(ge=2**20, description="models a worker keeps loaded")] = 2**30
+    self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = True
+
+
+class Search(Part):
+    """How crossovers are sought."""
+
+    method: Annotated[Literal["adaptive", "grid"], Field(description="adaptive visits the N that tell most")] = "adaptive"
+    precision: Annotated[float, Field(gt=0, lt=1, description="half-width wanted, relative to N*")] = 0.05
+    confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
+    budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
+    budget_seconds: Annotated[float | None, Field(gt=0, description="seconds for the whole run")] = None
+    use_steps: Annotated[bool, Field(description="tell the search where projectors say that their cost jumps")] = True
+
+
+class Figure(Part):
+    """A documented figure about a race at one batch size."""
+
+    race: Annotated[str, Field(description="name of the race that measures it")]
+    batch_size: Positive
+    heads: Annotated[Positive | None, Field(description="N at which the slowdown was documented")] = None
+    slowdown: Annotated[float | None, Field(gt=0, description="challenger over baseline, per query")] = None
+    crossover: Annotated[Positive | None, Field(description="N* as documented")] = None
+    crossover_is: Annotated[Literal["about", "above"], Field(description="'above': documented as a lower bound")] = "about"
+    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = None
+
+
+class Documented(Part):
+    """Figures that somebody published, to be compared with what is measured."""
+
+    source: Annotated[str, Field(description="where they stand")]
+    figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
+    fidelity: Annotated[Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")] = {}
+
+
+class Suite(Part):
+    """A whole suite file."""
+
+    name: Name
+    description: str = ""
+    plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
+    source: Annotated[Use, Field(description="where heads and queries come from")]
+    seed: Annotated[int, Field(ge=0, description="of everything random")] = 0
+    training_seeds: Annotated[tuple[int, ...], Field(min_length=1, description="students are trained once per seed")] = (0,)
+    threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+    heads: Annotated[HeadsRange | HeadsList, Field(description="the sweep over N")]
+    batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
+    contenders: Annotated[Mapping[Name, Contender], Field(min_length=1)]
+    races: tuple[Race, ...] = ()
+    measurement: Measurement = Measurement()
+    search: Search = Search()
+    documented: Documented | None = None
+    fidelity: Annotated[bool, Field(description="score trained contenders on held-out queries at the N of the sweep")] = True
+
+    def race(self, name: str) -> Race:
+        """The race of this name.
+
+        Raises:
+            KeyError: where there is none.
+        """
+        for race in self.races:
+            if race.name == name:
+                return race
+        raise KeyError(name)

@@ -1,0 +1,106 @@
+"""The cells of a suite: every contender, N and B that is to be measured, and the races to be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.suite.schema import Contender, HeadsList, HeadsRange, Race, Suite
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Cell:
+    """One contender at one number of heads and one batch size."""
+
+    contender: str
+    heads: int
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A cell that will not run, and why."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """A race at one batch size: what one search answers."""
+
+    race: str
+    baseline: str
+    challenger: str
+    batch_size: int
+    low: int
+    high: int
+    method: str = "adaptive"
+    steps: tuple[int, ...] = ()  # largest N before each known jump of a rival's cost
+
+    @property
+    def label(self) -> str:
+        """How progress and errors name it."""
+        return f"{self.race} at batch {self.batch_size}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a suite asks for, spelled out."""
+
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skipped, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by contender
+
+
+def sweep(suite: Suite, steps: Mapping[str, tuple[int, ...]] | None = None, limit: int | None = None) -> Sweep:
+    """Spells a suite out.
+
+    Args:
+        suite: the suite.
+        steps: for each contender the N before each jump of its cost.
+        limit: the largest N that the source gives, or None.
+    """
+    known = dict(steps or {})
+    cells: list[Cell] = []
+    skipped: list[Skipped] = []
+    for name, contender in suite.contenders.items():
+        for heads in suite.heads.grid():
+            reason = _why_not(contender, heads, limit)
+            for batch_size in suite.batch_sizes:
+                cell = Cell(contender=name, heads=heads, batch_size=batch_size)
+                if reason:
+                    skipped.append(Skipped(cell=cell, reason=reason))
+                else:
+                    cells.append(cell)
+    legs = [leg for race in suite.races for leg in _legs(suite, race, known, limit)]
+    return Sweep(cells=tuple(cells), skipped=tuple(skipped), legs=tuple(legs), steps=known)
+
+
+def _why_not(contender: Contender, heads: int, limit: int | None) -> str:
+    """Why a contender sits out at this N; empty where it does not."""
+    if limit is not None and heads > limit:
+        return f"the source has {limit:,} heads"
+    own = contender.heads
+    if own is not None and not own.low <= heads <= own.high:
+        return f"the contender takes part from N = {own.low:,} to {own.high:,}"
+    return ""
+
+
+def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit: int | None) -> list[Leg]:
+    """The searches of one race: one per batch size, over the range that race, contenders and source share."""
+    ranges: list[HeadsRange | HeadsList] = [race.heads or suite.heads]
+    ranges += [own for name in (race.baseline, race.challenger) if (own := suite.contenders[name].heads) is not None]
+    low = max(each.low for each in ranges)
+    high = min([each.high for each in ranges] + ([limit] if limit is not None else []))
+    if low >= high:
+        return []
+    jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
+    return [
+        Leg(
+            race=race.name, baseline=race.baseline, challenger=race.challenger, batch_size=batch_size, low=low, high=high,
+            method=race.search or suite.search.method, steps=tuple(jumps) if suite.search.use_steps else (),
+        )
+        for batch_size in race.batch_sizes or suite.batch_sizes
+    ]  # fmt: skip
