@@ -1,0 +1,120 @@
+"""Where plugins are: built-in modules, entry points of installed distributions, and local files. Nothing is imported here yet."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, distributions
+from typing import TYPE_CHECKING, Any
+
+from harness.hookspecs import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a plugin comes from."""
+
+    plugin: str  # its identity: a built-in's module, `distribution:entry point`, or `file:` and a path
+    label: str  # as a message names it
+    distribution: str = ""
+    version: str = ""
+    entry_point: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A plugin that has been found and not yet imported."""
+
+    origin: Origin
+    load: Callable[[], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """An entry point of an installed distribution."""
+
+    distribution: str
+    version: str
+    entry: EntryPoint
+
+
+def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: list[str]) -> Iterator[Candidate]:
+    """All plugins in the order in which they claim names: built-ins, distributions by name, local files as they were given.
+
+    Args:
+        built_in: names of modules.
+        plugin_files: Python files.
+        warnings: where two distributions that declare one entry-point name are told.
+    """
+    for module in built_in:
+        yield Candidate(
+            origin=Origin(plugin=module, label=f"built-in {module}"), load=partial(importlib.import_module, module)
+        )
+    entries = declared()
+    owners: dict[str, list[str]] = {}
+    for each in entries:
+        owners.setdefault(each.entry.name, []).append(each.distribution)
+    warnings.extend(
+        f"the entry point {name!r} is declared by {' and '.join(names)}; both are loaded"
+        for name, names in owners.items()
+        if len(names) > 1
+    )
+    for each in entries:
+        origin = Origin(
+            plugin=f"{each.distribution}:{each.entry.name}",
+            label=f"{each.distribution} {each.version} ({each.entry.name} = {each.entry.value})",
+            distribution=each.distribution, version=each.version, entry_point=each.entry.name,
+        )  # fmt: skip
+        yield Candidate(origin=origin, load=each.entry.load)
+    for path in plugin_files:
+        origin = Origin(plugin=file_identity(path), label=str(path), file=str(path.resolve()))
+        yield Candidate(origin=origin, load=partial(module_of, path.resolve()))
+
+
+def declared() -> list[Declared]:
+    """Entry points of the plugin group, by distribution and name; of a distribution found twice the first on the path counts."""
+    found: list[Declared] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        name = distribution.metadata["Name"] or "unnamed"
+        if name.casefold() in seen:
+            continue
+        seen.add(name.casefold())
+        entries: Iterable[EntryPoint] = distribution.entry_points.select(group=PROJECT)
+        found += [Declared(distribution=name, version=distribution.version, entry=entry) for entry in entries]
+    return sorted(found, key=lambda each: (each.distribution.casefold(), each.entry.name))
+
+
+def file_identity(path: Path) -> str:
+    """The identity of a local plugin file."""
+    return f"file:{path.resolve()}"
+
+
+def module_of(path: Path) -> ModuleType:
+    """Imports a file under a name that stays the same for the same path, so that what it defines can be found again.
+
+    Raises:
+        ImportError: where it is no Python file; and whatever the file raises.
+    """
+    name = f"harness_local_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,114 @@
+"""Remembers what the plugins answered, for as long as nothing that could change the answer has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.discovery import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+FOLDER_VARIABLE = "HARNESS_CACHE"
+
+
+def folder() -> Path:
+    """The user's cache folder of the harness; the environment variable HARNESS_CACHE names another."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("crossover-harness"))
+
+
+def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
+    """A digest of everything that an answer depends on: the interpreter, what is installed, the plugins' files, the question."""
+    parts = [
+        sys.version, sys.prefix, sorted(sys.path), sorted(_installed()), sorted(_states(_packages())), asked,
+        [_content(path) for path in plugin_files], sorted(_states(_named_files(asked))),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def read(key: str) -> str | None:
+    """What was kept under a key, or None."""
+    try:
+        return _file(key).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def write(key: str, text: str) -> None:
+    """Keeps a text, whole or not at all; a cache that cannot be written is no error."""
+    path = _file(key)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        Path(file.name).replace(path)
+        _forget_old(path.parent)
+
+
+def _file(key: str) -> Path:
+    return folder() / "inquiries" / f"{key}.json"
+
+
+def _forget_old(place: Path, keep: int = 64) -> None:
+    """Bounds the cache: the answers used last stay."""
+    kept = sorted(place.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in kept[keep:]:
+        path.unlink(missing_ok=True)
+
+
+def _installed() -> Iterator[str]:
+    for distribution in distributions():
+        yield f"{distribution.metadata['Name']} {distribution.version}"
+
+
+def _packages() -> Iterator[Path]:
+    """The files of the harness and of every package that an entry point names: an editable one changes without a new version."""
+    names = {"harness", "harness_plugins"} | {each.entry.module.partition(".")[0] for each in declared()}
+    for name in sorted(names):
+        with contextlib.suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(name)
+            if spec is None:
+                continue
+            if spec.submodule_search_locations:
+                for place in spec.submodule_search_locations:
+                    yield from Path(place).rglob("*.py")
+            elif spec.origin:
+                yield Path(spec.origin)
+
+
+def _named_files(asked: Mapping[str, Any]) -> Iterator[Path]:
+    """Files that a source's options name: its limit depends on them."""
+    for question in asked.get("questions", ()):
+        if question.get("limit"):
+            base = Path(question["limit"]["folder"])
+            for value in question.get("options", {}).values():
+                if isinstance(value, str) and (base / value).exists():
+                    yield base / value
+
+
+def _states(paths: Iterator[Path]) -> Iterator[str]:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            state = path.stat()
+            yield f"{path} {state.st_mtime_ns} {state.st_size}"
+
+
+def _content(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return "unreadable"
