@@ -6,10 +6,31 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+
+from harness.errors import UserError
+from harness.units import parse_count
+
+
+def _count(value: Any) -> Any:
+    """Also takes a number as people write it, `64k` or `1e6` (which YAML reads as text); true and false are no numbers."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a whole number, got {str(value).lower()}")
+    if isinstance(value, str):
+        try:
+            return parse_count(value)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+    return value
+
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[
+    int,
+    BeforeValidator(_count),
+    Field(ge=1),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9][0-9_,.]*([eE][0-9]+|[kmgKMG])?$"}]}),
+]
 
 
 class Part(BaseModel):
@@ -37,7 +58,7 @@ class HeadsRange(Part):
     @model_validator(mode="after")
     def _ascends(self) -> HeadsRange:
         if self.low > self.high:
-            raise ValueError(f"the range from {self.low} to {self.high} is empty: `from` must not exceed `to`")
+            raise ValueError(f"the range from {self.low:,} to {self.high:,} is empty: `from` must not exceed `to`")
         return self
 
     def grid(self) -> tuple[int, ...]:
@@ -67,6 +88,18 @@ class HeadsList(Part):
         return tuple(sorted(set(self.values)))
 
 
+def _shape_of_heads(value: Any) -> str:
+    """Which of the two ways of giving N is meant, so that a mistake is told about that way only."""
+    if isinstance(value, HeadsList) or (isinstance(value, Mapping) and "values" in value):
+        return "list"
+    return "range"
+
+
+HeadsSweep = Annotated[
+    Annotated[HeadsRange, Tag("range")] | Annotated[HeadsList, Tag("list")], Discriminator(_shape_of_heads)
+]
+
+
 class Contender(Part):
     """A projector in a runtime, perhaps trained."""
 
@@ -78,19 +111,27 @@ class Contender(Part):
     teacher: Annotated[str, Field(description="projector that it is trained to imitate and compared with")] = "lda"
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
     runtime_options: Annotated[Mapping[str, Any], Field(description="options of the runtime")] = {}
+    scored: Annotated[bool, Field(description="score it against its teacher though it has no trainer")] = False
     tolerance: Annotated[
-        float | None, Field(gt=0, description="of parity, relative to the largest reference value; the runtime's own if absent")
+        float | None,
+        Field(gt=0, description="of parity, relative to the largest reference value; the runtime's own if absent"),
     ] = None
-    heads: Annotated[HeadsRange | HeadsList | None, Field(description="N at which it takes part; all of the sweep if absent")] = None
+    heads: Annotated[
+        HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")
+    ] = None
 
 
 class Requires(Part):
     """What a challenger's output must reach, against the teacher on held-out queries, for a crossover to count."""
 
     cosine: Annotated[float | None, Field(ge=-1, le=1, description="mean cosine")] = None
-    top1_agreement: Annotated[float | None, Field(ge=0, le=1, description="share of queries with the same first answer")] = None
+    top1_agreement: Annotated[
+        float | None, Field(ge=0, le=1, description="share of queries with the same first answer")
+    ] = None
     recall_at_10: Annotated[float | None, Field(ge=0, le=1, description="overlap of the first ten answers")] = None
-    skill: Annotated[float | None, Field(le=1, description="1 - (1 - cosine) / (1 - cosine of the constant student)")] = None
+    skill: Annotated[
+        float | None, Field(le=1, description="1 - (1 - cosine) / (1 - cosine of the constant student)")
+    ] = None
 
 
 class Race(Part):
@@ -103,7 +144,9 @@ class Race(Part):
     batch_sizes: Annotated[tuple[Positive, ...] | None, Field(min_length=1, description="the sweep's if absent")] = None
     search: Annotated[Literal["adaptive", "grid"] | None, Field(description="the suite's if absent")] = None
     requires: Annotated[Requires | None, Field(description="fidelity below which a crossover does not count")] = None
-    threshold: Annotated[float | None, Field(gt=0, description="relative change that `harness compare` calls a regression")] = None
+    threshold: Annotated[
+        float | None, Field(gt=0, description="relative change that `harness compare` calls a regression")
+    ] = None
 
 
 class Measurement(Part):
@@ -112,24 +155,39 @@ class Measurement(Part):
     launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
     rounds: Annotated[int, Field(ge=1, description="paired samples per cell and launch in the table")] = 4
     min_sample_seconds: Annotated[float, Field(gt=0, description="shortest timed sample, in seconds")] = 0.004
-    max_warm_up_seconds: Annotated[float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")] = 2.0
-    deadline_seconds: Annotated[float, Field(gt=0, description="longest a cell may take before it is given up, in seconds")] = 120.0
-    cache: Annotated[Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")] = "warm"
+    max_warm_up_seconds: Annotated[
+        float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")
+    ] = 2.0
+    deadline_seconds: Annotated[
+        float, Field(gt=0, description="longest a cell may take before it is given up, in seconds")
+    ] = 120.0
+    cache: Annotated[
+        Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")
+    ] = "warm"
     input_batches: Annotated[int, Field(ge=1, description="distinct batches that the calls rotate among")] = 4
-    latency_calls: Annotated[int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")] = 50
-    memory_limit_bytes: Annotated[int | None, Field(ge=2**26, description="address space of a child process; none if absent")] = None
+    latency_calls: Annotated[
+        int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")
+    ] = 50
+    memory_limit_bytes: Annotated[
+        int | None, Field(ge=2**26, description="address space of a child process; none if absent")
+    ] = None
     models_in_memory_bytes: Annotated[int, Field(ge=2**20, description="models a worker keeps loaded")] = 2**30
-    self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = True
+    self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = (
+        True
+    )
 
 
 class Search(Part):
     """How crossovers are sought."""
 
-    method: Annotated[Literal["adaptive", "grid"], Field(description="adaptive visits the N that tell most")] = "adaptive"
+    method: Annotated[Literal["adaptive", "grid"], Field(description="adaptive visits the N that tell most")] = (
+        "adaptive"
+    )
     precision: Annotated[float, Field(gt=0, lt=1, description="half-width wanted, relative to N*")] = 0.05
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
     budget_seconds: Annotated[float | None, Field(gt=0, description="seconds for the whole run")] = None
+    regret: Annotated[bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")] = True
     use_steps: Annotated[bool, Field(description="tell the search where projectors say that their cost jumps")] = True
 
 
@@ -141,8 +199,12 @@ class Figure(Part):
     heads: Annotated[Positive | None, Field(description="N at which the slowdown was documented")] = None
     slowdown: Annotated[float | None, Field(gt=0, description="challenger over baseline, per query")] = None
     crossover: Annotated[Positive | None, Field(description="N* as documented")] = None
-    crossover_is: Annotated[Literal["about", "above"], Field(description="'above': documented as a lower bound")] = "about"
-    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = None
+    crossover_is: Annotated[Literal["about", "above"], Field(description="'above': documented as a lower bound")] = (
+        "about"
+    )
+    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = (
+        None
+    )
 
 
 class Documented(Part):
@@ -150,7 +212,9 @@ class Documented(Part):
 
     source: Annotated[str, Field(description="where they stand")]
     figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
-    fidelity: Annotated[Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")] = {}
+    fidelity: Annotated[
+        Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")
+    ] = {}
 
 
 class Suite(Part):
@@ -161,17 +225,21 @@ class Suite(Part):
     plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
     source: Annotated[Use, Field(description="where heads and queries come from")]
     seed: Annotated[int, Field(ge=0, description="of everything random")] = 0
-    training_seeds: Annotated[tuple[int, ...], Field(min_length=1, description="students are trained once per seed")] = (0,)
+    training_seeds: Annotated[
+        tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
+    ] = (0,)
     threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
     device: Literal["cpu", "cuda"] = "cpu"
-    heads: Annotated[HeadsRange | HeadsList, Field(description="the sweep over N")]
+    heads: Annotated[HeadsSweep, Field(description="the sweep over N: from, to and points, or values")]
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
     contenders: Annotated[Mapping[Name, Contender], Field(min_length=1)]
     races: tuple[Race, ...] = ()
     measurement: Measurement = Measurement()
     search: Search = Search()
     documented: Documented | None = None
-    fidelity: Annotated[bool, Field(description="score trained contenders on held-out queries at the N of the sweep")] = True
+    fidelity: Annotated[
+        bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
+    ] = True
 
     def race(self, name: str) -> Race:
         """The race of this name.

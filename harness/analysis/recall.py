@@ -1,0 +1,87 @@
+"""What a run has measured already, found again by what asked for it: for resuming a run, and for deriving it anew."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+from harness.analysis.location import Pair
+from harness.records.measurement import Fidelity, Measurement
+
+
+class Recall:
+    """Records by the question that they answer. Each visit of a search is given out once, in the order it was made.
+
+    Args:
+        measurements: of a run so far.
+        fidelities: of a run so far.
+    """
+
+    def __init__(self, measurements: Sequence[Measurement], fidelities: Sequence[Fidelity]) -> None:
+        self.visits = max((record.visit for record in measurements), default=0)
+        by_visit: dict[int, list[Measurement]] = defaultdict(list)
+        for record in measurements:
+            by_visit[record.visit].append(record)
+        self._searches: dict[tuple[str, int, int], deque[list[Measurement]]] = defaultdict(deque)
+        self._tables: dict[tuple[str, int, int, int], Measurement] = {}
+        self._self_checks: set[int] = set()
+        self._regrets: set[tuple[str, int]] = set()
+        for _, records in sorted(by_visit.items()):
+            self._file(records)
+        self._fidelities = {(each.contender, each.heads, each.seed): each for each in fidelities}
+
+    def _file(self, records: list[Measurement]) -> None:
+        first = records[0]
+        if first.purpose == "table":
+            self._tables.update({(*record.cell, record.launch): record for record in records})
+        elif len(records) < 2:
+            return  # half a visit, of a run that was ended in its middle
+        elif first.purpose == "search":
+            self._searches[first.leg or "", first.heads, first.launch].append(records)
+        elif first.purpose == "self-check":
+            self._self_checks.add(first.launch)
+        elif first.purpose == "regret":
+            self._regrets.add((first.leg or "", first.heads))
+
+    def table(self, cell: tuple[str, int, int], launch: int) -> Measurement | None:
+        """The table's record of (contender, heads, batch size) in a launch."""
+        return self._tables.get((*cell, launch))
+
+    def self_check(self, launch: int) -> bool:
+        """Whether the contender was raced against itself in this launch."""
+        return launch in self._self_checks
+
+    def regret(self, leg: str, heads: int) -> bool:
+        """Whether the regret of a search was measured at this N."""
+        return (leg, heads) in self._regrets
+
+    def fidelity(self, contender: str, heads: int, seed: int) -> Fidelity | None:
+        """The scores of a student."""
+        return self._fidelities.get((contender, heads, seed))
+
+    def remember(self, record: Fidelity) -> None:
+        """Keeps the scores of a student for the rest of the run."""
+        self._fidelities[record.contender, record.heads, record.seed] = record
+
+    def visit(self, leg: str, heads: int, launch: int) -> list[Measurement] | None:
+        """The next visit that a search made at this N in this launch, or None where there is none left."""
+        waiting = self._searches.get((leg, heads, launch))
+        return waiting.popleft() if waiting else None
+
+
+def paired(records: Sequence[Measurement]) -> list[Pair]:
+    """The two records of a visit, baseline first, as pairs of adjacent samples."""
+    baseline, challenger = (record.sampled for record in records)
+    if baseline is None or challenger is None:
+        return []
+    theirs = dict(zip(challenger.rounds, zip(challenger.seconds, challenger.positions, strict=True), strict=True))
+    return [
+        Pair(
+            baseline=seconds, challenger=theirs[turn][0], started=started,
+            order="baseline first" if position < theirs[turn][1] else "challenger first",
+        )
+        for turn, seconds, position, started in zip(
+            baseline.rounds, baseline.seconds, baseline.positions, baseline.started, strict=True
+        )
+        if turn in theirs
+    ]  # fmt: skip

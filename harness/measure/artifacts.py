@@ -1,0 +1,125 @@
+"""What was exported or trained, kept in folders named by the content of all that it depends on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_DONE = "complete.json"
+DEFAULT_BOUND_BYTES = 8 * 2**30
+
+
+def default_folder() -> Path:
+    """Where artifacts are kept: `HARNESS_CACHE`, or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("crossover-harness"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One folder of the cache."""
+
+    key: str
+    folder: Path
+    size_bytes: int
+    used: float  # seconds since the epoch
+    about: dict[str, Any]
+
+
+class Artifacts:
+    """A bounded cache of folders. Safe to delete at any time no run is going on.
+
+    Args:
+        folder: where.
+        bound_bytes: the folders used longest ago are removed beyond this.
+    """
+
+    def __init__(self, folder: Path, bound_bytes: int = DEFAULT_BOUND_BYTES) -> None:
+        self.folder = folder / "artifacts"
+        self._bound = bound_bytes
+
+    def obtain(self, parts: Any, fill: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any], bool]:
+        """The folder for these parts, filled once.
+
+        Args:
+            parts: JSON data that all of its content depends on.
+            fill: writes into a folder and returns what is to be remembered about it.
+
+        Returns:
+            the folder, what is remembered, and whether it was there already.
+
+        Raises:
+            ResourceError: where the disk is full or cannot be written.
+        """
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+        folder = self.folder / key
+        with contextlib.suppress(OSError, ValueError):
+            about = json.loads((folder / _DONE).read_text())
+            os.utime(folder)
+            return folder, about, True
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder))
+        except OSError as error:
+            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
+        try:
+            about = {**fill(draft), "parts": parts}
+            about["bytes"] = _size(draft)
+            (draft / _DONE).write_text(json.dumps(about, default=str))
+            if folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
+            with contextlib.suppress(OSError):  # another process was faster: its content is the same
+                draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        self._trim(keep=folder)
+        return folder, about, False
+
+    def entries(self) -> Iterator[Entry]:
+        """All complete folders, the one used last first."""
+        found = []
+        for done in self.folder.glob(f"*/{_DONE}"):
+            with contextlib.suppress(OSError, ValueError):
+                about = json.loads(done.read_text())
+                found.append(
+                    Entry(
+                        key=done.parent.name, folder=done.parent, size_bytes=_size(done.parent),
+                        used=done.parent.stat().st_mtime, about=about,
+                    )
+                )  # fmt: skip
+        yield from sorted(found, key=lambda entry: -entry.used)
+
+    def clear(self) -> int:
+        """Removes everything; the number of bytes freed."""
+        freed = _size(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return freed
+
+    def _trim(self, keep: Path) -> None:
+        total = 0
+        for entry in self.entries():
+            total += entry.size_bytes
+            if total > self._bound and entry.folder != keep:
+                shutil.rmtree(entry.folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

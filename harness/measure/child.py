@@ -1,0 +1,174 @@
+"""A child process that answers requests over a pipe, dies with its parent, and whose every end is told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ChildError
+from harness.records.measurement import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_KEPT_LINES = 20
+_LINE_LENGTH = 300
+
+
+class ChildFailed(ChildError):
+    """A request that was not answered; `failure` says why, `alive` whether the child can be asked again."""
+
+    def __init__(self, failure: Failure, *, alive: bool) -> None:
+        super().__init__(failure.what)
+        self.failure = failure
+        self.alive = alive
+
+
+class Child:
+    """One child process. Start it from the main thread: on Linux it dies with the thread that started it.
+
+    Args:
+        module: what `python -m` runs; it calls `harness.measure.serving.serve`.
+        settings: what the child is told first, plain JSON data.
+        environment: variables added to its environment.
+    """
+
+    def __init__(
+        self, module: str, settings: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        self._connection = Connection(ours.detach())
+        command = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+        )
+        theirs.close()
+        self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._drain = threading.Thread(target=self._keep_output, daemon=True)
+        self._drain.start()
+        self._send({"settings": dict(settings), "parent": os.getpid()})
+
+    @property
+    def process_id(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def ask(self, request: Mapping[str, Any], *, stage: str, deadline: float) -> dict[str, Any]:
+        """Sends a request and sleeps until it is answered.
+
+        Args:
+            request: plain JSON data; `do` names the operation.
+            stage: what a failure is said to have happened in.
+            deadline: seconds after which the child is killed.
+
+        Raises:
+            ChildFailed: where the child refused, died, hung, or answered rubbish.
+        """
+        try:
+            self._send(request)
+            if not self._connection.poll(deadline):
+                self.kill()
+                raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
+            answer = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            raise self._ended(stage) from None
+        except ValueError:
+            self.kill()
+            raise self._failed(stage, "protocol", "the answer could not be read") from None
+        if not isinstance(answer, dict) or ("error" not in answer and "value" not in answer):
+            self.kill()
+            raise self._failed(stage, "protocol", "the answer has neither a value nor an error")
+        if "error" in answer:
+            error = answer["error"]
+            failure = Failure(
+                stage=error.get("stage") or stage,
+                kind=error.get("kind", "error"),
+                what=error["what"],
+                output=self.printed(),
+            )
+            raise ChildFailed(failure, alive=True)
+        value: dict[str, Any] = answer["value"]
+        return value
+
+    def printed(self) -> tuple[str, ...]:
+        """The last lines that it printed."""
+        return tuple(self._printed)
+
+    def kill(self) -> None:
+        """Ends the child and whatever it started, at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def close(self, patience: float = 0.5) -> None:
+        """Asks the child to end, waits that many seconds, then kills it."""
+        with contextlib.suppress(OSError, ValueError):
+            self._connection.close()  # its end of file is the request to leave
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self.kill()
+        self._drain.join(1.0)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        self._connection.send_bytes(json.dumps(message).encode())
+
+    def _keep_output(self) -> None:
+        """Empties the child's output so that it never blocks, and keeps the last lines of it."""
+        stream = self._process.stdout
+        if stream is None:
+            return
+        with contextlib.suppress(ValueError, OSError):
+            while line := stream.readline(65536):
+                text = line.decode(errors="replace").rstrip()
+                if text:
+                    self._printed.append(text[:_LINE_LENGTH])
+
+    def _failed(self, stage: str, kind: str, what: str, name: str | None = None) -> ChildFailed:
+        return ChildFailed(Failure(stage=stage, kind=kind, what=what, signal=name, output=self.printed()), alive=False)
+
+    def _ended(self, stage: str) -> ChildFailed:
+        """How the child ended, in words."""
+        try:
+            code = self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._failed(stage, "protocol", "it closed its pipe and went on running")
+        self._drain.join(1.0)
+        if code >= 0:
+            return self._failed(stage, "exit", f"the process left with exit code {code}")
+        name = signal.Signals(-code).name
+        hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
+        return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
+
+
+def environment(threads: int) -> dict[str, str]:
+    """What a measured process needs in its environment before any library is imported."""
+    names: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {
+        **dict.fromkeys(names, str(threads)),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+    }

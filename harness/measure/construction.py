@@ -1,0 +1,153 @@
+"""From a specification to offers, data and projections: what builder and worker both do."""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from harness.catalog import Catalog
+from harness.contracts import (
+    BuildContext,
+    Dataset,
+    Form,
+    Heads,
+    Offer,
+    Projection,
+    Projector,
+    Runtime,
+    Source,
+    SourceContext,
+    Trainer,
+)
+from harness.errors import ContenderError
+from harness.measure.specification import OfferReference, Specification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def offer(reference: OfferReference) -> Offer:
+    """The configured offer, importing its plugin and no other.
+
+    Raises:
+        OfferError: where the plugin cannot be imported or does not offer it.
+    """
+    return _catalog(reference.plugin).get(reference.kind, reference.name).with_options(reference.options)
+
+
+@functools.cache
+def _catalog(plugin: str) -> Catalog:
+    """The catalog of one plugin alone."""
+    files = [Path(plugin.removeprefix("file:"))] if plugin.startswith("file:") else []
+    return Catalog.load(files, only={plugin})
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's, NumPy's and, where it is loaded, torch's generators."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+class Construction:
+    """Builds what specifications describe, and remembers the last data set.
+
+    Args:
+        plugins: for a source by name, the plugin that offers it, for sources made of other sources.
+    """
+
+    def __init__(self, plugins: Mapping[str, str]) -> None:
+        self._plugins = plugins
+        self._datasets = functools.lru_cache(maxsize=2)(self._load)
+        self._specifications: dict[str, Specification] = {}
+
+    def projector(self, specification: Specification) -> Projector:
+        """The projector of a contender."""
+        return cast("Projector", offer(_given(specification.projector)))
+
+    def runtime(self, specification: Specification) -> Runtime:
+        """The runtime of a contender."""
+        return cast("Runtime", offer(_given(specification.runtime)))
+
+    def trainer(self, specification: Specification) -> Trainer | None:
+        """The trainer of a contender, where it has one."""
+        return cast("Trainer", offer(specification.trainer)) if specification.trainer else None
+
+    def teacher(self, specification: Specification) -> Projector:
+        """The projector that a contender imitates."""
+        return cast("Projector", offer(_given(specification.teacher)))
+
+    def dataset(self, specification: Specification, heads: int | None) -> Dataset:
+        """The heads and queries at this N, from memory where they were the last asked for."""
+        key = repr((specification.source, specification.folder, specification.seed))
+        self._specifications[key] = specification
+        return self._datasets(key, heads)
+
+    def projection(
+        self, specification: Specification, form: Form, heads: Heads, *, queries: Any = None, weights: bool = True
+    ) -> Projection:
+        """The undeployed projection, seeded."""
+        projector = self.projector(specification)
+        context = BuildContext(
+            form=form, seed=specification.seed, threads=specification.threads, train_queries=queries, weights=weights
+        )
+        seed_everything(specification.training_seed if specification.trainer else specification.seed)
+        return projector.build(heads, context)
+
+    def rebuild(self, specification: Specification, heads: int) -> Callable[[Form, bool], Projection]:
+        """What a runtime calls in the worker to have the deployed projection again."""
+
+        def again(form: Form, weights: bool) -> Projection:
+            if weights and specification.trainer:
+                raise ContenderError(
+                    f"{specification.contender}: a trained projection cannot be built again",
+                    next_step="its runtime must export what was trained",
+                )
+            data = self.dataset(specification, heads)
+            built = self.projection(specification, form, data.heads, queries=data.train_queries, weights=weights)
+            return self.projector(specification).deploy(built)
+
+        return again
+
+    def _load(self, key: str, heads: int | None) -> Dataset:
+        specification = self._specifications[key]
+        return self._load_source(_given(specification.source), specification, heads)
+
+    def _load_source(self, reference: OfferReference, specification: Specification, heads: int | None) -> Dataset:
+        def other(name: str, options: Mapping[str, Any], count: int | None) -> Dataset:
+            nested = OfferReference(
+                kind="source", name=name, plugin=self._plugins.get(name, reference.plugin), options=options
+            )
+            return self._load_source(nested, specification, count)
+
+        context = SourceContext(
+            folder=Path(specification.folder), cache=Path(specification.cache), seed=specification.seed, load=other
+        )
+        return cast("Source", offer(reference)).load(heads, context)
+
+
+def shared_form(projector: Projector, runtime: Runtime) -> Form:
+    """The form that the runtime likes best among those the projector has.
+
+    Raises:
+        ContenderError: where there is none.
+    """
+    for form in runtime.forms:
+        if form in projector.forms:
+            return form
+    raise ContenderError(
+        f"the runtime {runtime.name!r} takes {' or '.join(runtime.forms)}, the projector {projector.name!r} "
+        f"is built as {' or '.join(projector.forms)}"
+    )
+
+
+def _given(reference: OfferReference | None) -> OfferReference:
+    if reference is None:
+        raise ContenderError("the contender is a plain function: it has no offers")
+    return reference

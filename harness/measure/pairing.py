@@ -1,0 +1,163 @@
+"""A visit: rivals at the same N and B, sampled in alternation, the order drawn anew in each round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.measure.child import ChildFailed
+from harness.records.measurement import Failure, Measurement, Parity, Sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from harness.measure.pool import Launch, Participant
+    from harness.suite.sweep import Cell
+
+_UNSETTLED = "its warm-up did not settle: raise measurement.max_warm_up_seconds"
+_COARSE = "the clock's step is above 0.1 % of a sample: raise measurement.min_sample_seconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """What a visit is for: the fields of its records that are not measured."""
+
+    purpose: str
+    visit: int
+    leg: str | None = None
+    keys: dict[Cell, str] = field(default_factory=dict)
+    tolerances: dict[str, float] = field(default_factory=dict)
+    load_average: float | None = None
+
+
+@dataclass
+class _Seat:
+    """One rival of a visit while it is going on."""
+
+    cell: Cell
+    participant: Participant | None = None
+    failure: Failure | None = None
+    seconds: list[float] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
+    calls: list[float] = field(default_factory=list)
+
+
+def visit(
+    launch: Launch,
+    cells: Sequence[Cell],
+    rounds: int,
+    generator: np.random.Generator,
+    purpose: Purpose,
+    *,
+    calls: int = 0,
+    together: bool = True,
+) -> list[Measurement]:
+    """Samples rivals in alternation and gives one record each.
+
+    Args:
+        launch: whose workers are used.
+        cells: the rivals; a cell named twice is raced against itself, in two processes.
+        rounds: samples of each.
+        generator: draws the order of each round.
+        purpose: for the records.
+        calls: individually timed calls of each, after the samples.
+        together: the visit means nothing without each of the rivals, so that none is sampled once one has failed.
+    """
+    seats = [_Seat(cell=cell) for cell in cells]
+    for place, seat in enumerate(seats):
+        if together and any(each.failure for each in seats):
+            break
+        try:
+            seat.participant = launch.participant(seat.cell, twin=sum(each.cell == seat.cell for each in seats[:place]))
+        except ChildFailed as failed:
+            _fail(launch, seat, failed)
+    for turn in range(rounds):
+        if together and any(seat.failure for seat in seats):
+            break
+        _round(launch, seats, turn, generator)
+    for seat in seats:
+        _finish(launch, seat, calls)
+    return [_record(launch, seat, purpose) for seat in seats]
+
+
+def _round(launch: Launch, seats: Sequence[_Seat], turn: int, generator: np.random.Generator) -> None:
+    """One sample of each rival that is still standing."""
+    standing = [seat for seat in seats if seat.participant is not None and seat.failure is None]
+    for position, index in enumerate(generator.permutation(len(standing))):
+        seat = standing[index]
+        if seat.participant is None:
+            continue
+        try:
+            seconds, started = seat.participant.sample()
+        except ChildFailed as failed:
+            _fail(launch, seat, failed)
+            continue
+        seat.seconds.append(seconds)
+        seat.rounds.append(turn)
+        seat.positions.append(position)
+        seat.started.append(started)
+
+
+def _finish(launch: Launch, seat: _Seat, calls: int) -> None:
+    """Single calls and the audit, where the rival is still standing."""
+    if seat.participant is None or seat.failure is not None:
+        return
+    try:
+        if calls:
+            seat.calls = seat.participant.calls(calls)
+        seat.participant.audit()
+    except ChildFailed as failed:
+        _fail(launch, seat, failed)
+
+
+def _fail(launch: Launch, seat: _Seat, failed: ChildFailed) -> None:
+    seat.failure = failed.failure
+    launch.bury(seat.cell.contender, failed)
+
+
+def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
+    """The seat as one line of the records."""
+    info = seat.participant.info if seat.participant else {}
+    built = seat.participant.built if seat.participant else None
+    warnings = []
+    if info and not info["settled"]:
+        warnings.append(_UNSETTLED)
+    measured = seat.failure is None and bool(seat.seconds)
+    if measured and info["clock_step_seconds"] > 1.5e-3 * min(seat.seconds) * info["inner_loops"]:
+        warnings.append(_COARSE)
+    return Measurement(
+        key=purpose.keys.get(seat.cell, ""),
+        contender=seat.cell.contender,
+        heads=seat.cell.heads,
+        batch_size=seat.cell.batch_size,
+        purpose=purpose.purpose,  # type: ignore[arg-type]  # validated by the record
+        leg=purpose.leg,
+        visit=purpose.visit,
+        launch=launch.number,
+        outcome="failed" if seat.failure else "measured" if measured else "skipped",
+        reason=None if seat.failure or measured else "its rival failed",
+        process_id=seat.participant.process_id if seat.participant else None,
+        process_started=seat.participant.process_started if seat.participant else None,
+        sampled=Sampled(
+            seconds=tuple(seat.seconds), rounds=tuple(seat.rounds), positions=tuple(seat.positions), started=tuple(seat.started),
+            inner_loops=info["inner_loops"], overhead_seconds=info["overhead_seconds"],
+        ) if measured else None,
+        call_seconds=tuple(seat.calls) if measured else (),
+        first_call_seconds=info.get("first_call_seconds"),
+        load_seconds=info.get("load_seconds"),
+        build_seconds=built.build_seconds if built else None,
+        warm_up_calls=info.get("warm_up_calls"),
+        peak_rss_bytes=info.get("peak_rss_bytes"),
+        model_bytes=built.model_bytes if built else None,
+        threads=info.get("threads", {}),
+        parity=Parity(
+            error=info["parity_error"], tolerance=purpose.tolerances[seat.cell.contender], row_error=info.get("row_error")
+        ) if info.get("parity_error") is not None else None,
+        failure=seat.failure,
+        warnings=tuple(warnings),
+        load_average=purpose.load_average,
+    )  # fmt: skip

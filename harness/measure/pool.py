@@ -1,0 +1,228 @@
+"""The children of a run: one builder, and for each launch a fresh worker per contender."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.child import Child, ChildFailed, environment
+from harness.records.measurement import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.measure.specification import Specification
+    from harness.suite.schema import Measurement as How
+    from harness.suite.sweep import Cell
+
+BUILDER = "harness.measure.builder"
+WORKER = "harness.measure.worker"
+_CRASHES = 2  # a contender whose process died this often is given up
+_FATAL = ("deadline", "signal", "exit", "protocol", "memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """Where a contender at one N lies, ready to be loaded."""
+
+    place: str
+    inputs: str
+    model_bytes: int
+    build_seconds: float
+    cached: bool
+
+
+class Workshop:
+    """The builder process, what it has built, and what it could not build.
+
+    Args:
+        specifications: of all contenders, by name.
+        batch_sizes: at which each contender is measured.
+        settings: for the builder: `cache`, `versions`, `plugins`, `input_batches`.
+        deadline: seconds that one build (with its training) may take.
+    """
+
+    def __init__(
+        self,
+        specifications: Mapping[str, Specification],
+        batch_sizes: Mapping[str, Sequence[int]],
+        settings: Mapping[str, Any],
+        deadline: float,
+    ) -> None:
+        self._specifications = specifications
+        self._batch_sizes = batch_sizes
+        self._settings = settings
+        self._deadline = deadline
+        self._child: Child | None = None
+        self._built: dict[tuple[str, int], Built | Failure] = {}
+        self._crashes: dict[str, int] = {}
+
+    def built(self, contender: str, heads: int) -> Built:
+        """The contender at this N, built now if it was not yet.
+
+        Raises:
+            ChildFailed: where it cannot be built; said again without another try.
+        """
+        key = contender, heads
+        if key not in self._built:
+            self._built[key] = self._build(contender, heads)
+        known = self._built[key]
+        if isinstance(known, Failure):
+            raise ChildFailed(known, alive=True)
+        return known
+
+    def ask(self, request: Mapping[str, Any], *, stage: str, deadline: float | None = None) -> dict[str, Any]:
+        """Any other request to the builder, which is started again where it had died."""
+        if self._child is None or not self._child.alive:
+            self.close()
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            self._child = Child(BUILDER, self._settings, environment=environment(threads))
+        return self._child.ask(request, stage=stage, deadline=deadline or self._deadline)
+
+    def close(self, patience: float = 0.2) -> None:
+        """Ends the builder."""
+        if self._child is not None:
+            self._child.close(patience)
+            self._child = None
+
+    def _build(self, contender: str, heads: int) -> Built | Failure:
+        if self._crashes.get(contender, 0) >= _CRASHES:
+            return Failure(stage="build", kind="error", what="given up: building it ended the builder twice")
+        request = {
+            "do": "build", "specification": self._specifications[contender].to_json(), "heads": heads,
+            "batch_sizes": sorted(self._batch_sizes[contender]),
+        }  # fmt: skip
+        try:
+            answer = self.ask(request, stage="build")
+        except ChildFailed as failed:
+            if not failed.alive:
+                self._crashes[contender] = self._crashes.get(contender, 0) + 1
+            return failed.failure
+        return Built(
+            place=answer["place"], inputs=answer["inputs"], model_bytes=int(answer["bytes"]), cached=bool(answer["cached"]),
+            build_seconds=float(answer["build_seconds"]),
+        )  # fmt: skip
+
+
+class Participant:
+    """A cell in a worker of the current launch, ready to be sampled."""
+
+    def __init__(self, cell: Cell, built: Built, child: Child, started: float, deadline: float) -> None:
+        self.cell = cell
+        self.built = built
+        self.process_id = child.process_id
+        self.process_started = started
+        self._child = child
+        self._deadline = deadline
+        self.info: dict[str, Any] = {}
+
+    def ready(self) -> None:
+        """Loads, proves, warms up and calibrates it."""
+        self.info = self._ask(
+            "ready", "warm-up", heads=self.cell.heads, inputs=self.built.inputs, model_bytes=self.built.model_bytes
+        )
+
+    def sample(self) -> tuple[float, float]:
+        """(seconds per call, when it began) of one sample."""
+        answer = self._ask("sample", "sample")
+        return float(answer["seconds"]), float(answer["started"])
+
+    def calls(self, count: int) -> list[float]:
+        """Seconds of individually timed calls."""
+        return [float(each) for each in self._ask("calls", "sample", count=count)["seconds"]]
+
+    def audit(self) -> None:
+        """Proves that the answer is still what it was before the samples."""
+        self._ask("audit", "audit")
+
+    def _ask(self, operation: str, stage: str, **more: Any) -> dict[str, Any]:
+        request = {"do": operation, "place": self.built.place, "batch_size": self.cell.batch_size, **more}
+        return self._child.ask(request, stage=stage, deadline=self._deadline)
+
+
+class Launch:
+    """Fresh worker processes: at most one per contender, and a twin for a race against itself.
+
+    Args:
+        number: 0 explores; intervals are made of 1 and above.
+        workshop: builds what is missing.
+        specifications: of all contenders, by name.
+        how: the suite's measurement settings.
+        settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
+        crashes: deaths so far, by contender; shared by the launches of a run.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        workshop: Workshop,
+        specifications: Mapping[str, Specification],
+        how: How,
+        settings: Mapping[str, Any],
+        crashes: dict[str, int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.number = number
+        self._workshop = workshop
+        self._specifications = specifications
+        self._how = how
+        self._settings = settings
+        self._crashes = crashes
+        self._clock = clock
+        self._children: dict[tuple[str, int], tuple[Child, float]] = {}
+
+    def participant(self, cell: Cell, *, twin: int = 0) -> Participant:
+        """The cell in its worker, ready.
+
+        Raises:
+            ChildFailed: where it cannot be built, loaded, proved right or warmed up.
+        """
+        if self._crashes.get(cell.contender, 0) >= _CRASHES:
+            raise ChildFailed(
+                Failure(stage="load", kind="error", what=f"given up: its process ended {_CRASHES} times"), alive=True
+            )
+        built = self._workshop.built(cell.contender, cell.heads)
+        child, started = self._worker(cell.contender, twin)
+        participant = Participant(cell, built, child, started, self._how.deadline_seconds)
+        participant.ready()
+        return participant
+
+    def bury(self, contender: str, failed: ChildFailed) -> None:
+        """Notes that a contender's process died, so that the next request starts another."""
+        if failed.alive and failed.failure.kind not in _FATAL:
+            return
+        if failed.failure.stage != "build":
+            self._crashes[contender] = self._crashes.get(contender, 0) + 1
+        for key in [key for key in self._children if key[0] == contender]:
+            self._children.pop(key)[0].close(patience=0.0)
+
+    def close(self, patience: float = 0.2) -> None:
+        """Ends all workers."""
+        for child, _ in self._children.values():
+            child.close(patience)
+        self._children.clear()
+
+    def _worker(self, contender: str, twin: int) -> tuple[Child, float]:
+        key = contender, twin
+        if key not in self._children or not self._children[key][0].alive:
+            specification = self._specifications[contender]
+            settings = {
+                **self._settings, "specification": specification.to_json(), "measurement": self._how.model_dump(mode="json"),
+                "memory_limit_bytes": self._how.memory_limit_bytes,
+            }  # fmt: skip
+            started = self._clock()
+            self._children[key] = Child(WORKER, settings, environment=environment(specification.threads)), started
+        return self._children[key]
+
+
+def timing_cores(threads: int) -> list[int]:
+    """The cores that workers are kept on: the last ones that this process may use; empty where that cannot be told."""
+    if sys.platform != "linux":
+        return []
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[-threads:] if len(allowed) > threads else []

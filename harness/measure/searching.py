@@ -1,0 +1,167 @@
+"""Several searches that share their launches: each runs in a thread of its own, and asks the main thread for pairs.
+
+A search never goes back to an earlier launch, so the main thread serves whatever is asked of the present launch and
+opens the next one when nobody needs this one any more. Children must be started from the main thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
+from harness.suite.schema import Search
+from harness.suite.sweep import Leg
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Pairs that a search wants."""
+
+    leg: Leg
+    heads: int
+    rounds: int
+    launch: int
+
+
+@dataclass
+class Searcher:
+    """One search in its thread, seen from the main thread."""
+
+    leg: Leg
+    request: Request | None = None
+    progress: Progress | None = None
+    location: Location | None = None
+    error: BaseException | None = None
+    started: bool = False
+    answers: queue.Queue[Sequence[Pair] | BaseException] = field(default_factory=lambda: queue.Queue(1))
+
+    @property
+    def finished(self) -> bool:
+        """It has an answer, or failed."""
+        return self.location is not None or self.error is not None
+
+    @property
+    def explored(self) -> bool:
+        """It needs nothing more of launch 0."""
+        return self.finished or (self.request is not None and self.request.launch > 0)
+
+
+class Searches:
+    """All searches of a run.
+
+    Args:
+        legs: what is searched.
+        how: the suite's search settings.
+        launches: that enter each interval.
+        seed: of the searches.
+        on_progress: told in the main thread how a search stands.
+    """
+
+    def __init__(
+        self, legs: Sequence[Leg], how: Search, *, launches: int, seed: int, on_progress: Callable[[Leg, Progress], None] | None = None
+    ) -> None:
+        self._how = how
+        self._launches = launches
+        self._seed = seed
+        self._tell = on_progress
+        self._events: queue.Queue[Searcher] = queue.Queue()
+        self.searchers = [Searcher(leg=leg) for leg in legs]
+
+    def serve(self, launch: int, measure: Callable[[Request], Sequence[Pair]]) -> None:
+        """Answers everything that is asked of one launch.
+
+        Args:
+            launch: its number.
+            measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search is told.
+        """
+        while True:
+            for searcher in self._to_start():
+                self._start(searcher)
+            waiting = [each for each in self.searchers if each.request is not None and each.request.launch <= launch]
+            if not waiting:
+                return
+            for searcher in waiting:
+                self._answer(searcher, measure)
+
+    def next_launch(self) -> int | None:
+        """The earliest launch that is still asked for; None once all searches have ended."""
+        wanted = [each.request.launch for each in self.searchers if each.request is not None]
+        return min(wanted, default=None)
+
+    def _answer(self, searcher: Searcher, measure: Callable[[Request], Sequence[Pair]]) -> None:
+        request = searcher.request
+        if request is None:
+            return
+        try:
+            answer: Sequence[Pair] | BaseException = measure(request)
+        except (Unmeasurable, BudgetSpent) as refused:
+            answer = refused
+        searcher.request = None
+        searcher.answers.put(answer)
+        self._settle(searcher)
+
+    def _to_start(self) -> Iterator[Searcher]:
+        """Searches whose predecessor, the same race at an earlier batch size, has explored: it is their starting point."""
+        previous: dict[str, Searcher] = {}
+        for searcher in self.searchers:
+            before = previous.get(searcher.leg.race)
+            if not searcher.started and (before is None or before.explored):
+                yield searcher
+            previous[searcher.leg.race] = searcher
+
+    def _start(self, searcher: Searcher) -> None:
+        searcher.started = True
+        prior = self._prior(searcher)
+        threading.Thread(target=self._run, args=(searcher, prior), daemon=True).start()
+        self._settle(searcher)
+
+    def _prior(self, searcher: Searcher) -> Location | None:
+        """What the same race at the batch size before has found so far."""
+        same = [each for each in self.searchers if each.leg.race == searcher.leg.race and each.started and each is not searcher]
+        if not same:
+            return None
+        before = same[-1]
+        if before.location is not None:
+            return before.location
+        seen = before.progress
+        if seen is None or seen.estimate is None:
+            return None
+        return Location(
+            status="unresolved", crossings=(), samples=seen.samples, probes=(), notes=("still being searched",),
+            low=before.leg.low, high=before.leg.high, bracket=(seen.low, seen.high),
+        )  # fmt: skip
+
+    def _run(self, searcher: Searcher, prior: Location | None) -> None:
+        """The body of a search's thread."""
+        leg = searcher.leg
+
+        def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
+            searcher.request = Request(leg=leg, heads=heads, rounds=rounds, launch=launch)
+            self._events.put(searcher)
+            answer = searcher.answers.get()
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        def note(progress: Progress) -> None:
+            searcher.progress = progress
+
+        try:
+            searcher.location = locate(
+                measure, leg.low, leg.high, steps=leg.steps, precision=self._how.precision, confidence=self._how.confidence,
+                budget=self._how.budget_samples, launches=self._launches, seed=self._seed, prior=prior, on_progress=note,
+            )  # fmt: skip
+        except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
+            searcher.error = error
+        self._events.put(searcher)
+
+    def _settle(self, searcher: Searcher) -> None:
+        """Sleeps until this search asks again or ends; only one search computes at a time."""
+        self._events.get()
+        if searcher.error is not None:
+            raise searcher.error
+        if self._tell is not None and searcher.progress is not None:
+            self._tell(searcher.leg, searcher.progress)

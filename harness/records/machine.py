@@ -1,0 +1,124 @@
+"""The machine that a result belongs to, read and never guessed: what cannot be read is absent."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CPU = Path("/sys/devices/system/cpu")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, caches, memory, governor, container limits, Python and its flags."""
+    import psutil
+
+    facts: dict[str, Any] = {
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "logical_cores": os.cpu_count(),
+        "physical_cores": psutil.cpu_count(logical=False),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "caches": _caches(),
+        "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
+        "turbo": _turbo(),
+        "virtual": _virtual(),
+        "container": _container(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "steal_seconds": getattr(psutil.cpu_times(), "steal", None),
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "python_flags": [name for name in ("debug", "optimize", "dev_mode", "no_site") if getattr(sys.flags, name, 0)],
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What makes results of two machines incomparable, in words; empty where nothing does."""
+    return [
+        f"{name} was {one.get(name)!r}, is {other.get(name)!r}"
+        for name in ("processor", "architecture", "usable_cores", "memory_bytes", "python", "governor")
+        if one.get(name) != other.get(name)
+    ]
+
+
+def last_level_cache_bytes(machine: Mapping[str, Any]) -> int | None:
+    """Size of the largest cache, where it is known."""
+    sizes = [int(each) for each in dict(machine.get("caches", {})).values()]
+    return max(sizes, default=None)
+
+
+def commit(folder: Path) -> str | None:
+    """The commit of the checkout that holds a folder, `-dirty` where it was changed; None outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def load_average() -> float | None:
+    """Runnable processes over the last minute, where the platform tells."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _processor() -> str:
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    import cpuinfo
+
+    return str(cpuinfo.get_cpu_info().get("brand_raw") or platform.processor() or "unknown")
+
+
+def _caches() -> dict[str, int]:
+    """Bytes by level and kind, of the first core."""
+    found = {}
+    for index in sorted((_CPU / "cpu0/cache").glob("index*")):
+        level, kind, size = (_read(index / name) for name in ("level", "type", "size"))
+        match = re.fullmatch(r"(\d+)([KM])", size or "")
+        if level and kind and match and kind != "Instruction":
+            found[f"L{level}"] = int(match[1]) * (2**10 if match[2] == "K" else 2**20)
+    return found
+
+
+def _turbo() -> bool | None:
+    boost = _read(_CPU / "cpufreq/boost")
+    if boost is not None:
+        return boost == "1"
+    no_turbo = _read(_CPU / "intel_pstate/no_turbo")
+    return None if no_turbo is None else no_turbo == "0"
+
+
+def _virtual() -> bool | None:
+    text = _read(Path("/proc/cpuinfo"))
+    return None if text is None else " hypervisor" in text
+
+
+def _container() -> dict[str, str] | None:
+    """Limits of the control group, where there are any."""
+    limits = {name: _read(Path("/sys/fs/cgroup") / name) for name in ("cpu.max", "memory.max")}
+    return {name: value for name, value in limits.items() if value and not value.startswith("max")} or None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
