@@ -1,0 +1,210 @@
+"""Distillation: a student learns to imitate a teacher's projections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated
+
+import torch
+import torch.nn.functional as functional
+from pydantic import Field
+
+import harness
+
+Teacher = Callable[[torch.Tensor], torch.Tensor]
+Progress = Callable[[int, int, Mapping[str, float]], None]
+
+_DIVERGED = 1e4  # a loss this many times its first value does not come back
+
+
+def train_distillation(
+    transformer: torch.nn.Module,
+    lda_projection: Teacher,
+    query_embeddings: torch.Tensor,
+    num_epochs: int = 200,
+    cosine_weight: float = 0.7,
+    learning_rate: float = 1e-4,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    on_progress: Progress | None = None,
+) -> dict[str, list[float]]:
+    """Trains `transformer` in place until it imitates `lda_projection`; the loss is (1-λ)·MSE + λ·(1 - cosine).
+
+    Args:
+        transformer: the student, [B, D] -> [B, K].
+        lda_projection: the teacher, called once for all queries.
+        query_embeddings: [Q, D].
+        num_epochs: passes over the queries.
+        cosine_weight: λ, in [0, 1].
+        learning_rate: of AdamW.
+        batch_size: rows of a shuffled mini-batch; None, the documented loop, takes all queries at once.
+        seed: of shuffling and dropout; None leaves torch's generator alone.
+        on_progress: called after each epoch with its number from 1, the number of epochs, and the losses.
+
+    Returns:
+        `loss`, `mse` and `cosine` (which is 1 - mean cosine similarity), one mean for each epoch.
+
+    Raises:
+        ValueError: where a parameter is out of its range.
+        TrainingError: where the queries are not a finite [Q, D] with rows, or the loss diverges.
+    """
+    if not 0 <= cosine_weight <= 1:
+        raise ValueError(f"cosine_weight must be between 0 and 1, not {cosine_weight}")
+    if num_epochs < 1 or (batch_size is not None and batch_size < 1) or not learning_rate > 0:
+        raise ValueError("num_epochs and batch_size must be at least 1, learning_rate positive")
+    targets = checked_targets(transformer, lda_projection, query_embeddings)
+    if seed is not None:
+        torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW(transformer.parameters(), lr=learning_rate, fused=True)
+    history: dict[str, list[float]] = {"loss": [], "mse": [], "cosine": []}
+    was_training = transformer.training
+    transformer.train()
+    try:
+        for epoch in range(1, num_epochs + 1):
+            totals = torch.zeros(3, device=targets.device)  # read once per epoch: no host copy for each step
+            for rows in _batches(len(targets), batch_size, targets.device):
+                optimizer.zero_grad(set_to_none=True)
+                queries, wanted = (
+                    (query_embeddings, targets) if rows is None else (query_embeddings[rows], targets[rows])
+                )
+                losses = distillation_losses(transformer(queries), wanted, cosine_weight)
+                losses[0].backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                totals += torch.stack(losses).detach() * (len(wanted) / len(targets))
+            _record(history, totals, epoch, num_epochs, on_progress)
+    finally:
+        transformer.train(was_training)
+    return history
+
+
+def evaluate_distillation(
+    transformer: torch.nn.Module, lda_projection: Teacher, test_data: torch.Tensor
+) -> dict[str, float]:
+    """Cosine similarity of student and teacher over test queries [Q, D]: mean, minimum, maximum, standard deviation.
+
+    Raises:
+        TrainingError: where the queries are not a finite [Q, D] with rows.
+    """
+    targets = checked_targets(transformer, lda_projection, test_data)
+    was_training = transformer.training
+    transformer.eval()
+    with torch.no_grad():
+        cosines = functional.cosine_similarity(transformer(test_data), targets, dim=-1)
+    transformer.train(was_training)
+    return {
+        "mean_cosine": cosines.mean().item(),
+        "min_cosine": cosines.min().item(),
+        "max_cosine": cosines.max().item(),
+        "std_cosine": cosines.std().item() if len(cosines) > 1 else 0.0,
+    }
+
+
+def checked_targets(student: torch.nn.Module, teacher: Teacher, queries: torch.Tensor) -> torch.Tensor:
+    """The teacher's projections of the queries, without gradient, once everything about them is known to be usable."""
+    if queries.ndim != 2 or 0 in queries.shape:
+        raise harness.TrainingError(
+            f"the queries have shape {list(queries.shape)}",
+            next_step="give a matrix [queries, width] with at least one row",
+        )
+    if not torch.isfinite(queries).all():
+        row = int((~torch.isfinite(queries).all(dim=1)).nonzero()[0])
+        raise harness.TrainingError(f"query {row} holds NaN or infinity", next_step="embed it again, or leave it out")
+    try:
+        with torch.no_grad():
+            targets = teacher(queries).detach().clone()
+            outputs = student(queries[:1])
+    except (RuntimeError, ValueError) as problem:
+        raise harness.TrainingError(
+            f"queries of width {queries.shape[1]} do not fit the teacher or the student ({problem})",
+            next_step="embed them with the model that the heads were made with",
+        ) from problem
+    if outputs.shape[1:] != targets.shape[1:]:
+        raise harness.TrainingError(
+            f"the student's projections have width {outputs.shape[-1]}, the teacher's {targets.shape[-1]}",
+            next_step="build the student with output_dim set to the teacher's",
+        )
+    return targets
+
+
+def distillation_losses(
+    outputs: torch.Tensor, targets: torch.Tensor, cosine_weight: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(1-λ)·MSE + λ·(1 - cosine), and its two parts, of projections [B, K]."""
+    mse = functional.mse_loss(outputs, targets)
+    cosine = 1 - functional.cosine_similarity(outputs, targets, dim=-1).mean()
+    return (1 - cosine_weight) * mse + cosine_weight * cosine, mse, cosine
+
+
+def _batches(count: int, size: int | None, device: torch.device) -> Iterator[torch.Tensor | None]:
+    if size is None:
+        yield None
+    else:
+        yield from torch.randperm(count).to(device).split(size)
+
+
+def _record(
+    history: dict[str, list[float]], totals: torch.Tensor, epoch: int, epochs: int, on_progress: Progress | None
+) -> None:
+    losses = dict(zip(history, totals.tolist(), strict=True))
+    first = history["loss"][0] if history["loss"] else abs(losses["loss"])
+    if not abs(losses["loss"]) <= _DIVERGED * max(first, 1e-6):  # NaN fails every comparison
+        raise harness.TrainingError(
+            f"the loss diverged in epoch {epoch} of {epochs}: {losses['loss']:g} after {first:g} in the first",
+            next_step="lower learning_rate",
+        )
+    for name, value in losses.items():
+        history[name].append(value)
+    if on_progress is not None:
+        on_progress(epoch, epochs, losses)
+
+
+class DistillationOptions(harness.Options):
+    """The documented recipe."""
+
+    epochs: Annotated[int, Field(ge=1, description="passes over the training queries")] = 200
+    cosine_weight: Annotated[float, Field(ge=0, le=1, description="λ in (1-λ)·MSE + λ·(1 - cosine)")] = 0.7
+    learning_rate: Annotated[float, Field(gt=0, description="of AdamW")] = 1e-4
+    batch_size: Annotated[int | None, Field(ge=1, description="rows of a mini-batch; none takes all at once")] = None
+
+
+class DistillationTrainer(harness.Trainer):
+    """The documented training: AdamW on a weighted sum of squared error and cosine distance to the teacher."""
+
+    name = "distillation"
+    Options = DistillationOptions
+
+    def fit(
+        self,
+        student: torch.nn.Module,
+        teacher: Teacher,
+        queries: torch.Tensor,
+        context: harness.TrainContext,
+    ) -> harness.TrainingReport:
+        """Trains `student` in place on `queries` [Q, D].
+
+        Raises:
+            TrainingError: where the queries cannot be trained on, or the loss diverges.
+        """
+        options = self.options
+        started = time.perf_counter()
+        student.to(context.device)
+        history = train_distillation(
+            student,
+            teacher,
+            queries.to(context.device),
+            num_epochs=options.epochs,
+            cosine_weight=options.cosine_weight,
+            learning_rate=options.learning_rate,
+            batch_size=options.batch_size,
+            seed=context.seed,
+            on_progress=context.on_progress,
+        )
+        steps = options.epochs * -(-len(queries) // (options.batch_size or len(queries)))
+        return harness.TrainingReport(losses=history, seconds=time.perf_counter() - started, steps=steps)
+
+
+@harness.hookimpl
+def harness_trainers() -> Sequence[harness.Trainer]:
+    """The documented trainer."""
+    return [DistillationTrainer()]

@@ -1,0 +1,238 @@
+"""Multi-head LDA projection: the teacher, as a Python loop over its heads and as two matrix products."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+from harness_plugins import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import torch
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_TINY = 1e-12  # the smallest norm that is divided by: a zero query has cosine 0 with every centroid
+
+
+class MultiHeadLDA:
+    """Routes a query over N heads: `s = cos(q, c)`, `w = softmax(s / T)`, `p = Σ w a`.
+
+    Args:
+        centroids: [N, D], of any length.
+        answers: [N, K].
+        temperature: T > 0.
+        name: what the projection is called where it is saved.
+        notes: what a user should know about how it was read.
+    """
+
+    def __init__(
+        self,
+        centroids: NDArray[Any],
+        answers: NDArray[Any],
+        temperature: float = 1.0,
+        *,
+        name: str = "multi-head projection",
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.heads = harness.Heads(
+            centroids=np.ascontiguousarray(centroids, dtype=np.float32),
+            answers=np.ascontiguousarray(answers, dtype=np.float32),
+            temperature=float(temperature),
+        )
+        self.name = name
+        self.notes = tuple(notes)
+        self._project = VectorisedLDA(self.heads)
+        self._modules: dict[torch.device, torch.nn.Module] = {}
+
+    @classmethod
+    def load(cls, path: str | Path, projection: int | str | None = None) -> MultiHeadLDA:
+        """The projection of an `lda.db` database or an `.npz` archive; `name` and `notes` say which one was read.
+
+        Args:
+            path: the file.
+            projection: id or name where a database holds several; None takes the first.
+
+        Raises:
+            DataError: where the file cannot be used.
+        """
+        stored = database.read(Path(path), projection)
+        return cls(stored.centroids, stored.answers, stored.temperature, name=stored.projection, notes=stored.notes)
+
+    def save(self, path: str | Path) -> None:
+        """Writes an `.npz` archive, or, for any other suffix, an `lda.db` with its vectors in `embeddings/`.
+
+        Raises:
+            DataError: where a database of that name exists.
+        """
+        path = Path(path)
+        if path.suffix == ".npz":
+            database.write_archive(path, self.heads)
+        else:
+            database.write_database(path, self.heads, self.name)
+
+    @property
+    def num_heads(self) -> int:
+        """N."""
+        return self.heads.count
+
+    def project(self, queries: NDArray[Any]) -> Float32:
+        """Projections [B, K] of queries [B, D], in NumPy."""
+        return self._project(np.ascontiguousarray(queries, dtype=np.float32))
+
+    def __call__(self, queries: torch.Tensor) -> torch.Tensor:
+        """Projections [B, K] of queries [B, D], on the device of the queries; no gradient passes."""
+        import torch
+
+        if queries.device not in self._modules:
+            self._modules[queries.device] = _module(self.heads).to(queries.device)
+        with torch.no_grad():
+            result: torch.Tensor = self._modules[queries.device](queries.to(torch.float32))
+        return result
+
+
+class LoopedLDA:
+    """The teacher as the documented figures timed it: Python loops over queries and heads, one `np.dot` each."""
+
+    def __init__(self, heads: harness.Heads) -> None:
+        self._centroids = list(heads.centroids)
+        self._answers = list(heads.answers)
+        self._temperature = heads.temperature
+
+    def __call__(self, queries: Float32) -> Float32:
+        """[B, D] -> [B, K]."""
+        return np.stack([self._one(query) for query in queries])
+
+    def _one(self, query: Float32) -> Float32:
+        unit = query / max(float(np.linalg.norm(query)), _TINY)
+        scores = np.empty(len(self._centroids), dtype=np.float32)
+        for index, centroid in enumerate(self._centroids):
+            scores[index] = np.dot(unit, centroid / np.linalg.norm(centroid))  # normalised on every call, as it was
+        scores = np.exp((scores - scores.max()) / self._temperature)
+        weights = scores / scores.sum()
+        projection = np.zeros(len(self._answers[0]), dtype=np.float32)
+        for weight, answer in zip(weights, self._answers, strict=True):
+            projection += weight * answer
+        return projection
+
+
+class VectorisedLDA:
+    """The teacher as two matrix products; centroids are normalised and divided by the temperature once."""
+
+    def __init__(self, heads: harness.Heads) -> None:
+        self._keys = keys(heads)  # [N, D]
+        self._columns = self._keys.T
+        self._answers = np.ascontiguousarray(heads.answers, dtype=np.float32)
+
+    def __call__(self, queries: Float32) -> Float32:
+        """[B, D] -> [B, K]."""
+        if len(queries) == 1:
+            return self._one(queries[0])
+        weights = queries @ self._columns
+        norms = np.sqrt(np.einsum("bd,bd->b", queries, queries))
+        weights /= np.maximum(norms, _TINY)[:, None]
+        weights -= weights.max(axis=1, keepdims=True)
+        np.exp(weights, out=weights)
+        projections = weights @ self._answers
+        projections /= weights.sum(axis=1)[:, None]
+        return projections
+
+    def _one(self, query: Float32) -> Float32:
+        """The same for one query: matrix-vector products, and scalars in place of columns."""
+        weights = self._keys.dot(query)
+        weights *= np.float32(1 / max(math.sqrt(query.dot(query)), _TINY))
+        weights -= weights.max()
+        np.exp(weights, out=weights)
+        projection = weights.dot(self._answers)
+        projection *= np.float32(1) / weights.sum()
+        return projection[None]
+
+
+class LDAProjector(harness.Projector):
+    """The teacher as two matrix products: what the same mathematics costs without the loop."""
+
+    name = "lda"
+    forms = ("module", "numpy")
+
+    def build(
+        self, heads: harness.Heads, context: harness.BuildContext
+    ) -> torch.nn.Module | Callable[[Float32], Float32]:
+        """The module or the NumPy form of the teacher."""
+        return VectorisedLDA(heads) if context.form == "numpy" else _module(heads)
+
+    def reference(self, heads: harness.Heads, queries: Float32) -> Float64:
+        """The formula of the class `MultiHeadLDA` in float64."""
+        return formula(heads, queries)
+
+    def cost(self, heads: int, batch: int, width: int, output_width: int) -> harness.Cost:
+        """Two matrix products, and the heads read once."""
+        return harness.Cost(
+            flops=2.0 * heads * batch * (width + output_width) + 4.0 * heads * batch,
+            bytes=4.0 * (heads + batch) * (width + output_width),
+        )
+
+
+class LoopProjector(LDAProjector):
+    """The teacher as it was timed for the documented figures: a Python loop over the heads."""
+
+    name = "lda-loop"
+    forms = ("numpy",)
+
+    def build(self, heads: harness.Heads, context: harness.BuildContext) -> Callable[[Float32], Float32]:
+        """The loop."""
+        return LoopedLDA(heads)
+
+
+def keys(heads: harness.Heads) -> Float32:
+    """Centroids of unit length divided by the temperature, [N, D]; rounded once, from float64, block by block."""
+    result = np.empty(heads.centroids.shape, dtype=np.float32)
+    for block in _blocks(heads.count):
+        rows = heads.centroids[block].astype(np.float64)
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY) * heads.temperature
+        result[block] = rows
+    return result
+
+
+def formula(heads: harness.Heads, queries: Float32) -> Float64:
+    """`Σ softmax(cos(q, c) / T) a` in float64, [B, D] -> [B, K]; blocks bound the memory for millions of heads."""
+    blocks = list(_blocks(heads.count))
+    result = np.empty((len(queries), heads.output_width), dtype=np.float64)
+    for start in range(0, len(queries), 32):
+        rows = np.asarray(queries[start : start + 32], dtype=np.float64)
+        lengths = np.linalg.norm(rows, axis=1)
+        cosines = np.empty((len(rows), heads.count))
+        for block in blocks:
+            centroids = np.asarray(heads.centroids[block], dtype=np.float64)
+            products = np.outer(lengths, np.linalg.norm(centroids, axis=1))
+            cosines[:, block] = rows @ centroids.T / np.where(products > 0, products, 1.0)
+        exponentials = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / heads.temperature)
+        shares = exponentials / exponentials.sum(axis=1, keepdims=True)
+        total = np.zeros((len(rows), heads.output_width))
+        for block in blocks:
+            total += shares[:, block] @ np.asarray(heads.answers[block], dtype=np.float64)
+        result[start : start + 32] = total
+    return result
+
+
+def _module(heads: harness.Heads) -> torch.nn.Module:
+    from harness_plugins.lda_module import LDAModule
+
+    return LDAModule(keys(heads), heads.answers)
+
+
+def _blocks(count: int, rows: int = 16_384) -> Iterator[slice]:
+    return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
+
+
+@harness.hookimpl
+def harness_projectors() -> Sequence[harness.Projector]:
+    """The teacher's two forms."""
+    return [LDAProjector(), LoopProjector()]
