@@ -93,7 +93,8 @@ def _described(offered: Offered) -> OfferData:
     schema = type(offer).Options.model_json_schema()
     here = available(offer)
     return OfferData(
-        kind=offered.kind, name=offered.name, description=str(offer.description), plugin=origin.plugin, origin=origin.label,
+        kind=offered.kind, name=offered.name, description=str(offer.description), plugin=origin.plugin,
+        origin=origin.label,
         distribution=origin.distribution, version=origin.version, entry_point=origin.entry_point, file=origin.file,
         forms=tuple(getattr(offer, "forms", ())), devices=tuple(getattr(offer, "devices", ())),
         needs_training=bool(getattr(offer, "needs_training", False)), tolerance=getattr(offer, "tolerance", None),

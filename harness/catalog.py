@@ -1,4 +1,4 @@
-"""Finds plugins, survives bad ones, and settles who owns a name. It runs in child processes: a plugin may import anything."""
+"""Loads plugins, survives bad ones, and settles who owns a name. For child processes: a plugin may import anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from harness import hookspecs
 from harness.contracts import Offer, Projector, Runtime, Source, Trainer
-from harness.discovery import Candidate, Origin, candidates
+from harness.discovery import Candidate, Kind, Origin, candidates
 from harness.errors import OfferError
 from harness.validation import did_you_mean, nearest
 
@@ -31,7 +31,7 @@ BUILT_IN = (
     "harness_plugins.onnxruntime",
     "harness_plugins.sources",
 )
-KINDS: Mapping[str, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
+KINDS: Mapping[Kind, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
 _HOOKS = {
     "source": "harness_sources",
     "projector": "harness_projectors",
@@ -45,7 +45,7 @@ NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finishe
 class Offered:
     """An offer, and who offers it."""
 
-    kind: str
+    kind: Kind
     name: str
     offer: Offer
     origin: Origin
@@ -173,14 +173,14 @@ class Catalog:
         return next((each.origin for each in self.offers if (each.kind, each.name) == (kind, name)), None)
 
     def versions(self) -> dict[str, str]:
-        """Versions of the libraries that results depend on, as the plugins tell them; one that raises tells none."""
+        """Versions of the libraries that results depend on, as the plugins tell them, and which plugin could not."""
         told: dict[str, str] = {}
         for identity in self.plugins:
             try:
                 for answer in self._call(identity, "harness_versions"):
                     told.update({str(name): str(version) for name, version in answer.items()})
-            except (Exception, SystemExit):
-                continue
+            except (Exception, SystemExit) as error:
+                told[f"versions of {self.plugins[identity].label}"] = f"unknown: {_said(error)}"
         return told
 
     def trackers(self) -> tuple[str, ...]:
@@ -230,9 +230,6 @@ def unknown(kind: str, name: str, known: Iterable[str], failures: Sequence[str])
     if failures:
         hint += f"; a plugin that failed to load may be the one: {'; '.join(failures)}"
     return f"no {kind} {name!r}", hint
-
-
-# ------------------------------------------------------------------------------------------------- importing, registering
 
 
 def _imported(candidate: Candidate, findings: _Findings) -> Any:
@@ -303,13 +300,14 @@ def _claim(offered: Offered, findings: _Findings) -> None:
         if (other.kind, other.name) == (offered.kind, offered.name):
             findings.fail(
                 offered.origin, "offers",
-                f"its {offered.kind} {offered.name!r} is not used: {other.origin.label} already offers that name; rename one of them",
+                f"its {offered.kind} {offered.name!r} is not used: {other.origin.label} already offers that name; "
+                "rename one of them",
             )  # fmt: skip
             return
     findings.offers.append(offered)
 
 
-def _fault(kind: str, hook: str, offer: Any) -> str:
+def _fault(kind: Kind, hook: str, offer: Any) -> str:
     """What makes an offer unusable; empty where nothing does."""
     wanted = KINDS[kind]
     if isinstance(offer, type):

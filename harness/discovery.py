@@ -1,4 +1,4 @@
-"""Where plugins are: built-in modules, entry points of installed distributions, and local files. Nothing is imported here yet."""
+"""Finds plugins without importing them: built-in modules, entry points of installed distributions, local files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, distributions
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.hookspecs import PROJECT
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import ModuleType
+
+
+Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class Declared:
 
 
 def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: list[str]) -> Iterator[Candidate]:
-    """All plugins in the order in which they claim names: built-ins, distributions by name, local files as they were given.
+    """All plugins in the order in which they claim names: built-ins, distributions by name, local files as given.
 
     Args:
         built_in: names of modules.
@@ -82,7 +85,7 @@ def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: 
 
 
 def declared() -> list[Declared]:
-    """Entry points of the plugin group, by distribution and name; of a distribution found twice the first on the path counts."""
+    """Entry points of the plugin group, by distribution and name; of a distribution found twice the first counts."""
     found: list[Declared] = []
     seen: set[str] = set()
     for distribution in distributions():

@@ -11,16 +11,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from harness import inquiry_cache
+from harness.discovery import Kind
 from harness.errors import ChildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DEADLINE_SECONDS = 60.0
@@ -43,7 +44,7 @@ class Question(_Data):
     """One configured offer, and what is asked about it."""
 
     key: str  # the asker's own name for the question
-    kind: Literal["source", "projector", "trainer", "runtime"]
+    kind: Kind
     name: str
     options: Mapping[str, Any] = {}
     steps: tuple[int, int] | None = None  # of a projector: the range (low, high)
@@ -72,7 +73,7 @@ class Reply(_Data):
 class OfferData(_Data):
     """An offer as data."""
 
-    kind: Literal["source", "projector", "trainer", "runtime"]
+    kind: Kind
     name: str
     description: str = ""
     plugin: str  # identity of its plugin, for `Catalog.load(only=…)`
@@ -198,9 +199,12 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
     """Starts one child, and listens until it has answered, has ended, or is late."""
     # -P keeps the current folder off the path: a `torch.py` lying there would be imported in place of the real one.
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.answering"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-P", "-m", "harness.answering"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     assert child.stderr is not None

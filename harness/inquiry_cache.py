@@ -32,7 +32,7 @@ def folder() -> Path:
 
 
 def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
-    """A digest of everything that an answer depends on: the interpreter, what is installed, the plugins' files, the question."""
+    """A digest of all that an answer depends on: the interpreter, what is installed, plugin files, the question."""
     parts = [
         sys.version, sys.prefix, sorted(sys.path), sorted(_installed()), sorted(_states(_packages())), asked,
         [_content(path) for path in plugin_files], sorted(_states(_named_files(asked))),
@@ -76,7 +76,7 @@ def _installed() -> Iterator[str]:
 
 
 def _packages() -> Iterator[Path]:
-    """The files of the harness and of every package that an entry point names: an editable one changes without a new version."""
+    """Files of the harness and of packages that entry points name: an editable one changes without a new version."""
     names = {"harness", "harness_plugins"} | {each.entry.module.partition(".")[0] for each in declared()}
     for name in sorted(names):
         with contextlib.suppress(ImportError, ValueError):

@@ -17,6 +17,21 @@ _MISSING_CHOICE = frozenset(
 )
 
 
+_TYPES = (  # the start of an error's kind, and the type that it wanted
+    ("int", "a whole number"),
+    ("float", "a number"),
+    ("bool", "true or false"),
+    ("string", "text"),
+    ("tuple", "a list"),
+    ("list", "a list"),
+    ("set", "a list"),
+    ("dict", "a mapping"),
+    ("mapping", "a mapping"),
+    ("model", "a mapping"),
+    ("union", "a mapping"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
     """One thing that a model refused."""
@@ -106,7 +121,7 @@ def _complaint(error: Any, schema: Mapping[str, Any]) -> Complaint:
     if kind == "extra_forbidden":
         known = sorted({name for part in parents for name in part.get("properties", {})})
         hint = did_you_mean(str(path[-1]), known, quote="`") or (
-            f"known here: {', '.join(known)}" if known else "nothing is known here"
+            f"known here: {', '.join(known)}" if known else "it takes no options"
         )
         return Complaint(path=path, what="unknown key", hint=hint)
     if kind == "missing":
@@ -166,10 +181,7 @@ def _hint(kind: str, context: Mapping[str, Any]) -> str:
 
 def _expected(kind: str) -> str:
     """The type that an error of this kind wanted, in the words of somebody who writes YAML."""
-    for prefix, words in (
-        ("int", "a whole number"), ("float", "a number"), ("bool", "true or false"), ("string", "text"), ("tuple", "a list"),
-        ("list", "a list"), ("set", "a list"), ("dict", "a mapping"), ("mapping", "a mapping"), ("model", "a mapping"), ("union", "a mapping"),
-    ):  # fmt: skip
+    for prefix, words in _TYPES:
         if kind.startswith(prefix):
             return words
     return "another type"

@@ -13,9 +13,9 @@ from harness.units import parse_count
 
 
 def _count(value: Any) -> Any:
-    """Also takes a number as people write it, `64k` or `1e6` (which YAML reads as text); true and false are no numbers."""
+    """Also takes a number as people write it, `64k` or `1e6`, which YAML reads as text; true is no number."""
     if isinstance(value, bool):
-        raise ValueError(f"expected a whole number, got {str(value).lower()}")
+        raise ValueError(f"expected a whole number, got {str(value).lower()}")  # noqa: TRY004 - pydantic collects these
     if isinstance(value, str):
         try:
             return parse_count(value)
@@ -29,7 +29,14 @@ Positive = Annotated[
     int,
     BeforeValidator(_count),
     Field(ge=1),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9][0-9_,.]*([eE][0-9]+|[kmgKMG])?$"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "^[0-9][0-9_,.]*([eE][0-9]+|[kmgKMG])?$"},
+            ]
+        }
+    ),
 ]
 
 
@@ -116,9 +123,9 @@ class Contender(Part):
         float | None,
         Field(gt=0, description="of parity, relative to the largest reference value; the runtime's own if absent"),
     ] = None
-    heads: Annotated[
-        HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")
-    ] = None
+    heads: Annotated[HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")] = (
+        None
+    )
 
 
 class Requires(Part):
@@ -187,7 +194,9 @@ class Search(Part):
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
     budget_seconds: Annotated[float | None, Field(gt=0, description="seconds for the whole run")] = None
-    regret: Annotated[bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")] = True
+    regret: Annotated[
+        bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
+    ] = True
     use_steps: Annotated[bool, Field(description="tell the search where projectors say that their cost jumps")] = True
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from harness.suite.schema import Contender, HeadsList, HeadsRange, Race, Suite
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.suite.schema import Contender, HeadsList, HeadsRange, Race, Suite
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -54,27 +57,40 @@ class Sweep:
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by contender
 
 
-def sweep(suite: Suite, steps: Mapping[str, tuple[int, ...]] | None = None, limit: int | None = None) -> Sweep:
+def sweep(
+    suite: Suite,
+    steps: Mapping[str, tuple[int, ...]] | None = None,
+    limit: int | None = None,
+    *,
+    broken: Mapping[str, str] | None = None,
+) -> Sweep:
     """Spells a suite out.
 
     Args:
         suite: the suite.
         steps: for each contender the N before each jump of its cost.
         limit: the largest N that the source gives, or None.
+        broken: contenders that cannot take part, and why: their cells are skipped, and their races are not run.
     """
     known = dict(steps or {})
+    out = dict(broken or {})
     cells: list[Cell] = []
     skipped: list[Skipped] = []
     for name, contender in suite.contenders.items():
         for heads in suite.heads.grid():
-            reason = _why_not(contender, heads, limit)
+            reason = out.get(name) or _why_not(contender, heads, limit)
             for batch_size in suite.batch_sizes:
                 cell = Cell(contender=name, heads=heads, batch_size=batch_size)
                 if reason:
                     skipped.append(Skipped(cell=cell, reason=reason))
                 else:
                     cells.append(cell)
-    legs = [leg for race in suite.races for leg in _legs(suite, race, known, limit)]
+    legs = [
+        leg
+        for race in suite.races
+        if not {race.baseline, race.challenger} & set(out)
+        for leg in _legs(suite, race, known, limit)
+    ]
     return Sweep(cells=tuple(cells), skipped=tuple(skipped), legs=tuple(legs), steps=known)
 
 
@@ -99,8 +115,14 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
     jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
     return [
         Leg(
-            race=race.name, baseline=race.baseline, challenger=race.challenger, batch_size=batch_size, low=low, high=high,
-            method=race.search or suite.search.method, steps=tuple(jumps) if suite.search.use_steps else (),
+            race=race.name,
+            baseline=race.baseline,
+            challenger=race.challenger,
+            batch_size=batch_size,
+            low=low,
+            high=high,
+            method=race.search or suite.search.method,
+            steps=tuple(jumps) if suite.search.use_steps else (),
         )
         for batch_size in race.batch_sizes or suite.batch_sizes
-    ]  # fmt: skip
+    ]

@@ -1,0 +1,271 @@
+"""Whether the plugins can do what a suite asks of them: offers, options, forms, devices, and N within the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness import inquiry_cache
+from harness.errors import Problem, SuiteError
+from harness.inquiry import Listing, OfferData, Question, Reply, SourceQuestion, inquire
+from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite
+from harness.suite.sweep import Sweep, sweep
+from harness.validation import Path as Place
+from harness.validation import did_you_mean, dotted, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.discovery import Kind
+    from harness.suite.source import Loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A suite that can be run."""
+
+    suite: Suite
+    sweep: Sweep
+    listing: Listing
+    notes: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Contenders whose plugin failed to load, and why: their cells are skipped, and the run has failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """One use of an offer in a suite."""
+
+    kind: Kind
+    name: str
+    at: Place  # where its name stands
+    options_at: Place
+    options: Mapping[str, Any]
+    contender: str = ""  # empty for the source
+
+    @property
+    def key(self) -> str:
+        return dotted(self.at)
+
+
+def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float) -> Checked:
+    """See `harness.suite.source.check`."""
+    suite = loaded.suite
+    wanted = list(_wanted(suite))
+    low, high = _span(suite)
+    place = SourceQuestion(
+        folder=str(loaded.folder), cache=str(cache or inquiry_cache.folder() / "sources"), seed=suite.seed
+    )
+    questions = [
+        Question(
+            key=each.key,
+            kind=each.kind,
+            name=each.name,
+            options=each.options,
+            steps=(low, high) if each.kind == "projector" and low < high else None,
+            limit=place if each.kind == "source" else None,
+        )
+        for each in wanted
+    ]
+    listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    review = _Review(loaded, listing)
+    for each in wanted:
+        review.offer(each)
+    for name, contender in suite.contenders.items():
+        review.contender(name, contender)
+    limit = review.limit()
+    review.races()
+    if not review.problems and len(review.broken) == len(suite.contenders):
+        for name, reason in review.broken.items():
+            review.complain(("contenders", name), reason)
+    if review.problems:
+        raise SuiteError(sorted(dict.fromkeys(review.problems), key=lambda problem: problem.line))
+    steps = {
+        name: reply.steps
+        for name in suite.contenders
+        if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.steps
+    }
+    notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
+    spelled = sweep(suite, steps, limit, broken=review.broken)
+    return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken=review.broken)
+
+
+def _wanted(suite: Suite) -> Iterator[_Wanted]:
+    """Every use of an offer, with the place of its name and options."""
+    yield _Wanted(
+        kind="source",
+        name=suite.source.use,
+        at=("source", "use"),
+        options_at=("source", "options"),
+        options=suite.source.options,
+    )
+    for name, contender in suite.contenders.items():
+        at: Place = ("contenders", name)
+        yield _Wanted(
+            kind="projector",
+            name=contender.projector,
+            at=(*at, "projector"),
+            options_at=(*at, "options"),
+            options=contender.options,
+            contender=name,
+        )
+        yield _Wanted(
+            kind="runtime", name=contender.runtime, at=(*at, "runtime"), options_at=(*at, "runtime_options"),
+            options=contender.runtime_options, contender=name,
+        )  # fmt: skip
+        if contender.trainer is not None:
+            trainer = contender.trainer
+            yield _Wanted(
+                kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
+                options=trainer.options, contender=name,
+            )  # fmt: skip
+            yield _Wanted(
+                kind="projector",
+                name=contender.teacher,
+                at=(*at, "teacher"),
+                options_at=(*at, "teacher"),
+                options={},
+                contender=name,
+            )
+
+
+def _span(suite: Suite) -> tuple[int, int]:
+    """The smallest and the largest N that anything in a suite may visit."""
+    ranges: list[HeadsRange | HeadsList] = [
+        suite.heads,
+        *(race.heads for race in suite.races if race.heads is not None),
+    ]
+    return min(each.low for each in ranges), max(each.high for each in ranges)
+
+
+class _Review:
+    """Collects what is wrong."""
+
+    def __init__(self, loaded: Loaded, listing: Listing) -> None:
+        self._loaded = loaded
+        self._suite = loaded.suite
+        self._listing = listing
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.broken: dict[str, str] = {}
+
+    def complain(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
+        self.problems.append(self._loaded.document.problem(path, what, hint, at_key=at_key))
+
+    def offer(self, wanted: _Wanted) -> None:
+        """The offer exists, can be used here, and accepts its options."""
+        found = self._listing.find(wanted.kind, wanted.name)
+        if found is None:
+            self._unknown(wanted)
+            return
+        if found.missing:
+            self.complain(
+                wanted.at,
+                f"the {wanted.kind} {wanted.name!r} needs {', '.join(found.missing)}, which is not installed",
+                found.install,
+            )
+            return
+        reply = self._listing.reply(wanted.key) or Reply(key=wanted.key)
+        for problem in reply.problems:
+            self.complain(
+                (*wanted.options_at, *problem.path), problem.what, problem.hint, at_key=problem.what == "unknown key"
+            )
+        if reply.error:
+            path = wanted.options_at if wanted.options else wanted.at
+            self.complain(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
+
+    def _unknown(self, wanted: _Wanted) -> None:
+        names = self._listing.names(wanted.kind)
+        hint = did_you_mean(wanted.name, names)
+        failures = [str(failure) for failure in self._listing.failures]
+        other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
+        what = f"no {wanted.kind} {wanted.name!r}"
+        if not nearest(wanted.name, names) and failures and wanted.contender:
+            self.broken.setdefault(
+                wanted.contender, f"{what}; a plugin that failed to load may be the one: {'; '.join(failures)}"
+            )
+            return
+        if failures:
+            hint = "; ".join(
+                filter(None, [hint, f"a plugin that failed to load may be the one: {'; '.join(failures)}"])
+            )
+        elif other:
+            hint = f"{wanted.name!r} is a {other}"
+        elif not hint:
+            hint = f"there are {', '.join(names)}" if names else "no plugin offers any"
+        self.complain(wanted.at, what, hint)
+
+    def contender(self, name: str, contender: Contender) -> None:
+        """Projector, runtime and trainer fit together."""
+        at: Place = ("contenders", name)
+        projector = self._listing.find("projector", contender.projector)
+        runtime = self._listing.find("runtime", contender.runtime)
+        if runtime is not None:
+            if self._suite.device not in runtime.devices:
+                hint = f"runtimes that do: {self._runtimes(lambda each: self._suite.device in each.devices)}"
+                self.complain(
+                    (*at, "runtime"), f"the runtime {runtime.name!r} does not run on {self._suite.device}", hint
+                )
+            if projector is not None and not set(runtime.forms) & set(projector.forms):
+                what = (
+                    f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "
+                    f"and the projector {projector.name!r} is built as {_either(projector.forms)}"
+                )
+                takers = self._runtimes(lambda each: bool(set(each.forms) & set(projector.forms)))
+                self.complain((*at, "runtime"), what, f"runtimes that take it: {takers}")
+        if projector is None:
+            return
+        if contender.trainer is not None and "module" not in projector.forms:
+            what = (
+                f"the projector {projector.name!r} cannot be trained: "
+                f"it is built as {_either(projector.forms)}, and trainers take modules"
+            )
+            self.complain((*at, "trainer"), what, "leave the trainer out", at_key=True)
+        if projector.needs_training and contender.trainer is None:
+            self.notes.append(f"{name} is raced untrained: its latency counts, its output means nothing")
+
+    def _runtimes(self, fits: Any) -> str:
+        return (
+            ", ".join(sorted(each.name for each in self._listing.offers if each.kind == "runtime" and fits(each)))
+            or "none"
+        )
+
+    def limit(self) -> int | None:
+        """The largest N of the source; an N beyond it is a problem."""
+        reply = self._listing.reply(dotted(("source", "use")))
+        limit = reply.limit if reply is not None else None
+        if limit is None:
+            return None
+        ranges: list[tuple[Place, HeadsRange | HeadsList | None]] = [(("heads",), self._suite.heads)]
+        ranges += [(("races", number, "heads"), race.heads) for number, race in enumerate(self._suite.races)]
+        for path, heads in ranges:
+            if heads is None or heads.high <= limit:
+                continue
+            inside: Place = (
+                ("to",) if isinstance(heads, HeadsRange) else ("values", list(heads.values).index(heads.high))
+            )
+            what = f"N = {heads.high:,} is beyond the source {self._suite.source.use!r}, which has {limit:,} heads"
+            self.complain(
+                (*path, *inside), what, f"end at {limit} or use a source that makes any N, such as 'resampled'"
+            )
+        return limit
+
+    def races(self) -> None:
+        """A race that requires fidelity needs a challenger that can have any."""
+        for number, race in enumerate(self._suite.races):
+            contender = self._suite.contenders.get(race.challenger)
+            if race.requires is None or contender is None or contender.trainer is not None:
+                continue
+            projector: OfferData | None = self._listing.find("projector", contender.projector)
+            if projector is not None and projector.needs_training:
+                self.complain(
+                    ("races", number, "requires"),
+                    f"the challenger {race.challenger!r} has no trainer, so its output means nothing",
+                    f"give contenders.{race.challenger} a trainer, or leave `requires` out",
+                    at_key=True,
+                )
+
+
+def _either(forms: tuple[str, ...]) -> str:
+    return " or ".join(repr(form) for form in forms)

@@ -1,0 +1,178 @@
+"""What a suite says in one place and contradicts in another: names that nobody defines, ranges that never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.suite.schema import HeadsList, HeadsRange
+from harness.validation import Complaint, Path, did_you_mean
+
+FIDELITY_FIGURES = ("mean_cosine", "min_cosine", "std_cosine", "max_cosine")
+
+
+def contradictions(data: Any) -> Iterator[Complaint]:
+    """Every contradiction in a suite's plain data. Parts of a wrong type are passed over: validation tells about them.
+
+    Args:
+        data: the suite as YAML gives it.
+    """
+    if not isinstance(data, Mapping):
+        return
+    contenders = _mapping(data.get("contenders"))
+    races = [race if isinstance(race, Mapping) else {} for race in _list(data.get("races"))]
+    yield from _repeated(data.get("batch_sizes"), ("batch_sizes",))
+    yield from _repeated(data.get("training_seeds"), ("training_seeds",))
+    for number, race in enumerate(races):
+        yield from _race(race, ("races", number), contenders, data)
+    yield from _race_names(races)
+    yield from _idle(contenders, data)
+    yield from _documented(_mapping(data.get("documented")), races, data)
+
+
+def _race(
+    race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[Complaint]:
+    for role in ("baseline", "challenger"):
+        name = race.get(role)
+        if isinstance(name, str) and contenders and name not in contenders:
+            hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+            yield Complaint(path=(*path, role), what=f"no contender {name!r}", hint=hint)
+    if isinstance(race.get("baseline"), str) and race.get("baseline") == race.get("challenger"):
+        yield Complaint(
+            path=(*path, "challenger"),
+            what=f"{race['baseline']!r} cannot race itself",
+            hint="`harness doctor` does that",
+        )
+    yield from _repeated(race.get("batch_sizes"), (*path, "batch_sizes"))
+    requires = race.get("requires")
+    if isinstance(requires, Mapping) and not requires:
+        yield Complaint(
+            path=(*path, "requires"), what="requires nothing", hint="give cosine, top1_agreement, recall_at_10 or skill"
+        )
+    own = _heads(race.get("heads"))
+    if own is not None and own.low == own.high:
+        yield Complaint(
+            path=(*path, "heads"),
+            what=f"a crossover cannot be sought at N = {own.low:,} alone",
+            hint="give a range, `from` below `to`",
+        )
+        return
+    yield from _shared(race, path, own, contenders, data)
+
+
+def _shared(
+    race: Mapping[str, Any],
+    path: Path,
+    own: HeadsRange | HeadsList | None,
+    contenders: Mapping[str, Any],
+    data: Mapping[str, Any],
+) -> Iterator[Complaint]:
+    """A race needs an N that race, sweep and both contenders share."""
+    spans: dict[str, HeadsRange | HeadsList | None] = (
+        {"the race": own} if own is not None else {"the sweep": _heads(data.get("heads"))}
+    )
+    for role in ("baseline", "challenger"):
+        contender = _mapping(contenders.get(str(race.get(role))))
+        if contender.get("heads") is not None:
+            spans[f"{race[role]!r}"] = _heads(contender["heads"])
+    known = {owner: span for owner, span in spans.items() if span is not None}
+    if len(known) != len(spans) or len(known) < 2:
+        return
+    low, high = max(span.low for span in known.values()), min(span.high for span in known.values())
+    if low >= high:
+        told = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
+        yield Complaint(path=path, what=f"there is no range of N to search: {told}", hint="let the ranges overlap")
+
+
+def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[Complaint]:
+    first: dict[str, int] = {}
+    for number, race in enumerate(races):
+        name = race.get("name")
+        if isinstance(name, str) and first.setdefault(name, number) != number:
+            yield Complaint(
+                path=("races", number, "name"),
+                what=f"races[{first[name]}] is already called {name!r}",
+                hint="rename one of them",
+            )
+
+
+def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Complaint]:
+    """A contender whose own range holds no N of the sweep is never measured, unless a race has a range of its own."""
+    sweep = _heads(data.get("heads"))
+    elsewhere = [race for race in _list(data.get("races")) if isinstance(race, Mapping) and race.get("heads")]
+    raced = {str(race.get(role)) for race in elsewhere for role in ("baseline", "challenger")}
+    for name, contender in contenders.items():
+        own = _heads(contender.get("heads")) if isinstance(contender, Mapping) else None
+        if own is None or sweep is None or name in raced:
+            continue
+        if not any(own.low <= heads <= own.high for heads in sweep.grid()):
+            grid = ", ".join(f"{heads:,}" for heads in sweep.grid())
+            yield Complaint(
+                path=("contenders", name, "heads"),
+                what=f"takes part at no N of the sweep ({grid})",
+                hint="widen one of the two ranges",
+            )
+
+
+def _documented(
+    documented: Mapping[str, Any], races: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
+) -> Iterator[Complaint]:
+    names = [race["name"] for race in races if isinstance(race.get("name"), str)]
+    for number, figure in enumerate(_list(documented.get("figures"))):
+        if not isinstance(figure, Mapping):
+            continue
+        path: Path = ("documented", "figures", number)
+        name, batch_size = figure.get("race"), figure.get("batch_size")
+        race = next((each for each in races if each.get("name") == name), None)
+        if isinstance(name, str) and race is None:
+            hint = did_you_mean(name, names) or (f"races are {', '.join(names)}" if names else "the suite has no races")
+            yield Complaint(path=(*path, "race"), what=f"no race {name!r}", hint=hint)
+        if race is not None:
+            measured = _list(race.get("batch_sizes") or data.get("batch_sizes") or (1, 32))
+            if isinstance(batch_size, int) and measured and batch_size not in measured:
+                told = ", ".join(map(str, measured))
+                yield Complaint(
+                    path=(*path, "batch_size"),
+                    what=f"the race {name!r} is not run at batch {batch_size}",
+                    hint=f"it is run at {told}",
+                )
+        if figure.get("slowdown") is None and figure.get("crossover") is None:
+            yield Complaint(
+                path=path, what="documents neither a slowdown nor a crossover", hint="give one of them, or both"
+            )
+        if figure.get("slowdown") is not None and figure.get("heads") is None:
+            yield Complaint(
+                path=(*path, "heads"), what="is missing: a slowdown was documented at some N", hint="give that N"
+            )
+    for key in _mapping(documented.get("fidelity")):
+        if key not in FIDELITY_FIGURES:
+            hint = did_you_mean(str(key), FIDELITY_FIGURES, quote="`") or f"known here: {', '.join(FIDELITY_FIGURES)}"
+            yield Complaint(path=("documented", "fidelity", key), what="unknown key", hint=hint)
+
+
+def _repeated(values: Any, path: Path) -> Iterator[Complaint]:
+    seen: list[Any] = []
+    for number, value in enumerate(_list(values)):
+        if value in seen:
+            yield Complaint(path=(*path, number), what=f"{value} stands here twice", hint="keep one of them")
+        seen.append(value)
+
+
+def _heads(value: Any) -> HeadsRange | HeadsList | None:
+    """A range or list of N, or None where it is absent or wrong."""
+    if not isinstance(value, Mapping):
+        return None
+    shape: type[HeadsRange | HeadsList] = HeadsList if "values" in value else HeadsRange
+    try:
+        return shape.model_validate(dict(value))
+    except ValueError:
+        return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
