@@ -222,7 +222,7 @@ def _combine(
     levels = (totals - sums[:, 1:] @ shape[1:]) / counts
     between = _between_variance(levels, variance / counts)
     coefficients, covariance = solve(between)
-    own = levels - (sums @ coefficients - sums[:, 1:] @ shape[1:]) / counts  # each launch's distance from the curve
+    own = (totals - sums @ coefficients) / counts  # each launch's distance from the curve
     multiplier = two_sided(window.confidence)
     if window.launch_is_unit and launches > 1:
         ratio = float(np.sum(own**2 / (between + variance / counts))) / (launches - 1)

@@ -1,0 +1,142 @@
+"""Look for what would make an answer wrong: steps that were not declared, declared ones that are not there, weak signs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import chdtrc
+
+from harness.analysis.bracketing import Step, Undecided
+from harness.analysis.posterior import curvature_prior
+from harness.analysis.signs import WINSORISED_COST, centre, pooled_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.analysis.bracketing import Target
+    from harness.analysis.posterior import LocalFit
+    from harness.analysis.probing import Prober
+    from harness.analysis.signs import Sign
+
+WEAK = 0.25  # a log-ratio below which a sign from one launch is looked at again in the others
+MOST_WEAK = 6
+JUMP_GAIN = 15.0  # chi-square that one more parameter, and the choice of its place, must earn
+LEAST_JUMP = 0.03
+PINNING_ERRORS = 2.8
+PINNING_PAIRS = 60
+SMALLEST_STEP_TESTED = 8  # at smaller N the smooth change from N to N + 1 is no smaller than a jump
+VISIBLE_LEVEL = 0.01
+VISIBLE_ALONE = 3.6  # errors at which a single step is seen
+
+
+def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
+    """Whether a jump is seen at the declared steps, taken together or at any one; None where that cannot be tested."""
+    noise = pooled_noise(prober.successive_differences())
+    visited = set(prober.visited)
+    scores = []
+    for step in steps:
+        if step.declared and step.left >= SMALLEST_STEP_TESTED and {step.left, step.right} <= visited:
+            counts = prober.count(step.left), prober.count(step.right)
+            error = math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left)
+            scores.append((centre(prober.at(step.right), noise) - centre(prober.at(step.left), noise)) / error)
+    if not scores:
+        return None
+    one_way = abs(sum(scores)) / math.sqrt(len(scores))
+    together = float(chdtrc(len(scores), sum(score * score for score in scores)))
+    return one_way > 2.6 or together < VISIBLE_LEVEL / 2 or max(map(abs, scores)) > VISIBLE_ALONE  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A jump between two neighbouring probes that fits what was seen better than any smooth curve."""
+
+    left: int
+    right: int
+    size: float  # of the jump in the log-ratio
+    gain: float  # in chi-square
+    line: tuple[float, float, float]  # z, s, c around `centre` without the jump
+    centre: float
+
+
+def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
+    """The likeliest undeclared step inside a fitted window, if it earns its place."""
+    heads = sorted(local.residuals)
+    if len(heads) < 4 or local.misfit > 0.02:  # noqa: PLR2004  three parameters and a jump need four N
+        return None
+    logs = np.log(heads)
+    u = logs - local.centre
+    level = local.value(logs) + np.array([local.residuals[n][0] for n in heads])
+    root_weight = np.sqrt([local.residuals[n][1] for n in heads]) / local.noise
+    mean, spread = curvature_prior(local.coefficients[1])
+    columns = np.stack((np.ones_like(u), u, u * u), axis=1)
+    prior_row = np.array([[0.0, 0.0, 1 / spread]])
+    best: Suspicion | None = None
+    plain = _misfit(columns * root_weight[:, None], level * root_weight, prior_row, mean / spread)[1]
+    for place in range(1, len(heads)):
+        if any(heads[place - 1] <= step.left and step.right <= heads[place] for step in known):
+            continue
+        jump = (np.arange(len(heads)) >= place).astype(np.float64)
+        wider = np.concatenate((columns, jump[:, None]), axis=1)
+        solution, misfit = _misfit(wider * root_weight[:, None], level * root_weight,
+                                   np.append(prior_row, [[0.0]], axis=1), mean / spread)  # fmt: skip
+        gain = plain - misfit
+        if gain > max(JUMP_GAIN, best.gain if best else 0.0) and abs(solution[3]) > LEAST_JUMP:
+            best = Suspicion(heads[place - 1], heads[place], float(solution[3]), gain,
+                             (float(solution[0]), float(solution[1]), float(solution[2])), local.centre)  # fmt: skip
+    return best
+
+
+def _misfit(
+    design: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    wanted: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    prior_row: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    prior: float,
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], float]:
+    rows, values = np.concatenate((design, prior_row)), np.append(wanted, prior)
+    solution = np.linalg.lstsq(rows, values, rcond=None)[0]
+    return solution, float(np.sum((rows @ solution - values) ** 2))
+
+
+def pinned(prober: Prober, jump: Suspicion, noise: float) -> Step:
+    """Halve the gap that holds the jump until its two sides are neighbours, or the noise forbids it."""
+    left, right = jump.left, jump.right
+    while right - left > 1:
+        middle = round(math.sqrt(left * right))
+        middle = min(max(middle, left + 1), right - 1)
+        side = _side(prober, middle, jump, noise)
+        if side == 0:
+            break
+        left, right = (middle, right) if side < 0 else (left, middle)
+    return Step(left, right, declared=False)
+
+
+def _side(prober: Prober, heads: int, jump: Suspicion, noise: float) -> int:
+    """-1 where this N lies before the jump, 1 behind it, 0 where that cannot be told."""
+    u = math.log(heads) - jump.centre
+    level = jump.line[0] + jump.line[1] * u + jump.line[2] * u * u + jump.size / 2
+    prober.visit(heads, 4)
+    while heads not in prober.left_out:
+        seen = prober.at(heads)
+        score = (centre(seen, noise) - level) / (WINSORISED_COST * noise / math.sqrt(seen.size))
+        if abs(score) > PINNING_ERRORS:
+            return 1 if score * jump.size > 0 else -1
+        if seen.size >= PINNING_PAIRS:
+            break
+        prober.visit(heads, max(2, seen.size // 2))
+    return 0
+
+
+def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target]) -> list[int]:
+    """N whose sign rests on little: undecided ones, and the weakest of those decided near a change or anywhere."""
+    noise = pooled_noise(prober.successive_differences())
+    points = sorted(n for n in signs if n not in prober.left_out)
+    level = {n: abs(centre(prober.at(n), noise)) for n in points}
+    open_points = [target.heads for target in targets if isinstance(target, Undecided)]
+    weak = sorted((n for n in points if level[n] < WEAK and n not in open_points), key=lambda n: level[n])
+    if not any(signs.values()):
+        stride = max(1, math.ceil(len(points) / (2 * MOST_WEAK)))
+        return sorted({*points[::stride], points[-1]})
+    return sorted({*open_points[: 2 * MOST_WEAK], *weak[:MOST_WEAK]})

@@ -1,0 +1,220 @@
+"""Where to look first, and between which N the lead changes.
+
+A cost may jump where a rival's sizing jumps, so both sides of every known step are probed; elsewhere a geometric ladder
+is. Within one segment (no step inside) the log-ratio is taken as smooth and as crossing zero at most once between two
+neighbouring probes: where steps are not known that is an assumption that a denser look can only make likelier.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.analysis.probing import distinct, geometric
+from harness.analysis.signs import centre, own_noise, pooled_noise, sign, standard_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.analysis.probing import Prober
+    from harness.analysis.signs import Sign
+
+FIRST_LOOK = 3  # pairs at every probe
+MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
+KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
+NEGLIGIBLE_ERRORS = 2.0
+FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more than this: the crossing is near it
+
+
+@dataclass(frozen=True)
+class Step:
+    """A jump of a rival's cost between `left` and `right` (neighbouring integers unless it could not be pinned down)."""
+
+    left: int
+    right: int
+    declared: bool = True
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """The lead changes somewhere in [low, high]; a sign of 0 says that this end could not be decided."""
+
+    low: int
+    high: int
+    before: Sign
+    after: Sign
+    step_before: bool = False  # an undecided probe sits right behind a step: the crossing may be the step itself
+    step_after: bool = False
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The lead changes at a step."""
+
+    left: int
+    right: int
+    before: Sign
+    after: Sign
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Nobody leads that could be told at this N, and the same rival leads on both sides of it."""
+
+    heads: int
+    around: Sign
+
+
+Target = Smooth | Jump | Undecided
+
+
+def places(low: int, high: int, steps: Sequence[Step], known: bool) -> tuple[list[int], int]:
+    """The N to probe first, ascending, and how many of the steps had to be thinned out to keep them few."""
+    most = (MOST_POINTS - 4) // 2
+    kept = list(steps)
+    if len(kept) > most:
+        kept = [kept[round(i * (len(kept) - 1) / (most - 1))] for i in range(most)]
+    edges = {low, high}
+    for step in kept:
+        edges |= {step.left, step.right}
+    ratio = KNOWN_RATIO if known else UNKNOWN_RATIO
+    while True:
+        points = sorted(edges | {n for a, b in _gaps(sorted(edges), kept) for n in geometric(a, b, ratio * 1.001)})
+        if len(points) <= max(MOST_POINTS, len(edges)) or ratio > high / low:
+            return points, len(steps) - len(kept)
+        ratio *= 1.2
+
+
+def _gaps(edges: list[int], steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Neighbouring edges with no step between them."""
+    lefts = {step.left for step in steps}
+    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if a not in lefts]
+
+
+def most_pairs(noise: float, goal: float) -> int:
+    """Pairs after which a probe stays undecided: enough to see a log-ratio of `goal` in most cases."""
+    return min(400, max(12, math.ceil((3.5 * 1.15 * noise / goal) ** 2)))
+
+
+def settle(prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], most: int | None = None) -> None:
+    """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`."""
+    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in points if prober.count(n) < FIRST_LOOK})
+    while True:
+        points = [n for n in points if n not in prober.left_out]
+        differences = prober.successive_differences()
+        noise = pooled_noise(differences)
+        for n in points:
+            if signs.get(n, 0) == 0:
+                signs[n] = sign(prober.at(n), noise, differences.size)
+        limit = min(most or 400, most_pairs(noise, goal))
+        open_points = [n for n in points if signs[n] == 0 and prober.count(n) < limit
+                       and _worth_more(prober, n, points, signs, noise, goal)]  # fmt: skip
+        if not open_points:
+            return
+        prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
+
+
+def _worth_more(
+    prober: Prober, heads: int, points: Sequence[int], signs: dict[int, Sign], noise: float, goal: float
+) -> bool:
+    log_ratios = prober.at(heads)
+    middle = centre(log_ratios, own_noise(log_ratios, noise))
+    if abs(middle) + NEGLIGIBLE_ERRORS * standard_error(log_ratios, noise) < goal:
+        return False
+    before = next((signs[n] for n in reversed(points) if n < heads and signs[n]), 0)
+    after = next((signs[n] for n in points if n > heads and signs[n]), 0)
+    return not (before * after < 0 and log_ratios.size >= FLANKED_PAIRS)
+
+
+def settle_by_halves(prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign]) -> None:
+    """For a small budget: decide both ends, then halve the list of points while their signs differ."""
+    most = max(6, prober.remaining // 8)
+    first, last = 0, len(points) - 1
+    settle(prober, [points[first], points[last]], goal, signs, most)
+    while last - first > 1 and signs.get(points[first], 0) * signs.get(points[last], 0) < 0:
+        middle = (first + last) // 2
+        settle(prober, [points[middle]], goal, signs, most)
+        if signs.get(points[middle], 0) == 0:
+            return
+        if signs[points[middle]] == signs[points[first]]:
+            first = middle
+        else:
+            last = middle
+
+
+def assure(prober: Prober, pairs_of_ends: Sequence[int], signs: dict[int, Sign], bound: float) -> bool:
+    """Look again at the ends of brackets until each is `bound` errors from zero; True where a sign was withdrawn."""
+    withdrawn = False
+    for n in pairs_of_ends:
+        for _ in range(3):
+            differences = prober.successive_differences()
+            if sign(prober.at(n), pooled_noise(differences), differences.size, bound) != 0:
+                break
+            prober.visit(n, max(3, prober.count(n) // 2))
+        differences = prober.successive_differences()
+        now = sign(prober.at(n), pooled_noise(differences), differences.size)
+        if now != signs[n]:
+            signs[n] = now
+            withdrawn = True
+    return withdrawn
+
+
+def targets(signs: dict[int, Sign], steps: Sequence[Step]) -> list[Target]:
+    """What the signs say: changes of the lead, and probes that leave it open. Empty where nothing is decided."""
+    points = sorted(signs)
+    decided = [n for n in points if signs[n]]
+    if not decided:
+        return []
+    found: list[Target] = []
+    if decided[0] != points[0]:
+        found.append(Smooth(points[0], decided[0], 0, signs[decided[0]]))
+    for left, right in zip(decided, decided[1:], strict=False):
+        between = [n for n in points if left < n < right]
+        if signs[left] != signs[right]:
+            found.append(_change(left, right, between, signs, steps))
+        else:
+            found += [Undecided(n, signs[left]) for n in between]
+    if decided[-1] != points[-1]:
+        found.append(Smooth(decided[-1], points[-1], signs[decided[-1]], 0))
+    return found
+
+
+def _change(left: int, right: int, between: list[int], signs: dict[int, Sign], steps: Sequence[Step]) -> Smooth | Jump:
+    inside = [step for step in steps if left <= step.left and step.right <= right]
+    if len(inside) == 1:
+        step = inside[0]
+        if (left, right) == (step.left, step.right):
+            return Jump(left, right, signs[left], signs[right])
+        if left == step.left and step.right in between:
+            return Smooth(step.right, right, signs[left], signs[right], step_before=True)
+        if right == step.right and step.left in between:
+            return Smooth(left, step.left, signs[left], signs[right], step_after=True)
+    return Smooth(left, right, signs[left], signs[right])
+
+
+def rungs(log_centre: float, low: int, high: int, stride: float, visited: Sequence[int], room: int) -> list[int]:
+    """About seven N around a centre on a lattice of ratio 2^(stride / 8), within [low, high].
+
+    N already built are preferred where one is near, and nothing new is proposed where `room` for new ones is used up.
+    """
+    pitch = stride * math.log(2) / 8
+    middle = round(log_centre / pitch)
+    wanted = [min(max(math.exp((middle + i) * pitch), low), high) for i in range(-3, 4)]
+    chosen = distinct(_nearest_built(n, visited, low, high) for n in wanted)
+    integer = round(math.exp(min(max(log_centre, math.log(low)), math.log(high))))
+    for offset in (0, 1, -1, 2, -2, 3, -3):
+        if len(chosen) < 5 and low <= integer + offset <= high:
+            chosen = distinct([*chosen, integer + offset])
+    new = [n for n in chosen if n not in visited]
+    if len(new) <= room:
+        return chosen
+    spare = sorted(new, key=lambda n: -abs(math.log(n) - log_centre))[: len(new) - max(room, 0)]
+    reach = 5 * pitch
+    old = [n for n in visited if low <= n <= high and abs(math.log(n) - log_centre) < reach]
+    return distinct([*(n for n in chosen if n not in spare), *old])
+
+
+def _nearest_built(heads: float, visited: Sequence[int], low: int, high: int) -> float:
+    near = [n for n in visited if low <= n <= high and abs(math.log(n / heads)) < 0.025]
+    return min(near, key=lambda n: abs(math.log(n / heads))) if near else heads

@@ -1,0 +1,192 @@
+"""Turn what a search has seen into an answer, and say what it lacks where it has none."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.bracketing import Jump, Smooth
+from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, smooth_outcome
+from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.posterior import launch_interval, two_sided
+from harness.analysis.signs import centre, pooled_noise, standard_error
+
+if TYPE_CHECKING:
+    from harness.analysis.bracketing import Target
+    from harness.analysis.location import Status
+    from harness.analysis.search import Search
+
+SURELY = 0.999  # confidence at which one probe alone contradicts all the others
+FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
+WEAK_MODE = (
+    "steps were not declared: two changes of the lead between neighbouring probes (a factor of two apart) stay unseen"
+)
+
+
+def conclude(search: Search, lacking: str | None) -> Location:
+    """The answer.
+
+    Args:
+        search: as far as it went.
+        lacking: why it ended early, None where it did not.
+    """
+    question, prober = search.question, search.prober
+    found = search.targets()
+    outcomes = [(target, _outcome(search, target)) for target in found]
+    notes = list(search.notes)
+    if not question.known:
+        notes.append(WEAK_MODE)
+    if search.visible is False:
+        notes.append("no jump is visible at the declared steps: if they are wrong, undeclared ones may hide crossings")
+    notes += [f"N = {n:,} was left out: {reason}" for n, reason in sorted(prober.left_out.items())]
+    crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
+    opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
+    missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
+    lacks: list[str] = [note for _, outcome in opened for note in outcome.notes]
+    status: Status
+    bracket: tuple[int, int] | None = None
+    extrapolated = None
+    if opened or not search.signs:
+        status = "unresolved"
+        bracket = next((b for b in (_span(search, target) for target, _ in opened) if b), None)
+        crossings += [_bracketed(search, target, b) for target, _ in opened if (b := _span(search, target)) and _told_apart(search, target)]
+    elif crossings:
+        status = "several" if len(crossings) > 1 else "crossing"
+        if missed and (search.bound or lacking):
+            status, bracket = "unresolved", (missed[0].low, missed[0].high)
+            lacks.append(f"the interval is wider than ±{question.precision:.0%} and the budget is spent")
+        elif missed:
+            notes.append(f"the interval is wider than the ±{question.precision:.0%} that was asked for: {_why_wide(search)}")
+    else:
+        status, why = _throughout(search)
+        if status == "unresolved":
+            lacks.append(why)
+        elif why:
+            notes.append(why)
+        extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes]) if status in {"above", "below"} else None
+    if lacking and status == "unresolved":
+        lacks.insert(0, lacking)
+    elif lacking:
+        notes.append(lacking)
+    notes += [note for _, outcome in outcomes if outcome.kind != "open" for note in outcome.notes]
+    crossings.sort(key=lambda crossing: crossing.heads)
+    if status == "unresolved" and bracket is None and crossings:
+        bracket = crossings[0].low, crossings[0].high
+    joint = max(0.0, 1 - len(crossings) * (1 - question.confidence)) if status in {"crossing", "several"} else None
+    return Location(status, tuple(crossings), prober.samples, _probes(search), tuple(dict.fromkeys([*lacks, *notes])),
+                    question.low, question.high, bracket, joint, extrapolated)  # fmt: skip
+
+
+def _outcome(search: Search, target: Target) -> Outcome:
+    question, prober = search.question, search.prober
+    if isinstance(target, Jump):
+        return jump_outcome(prober, target, question)
+    if isinstance(target, Smooth):
+        aim = search.aims.get((target.low, target.high))
+        if aim is None or prober.launch == 0:
+            return Outcome("open", notes=(f"the change of the lead between N = {target.low:,} and {target.high:,} "
+                                          "was not confirmed by further launches",))  # fmt: skip
+        return smooth_outcome(prober, aim, question)
+    now = confirmed_sign(prober, target.heads, question.confidence)
+    if now == target.around or not any(search.signs.values()):
+        return Outcome("none")
+    if now == 0:
+        return Outcome("open", notes=(f"nobody leads that could be told at N = {target.heads:,}",))
+    return Outcome("open", notes=(f"the lead seems to change and change back around N = {target.heads:,}",))
+
+
+def _span(search: Search, target: Target) -> tuple[int, int] | None:
+    """The best bracket of an open target."""
+    if isinstance(target, Jump):
+        return target.left, target.right
+    if not isinstance(target, Smooth):
+        return None
+    low, high = target.low, target.high
+    aim = search.aims.get((low, high))
+    interval = aim.fit.crossing_interval() if aim and aim.fit else None
+    if interval and search.prober.launch > 0 and all(map(math.isfinite, interval)):
+        inner = max(low, math.floor(math.exp(interval[0]))), min(high, math.ceil(math.exp(interval[1])))
+        if inner[0] < inner[1]:
+            return inner
+    return low, high
+
+
+def _told_apart(search: Search, target: Target) -> bool:
+    """Whether both ends of an open bracket were decided, and the launches do not contradict them."""
+    if not isinstance(target, Smooth | Jump) or target.before * target.after >= 0:
+        return False
+    return search.bound or search.prober.launch == 0
+
+
+def _bracketed(search: Search, target: Target, bracket: tuple[int, int]) -> Crossing:
+    assert isinstance(target, Smooth | Jump)
+    aim = search.aims.get((target.low, target.high)) if isinstance(target, Smooth) else None
+    middle = math.ceil(math.exp(aim.log_centre)) if aim else bracket[1]
+    heads = min(max(middle, bracket[0] + 1), bracket[1])
+    return Crossing(heads, *bracket, "challenger" if target.after > 0 else "baseline", search.question.confidence,
+                    "step" if isinstance(target, Jump) else "smooth")  # fmt: skip
+
+
+def _why_wide(search: Search) -> str:
+    between = max((aim.between for aim in search.aims.values()), default=0.0)
+    if between > 0:
+        return f"launches differ by {math.expm1(between):.1%}, so that more of them would help and more pairs would not"
+    return "the noise was larger than the plan allowed for"
+
+
+def _throughout(search: Search) -> tuple[Status, str]:
+    """The status where no change of the lead was seen, and what is to be said with it."""
+    question, prober = search.question, search.prober
+    decided = {sign for sign in search.signs.values() if sign}
+    noise = pooled_noise(prober.successive_differences())
+    audited = [n for n in search.weak if n in search.signs and prober.by_launch(n, 1)]
+    if not audited:
+        if len(decided) == 1 and all(search.signs.values()):
+            return ("below" if decided == {1} else "above"), ""
+        return "unresolved", "the signs of the probes are not all decided"
+    launches: dict[int, list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]] = {}
+    for n in audited:
+        for place, part in enumerate(prober.by_launch(n, 1)):
+            launches.setdefault(place, []).append(part)
+    middle, low, high = launch_interval([np.concatenate(parts) for parts in launches.values()], noise,
+                                        question.confidence)  # fmt: skip
+    goal = question.goal
+    nothing_strong = not decided or all(abs(centre(prober.at(n), noise)) < 2 * goal for n in search.signs)
+    if nothing_strong and -goal < low and high < goal:
+        return "tie", f"over {len(audited)} probes the rivals differ by {math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
+    contrary = [n for n in audited if confirmed_sign(prober, n, SURELY) * middle < 0]
+    side = 1 if low > 0 else -1 if high < 0 else 0
+    if side and not contrary and decided <= {side}:
+        return ("below" if side > 0 else "above"), ""
+    return "unresolved", (f"nobody leads that could be told: the log-ratio is {middle:+.3f} ({low:+.3f} to {high:+.3f}) over "
+                          f"{len(audited)} probes")  # fmt: skip
+
+
+def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
+    """A crossing just beyond the range, where the confirming fit reached for one."""
+    question = search.question
+    beyond = next((outcome.beyond for outcome in outcomes if outcome.beyond is not None), None)
+    if beyond is None or not question.high < beyond < FURTHEST_EXTRAPOLATION * question.high:
+        return None
+    heads = math.ceil(beyond)
+    after = -next(sign for n, sign in sorted(search.signs.items(), reverse=True) if sign)
+    return Crossing(heads, question.high, heads + (heads - question.high), "challenger" if after > 0 else "baseline", 0.0, "smooth")
+
+
+def _probes(search: Search) -> tuple[Probe, ...]:
+    prober, confidence = search.prober, search.question.confidence
+    noise = pooled_noise(prober.successive_differences())
+    probes = []
+    for n in prober.visited:
+        parts = prober.by_launch(n, 1)
+        if len(parts) > 1:
+            middle, low, high = launch_interval(parts, noise, confidence)
+        else:
+            seen = prober.at(n)
+            middle = centre(seen, noise)
+            half = two_sided(confidence) * standard_error(seen, noise)
+            low, high = middle - half, middle + half
+        probes.append(Probe(n, middle, low, high, prober.count(n), len(prober.by_launch(n))))
+    return tuple(probes)

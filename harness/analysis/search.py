@@ -1,0 +1,261 @@
+"""The order of a search: bracket, refine, confirm over launches, with an audit after each; what it says is elsewhere."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.audit import pinned, steps_visible, suspected_jump, weak_points
+from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
+from harness.analysis.confirmation import (
+    Aim,
+    Question,
+    aimed,
+    confirmed_sign,
+    first_aim,
+    pairs_wanted,
+    refine,
+    shared_out,
+    side_pairs,
+)
+from harness.analysis.location import BudgetSpent, Progress
+from harness.analysis.probing import SAMPLES_A_PAIR, Prober
+from harness.analysis.signs import SUREST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.analysis.bracketing import Target
+    from harness.analysis.location import Location, Measure, Stage
+    from harness.analysis.signs import Sign
+
+FULL_LOOK_PAIRS = 7  # a bracketing costs about so many pairs a place; with less than this in the budget, halve
+REFINING_PAIRS = 3
+DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown or not to be seen
+MOST_FOUND_STEPS = 3
+LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
+SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
+PRIOR_FAR = 0.5  # a probe that the prior saw at such a log-ratio, far from its crossings, is skipped
+
+
+class Search:
+    """One search under way: what is known so far, and the steps that add to it."""
+
+    def __init__(
+        self,
+        question: Question,
+        steps: list[int],
+        measure: Measure,
+        seed: int,
+        prior: Location | None,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.question = question
+        self.steps = [Step(n, n + 1) for n in steps]
+        self.signs: dict[int, Sign] = {}
+        self.aims: dict[tuple[int, int], Aim] = {}
+        self.notes: list[str] = []
+        self.stage: Stage = "bracket"
+        self.bound = False  # whether the budget cut what was wanted
+        self.weak: list[int] = []
+        self.visible: bool | None = None
+        self.prober = Prober(measure, question.budget, seed, self._report if on_progress else lambda: None)
+        self._on_progress = on_progress
+        self._prior = prior
+
+    # -- launch 0 -----------------------------------------------------------------------------------------------------
+
+    def explore(self) -> None:
+        """Bracket every change of the lead within launch 0 and narrow each down."""
+        question, prober = self.question, self.prober
+        points, thinned = places(question.low, question.high, self.steps, question.known)
+        if thinned:
+            self.notes.append(f"{thinned} of {len(self.steps)} declared steps were not probed, to keep the builds few")
+            dropped = [step for step in self.steps if step.left not in points]
+            self.steps = [step for step in self.steps if step not in dropped]
+        points = self._thinned_by_prior(points)
+        if question.budget < SAMPLES_A_PAIR * FULL_LOOK_PAIRS * len(points):
+            self.bound = True
+            self.notes.append("the budget allows one change of the lead to be looked for, and no second one")
+            settle_by_halves(prober, points, question.goal, self.signs)
+        else:
+            settle(prober, points, question.goal, self.signs)
+        self._forget_left_out()
+        for _ in range(3):
+            ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
+            ends = [n for n in ends if self.signs.get(n)]
+            if not assure(prober, ends, self.signs, SUREST):
+                break
+            settle(prober, points, question.goal, self.signs)
+            self._forget_left_out()
+        self.stage = "refine"
+        if question.known and not self.bound:
+            self.visible = steps_visible(prober, self.steps)
+        for _ in range(MOST_FOUND_STEPS + 1):
+            if not self._refined():
+                break
+
+    def _changes(self) -> list[_Ends]:
+        return [_Ends(target.low, target.high) if isinstance(target, Smooth) else _Ends(target.left, target.right)
+                for target in self.targets() if isinstance(target, Smooth | Jump)]  # fmt: skip
+
+    def _forget_left_out(self) -> None:
+        for n in self.prober.left_out:
+            self.signs.pop(n, None)
+
+    def _thinned_by_prior(self, points: list[int]) -> list[int]:
+        """Without the places that the prior answer saw decided clearly, far from where it saw the lead change."""
+        if self._prior is None or not self._prior.crossings:
+            return points
+        seen = {probe.heads: probe.log_ratio for probe in self._prior.probes}
+        homes = [crossing.heads for crossing in self._prior.crossings]
+        ends = (points[0], points[-1])
+        kept = [n for n in points if n in ends or abs(seen.get(n, 0.0)) < PRIOR_FAR
+                or any(abs(math.log(n / home)) < math.log(6) for home in homes)]  # fmt: skip
+        self.notes.append(f"{len(points) - len(kept)} of {len(points)} places were left to an earlier answer")
+        return kept
+
+    def targets(self) -> list[Target]:
+        """What the signs say by now."""
+        return targets(self.signs, self.steps)
+
+    def _refined(self) -> bool:
+        """Narrow every smooth change down; True where that brought a step to light and the picture changed."""
+        doubtful = not self.question.known or self.visible is False
+        for target in self.targets():
+            if not isinstance(target, Smooth) or (target.low, target.high) in self.aims:
+                continue
+            aim = first_aim(self.prober, target)
+            self.aims[target.low, target.high] = aim
+            if not self.bound or self.prober.remaining > 100:  # noqa: PLR2004  fewer are better kept for confirming
+                aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
+                self.aims[target.low, target.high] = aim
+            if doubtful and not self.bound:
+                window = shared_out(self.prober, aim, 7 * DOUBTING_PAIRS)
+                self.prober.visit_each(window)
+                aim = aimed(self.prober, aim, self.question)
+                self.aims[target.low, target.high] = aim
+                if self._found_step(aim):
+                    return True
+        return False
+
+    def _found_step(self, aim: Aim) -> bool:
+        """Whether the window of this aim holds an undeclared step; it is then pinned down and taken in."""
+        if aim.fit is None or sum(not step.declared for step in self.steps) >= MOST_FOUND_STEPS:
+            return False
+        suspicion = suspected_jump(aim.fit, self.steps)
+        if suspicion is None:
+            return False
+        step = pinned(self.prober, suspicion, aim.noise)
+        self.notes.append(
+            f"a step that was not declared was found between N = {step.left:,} and {step.right:,} "
+            f"(the ratio changes by {math.expm1(abs(suspicion.size)):.0%})"
+        )
+        self.steps = sorted([*self.steps, step], key=lambda other: other.left)
+        self.aims.pop((aim.target.low, aim.target.high), None)
+        ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
+        settle(self.prober, ends, self.question.goal, self.signs)
+        self._forget_left_out()
+        return True
+
+    # -- launches 1 to k ----------------------------------------------------------------------------------------------
+
+    def confirm(self) -> None:
+        """Measure every target in every further launch, in random order, and audit after each."""
+        self.stage = "confirm"
+        for launch in range(1, self.question.launches + 1):
+            left = self.question.launches - launch + 1
+            allowed = self.prober.remaining // SAMPLES_A_PAIR // left
+            if allowed < 2 and self.bound:  # noqa: PLR2004
+                raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
+            self.prober.launch = launch
+            self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
+            if launch > SECOND_THOUGHTS_FROM:
+                self._think_again()
+            rounds = self._cut(self._rounds(left), allowed)
+            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})  # noqa: PLR2004
+            self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})  # noqa: PLR2004
+            if left > LAUNCHES_AFTER_A_FIND and not self.bound:
+                for aim in list(self.aims.values()):
+                    self._found_step(aimed(self.prober, aim, self.question))
+
+    def _think_again(self) -> None:
+        """Let the launches overrule a weak sign of launch 0."""
+        for n in self.weak:
+            now = confirmed_sign(self.prober, n, self.question.confidence)
+            if now and n in self.signs and now != self.signs[n]:
+                self.signs[n] = 1 if now > 0 else -1
+
+    def _rounds(self, left: int) -> dict[int, int]:
+        """Pairs wanted at each N in the coming launch, of which `left` remain, this one included."""
+        rounds: dict[int, int] = {}
+        question, prober = self.question, self.prober
+        alive = {}
+        for target in self.targets():
+            if isinstance(target, Smooth):
+                key = target.low, target.high
+                aim = self.aims.get(key) or first_aim(prober, target)
+                aim = alive[key] = aimed(prober, aim, question)
+                low, high = aim.window
+                done = prober.sightings().within(low, high, 1).heads.size
+                pairs = max(3, math.ceil((pairs_wanted(aim, question) - done) / left))
+                for n, count in shared_out(prober, aim, pairs).items():
+                    rounds[n] = max(rounds.get(n, 0), count)
+            elif isinstance(target, Jump):
+                for n in (target.left, target.right):
+                    rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, 40))
+        self.aims = alive
+        for n in self.weak:
+            if n in self.signs:
+                most = 6 if alive else 40
+                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, most if self.signs[n] else 12))
+        return rounds
+
+    def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:
+        """The same in proportion, no more than `allowed` pairs in all."""
+        total = sum(rounds.values())
+        if total <= allowed:
+            return rounds
+        self.bound = True
+        names = sorted(rounds)
+        wanted = np.array([rounds[n] for n in names]) * allowed / total
+        whole = np.floor(wanted)
+        keys = wanted - whole + 0.5 * self.prober.random.random(len(names))
+        whole[np.argsort(-keys)[: allowed - int(whole.sum())]] += 1
+        return {n: int(count) for n, count in zip(names, whole, strict=True) if count > 0}
+
+    # -- progress -----------------------------------------------------------------------------------------------------
+
+    def progress(self) -> Progress:
+        """Where the search stands."""
+        low, high, estimate = self.bracket()
+        return Progress(self.stage, low, high, estimate, self.prober.samples, self.prober.launch)
+
+    def bracket(self) -> tuple[int, int, int | None]:
+        """The narrowest bracket of the first change of the lead, and its likeliest place."""
+        for target in self.targets():
+            if isinstance(target, Jump):
+                return target.left, target.right, target.right
+            if isinstance(target, Smooth):
+                aim = self.aims.get((target.low, target.high))
+                interval = aim.fit.crossing_interval() if aim and aim.fit else None
+                if aim is None or interval is None:
+                    return target.low, target.high, round(math.exp(aim.log_centre)) if aim else None
+                low, high = (max(interval[0], math.log(target.low)), min(interval[1], math.log(target.high)))
+                if low >= high:
+                    return target.low, target.high, round(math.exp(aim.log_centre))
+                return math.floor(math.exp(low)), math.ceil(math.exp(high)), round(math.exp(aim.log_centre))
+        return self.question.low, self.question.high, None
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self.progress())
+
+
+class _Ends:
+    """The two ends of a bracket."""
+
+    def __init__(self, left: int, right: int) -> None:
+        self.left, self.right = left, right

@@ -1,0 +1,89 @@
+"""The named pairs of cost curves that the search is tried on, and their true crossings by brute force."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Cost = Callable[[float], float]  # N -> microseconds, free of noise
+
+
+def layers(heads: float) -> int:
+    """Layers of a student whose routing capacity 4^L must reach N."""
+    depth = 1
+    while 4**depth < heads:
+        depth += 1
+    return depth
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Two rivals, the range they are raced over, the N before each jump, and the true crossings (first N of the new leader)."""
+
+    name: str
+    baseline: Cost
+    challenger: Cost
+    steps: tuple[int, ...] = ()
+    low: int = 1
+    high: int = 1_000_000
+    truth: tuple[float, ...] = field(default=())
+
+    def between(self, low: int, high: int) -> Curves:
+        """The same rivals over another range."""
+        return make(self.name, self.baseline, self.challenger, self.steps, low, high)
+
+    def with_steps(self, *steps: int) -> Curves:
+        """The same rivals with other steps declared."""
+        return Curves(self.name, self.baseline, self.challenger, steps, self.low, self.high, self.truth)
+
+
+def crossings(baseline: Cost, challenger: Cost, steps: tuple[int, ...], low: int, high: int) -> tuple[float, ...]:
+    """Where the noise-free curves cross: between integers for smooth pieces, N + 1 at a step after N."""
+
+    def lead(heads: float) -> bool:
+        return challenger(heads) < baseline(heads)
+
+    jumps = {n for n in steps if low <= n < high}
+    edges = sorted({low, high, *jumps, *(n + 1 for n in jumps)})
+    grid = sorted({n for a, b in zip(edges, edges[1:]) for n in (a, b, *_ladder(a, b))})
+    found = []
+    for left, right in zip(grid, grid[1:]):
+        if lead(left) == lead(right):
+            continue
+        if left in jumps:
+            found.append(float(right))
+            continue
+        a, b = float(left), float(right)
+        for _ in range(60):
+            middle = (a + b) / 2
+            a, b = (middle, b) if lead(middle) == lead(a) else (a, middle)
+        found.append(b)
+    return tuple(found)
+
+
+def _ladder(low: int, high: int) -> list[int]:
+    return [round(low * (high / low) ** (i / 400)) for i in range(401)] if high - low > 400 else list(range(low, high + 1))
+
+
+def make(name: str, baseline: Cost, challenger: Cost, steps: tuple[int, ...] = (), low: int = 1, high: int = 1_000_000) -> Curves:
+    """Curves with their true crossings worked out."""
+    return Curves(name, baseline, challenger, tuple(n for n in steps if low <= n < high), low, high,
+                  crossings(baseline, challenger, steps, low, high))  # fmt: skip
+
+
+FOURS = tuple(4**level for level in range(1, 10))
+STEEP = make("A", lambda n: 5 + 0.28 * n, lambda n: 60 + 60 * layers(n), FOURS)
+EARLY = make("B", lambda n: 20 + 1.1 * n, lambda n: 30 + 10 * layers(n), FOURS)
+SHALLOW = make("C", lambda n: 100 + 0.01 * n, lambda n: 140 + 5 * layers(n), FOURS)
+SMOOTH = make("D", lambda n: 5 + 0.28 * n, lambda n: 60 + 60 * max(1.0, math.log(n, 4)), (4,))
+FOUR_CURVES = (STEEP, EARLY, SHALLOW, SMOOTH)
+
+THREE = make("three", lambda n: 10 + n, lambda n: 240.0 if n <= 256 else 300.0, (256,))
+BASELINE_FIRST = make("baseline first", lambda n: 5 + 0.28 * n, lambda n: 1.1 * (5 + 0.28 * n))
+CHALLENGER_FIRST = make("challenger first", lambda n: 1.1 * (5 + 0.28 * n), lambda n: 5 + 0.28 * n)
+IDENTICAL = make("identical", lambda n: 20 + 0.1 * n, lambda n: 20 + 0.1 * n)
+VERY_SHALLOW = make("very shallow", lambda n: n**0.15, lambda n: 3000**0.15)
+KNEE = make("knee", lambda n: 20 + 0.1 * n + 0.3 * max(0.0, n - 600), lambda n: 170.0)
+POWERS = make("powers", lambda n: 0.5 * n**0.9, lambda n: 12 * n**0.4)
+PLATEAU = make("plateau", lambda n: 40 + 200 * n / (n + 3000), lambda n: 120.0)
