@@ -11,31 +11,30 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from harness import inquiry_cache
 from harness.analysis.crossover import BudgetSpent, Pair, Progress, Unmeasurable
 from harness.analysis.located import Located
-from harness.analysis.recall import Recall, paired
-from harness.errors import HarnessError, ResourceError
-from harness.measure.artifacts import default_folder
+from harness.analysis.recall import Recall
+from harness.analysis.visits import pairs
+from harness.errors import ContenderError, DataError, HarnessError, RecordsError, ResourceError
 from harness.measure.child import ChildFailed
 from harness.measure.pairing import Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
 from harness.measure.searching import Request, Searches
-from harness.measure.specification import Specification
+from harness.planning import Plan
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, RunInfo, content_hash
 from harness.records.store import Evidence, Store
 from harness.suite.schema import Suite
-from harness.suite.sweep import Cell, Leg, Sweep
+from harness.suite.sweep import Cell, Leg
 
 _BUILD_DEADLINE_SECONDS = 1800.0
-_QUICK_LAUNCHES = 3
-_QUICK_PRECISION = 0.15
 _SELF_CHECK_ROUNDS = 5
 _REGRET_POINTS = 3
 
@@ -60,33 +59,6 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything that is known before the first process is started."""
-
-    suite: Suite
-    suite_path: Path
-    suite_digest: str
-    sweep: Sweep
-    specifications: Mapping[str, Specification]
-    plugins_of_sources: Mapping[str, str]
-    versions: Mapping[str, str]
-    offers: Mapping[str, Any] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
-    quick: bool = False
-
-    @property
-    def batch_sizes(self) -> dict[str, set[int]]:
-        """At which each contender is measured."""
-        wanted: dict[str, set[int]] = {name: {1} for name in self.specifications}
-        for cell in self.sweep.cells:
-            wanted[cell.contender].add(cell.batch_size)
-        for leg in self.sweep.legs:
-            for name in (leg.baseline, leg.challenger):
-                wanted[name].add(leg.batch_size)
-        return wanted
-
-
-@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run ended."""
 
@@ -96,18 +68,10 @@ class Outcome:
     failed: int  # cells without a latency
 
 
-def quicken(suite: Suite) -> Suite:
-    """The same suite with fewer launches and a wider precision, for a first look."""
-    how = suite.measurement
-    return suite.model_copy(
-        update={
-            "measurement": how.model_copy(update={"launches": min(how.launches, _QUICK_LAUNCHES), "latency_calls": min(how.latency_calls, 20)}),
-            "search": suite.search.model_copy(update={"precision": max(suite.search.precision, _QUICK_PRECISION)}),
-        }
-    )  # fmt: skip
-
-
-def run(plan: Plan, folder: Path, listener: Listener, *, resume: Evidence | None = None, forced: Sequence[str] = ()) -> Outcome:
+def run(
+    plan: Plan, folder: Path, listener: Listener, *, resume: Evidence | None = None, forced: Sequence[str] = (),
+    save: Mapping[str, Path] | None = None,
+) -> Outcome:  # fmt: skip
     """Measures a plan into a folder.
 
     Args:
@@ -116,20 +80,24 @@ def run(plan: Plan, folder: Path, listener: Listener, *, resume: Evidence | None
         listener: is told how it goes.
         resume: what the folder holds already; only what is missing is measured.
         forced: the differences that were overridden to resume.
+        save: where to write the trained students of these contenders.
 
     Raises:
         RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
     """
     started = datetime.datetime.now(datetime.UTC)
     about = resume.run if resume else _run_info(plan, started)
-    with (Store.resume(folder)[0] if resume else Store.create(folder, about)) as store:
+    with Store.resume(folder)[0] if resume else Store.create(folder, about) as store:
         about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
         store.update(about)
-        session = _Session(plan, store, listener, Recall(resume.measurements, resume.fidelities) if resume else Recall((), ()))
+        session = _Session(
+            plan, store, listener, Recall(resume.measurements, resume.fidelities) if resume else Recall((), ())
+        )
         interrupted = False
         try:
             about = session.describe(about)
             session.measure()
+            session.save(save or {})
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -137,12 +105,16 @@ def run(plan: Plan, folder: Path, listener: Listener, *, resume: Evidence | None
             ended = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             done = interrupted, sys.exc_info()[0] is not None
             status = "interrupted" if done[0] else "failed" if done[1] else "complete"
-            about = about.model_copy(update={"finished": ended, "status": status, "warnings": (*about.warnings, *session.warnings)})
+            about = about.model_copy(
+                update={"finished": ended, "status": status, "warnings": (*about.warnings, *session.warnings)}
+            )
             store.update(about)
             store.write_located(session.located)
     from harness.records.store import read
 
-    return Outcome(folder=folder, evidence=read(folder), interrupted=interrupted, failed=len(session.failed))
+    return Outcome(
+        folder=folder, evidence=read(folder), interrupted=interrupted, failed=len(session.failed) + len(plan.broken)
+    )
 
 
 class _Session:
@@ -162,14 +134,18 @@ class _Session:
         self.failed: set[tuple[str, int, int]] = set()
         self.warnings: list[str] = []
         settings = {
-            "cache": str(default_folder()), "versions": dict(plan.versions), "plugins": dict(plan.plugins_of_sources),
+            "cache": str(inquiry_cache.folder()), "versions": dict(plan.versions), "plugins": dict(plan.plugins_of_sources),
             "input_batches": suite.measurement.input_batches,
         }  # fmt: skip
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
         self._launch: Launch | None = None
         self._machine = machine.describe()
         self._searches = Searches(
-            plan.sweep.legs, suite.search, launches=suite.measurement.launches, seed=suite.seed, on_progress=listener.search
+            plan.sweep.legs,
+            suite.search,
+            launches=suite.measurement.launches,
+            seed=suite.seed,
+            on_progress=listener.search,
         )
 
     # ------------------------------------------------------------------------------------------------ order of events
@@ -180,12 +156,21 @@ class _Session:
         if specification.function:
             return about
         self._listener.stage("loading the source")
-        smallest = min(cell.heads for cell in self._plan.sweep.cells) if self._plan.sweep.cells else self._suite.heads.low
+        smallest = (
+            min(cell.heads for cell in self._plan.sweep.cells) if self._plan.sweep.cells else self._suite.heads.low
+        )
         request = {"do": "describe", "specification": specification.to_json(), "heads": smallest}
         try:
             self._described = self._workshop.ask(request, stage="load")
         except ChildFailed as failed:
-            raise HarnessError(f"the source cannot be loaded: {failed.failure.what}", next_step="see its options in the suite") from failed
+            raise HarnessError(
+                f"the source cannot be loaded: {failed.failure.what}", next_step="see its options in the suite"
+            ) from failed
+        if self._plan.width not in (None, self._described["width"]):
+            raise DataError(
+                f"the embeddings are {self._described['width']} wide, {self._plan.width} were expected",
+                next_step=f"say --embed-dim {self._described['width']}",
+            )
         self._refuse_what_does_not_fit()
         about = about.model_copy(update={"source": self._described})
         self._store.update(about)
@@ -209,6 +194,21 @@ class _Session:
             number = min((each for each in (asked, later) if each is not None), default=None)
         self._measure_regret(wanted + 1)
 
+    def save(self, wanted: Mapping[str, Path]) -> None:
+        """Writes trained students where the user wants them."""
+        for name, path in wanted.items():
+            heads = max(cell.heads for cell in self._plan.sweep.cells if cell.contender == name)
+            request = {
+                "do": "save",
+                "specification": self._plan.specifications[name].to_json(),
+                "heads": heads,
+                "path": str(path.resolve()),
+            }
+            try:
+                self._workshop.ask(request, stage="export")
+            except ChildFailed as failed:
+                raise ContenderError(f"{name} cannot be saved: {failed.failure.what}", where=str(path)) from failed
+
     def close(self, patience: float) -> None:
         """Ends all children."""
         self._close_launch(patience)
@@ -218,7 +218,12 @@ class _Session:
     def located(self) -> list[Located]:
         """What the searches have found so far."""
         return [
-            Located(leg=each.leg, location=each.location, seconds=self._seconds.get(each.leg.label, 0.0), quick=self._plan.quick)
+            Located(
+                leg=each.leg,
+                location=each.location,
+                seconds=self._seconds.get(each.leg.label, 0.0),
+                quick=self._plan.quick,
+            )
             for each in self._searches.searchers
             if each.location is not None
         ]
@@ -250,11 +255,15 @@ class _Session:
 
         specification = dataclasses.replace(self._plan.specifications[name], training_seed=seed)
         try:
-            answer = self._workshop.ask({"do": "score", "specification": specification.to_json(), "heads": heads}, stage="train")
+            answer = self._workshop.ask(
+                {"do": "score", "specification": specification.to_json(), "heads": heads}, stage="train"
+            )
             record = Fidelity(contender=name, heads=heads, seed=seed, **answer)
         except ChildFailed as failed:
             temperature = float(self._described.get("temperature", 1.0))
-            record = Fidelity(contender=name, heads=heads, seed=seed, temperature=temperature, scores={}, failure=failed.failure)
+            record = Fidelity(
+                contender=name, heads=heads, seed=seed, temperature=temperature, scores={}, failure=failed.failure
+            )
             self.failed.add((name, heads, 0))
         self._store.append(record)
         self._recall.remember(record)
@@ -272,7 +281,11 @@ class _Session:
         np.random.default_rng([self._suite.seed, 2, number]).shuffle(order)
         self._listener.stage(f"launch {number} of {self._suite.measurement.launches}: the table", total=len(order))
         for heads, batch_size in order:
-            cells = [cell for cell in groups[heads, batch_size] if self._recall.table(cell_key(cell), number) is None and cell_key(cell) not in self.failed]
+            cells = [
+                cell
+                for cell in groups[heads, batch_size]
+                if self._recall.table(cell_key(cell), number) is None and cell_key(cell) not in self.failed
+            ]
             if cells:
                 how = self._suite.measurement
                 self._visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
@@ -301,7 +314,10 @@ class _Session:
             return _answer(known, request)
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise BudgetSpent
-        cells = [Cell(contender=name, heads=request.heads, batch_size=leg.batch_size) for name in (leg.baseline, leg.challenger)]
+        cells = [
+            Cell(contender=name, heads=request.heads, batch_size=leg.batch_size)
+            for name in (leg.baseline, leg.challenger)
+        ]
         for cell in cells:
             if cell_key(cell) in self.failed:
                 raise Unmeasurable(request.heads, f"{cell.contender} failed there")
@@ -311,7 +327,14 @@ class _Session:
         return _answer(records, request)
 
     def _visit(
-        self, cells: Sequence[Cell], rounds: int, purpose: str, *, leg: str | None = None, calls: int = 0, together: bool = True
+        self,
+        cells: Sequence[Cell],
+        rounds: int,
+        purpose: str,
+        *,
+        leg: str | None = None,
+        calls: int = 0,
+        together: bool = True,
     ) -> list[Measurement]:
         """Measures rivals and writes their records, all of them at once."""
         launch = self._opened()
@@ -332,7 +355,11 @@ class _Session:
 
     def _measure_regret(self, number: int) -> None:
         """What it costs to decide by the crossovers, at N that no search used."""
-        found = [each for each in self.located if each.location.status in ("crossing", "several") and each.leg.method == "adaptive"]
+        found = [
+            each
+            for each in self.located
+            if each.location.status in ("crossing", "several") and each.leg.method == "adaptive"
+        ]
         if not found or self._plan.quick or not self._suite.search.regret:
             return
         self._open(number)
@@ -343,8 +370,13 @@ class _Session:
             drawn = np.exp(generator.uniform(np.log(each.leg.low), np.log(each.leg.high), 4 * _REGRET_POINTS))
             fresh = [int(heads) for heads in drawn if int(heads) not in used][:_REGRET_POINTS]
             for heads in fresh:
-                cells = [Cell(contender=name, heads=heads, batch_size=each.leg.batch_size) for name in (each.leg.baseline, each.leg.challenger)]
-                if not self._recall.regret(each.leg.label, heads) and not any(cell_key(cell) in self.failed for cell in cells):
+                cells = [
+                    Cell(contender=name, heads=heads, batch_size=each.leg.batch_size)
+                    for name in (each.leg.baseline, each.leg.challenger)
+                ]
+                if not self._recall.regret(each.leg.label, heads) and not any(
+                    cell_key(cell) in self.failed for cell in cells
+                ):
                     self._visit(cells, 3 * _SELF_CHECK_ROUNDS, "regret", leg=each.leg.label)
             self._listener.step(each.leg.label)
         self._close_launch()
@@ -359,7 +391,12 @@ class _Session:
             "last_level_cache_bytes": machine.last_level_cache_bytes(self._machine),
         }  # fmt: skip
         self._launch = Launch(
-            number, workshop=self._workshop, specifications=self._plan.specifications, how=how, settings=settings, crashes=self._crashes
+            number,
+            workshop=self._workshop,
+            specifications=self._plan.specifications,
+            how=how,
+            settings=settings,
+            crashes=self._crashes,
         )
         self._listener.stage("launch 0: exploring" if number == 0 else f"launch {number}: confirming crossovers")
 
@@ -381,7 +418,9 @@ class _Session:
             if searcher.location is not None and searcher.leg not in self._announced:
                 self._announced.add(searcher.leg)
                 leg = searcher.leg
-                self._listener.say(f"{leg.race}: " + sentence(searcher.location, leg.challenger, leg.baseline, leg.batch_size))
+                self._listener.say(
+                    f"{leg.race}: " + sentence(searcher.location, leg.challenger, leg.baseline, leg.batch_size)
+                )
 
     # ----------------------------------------------------------------------------------------------------- identities
 
@@ -391,7 +430,13 @@ class _Session:
             specification = self._plan.specifications[cell.contender].to_json()
             for name in ("folder", "cache"):
                 specification.pop(name)
-            parts = [specification, self._described.get("digest"), cell.heads, cell.batch_size, self._suite.measurement.model_dump(mode="json")]
+            parts = [
+                specification,
+                self._described.get("digest"),
+                cell.heads,
+                cell.batch_size,
+                self._suite.measurement.model_dump(mode="json"),
+            ]
             self._keys[cell] = content_hash(parts)
         return self._keys[cell]
 
@@ -399,17 +444,23 @@ class _Session:
         """Estimates memory and disk at the largest N, and refuses with the figures."""
         import psutil
 
-        heads = max([leg.high for leg in self._plan.sweep.legs] + [cell.heads for cell in self._plan.sweep.cells], default=1)
+        heads = max(
+            [leg.high for leg in self._plan.sweep.legs] + [cell.heads for cell in self._plan.sweep.cells], default=1
+        )
         one = heads * (self._described["width"] + self._described["output_width"]) * 4
         batch = max(max(sizes) for sizes in self._plan.batch_sizes.values())
-        memory = 4 * one + len(self._plan.specifications) * min(one, self._suite.measurement.models_in_memory_bytes) + batch * heads * 16
+        memory = (
+            4 * one
+            + len(self._plan.specifications) * min(one, self._suite.measurement.models_in_memory_bytes)
+            + batch * heads * 16
+        )
         free = psutil.virtual_memory().available
         if memory > free:
             raise ResourceError(
                 f"N = {heads:,} needs about {memory / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
                 next_step="lower heads.to, or run fewer contenders with --only",
             )
-        folder = default_folder()
+        folder = inquiry_cache.folder()
         folder.mkdir(parents=True, exist_ok=True)
         disk = (2 + len(self._plan.specifications)) * one
         room = psutil.disk_usage(str(folder)).free
@@ -425,7 +476,33 @@ def _answer(records: Sequence[Measurement], request: Request) -> Sequence[Pair]:
     failed = next((record for record in records if record.outcome == "failed"), None)
     if failed is not None:
         raise Unmeasurable(request.heads, f"{failed.contender}: {failed.failure.what if failed.failure else 'failed'}")
-    return paired(records)
+    return pairs(records[0], records[1])
+
+
+def resumable(plan: Plan, folder: Path, *, force: bool) -> tuple[Evidence, list[str]]:
+    """What a folder holds, where this plan may go on with it, and the differences that `force` overrides.
+
+    Raises:
+        RecordsError: where suite, machine or versions differ; it names the differences.
+    """
+    from harness.records.store import read
+
+    evidence = read(folder)
+    then = evidence.run
+    differences = [] if then.suite_digest == plan.suite_digest else ["the suite is another one"]
+    differences += machine.comparable(then.machine, machine.describe())
+    for name in sorted({*then.versions, *plan.versions}):
+        if then.versions.get(name) != plan.versions.get(name):
+            differences.append(
+                f"{name} was {then.versions.get(name, 'absent')}, is {plan.versions.get(name, 'absent')}"
+            )
+    if differences and not force:
+        raise RecordsError(
+            f"this run cannot be resumed: {'; '.join(differences)}",
+            where=str(folder),
+            next_step="start a new run, or say --force",
+        )
+    return evidence, differences
 
 
 def cell_key(cell: Cell) -> tuple[str, int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-from harness.analysis.location import Pair
 from harness.records.measurement import Fidelity, Measurement
 
 
@@ -67,21 +66,3 @@ class Recall:
         """The next visit that a search made at this N in this launch, or None where there is none left."""
         waiting = self._searches.get((leg, heads, launch))
         return waiting.popleft() if waiting else None
-
-
-def paired(records: Sequence[Measurement]) -> list[Pair]:
-    """The two records of a visit, baseline first, as pairs of adjacent samples."""
-    baseline, challenger = (record.sampled for record in records)
-    if baseline is None or challenger is None:
-        return []
-    theirs = dict(zip(challenger.rounds, zip(challenger.seconds, challenger.positions, strict=True), strict=True))
-    return [
-        Pair(
-            baseline=seconds, challenger=theirs[turn][0], started=started,
-            order="baseline first" if position < theirs[turn][1] else "challenger first",
-        )
-        for turn, seconds, position, started in zip(
-            baseline.rounds, baseline.seconds, baseline.positions, baseline.started, strict=True
-        )
-        if turn in theirs
-    ]  # fmt: skip

@@ -21,13 +21,6 @@ _DONE = "complete.json"
 DEFAULT_BOUND_BYTES = 8 * 2**30
 
 
-def default_folder() -> Path:
-    """Where artifacts are kept: `HARNESS_CACHE`, or the user's cache folder."""
-    import platformdirs
-
-    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("crossover-harness"))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One folder of the cache."""

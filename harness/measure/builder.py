@@ -284,7 +284,9 @@ def plugin_digest(plugin: str) -> str:
     if plugin.startswith("file:"):
         path = Path(plugin.removeprefix("file:"))
     else:
-        module = next((each.entry.module for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), plugin)
+        module = next(
+            (each.entry.module for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), plugin
+        )
         found = importlib.util.find_spec(module.partition(".")[0])
         if found is None or found.origin is None:
             return ""

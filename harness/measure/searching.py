@@ -61,7 +61,13 @@ class Searches:
     """
 
     def __init__(
-        self, legs: Sequence[Leg], how: Search, *, launches: int, seed: int, on_progress: Callable[[Leg, Progress], None] | None = None
+        self,
+        legs: Sequence[Leg],
+        how: Search,
+        *,
+        launches: int,
+        seed: int,
+        on_progress: Callable[[Leg, Progress], None] | None = None,
     ) -> None:
         self._how = how
         self._launches = launches
@@ -120,7 +126,11 @@ class Searches:
 
     def _prior(self, searcher: Searcher) -> Location | None:
         """What the same race at the batch size before has found so far."""
-        same = [each for each in self.searchers if each.leg.race == searcher.leg.race and each.started and each is not searcher]
+        same = [
+            each
+            for each in self.searchers
+            if each.leg.race == searcher.leg.race and each.started and each is not searcher
+        ]
         if not same:
             return None
         before = same[-1]

@@ -1,0 +1,250 @@
+"""The command line: it parses, calls and prints. Heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+import harness
+from harness.errors import HarnessError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.planning import Plan
+    from harness.records.store import Evidence
+    from harness.session import Outcome
+
+DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="harness",
+    help="From which size on is the clever method really faster than the simple one, and is it still right there?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="CONTENDER", help="run this contender only; may be repeated")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="override a part of the suite, such as heads.to=1024"),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="fewer launches and wider precision, for a first look; every verdict says so")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="where the records go; default: results/<suite>-<UTC time>"),
+]
+
+
+def main() -> NoReturn:
+    """Runs the command line and leaves with its exit code: 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        app(standalone_mode=True)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(DONE)
+    sys.exit(DONE)
+
+
+def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a signal handler
+    raise KeyboardInterrupt
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"crossover-harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    suite: SuitePath,
+    output: Output = None,
+    only: Only = None,
+    set_: Settings = None,
+    quick: Quick = False,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure only what this folder lacks")] = None,
+    force: Annotated[
+        bool, typer.Option(help="resume although suite, machine or versions differ; the records say so")
+    ] = False,
+) -> None:
+    """Measure a suite, locate its crossovers, and write records and a report."""
+    from harness import planning
+    from harness.suite import source
+
+    loaded = source.load(suite, overrides=set_ or [], only=only or [])
+    if quick:
+        import dataclasses
+
+        loaded = dataclasses.replace(loaded, suite=planning.quicken(loaded.suite))
+    plan = planning.plan(loaded, source.check(loaded), quick=quick)
+    _finish(_run(plan, output, resume=resume, force=force))
+
+
+@app.command()
+def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
+    """Validate a suite and print the cells that would run, with the reason for each skipped one."""
+    from harness.report import plan as shown
+    from harness.suite import source
+
+    loaded = source.load(suite, overrides=set_ or [], only=only or [])
+    print(shown.render(source.check(loaded)))
+
+
+@app.command()
+def distill(
+    db: Annotated[Path, typer.Option(help="an lda.db or .npz with the teacher's heads", show_default=False)],
+    epochs: Annotated[int, typer.Option(min=1, help="training epochs")] = 200,
+    cosine_weight: Annotated[float, typer.Option(min=0, max=1, help="weight of the cosine loss")] = 0.7,
+    num_heads: Annotated[int | None, typer.Option(min=1, help="H; default: as the number of heads suggests")] = None,
+    num_layers: Annotated[int | None, typer.Option(min=1, help="L; default: as the number of heads suggests")] = None,
+    embed_dim: Annotated[
+        int, typer.Option(min=1, help="width of the embeddings; another width in the database is an error")
+    ] = 384,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="mini-batches; default: the full batch")] = None,
+    projection: Annotated[str | None, typer.Option(help="id or name, where the database holds several")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="write the student as safetensors")] = None,
+    output: Output = None,
+) -> None:
+    """Distil the heads of a database into a transformer, and compare it with the documented expectations."""
+    from harness import distilling
+
+    plan = distilling.plan(
+        db, epochs=epochs, cosine_weight=cosine_weight, num_heads=num_heads, num_layers=num_layers, batch_size=batch_size,
+        projection=projection, seed=seed, width=embed_dim,
+    )  # fmt: skip
+    outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
+    if save:
+        print(f"the student is in {save}")
+    _finish(outcome)
+
+
+@app.command()
+def locate(
+    baseline: Annotated[
+        str, typer.Argument(metavar="MODULE:BASELINE", help="a callable of (n, batch)", show_default=False)
+    ],
+    challenger: Annotated[
+        str, typer.Argument(metavar="MODULE:CHALLENGER", help="a callable of (n, batch)", show_default=False)
+    ],
+    range_: Annotated[str, typer.Option("--range", metavar="LOW:HIGH", help="range of n")] = "1:1e6",
+    batch: Annotated[int, typer.Option(min=1, help="passed to both as their second argument")] = 1,
+    precision: Annotated[float, typer.Option(help="half-width wanted, relative to N*")] = 0.05,
+    launches: Annotated[int, typer.Option(min=2, max=64, help="fresh processes that enter the interval")] = 8,
+    steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
+    budget: Annotated[int | None, typer.Option(min=2, help="timed samples at the most")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    output: Output = None,
+) -> None:
+    """Locate where one Python callable overtakes another, without a suite."""
+    from harness import planning, units
+    from harness.suite.schema import Measurement, Search
+
+    low, high = units.parse_range(range_)
+    if not 0 < precision < 1:
+        raise UserError(f"--precision {precision:g} is not between 0 and 1", next_step="0.05 asks for 5 %")
+    for path in (baseline, challenger):
+        if ":" not in path:
+            raise UserError(f"{path!r} does not name a callable", next_step="write module:function")
+    how = Measurement(launches=launches, latency_calls=0, rounds=3)
+    search = Search(precision=precision, budget_samples=budget, regret=False)
+    jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
+    plan = planning.plan_functions(
+        baseline, challenger, low=low, high=high, batch_sizes=[batch], steps=jumps, how=how, search=search, seed=seed
+    )
+    _finish(_run(plan, output))
+
+
+@app.command()
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="fewer races")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Race a contender against itself, and say whether results of this machine deserve trust now."""
+    from harness import diagnosis
+
+    console = _console()
+    found = diagnosis.diagnose(_progress(console), races=12 if quick else 40, seed=seed)
+    print(found.render())
+    sys.exit(DONE if found.trustworthy else FAILED)
+
+
+def _run(
+    plan: Plan,
+    output: Path | None,
+    *,
+    resume: Path | None = None,
+    force: bool = False,
+    save: dict[str, Path] | None = None,
+) -> Outcome:
+    """Runs a plan with a display of its progress."""
+    from harness import session
+
+    console = _console()
+    listener = _progress(console)
+    folder = resume or output or session.default_output(plan.suite, Path("results"))
+    evidence: Evidence | None = None
+    forced: list[str] = []
+    if resume is not None:
+        evidence, forced = session.resumable(plan, resume, force=force)
+    listener.say(
+        f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
+    )
+    for note in plan.warnings:
+        listener.say(f"note: {note}")
+    try:
+        return session.run(plan, folder, listener, resume=evidence, forced=forced, save=save or {})
+    finally:
+        listener.close()
+
+
+def _finish(outcome: Outcome) -> NoReturn:
+    """Writes the report, prints it, and leaves."""
+    from harness.report import reporting
+
+    summary = reporting.write(outcome.folder)
+    reporting.show(summary, _console(), outcome.folder)
+    if outcome.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(FAILED if outcome.failed else DONE)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _progress(console: Console) -> Any:
+    from harness.report.progress import progress
+
+    return progress(console)

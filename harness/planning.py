@@ -1,0 +1,178 @@
+"""From a checked suite to a plan: every contender spelled out for the processes that build and time it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import inquiry_cache
+from harness.measure.specification import Kind, OfferReference, Specification
+from harness.suite.schema import Contender, HeadsRange, Measurement, Race, Search, Suite, Use
+from harness.suite.sweep import Sweep, sweep
+
+if TYPE_CHECKING:
+    from harness.inquiry import Listing
+    from harness.suite.checking import Checked
+    from harness.suite.source import Loaded
+
+_QUICK_LAUNCHES = 3
+_QUICK_PRECISION = 0.15
+_QUICK_CALLS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that is known before the first process is started."""
+
+    suite: Suite
+    suite_path: Path
+    suite_digest: str
+    sweep: Sweep
+    specifications: Mapping[str, Specification]
+    plugins_of_sources: Mapping[str, str]
+    versions: Mapping[str, str]
+    offers: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)  # contenders whose plugin failed to load, and why
+    quick: bool = False
+    width: int | None = None  # D that the user expects; another is an error
+
+    @property
+    def batch_sizes(self) -> dict[str, set[int]]:
+        """At which each contender is measured."""
+        wanted: dict[str, set[int]] = {name: {1} for name in self.specifications}
+        for cell in self.sweep.cells:
+            wanted[cell.contender].add(cell.batch_size)
+        for leg in self.sweep.legs:
+            for name in (leg.baseline, leg.challenger):
+                wanted[name].add(leg.batch_size)
+        return wanted
+
+
+def quicken(suite: Suite) -> Suite:
+    """The same suite with fewer launches and a wider precision, for a first look."""
+    how = suite.measurement
+    return suite.model_copy(
+        update={
+            "measurement": how.model_copy(update={"launches": min(how.launches, _QUICK_LAUNCHES), "latency_calls": min(how.latency_calls, 20)}),
+            "search": suite.search.model_copy(update={"precision": max(suite.search.precision, _QUICK_PRECISION)}),
+        }
+    )  # fmt: skip
+
+
+def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
+    """The plan of a suite that can be run."""
+    listing, suite = checked.listing, checked.suite
+    specifications = {
+        name: _specification(name, contender, suite, loaded, listing)
+        for name, contender in suite.contenders.items()
+        if name not in checked.broken
+    }
+    used = {(each.kind, each.name) for one in specifications.values() for each in _references(one)}
+    offers = {
+        f"{each.kind} {each.name}": {"origin": each.origin, "version": each.version, **_digest(each.file)}
+        for each in listing.offers
+        if (each.kind, each.name) in used
+    }
+    return Plan(
+        suite=suite,
+        suite_path=loaded.path or Path(f"{suite.name}.yaml"),
+        suite_digest=hashlib.sha256(suite.model_dump_json(by_alias=True).encode()).hexdigest()[:16],
+        sweep=checked.sweep,
+        specifications=specifications,
+        plugins_of_sources={each.name: each.plugin for each in listing.offers if each.kind == "source"},
+        versions=dict(listing.versions),
+        offers=offers,
+        warnings=checked.notes,
+        broken=dict(checked.broken),
+        quick=quick,
+    )
+
+
+def plan_functions(
+    baseline: str, challenger: str, *, low: int, high: int, batch_sizes: Sequence[int], steps: Sequence[int], how: Measurement, search: Search,
+    seed: int,
+) -> Plan:  # fmt: skip
+    """The plan of a race between two plain functions, named `module:function`, of (heads, batch size)."""
+    names = _distinct(baseline, challenger)
+    suite = Suite(
+        name="locate",
+        description=f"{baseline} against {challenger}",
+        source=Use(use="none"),
+        seed=seed,
+        heads=HeadsRange(low=low, high=high, points=2),
+        batch_sizes=tuple(batch_sizes),
+        contenders={name: Contender(projector=path, runtime="python") for name, path in names.items()},
+        races=(Race(name="locate", baseline=list(names)[0], challenger=list(names)[1]),),
+        measurement=how,
+        search=search,
+        fidelity=False,
+    )
+    specifications = {
+        name: Specification(contender=name, function=path, seed=seed, cache=str(inquiry_cache.folder()))
+        for name, path in names.items()
+    }
+    return Plan(
+        suite=suite,
+        suite_path=Path("locate.yaml"),
+        suite_digest=hashlib.sha256(suite.model_dump_json(by_alias=True).encode()).hexdigest()[:16],
+        sweep=sweep(suite, {list(names)[1]: tuple(steps)}, None),
+        specifications=specifications,
+        plugins_of_sources={},
+        versions={},
+    )
+
+
+def _specification(name: str, contender: Contender, suite: Suite, loaded: Loaded, listing: Listing) -> Specification:
+    """One contender for builder and worker."""
+
+    def reference(kind: Kind, offer: str, options: Mapping[str, Any]) -> OfferReference:
+        found = listing.find(kind, offer)
+        return OfferReference(kind=kind, name=offer, plugin=found.plugin if found else "", options=dict(options))
+
+    runtime = listing.find("runtime", contender.runtime)
+    trainer = contender.trainer
+    return Specification(
+        contender=name,
+        source=reference("source", suite.source.use, suite.source.options),
+        projector=reference("projector", contender.projector, contender.options),
+        runtime=reference("runtime", contender.runtime, contender.runtime_options),
+        teacher=reference("projector", contender.teacher, {}),
+        trainer=reference("trainer", trainer.use, trainer.options) if trainer else None,
+        seed=suite.seed,
+        training_seed=suite.training_seeds[0],
+        threads=suite.threads,
+        device=suite.device,
+        tolerance=contender.tolerance or (runtime.tolerance if runtime else None) or 1e-4,
+        folder=str(loaded.folder),
+        cache=str(inquiry_cache.folder() / "sources"),
+    )
+
+
+def _references(specification: Specification) -> list[OfferReference]:
+    offers = (
+        specification.source,
+        specification.projector,
+        specification.runtime,
+        specification.teacher,
+        specification.trainer,
+    )
+    return [each for each in offers if each is not None]
+
+
+def _digest(file: str) -> dict[str, str]:
+    """The digest of a local plugin file; nothing for an installed plugin."""
+    return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file else {}
+
+
+def _distinct(baseline: str, challenger: str) -> dict[str, str]:
+    """Short names for two functions: the function's own, with its module where they are the same."""
+    short = [path.partition(":")[2] or path for path in (baseline, challenger)]
+    if short[0] == short[1]:
+        short = [path.replace(":", ".") for path in (baseline, challenger)]
+    if short[0] == short[1]:
+        short = [f"{short[0]}-1", f"{short[1]}-2"]
+    return dict(zip(short, (baseline, challenger), strict=True))

@@ -1,0 +1,57 @@
+"""What a suite would run, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from harness import units
+
+if TYPE_CHECKING:
+    from harness.suite.checking import Checked
+
+
+def render(checked: Checked) -> str:
+    """Cells by contender, races with their ranges, skipped cells with their reasons, and notes."""
+    suite, sweep = checked.suite, checked.sweep
+    rows = []
+    for name, contender in suite.contenders.items():
+        heads = sorted({cell.heads for cell in sweep.cells if cell.contender == name})
+        rows.append((name, contender.projector, contender.runtime, contender.trainer.use if contender.trainer else "",
+                     ", ".join(f"{each:,}" for each in heads) or "none"))  # fmt: skip
+    batches = ", ".join(str(each) for each in suite.batch_sizes)
+    parts = [
+        f"{suite.name}: {len(sweep.cells)} cells at batch {batches}, {suite.measurement.launches} launches",
+        tabulate(
+            rows,
+            headers=("contender", "projector", "runtime", "trainer", "N"),
+            tablefmt="simple",
+            disable_numparse=True,
+        ),
+    ]
+    if sweep.legs:
+        legs = [
+            (
+                leg.label,
+                leg.baseline,
+                leg.challenger,
+                f"{leg.low:,} to {leg.high:,}",
+                leg.method,
+                ", ".join(units.count(each) for each in leg.steps),
+            )
+            for leg in sweep.legs
+        ]
+        headers = ("search", "baseline", "challenger", "N", "method", "known steps after N =")
+        parts.append(tabulate(legs, headers=headers, tablefmt="simple", disable_numparse=True))
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in sweep.skipped:
+        reasons.setdefault((each.cell.contender, each.reason), []).append(
+            f"N = {each.cell.heads:,}, batch {each.cell.batch_size}"
+        )
+    if reasons:
+        parts.append(
+            "skipped:\n" + "\n".join(f"  {name} ({'; '.join(cells)}): {why}" for (name, why), cells in reasons.items())
+        )
+    parts += [f"note: {note}" for note in checked.notes]
+    return "\n\n".join(parts)
