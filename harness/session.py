@@ -19,8 +19,9 @@ import numpy as np
 
 from harness import inquiry_cache
 from harness.analysis.crossover import BudgetSpent, Pair, Progress, Unmeasurable
-from harness.analysis.located import Located
+from harness.analysis.located import Located, dump
 from harness.analysis.recall import Recall
+from harness.analysis.replay import Recording
 from harness.analysis.visits import pairs
 from harness.errors import ContenderError, DataError, HarnessError, RecordsError, ResourceError
 from harness.measure.child import ChildFailed
@@ -30,7 +31,7 @@ from harness.measure.searching import Request, Searches
 from harness.planning import Plan
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, RunInfo, content_hash
-from harness.records.store import Evidence, Store
+from harness.records.store import LOCATED, Evidence, Store, read
 from harness.suite.schema import Suite
 from harness.suite.sweep import Cell, Leg
 
@@ -90,9 +91,7 @@ def run(
     with Store.resume(folder)[0] if resume else Store.create(folder, about) as store:
         about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
         store.update(about)
-        session = _Session(
-            plan, store, listener, Recall(resume.measurements, resume.fidelities) if resume else Recall((), ())
-        )
+        session = _Session(plan, store, listener, resume)
         interrupted = False
         try:
             about = session.describe(about)
@@ -109,9 +108,7 @@ def run(
                 update={"finished": ended, "status": status, "warnings": (*about.warnings, *session.warnings)}
             )
             store.update(about)
-            store.write_located(session.located)
-    from harness.records.store import read
-
+            store.write(LOCATED, dump(session.located))
     return Outcome(
         folder=folder, evidence=read(folder), interrupted=interrupted, failed=len(session.failed) + len(plan.broken)
     )
@@ -120,9 +117,12 @@ def run(
 class _Session:
     """A run while it is going on."""
 
-    def __init__(self, plan: Plan, store: Store, listener: Listener, recall: Recall) -> None:
+    def __init__(self, plan: Plan, store: Store, listener: Listener, resume: Evidence | None) -> None:
         suite = plan.suite
+        known = resume.measurements if resume else ()
+        recall = Recall(known, resume.fidelities if resume else ())
         self._plan, self._suite, self._store, self._listener, self._recall = plan, suite, store, listener, recall
+        self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._generator = np.random.default_rng([suite.seed, 1])
         self._visits = recall.visits
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
@@ -131,7 +131,7 @@ class _Session:
         self._described: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self._announced: set[Leg] = set()
-        self.failed: set[tuple[str, int, int]] = set()
+        self.failed = {record.cell for record in known if record.outcome == "failed"}
         self.warnings: list[str] = []
         settings = {
             "cache": str(inquiry_cache.folder()), "versions": dict(plan.versions), "plugins": dict(plan.plugins_of_sources),
@@ -219,14 +219,12 @@ class _Session:
         """What the searches have found so far."""
         return [
             Located(
-                leg=each.leg,
-                location=each.location,
-                seconds=self._seconds.get(each.leg.label, 0.0),
-                quick=self._plan.quick,
+                leg=each.leg, location=each.location, seconds=self._seconds.get(each.leg.label, 0.0), quick=self._plan.quick,
+                asked=self._searches.asked(each),
             )
             for each in self._searches.searchers
             if each.location is not None
-        ]
+        ]  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- fidelity
 
@@ -309,9 +307,9 @@ class _Session:
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""
         leg = request.leg
-        known = self._recall.visit(leg.label, request.heads, request.launch)
+        known = self._recordings[leg].take(request.heads, request.rounds, request.launch)
         if known is not None:
-            return _answer(known, request)
+            return known
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise BudgetSpent
         cells = [
@@ -320,11 +318,23 @@ class _Session:
         ]
         for cell in cells:
             if cell_key(cell) in self.failed:
+                self._store.append(*self._left_out(cells, leg, request.launch, f"{cell.contender} failed there"))
                 raise Unmeasurable(request.heads, f"{cell.contender} failed there")
         started = time.monotonic()
         records = self._visit(cells, request.rounds, "search", leg=leg.label)
         self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
         return _answer(records, request)
+
+    def _left_out(self, cells: Sequence[Cell], leg: Leg, launch: int, reason: str) -> list[Measurement]:
+        """The records of a visit that was not made, so that the search can be repeated from the records."""
+        self._visits += 1
+        return [
+            Measurement(
+                key=self._key(cell), contender=cell.contender, heads=cell.heads, batch_size=cell.batch_size, purpose="search",
+                leg=leg.label, visit=self._visits, launch=launch, outcome="skipped", reason=reason,
+            )
+            for cell in cells
+        ]  # fmt: skip
 
     def _visit(
         self,
@@ -485,8 +495,6 @@ def resumable(plan: Plan, folder: Path, *, force: bool) -> tuple[Evidence, list[
     Raises:
         RecordsError: where suite, machine or versions differ; it names the differences.
     """
-    from harness.records.store import read
-
     evidence = read(folder)
     then = evidence.run
     differences = [] if then.suite_digest == plan.suite_digest else ["the suite is another one"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.records.measurement import Fidelity, Measurement
 
 
 class Recall:
-    """Records by the question that they answer. Each visit of a search is given out once, in the order it was made.
+    """Records by the question that they answer; for those of a search see `harness.analysis.replay`.
 
     Args:
         measurements: of a run so far.
@@ -21,7 +21,6 @@ class Recall:
         by_visit: dict[int, list[Measurement]] = defaultdict(list)
         for record in measurements:
             by_visit[record.visit].append(record)
-        self._searches: dict[tuple[str, int, int], deque[list[Measurement]]] = defaultdict(deque)
         self._tables: dict[tuple[str, int, int, int], Measurement] = {}
         self._self_checks: set[int] = set()
         self._regrets: set[tuple[str, int]] = set()
@@ -35,8 +34,6 @@ class Recall:
             self._tables.update({(*record.cell, record.launch): record for record in records})
         elif len(records) < 2:
             return  # half a visit, of a run that was ended in its middle
-        elif first.purpose == "search":
-            self._searches[first.leg or "", first.heads, first.launch].append(records)
         elif first.purpose == "self-check":
             self._self_checks.add(first.launch)
         elif first.purpose == "regret":
@@ -61,8 +58,3 @@ class Recall:
     def remember(self, record: Fidelity) -> None:
         """Keeps the scores of a student for the rest of the run."""
         self._fidelities[record.contender, record.heads, record.seed] = record
-
-    def visit(self, leg: str, heads: int, launch: int) -> list[Measurement] | None:
-        """The next visit that a search made at this N in this launch, or None where there is none left."""
-        waiting = self._searches.get((leg, heads, launch))
-        return waiting.popleft() if waiting else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
+from harness.analysis.located import Asked
 from harness.suite.schema import Search
 from harness.suite.sweep import Leg
 
@@ -33,6 +34,7 @@ class Searcher:
     leg: Leg
     request: Request | None = None
     progress: Progress | None = None
+    prior: Location | None = None
     location: Location | None = None
     error: BaseException | None = None
     started: bool = False
@@ -97,6 +99,13 @@ class Searches:
         wanted = [each.request.launch for each in self.searchers if each.request is not None]
         return min(wanted, default=None)
 
+    def asked(self, searcher: Searcher) -> Asked:
+        """The arguments of a search beside its leg."""
+        return Asked(
+            precision=self._how.precision, confidence=self._how.confidence, budget=self._how.budget_samples,
+            launches=self._launches, seed=self._seed, prior=searcher.prior,
+        )  # fmt: skip
+
     def _answer(self, searcher: Searcher, measure: Callable[[Request], Sequence[Pair]]) -> None:
         request = searcher.request
         if request is None:
@@ -120,8 +129,8 @@ class Searches:
 
     def _start(self, searcher: Searcher) -> None:
         searcher.started = True
-        prior = self._prior(searcher)
-        threading.Thread(target=self._run, args=(searcher, prior), daemon=True).start()
+        searcher.prior = self._prior(searcher)
+        threading.Thread(target=self._run, args=(searcher,), daemon=True).start()
         self._settle(searcher)
 
     def _prior(self, searcher: Searcher) -> Location | None:
@@ -144,7 +153,7 @@ class Searches:
             low=before.leg.low, high=before.leg.high, bracket=(seen.low, seen.high),
         )  # fmt: skip
 
-    def _run(self, searcher: Searcher, prior: Location | None) -> None:
+    def _run(self, searcher: Searcher) -> None:
         """The body of a search's thread."""
         leg = searcher.leg
 
@@ -160,9 +169,10 @@ class Searches:
             searcher.progress = progress
 
         try:
+            how = self.asked(searcher)
             searcher.location = locate(
-                measure, leg.low, leg.high, steps=leg.steps, precision=self._how.precision, confidence=self._how.confidence,
-                budget=self._how.budget_samples, launches=self._launches, seed=self._seed, prior=prior, on_progress=note,
+                measure, leg.low, leg.high, steps=leg.steps, precision=how.precision, confidence=how.confidence,
+                budget=how.budget, launches=how.launches, seed=how.seed, prior=how.prior, on_progress=note,
             )  # fmt: skip
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
