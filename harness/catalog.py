@@ -30,9 +30,10 @@ BUILT_IN = (
     "harness_plugins.torchscript",
     "harness_plugins.onnxruntime",
     "harness_plugins.sources",
+    "harness_plugins.resampled",
 )
 KINDS: Mapping[Kind, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
-_HOOKS = {
+_HOOKS: Mapping[Kind, str] = {
     "source": "harness_sources",
     "projector": "harness_projectors",
     "trainer": "harness_trainers",

@@ -17,6 +17,7 @@ _MISSING_CHOICE = frozenset(
 )
 
 
+_SHORT = 4  # names below this many letters are near each other by chance
 _TYPES = (  # the start of an error's kind, and the type that it wanted
     ("int", "a whole number"),
     ("float", "a number"),
@@ -58,8 +59,11 @@ def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that a misspelling most probably stands for; empty where none is near."""
     folded = {each.casefold().replace("-", "_"): each for each in known}
-    matches = difflib.get_close_matches(name.casefold().replace("-", "_"), folded, n=1, cutoff=0.6)
-    return folded[matches[0]] if matches else ""
+    wanted = name.casefold().replace("-", "_")
+    matches = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    if not matches or (len(wanted) < _SHORT and matches[0][:1] != wanted[:1]):  # `gpu` is not a misspelt `cpu`
+        return ""
+    return folded[matches[0]]
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> list[Complaint]:

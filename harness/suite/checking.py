@@ -11,7 +11,7 @@ from harness.inquiry import Listing, OfferData, Question, Reply, SourceQuestion,
 from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite
 from harness.suite.sweep import Sweep, sweep
 from harness.validation import Path as Place
-from harness.validation import did_you_mean, dotted, nearest
+from harness.validation import did_you_mean, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -177,22 +177,19 @@ class _Review:
 
     def _unknown(self, wanted: _Wanted) -> None:
         names = self._listing.names(wanted.kind)
-        hint = did_you_mean(wanted.name, names)
-        failures = [str(failure) for failure in self._listing.failures]
         other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
         what = f"no {wanted.kind} {wanted.name!r}"
-        if not nearest(wanted.name, names) and failures and wanted.contender:
-            self.broken.setdefault(
-                wanted.contender, f"{what}; a plugin that failed to load may be the one: {'; '.join(failures)}"
-            )
-            return
-        if failures:
-            hint = "; ".join(
-                filter(None, [hint, f"a plugin that failed to load may be the one: {'; '.join(failures)}"])
-            )
+        suspects = "; ".join(str(failure) for failure in self._listing.failures)
+        if hint := did_you_mean(wanted.name, names):
+            pass
         elif other:
             hint = f"{wanted.name!r} is a {other}"
-        elif not hint:
+        elif suspects:
+            hint = f"a plugin that failed to load may be the one: {suspects}"
+            if wanted.contender:
+                self.broken.setdefault(wanted.contender, f"{what}; {hint}")
+                return
+        else:
             hint = f"there are {', '.join(names)}" if names else "no plugin offers any"
         self.complain(wanted.at, what, hint)
 

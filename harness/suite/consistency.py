@@ -154,7 +154,7 @@ def _documented(
 def _repeated(values: Any, path: Path) -> Iterator[Complaint]:
     seen: list[Any] = []
     for number, value in enumerate(_list(values)):
-        if value in seen:
+        if not isinstance(value, bool) and value in seen:
             yield Complaint(path=(*path, number), what=f"{value} stands here twice", hint="keep one of them")
         seen.append(value)
 

@@ -80,20 +80,12 @@ class Document:
         name, equals, text = assignment.partition("=")
         flag = f"--set {name.strip()}"
         if not equals or not name.strip():
-            return OverrideProblem(
-                file=f"--set {assignment}",
-                line=0,
-                path="",
-                what="is no assignment",
-                hint="write --set key=value, such as heads.to=1024",
-            )
+            return _unset(f"--set {assignment}", "is no assignment")
         path = _path_of(name.strip())
         given = parse(text, flag)
         if given.problems or path is None:
             what = given.problems[0].what if given.problems else "is no path"
-            return OverrideProblem(
-                file=flag, line=0, path="", what=what, hint="write --set key=value, such as races[0].heads.to=1024"
-            )
+            return _unset(flag, what)
         parent, wrong = self._parent(path, flag)
         if wrong:
             return OverrideProblem(file=flag, line=0, path="", what=wrong)

@@ -62,6 +62,13 @@ class HeadsRange(Part):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_list(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple | int | str):
+            raise ValueError("expected a mapping, `from` and `to` for a range or `values` for a list")  # noqa: TRY004 - as above
+        return value
+
     @model_validator(mode="after")
     def _ascends(self) -> HeadsRange:
         if self.low > self.high:
