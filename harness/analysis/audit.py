@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc
 
-from harness.analysis.bracketing import Step, Undecided
+from harness.analysis.bracketing import Smooth, Step, Undecided
 from harness.analysis.posterior import curvature_prior
-from harness.analysis.signs import WINSORISED_COST, centre, pooled_noise
+from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
         if step.declared and step.left >= SMALLEST_STEP_TESTED and {step.left, step.right} <= visited:
             counts = prober.count(step.left), prober.count(step.right)
             error = math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left)
-            scores.append((centre(prober.at(step.right), noise) - centre(prober.at(step.left), noise)) / error)
+            scores.append((winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise)) / error)
     if not scores:
         return None
     one_way = abs(sum(scores)) / math.sqrt(len(scores))
@@ -120,7 +120,7 @@ def _side(prober: Prober, heads: int, jump: Suspicion, noise: float) -> int:
     prober.visit(heads, 4)
     while heads not in prober.left_out:
         seen = prober.at(heads)
-        score = (centre(seen, noise) - level) / (WINSORISED_COST * noise / math.sqrt(seen.size))
+        score = (winsorised_mean(seen, noise) - level) / (WINSORISED_COST * noise / math.sqrt(seen.size))
         if abs(score) > PINNING_ERRORS:
             return 1 if score * jump.size > 0 else -1
         if seen.size >= PINNING_PAIRS:
@@ -133,10 +133,23 @@ def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target
     """N whose sign rests on little: undecided ones, and the weakest of those decided near a change or anywhere."""
     noise = pooled_noise(prober.successive_differences())
     points = sorted(n for n in signs if n not in prober.left_out)
-    level = {n: abs(centre(prober.at(n), noise)) for n in points}
+    level = {n: abs(winsorised_mean(prober.at(n), noise)) for n in points}
     open_points = [target.heads for target in targets if isinstance(target, Undecided)]
     weak = sorted((n for n in points if level[n] < WEAK and n not in open_points), key=lambda n: level[n])
     if not any(signs.values()):
         stride = max(1, math.ceil(len(points) / (2 * MOST_WEAK)))
         return sorted({*points[::stride], points[-1]})
+    changes = [t for t in targets if not isinstance(t, Undecided)]
+    if changes:
+        weak = [n for n in weak if any(_near(n, change, points) for change in changes)][:4]
     return sorted({*open_points[: 2 * MOST_WEAK], *weak[:MOST_WEAK]})
+
+
+def _near(heads: int, change: Target, points: Sequence[int]) -> bool:
+    """Whether this N is an end of the change's bracket or the next probe outside it."""
+    if isinstance(change, Undecided):
+        return False
+    ends = (change.low, change.high) if isinstance(change, Smooth) else (change.left, change.right)
+    below = max((n for n in points if n < ends[0]), default=ends[0])
+    above = min((n for n in points if n > ends[1]), default=ends[1])
+    return heads in {*ends, below, above}

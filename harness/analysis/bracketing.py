@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.probing import distinct, geometric
-from harness.analysis.signs import centre, own_noise, pooled_noise, sign, standard_error
+from harness.analysis.signs import own_noise, pooled_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _worth_more(
     prober: Prober, heads: int, points: Sequence[int], signs: dict[int, Sign], noise: float, goal: float
 ) -> bool:
     log_ratios = prober.at(heads)
-    middle = centre(log_ratios, own_noise(log_ratios, noise))
+    middle = winsorised_mean(log_ratios, own_noise(log_ratios, noise))
     if abs(middle) + NEGLIGIBLE_ERRORS * standard_error(log_ratios, noise) < goal:
         return False
     before = next((signs[n] for n in reversed(points) if n < heads and signs[n]), 0)

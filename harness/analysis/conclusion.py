@@ -11,7 +11,7 @@ from harness.analysis.bracketing import Jump, Smooth
 from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, smooth_outcome
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.posterior import launch_interval, two_sided
-from harness.analysis.signs import centre, pooled_noise, standard_error
+from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.bracketing import Target
@@ -153,7 +153,7 @@ def _throughout(search: Search) -> tuple[Status, str]:
     middle, low, high = launch_interval([np.concatenate(parts) for parts in launches.values()], noise,
                                         question.confidence)  # fmt: skip
     goal = question.goal
-    nothing_strong = not decided or all(abs(centre(prober.at(n), noise)) < 2 * goal for n in search.signs)
+    nothing_strong = not decided or all(abs(winsorised_mean(prober.at(n), noise)) < 2 * goal for n in search.signs)
     if nothing_strong and -goal < low and high < goal:
         return "tie", f"over {len(audited)} probes the rivals differ by {math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
     contrary = [n for n in audited if confirmed_sign(prober, n, SURELY) * middle < 0]
@@ -185,7 +185,7 @@ def _probes(search: Search) -> tuple[Probe, ...]:
             middle, low, high = launch_interval(parts, noise, confidence)
         else:
             seen = prober.at(n)
-            middle = centre(seen, noise)
+            middle = winsorised_mean(seen, noise)
             half = two_sided(confidence) * standard_error(seen, noise)
             low, high = middle - half, middle + half
         probes.append(Probe(n, middle, low, high, prober.count(n), len(prober.by_launch(n))))

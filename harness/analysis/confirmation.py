@@ -15,7 +15,7 @@ import numpy as np
 from harness.analysis.bracketing import Jump, Smooth, rungs
 from harness.analysis.location import Crossing
 from harness.analysis.posterior import fit, launch_interval, two_sided
-from harness.analysis.signs import WINSORISED_COST, centre, pooled_noise
+from harness.analysis.signs import WINSORISED_COST, median, pooled_noise, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.location import Direction
@@ -61,6 +61,7 @@ class Aim:
     between: float = 0.0
     stride: float = 1.0
     fit: LocalFit | None = None
+    wide_slope: float | None = None  # seen over a wider window while refining
 
     @property
     def window(self) -> tuple[int, int]:
@@ -75,7 +76,7 @@ def first_aim(prober: Prober, target: Smooth) -> Aim:
     """From the two ends of the bracket alone: a straight line between them."""
     noise = pooled_noise(prober.successive_differences())
     left, right = math.log(target.low), math.log(target.high)
-    below, above = centre(prober.at(target.low), noise), centre(prober.at(target.high), noise)
+    below, above = winsorised_mean(prober.at(target.low), noise), winsorised_mean(prober.at(target.high), noise)
     slope = (above - below) / (right - left)
     if slope == 0:
         slope = 1e-3 * (target.after - target.before)
@@ -102,7 +103,7 @@ def refine(prober: Prober, aim: Aim, question: Question, pairs: int) -> Aim:
             if error < 0.25 and abs(aim.log_centre - earlier) < 2 * PITCH:  # noqa: PLR2004
                 break
         pairs = math.ceil(pairs * 1.5) if turn else pairs
-    return aim
+    return replace(aim, wide_slope=aim.slope)
 
 
 def updated(aim: Aim, local: LocalFit | None) -> Aim:
@@ -115,16 +116,18 @@ def updated(aim: Aim, local: LocalFit | None) -> Aim:
     if slope * wanted <= 0:  # noise turned the slope round: keep the bracket's
         slope = aim.slope
         root = None
+    if aim.wide_slope is not None:  # sizes planned from a few pairs' slope alone would vary severalfold
+        trust = (0.2 * aim.wide_slope) ** 2 / ((0.2 * aim.wide_slope) ** 2 + local.covariance[1, 1])
+        slope = float(trust * slope + (1 - trust) * aim.wide_slope)
     log_centre = aim.log_centre if root is None else root
     log_centre = min(max(log_centre, math.log(aim.target.low)), math.log(aim.target.high))
     return replace(aim, log_centre=log_centre, slope=slope, noise=local.noise, between=local.between, fit=local)
 
 
 def aimed(prober: Prober, aim: Aim, question: Question) -> Aim:
-    """The aim for the next launch, from what was seen; launch 0 counts while confirming launches are few."""
-    first_launch = 0 if prober.launch <= 3 else 1  # noqa: PLR2004
+    """The aim for the next launch, from all that was seen: where to look may rest on launch 0, what is stated may not."""
     low, high = aim.window
-    seen = prober.sightings().within(low, high, first_launch)
+    seen = prober.sightings().within(low, high)
     aim = updated(aim, fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence))
     reachable = two_sided(question.confidence, max(1, question.launches - 1)) * math.sqrt(
         aim.between**2 / question.launches + aim.noise**2 / (0.25 * question.budget)
@@ -136,16 +139,15 @@ def aimed(prober: Prober, aim: Aim, question: Question) -> Aim:
 def pairs_wanted(aim: Aim, question: Question) -> int:
     """Over all confirming launches, from the width that is wanted."""
     heads = math.exp(aim.log_centre)
-    width = max(question.goal * TIGHTER - 0.4 / heads, question.goal / 2)  # rounding outwards costs half an N a side
+    width = max(question.goal * TIGHTER - 0.15 / heads, question.goal / 2)  # rounding outwards costs a part of an N
     quantile = two_sided(question.confidence, question.launches - 1) if question.launches > 1 else 2.0
     error = width * abs(aim.slope) / quantile
     if aim.target.before * aim.target.after == 0:  # an end of the range: can it be told on which side of it N* lies?
         end = math.log(aim.target.high if aim.target.after == 0 else aim.target.low)
         level = abs(float(aim.fit.value(end))) if aim.fit else 0.0
         error = min(error, max(level, 0.3 * error) / SIDE_ERRORS / 1.5)
-    needed = SLOPE_COST * aim.noise**2 / max(error**2 - aim.between**2 / question.launches, (0.5 * error) ** 2)
-    if aim.between > 0:  # beyond this only more launches would help
-        needed = min(needed, 4 * question.launches * aim.noise**2 / aim.between**2)
+    needed = SLOPE_COST * (aim.noise / error) ** 2
+    needed *= 1 + min(0.5, (aim.between / error) ** 2 / question.launches)  # beyond this only more launches would help
     return math.ceil(max(needed, LEAST_PAIRS * question.launches))
 
 
@@ -172,11 +174,11 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
     return {n: int(r) for n, r in zip(points, rounds, strict=True) if r > 0}
 
 
-def side_pairs(prober: Prober, heads: int, question: Question, most: int) -> int:
+def side_pairs(prober: Prober, heads: int, question: Question, most: int, errors: float = SIDE_ERRORS) -> int:
     """Pairs a launch at one N whose sign is to be confirmed."""
     noise = pooled_noise(prober.successive_differences())
-    level = max(abs(centre(prober.at(heads), noise)), question.goal / 2, 1e-9)
-    wanted = (SIDE_ERRORS * WINSORISED_COST * noise / level) ** 2
+    level = max(abs(winsorised_mean(prober.at(heads), noise)), question.goal / 2, 1e-9)
+    wanted = (errors * WINSORISED_COST * noise / level) ** 2
     return min(most, max(1, math.ceil(wanted / question.launches)))
 
 
@@ -199,7 +201,7 @@ def confirmed_sign(prober: Prober, heads: int, confidence: float) -> int:
     _, low, high = launch_interval(parts, pooled_noise(prober.successive_differences()), confidence)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
-    medians = [float(np.median(part)) for part in parts]
+    medians = [median(part) for part in parts]
     if len(parts) >= LEAST_LAUNCHES_FOR_SIGNS and (min(medians) > 0 or max(medians) < 0):
         return 1 if min(medians) > 0 else -1
     return 0
@@ -242,7 +244,7 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
     if high <= low:
         low, high = (low, low + 1) if low < question.high else (high - 1, high)
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
-    missed = math.log(high / low) / 2 > question.goal and high - low > 2  # noqa: PLR2004  integers have no finer width
+    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal  # noqa: PLR2004  rounding is no miss
     crossing = Crossing(heads, low, high, _leader(after), question.confidence, "smooth")
     return Outcome("crossing", crossing, tuple(notes), missed)
 

@@ -26,11 +26,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 
+from harness.analysis.signs import median, winsorised_mean
+
 if TYPE_CHECKING:
     from harness.analysis.probing import Floats, Integers, Sightings
 
 BIWEIGHT = 4.685  # 95 % efficient where the noise is normal
-MONOTONE_ROUNDS, REDESCENDING_ROUNDS = 4, 4
+MONOTONE_ROUNDS, REDESCENDING_ROUNDS = 3, 3
 CURVATURE_SPREAD = 0.2  # prior standard deviation of c, in units of |s|
 REACH = 0.7  # how far from the centre a root is looked for, in log N
 GRID = 561  # points of log N on which a crossing's interval is looked for
@@ -172,7 +174,7 @@ def _robust_residuals(
         residual = y - columns @ np.linalg.solve(normal, weighted.T @ y + ridge * means)
         if turn >= 1:
             used = max(0.3, 1 - (launches + 1) / y.size)
-            scale = max(1e-9, 1.4826 * float(np.median(np.abs(residual))) / math.sqrt(used))
+            scale = max(1e-9, 1.4826 * median(np.abs(residual)) / math.sqrt(used))
             scale = max(scale, 0.3 * noise)
         size = np.abs(residual) / scale
         if turn < MONOTONE_ROUNDS:
@@ -256,8 +258,7 @@ def launch_interval(launches: list[Floats], noise: float, confidence: float) -> 
     """
     scale = max(noise, 1e-9)
     counts = np.array([part.size for part in launches], dtype=np.float64)
-    levels = np.array([float(np.clip(part, np.median(part) - 2 * scale, np.median(part) + 2 * scale).mean())
-                       for part in launches])  # fmt: skip
+    levels = np.array([winsorised_mean(part, scale) for part in launches])
     variances = 1.3 * scale**2 / counts
     between = _between_variance(levels, variances)
     weights = 1 / (between + variances)

@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis.audit import pinned, steps_visible, suspected_jump, weak_points
 from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
+    SIDE_ERRORS,
     Aim,
     Question,
     aimed,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 FULL_LOOK_PAIRS = 7  # a bracketing costs about so many pairs a place; with less than this in the budget, halve
 REFINING_PAIRS = 3
-DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown or not to be seen
+DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown
 MOST_FOUND_STEPS = 3
 LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
 SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
@@ -123,7 +124,6 @@ class Search:
 
     def _refined(self) -> bool:
         """Narrow every smooth change down; True where that brought a step to light and the picture changed."""
-        doubtful = not self.question.known or self.visible is False
         for target in self.targets():
             if not isinstance(target, Smooth) or (target.low, target.high) in self.aims:
                 continue
@@ -132,7 +132,7 @@ class Search:
             if not self.bound or self.prober.remaining > 100:  # noqa: PLR2004  fewer are better kept for confirming
                 aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
                 self.aims[target.low, target.high] = aim
-            if doubtful and not self.bound:
+            if not self.question.known and not self.bound:
                 window = shared_out(self.prober, aim, 7 * DOUBTING_PAIRS)
                 self.prober.visit_each(window)
                 aim = aimed(self.prober, aim, self.question)
@@ -177,9 +177,10 @@ class Search:
             rounds = self._cut(self._rounds(left), allowed)
             self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})  # noqa: PLR2004
             self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})  # noqa: PLR2004
-            if left > LAUNCHES_AFTER_A_FIND and not self.bound:
-                for aim in list(self.aims.values()):
-                    self._found_step(aimed(self.prober, aim, self.question))
+            for key, aim in list(self.aims.items()):
+                self.aims[key] = aimed(self.prober, aim, self.question)
+                if left > LAUNCHES_AFTER_A_FIND and not self.bound:
+                    self._found_step(self.aims[key])
 
     def _think_again(self) -> None:
         """Let the launches overrule a weak sign of launch 0."""
@@ -196,8 +197,8 @@ class Search:
         for target in self.targets():
             if isinstance(target, Smooth):
                 key = target.low, target.high
-                aim = self.aims.get(key) or first_aim(prober, target)
-                aim = alive[key] = aimed(prober, aim, question)
+                aim = self.aims.get(key) or aimed(prober, first_aim(prober, target), question)
+                alive[key] = aim
                 low, high = aim.window
                 done = prober.sightings().within(low, high, 1).heads.size
                 pairs = max(3, math.ceil((pairs_wanted(aim, question) - done) / left))
@@ -209,8 +210,8 @@ class Search:
         self.aims = alive
         for n in self.weak:
             if n in self.signs:
-                most = 6 if alive else 40
-                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, most if self.signs[n] else 12))
+                most, errors = (3, 3.0) if alive and self.signs[n] else (40, SIDE_ERRORS)
+                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, most if self.signs[n] else 12, errors))
         return rounds
 
     def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:

@@ -28,17 +28,24 @@ UNANIMOUS_BELOW = 5  # with fewer pairs than this, all must agree
 PRIOR_PAIRS = 6  # weight of the pooled noise in a probe's own, in pairs
 
 
+def median(numbers: Floats) -> float:
+    """The middle one; several times faster than numpy's on the short arrays that a search is made of."""
+    ordered = np.sort(numbers)
+    return float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+
+
+def winsorised_mean(log_ratios: Floats, noise: float) -> float:
+    """One-step winsorised mean: pairs further than two `noise` from the median are pulled in to there."""
+    middle = median(log_ratios)
+    pulled = np.minimum(np.maximum(log_ratios, middle - 2 * noise), middle + 2 * noise)
+    return float(pulled.sum()) / log_ratios.size
+
+
 def pooled_noise(differences: Floats) -> float:
     """Standard deviation of one pair's log-ratio, from absolute differences of successive pairs."""
     if differences.size == 0:
         return 1.0
-    return max(SMALLEST_NOISE, float(np.median(differences)) * 1.4826 / math.sqrt(2))
-
-
-def centre(log_ratios: Floats, noise: float) -> float:
-    """One-step winsorised mean: pairs further than two `noise` from the median are pulled in to there."""
-    middle = float(np.median(log_ratios))
-    return float(np.clip(log_ratios, middle - 2 * noise, middle + 2 * noise).mean())
+    return max(SMALLEST_NOISE, median(differences) * 1.4826 / math.sqrt(2))
 
 
 def own_noise(log_ratios: Floats, pooled: float) -> float:
@@ -46,7 +53,7 @@ def own_noise(log_ratios: Floats, pooled: float) -> float:
     count = log_ratios.size
     if count < UNANIMOUS_BELOW:
         return pooled
-    spread = 1.4826 * float(np.median(np.abs(log_ratios - np.median(log_ratios)))) * count / (count - 0.8)
+    spread = 1.4826 * median(np.abs(log_ratios - median(log_ratios))) * count / (count - 0.8)
     return math.sqrt(max((PRIOR_PAIRS * pooled**2 + count * spread**2) / (PRIOR_PAIRS + count), pooled**2 / 4))
 
 
@@ -65,7 +72,7 @@ def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float = DECISIV
         bound: standard errors asked for.
     """
     noise = own_noise(log_ratios, pooled)
-    middle = centre(log_ratios, noise)
+    middle = winsorised_mean(log_ratios, noise)
     count = log_ratios.size
     if abs(middle) < bound * (1 + 3 / max(freedom, 1)) * WINSORISED_COST * noise / math.sqrt(count):
         return 0

@@ -77,6 +77,7 @@ STEEP = make("A", lambda n: 5 + 0.28 * n, lambda n: 60 + 60 * layers(n), FOURS)
 EARLY = make("B", lambda n: 20 + 1.1 * n, lambda n: 30 + 10 * layers(n), FOURS)
 SHALLOW = make("C", lambda n: 100 + 0.01 * n, lambda n: 140 + 5 * layers(n), FOURS)
 SMOOTH = make("D", lambda n: 5 + 0.28 * n, lambda n: 60 + 60 * max(1.0, math.log(n, 4)), (4,))
+# above is the catalogue of the tables; below are others
 FOUR_CURVES = (STEEP, EARLY, SHALLOW, SMOOTH)
 
 THREE = make("three", lambda n: 10 + n, lambda n: 240.0 if n <= 256 else 300.0, (256,))

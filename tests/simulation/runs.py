@@ -1,0 +1,95 @@
+"""Run the search many times on a fake machine and keep what a figure needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.analysis.crossover import Location, locate
+from tests.simulation import curves as catalogue
+from tests.simulation.curves import Curves
+from tests.simulation.fake_machine import FakeMachine
+
+STEP_WORDS = ("step", "fit")  # a note that says either has flagged the declared steps
+
+
+@dataclass(frozen=True)
+class Case:
+    """Rivals, machine and question of one cell of the table. `curves` names an attribute of `curves.py`."""
+
+    curves: str
+    machine: Mapping[str, float] = field(default_factory=dict)
+    question: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[int, ...] | None = None  # declared instead of the true ones
+    span: tuple[int, int] | None = None
+
+    def rivals(self) -> Curves:
+        """The curves over the range of this case."""
+        rivals: Curves = getattr(catalogue, self.curves)
+        return rivals.between(*self.span) if self.span else rivals
+
+    def __str__(self) -> str:
+        words = [self.rivals().name, *(f"{key}={value:g}" for key, value in self.machine.items())]
+        words += [f"{key}={value}" for key, value in self.question.items()]
+        words += [f"N={self.span[0]:,}..{self.span[1]:,}"] if self.span else []
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search, summarised."""
+
+    status: str
+    intervals: tuple[tuple[int, int, int], ...]  # heads, low, high
+    bracket: tuple[int, int] | None
+    samples: int
+    distinct: int
+    flagged: bool  # a note doubts the steps or the fit
+
+    @property
+    def resolved(self) -> bool:
+        """Whether a crossing is claimed."""
+        return self.status in {"crossing", "several"}
+
+
+def search(case: Case, seed: int) -> tuple[Location, FakeMachine]:
+    """One search of this case."""
+    rivals = case.rivals()
+    machine = FakeMachine(rivals.baseline, rivals.challenger, seed=seed, **dict(case.machine))
+    steps = rivals.steps if case.steps is None else case.steps
+    return locate(machine.measure, rivals.low, rivals.high, steps=steps, seed=seed, **dict(case.question)), machine
+
+
+def summarised(location: Location, machine: FakeMachine) -> Run:
+    """What the figures need of one search."""
+    assert machine.samples == location.samples
+    notes = [note for note in location.notes if not note.startswith("steps were not declared")]
+    return Run(
+        location.status,
+        tuple((crossing.heads, crossing.low, crossing.high) for crossing in location.crossings),
+        location.bracket,
+        location.samples,
+        len(location.probes),
+        any(word in note for note in notes for word in STEP_WORDS),
+    )
+
+
+def run_many(case: Case, seeds: range) -> list[Run]:
+    """The searches of these seeds."""
+    return [summarised(*search(case, seed)) for seed in seeds]
+
+
+def covers(run: Run, truth: tuple[float, ...]) -> bool:
+    """Whether every true crossing lies in its stated interval, and none is stated beside them."""
+    return len(run.intervals) == len(truth) and all(
+        low <= place <= high for (_, low, high), place in zip(run.intervals, truth, strict=True)
+    )
+
+
+def errors(run: Run, truth: tuple[float, ...]) -> list[float]:
+    """|log(N / true N)| of every crossing."""
+    if len(run.intervals) != len(truth):
+        return [math.inf]
+    return [abs(math.log(heads / place)) for (heads, _, _), place in zip(run.intervals, truth, strict=True)]
