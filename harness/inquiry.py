@@ -135,6 +135,7 @@ def inquire(
     *,
     deadline_seconds: float = DEADLINE_SECONDS,
     cached: bool = True,
+    without: Sequence[str] = (),
 ) -> Listing:
     """All offers, failures and versions, and the replies to questions.
 
@@ -143,8 +144,9 @@ def inquire(
     Args:
         plugin_files: local plugin files.
         questions: what to ask about configured offers.
-        deadline_seconds: after which a child is killed; each plugin that hangs costs one deadline.
+        deadline_seconds: longest that a plugin may take to import, or to answer one question; then it is given up.
         cached: answer from the cache where nothing changed. Only answers without a failure are kept.
+        without: identities of plugins to leave out.
 
     Raises:
         ChildError: where the child fails though no plugin can be blamed.
@@ -152,6 +154,7 @@ def inquire(
     asked = {
         "plugin_files": [str(path.resolve()) for path in plugin_files],
         "questions": [each.model_dump() for each in questions],
+        "without": sorted(without),
     }
     key = inquiry_cache.key(plugin_files, asked) if cached else ""
     if key and (kept := inquiry_cache.read(key)) is not None:
@@ -166,7 +169,7 @@ def inquire(
 def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Listing:
     culprits: dict[str, FailureData] = {}
     while True:
-        outcome = _ask({**asked, "without": sorted(culprits)}, deadline_seconds)
+        outcome = _ask({**asked, "without": sorted({*asked["without"], *culprits})}, deadline_seconds)
         if outcome.listing is not None:
             found = outcome.listing
             failures = (*found.failures, *culprits.values())
@@ -228,6 +231,7 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
                 listing = Listing.model_validate(message["listing"])
                 break
             doing = message
+            ends = time.monotonic() + deadline_seconds
         else:
             child.wait(timeout=max(0.1, ends - time.monotonic()))
     except (queue.Empty, subprocess.TimeoutExpired):
