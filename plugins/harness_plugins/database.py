@@ -75,7 +75,7 @@ def _read_archive(path: Path) -> StoredHeads:
     missing = [name for name in ("centroids", "answers") if name not in arrays]
     if missing:
         raise harness.DataError(
-            f"the archive has no array named {' and no '.join(missing)}, it holds {', '.join(sorted(arrays)) or 'nothing'}",
+            f"the archive has no array named {' and no '.join(missing)}, but {', '.join(sorted(arrays)) or 'nothing'}",
             where=str(path),
             next_step="save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)",
         )
@@ -138,7 +138,8 @@ def _read_projection(path: Path, connection: sqlite3.Connection, wanted: int | s
     identifier, name, temperature, model = chosen[0]
     folder = _Folder(path)
     rows = connection.execute(
-        "SELECT cluster_id, centroid_path, answer_emb_path FROM cluster_heads WHERE mh_projection_id = ? ORDER BY head_id",
+        "SELECT cluster_id, centroid_path, answer_emb_path FROM cluster_heads WHERE mh_projection_id = ? "
+        "ORDER BY head_id",
         (identifier,),
     ).fetchall()
     if not rows:
@@ -289,7 +290,7 @@ def matrix(path: Path, name: str, values: NDArray[Any], width: int | None = None
 
 def write_archive(path: Path, heads: harness.Heads, queries: Float32 | None = None) -> None:
     """Writes heads, and queries where there are some, as one `.npz` archive."""
-    more = {} if queries is None else {"queries": queries}
+    more: dict[str, Any] = {} if queries is None else {"queries": queries}
     with path.open("wb") as file:  # a file object, since savez would append a suffix to a name
         np.savez(
             file, centroids=heads.centroids, answers=heads.answers, temperature=np.float64(heads.temperature), **more

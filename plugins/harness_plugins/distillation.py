@@ -140,7 +140,7 @@ def _batches(count: int, size: int | None, device: torch.device) -> Iterator[tor
     if size is None:
         yield None
     else:
-        yield from torch.randperm(count).to(device).split(size)
+        yield from torch.split(torch.randperm(count).to(device), size)
 
 
 def _record(

@@ -64,7 +64,7 @@ class EagerRuntime(harness.Runtime):
     forms = ("module",)
     devices = ("cpu", "cuda")
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
         """Writes the module's state."""
         save_state(projection, folder / "state.safetensors")
 

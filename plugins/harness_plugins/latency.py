@@ -41,7 +41,7 @@ def benchmark_latency(
     was_training = isinstance(transformer, torch.nn.Module) and transformer.training
     if isinstance(transformer, torch.nn.Module):
         transformer.eval()
-    singles, batches = queries.split(1), queries.split(batch_size)
+    singles, batches = torch.split(queries, 1), torch.split(queries, batch_size)
     with torch.inference_mode():
         figures = {
             "lda_single_ms": _milliseconds(lda, singles),

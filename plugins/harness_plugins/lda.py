@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,12 +136,12 @@ class VectorisedLDA:
         """[B, D] -> [B, K]."""
         if len(queries) == 1:
             return self._one(queries[0])
-        weights = queries @ self._columns
+        weights: Float32 = queries @ self._columns
         norms = np.sqrt(np.einsum("bd,bd->b", queries, queries))
-        weights /= np.maximum(norms, _TINY)[:, None]
+        weights /= np.maximum(norms, np.float32(_TINY))[:, None]
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)
-        projections = weights @ self._answers
+        projections: Float32 = np.matmul(weights, self._answers)
         projections /= weights.sum(axis=1)[:, None]
         return projections
 
@@ -151,22 +151,24 @@ class VectorisedLDA:
         weights *= np.float32(1 / max(math.sqrt(query.dot(query)), _TINY))
         weights -= weights.max()
         np.exp(weights, out=weights)
-        projection = weights.dot(self._answers)
+        projection: Float32 = weights.dot(self._answers)
         projection *= np.float32(1) / weights.sum()
-        return projection[None]
+        return projection.reshape(1, -1)
 
 
 class LDAProjector(harness.Projector):
     """The teacher as two matrix products: what the same mathematics costs without the loop."""
 
     name = "lda"
-    forms = ("module", "numpy")
+    forms: ClassVar[tuple[Literal["module", "numpy"], ...]] = ("module", "numpy")
 
     def build(
         self, heads: harness.Heads, context: harness.BuildContext
     ) -> torch.nn.Module | Callable[[Float32], Float32]:
         """The module or the NumPy form of the teacher."""
-        return VectorisedLDA(heads) if context.form == "numpy" else _module(heads)
+        if context.form == "numpy":
+            return VectorisedLDA(heads)
+        return _module(heads) if context.weights else _shapes(heads)
 
     def reference(self, heads: harness.Heads, queries: Float32) -> Float64:
         """The formula of the class `MultiHeadLDA` in float64."""
@@ -186,7 +188,7 @@ class LoopProjector(LDAProjector):
     name = "lda-loop"
     forms = ("numpy",)
 
-    def build(self, heads: harness.Heads, context: harness.BuildContext) -> Callable[[Float32], Float32]:
+    def build(self, heads: harness.Heads, context: harness.BuildContext) -> Callable[[Float32], Float32]:  # noqa: ARG002
         """The loop."""
         return LoopedLDA(heads)
 
@@ -226,6 +228,13 @@ def _module(heads: harness.Heads) -> torch.nn.Module:
     from harness_plugins.lda_module import LDAModule
 
     return LDAModule(keys(heads), heads.answers)
+
+
+def _shapes(heads: harness.Heads) -> torch.nn.Module:
+    """The module before its state is loaded: zeros, which no memory is touched for."""
+    from harness_plugins.lda_module import LDAModule
+
+    return LDAModule(np.zeros(heads.centroids.shape, np.float32), np.zeros(heads.answers.shape, np.float32))
 
 
 def _blocks(count: int, rows: int = 16_384) -> Iterator[slice]:

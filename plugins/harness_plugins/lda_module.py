@@ -1,4 +1,4 @@
-"""The teacher as a `torch.nn.Module`, apart from the rest so that a process that runs NumPy alone never imports torch."""
+"""The teacher as a `torch.nn.Module`, apart from the rest: a process that runs NumPy alone never imports torch."""
 
 from __future__ import annotations
 

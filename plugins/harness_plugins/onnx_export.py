@@ -81,7 +81,7 @@ class OnnxExporter:
 
 
 def _structure(module: torch.nn.Module, width: int) -> Hashable:
-    """What two modules share when one's graph serves the other: classes, plain attributes, names and ranks of weights."""
+    """What modules share when one's graph serves the other: classes, plain attributes, names and ranks of weights."""
     parts = tuple(
         (
             name,

@@ -83,7 +83,7 @@ class OnnxRuntime(harness.Runtime):
     def __init__(self) -> None:
         self._exporter = OnnxExporter(self.tolerance)
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
         """Writes the module as ONNX."""
         self._exporter.write(projection, example, folder / _FILE)
 

@@ -47,7 +47,7 @@ class PythonRuntime(harness.Runtime):
     def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
         """Writes nothing: the worker builds the projection again."""
 
-    def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
+    def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:  # noqa: ARG002 - nothing was written
         """The projection, built again in this process.
 
         Raises:

@@ -27,7 +27,11 @@ class TorchScriptRuntime(harness.Runtime):
     devices = ("cpu", "cuda")
 
     def export(
-        self, projection: Any, example: NDArray[np.float32], folder: Path, context: harness.ExportContext
+        self,
+        projection: Any,
+        example: NDArray[np.float32],
+        folder: Path,
+        context: harness.ExportContext,  # noqa: ARG002
     ) -> None:
         """Traces and freezes the module with the example, which says nothing about the batch size."""
         import torch
@@ -35,7 +39,9 @@ class TorchScriptRuntime(harness.Runtime):
         rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript is deprecated is known, and measured
-            traced = torch.jit.trace(projection.eval(), (torch.from_numpy(rows),), check_trace=False)
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                projection.eval(), (torch.from_numpy(rows),), check_trace=False
+            )
             torch.jit.save(torch.jit.freeze(traced), folder / _FILE)
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
@@ -48,7 +54,7 @@ class TorchScriptRuntime(harness.Runtime):
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = torch.jit.load(folder / _FILE, map_location=context.device)
+            module = torch.jit.load(folder / _FILE, map_location=context.device)  # type: ignore[no-untyped-call]
             optimised = torch.jit.optimize_for_inference(module)
         return TorchCompiled(optimised, context, self.name)
 

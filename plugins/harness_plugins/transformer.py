@@ -37,8 +37,8 @@ def optimal_architecture(n_flat_heads: int, prefer_h: int = 4) -> tuple[int, int
 
 
 def last_heads(layers: int, prefer_h: int = 4) -> int:
-    """The largest N for which `optimal_architecture` chooses this many layers: half-way to the next power, rounded down."""
-    return (prefer_h**layers + prefer_h ** (layers + 1)) // 2
+    """The largest N for which `optimal_architecture` chooses so many layers: half-way to the next power."""
+    return int(prefer_h**layers + prefer_h ** (layers + 1)) // 2
 
 
 class ProjectionTransformer(torch.nn.Module):
@@ -118,7 +118,7 @@ class ProjectionTransformer(torch.nn.Module):
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             sizes = {
                 name: int(metadata[name]) for name in ("embed_dim", "num_heads", "num_layers", "ff_dim", "output_dim")
             }
@@ -158,7 +158,7 @@ class TransformerProjector(harness.Projector):
         sized = optimal_architecture(heads, options.prefer_h)
         return options.num_heads or sized[0], options.num_layers or sized[1]
 
-    def build(self, heads: harness.Heads, context: harness.BuildContext) -> torch.nn.Module:
+    def build(self, heads: harness.Heads, context: harness.BuildContext) -> torch.nn.Module:  # noqa: ARG002
         """A student with random weights, in evaluation mode.
 
         Raises:

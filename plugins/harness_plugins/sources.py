@@ -1,0 +1,181 @@
+"""Sources of real heads and queries: a user's database, and the embedded playbook."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+import harness
+from harness_plugins import database
+from harness_plugins.playbook import load_playbook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Float32 = NDArray[np.float32]
+
+
+class DatabaseOptions(harness.Options):
+    """Which database, and how its queries are split."""
+
+    path: Annotated[str, Field(min_length=1, description="an lda.db or .npz file, relative to the suite")]
+    projection: Annotated[int | str | None, Field(description="id or name of a projection; none takes the first")] = (
+        None
+    )
+    temperature: Annotated[float | None, Field(gt=0, description="in place of the stored one")] = None
+    queries: Annotated[
+        str | None, Field(description=".npy or .npz file of query embeddings, relative to the suite")
+    ] = None
+    held_out: Annotated[float, Field(gt=0, lt=1, description="share of the queries that is never trained on")] = 0.2
+    split_seed: Annotated[int, Field(ge=0, description="of the split into train and held-out queries")] = 0
+
+
+class DatabaseSource(harness.Source):
+    """Heads and queries of an LDA database or an archive."""
+
+    name = "database"
+    Options = DatabaseOptions
+
+    def limit(self, context: harness.SourceContext) -> int | None:
+        """The heads that the file holds."""
+        return len(self._read(context).centroids)
+
+    def load(self, heads: int | None, context: harness.SourceContext) -> harness.Dataset:
+        """The first `heads` heads, and the queries that belong to them.
+
+        Raises:
+            DataError: where the file cannot be used, has fewer heads, or no queries.
+        """
+        stored = self._read(context)
+        path = self._path(context)
+        count = len(stored.centroids) if heads is None else heads
+        if not 1 <= count <= len(stored.centroids):
+            raise harness.DataError(
+                f"{count} heads are asked for, {stored.projection} has {len(stored.centroids)}",
+                where=str(path),
+                next_step="ask for fewer, or use the source `resampled` for more",
+            )
+        queries, groups = self._queries(stored, context)
+        held_out = split(groups, self.options.held_out, self.options.split_seed)
+        kept = groups < count
+        chosen = replace(stored, temperature=self.options.temperature or stored.temperature)
+        return harness.Dataset(
+            heads=harness.Heads(
+                centroids=chosen.centroids[:count], answers=chosen.answers[:count], temperature=chosen.temperature
+            ),
+            train_queries=np.ascontiguousarray(queries[kept & ~held_out]),
+            held_out_queries=np.ascontiguousarray(queries[kept & held_out]),
+            provenance=harness.Provenance(
+                kind="real",
+                description="; ".join((f"{chosen.projection}, first {count} heads", *chosen.notes)),
+                digest=digest(
+                    chosen.centroids[:count], chosen.answers[:count], queries, repr((chosen.temperature, self.options))
+                ),
+            ),
+        )
+
+    def _path(self, context: harness.SourceContext) -> Path:
+        return context.folder / str(self.options.path)
+
+    def _read(self, context: harness.SourceContext) -> database.StoredHeads:
+        return database.read(self._path(context), self.options.projection)
+
+    def _queries(
+        self, stored: database.StoredHeads, context: harness.SourceContext
+    ) -> tuple[Float32, NDArray[np.int64]]:
+        """Queries [Q, D] and the head that each of them belongs to, 0 where that is not known."""
+        if self.options.queries is None:
+            queries, groups, where = stored.queries, stored.query_heads, self._path(context)
+        else:
+            where, groups = context.folder / self.options.queries, None
+            arrays = database.read_arrays(where)
+            width = stored.centroids.shape[1]
+            queries = database.matrix(where, "queries", arrays.get("queries", next(iter(arrays.values()))), width)
+        if queries is None or len(queries) < 2:
+            raise harness.DataError(
+                "there are no query embeddings to train on and to hold out",
+                where=str(where),
+                next_step="name a .npy file of them, [queries, width], in the option `queries`",
+            )
+        return queries, np.zeros(len(queries), dtype=np.int64) if groups is None else groups
+
+
+class PlaybookOptions(harness.Options):
+    """How the playbook's heads are used."""
+
+    temperature: Annotated[float, Field(gt=0, description="T of the teacher")] = 0.1
+    split_seed: Annotated[int, Field(ge=0, description="of the split into train and held-out questions")] = 0
+
+
+class PlaybookSource(harness.Source):
+    """The embedded playbook: real questions and answers, one head for each topic."""
+
+    name = "playbook"
+    Options = PlaybookOptions
+
+    def limit(self, context: harness.SourceContext) -> int | None:  # noqa: ARG002 - it lies in the package
+        """The number of topics."""
+        return len(load_playbook().topic_names)
+
+    def load(self, heads: int | None, context: harness.SourceContext) -> harness.Dataset:  # noqa: ARG002
+        """The first `heads` topics with their questions.
+
+        Raises:
+            DataError: where there are fewer topics, or the package lacks its data.
+        """
+        try:
+            playbook = load_playbook(heads, self.options.split_seed)
+        except (ValueError, FileNotFoundError) as problem:
+            raise harness.DataError(
+                str(problem), where="playbook", next_step="ask for fewer heads, or use the source `resampled` for more"
+            ) from problem
+        count = len(playbook.topic_names)
+        return harness.Dataset(
+            heads=harness.Heads(
+                centroids=playbook.centroids, answers=playbook.answers, temperature=self.options.temperature
+            ),
+            train_queries=playbook.train_queries,
+            held_out_queries=playbook.held_out_queries,
+            provenance=harness.Provenance(
+                kind="real",
+                description=f"the first {count} topics of the playbook at T = {self.options.temperature:g}",
+                digest=hashlib.sha256(repr((playbook.digest, count, self.options)).encode()).hexdigest(),
+            ),
+        )
+
+
+def split(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which queries are held out: a share of each group, of which one at least where it has two, drawn with the seed.
+
+    What happens to a group depends on nothing but itself, so the split of fewer heads is part of the split of more.
+    """
+    held_out = np.zeros(len(groups), dtype=bool)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+        held_out[np.random.default_rng((seed, int(group))).permutation(rows)[:count]] = True
+    return held_out
+
+
+def digest(*parts: NDArray[np.float32] | str) -> str:
+    """SHA-256 over arrays, with their shapes, and words."""
+    result = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            result.update(part.encode())
+        else:
+            result.update(repr(part.shape).encode())
+            result.update(np.ascontiguousarray(part).data)
+    return result.hexdigest()
+
+
+@harness.hookimpl
+def harness_sources() -> Sequence[harness.Source]:
+    """Real heads."""
+    return [DatabaseSource(), PlaybookSource()]
