@@ -66,6 +66,8 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     heads = sorted(local.residuals)
     if len(heads) < 4 or local.misfit > 0.02:  # noqa: PLR2004  three parameters and a jump need four N
         return None
+    if any(heads[0] <= step.left < heads[-1] for step in known):
+        return None  # that step would be found again
     logs = np.log(heads)
     u = logs - local.centre
     level = local.value(logs) + np.array([local.residuals[n][0] for n in heads])
@@ -76,8 +78,6 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     best: Suspicion | None = None
     plain = _misfit(columns * root_weight[:, None], level * root_weight, prior_row, mean / spread)[1]
     for place in range(1, len(heads)):
-        if any(heads[place - 1] <= step.left and step.right <= heads[place] for step in known):
-            continue
         jump = (np.arange(len(heads)) >= place).astype(np.float64)
         wider = np.concatenate((columns, jump[:, None]), axis=1)
         solution, misfit = _misfit(wider * root_weight[:, None], level * root_weight,

@@ -97,7 +97,14 @@ def most_pairs(noise: float, goal: float) -> int:
     return min(400, max(12, math.ceil((3.5 * 1.15 * noise / goal) ** 2)))
 
 
-def settle(prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], most: int | None = None) -> None:
+def settle(
+    prober: Prober,
+    points: Sequence[int],
+    goal: float,
+    signs: dict[int, Sign],
+    steps: Sequence[Step],
+    most: int | None = None,
+) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`."""
     prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in points if prober.count(n) < FIRST_LOOK})
     while True:
@@ -109,32 +116,36 @@ def settle(prober: Prober, points: Sequence[int], goal: float, signs: dict[int, 
                 signs[n] = sign(prober.at(n), noise, differences.size)
         limit = min(most or 400, most_pairs(noise, goal))
         open_points = [n for n in points if signs[n] == 0 and prober.count(n) < limit
-                       and _worth_more(prober, n, points, signs, noise, goal)]  # fmt: skip
+                       and _worth_more(prober, n, signs, steps, noise, goal)]  # fmt: skip
         if not open_points:
             return
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
 
 
 def _worth_more(
-    prober: Prober, heads: int, points: Sequence[int], signs: dict[int, Sign], noise: float, goal: float
+    prober: Prober, heads: int, signs: dict[int, Sign], steps: Sequence[Step], noise: float, goal: float
 ) -> bool:
     log_ratios = prober.at(heads)
     middle = winsorised_mean(log_ratios, own_noise(log_ratios, noise))
     if abs(middle) + NEGLIGIBLE_ERRORS * standard_error(log_ratios, noise) < goal:
         return False
-    before = next((signs[n] for n in reversed(points) if n < heads and signs[n]), 0)
-    after = next((signs[n] for n in points if n > heads and signs[n]), 0)
-    return not (before * after < 0 and log_ratios.size >= FLANKED_PAIRS)
+    before = max((n for n in signs if n < heads and signs[n]), default=0)
+    after = min((n for n in signs if n > heads and signs[n]), default=0)
+    if log_ratios.size < FLANKED_PAIRS or not before or not after or signs[before] == signs[after]:
+        return True
+    return any(before <= step.left < after for step in steps)  # on which side of the step does the lead change?
 
 
-def settle_by_halves(prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign]) -> None:
+def settle_by_halves(
+    prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], steps: Sequence[Step]
+) -> None:
     """For a small budget: decide both ends, then halve the list of points while their signs differ."""
     most = max(6, prober.remaining // 8)
     first, last = 0, len(points) - 1
-    settle(prober, [points[first], points[last]], goal, signs, most)
+    settle(prober, [points[first], points[last]], goal, signs, steps, most)
     while last - first > 1 and signs.get(points[first], 0) * signs.get(points[last], 0) < 0:
         middle = (first + last) // 2
-        settle(prober, [points[middle]], goal, signs, most)
+        settle(prober, [points[middle]], goal, signs, steps, most)
         if signs.get(points[middle], 0) == 0:
             return
         if signs[points[middle]] == signs[points[first]]:

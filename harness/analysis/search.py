@@ -80,16 +80,16 @@ class Search:
         if question.budget < SAMPLES_A_PAIR * FULL_LOOK_PAIRS * len(points):
             self.bound = True
             self.notes.append("the budget allows one change of the lead to be looked for, and no second one")
-            settle_by_halves(prober, points, question.goal, self.signs)
+            settle_by_halves(prober, points, question.goal, self.signs, self.steps)
         else:
-            settle(prober, points, question.goal, self.signs)
+            settle(prober, points, question.goal, self.signs, self.steps)
         self._forget_left_out()
         for _ in range(3):
             ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
             ends = [n for n in ends if self.signs.get(n)]
             if not assure(prober, ends, self.signs, SUREST):
                 break
-            settle(prober, points, question.goal, self.signs)
+            settle(prober, points, question.goal, self.signs, self.steps)
             self._forget_left_out()
         self.stage = "refine"
         if question.known and not self.bound:
@@ -156,7 +156,7 @@ class Search:
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((aim.target.low, aim.target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
-        settle(self.prober, ends, self.question.goal, self.signs)
+        settle(self.prober, ends, self.question.goal, self.signs, self.steps)
         self._forget_left_out()
         return True
 
