@@ -1,0 +1,113 @@
+"""One cell summarised: latency as users mean it, what it costs to start and to hold, and what to doubt."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.analysis.noise import Doubt, doubts
+from harness.analysis.statistics import Interval, median, percentile, typical
+from harness.analysis.visits import counting, seconds_by_launch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.records.measurement import Measurement
+
+PERCENTILES = (0.5, 0.9, 0.95, 0.99)
+_FEWEST_BEYOND = 3  # calls beyond a percentile below which it is not stated
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSummary:
+    """One contender at one N and B."""
+
+    contender: str
+    heads: int
+    batch_size: int
+    outcome: Literal["measured", "failed", "skipped"]
+    call: Interval | None = None  # seconds per call: the median of each launch, over launches
+    percentiles: Mapping[float, Interval]  # of individually timed calls, seconds, by share
+    first_call_seconds: float | None = None  # medians over launches
+    load_seconds: float | None = None
+    build_seconds: float | None = None
+    peak_rss_bytes: int | None = None
+    model_bytes: int | None = None
+    samples: int = 0
+    launches: int = 0
+    parity_error: float | None = None
+    failure: str = ""
+    warnings: tuple[Doubt, ...] = ()
+
+    @property
+    def query(self) -> Interval | None:
+        """Seconds per query."""
+        return self.call.scaled(1.0 / self.batch_size) if self.call else None
+
+    @property
+    def throughput(self) -> Interval | None:
+        """Queries per second."""
+        return self.call.inverse().scaled(self.batch_size) if self.call else None
+
+
+def summarise_cell(
+    records: Sequence[Measurement], machine: Mapping[str, Any] | None = None, confidence: float = 0.95
+) -> CellSummary:
+    """The records of one cell, at least one, as one summary."""
+    contender, heads, batch_size = records[0].cell
+    measured = counting(records)
+    by_launch = seconds_by_launch(measured)
+    peaks = [each.peak_rss_bytes for each in records if each.peak_rss_bytes is not None]
+    errors = [each.parity.error for each in records if each.parity is not None]
+    size = median([each.model_bytes for each in records])
+    return CellSummary(
+        contender=contender,
+        heads=heads,
+        batch_size=batch_size,
+        outcome="measured"
+        if by_launch
+        else "failed"
+        if any(each.outcome == "failed" for each in records)
+        else "skipped",
+        call=typical(by_launch, confidence) if by_launch else None,
+        percentiles=_percentiles(measured, confidence),
+        first_call_seconds=median([each.first_call_seconds for each in records]),
+        load_seconds=median([each.load_seconds for each in records]),
+        build_seconds=median([each.build_seconds for each in records]),
+        peak_rss_bytes=max(peaks, default=None),
+        model_bytes=None if size is None else int(size),
+        samples=sum(len(each) for each in by_launch.values()),
+        launches=len(by_launch),
+        parity_error=max(errors, default=None),
+        failure=_failure(records),
+        warnings=doubts(records, machine),
+    )
+
+
+def _percentiles(measured: Sequence[Measurement], confidence: float) -> dict[float, Interval]:
+    """Those percentiles that enough individually timed calls lie beyond."""
+    calls: dict[int, list[float]] = defaultdict(list)
+    for record in measured:
+        calls[record.launch].extend(each for each in record.call_seconds if each > 0)
+    known = {launch: each for launch, each in calls.items() if each}
+    count = sum(len(each) for each in known.values())
+    return {
+        share: percentile(known, share, confidence)
+        for share in PERCENTILES
+        if known and count * (1.0 - share) >= _FEWEST_BEYOND
+    }
+
+
+def _failure(records: Sequence[Measurement]) -> str:
+    """Why a cell has no latency, or how often it failed on the way to one."""
+    reasons = Counter(
+        f"{each.failure.stage}: {each.failure.what}" for each in records if each.outcome == "failed" and each.failure
+    )
+    if not reasons:
+        if any(each.outcome == "measured" for each in records):
+            return ""
+        return next((each.reason for each in records if each.reason), "")
+    text, _ = reasons.most_common(1)[0]
+    failed, made = sum(reasons.values()), len(records)
+    return text if failed == made else f"{text} (in {failed} of {made} visits)"

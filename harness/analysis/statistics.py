@@ -1,0 +1,132 @@
+"""Robust centres and intervals in which the launch, not the sample, is the unit.
+
+Samples of one process share its memory layout, its threads and its moment, so that a hundred of them are one sample of
+what differs between processes (Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013). Within a
+launch samples are summarised robustly; launches are combined by a t interval on the logarithm, since times are positive
+and their noise is a factor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+_FEW = 400  # from here on the pairwise averages would be many, and the median is as good for the purpose
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A positive quantity with its confidence interval; NaN ends where one launch is all there is."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    launches: int = 1
+    confidence: float = 0.95
+
+    @property
+    def known(self) -> bool:
+        """It has ends."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def half_width(self) -> float:
+        """Relative half-width exp(log(high / low) / 2) - 1, or NaN."""
+        return math.expm1(math.log(self.high / self.low) / 2.0) if self.known and self.low > 0 else math.nan
+
+    def contains(self, value: float) -> bool:
+        """The value lies inside; False where there is no interval."""
+        return self.known and self.low <= value <= self.high
+
+    def scaled(self, factor: float) -> Interval:
+        """The same in another unit, `factor` > 0."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor, self.launches, self.confidence)
+
+    def inverse(self) -> Interval:
+        """The interval of one over it."""
+        return Interval(1.0 / self.value, 1.0 / self.high, 1.0 / self.low, self.launches, self.confidence)
+
+
+def centre(values: ArrayLike) -> float:
+    """The Hodges-Lehmann estimate: the median of all pairwise averages (Hodges and Lehmann 1963, Ann. Math. Stat. 34).
+
+    As good as the mean on clean data to within 5 %, and unmoved by outliers up to 29 % of the samples.
+
+    Raises:
+        ValueError: where there are no values.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        raise ValueError("the centre of nothing is not defined")
+    if array.size > _FEW:
+        return float(np.median(array))
+    first, second = np.triu_indices(array.size)
+    return float(np.median((array[first] + array[second]) / 2.0))
+
+
+def over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The exponential of the mean of one logarithm per launch, with Student's t interval.
+
+    Raises:
+        ValueError: where there are no launches.
+    """
+    values = np.asarray(logs, dtype=np.float64)
+    if values.size == 0:
+        raise ValueError("an interval over no launches is not defined")
+    middle = float(values.mean())
+    if values.size == 1:
+        return Interval(math.exp(middle), confidence=confidence)
+    reach = _quantile(confidence, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), int(values.size), confidence)
+
+
+def typical(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
+    """A typical value of positive samples: the median of each launch, combined over launches."""
+    return over_launches([math.log(float(np.median(each))) for _, each in sorted(by_launch.items())], confidence)
+
+
+def ratio(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
+    """The ratio that log-ratios of pairs tell: the robust centre of each launch, combined over launches."""
+    return over_launches([centre(each) for _, each in sorted(by_launch.items())], confidence)
+
+
+def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidence: float = 0.95) -> Interval:
+    """A percentile of all samples, with a jackknife over launches (Tukey 1958) on the logarithm.
+
+    Args:
+        by_launch: positive samples of each launch.
+        share: 0.95 for the 95th percentile.
+        confidence: of the interval.
+    """
+    groups = [np.log(np.asarray(each, dtype=np.float64)) for _, each in sorted(by_launch.items())]
+    middle = float(np.quantile(np.concatenate(groups), share))
+    if len(groups) == 1:
+        return Interval(math.exp(middle), confidence=confidence)
+    without = np.array(
+        [np.quantile(np.concatenate(groups[:left] + groups[left + 1 :]), share) for left in range(len(groups))]
+    )
+    count = len(groups)
+    error = math.sqrt((count - 1) / count * float(np.sum((without - without.mean()) ** 2)))
+    reach = _quantile(confidence, count - 1) * error
+    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), count, confidence)
+
+
+def median(values: Sequence[float | None]) -> float | None:
+    """The median of those that are known; None where none is."""
+    known: NDArray[np.float64] = np.array([each for each in values if each is not None], dtype=np.float64)
+    return float(np.median(known)) if known.size else None
+
+
+def _quantile(confidence: float, freedom: int) -> float:
+    """Student's t, two-sided."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1.0 + confidence) / 2.0))

@@ -1,0 +1,239 @@
+"""All that a run says, recomputed from its raw seconds: the one value that every report is rendered from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.analysis import located as stored
+from harness.analysis.cells import CellSummary, summarise_cell
+from harness.analysis.documented import Compared, compare, extrapolate
+from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
+from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.verdicts import sentence
+from harness.analysis.visits import CellKey, by_cell, slowdown
+from harness.analysis.waterfall import Waterfall, waterfalls
+from harness.suite.schema import Race, Suite
+from harness.suite.sweep import Leg, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.analysis.located import Located
+    from harness.analysis.statistics import Interval
+    from harness.records.evidence import Evidence
+    from harness.records.measurement import Fidelity, Measurement, RunInfo
+
+_QUICK = "quick run: fewer launches and wider precision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceCell:
+    """The two of a race at one N and B."""
+
+    race: str
+    baseline: str
+    challenger: str
+    heads: int
+    batch_size: int
+    slowdown: Interval  # challenger over baseline: above 1 the baseline leads
+    leader: (
+        str | None
+    )  # 'baseline', 'challenger', or None where the interval holds 1, is unknown, or is not to be believed
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegSummary:
+    """A race at one batch size and the answer of its search."""
+
+    leg: Leg
+    located: Located | None
+    sentence: str
+    reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
+    constrained: Constrained | None = None
+    predicted: Interval | None = None  # linear extrapolation from the smallest N of the table; never a measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run, summarised."""
+
+    run: RunInfo
+    suite: Suite
+    folder: str
+    cells: tuple[CellSummary, ...]
+    races: tuple[RaceCell, ...]
+    legs: tuple[LegSummary, ...]
+    documented: tuple[Compared, ...]
+    waterfalls: tuple[Waterfall, ...]
+    fidelity: tuple[FidelityRow, ...]
+    remarks: tuple[str, ...]  # about fidelity
+    self_check: SelfCheck
+    joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
+    warnings: tuple[str, ...]  # about the run as a whole
+
+    @property
+    def quick(self) -> bool:
+        """The run was made with --quick."""
+        return self.run.quick
+
+    @property
+    def failures(self) -> tuple[CellSummary, ...]:
+        """Cells without a latency, or with failures in some launches."""
+        return tuple(cell for cell in self.cells if cell.failure)
+
+    def cell(self, contender: str, heads: int, batch_size: int) -> CellSummary | None:
+        """The cell of this name, or None."""
+        key = (contender, heads, batch_size)
+        return next((each for each in self.cells if (each.contender, each.heads, each.batch_size) == key), None)
+
+
+def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> Summary:
+    """Recomputes everything from the records.
+
+    Args:
+        evidence: what a run has left, complete or not.
+        located: the searches' answers; those stored beside the records if absent.
+
+    Raises:
+        RecordsError: where stored answers are of another shape.
+    """
+    answers = stored.load(evidence.located) if located is None else tuple(located)
+    suite = Suite.model_validate(evidence.run.suite)
+    confidence = suite.search.confidence
+    cells = by_cell(evidence.measurements)
+    self_check = check(evidence.measurements, confidence)
+    table = rows(evidence.fidelities, suite)
+    return Summary(
+        run=evidence.run,
+        suite=suite,
+        folder=evidence.folder.name,
+        cells=tuple(_cells(cells, suite, evidence, confidence)),
+        races=tuple(_races(cells, suite, self_check, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, confidence)),
+        documented=compare(suite, cells, answers, confidence),
+        waterfalls=waterfalls(suite, cells, confidence),
+        fidelity=table,
+        remarks=remarks(table),
+        self_check=self_check,
+        joint_confidence=_joint(answers),
+        warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
+    )
+
+
+def _cells(
+    cells: Mapping[CellKey, Sequence[Measurement]], suite: Suite, evidence: Evidence, confidence: float
+) -> Iterator[CellSummary]:
+    """By batch size, N and contender, contenders in the order of the suite."""
+    order = {name: place for place, name in enumerate(suite.contenders)}
+    for key in sorted(cells, key=lambda each: (each[2], each[1], order.get(each[0], len(order)), each[0])):
+        yield summarise_cell(cells[key], evidence.run.machine, confidence)
+
+
+def _races(
+    cells: Mapping[CellKey, Sequence[Measurement]], suite: Suite, self_check: SelfCheck, confidence: float
+) -> Iterator[RaceCell]:
+    """Every N and B at which both of a race were measured."""
+    for race in suite.races:
+        points = sorted({(batch, heads) for name, heads, batch in cells if name == race.baseline})
+        for batch, heads in points:
+            found = slowdown(cells, race.baseline, race.challenger, heads, batch, confidence)
+            if found is not None:
+                yield RaceCell(
+                    race=race.name,
+                    baseline=race.baseline,
+                    challenger=race.challenger,
+                    heads=heads,
+                    batch_size=batch,
+                    slowdown=found,
+                    leader=None if self_check.passed is False else _leader(found),
+                )
+
+
+def _leader(found: Interval) -> str | None:
+    if not found.known or found.contains(1.0):
+        return None
+    return "baseline" if found.value > 1.0 else "challenger"
+
+
+def _legs(
+    cells: Mapping[CellKey, Sequence[Measurement]],
+    suite: Suite,
+    answers: Sequence[Located],
+    self_check: SelfCheck,
+    evidence: Evidence,
+    confidence: float,
+) -> Iterator[LegSummary]:
+    """Every leg of the suite in its order, answered or not."""
+    found = {(each.leg.race, each.leg.batch_size): each for each in answers}
+    wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
+    for place in dict.fromkeys([*wanted, *found]):
+        answer = found.get(place)
+        leg = answer.leg if answer else wanted[place]
+        race = next((each for each in suite.races if each.name == leg.race), None)
+        yield LegSummary(
+            leg=leg,
+            located=answer,
+            sentence=_sentence(leg, answer),
+            reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
+            constrained=_constrained(race, answer, evidence.fidelities),
+            predicted=_predicted(cells, leg, confidence),
+        )
+
+
+def _sentence(leg: Leg, answer: Located | None) -> str:
+    if answer is None:
+        return f"{leg.challenger} against {leg.baseline} at batch {leg.batch_size}: not searched yet"
+    return sentence(answer.location, leg.challenger, leg.baseline, leg.batch_size)
+
+
+def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
+    if answer is None:
+        return
+    if quick or answer.quick:
+        yield _QUICK
+    if self_check.passed is False:
+        yield "downgraded: the self-check failed"
+
+
+def _constrained(race: Race | None, answer: Located | None, fidelities: Sequence[Fidelity]) -> Constrained | None:
+    if race is None or race.requires is None or answer is None:
+        return None
+    found = constrain(race.requires, answer.location, fidelities, race.challenger)
+    return found if found.sentence else None
+
+
+def _predicted(cells: Mapping[CellKey, Sequence[Measurement]], leg: Leg, confidence: float) -> Interval | None:
+    """The documented way of predicting, from the smallest N at which both were measured."""
+    both = [
+        heads
+        for name, heads, batch in cells
+        if name == leg.baseline and batch == leg.batch_size and (leg.challenger, heads, batch) in cells
+    ]
+    for heads in sorted(both):
+        found = slowdown(cells, leg.baseline, leg.challenger, heads, leg.batch_size, confidence)
+        if found is not None:
+            return extrapolate(heads, found)
+    return None
+
+
+def _joint(answers: Sequence[Located]) -> float | None:
+    """Bonferroni's bound over all stated crossings; None where at most one is stated."""
+    stated = [
+        crossing
+        for each in answers
+        if each.location.status in ("crossing", "several")
+        for crossing in each.location.crossings
+    ]
+    return max(0.0, 1.0 - sum(1.0 - crossing.confidence for crossing in stated)) if len(stated) > 1 else None
+
+
+def _about(run: RunInfo) -> Iterator[str]:
+    if run.quick:
+        yield f"{_QUICK}: do not quote these figures"
+    if run.status == "interrupted":
+        yield "the run was interrupted: what is missing can be measured with --resume"
+    if run.status == "running":
+        yield "the run has not ended, or was killed: what is missing can be measured with --resume"
+    for forced in run.forced:
+        yield f"resumed with --force although {forced}"

@@ -1,0 +1,108 @@
+"""Where a documented slowdown comes from: each rival taken step by step to its fastest form, as ratios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.analysis.statistics import Interval, typical
+from harness.analysis.visits import CellKey, counting, seconds_by_launch, slowdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.records.measurement import Measurement
+    from harness.suite.schema import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """From one form of a contender to the next faster one."""
+
+    before: str
+    after: str
+    speedup: Interval  # seconds before over seconds after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waterfall:
+    """A documented race at its documented point, and both rivals' ways to their fastest forms."""
+
+    race: str
+    heads: int
+    batch_size: int
+    start: Interval  # slowdown between the two as documented: challenger over baseline
+    baseline: tuple[Step, ...]
+    challenger: tuple[Step, ...]
+    end: Interval | None  # slowdown between the fastest form of each
+
+    @property
+    def fastest(self) -> tuple[str, str]:
+        """The last form of baseline and challenger; empty names where there was no step."""
+        return (
+            self.baseline[-1].after if self.baseline else "",
+            self.challenger[-1].after if self.challenger else "",
+        )
+
+
+def waterfalls(
+    suite: Suite, cells: Mapping[CellKey, Sequence[Measurement]], confidence: float = 0.95
+) -> tuple[Waterfall, ...]:
+    """One for each documented race, N and batch size that was measured.
+
+    The forms of a rival are the contenders whose projector has the same family, its name up to the first hyphen
+    (`lda-loop` and `lda`), in the order of their measured latency.
+    """
+    if suite.documented is None:
+        return ()
+    found = []
+    for figure in suite.documented.figures:
+        if figure.heads is None or figure.slowdown is None:
+            continue
+        race, point = suite.race(figure.race), (figure.heads, figure.batch_size)
+        start = slowdown(cells, race.baseline, race.challenger, *point, confidence)
+        if start is None:
+            continue
+        ours = tuple(_steps(suite, cells, race.baseline, point, confidence))
+        theirs = tuple(_steps(suite, cells, race.challenger, point, confidence))
+        last = (ours[-1].after if ours else race.baseline, theirs[-1].after if theirs else race.challenger)
+        found.append(
+            Waterfall(
+                race=figure.race,
+                heads=figure.heads,
+                batch_size=figure.batch_size,
+                start=start,
+                baseline=ours,
+                challenger=theirs,
+                end=slowdown(cells, *last, *point, confidence),
+            )
+        )
+    return tuple(found)
+
+
+def _steps(
+    suite: Suite,
+    cells: Mapping[CellKey, Sequence[Measurement]],
+    first: str,
+    point: tuple[int, int],
+    confidence: float,
+) -> Iterator[Step]:
+    """From the documented form to each faster one of its family, slowest first."""
+    family = _family(suite, first)
+    seconds: dict[str, float] = {}
+    for name in suite.contenders:
+        if _family(suite, name) == family:
+            by_launch = seconds_by_launch(counting(cells.get((name, *point), ())))
+            if by_launch:
+                seconds[name] = typical(by_launch).value
+    chain = sorted((name for name in seconds if seconds[name] < seconds[first]), key=lambda name: -seconds[name])
+    before = first
+    for after in chain:
+        speedup = slowdown(cells, after, before, *point, confidence)
+        if speedup is not None:
+            yield Step(before=before, after=after, speedup=speedup)
+            before = after
+
+
+def _family(suite: Suite, contender: str) -> str:
+    return suite.contenders[contender].projector.partition("-")[0]

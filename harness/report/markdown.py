@@ -1,0 +1,105 @@
+"""A run as Markdown: report.md, and what is pasted into an issue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from harness.report import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.analysis.summary import Summary
+    from harness.report.table import Table
+
+
+def render(summary: Summary) -> str:
+    """The whole report as GitHub's Markdown."""
+    return "\n".join(_lines(summary)).rstrip() + "\n"
+
+
+def grid(found: Table) -> str:
+    """One table as a Markdown pipe table; pipes and markup in names are escaped."""
+    return tabulate(
+        [[escape(entry.text) for entry in row] for row in found.rows],
+        headers=[escape(column) for column in found.columns],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["right" if column in found.numeric else "left" for column in range(len(found.columns))]
+        if found.rows
+        else None,
+    )
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no table cell, tag, link or code can begin in it."""
+    plain = " ".join(text.split())
+    for character in "\\`*_[]<>|":
+        plain = plain.replace(character, f"\\{character}" if character != "<" else "&lt;")
+    return plain
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    yield f"# {escape(summary.suite.name)}"
+    yield ""
+    if summary.suite.description:
+        yield escape(summary.suite.description)
+        yield ""
+    yield f"{escape(table.headline(summary))}; started {summary.run.started}, {summary.run.status}."
+    yield ""
+    yield from _list("Answers", table.sentences(summary))
+    if summary.documented:
+        yield from _list("Documented figures", [each.sentence for each in summary.documented])
+    for each in _tables(summary):
+        yield from _table(each)
+        if each.name == "fidelity":
+            yield from _bullets(summary.remarks)
+    yield from _list("Self-check", [summary.self_check.sentence])
+    yield from _list("Warnings", [*summary.warnings, *table.doubts(summary)])
+    yield from _list("Machine", [f"{name}: {value}" for name, value in table.machine(summary)])
+    if summary.run.command:
+        yield "## Reproduce"
+        yield ""
+        yield "    " + " ".join(summary.run.command.split())
+        yield ""
+
+
+def _tables(summary: Summary) -> Iterator[Table]:
+    yield from table.latencies(summary, per_query=False)
+    yield from table.latencies(summary, per_query=True)
+    yield table.crossovers(summary)
+    yield table.documented(summary)
+    yield table.waterfall(summary)
+    yield table.fidelity(summary)
+    yield table.failures(summary)
+    yield table.details(summary)
+
+
+def _table(found: Table) -> Iterator[str]:
+    if not found.rows:
+        return
+    yield f"## {escape(found.title)}"
+    yield ""
+    yield grid(found)
+    yield ""
+    if found.note:
+        yield escape(found.note)
+        yield ""
+
+
+def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
+    told = list(lines)
+    if told:
+        yield f"## {title}"
+        yield ""
+        yield from _bullets(told)
+
+
+def _bullets(lines: Iterable[str]) -> Iterator[str]:
+    told = list(lines)
+    for line in told:
+        yield f"- {escape(line)}"
+    if told:
+        yield ""

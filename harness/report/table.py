@@ -1,0 +1,394 @@
+"""The tables of a report: rows of texts with the numbers behind them, in no particular format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness import units
+
+if TYPE_CHECKING:
+    from harness.analysis.cells import CellSummary
+    from harness.analysis.quality import FidelityRow
+    from harness.analysis.statistics import Interval
+    from harness.analysis.summary import LegSummary, Summary
+
+_SCORES = (  # in the order of the columns; a score that no row has is left out
+    ("mean_cosine", "cosine"),
+    ("min_cosine", "min"),
+    ("std_cosine", "std"),
+    ("skill", "skill"),
+    ("top1_agreement", "top-1"),
+    ("recall_at_10", "recall@10"),
+    ("norm_error", "norm error"),
+)
+_STATUS = {
+    "crossing": "crossing",
+    "several": "several crossings",
+    "below": "challenger leads throughout",
+    "above": "baseline leads throughout",
+    "tie": "no difference",
+    "unresolved": "unresolved",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a cell of a table says, and the number to sort it by."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table; `numeric` columns are aligned to the right."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    numeric: tuple[int, ...] = field(default=())
+    note: str = ""
+
+
+def text(value: str) -> Entry:
+    """An entry that sorts by its text."""
+    return Entry(value)
+
+
+def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> Iterator[Table]:
+    """One table N x contender of median milliseconds for each batch size.
+
+    Args:
+        summary: the run.
+        per_query: per query instead of per call; batch 1, where both are the same, is left out.
+        searched: also the N that only a search has visited.
+    """
+    grid = set(summary.suite.heads.grid())
+    for batch in sorted({cell.batch_size for cell in summary.cells}):
+        if per_query and batch == 1:
+            continue
+        here = [each for each in summary.cells if each.batch_size == batch and (searched or each.heads in grid)]
+        names = [name for name in summary.suite.contenders if any(each.contender == name for each in here)]
+        by_place = {(each.heads, each.contender): each for each in here}
+        rows = [
+            (
+                Entry(f"{heads:,}", heads),
+                *(_latency(by_place.get((heads, name)), per_query=per_query) for name in names),
+            )
+            for heads in sorted({each.heads for each in here})
+        ]
+        unit = "query" if per_query else "call"
+        yield Table(
+            name=f"latency-{unit}-{batch}",
+            title=f"Median ms per {unit}, batch {batch}",
+            columns=("N", *names),
+            rows=tuple(rows),
+            numeric=tuple(range(len(names) + 1)),
+        )
+
+
+def crossovers(summary: Summary) -> Table:
+    """Every race and batch size with the answer of its search."""
+    rows = [row for leg in summary.legs for row in _crossings(leg, summary)]
+    note = ""
+    if summary.joint_confidence is not None:
+        note = f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
+    return Table(
+        name="crossovers",
+        title="Crossovers",
+        columns=("race", "batch", "status", "N*", "interval", "leads after it", "documented", "from one point*"),
+        rows=tuple(rows),
+        numeric=(1, 3, 6, 7),
+        note=f"{note} * a linear extrapolation from the smallest N measured; a prediction, not a measurement.".strip(),
+    )
+
+
+def documented(summary: Summary) -> Table:
+    """Documented figures beside measured ones."""
+    rows = [
+        (
+            text(f"{each.figure.race}, batch {each.figure.batch_size}"),
+            text(
+                each.quantity
+                + (f" at N = {each.figure.heads:,}" if each.quantity == "slowdown" and each.figure.heads else "")
+            ),
+            text(each.documented),
+            interval(each.measured, units.ratio if each.quantity == "slowdown" else units.count),
+            text(each.verdict),
+            text(each.why),
+        )
+        for each in summary.documented
+    ]
+    source = summary.suite.documented.source if summary.suite.documented else ""
+    return Table(
+        name="documented",
+        title="Documented and measured",
+        columns=("race", "quantity", "documented", "measured", "verdict", "why"),
+        rows=tuple(rows),
+        numeric=(2, 3),
+        note=f"Documented in {source}." if source else "",
+    )
+
+
+def waterfall(summary: Summary) -> Table:
+    """Where documented slowdowns come from, step by step."""
+    rows: list[tuple[Entry, ...]] = []
+    for fall in summary.waterfalls:
+        place = f"{fall.race}, N = {fall.heads:,}, batch {fall.batch_size}"
+        race = summary.suite.race(fall.race)
+        rows.append(
+            (
+                text(place),
+                text(f"{race.challenger} over {race.baseline}"),
+                interval(fall.start, units.ratio),
+                text("slowdown as raced"),
+            )
+        )
+        for side, steps in (("baseline", fall.baseline), ("challenger", fall.challenger)):
+            rows.extend(
+                (
+                    text(place),
+                    text(f"{step.before} → {step.after}"),
+                    interval(step.speedup, units.ratio),
+                    text(f"{side} gets faster"),
+                )
+                for step in steps
+            )
+        last = (fall.fastest[1] or race.challenger, fall.fastest[0] or race.baseline)
+        rows.append(
+            (
+                text(place),
+                text(f"{last[0]} over {last[1]}"),
+                interval(fall.end, units.ratio),
+                text("slowdown, fastest forms"),
+            )
+        )
+    return Table(
+        name="waterfall",
+        title="Where the slowdown comes from",
+        columns=("point", "step", "ratio", "meaning"),
+        rows=tuple(rows),
+        numeric=(2,),
+    )
+
+
+def fidelity(summary: Summary) -> Table:
+    """Students against their teacher on held-out queries."""
+    known = [(score, label) for score, label in _SCORES if any(score in row.scores for row in summary.fidelity)]
+    rows = [
+        (
+            Entry(f"{row.heads:,}", row.heads),
+            Entry(f"{row.temperature:g}", row.temperature),
+            text(row.contender + ("" if row.trained else " (untrained)")),
+            Entry("" if row.parameters is None else f"{row.parameters:,}", row.parameters),
+            *(_score(row, score) for score, _ in known),
+            Entry("" if row.effective_heads is None else f"{row.effective_heads:.1f}", row.effective_heads),
+            text(row.failure),
+        )
+        for row in summary.fidelity
+    ]
+    return Table(
+        name="fidelity",
+        title="Fidelity on held-out queries",
+        columns=("N", "T", "contender", "parameters", *(label for _, label in known), "effective heads", "failure"),
+        rows=tuple(rows),
+        numeric=(0, 1, *range(3, 5 + len(known))),
+        note=_threshold_note(summary.fidelity),
+    )
+
+
+def details(summary: Summary) -> Table:
+    """Latency as users mean it, for every cell."""
+    rows = [
+        (
+            text(each.contender),
+            Entry(f"{each.heads:,}", each.heads),
+            Entry(f"{each.batch_size:,}", each.batch_size),
+            interval(each.call, units.milliseconds),
+            *(
+                Entry(units.milliseconds(each.percentiles[share].value), each.percentiles[share].value)
+                if share in each.percentiles
+                else Entry("")
+                for share in (0.9, 0.95, 0.99)
+            ),
+            Entry(
+                "" if each.throughput is None else units.count(each.throughput.value),
+                each.throughput.value if each.throughput else None,
+            ),
+            _seconds(each.first_call_seconds),
+            _seconds(each.load_seconds),
+            _seconds(each.build_seconds),
+            _size(each.peak_rss_bytes),
+            _size(each.model_bytes),
+            Entry(f"{each.launches}", each.launches),
+            text(", ".join(dict.fromkeys(doubt.code for doubt in each.warnings))),
+        )
+        for each in summary.cells
+        if each.outcome == "measured"
+    ]
+    return Table(
+        name="cells",
+        title="All cells",
+        columns=(
+            "contender", "N", "batch", "median ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call", "load", "build",
+            "peak memory", "model", "launches", "doubts",
+        ),
+        rows=tuple(rows),
+        numeric=tuple(range(1, 14)),
+    )  # fmt: skip
+
+
+def failures(summary: Summary) -> Table:
+    """What has no latency, and why."""
+    rows = [
+        (
+            text(each.contender),
+            Entry(f"{each.heads:,}", each.heads),
+            Entry(f"{each.batch_size}", each.batch_size),
+            text(each.failure),
+        )
+        for each in summary.failures
+    ]
+    return Table(
+        name="failures", title="Failures", columns=("contender", "N", "batch", "what"), rows=tuple(rows), numeric=(1, 2)
+    )
+
+
+def doubts(summary: Summary) -> list[str]:
+    """The doubts of all cells, each kind once, with how many rows it concerns."""
+    found: dict[tuple[str, str], list[tuple[CellSummary, str]]] = {}
+    for cell in summary.cells:
+        for doubt in cell.warnings:
+            found.setdefault((doubt.code, doubt.remedy), []).append((cell, str(doubt)))
+    return [_doubt(rows) for rows in found.values()]
+
+
+def machine(summary: Summary) -> list[tuple[str, str]]:
+    """The machine and the versions as pairs of name and value."""
+    facts = [(str(name).replace("_", " "), _fact(name, value)) for name, value in summary.run.machine.items()]
+    return facts + [(name, str(version)) for name, version in summary.run.versions.items()]
+
+
+def headline(summary: Summary) -> str:
+    """What was asked, in one sentence; the answers are the sentences of the legs."""
+    grid = summary.suite.heads
+    batches = ", ".join(str(each) for each in summary.suite.batch_sizes)
+    searched = len({leg.leg.race for leg in summary.legs})
+    races = f"; {searched} race{'s' if searched != 1 else ''}" if searched else ""
+    return (
+        f"{len(summary.suite.contenders)} contenders from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
+    )
+
+
+def sentences(summary: Summary) -> list[str]:
+    """The answer of each leg in one sentence, its reservations and its quality beside it."""
+    found = []
+    for leg in summary.legs:
+        reserved = f" ({'; '.join(leg.reservations)})" if leg.reservations else ""
+        found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
+        if leg.constrained is not None:
+            found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
+    return found
+
+
+def interval(found: Interval | None, write: Callable[[float], str]) -> Entry:
+    """`24.1x (23.0x to 25.3x)`, sorted by its value."""
+    if found is None:
+        return Entry("n/a")
+    if not found.known:
+        return Entry(write(found.value), found.value)
+    return Entry(f"{write(found.value)} ({write(found.low)} to {write(found.high)})", found.value)
+
+
+def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
+    """`0.012 ±3%`, `failed`, or a dash."""
+    if cell is None or cell.outcome == "skipped":
+        return Entry("-")
+    if cell.call is None or cell.query is None:
+        return Entry("failed")
+    found = cell.query if per_query else cell.call
+    spread = f" ±{found.half_width:.0%}" if found.known else ""
+    return Entry(f"{units.milliseconds(found.value)}{spread}", found.value)
+
+
+def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
+    """One row for each crossing, or one that says why there is none."""
+    start = (text(leg.leg.race), Entry(f"{leg.leg.batch_size}", leg.leg.batch_size))
+    documented = next(
+        (
+            each.documented
+            for each in summary.documented
+            if each.quantity == "crossover"
+            and (each.figure.race, each.figure.batch_size) == (leg.leg.race, leg.leg.batch_size)
+        ),
+        "",
+    )
+    end = (
+        text(documented),
+        Entry("", None) if leg.predicted is None else Entry(units.count(leg.predicted.value), leg.predicted.value),
+    )
+    if leg.located is None:
+        yield (*start, text("not searched"), Entry(""), text(""), text(""), *end)
+        return
+    location = leg.located.location
+    status = text(_STATUS[location.status])
+    stated = location.crossings if location.status in ("crossing", "several") else ()
+    for crossing in stated:
+        leader = leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline
+        yield (
+            *start,
+            status,
+            Entry(f"{crossing.heads:,}", crossing.heads),
+            text(f"{crossing.low:,} to {crossing.high:,}"),
+            text(leader),
+            *end,
+        )
+    if not stated:
+        bracket = f"between {location.bracket[0]:,} and {location.bracket[1]:,}" if location.bracket else ""
+        leader = {"below": leg.leg.challenger, "above": leg.leg.baseline}.get(location.status, "")
+        yield (*start, status, Entry(""), text(bracket), text(leader), *end)
+
+
+def _score(row: FidelityRow, score: str) -> Entry:
+    """`0.9928 (0.9910 to 0.9940) ✓`, or the spread over seeds where there are several."""
+    if score not in row.scores:
+        return Entry("")
+    value = row.scores[score]
+    ends = row.spread.get(score) or row.intervals.get(score)
+    spread = f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends and score == "mean_cosine" else ""
+    mark = {True: " pass", False: " miss", None: ""}[row.thresholds.get(score)]
+    return Entry(f"{value:.4f}{spread}{mark}", value)
+
+
+def _threshold_note(rows: Sequence[FidelityRow]) -> str:
+    several = any(row.spread for row in rows)
+    ranges = "ranges are over training seeds" if several else "ranges are 95 % bootstrap intervals over queries"
+    return f"Skill is 1 - (1 - cosine) / (1 - cosine of the constant student); {ranges}."
+
+
+def _doubt(rows: Sequence[tuple[CellSummary, str]]) -> str:
+    cell, sentence = rows[0]
+    place = f"{cell.contender} at N = {cell.heads:,}, batch {cell.batch_size}"
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"{sentence} ({place}{more})"
+
+
+def _seconds(value: float | None) -> Entry:
+    return Entry("" if value is None else units.seconds(value), value)
+
+
+def _size(value: int | None) -> Entry:
+    return Entry("" if value is None else units.size(value), value)
+
+
+def _fact(name: str, value: object) -> str:
+    if name.endswith("_bytes") and isinstance(value, (int, float)):
+        return units.size(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_fact(str(key), each)}" for key, each in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(str(each) for each in value)
+    return str(value)

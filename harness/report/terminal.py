@@ -1,0 +1,97 @@
+"""A run on the terminal: tables, crossovers, documented figures, and what to doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from harness.report import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from harness.analysis.summary import Summary
+    from harness.report.table import Table
+
+_VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable here": "dim"}
+
+
+def render(summary: Summary, console: Console) -> None:
+    """Prints a run; names from suites and plugins are never read as markup."""
+    console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(table.headline(summary))}")
+    for each in table.latencies(summary, per_query=False):
+        _grid(each, console)
+    for each in table.latencies(summary, per_query=True):
+        _grid(each, console)
+    if summary.legs:
+        _list("Crossovers", table.sentences(summary), console)
+    if summary.documented:
+        console.print("[bold]Documented and measured[/bold]")
+        for compared in summary.documented:
+            colour = _VERDICTS[compared.verdict]
+            console.print(f"  [{colour}]●[/{colour}] {escape(compared.sentence)}", soft_wrap=True)
+    if summary.waterfalls:
+        _grid(table.waterfall(summary), console)
+    if summary.fidelity:
+        _grid(table.fidelity(summary), console)
+        _list("", summary.remarks, console)
+    if summary.failures:
+        _list(
+            "Failures",
+            [
+                f"{cell.contender} at N = {cell.heads:,}, batch {cell.batch_size}: {cell.failure}"
+                for cell in summary.failures
+            ],
+            console,
+            "red",
+        )
+    if summary.self_check.points:
+        _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
+    _list("Warnings", [*summary.warnings, *table.doubts(summary)], console, "yellow")
+
+
+def _grid(found: Table, console: Console) -> None:
+    """One table; wide ones are cut into several with the first column repeated."""
+    if not found.rows:
+        return
+    for columns in _fitting(found, console.width):
+        grid = Grid(title=escape(found.title), title_justify="left", header_style="bold", pad_edge=False)
+        for column in columns:
+            grid.add_column(
+                escape(found.columns[column]), justify="right" if column in found.numeric else "left", overflow="fold"
+            )
+        for row in found.rows:
+            grid.add_row(*(escape(row[column].text) for column in columns))
+        console.print(grid)
+    if found.note:
+        console.print(f"[dim]{escape(found.note)}[/dim]", soft_wrap=True)
+
+
+def _fitting(found: Table, width: int) -> list[list[int]]:
+    """Columns in groups that fit the terminal side by side, the first column in each."""
+    widths = [
+        max(len(found.columns[column]), *(len(row[column].text) for row in found.rows)) + 3
+        for column in range(len(found.columns))
+    ]
+    groups: list[list[int]] = [[0]]
+    used = widths[0]
+    for column in range(1, len(widths)):
+        if used + widths[column] > width and len(groups[-1]) > 1:
+            groups.append([0])
+            used = widths[0]
+        groups[-1].append(column)
+        used += widths[column]
+    return groups
+
+
+def _list(title: str, lines: Iterable[str], console: Console, colour: str = "") -> None:
+    """Sentences below a title; nothing where there are none."""
+    told = list(lines)
+    if told and title:
+        console.print(f"[bold {colour}]{title}[/]" if colour else f"[bold]{title}[/bold]")
+    for line in told:
+        console.print(f"  {escape(line)}", soft_wrap=True)
