@@ -49,7 +49,7 @@ Output = Annotated[
 
 
 def main() -> NoReturn:
-    """Runs the command line and leaves with its exit code: 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
+    """Runs the command line; leaves with 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         app(standalone_mode=True)
@@ -139,9 +139,16 @@ def distill(
     from harness import distilling
 
     plan = distilling.plan(
-        db, epochs=epochs, cosine_weight=cosine_weight, num_heads=num_heads, num_layers=num_layers, batch_size=batch_size,
-        projection=projection, seed=seed, width=embed_dim,
-    )  # fmt: skip
+        db,
+        epochs=epochs,
+        cosine_weight=cosine_weight,
+        num_heads=num_heads,
+        num_layers=num_layers,
+        batch_size=batch_size,
+        projection=projection,
+        seed=seed,
+        width=embed_dim,
+    )
     outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
     if save:
         print(f"the student is in {save}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,6 +11,8 @@ from harness.errors import DataError
 from harness.suite import source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.planning import Plan
 
 STUDENT = "student"
@@ -53,18 +54,30 @@ def plan(
 
 
 def _suite(
-    db: Path, heads: int, epochs: int, cosine_weight: float, num_heads: int | None, num_layers: int | None, batch_size: int | None,
-    projection: str | None, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    db: Path,
+    heads: int,
+    epochs: int,
+    cosine_weight: float,
+    num_heads: int | None,
+    num_layers: int | None,
+    batch_size: int | None,
+    projection: str | None,
+    seed: int,
+) -> dict[str, Any]:
     """The suite as YAML data."""
     sizes = {"num_heads": num_heads, "num_layers": num_layers}
     training = {"num_epochs": epochs, "cosine_weight": cosine_weight, "batch_size": batch_size}
     options = {"path": str(db.resolve()), "projection": projection}
     student = {
-        "projector": "transformer", "runtime": "eager", "teacher": "lda",
+        "projector": "transformer",
+        "runtime": "eager",
+        "teacher": "lda",
         "options": {name: value for name, value in sizes.items() if value is not None},
-        "trainer": {"use": "distillation", "options": {name: value for name, value in training.items() if value is not None}},
-    }  # fmt: skip
+        "trainer": {
+            "use": "distillation",
+            "options": {name: value for name, value in training.items() if value is not None},
+        },
+    }
     return {
         "name": "distill",
         "description": f"Distilling the heads of {db.name}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from harness.suite.schema import Contender, HeadsRange, Measurement, Race, Searc
 from harness.suite.sweep import Sweep, sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.inquiry import Listing
     from harness.suite.checking import Checked
     from harness.suite.source import Loaded
@@ -41,7 +42,7 @@ class Plan:
     width: int | None = None  # D that the user expects; another is an error
 
     @property
-    def batch_sizes(self) -> dict[str, set[int]]:
+    def batch_sizes(self) -> dict[str, list[int]]:
         """At which each contender is measured."""
         wanted: dict[str, set[int]] = {name: {1} for name in self.specifications}
         for cell in self.sweep.cells:
@@ -49,7 +50,7 @@ class Plan:
         for leg in self.sweep.legs:
             for name in (leg.baseline, leg.challenger):
                 wanted[name].add(leg.batch_size)
-        return wanted
+        return {name: sorted(sizes) for name, sizes in wanted.items()}
 
 
 def quicken(suite: Suite) -> Suite:
@@ -57,10 +58,12 @@ def quicken(suite: Suite) -> Suite:
     how = suite.measurement
     return suite.model_copy(
         update={
-            "measurement": how.model_copy(update={"launches": min(how.launches, _QUICK_LAUNCHES), "latency_calls": min(how.latency_calls, 20)}),
+            "measurement": how.model_copy(
+                update={"launches": min(how.launches, _QUICK_LAUNCHES), "latency_calls": min(how.latency_calls, 20)}
+            ),
             "search": suite.search.model_copy(update={"precision": max(suite.search.precision, _QUICK_PRECISION)}),
         }
-    )  # fmt: skip
+    )
 
 
 def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
@@ -93,9 +96,17 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
 
 
 def plan_functions(
-    baseline: str, challenger: str, *, low: int, high: int, batch_sizes: Sequence[int], steps: Sequence[int], how: Measurement, search: Search,
+    baseline: str,
+    challenger: str,
+    *,
+    low: int,
+    high: int,
+    batch_sizes: Sequence[int],
+    steps: Sequence[int],
+    how: Measurement,
+    search: Search,
     seed: int,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """The plan of a race between two plain functions, named `module:function`, of (heads, batch size)."""
     names = _distinct(baseline, challenger)
     suite = Suite(
@@ -106,7 +117,7 @@ def plan_functions(
         heads=HeadsRange(low=low, high=high, points=2),
         batch_sizes=tuple(batch_sizes),
         contenders={name: Contender(projector=path, runtime="python") for name, path in names.items()},
-        races=(Race(name="locate", baseline=list(names)[0], challenger=list(names)[1]),),
+        races=(Race(name="locate", baseline=next(iter(names)), challenger=list(names)[1]),),
         measurement=how,
         search=search,
         fidelity=False,

@@ -1,1 +1,1 @@
-"""analysis"""
+"""What the records say: pure functions from data to data."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from harness.records.measurement import Fidelity, Measurement
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.records.measurement import Fidelity, Measurement
 
 
 class Recall:

@@ -1,1 +1,1 @@
-"""measure"""
+"""How it is measured: child processes, calibration, parity and pairing."""

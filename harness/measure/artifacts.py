@@ -89,10 +89,13 @@ class Artifacts:
                 about = json.loads(done.read_text())
                 found.append(
                     Entry(
-                        key=done.parent.name, folder=done.parent, size_bytes=_size(done.parent),
-                        used=done.parent.stat().st_mtime, about=about,
+                        key=done.parent.name,
+                        folder=done.parent,
+                        size_bytes=_size(done.parent),
+                        used=done.parent.stat().st_mtime,
+                        about=about,
                     )
-                )  # fmt: skip
+                )
         yield from sorted(found, key=lambda entry: -entry.used)
 
     def clear(self) -> int:

@@ -34,8 +34,8 @@ class Builder:
     """The operations of the builder.
 
     Args:
-        settings: `cache` (folder), `versions` (of the libraries that results depend on), `plugins` (of sources, by name),
-            `input_batches` (how many distinct batches the calls rotate among).
+        settings: `cache` (folder), `versions` (of the libraries that results depend on), `plugins` (of sources, by
+            name), `input_batches` (how many distinct batches the calls rotate among).
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -106,12 +106,15 @@ class Builder:
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form), fill)
         inputs = self._inputs_folder(data, batches, specification.seed)
         for batch in batches:
-            self._refer(place, inputs, batch, specification, projector, data, form, undeployed)
+            self._refer(place, inputs, batch, specification, projector, data, undeployed)
         carried = data.heads.centroids.nbytes + data.heads.answers.nbytes if projector.variant(heads) == heads else 0
         return {
-            "place": str(place), "inputs": str(inputs), "bytes": max(int(about["bytes"]), carried), "cached": cached,
+            "place": str(place),
+            "inputs": str(inputs),
+            "bytes": max(int(about["bytes"]), carried),
+            "cached": cached,
             "build_seconds": time.perf_counter() - started,
-        }  # fmt: skip
+        }
 
     def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A trained contender against its teacher, on queries that it has never seen."""
@@ -150,7 +153,7 @@ class Builder:
     def _trained(self, specification: Specification, form: Form, data: Dataset) -> Projection:
         if specification.trainer:
             return self._student(specification, data)[0]
-        built = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
         return built.eval() if hasattr(built, "eval") else built
 
     def _student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
@@ -169,9 +172,13 @@ class Builder:
             outputs = self._outputs_of_teacher(specification, data, data.train_queries)
             known = torch.from_numpy(outputs.astype(np.float32))
             seen = torch.from_numpy(np.array(data.train_queries))
-            reference: Any = self._construction.projection(
-                _only(specification, teacher_of=True), "module", data.heads, queries=data.train_queries
-            ) if "module" in teacher.forms else None  # fmt: skip
+            reference: Any = (
+                self._construction.projection(
+                    _only(specification, teacher_of=True), "module", data.heads, queries=data.train_queries
+                )
+                if "module" in teacher.forms
+                else None
+            )
 
             def teach(queries: torch.Tensor) -> torch.Tensor:
                 if queries.shape == seen.shape and torch.equal(queries.cpu(), seen):
@@ -191,16 +198,24 @@ class Builder:
             state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
             safetensors.torch.save_file(state, folder / "student.safetensors")
             return {
-                "contender": specification.contender, "heads": data.heads.count, "what": f"{projector.name} trained by {trainer.name}",
-                "training_seconds": report.seconds, "training_steps": report.steps,
+                "contender": specification.contender,
+                "heads": data.heads.count,
+                "what": f"{projector.name} trained by {trainer.name}",
+                "training_seconds": report.seconds,
+                "training_steps": report.steps,
                 "losses": {name: [float(value) for value in values] for name, values in report.losses.items()},
-            }  # fmt: skip
+            }
 
         parts = {
-            "student": self._identity(specification.projector), "trainer": self._identity(specification.trainer),
-            "teacher": self._identity(specification.teacher), "data": data.provenance.digest, "heads": data.heads.count,
-            "temperature": data.heads.temperature, "seed": specification.training_seed, "versions": self._versions,
-        }  # fmt: skip
+            "student": self._identity(specification.projector),
+            "trainer": self._identity(specification.trainer),
+            "teacher": self._identity(specification.teacher),
+            "data": data.provenance.digest,
+            "heads": data.heads.count,
+            "temperature": data.heads.temperature,
+            "seed": specification.training_seed,
+            "versions": self._versions,
+        }
         place, about, cached = self._artifacts.obtain(parts, fill)
         module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
         module.eval()
@@ -232,13 +247,19 @@ class Builder:
         parts = {"inputs": digest, "seed": seed, "count": self._input_batches}
         folder, _, _ = self._artifacts.obtain(parts, lambda _: {"what": "queries"})
         for batch in batches:
-            _write_once(folder / f"inputs-{batch}.npy", lambda batch=batch: self._inputs(data, batch, seed))  # type: ignore[misc]
+            _write_once(folder / f"inputs-{batch}.npy", lambda batch=batch: self._inputs(data, batch, seed))
         return folder
 
     def _refer(
-        self, place: Path, inputs: Path, batch: int, specification: Specification, projector: Projector, data: Dataset,
-        form: Form, undeployed: Any,
-    ) -> None:  # fmt: skip
+        self,
+        place: Path,
+        inputs: Path,
+        batch: int,
+        specification: Specification,
+        projector: Projector,
+        data: Dataset,
+        undeployed: Any,
+    ) -> None:
         """Writes the float64 reference [R', B, K] of a batch size beside the artifact."""
 
         def make() -> NDArray[np.float64]:
@@ -262,13 +283,20 @@ class Builder:
             projector.variant(heads.count) if same_for_all else [data.provenance.digest, heads.count, heads.temperature]
         )
         return {
-            "projector": self._identity(specification.projector), "runtime": self._identity(specification.runtime), "form": form,
-            "trainer": self._identity(specification.trainer), "teacher": self._identity(specification.teacher) if specification.trainer else None,
-            "content": content, "shape": [heads.width, heads.output_width], "device": specification.device,
+            "projector": self._identity(specification.projector),
+            "runtime": self._identity(specification.runtime),
+            "form": form,
+            "trainer": self._identity(specification.trainer),
+            "teacher": self._identity(specification.teacher) if specification.trainer else None,
+            "content": content,
+            "shape": [heads.width, heads.output_width],
+            "device": specification.device,
             "queries": hashlib.sha256(data.held_out_queries.tobytes()).hexdigest(),
-            "seed": specification.seed, "training_seed": specification.training_seed if specification.trainer else None,
-            "versions": self._versions, "input_batches": self._input_batches,
-        }  # fmt: skip
+            "seed": specification.seed,
+            "training_seed": specification.training_seed if specification.trainer else None,
+            "versions": self._versions,
+            "input_batches": self._input_batches,
+        }
 
     def _identity(self, reference: OfferReference | None) -> list[Any] | None:
         """An offer by name, the options that it really has, and a digest of its plugin's source."""
@@ -280,7 +308,7 @@ class Builder:
 
 @functools.cache
 def plugin_digest(plugin: str) -> str:
-    """SHA-256 over the source files of a plugin (its identity in the catalog): its file, or all modules of its package."""
+    """SHA-256 over the source of a plugin, named by its identity: its file, or all modules of its package."""
     if plugin.startswith("file:"):
         path = Path(plugin.removeprefix("file:"))
     else:

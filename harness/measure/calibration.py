@@ -46,7 +46,7 @@ def timed(call: Callable[[Any], Any], inputs: Sequence[Any], loops: int, clock: 
 class _Empty:
     """A contender that does nothing: what is left is the cost of calling."""
 
-    def __call__(self, prepared: Any) -> None:
+    def __call__(self, prepared: Any) -> None:  # noqa: ARG002 - the signature of a contender
         return
 
 
@@ -60,7 +60,7 @@ def warm_up(call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, lon
     """Calls until the time of a call no longer falls.
 
     Returns:
-        the number of calls, the seconds of the last window's median call, and whether it settled within `longest` seconds.
+        the number of calls, the seconds of the last window's median call, and whether it settled in `longest` seconds.
     """
     started = clock()
     calls, window, last = 0, 4, math.inf
@@ -100,9 +100,13 @@ def calibrate(
     step = resolution(clock)
     loops = 1 if cold else max(1, math.ceil(max(shortest, step / _CLOCK_SHARE) / max(per_call, 1e-9)))
     return Calibration(
-        inner_loops=loops, overhead_seconds=overhead(clock, inputs), warm_up_calls=calls, first_call_seconds=first,
-        clock_step_seconds=step, settled=settled,
-    )  # fmt: skip
+        inner_loops=loops,
+        overhead_seconds=overhead(clock, inputs),
+        warm_up_calls=calls,
+        first_call_seconds=first,
+        clock_step_seconds=step,
+        settled=settled,
+    )
 
 
 def sample(call: Callable[[Any], Any], inputs: Sequence[Any], calibration: Calibration, clock: Clock) -> float:

@@ -24,7 +24,7 @@ _KEPT_LINES = 20
 _LINE_LENGTH = 300
 
 
-class ChildFailed(ChildError):
+class ChildFailed(ChildError):  # noqa: N818 - an answer of a child: failed
     """A request that was not answered; `failure` says why, `alive` whether the child can be asked again."""
 
     def __init__(self, failure: Failure, *, alive: bool) -> None:

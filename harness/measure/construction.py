@@ -50,7 +50,7 @@ def _catalog(plugin: str) -> Catalog:
 def seed_everything(seed: int) -> None:
     """Seeds Python's, NumPy's and, where it is loaded, torch's generators."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - plugins may draw from the legacy generator
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
 

@@ -143,9 +143,15 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         process_id=seat.participant.process_id if seat.participant else None,
         process_started=seat.participant.process_started if seat.participant else None,
         sampled=Sampled(
-            seconds=tuple(seat.seconds), rounds=tuple(seat.rounds), positions=tuple(seat.positions), started=tuple(seat.started),
-            inner_loops=info["inner_loops"], overhead_seconds=info["overhead_seconds"],
-        ) if measured else None,
+            seconds=tuple(seat.seconds),
+            rounds=tuple(seat.rounds),
+            positions=tuple(seat.positions),
+            started=tuple(seat.started),
+            inner_loops=info["inner_loops"],
+            overhead_seconds=info["overhead_seconds"],
+        )
+        if measured
+        else None,
         call_seconds=tuple(seat.calls) if measured else (),
         first_call_seconds=info.get("first_call_seconds"),
         load_seconds=info.get("load_seconds"),
@@ -155,9 +161,13 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         model_bytes=built.model_bytes if built else None,
         threads=info.get("threads", {}),
         parity=Parity(
-            error=info["parity_error"], tolerance=purpose.tolerances[seat.cell.contender], row_error=info.get("row_error")
-        ) if info.get("parity_error") is not None else None,
+            error=info["parity_error"],
+            tolerance=purpose.tolerances[seat.cell.contender],
+            row_error=info.get("row_error"),
+        )
+        if info.get("parity_error") is not None
+        else None,
         failure=seat.failure,
         warnings=tuple(warnings),
         load_average=purpose.load_average,
-    )  # fmt: skip
+    )

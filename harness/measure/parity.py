@@ -47,7 +47,8 @@ def prove(
     if error > tolerance:
         rows = np.abs(output.astype(np.float64) - reference).max(axis=1)
         raise ParityError(
-            f"the output differs from {what} by {error:.2g} of its largest value (row {int(rows.argmax())}), tolerance {tolerance:.2g}",
+            f"the output differs from {what} by {error:.2g} of its largest value (row {int(rows.argmax())}), "
+            f"tolerance {tolerance:.2g}",
             next_step="a contender whose output is wrong has no latency",
         )
     return error

@@ -92,9 +92,11 @@ class Workshop:
         if self._crashes.get(contender, 0) >= _CRASHES:
             return Failure(stage="build", kind="error", what="given up: building it ended the builder twice")
         request = {
-            "do": "build", "specification": self._specifications[contender].to_json(), "heads": heads,
-            "batch_sizes": sorted(self._batch_sizes[contender]),
-        }  # fmt: skip
+            "do": "build",
+            "specification": self._specifications[contender].to_json(),
+            "heads": heads,
+            "batch_sizes": list(self._batch_sizes[contender]),
+        }
         try:
             answer = self.ask(request, stage="build")
         except ChildFailed as failed:
@@ -102,9 +104,12 @@ class Workshop:
                 self._crashes[contender] = self._crashes.get(contender, 0) + 1
             return failed.failure
         return Built(
-            place=answer["place"], inputs=answer["inputs"], model_bytes=int(answer["bytes"]), cached=bool(answer["cached"]),
+            place=answer["place"],
+            inputs=answer["inputs"],
+            model_bytes=int(answer["bytes"]),
+            cached=bool(answer["cached"]),
             build_seconds=float(answer["build_seconds"]),
-        )  # fmt: skip
+        )
 
 
 class Participant:
@@ -212,9 +217,11 @@ class Launch:
         if key not in self._children or not self._children[key][0].alive:
             specification = self._specifications[contender]
             settings = {
-                **self._settings, "specification": specification.to_json(), "measurement": self._how.model_dump(mode="json"),
+                **self._settings,
+                "specification": specification.to_json(),
+                "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
-            }  # fmt: skip
+            }
             started = self._clock()
             self._children[key] = Child(WORKER, settings, environment=environment(specification.threads)), started
         return self._children[key]

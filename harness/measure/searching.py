@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
 from harness.analysis.located import Asked
-from harness.suite.schema import Search
-from harness.suite.sweep import Leg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from harness.suite.schema import Search
+    from harness.suite.sweep import Leg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +106,13 @@ class Searches:
     def asked(self, searcher: Searcher) -> Asked:
         """The arguments of a search beside its leg."""
         return Asked(
-            precision=self._how.precision, confidence=self._how.confidence, budget=self._how.budget_samples,
-            launches=self._launches, seed=self._seed, prior=searcher.prior,
-        )  # fmt: skip
+            precision=self._how.precision,
+            confidence=self._how.confidence,
+            budget=self._how.budget_samples,
+            launches=self._launches,
+            seed=self._seed,
+            prior=searcher.prior,
+        )
 
     def _answer(self, searcher: Searcher, measure: Callable[[Request], Sequence[Pair]]) -> None:
         request = searcher.request
@@ -119,7 +127,7 @@ class Searches:
         self._settle(searcher)
 
     def _to_start(self) -> Iterator[Searcher]:
-        """Searches whose predecessor, the same race at an earlier batch size, has explored: it is their starting point."""
+        """Searches whose predecessor, the same race at an earlier batch size, has explored: they start from it."""
         previous: dict[str, Searcher] = {}
         for searcher in self.searchers:
             before = previous.get(searcher.leg.race)
@@ -149,9 +157,15 @@ class Searches:
         if seen is None or seen.estimate is None:
             return None
         return Location(
-            status="unresolved", crossings=(), samples=seen.samples, probes=(), notes=("still being searched",),
-            low=before.leg.low, high=before.leg.high, bracket=(seen.low, seen.high),
-        )  # fmt: skip
+            status="unresolved",
+            crossings=(),
+            samples=seen.samples,
+            probes=(),
+            notes=("still being searched",),
+            low=before.leg.low,
+            high=before.leg.high,
+            bracket=(seen.low, seen.high),
+        )
 
     def _run(self, searcher: Searcher) -> None:
         """The body of a search's thread."""
@@ -171,9 +185,18 @@ class Searches:
         try:
             how = self.asked(searcher)
             searcher.location = locate(
-                measure, leg.low, leg.high, steps=leg.steps, precision=how.precision, confidence=how.confidence,
-                budget=how.budget, launches=how.launches, seed=how.seed, prior=how.prior, on_progress=note,
-            )  # fmt: skip
+                measure,
+                leg.low,
+                leg.high,
+                steps=leg.steps,
+                precision=how.precision,
+                confidence=how.confidence,
+                budget=how.budget,
+                launches=how.launches,
+                seed=how.seed,
+                prior=how.prior,
+                on_progress=note,
+            )
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
         self._events.put(searcher)

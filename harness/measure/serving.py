@@ -41,7 +41,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
             if operations is None:
                 operations = make(settings)
             answer: Mapping[str, Any] = {"value": operations[request["do"]](request)}
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
             answer = {"error": _told(error)}
         connection.send_bytes(json.dumps(answer).encode())
 

@@ -84,12 +84,18 @@ class Worker:
             gc.collect()
             gc.disable()
             known = _Cell(
-                compiled=compiled, inputs=inputs, first_output=first,
+                compiled=compiled,
+                inputs=inputs,
+                first_output=first,
                 calibration=calibration.calibrate(
-                    compiled, inputs, monotonic, shortest=self._how["min_sample_seconds"],
-                    longest_warm_up=self._how["max_warm_up_seconds"], cold=self._how["cache"] == "cold",
+                    compiled,
+                    inputs,
+                    monotonic,
+                    shortest=self._how["min_sample_seconds"],
+                    longest_warm_up=self._how["max_warm_up_seconds"],
+                    cold=self._how["cache"] == "cold",
                 ),
-            )  # fmt: skip
+            )
             self._cells[place, batch] = known
         return {
             **asdict(known.calibration),
@@ -159,9 +165,11 @@ class Worker:
         if specification.function:
             return _Function(_function(specification.function), heads)
         context = LoadContext(
-            heads=heads, threads=specification.threads, device=specification.device,
+            heads=heads,
+            threads=specification.threads,
+            device=specification.device,
             rebuild=self._construction.rebuild(specification, heads),
-        )  # fmt: skip
+        )
         return self._construction.runtime(specification).load(Path(place) / "artifact", context)
 
     def _make_room(self, wanted: int) -> None:
@@ -179,7 +187,7 @@ class Worker:
     def _prove(
         self, compiled: Compiled, request: Mapping[str, Any]
     ) -> tuple[list[Any], NDArray[np.float32] | None, float | None, float | None]:
-        """The prepared inputs, the first answer, its error, and that of a row alone; raises where they are too large."""
+        """The prepared inputs, the first answer, its error, and that of a row alone; raises where one is too large."""
         batch = int(request["batch_size"])
         if self._specification.function:
             return [batch], None, None, None
@@ -240,14 +248,14 @@ def _function(path: str) -> Callable[[int, int], Any]:
         ContenderError: where there is none.
     """
     module, _, attribute = path.partition(":")
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     try:
         found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
         raise ContenderError(f"{path!r} cannot be imported: {error}", next_step="name it as module:function") from error
     if not callable(found):
         raise ContenderError(f"{path!r} is not callable")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 if __name__ == "__main__":

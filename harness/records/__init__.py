@@ -1,1 +1,1 @@
-"""records"""
+"""What was measured, and the folder that it is kept in."""

@@ -1,1 +1,1 @@
-"""report"""
+"""What people read: tables, pages and plots, rendered from a summary."""

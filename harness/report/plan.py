@@ -18,8 +18,15 @@ def render(checked: Checked) -> str:
     rows = []
     for name, contender in suite.contenders.items():
         heads = sorted({cell.heads for cell in sweep.cells if cell.contender == name})
-        rows.append((name, contender.projector, contender.runtime, contender.trainer.use if contender.trainer else "",
-                     ", ".join(f"{each:,}" for each in heads) or "none"))  # fmt: skip
+        rows.append(
+            (
+                name,
+                contender.projector,
+                contender.runtime,
+                contender.trainer.use if contender.trainer else "",
+                ", ".join(f"{each:,}" for each in heads) or "none",
+            )
+        )
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     parts = [
         f"{suite.name}: {len(sweep.cells)} cells at batch {batches}, {suite.measurement.launches} launches",

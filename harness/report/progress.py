@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import units
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
     from rich.progress import TaskID
 
@@ -20,9 +21,10 @@ _PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 
 
 def bracket(leg: Leg, progress: Progress) -> str:
-    """One line on how a search stands: `student against teacher at batch 32: N* about 6,400, between 5,900 and 7,000`."""
+    """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     place = f"N* about {units.count(progress.estimate)}, " if progress.estimate is not None else ""
-    return f"{leg.label}: {place}between {units.count(progress.low)} and {units.count(progress.high)} ({progress.samples:,} samples)"
+    span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
+    return f"{leg.label}: {place}{span} ({progress.samples:,} samples)"
 
 
 class PlainProgress:
