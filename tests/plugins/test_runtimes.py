@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import harness
+from harness_plugins.eager import EagerRuntime
+from harness_plugins.lda import LDAProjector, LoopProjector
+from harness_plugins.onnxruntime import OnnxRuntime
+from harness_plugins.python import PythonRuntime
+from harness_plugins.torchscript import TorchScriptRuntime
+from harness_plugins.transformer import TransformerProjector
+
+RUNTIMES = {runtime.name: runtime for runtime in (PythonRuntime(), EagerRuntime(), TorchScriptRuntime(), OnnxRuntime())}
+PROJECTORS = {
+    projector.name: projector
+    for projector in (LDAProjector(), LoopProjector(), TransformerProjector().with_options({"ff_dim": 16}))
+}
+PAIRS = [
+    (projector, runtime)
+    for projector in PROJECTORS
+    for runtime in RUNTIMES
+    if set(PROJECTORS[projector].forms) & set(RUNTIMES[runtime].forms)
+]
+
+
+def build(projector, heads, form, weights=True):
+    torch.manual_seed(0)
+    return projector.build(heads, harness.BuildContext(form=form, weights=weights))
+
+
+def compiled(projector, runtime, heads, folder, example, **context):
+    form = next(form for form in runtime.forms if form in projector.forms)
+    folder.mkdir()
+    runtime.export(build(projector, heads, form), example, folder, harness.ExportContext(heads=heads.count))
+
+    def rebuild(form, weights):
+        torch.manual_seed(0)
+        return projector.build(heads, harness.BuildContext(form=form, weights=weights))
+
+    return runtime.load(folder, harness.LoadContext(heads=heads.count, rebuild=rebuild, **context))
+
+
+def reference(projector, heads, queries):
+    wanted = projector.reference(heads, queries)
+    if wanted is None:
+        with torch.no_grad():
+            wanted = build(projector, heads, "module").double()(torch.from_numpy(queries).double()).numpy()
+    return wanted
+
+
+@pytest.mark.parametrize(("projector", "runtime"), PAIRS)
+def test_every_runtime_computes_every_projector(projector, runtime, make_heads, queries, tmp_path):
+    projector, runtime, heads = PROJECTORS[projector], RUNTIMES[runtime], make_heads(18)
+    ready = compiled(projector, runtime, heads, tmp_path / "artifact", queries[:1])
+    wanted = reference(projector, heads, queries)
+    for rows in (1, 2, 33):  # traced or exported with one query, and yet with any batch
+        output = ready.result(ready(ready.prepare(queries[:rows])))
+        assert (output.dtype, output.shape, output.flags.c_contiguous) == (np.float32, (rows, 24), True)
+        np.testing.assert_allclose(output, wanted[:rows], rtol=0, atol=1e-5 * np.abs(wanted).max())
+    ready.close()
+    ready.close()
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_threads_are_set_and_read_back(runtime, make_heads, queries, tmp_path):
+    ready = compiled(LDAProjector(), RUNTIMES[runtime], make_heads(4), tmp_path / "artifact", queries, threads=1)
+    assert ready.threads() == 1
+    ready.close()
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_prepared_batches_can_be_called_in_turn(runtime, make_heads, queries, tmp_path):
+    ready = compiled(LDAProjector(), RUNTIMES[runtime], make_heads(4), tmp_path / "artifact", queries)
+    first, second = ready.prepare(queries[:3]), ready.prepare(queries[3:6])
+    wanted = LDAProjector().reference(make_heads(4), queries[:6])
+    ready(second)
+    np.testing.assert_allclose(ready.result(ready(first)), wanted[:3], atol=1e-5)
+    np.testing.assert_allclose(ready.result(ready(second)), wanted[3:], atol=1e-5)
+
+
+def test_the_worker_of_onnx_runtime_imports_no_torch(make_heads, queries, tmp_path):
+    heads = make_heads(4)
+    runtime = RUNTIMES["onnxruntime"]
+    runtime.export(build(LDAProjector(), heads, "module"), queries, tmp_path, harness.ExportContext(heads=4))
+    np.save(tmp_path / "queries.npy", queries)
+    code = (
+        "import sys, pathlib, numpy as np, harness; from harness_plugins.onnxruntime import OnnxRuntime\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "ready = OnnxRuntime().load(folder, harness.LoadContext(heads=4))\n"
+        "np.save(folder / 'out.npy', ready.result(ready(ready.prepare(np.load(folder / 'queries.npy')))))\n"
+        "assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), LDAProjector().reference(heads, queries), atol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens where there is no GPU")
+@pytest.mark.parametrize(
+    ("runtime", "sentence"),
+    [
+        ("eager", "eager: PyTorch finds no CUDA device here; use the device cpu"),
+        ("torchscript", "torchscript: PyTorch finds no CUDA device here; use the device cpu"),
+        ("onnxruntime", "onnxruntime: ONNX Runtime has no CUDAExecutionProvider here; install onnxruntime-gpu"),
+    ],
+)
+def test_a_device_that_is_not_there(runtime, sentence, make_heads, queries, tmp_path):
+    with pytest.raises(harness.ContenderError, match=sentence):
+        compiled(LDAProjector(), RUNTIMES[runtime], make_heads(4), tmp_path / "artifact", queries, device="cuda")
+
+
+def test_state_that_shares_memory_is_written(tmp_path):
+    from harness_plugins.eager import save_state
+
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+    module[1].weight = module[0].weight
+    save_state(module, tmp_path / "state.safetensors")
+    import safetensors.torch
+
+    assert set(safetensors.torch.load_file(tmp_path / "state.safetensors")) == set(module.state_dict())
