@@ -193,14 +193,28 @@ def locate(
 
 @app.command()
 def doctor(
-    quick: Annotated[bool, typer.Option("--quick", help="fewer races")] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    heads: Annotated[list[int] | None, typer.Option(min=1, help="N of the races; may be repeated")] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="of the races; may be repeated")] = None,
+    launches: Annotated[int, typer.Option(min=3, help="fresh pairs of processes per race")] = 6,
+    repetitions: Annotated[int, typer.Option(min=1, help="how often all races are run")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of the order of samples")] = 0,
 ) -> None:
     """Race a contender against itself, and say whether results of this machine deserve trust now."""
     from harness import diagnosis
 
     console = _console()
-    found = diagnosis.diagnose(_progress(console), races=12 if quick else 40, seed=seed)
+    listener = _progress(console)
+    try:
+        found = diagnosis.diagnose(
+            listener,
+            heads=heads or diagnosis.HEADS,
+            batch_sizes=batch_size or diagnosis.BATCH_SIZES,
+            launches=launches,
+            repetitions=repetitions,
+            seed=seed,
+        )
+    finally:
+        listener.close()
     print(found.render())
     sys.exit(DONE if found.trustworthy else FAILED)
 

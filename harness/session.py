@@ -73,7 +73,7 @@ def run(
     Raises:
         RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
     """
-    about = resume.run if resume else _run_info(plan)
+    about = resume.run if resume else about_run(plan)
     with Store.resume(folder)[0] if resume else Store.create(folder, about) as store:
         about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
         store.update(about)
@@ -322,7 +322,8 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _run_info(plan: Plan) -> RunInfo:
+def about_run(plan: Plan) -> RunInfo:
+    """What run.json says when a run begins."""
     return RunInfo(
         suite=plan.suite.model_dump(mode="json", by_alias=True),
         suite_path=os.path.relpath(plan.suite_path),
