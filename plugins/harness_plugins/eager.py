@@ -22,13 +22,9 @@ Float32 = NDArray[np.float32]
 class TorchCompiled(harness.Compiled):
     """Something that maps tensors to tensors, in inference mode on one device."""
 
-    def __init__(self, module: Any, context: harness.LoadContext, where: str) -> None:
+    def __init__(self, module: Any, context: harness.LoadContext) -> None:
         import torch
 
-        if context.device == "cuda" and not torch.cuda.is_available():
-            raise harness.ContenderError(
-                "PyTorch finds no CUDA device here", where=where, next_step="use the device cpu"
-            )
         torch.set_num_threads(context.threads)
         self._torch = torch
         self._device = torch.device(context.device)
@@ -74,7 +70,19 @@ class EagerRuntime(harness.Runtime):
         Raises:
             ContenderError: where the process cannot build modules, or there is no such device.
         """
-        return TorchCompiled(load_module(folder / "state.safetensors", context, self.name), context, self.name)
+        return TorchCompiled(load_module(folder / "state.safetensors", context, self.name), context)
+
+
+def check_device(context: harness.LoadContext, where: str) -> None:
+    """Refuses a device that is not there, before a library does in words of its own.
+
+    Raises:
+        ContenderError: where PyTorch finds no such device.
+    """
+    import torch
+
+    if context.device == "cuda" and not torch.cuda.is_available():
+        raise harness.ContenderError("PyTorch finds no CUDA device here", where=where, next_step="use the device cpu")
 
 
 def save_state(module: torch.nn.Module, path: Path) -> None:
@@ -94,6 +102,7 @@ def load_module(path: Path, context: harness.LoadContext, where: str) -> torch.n
     """The module built again, with the state in `path`, on the device that is asked for, without gradients."""
     import safetensors.torch
 
+    check_device(context, where)
     if context.rebuild is None:
         raise harness.ContenderError("the module cannot be built in this process", where=where)
     module: Any = context.rebuild("module", False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness_plugins.eager import TorchCompiled
+from harness_plugins.eager import TorchCompiled, check_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +52,12 @@ class TorchScriptRuntime(harness.Runtime):
         """
         import torch
 
+        check_device(context, self.name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.jit.load(folder / _FILE, map_location=context.device)  # type: ignore[no-untyped-call]
             optimised = torch.jit.optimize_for_inference(module)
-        return TorchCompiled(optimised, context, self.name)
+        return TorchCompiled(optimised, context)
 
 
 @harness.hookimpl

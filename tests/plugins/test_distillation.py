@@ -59,8 +59,8 @@ def test_one_step_is_the_documented_one(teacher, data):
         optimizer.zero_grad()
         distillation_losses(plain(data), teacher(data), 0.7)[0].backward()
         optimizer.step()
-    for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+    # Outputs, not weights: queries and keys have no gradient but rounding, whose sign AdamW makes into steps.
+    torch.testing.assert_close(ours.eval()(data), plain.eval()(data), atol=1e-5, rtol=1e-4)
 
 
 def test_training_twice_with_one_seed_gives_the_same(teacher, data):

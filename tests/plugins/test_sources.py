@@ -64,7 +64,7 @@ def test_queries_come_from_a_file_of_their_own(context, make_heads, queries, tmp
     data = source.with_options({"path": "heads.npz", "queries": "q.npy"}).load(2, context)
     assert (len(data.train_queries), len(data.held_out_queries), data.heads.count) == (32, 8, 2)
     np.save(tmp_path / "q.npy", queries[:, :9])
-    with pytest.raises(harness.DataError, match="q.npy: queries have width 9, the centroids 32"):
+    with pytest.raises(harness.DataError, match=r"q.npy: queries have width 9, the centroids 32"):
         source.with_options({"path": "heads.npz", "queries": "q.npy"}).load(2, context)
 
 
