@@ -1,0 +1,28 @@
+"""Checks that a plugin's author calls from pytest: does an offer keep the rules that every contender is held to?
+
+A complete test::
+
+    from harness.testing import check_projector
+    from my_plugin import RandomProjection
+
+    def test_the_projector_keeps_the_rules():
+        check_projector(RandomProjection())
+
+Each check tries all rules and raises one `ConformanceError`, an AssertionError, with a sentence for each broken one.
+"""
+
+from harness.testing.projector import check_projector
+from harness.testing.rules import ConformanceError, sample_heads, sample_queries
+from harness.testing.runtime import check_runtime
+from harness.testing.source import check_source
+from harness.testing.trainer import check_trainer
+
+__all__ = [
+    "ConformanceError",
+    "check_projector",
+    "check_runtime",
+    "check_source",
+    "check_trainer",
+    "sample_heads",
+    "sample_queries",
+]

@@ -1,0 +1,126 @@
+"""Does a projector keep the rules?"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.testing.rules import (
+    CLOSE,
+    Rules,
+    build,
+    caller,
+    check_outputs,
+    copied,
+    describe,
+    sample_heads,
+    sample_queries,
+    unchanged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.contracts import Form, Heads, Projector
+
+_STEPS_RANGE = (1, 4096)
+
+
+def check_projector(projector: Projector, *, heads: Sequence[Heads] = ()) -> None:
+    """Builds a projector in each of its forms at N = 1 and N = 18, and holds what it builds to the rules.
+
+    Args:
+        projector: configured with the options to check.
+        heads: other heads to try it on, in place of random ones.
+
+    Raises:
+        ConformanceError: with a sentence for each broken rule.
+    """
+    rules = Rules(projector)
+    describe(rules, projector)
+    rules.expect(bool(projector.forms), "forms", "it names no form; it needs 'module', 'numpy' or both")
+    for each in heads or (sample_heads(1), sample_heads(18)):
+        outputs = {form: _check_form(rules, projector, form, each) for form in projector.forms}
+        known = [output for output in outputs.values() if output is not None]
+        if len(known) > 1:
+            close = np.abs(known[0] - known[1]).max() <= CLOSE * (np.abs(known[0]).max() or 1.0)
+            rules.expect(bool(close), "forms agree", f"N = {each.count}: its two forms compute different functions")
+    _check_figures(rules, projector)
+    rules.finish()
+
+
+def _check_form(rules: Rules, projector: Projector, form: Form, heads: Heads) -> Any:
+    where = f"form {form!r}, N = {heads.count}"
+    kept = copied(heads)
+    projection = None
+    with rules.attempt(f"N = {heads.count}" if heads.count == 1 else "build", f"{where}: build"):
+        projection = build(projector, form, heads)
+    if projection is None:
+        rules.expect(bool(rules.broken), "build", f"{where}: build returned nothing")
+        return None
+    is_module = hasattr(projection, "state_dict")
+    rules.expect(
+        is_module == (form == "module"),
+        "form",
+        f"{where}: build returned {type(projection).__name__}, which is not of that form",
+    )
+    rules.expect(callable(projection), "form", f"{where}: what build returned cannot be called")
+    output = check_outputs(rules, caller(projection), where, width=heads.width, output_width=heads.output_width)
+    rules.expect(unchanged(heads, kept), "inputs unchanged", f"{where}: the heads that it was given were changed")
+    if output is None:
+        return None
+    batch = sample_queries(width=heads.width)
+    scale = CLOSE * (float(np.abs(output).max()) or 1.0)
+    with rules.attempt("determinism", f"{where}: building it again"):
+        again = np.array(caller(build(projector, form, heads))(batch))
+        rules.expect(
+            bool(np.abs(again - output).max() <= scale),
+            "determinism",
+            f"{where}: built twice with one seed it computes two functions",
+        )
+    with rules.attempt("deploy", f"{where}: deploy"):
+        original = copy.deepcopy(projection) if is_module else projection
+        deployed = np.array(caller(projector.deploy(original))(batch))
+        rules.expect(
+            bool(np.abs(deployed - output).max() <= scale),
+            "deploy",
+            f"{where}: what is deployed computes another function than what was built",
+        )
+    with rules.attempt("reference", f"{where}: reference"):
+        reference = projector.reference(heads, batch)
+        if reference is not None:
+            rules.expect(
+                reference.dtype == np.float64,
+                "reference",
+                f"{where}: the reference is {reference.dtype}, expected float64",
+            )
+            fits = reference.shape == output.shape and np.abs(reference - output).max() <= CLOSE * (
+                np.abs(reference).max() or 1.0
+            )
+            rules.expect(
+                bool(fits),
+                "reference",
+                f"{where}: the output differs from the declared formula by more than {CLOSE:g} of its largest value",
+            )
+    return output
+
+
+def _check_figures(rules: Rules, projector: Projector) -> None:
+    low, high = _STEPS_RANGE
+    with rules.attempt("steps", f"steps({low}, {high})"):
+        steps = list(projector.steps(low, high))
+        inside = all(low <= step < high for step in steps)
+        rules.expect(
+            inside and steps == sorted(set(steps)),
+            "steps",
+            f"steps({low}, {high}) gave {steps}; they ascend and lie in [{low}, {high})",
+        )
+    with rules.attempt("cost", "cost"):
+        cost = projector.cost(18, 32, 24, 16)
+        rules.expect(
+            cost is None or (cost.flops > 0 and cost.bytes > 0),
+            "cost",
+            f"cost gave {cost}; operations and bytes are positive",
+        )

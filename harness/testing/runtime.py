@@ -1,0 +1,115 @@
+"""Does a runtime keep the rules?"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contracts import ExportContext, LoadContext
+from harness.testing.rules import (
+    OUTPUT_WIDTH,
+    ROWS,
+    WIDTH,
+    Rules,
+    caller,
+    check_outputs,
+    describe,
+    sample_queries,
+    seed_everything,
+)
+
+if TYPE_CHECKING:
+    from harness.contracts import Compiled, Float32, Form, Projection, Runtime
+
+
+def check_runtime(runtime: Runtime) -> None:
+    """Exports a small projection of each form that a runtime accepts, loads it, and holds what it loads to the rules.
+
+    Args:
+        runtime: configured with the options to check.
+
+    Raises:
+        ConformanceError: with a sentence for each broken rule.
+    """
+    rules = Rules(runtime)
+    describe(rules, runtime)
+    rules.expect(bool(runtime.forms), "forms", "it accepts no form; it needs 'module', 'numpy' or both")
+    rules.expect(bool(runtime.devices), "devices", "it names no device; it needs 'cpu', 'cuda' or both")
+    rules.expect(runtime.tolerance > 0, "tolerance", f"its tolerance is {runtime.tolerance}; it must be positive")
+    for form in runtime.forms:
+        with tempfile.TemporaryDirectory() as place:
+            _check_form(rules, runtime, form, Path(place))
+    rules.finish()
+
+
+def _check_form(rules: Rules, runtime: Runtime, form: Form, folder: Path) -> None:
+    where = f"form {form!r}"
+    projection = _small(form)
+    batch = sample_queries()
+    wanted = np.array(caller(projection)(batch))
+    with rules.attempt("export", f"{where}: export"):
+        runtime.export(projection, batch.copy(), folder, ExportContext(heads=18, batch_sizes=(1, ROWS)))
+    kept = np.array(caller(projection)(batch))
+    rules.expect(np.array_equal(kept, wanted), "export", f"{where}: export changed the projection that it was given")
+
+    def rebuild(form: Form, weights: bool) -> Projection:
+        again: Projection = _small(form, seed=0 if weights else 1)
+        return again
+
+    compiled: Compiled | None = None
+    with rules.attempt("load", f"{where}: load"):
+        compiled = runtime.load(folder, LoadContext(heads=18, rebuild=rebuild))
+    if compiled is None:
+        return
+    _check_compiled(rules, compiled, where, wanted, runtime.tolerance)
+
+
+def _check_compiled(rules: Rules, compiled: Compiled, where: str, wanted: Any, tolerance: float) -> None:
+    def call(batch: Float32) -> Any:
+        return compiled.result(compiled(compiled.prepare(batch)))
+
+    output = check_outputs(rules, call, where, tolerance=max(tolerance, 1e-6))
+    if output is not None:
+        error = float(np.abs(output - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
+        rules.expect(
+            error <= tolerance,
+            "parity",
+            f"{where}: the output differs from the projection's own by {error:.2g}, tolerance {tolerance:g}",
+        )
+        with rules.attempt("results stay", f"{where}: two calls in a row"):
+            first = compiled(compiled.prepare(sample_queries(seed=1)))
+            kept = compiled.result(first)
+            copied = np.array(kept)
+            call(sample_queries(seed=2))
+            rules.expect(
+                np.array_equal(kept, copied),
+                "results stay",
+                f"{where}: a later call changed the result of an earlier one",
+            )
+    with rules.attempt("threads", f"{where}: threads()"):
+        threads = compiled.threads()
+        rules.expect(
+            threads is None or threads >= 1, "threads", f"{where}: threads() gave {threads}; it is a count, or None"
+        )
+    with rules.attempt("close twice", f"{where}: close() called twice"):
+        compiled.close()
+        compiled.close()
+
+
+def _small(form: Form, *, seed: int = 0) -> Any:
+    """A projection [B, D] -> [B, K] in either form: two linear maps and a bend."""
+    generator = np.random.default_rng(seed)
+    first = generator.standard_normal((WIDTH, 32)).astype(np.float32) / WIDTH
+    second = generator.standard_normal((32, OUTPUT_WIDTH)).astype(np.float32) / 32
+    if form == "numpy":
+        return lambda batch: np.tanh(batch @ first) @ second
+    import torch
+
+    seed_everything(seed)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(WIDTH, 32), torch.nn.Tanh(), torch.nn.Linear(32, OUTPUT_WIDTH, bias=False)
+    ).eval()
+    return module.requires_grad_(requires_grad=False)

@@ -1,0 +1,146 @@
+"""Does a source keep the rules?"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contracts import SourceContext
+from harness.errors import DataError
+from harness.testing.rules import Rules, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.contracts import Dataset, Source
+
+_ALL = 4096  # a source that has more heads is not asked for all of them
+_KINDS = ("real", "resampled", "synthetic")
+
+
+def check_source(
+    source: Source, *, folder: Path | None = None, heads: int = 8, load: Callable[..., Dataset] | None = None
+) -> None:
+    """Loads a source several times, and holds what it gives to the rules.
+
+    Args:
+        source: configured with the options to check.
+        folder: that relative paths in its options are relative to.
+        heads: an N that it can give.
+        load: for a source made of another one: (name, options, heads) -> the other's data set.
+
+    Raises:
+        ConformanceError: with a sentence for each broken rule.
+    """
+    rules = Rules(source)
+    describe(rules, source)
+    with tempfile.TemporaryDirectory() as cache:
+        context = SourceContext(folder=folder or Path.cwd(), cache=Path(cache), seed=3, load=load)
+        data = _loaded(rules, source, heads, context)
+        if data is not None:
+            _check_arrays(rules, data, heads)
+            _check_provenance(rules, data)
+            _check_again(rules, source, data, heads, context)
+        _check_limit(rules, source, context)
+    rules.finish()
+
+
+def _loaded(rules: Rules, source: Source, heads: int | None, context: SourceContext) -> Dataset | None:
+    data: Dataset | None = None
+    with rules.attempt("load", f"load({heads})"):
+        data = source.load(heads, context)
+        rules.expect(data is not None, "load", f"load({heads}) returned nothing; it returns a harness.Dataset")
+    return data
+
+
+def _check_arrays(rules: Rules, data: Dataset, heads: int) -> None:
+    arrays: dict[str, Any] = {
+        "centroids": data.heads.centroids, "answers": data.heads.answers,
+        "train_queries": data.train_queries, "held_out_queries": data.held_out_queries,
+    }  # fmt: skip
+    for name, array in arrays.items():
+        rules.expect(array.dtype == np.float32, "dtype", f"{name} is {array.dtype}, expected float32")
+        if rules.expect(array.ndim == 2, "shape", f"{name} has the shape {list(array.shape)}; it has rows and columns"):
+            rules.expect(
+                bool(array.flags.c_contiguous),
+                "contiguous",
+                f"{name} is not C-contiguous; pass it through numpy.ascontiguousarray",
+            )
+        rules.expect(bool(np.isfinite(array).all()), "finite", f"{name} holds NaN or infinity")
+    if any(array.ndim != 2 for array in arrays.values()):
+        return
+    rules.expect(data.heads.count == heads, "count", f"load({heads}) gave {data.heads.count} heads")
+    rules.expect(
+        len(data.heads.answers) == data.heads.count,
+        "count",
+        f"{data.heads.count} centroids, but {len(data.heads.answers)} answers",
+    )
+    rules.expect(
+        data.heads.temperature > 0, "temperature", f"the temperature is {data.heads.temperature}; it must be positive"
+    )
+    widths = {name: array.shape[1] for name, array in arrays.items() if name != "answers"}
+    rules.expect(len(set(widths.values())) == 1, "shape", f"queries and centroids differ in width: {widths}")
+    seen = {row.tobytes() for row in data.train_queries}
+    shared = sum(row.tobytes() in seen for row in data.held_out_queries)
+    rules.expect(shared == 0, "held out", f"{shared} held-out queries are training queries too")
+
+
+def _check_provenance(rules: Rules, data: Dataset) -> None:
+    about = data.provenance
+    rules.expect(about.kind in _KINDS, "provenance", f"the kind is {about.kind!r}; it is one of {', '.join(_KINDS)}")
+    rules.expect(bool(about.description), "provenance", "it has no description")
+    rules.expect(bool(about.digest), "provenance", "it has no digest; records tell data sets apart by it")
+
+
+def _check_again(rules: Rules, source: Source, data: Dataset, heads: int, context: SourceContext) -> None:
+    again = _loaded(rules, source, heads, context)
+    if again is not None:
+        same = all(
+            np.array_equal(one, other)
+            for one, other in (
+                (data.heads.centroids, again.heads.centroids), (data.heads.answers, again.heads.answers),
+                (data.train_queries, again.train_queries), (data.held_out_queries, again.held_out_queries),
+            )
+        )  # fmt: skip
+        rules.expect(same, "determinism", "loaded twice with one seed it gives two data sets")
+        rules.expect(data.provenance.digest == again.provenance.digest, "determinism", "the same data have two digests")
+    fewer = _loaded(rules, source, 1, context)
+    if fewer is not None:
+        nested = np.array_equal(fewer.heads.centroids, data.heads.centroids[:1]) and np.array_equal(
+            fewer.heads.answers, data.heads.answers[:1]
+        )
+        rules.expect(nested, "nesting", "one head is not the first of more: fewer heads are the first ones")
+        rules.expect(
+            fewer.provenance.digest != data.provenance.digest or heads == 1,
+            "provenance",
+            "other numbers of heads have the same digest",
+        )
+    if (source.limit(context) or 0) <= _ALL:
+        _loaded(rules, source, None, context)
+
+
+def _check_limit(rules: Rules, source: Source, context: SourceContext) -> None:
+    limit: int | None = None
+    with rules.attempt("limit", "limit()"):
+        limit = source.limit(context)
+    if limit is None:
+        return
+    if not rules.expect(limit >= 1, "limit", f"limit() gave {limit}; it is the largest N, at least 1"):
+        return
+    try:
+        source.load(limit + 1, context)
+    except DataError:
+        return
+    except Exception as error:  # noqa: BLE001 - the source is a stranger's code
+        rules.expect(
+            False,
+            "limit",
+            f"load({limit + 1}), beyond its limit, raised {type(error).__name__}; raise harness.DataError",
+        )
+    else:
+        rules.expect(
+            False, "limit", f"load({limit + 1}) gave heads beyond its limit of {limit}; raise harness.DataError"
+        )

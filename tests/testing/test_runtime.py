@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import harness
+from harness.catalog import Catalog
+from harness.testing import ConformanceError, check_runtime
+
+
+class Direct(harness.Compiled):
+    """Calls what it holds."""
+
+    def __init__(self, projection):
+        self.projection = projection
+
+    def __call__(self, prepared):
+        return self.projection(prepared)
+
+
+class Plain(harness.Runtime):
+    """Calls the NumPy form as it is."""
+
+    name = "plain"
+    forms = ("numpy",)
+    compiled = Direct
+
+    def export(self, projection, example, folder, context):
+        pass
+
+    def load(self, folder, context):
+        return type(self).compiled(context.rebuild("numpy", True))
+
+
+def with_compiled(**methods):
+    """The same runtime, whose `Compiled` has other methods."""
+    compiled = type("Changed", (Direct,), methods)
+    return type("Changed", (Plain,), {"__doc__": "Changed.", "compiled": compiled})()
+
+
+def broken(runtime) -> str:
+    with pytest.raises(ConformanceError) as caught:
+        check_runtime(runtime)
+    return str(caught.value)
+
+
+def test_a_good_runtime_passes():
+    check_runtime(Plain())
+
+
+@pytest.mark.parametrize("name", ["python", "eager", "torchscript", "onnxruntime"])
+def test_built_in_runtimes_pass(name):
+    check_runtime(Catalog.load(only=[f"harness_plugins.{name}"]).get("runtime", name))
+
+
+class Reused(Direct):
+    """Gives the same memory again and again."""
+
+    def __call__(self, prepared):
+        if not hasattr(self, "memory") or len(self.memory) != len(prepared):
+            self.memory = np.empty((len(prepared), 16), dtype=np.float32)
+        self.memory[:] = self.projection(prepared)
+        return self.memory
+
+
+def closes_once(self):
+    if getattr(self, "closed", False):
+        raise RuntimeError("already closed")
+    self.closed = True
+
+
+CASES = {
+    "parity": (
+        {"__call__": lambda self, prepared: self.projection(prepared) * np.float32(1.01)},
+        "- parity: form 'numpy': the output differs from the projection's own by 0.01, tolerance 0.0001",
+    ),
+    "close": (
+        {"close": closes_once},
+        "- close twice: form 'numpy': close() called twice raised RuntimeError: already closed",
+    ),
+    "results": (
+        {"__call__": Reused.__call__},
+        "- results stay: form 'numpy': a later call changed the result of an earlier one",
+    ),
+    "threads": ({"threads": lambda self: 0}, "- threads: form 'numpy': threads() gave 0; it is a count, or None"),
+    "prepare": (
+        {"prepare": lambda self, batch: batch.__imul__(2) / 2},
+        "- inputs unchanged: form 'numpy': the call changed the queries that it was given",
+    ),
+    "fixed batch": (
+        {
+            "__call__": lambda self, prepared: (
+                self.projection(prepared)[:7] if len(prepared) == 7 else np.zeros((7, 16), "float32")
+            )
+        },
+        "- B = 1: form 'numpy': a batch of one gave the shape [7, 16], expected [1, 16]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_broken_rule_is_named(case):
+    methods, sentence = CASES[case]
+    assert sentence in broken(with_compiled(**methods)).splitlines()
+
+
+def test_export_leaves_the_projection_alone():
+    class Spoils(Plain):
+        """Zeroes what it is given."""
+
+        forms = ("module",)
+
+        def export(self, projection, example, folder, context):
+            projection[0].weight.zero_()
+
+        def load(self, folder, context):
+            module = context.rebuild("module", True)
+            return Direct(lambda batch: module(__import__("torch").from_numpy(batch)).numpy())
+
+    assert "- export: form 'module': export changed the projection that it was given" in broken(Spoils())
+
+
+def test_a_failing_export_is_told():
+    class Fails(Plain):
+        """Cannot export."""
+
+        def export(self, projection, example, folder, context):
+            raise OSError("no compiler")
+
+    assert "- export: form 'numpy': export raised OSError: no compiler" in broken(Fails())

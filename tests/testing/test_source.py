@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import harness
+from harness.catalog import Catalog
+from harness.testing import ConformanceError, check_source
+
+
+class Drawn(harness.Source):
+    """Independent normal heads."""
+
+    name = "drawn"
+    most = 32
+
+    def limit(self, context):
+        return self.most
+
+    def load(self, heads, context):
+        count = heads or 16
+        if count > self.most:
+            raise harness.DataError("too many")
+        return self.change(self.drawn(count, context.seed), count)
+
+    def drawn(self, count, seed):
+        def draw(salt, rows):
+            return np.random.default_rng([seed, salt]).standard_normal((rows, 8), dtype="float32")
+
+        return {
+            "heads": {
+                "centroids": draw(1, self.most)[:count],
+                "answers": draw(2, self.most)[:count],
+                "temperature": 0.1,
+            },
+            "train_queries": draw(3, 20),
+            "held_out_queries": draw(4, 5),
+            "provenance": {"kind": "synthetic", "description": "independent normal", "digest": f"drawn-{seed}-{count}"},
+        }
+
+    def change(self, data, count):
+        return harness.Dataset(
+            heads=harness.Heads(**data.pop("heads")), provenance=harness.Provenance(**data.pop("provenance")), **data
+        )
+
+
+def changed(change):
+    """The same source, whose data are changed first."""
+
+    class Changed(Drawn):
+        """A changed source."""
+
+        def change(self, data, count):
+            change(data, count)
+            return super().change(data, count)
+
+    return Changed()
+
+
+def broken(source) -> str:
+    with pytest.raises(ConformanceError) as caught:
+        check_source(source)
+    return str(caught.value)
+
+
+def test_a_good_source_passes():
+    check_source(Drawn())
+
+
+def test_built_in_sources_pass():
+    catalog = Catalog.load(only=["harness_plugins.sources", "harness_plugins.resampled"])
+
+    def load(name, options, heads):
+        context = harness.SourceContext(folder=Path.cwd(), cache=Path.cwd())
+        return catalog.get("source", name).with_options(options).load(heads, context)
+
+    check_source(catalog.get("source", "playbook"))
+    check_source(catalog.get("source", "resampled"), load=load)
+
+
+def half_precision(data, count):
+    data["train_queries"] = data["train_queries"].astype("float16")
+
+
+def transposed(data, count):
+    data["heads"]["centroids"] = np.asfortranarray(data["heads"]["centroids"])
+
+
+def leaking(data, count):
+    data["held_out_queries"] = data["train_queries"][:2]
+
+
+def reversed_heads(data, count):
+    data["heads"]["centroids"] = data["heads"]["centroids"][::-1].copy()
+
+
+def unlucky(data, count):
+    data["train_queries"][0, 0] = np.nan
+
+
+def one_digest(data, count):
+    data["provenance"]["digest"] = "always"
+
+
+def real_of_sorts(data, count):
+    data["provenance"]["kind"] = "realistic"
+
+
+def warm(data, count):
+    data["heads"]["temperature"] = 0.0
+
+
+def one_more(data, count):
+    data["heads"]["answers"] = data["heads"]["answers"][:-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (half_precision, "- dtype: train_queries is float16, expected float32"),
+        (transposed, "- contiguous: centroids is not C-contiguous; pass it through numpy.ascontiguousarray"),
+        (leaking, "- held out: 2 held-out queries are training queries too"),
+        (reversed_heads, "- nesting: one head is not the first of more: fewer heads are the first ones"),
+        (unlucky, "- finite: train_queries holds NaN or infinity"),
+        (one_digest, "- provenance: other numbers of heads have the same digest"),
+        (real_of_sorts, "- provenance: the kind is 'realistic'; it is one of real, resampled, synthetic"),
+        (warm, "- temperature: the temperature is 0.0; it must be positive"),
+        (one_more, "- count: 8 centroids, but 7 answers"),
+    ],
+)
+def test_each_broken_rule_is_named(change, sentence):
+    assert sentence in broken(changed(change)).splitlines()
+
+
+def test_two_loads_agree():
+    class Fickle(Drawn):
+        """Another seed each time."""
+
+        calls = 0
+
+        def drawn(self, count, seed):
+            type(self).calls += 1
+            return super().drawn(count, seed + self.calls)
+
+    assert "- determinism: loaded twice with one seed it gives two data sets" in broken(Fickle())
+
+
+def test_a_limit_is_kept():
+    class Endless(Drawn):
+        """Gives more than it says."""
+
+        def limit(self, context):
+            return 20
+
+    assert "- limit: load(21) gave heads beyond its limit of 20; raise harness.DataError" in broken(Endless())
