@@ -1,22 +1,61 @@
-"""One plain sentence for what a search found."""
+"""Say in one plain sentence what a search found."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.units import count
-
 if TYPE_CHECKING:
-    from harness.analysis.location import Location
+    from harness.analysis.location import Crossing, Location
+
+BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 
 
-def sentence(location: Location, challenger: str, baseline: str, batch: int | None = None) -> str:
-    """What was found, for a reader who knows nothing of the method."""
-    at = f" at batch {batch}" if batch is not None else ""
-    if location.crossings and location.status in ("crossing", "several"):
-        return "; ".join(
-            f"from about {count(c.heads)} heads on ({c.confidence:.0%}: {count(c.low)} to {count(c.high)}) "
-            f"{challenger if c.direction == 'challenger' else baseline} is faster{at}"
-            for c in location.crossings
-        )
-    return f"{location.status} {location.bracket or ''}: {'; '.join(location.notes)}{at}"
+def sentence(location: Location, challenger: str, baseline: str, batch: int) -> str:
+    """One sentence for a report, without a full stop.
+
+    Args:
+        location: what `locate` returned.
+        challenger: name of the rival that is expected to win at large N.
+        baseline: name of the other.
+        batch: batch size that was raced.
+    """
+    names = {"challenger": challenger, "baseline": baseline}
+    span = f"from {location.low:,} to {location.high:,} heads"
+    at_batch = f"at batch {batch:,}"
+    match location.status:
+        case "crossing" | "several":
+            first, *others = [_from_there_on(crossing, names) for crossing in location.crossings]
+            return "; ".join([f"{first} {at_batch}", *others])
+        case "below":
+            return f"{challenger} is faster throughout, {span}, {at_batch}"
+        case "above":
+            beyond = location.extrapolated
+            tail = f" (extrapolated, not measured: it might change at about {beyond.heads:,} heads)" if beyond else ""
+            return f"{baseline} is faster throughout, {span}, {at_batch}{tail}"
+        case "tie":
+            return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
+        case _:
+            return f"unresolved {at_batch}{_best_bracket(location)}: {location.notes[0] if location.notes else 'no reason was given'}"
+
+
+def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
+    winner = names[crossing.direction]
+    if crossing.kind == "step":
+        return f"from {crossing.heads:,} heads on, where a cost jumps, {winner} is faster"
+    share = f"{crossing.confidence:.0%}" if crossing.confidence <= BARELY_SHOWN else f"{crossing.confidence:.1%}"
+    interval = f"({share.replace('%', ' %')}: {rounded(crossing.low, crossing):,} to {rounded(crossing.high, crossing):,})"
+    return f"from about {rounded(crossing.heads, crossing):,} heads on {interval} {winner} is faster"
+
+
+def _best_bracket(location: Location) -> str:
+    if location.bracket is None:
+        return ""
+    low, high = location.bracket
+    return f", the lead changes between {low:,} and {high:,} heads if it does"
+
+
+def rounded(heads: int, crossing: Crossing) -> int:
+    """To the digits that the interval's width supports: the last one shown is about a tenth of it."""
+    width = max(1, crossing.high - crossing.low)
+    unit = 10 ** max(0, len(str(width)) - 2)
+    return round(heads / unit) * unit

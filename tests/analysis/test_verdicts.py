@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import pytest
+
+from harness.analysis.crossover import Crossing, Location
+from harness.analysis.verdicts import sentence
+
+FIRST = Crossing(6_412, 6_118, 6_733, "challenger", 0.95, "smooth")
+STEP = Crossing(16_385, 16_384, 16_385, "baseline", 0.95, "step")
+FOUND = Location("crossing", (FIRST,), 400, (), (), 1, 100_000)
+
+
+def said(**changes):
+    return sentence(replace(FOUND, **changes), "the student", "the teacher", 32)
+
+
+def test_one_crossing_is_rounded_to_what_its_interval_supports():
+    assert said() == "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster at batch 32"
+
+
+def test_a_wide_interval_is_rounded_further():
+    wide = Crossing(6_412, 5_118, 7_733, "challenger", 0.95, "smooth")
+    assert said(crossings=(wide,)) == "from about 6,400 heads on (95 %: 5,100 to 7,700) the student is faster at batch 32"
+
+
+def test_small_numbers_are_not_rounded():
+    early = Crossing(37, 35, 38, "challenger", 0.999, "smooth")
+    assert said(crossings=(early,)).startswith("from about 37 heads on (99.9 %: 35 to 38)")
+
+
+def test_several_crossings_are_all_named():
+    assert said(status="several", crossings=(FIRST, STEP)) == (
+        "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster at batch 32; "
+        "from 16,385 heads on, where a cost jumps, the teacher is faster"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("below", "the student is faster throughout, from 1 to 100,000 heads, at batch 32"),
+        ("above", "the teacher is faster throughout, from 1 to 100,000 heads, at batch 32"),
+        ("tie", "the student and the teacher do not differ beyond the precision asked for, from 1 to 100,000 heads, at batch 32"),
+    ],
+)
+def test_no_crossing_is_said_plainly(status, words):
+    assert said(status=status, crossings=()) == words
+
+
+def test_an_extrapolated_crossing_is_called_so():
+    beyond = Crossing(120_000, 100_000, 150_000, "challenger", 0.0, "smooth")
+    assert said(status="above", crossings=(), extrapolated=beyond).endswith(
+        "(extrapolated, not measured: it might change at about 120,000 heads)"
+    )
+
+
+def test_unresolved_says_what_it_lacks_and_its_bracket():
+    assert said(status="unresolved", crossings=(), bracket=(1_024, 4_096), notes=("the budget of 60 samples is spent",)) == (
+        "unresolved at batch 32, the lead changes between 1,024 and 4,096 heads if it does: the budget of 60 samples is spent"
+    )
