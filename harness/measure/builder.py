@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_REFERENCE_ELEMENTS = 2**22  # rows x heads up to which every rotating batch is proved, not only the first
+_REFERENCE_ELEMENTS = 2**18  # rows x heads up to which every rotating batch is proved, not only the first
 
 
 class Builder:

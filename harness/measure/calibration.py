@@ -56,14 +56,16 @@ def overhead(clock: Clock, inputs: Sequence[Any]) -> float:
     return statistics.median(timed(empty, inputs, _OVERHEAD_LOOPS, clock) for _ in range(11)) / _OVERHEAD_LOOPS
 
 
-def warm_up(call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, longest: float) -> tuple[int, float, bool]:
+def warm_up(
+    call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, longest: float, window: int = 4
+) -> tuple[int, float, bool]:
     """Calls until the time of a call no longer falls.
 
     Returns:
         the number of calls, the seconds of the last window's median call, and whether it settled in `longest` seconds.
     """
     started = clock()
-    calls, window, last = 0, 4, math.inf
+    calls, last = 0, math.inf
     while True:
         times = [timed(call, inputs, 1, clock) for _ in range(window)]
         calls += window
@@ -96,7 +98,8 @@ def calibrate(
         cold: an inner loop of one, for samples between which caches are evicted.
     """
     first = timed(call, inputs, 1, clock)
-    calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up)
+    window = min(4, max(1, int(longest_warm_up / 8 / first))) if first > 0 else 4  # few calls where one takes long
+    calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up, window)
     step = resolution(clock)
     loops = 1 if cold else max(1, math.ceil(max(shortest, step / _CLOCK_SHARE) / max(per_call, 1e-9)))
     return Calibration(

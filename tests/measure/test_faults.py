@@ -19,24 +19,36 @@ PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 
 
 def suite(folder: Path, faults, **more) -> Path:
+    one = {"projector": "product", "runtime": "faulty"}
     text = yaml.safe_dump(
         {
-            "name": "faults", "plugins": [str(PLUGIN)], "source": {"use": "small"}, "heads": {"values": [4, 16]}, "batch_sizes": [3],
-            "contenders": {name: {"projector": "product", "runtime": "faulty", "runtime_options": {"fault": name}} for name in faults},
+            "name": "faults",
+            "plugins": [str(PLUGIN)],
+            "source": {"use": "small"},
+            "heads": {"values": [4, 16]},
+            "batch_sizes": [3],
+            "contenders": {name: {**one, "runtime_options": {"fault": name}} for name in faults},
             "measurement": {
-                "launches": 2, "rounds": 2, "min_sample_seconds": 0.0005, "deadline_seconds": 2.0, "latency_calls": 5,
-                "memory_limit_bytes": 4 * 2**30, "self_check": False, "max_warm_up_seconds": 0.2,
+                "launches": 2,
+                "rounds": 2,
+                "min_sample_seconds": 0.0005,
+                "deadline_seconds": 2.0,
+                "latency_calls": 5,
+                "memory_limit_bytes": 4 * 2**30,
+                "self_check": False,
+                "max_warm_up_seconds": 0.2,
             },
             **more,
         }
-    )  # fmt: skip
+    )
     path = folder / "faults.yaml"
     path.write_text(text)
     return path
 
 
 def harness(*arguments, **more):
-    return subprocess.run([sys.executable, "-m", "harness", *map(str, arguments)], capture_output=True, text=True, timeout=120, **more)
+    command = [sys.executable, "-m", "harness", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
 
 
 EXPECTED = {
