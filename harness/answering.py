@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from harness.catalog import Catalog, Offered, available
 from harness.contracts import Projector, Source, SourceContext
-from harness.inquiry import FailureData, Listing, OfferData, OptionProblem, Question, Reply
+from harness.inquiry import FailureData, Listing, OfferData, OptionProblem, Question, Reply, TrackerData
 from harness.validation import complaints, option_rows
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Announcer:
 
 def main() -> None:
     """Reads the question, answers it, and ends without waiting for threads that a plugin may have left behind."""
-    _die_with_parent()
+    die_with_parent()
     asked = json.load(sys.stdin.buffer)
     announcer = Announcer(_reserved_output())
     announcer.send({"listing": answer(asked, announcer).model_dump()})
@@ -84,7 +84,7 @@ def answer(asked: Mapping[str, Any], announcer: Announcer) -> Listing:
     announcer.doing("", "was asked for versions")
     return Listing(
         offers=tuple(offers), failures=tuple(failures), warnings=catalog.warnings, versions=catalog.versions(),
-        trackers=catalog.trackers(), replies=tuple(replies),
+        trackers=tuple(TrackerData(**vars(each)) for each in catalog.trackers()), replies=tuple(replies),
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def _reserved_output() -> int:
     return reserved
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """On Linux, asks to be killed when the parent ends; elsewhere the deadline has to do."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):

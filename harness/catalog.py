@@ -67,6 +67,15 @@ class PluginFailure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracker:
+    """A plugin that implements a lifecycle hook."""
+
+    plugin: str
+    label: str
+    when: str = ""  # its `harness_tracks_when`: an environment variable without which it has nothing to do
+
+
+@dataclass(frozen=True, kw_only=True)
 class Availability:
     """Whether an offer can be used here."""
 
@@ -184,33 +193,31 @@ class Catalog:
                 told[f"versions of {self.plugins[identity].label}"] = f"unknown: {_said(error)}"
         return told
 
-    def trackers(self) -> tuple[str, ...]:
-        """Identities of the plugins that want to be told how a run goes."""
+    def trackers(self) -> tuple[Tracker, ...]:
+        """The plugins that implement a lifecycle hook."""
+        hooks = [getattr(self._manager.hook, name) for name in NOTIFICATIONS]
+        implementing = {each.plugin_name: each.plugin for hook in hooks for each in hook.get_hookimpls()}
         return tuple(
-            identity
-            for identity in self.plugins
-            if any(
-                impl.plugin_name == identity
-                for hook in NOTIFICATIONS
-                for impl in getattr(self._manager.hook, hook).get_hookimpls()
+            Tracker(
+                plugin=identity,
+                label=origin.label,
+                when=str(getattr(implementing[identity], "harness_tracks_when", "")),
             )
+            for identity, origin in self.plugins.items()
+            if identity in implementing
         )
 
     def notify(self, hook: str, **data: Any) -> list[PluginFailure]:
         """Calls a lifecycle hook of every plugin; what one raises is returned, and the others are still called."""
         failures = []
-        for identity in self.trackers():
+        for tracker in self.trackers():
             try:
-                self._call(identity, hook, **data)
+                self._call(tracker.plugin, hook, **data)
             except (Exception, SystemExit) as error:
-                origin = self.plugins[identity]
+                what = f"{hook} raised {_said(error)}"
                 failures.append(
                     PluginFailure(
-                        plugin=identity,
-                        label=origin.label,
-                        stage="notification",
-                        what=f"{hook} raised {_said(error)}",
-                        output=_tail(error),
+                        plugin=tracker.plugin, label=tracker.label, stage="notification", what=what, output=_tail(error)
                     )
                 )
         return failures

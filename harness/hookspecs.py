@@ -1,13 +1,20 @@
-"""The hooks that a plugin may implement: list hooks that return offers, and notifications that return nothing."""
+"""The hooks that a plugin may implement: list hooks that return offers, and notifications that return nothing.
+
+An implementation may leave arguments out, so that hooks can grow. Notifications are called in a child process with
+the lowest priority, between launches, so that a tracker never disturbs what is timed; one that raises is reported and
+called again. A tracker that has nothing to do unless an environment variable is set says so in its module, with
+`harness_tracks_when = "NAME_OF_THE_VARIABLE"`, and no process is started for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.contracts import Projector, Runtime, Source, Trainer
     from harness.notifications import Measured, RunFinished, RunStarted
 
@@ -44,14 +51,14 @@ def harness_versions() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 @hookspec
 def harness_run_started(run: RunStarted) -> None:
-    """A run begins; called in the process that schedules it."""
+    """A run begins: its suite, machine and versions are known, nothing is measured yet."""
 
 
 @hookspec
 def harness_measured(measured: Measured) -> None:
-    """A record was written."""
+    """A record was written: one visit of one cell in one launch, or its failure."""
 
 
 @hookspec
 def harness_run_finished(run: RunFinished) -> None:
-    """A run ended, was interrupted, or failed; its report exists."""
+    """A run ended, was interrupted, or failed; its records and its report exist."""

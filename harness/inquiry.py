@@ -105,6 +105,14 @@ class FailureData(_Data):
         return f"{self.label}: {self.what}"
 
 
+class TrackerData(_Data):
+    """A plugin that wants to be told how a run goes."""
+
+    plugin: str  # its identity
+    label: str = ""
+    when: str = ""  # an environment variable without which it has nothing to do
+
+
 class Listing(_Data):
     """Everything that the plugins told."""
 
@@ -112,7 +120,7 @@ class Listing(_Data):
     failures: tuple[FailureData, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}
-    trackers: tuple[str, ...] = ()  # identities of plugins that implement lifecycle hooks
+    trackers: tuple[TrackerData, ...] = ()
     excluded: tuple[str, ...] = ()  # identities of plugins that hang or crash: leave them out of every `Catalog.load`
     replies: tuple[Reply, ...] = ()
 

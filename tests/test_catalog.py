@@ -232,7 +232,7 @@ def test_an_old_plugin_that_takes_fewer_arguments_is_served(tmp_path):
     path = tmp_path / "old.py"
     path.write_text("import harness\ncalls = []\n@harness.hookimpl\ndef harness_run_started(): calls.append(1)")
     catalog = load(plugin_files=[path])
-    assert catalog.trackers() == (f"file:{path}",)
+    assert [tracker.plugin for tracker in catalog.trackers()] == [f"file:{path}"]
     assert catalog.notify("harness_run_started", run=RunStarted(suite="s", folder=str(tmp_path))) == []
 
 
