@@ -136,7 +136,7 @@ def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target
     level = {n: abs(winsorised_mean(prober.at(n), noise)) for n in points}
     open_points = [target.heads for target in targets if isinstance(target, Undecided)]
     weak = sorted((n for n in points if level[n] < WEAK and n not in open_points), key=lambda n: level[n])
-    if not any(signs.values()):
+    if points and not any(signs.values()):
         stride = max(1, math.ceil(len(points) / (2 * MOST_WEAK)))
         return sorted({*points[::stride], points[-1]})
     changes = [t for t in targets if not isinstance(t, Undecided)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.probing import distinct, geometric
-from harness.analysis.signs import own_noise, pooled_noise, sign, standard_error, winsorised_mean
+from harness.analysis.signs import DECISIVE, median, own_noise, pooled_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ FIRST_LOOK = 3  # pairs at every probe
 MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
+HASTY = 2.3  # standard errors that a small budget makes do with
 FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more than this: the crossing is near it
 
 
@@ -104,6 +105,7 @@ def settle(
     signs: dict[int, Sign],
     steps: Sequence[Step],
     most: int | None = None,
+    bound: float = DECISIVE,
 ) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`."""
     prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in points if prober.count(n) < FIRST_LOOK})
@@ -113,8 +115,8 @@ def settle(
         noise = pooled_noise(differences)
         for n in points:
             if signs.get(n, 0) == 0:
-                signs[n] = sign(prober.at(n), noise, differences.size)
-        limit = min(most or 400, most_pairs(noise, goal))
+                signs[n] = sign(prober.at(n), noise, differences.size, bound)
+        limit = most_pairs(noise, goal) if most is None else min(most, most_pairs(noise, goal))
         open_points = [n for n in points if signs[n] == 0 and prober.count(n) < limit
                        and _worth_more(prober, n, signs, steps, noise, goal)]  # fmt: skip
         if not open_points:
@@ -139,19 +141,26 @@ def _worth_more(
 def settle_by_halves(
     prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], steps: Sequence[Step]
 ) -> None:
-    """For a small budget: decide both ends, then halve the list of points while their signs differ."""
+    """For a small budget: look at both ends, then halve the list of points, going by guesses where nothing is decided."""
     most = max(6, prober.remaining // 8)
     first, last = 0, len(points) - 1
-    settle(prober, [points[first], points[last]], goal, signs, steps, most)
-    while last - first > 1 and signs.get(points[first], 0) * signs.get(points[last], 0) < 0:
+    settle(prober, [points[first], points[last]], goal, signs, steps, most, HASTY)
+    while last - first > 1 and _guess(prober, points[first], signs) * _guess(prober, points[last], signs) < 0:
         middle = (first + last) // 2
-        settle(prober, [points[middle]], goal, signs, steps, most)
-        if signs.get(points[middle], 0) == 0:
-            return
-        if signs[points[middle]] == signs[points[first]]:
+        settle(prober, [points[middle]], goal, signs, steps, most, HASTY)
+        if _guess(prober, points[middle], signs) == _guess(prober, points[first], signs):
             first = middle
         else:
             last = middle
+    seen = [n for n in points if prober.count(n)]
+    settle(prober, seen, goal, signs, steps, 0, HASTY)  # the noise is known better by now
+
+
+def _guess(prober: Prober, heads: int, signs: dict[int, Sign]) -> int:
+    """The decided sign, or else the likelier one; 0 where this N was left out."""
+    if heads in prober.left_out:
+        return 0
+    return signs.get(heads, 0) or (1 if median(prober.at(heads)) > 0 else -1)
 
 
 def assure(prober: Prober, pairs_of_ends: Sequence[int], signs: dict[int, Sign], bound: float) -> bool:

@@ -131,7 +131,8 @@ def _bracketed(search: Search, target: Target, bracket: tuple[int, int]) -> Cros
 
 def _why_wide(search: Search) -> str:
     between = max((aim.between for aim in search.aims.values()), default=0.0)
-    if between > 0:
+    slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
+    if between > 0.3 * search.question.goal * slope:
         return f"launches differ by {math.expm1(between):.1%}, so that more of them would help and more pairs would not"
     return "the noise was larger than the plan allowed for"
 

@@ -28,7 +28,8 @@ LEAST_PAIRS = 4  # per launch and crossing
 SLOPE_COST = 1.1  # an uncertain slope widens Fieller's interval by about this factor squared
 PITCH = math.log(2) / 8
 MISFIT_LEVEL = 0.003
-SIDE_ERRORS = 4.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
+MOST_SIDE_PAIRS = 80  # per launch
+SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
 LEAST_LAUNCHES_FOR_SIGNS = 6
 
 
@@ -42,6 +43,7 @@ class Question:
     confidence: float
     launches: int
     budget: int
+    capped: bool  # whether the budget is only the maximum that holds without one
     known: bool  # whether steps were declared
 
     @property
@@ -174,12 +176,13 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
     return {n: int(r) for n, r in zip(points, rounds, strict=True) if r > 0}
 
 
-def side_pairs(prober: Prober, heads: int, question: Question, most: int, errors: float = SIDE_ERRORS) -> int:
-    """Pairs a launch at one N whose sign is to be confirmed."""
+def side_pairs(prober: Prober, heads: int, question: Question, left: int, errors: float = SIDE_ERRORS) -> int:
+    """Pairs in the coming launch, of which `left` remain, at one N whose sign is to be confirmed."""
     noise = pooled_noise(prober.successive_differences())
     level = max(abs(winsorised_mean(prober.at(heads), noise)), question.goal / 2, 1e-9)
     wanted = (errors * WINSORISED_COST * noise / level) ** 2
-    return min(most, max(1, math.ceil(wanted / question.launches)))
+    done = sum(part.size for part in prober.by_launch(heads, 1))
+    return min(MOST_SIDE_PAIRS, max(2, math.ceil((wanted - done) / left)))
 
 
 @dataclass(frozen=True)

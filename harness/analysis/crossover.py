@@ -68,7 +68,7 @@ def locate(
     inside = sorted({_whole("a step", step) for step in steps})
     outside = [step for step in inside if not low <= step < high]
     inside = [step for step in inside if low <= step < high]
-    question = Question(low, high, precision, confidence, launches, limit, bool(inside))
+    question = Question(low, high, precision, confidence, launches, limit, budget is None, bool(inside))
     search = Search(question, inside, measure, seed, prior, on_progress)
     if outside:
         search.notes.append(f"{len(outside)} declared steps lie outside N = {low:,} to {high:,} and were ignored")

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 
-from harness.analysis.signs import median, winsorised_mean
+from harness.analysis.signs import median
 
 if TYPE_CHECKING:
     from harness.analysis.probing import Floats, Integers, Sightings
@@ -164,8 +164,10 @@ def _robust_residuals(
     columns = np.concatenate((dummies, design), axis=1)
     means = np.array([0.0] * launches + list(prior_means))
     scale = max(noise, 1e-9)
-    weights = np.ones(y.size)
-    residual = y
+    # start from each launch's own median along the guessed slope: least squares would start from the outliers
+    along = y - prior_means[0] * design[:, 0]
+    residual = along - np.array([median(along[launch == one]) for one in range(launches)])[launch]
+    weights = 1.345 / np.maximum(np.abs(residual) / scale, 1.345)
     for turn in range(MONOTONE_ROUNDS + REDESCENDING_ROUNDS):
         ridge = np.array([1e-9] * launches + [(scale / spread) ** 2 for spread in prior_spreads])
         weighted = columns * weights[:, None]
@@ -256,9 +258,14 @@ def launch_interval(launches: list[Floats], noise: float, confidence: float) -> 
 
     The wider of Hartung and Knapp's interval over launches and the one that pairs alone would give.
     """
-    scale = max(noise, 1e-9)
+    together = np.concatenate(launches)
+    middle = median(together)
+    scale = max(noise, 1.4826 * median(np.abs(together - middle)), 1e-9)  # the launches' own differences included
     counts = np.array([part.size for part in launches], dtype=np.float64)
-    levels = np.array([winsorised_mean(part, scale) for part in launches])
+    ends = np.cumsum(counts).astype(np.int64)[:-1]
+    pulled = np.minimum(np.maximum(together, middle - 2.5 * scale), middle + 2.5 * scale)
+    levels = np.array([part.mean() for part in np.split(pulled, ends)])
+    scale = max(noise, 1e-9)
     variances = 1.3 * scale**2 / counts
     between = _between_variance(levels, variances)
     weights = 1 / (between + variances)

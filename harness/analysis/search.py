@@ -38,6 +38,7 @@ DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown
 MOST_FOUND_STEPS = 3
 LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
 SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
+POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
 PRIOR_FAR = 0.5  # a probe that the prior saw at such a log-ratio, far from its crossings, is skipped
 
 
@@ -206,12 +207,13 @@ class Search:
                     rounds[n] = max(rounds.get(n, 0), count)
             elif isinstance(target, Jump):
                 for n in (target.left, target.right):
-                    rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, 40))
+                    rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left))
         self.aims = alive
         for n in self.weak:
             if n in self.signs:
-                most, errors = (3, 3.0) if alive and self.signs[n] else (40, SIDE_ERRORS)
-                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, most if self.signs[n] else 12, errors))
+                pooled = alive or len(self.weak) > 2  # noqa: PLR2004  then no single weak sign carries the answer
+                errors = POOLED_ERRORS if pooled and self.signs[n] else SIDE_ERRORS
+                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left, errors))
         return rounds
 
     def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:
@@ -219,7 +221,7 @@ class Search:
         total = sum(rounds.values())
         if total <= allowed:
             return rounds
-        self.bound = True
+        self.bound = not self.question.capped
         names = sorted(rounds)
         wanted = np.array([rounds[n] for n in names]) * allowed / total
         whole = np.floor(wanted)
