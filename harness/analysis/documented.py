@@ -53,15 +53,16 @@ def compare(
     compared = []
     for figure in suite.documented.figures:
         race = suite.race(figure.race)
-        measured = None
-        if figure.heads is not None:
-            measured = slowdown(cells, race.baseline, race.challenger, figure.heads, figure.batch_size, confidence)
+        measured, heads = None, _heads(figure, suite.documented.figures)
+        if heads is not None:
+            measured = slowdown(cells, race.baseline, race.challenger, heads, figure.batch_size, confidence)
         elsewhere = _elsewhere(figure, suite)
         if figure.slowdown is not None:
             compared.append(_slowdown(figure, figure.slowdown, measured, elsewhere))
         if figure.crossover is not None:
             location = answers.get((figure.race, figure.batch_size))
-            compared.append(_crossover(figure, figure.crossover, location, measured, elsewhere))
+            predicted = extrapolate(heads, measured) if heads is not None else None
+            compared.append(_crossover(figure, figure.crossover, location, heads, predicted, elsewhere))
     return tuple(compared)
 
 
@@ -79,6 +80,12 @@ def extrapolate(heads: int, measured: Interval | None) -> Interval | None:
     None where the challenger does not trail at that N.
     """
     return measured.scaled(float(heads)) if measured is not None and measured.value > 1.0 else None
+
+
+def _heads(figure: Figure, figures: Sequence[Figure]) -> int | None:
+    """The N of a figure, or that of its neighbour about the same race and batch size."""
+    same = [each for each in figures if (each.race, each.batch_size) == (figure.race, figure.batch_size)]
+    return figure.heads or next((each.heads for each in same if each.heads), None)
 
 
 def _elsewhere(figure: Figure, suite: Suite) -> str:
@@ -106,12 +113,17 @@ def _slowdown(figure: Figure, value: float, measured: Interval | None, elsewhere
             agrees = measured.low <= value + half and measured.high >= value - half
             verdict, why = ("reproduced" if agrees else "not reproduced"), seen
     return Compared(
-        figure=figure, quantity="slowdown", documented=ratio(value), measured=measured, verdict=verdict, why=why
+        figure=figure, quantity="slowdown", documented=f"{value:g}x", measured=measured, verdict=verdict, why=why
     )
 
 
 def _crossover(
-    figure: Figure, value: int, location: Location | None, at_figure: Interval | None, elsewhere: str
+    figure: Figure,
+    value: int,
+    location: Location | None,
+    heads: int | None,
+    predicted: Interval | None,
+    elsewhere: str,
 ) -> Compared:
     """The verdict on a crossover, with the documented way of predicting it from our own point beside it."""
     crossing = first_lead(location) if location is not None else None
@@ -121,11 +133,9 @@ def _crossover(
     verdict, why = _judge(value, figure.crossover_is, location, crossing)
     if elsewhere and location is not None:
         verdict, why = "not comparable here", f"{elsewhere}: {why}"
-    predicted = extrapolate(figure.heads, at_figure) if figure.heads else None
-    if predicted is not None and figure.heads is not None:
+    if predicted is not None:
         why += (
-            f"; a linear extrapolation from our own point at N = {figure.heads:,} would say "
-            f"{interval_text(predicted, count)}"
+            f"; a linear extrapolation from our own point at N = {heads:,} would say {interval_text(predicted, count)}"
         )
     return Compared(
         figure=figure,

@@ -46,9 +46,10 @@ def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = N
     by_launch = seconds_by_launch(measured)
     if not by_launch:
         return ()
+    tabled = any(each.purpose == "table" for each in measured)  # what only a search has visited needs no precision
     found = [
-        _few_launches(by_launch),
-        _wide(by_launch),
+        _few_launches(by_launch) if tabled else None,
+        _wide(by_launch) if tabled else None,
         _drift(by_launch),
         _two_modes(by_launch),
         _coarse(measured),

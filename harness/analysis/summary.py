@@ -177,7 +177,7 @@ def _legs(
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             constrained=_constrained(race, answer, evidence.fidelities),
-            predicted=_predicted(cells, leg, confidence),
+            predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
         )
 
 
@@ -203,14 +203,11 @@ def _constrained(race: Race | None, answer: Located | None, fidelities: Sequence
     return found if found.sentence else None
 
 
-def _predicted(cells: Mapping[CellKey, Sequence[Measurement]], leg: Leg, confidence: float) -> Interval | None:
-    """The documented way of predicting, from the smallest N at which both were measured."""
-    both = [
-        heads
-        for name, heads, batch in cells
-        if name == leg.baseline and batch == leg.batch_size and (leg.challenger, heads, batch) in cells
-    ]
-    for heads in sorted(both):
+def _predicted(
+    cells: Mapping[CellKey, Sequence[Measurement]], leg: Leg, grid: Sequence[int], confidence: float
+) -> Interval | None:
+    """The documented way of predicting, from the smallest N of the table at which both were measured."""
+    for heads in grid:
         found = slowdown(cells, leg.baseline, leg.challenger, heads, leg.batch_size, confidence)
         if found is not None:
             return extrapolate(heads, found)

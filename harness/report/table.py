@@ -99,10 +99,10 @@ def crossovers(summary: Summary) -> Table:
     return Table(
         name="crossovers",
         title="Crossovers",
-        columns=("race", "batch", "status", "N*", "interval", "leads after it", "documented", "from one point*"),
+        columns=("race", "batch", "status", "N*", "interval", "leads after it", "documented", "extrapolated"),
         rows=tuple(rows),
         numeric=(1, 3, 6, 7),
-        note=f"{note} * a linear extrapolation from the smallest N measured; a prediction, not a measurement.".strip(),
+        note=f"{note} Extrapolated: linearly from the smallest N of the table; no measurement.".strip(),
     )
 
 
@@ -178,24 +178,25 @@ def waterfall(summary: Summary) -> Table:
 def fidelity(summary: Summary) -> Table:
     """Students against their teacher on held-out queries."""
     known = [(score, label) for score, label in _SCORES if any(score in row.scores for row in summary.fidelity)]
+    failed = ("failure",) if any(row.failure for row in summary.fidelity) else ()
     rows = [
         (
             Entry(f"{row.heads:,}", row.heads),
             Entry(f"{row.temperature:g}", row.temperature),
-            text(row.contender + ("" if row.trained else " (untrained)")),
+            Entry("" if row.effective_heads is None else f"{row.effective_heads:.1f}", row.effective_heads),
+            text(row.contender),
             Entry("" if row.parameters is None else f"{row.parameters:,}", row.parameters),
             *(_score(row, score) for score, _ in known),
-            Entry("" if row.effective_heads is None else f"{row.effective_heads:.1f}", row.effective_heads),
-            text(row.failure),
+            *(text(row.failure) for _ in failed),
         )
         for row in summary.fidelity
     ]
     return Table(
         name="fidelity",
         title="Fidelity on held-out queries",
-        columns=("N", "T", "contender", "parameters", *(label for _, label in known), "effective heads", "failure"),
+        columns=("N", "T", "effective heads", "contender", "parameters", *(label for _, label in known), *failed),
         rows=tuple(rows),
-        numeric=(0, 1, *range(3, 5 + len(known))),
+        numeric=(0, 1, 2, *range(4, 5 + len(known))),
         note=_threshold_note(summary.fidelity),
     )
 
@@ -233,8 +234,8 @@ def details(summary: Summary) -> Table:
         name="cells",
         title="All cells",
         columns=(
-            "contender", "N", "batch", "median ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call", "load", "build",
-            "peak memory", "model", "launches", "doubts",
+            "contender", "N", "batch", "median ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call", "load",
+            "build", "peak memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),
         numeric=tuple(range(1, 14)),

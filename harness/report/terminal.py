@@ -59,7 +59,7 @@ def _grid(found: Table, console: Console) -> None:
     if not found.rows:
         return
     for columns in _fitting(found, console.width):
-        grid = Grid(title=escape(found.title), title_justify="left", header_style="bold", pad_edge=False)
+        grid = Grid(title=escape(found.title), title_justify="left", header_style="bold")
         for column in columns:
             grid.add_column(
                 escape(found.columns[column]), justify="right" if column in found.numeric else "left", overflow="fold"

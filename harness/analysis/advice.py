@@ -1,0 +1,290 @@
+"""Which contender to use, for somebody's own number of heads and batch size, from recorded measurements alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.statistics import Interval
+from harness.errors import UserError
+from harness.units import count, seconds, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.analysis.cells import CellSummary
+    from harness.analysis.summary import Summary
+
+_SCORE_OF = {"cosine": "mean_cosine"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One contender at the N and batch size that were asked for."""
+
+    contender: str
+    call: Interval  # seconds per call
+    measured: bool  # at this very N and B; else between two measured N
+    memory_bytes: int | None
+    model_bytes: int | None
+    training_seconds: float | None
+    scores: Mapping[str, float]
+    refused: str = ""  # why it cannot be used; empty where it can
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to use, and how sure that is."""
+
+    heads: int
+    batch_size: int
+    best: Option | None
+    runner_up: Option | None
+    options: tuple[Option, ...]  # usable ones by latency, then refused ones
+    sentences: tuple[str, ...]
+    outside: str = ""  # how far the question lies outside of what was measured
+    documented: tuple[str, ...] = field(default=())  # the rules of thumb that this replaces
+
+
+def advise(
+    summary: Summary,
+    heads: int,
+    batch: int,
+    *,
+    queries_per_day: float | None = None,
+    require: Mapping[str, float] | None = None,
+    memory_bytes: int | None = None,
+) -> Advice:
+    """Chooses among the contenders of a run.
+
+    Args:
+        summary: the run.
+        heads: N.
+        batch: B.
+        queries_per_day: how often it is asked, for the cost of training.
+        require: fidelity scores that must be reached, by name (`top1_agreement`, `cosine`, `recall_at_10`, `skill`).
+        memory_bytes: the largest peak memory that is acceptable.
+
+    Raises:
+        UserError: where the run has no measurement at this batch size, or N and B are not positive.
+    """
+    if heads < 1 or batch < 1:
+        raise UserError(f"N = {heads} and batch {batch} are not both positive")
+    measured = [each for each in summary.cells if each.call is not None]
+    batches = sorted({each.batch_size for each in measured})
+    if batch not in batches:
+        known = ", ".join(str(each) for each in batches) or "none"
+        raise UserError(
+            f"the run has no measurements at batch {batch}; it has {known}",
+            next_step="choose one of them, or run the suite with `--set batch_sizes=[…]`",
+        )
+    here = [each for each in measured if each.batch_size == batch]
+    reach = min(each.heads for each in here), max(each.heads for each in here)
+    options = []
+    for name in summary.suite.contenders:
+        own = [each for each in here if each.contender == name]
+        option = _option(summary, name, own, heads, require or {}, memory_bytes, reach)
+        if option is not None:
+            options.append(option)
+    ordered = sorted(options, key=lambda each: (bool(each.refused), each.call.value))
+    usable = [each for each in ordered if not each.refused]
+    best, second = [*usable, None, None][:2]
+    outside = _outside(here, heads)
+    return Advice(
+        heads=heads,
+        batch_size=batch,
+        best=best,
+        runner_up=second,
+        options=tuple(ordered),
+        sentences=tuple(_sentences(summary, heads, batch, best, second, ordered, outside, queries_per_day)),
+        outside=outside,
+        documented=tuple(_rules(summary)),
+    )
+
+
+def _option(
+    summary: Summary,
+    name: str,
+    cells: Sequence[CellSummary],
+    heads: int,
+    require: Mapping[str, float],
+    memory: int | None,
+    reach: tuple[int, int],
+) -> Option | None:
+    """A contender at this N: measured there, or between its neighbours in N; None where it was not measured at all."""
+    found = _latency(cells, heads)
+    if found is None:
+        return None
+    call, exact, nearest = found
+    scores, training = _fidelity(summary, name, heads)
+    return Option(
+        contender=name,
+        call=call,
+        measured=exact,
+        memory_bytes=nearest.peak_rss_bytes,
+        model_bytes=nearest.model_bytes,
+        training_seconds=training,
+        scores=scores,
+        refused="; ".join(
+            [*_out_of_range(cells, heads, reach), *_refusals(summary, name, scores, require, nearest, memory)]
+        ),
+    )
+
+
+def _out_of_range(cells: Sequence[CellSummary], heads: int, reach: tuple[int, int]) -> Iterator[str]:
+    """A contender that ends before others do has no latency here; where all end, the caller says so once."""
+    low, high = min(each.heads for each in cells), max(each.heads for each in cells)
+    if reach[0] <= heads < low or high < heads <= reach[1]:
+        yield f"it was measured from N = {low:,} to {high:,} only"
+
+
+def _latency(cells: Sequence[CellSummary], heads: int) -> tuple[Interval, bool, CellSummary] | None:
+    """At this N, or on the line between its neighbours, both axes logarithmic; beyond the ends the nearest end."""
+    ordered = sorted((each for each in cells if each.call is not None), key=lambda each: each.heads)
+    if not ordered:
+        return None
+    exact = next((each for each in ordered if each.heads == heads), None)
+    if exact is not None and exact.call is not None:
+        return exact.call, True, exact
+    places = np.log([each.heads for each in ordered])
+    x = math.log(heads)
+    nearest = min(ordered, key=lambda each: abs(math.log(each.heads) - x))
+
+    def at(values: Sequence[float]) -> float:
+        return float(np.exp(np.interp(x, places, np.log(values))))
+
+    calls = [each.call for each in ordered if each.call is not None]
+    known = [each if each.known else Interval(each.value, each.value, each.value) for each in calls]
+    middle = Interval(
+        at([each.value for each in known]), at([each.low for each in known]), at([each.high for each in known]),
+        min(each.launches for each in known), known[0].confidence,
+    )  # fmt: skip
+    return middle, False, nearest
+
+
+def _fidelity(summary: Summary, name: str, heads: int) -> tuple[Mapping[str, float], float | None]:
+    """Scores at the nearest N that was scored, and what training took there."""
+    rows = [row for row in summary.fidelity if row.contender == name and row.scores]
+    if not rows:
+        return {}, None
+    nearest = min(rows, key=lambda row: abs(math.log(row.heads / heads)))
+    return nearest.scores, nearest.training_seconds if nearest.trained else None
+
+
+def _refusals(
+    summary: Summary,
+    name: str,
+    scores: Mapping[str, float],
+    require: Mapping[str, float],
+    cell: CellSummary,
+    memory: int | None,
+) -> Iterator[str]:
+    if memory is not None and cell.peak_rss_bytes is not None and cell.peak_rss_bytes > memory:
+        yield f"it needs {size(cell.peak_rss_bytes)} of memory"
+    if not require or _is_teacher(summary, name):
+        return
+    for wanted, bound in require.items():
+        value = scores.get(_SCORE_OF.get(wanted, wanted))
+        if value is None:
+            yield f"its {wanted} was not measured"
+        elif value < bound:
+            yield f"its {wanted} is {value:.2f} < {bound:g}"
+
+
+def _is_teacher(summary: Summary, name: str) -> bool:
+    """The contender computes the projection itself, so that it is right by definition."""
+    own = summary.suite.contenders[name].projector.partition("-")[0]
+    teachers = {each.teacher.partition("-")[0] for each in summary.suite.contenders.values()}
+    return own in teachers
+
+
+def _outside(cells: Sequence[CellSummary], heads: int) -> str:
+    low, high = min(each.heads for each in cells), max(each.heads for each in cells)
+    if low <= heads <= high:
+        return ""
+    return f"N = {heads:,} lies outside of the measured range, {low:,} to {high:,}: the figures are those of its end"
+
+
+def _sentences(
+    summary: Summary,
+    heads: int,
+    batch: int,
+    best: Option | None,
+    second: Option | None,
+    options: Sequence[Option],
+    outside: str,
+    queries_per_day: float | None,
+) -> Iterator[str]:
+    place = f"N = {heads:,} and batch {batch}"
+    if best is None:
+        yield f"no contender of this run fits at {place}"
+    else:
+        how = "measured" if best.measured else "between measured N"
+        each_query = seconds(best.call.value / batch)
+        yield f"at {place} use {best.contender}: {_times(best.call)} per call, {each_query} per query ({how})"
+        if second is not None:
+            more = second.call.value / best.call.value
+            yield f"the runner-up, {second.contender}, takes {_times(second.call)} per call, {more:.2f} times as long"
+            yield _surety(best, second)
+        memory = [
+            f"{each.contender} {size(each.memory_bytes)}" for each in (best, second) if each and each.memory_bytes
+        ]
+        if memory:
+            yield f"peak memory of the whole process: {', '.join(memory)}"
+        yield from _payback(best, options, batch, queries_per_day)
+    yield from (f"{each.contender} is left out: {each.refused}" for each in options if each.refused)
+    if outside:
+        yield outside
+    if summary.self_check.passed is False:
+        yield f"{summary.self_check.sentence}"
+    if summary.quick:
+        yield "this was a quick run: measure without --quick before you decide"
+
+
+def _surety(best: Option, second: Option) -> str:
+    one, other = best.call, second.call
+    if not (one.known and other.known and best.measured and second.measured):
+        return "how sure that is cannot be said: at this N they were not both measured in several launches"
+    if one.high < other.low:
+        return f"that is sure: their {one.confidence:.0%} intervals do not overlap"
+    return f"that is not sure: their {one.confidence:.0%} intervals overlap, either will do"
+
+
+def _payback(best: Option, options: Sequence[Option], batch: int, queries_per_day: float | None) -> Iterator[str]:
+    """After how many queries training has paid for itself, against the fastest contender that needs none."""
+    if not best.training_seconds:
+        return
+    rival = next((each for each in options if not each.refused and not each.training_seconds), None)
+    if rival is None:
+        return
+    saved = (rival.call.value - best.call.value) / batch
+    if saved <= 0:
+        return
+    queries = best.training_seconds / saved
+    days = f", in {queries / queries_per_day:,.1f} days" if queries_per_day else ""
+    yield (
+        f"training took {seconds(best.training_seconds)} and has paid for itself against {rival.contender} after "
+        f"{count(queries)} queries{days}"
+    )
+
+
+def _rules(summary: Summary) -> Iterator[str]:
+    """The documented rules of thumb, as the claim being replaced."""
+    if summary.suite.documented is None:
+        return
+    for figure in summary.suite.documented.figures:
+        if figure.crossover is not None:
+            word = "more than" if figure.crossover_is == "above" else "about"
+            yield (
+                f"documented rule of thumb, replaced by these measurements: the student from {word} "
+                f"{figure.crossover:,} heads on at batch {figure.batch_size}"
+            )
+
+
+def _times(found: Interval) -> str:
+    if not found.known:
+        return seconds(found.value)
+    return f"{seconds(found.value)} ({found.confidence:.0%}: {seconds(found.low)} to {seconds(found.high)})"

@@ -1,0 +1,191 @@
+"""A run as pytest-benchmark writes its own: for `pytest-benchmark compare` and whatever else reads that format.
+
+Each benchmark carries the complete `stats`, since one without them makes readers drop the whole file in silence; the file
+carries `machine_info` and `commit_info`, without which a comparison is an internal error of pytest-benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.visits import by_cell, counting, seconds_by_launch
+from harness.errors import RecordsError
+from harness.records.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.records.evidence import Evidence
+    from harness.records.measurement import Measurement
+
+FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
+
+
+def export(evidence: Evidence, storage: Path, *, data: bool = True) -> Path:
+    """Writes a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
+
+    Args:
+        evidence: the run.
+        storage: usually `.benchmarks`.
+        data: keep the raw samples, as `--benchmark-save-data` does.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        RecordsError: where the run has no measured cell.
+    """
+    document = convert(evidence, data=data)
+    if not document["benchmarks"]:
+        raise RecordsError("the run has no measured cell to export", where=str(evidence.folder))
+    folder = storage / _platform(evidence.run.machine)
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(each.name[:4]) for each in folder.glob("[0-9][0-9][0-9][0-9]_*.json")]
+    path = folder / f"{max(numbers, default=0) + 1:04}_{evidence.folder.name}.json"
+    write_atomically(path, json.dumps(document, indent=4) + "\n")
+    return path
+
+
+def convert(evidence: Evidence, *, data: bool = True) -> dict[str, Any]:
+    """A run as the object that pytest-benchmark would have written."""
+    run = evidence.run
+    return {
+        "machine_info": _machine(run.machine, run.versions),
+        "commit_info": _commit(run.commit, run.started),
+        "benchmarks": [_benchmark(key, records, evidence, data=data) for key, records in _cells(evidence)],
+        "datetime": run.started,
+        "version": FORMAT_VERSION,
+    }
+
+
+def samples(records: Sequence[Measurement]) -> list[float]:
+    """The seconds per call of a cell's table, launch after launch."""
+    tabled = counting([each for each in records if each.purpose == "table"])
+    return [second for _, seconds in sorted(seconds_by_launch(tabled).items()) for second in seconds]
+
+
+def identity(suite_path: str, contender: str, heads: int, batch_size: int) -> dict[str, Any]:
+    """How a cell is called as a benchmark; the same from a run's folder and under pytest, so that they compare."""
+    name = f"{contender}[N={heads}-B={batch_size}]"
+    return {
+        "group": f"N={heads} B={batch_size}",
+        "name": name,
+        "fullname": f"{suite_path}::{name}",
+        "params": {"contender": contender, "heads": heads, "batch_size": batch_size},
+        "param": f"{contender}-{heads}-{batch_size}",
+    }
+
+
+def stats(seconds: Sequence[float]) -> dict[str, Any]:
+    """Every field of pytest-benchmark's `stats`, by its definitions (quartiles by its methods 2 and 3)."""
+    ordered = sorted(seconds)
+    mean = statistics.mean(ordered)
+    stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
+    first, third = _quartiles(ordered)
+    reach = 1.5 * (third - first)
+    beyond = sum(not mean - stddev <= each <= mean + stddev for each in ordered)
+    outside = sum(not first - reach <= each <= third + reach for each in ordered)
+    total = sum(seconds)
+    return {
+        "min": ordered[0],
+        "max": ordered[-1],
+        "mean": mean,
+        "stddev": stddev,
+        "rounds": len(ordered),
+        "median": statistics.median(ordered),
+        "iqr": third - first,
+        "q1": first,
+        "q3": third,
+        "iqr_outliers": outside,
+        "stddev_outliers": beyond,
+        "outliers": f"{beyond};{outside}",
+        "ld15iqr": ordered[bisect_left(ordered, first - reach)],
+        "hd15iqr": ordered[bisect_right(ordered, third + reach) - 1],
+        "ops": len(ordered) / total if total else 0,
+        "total": total,
+        "iterations": 1,
+    }
+
+
+def _cells(evidence: Evidence) -> Iterator[tuple[tuple[str, int, int], list[Measurement]]]:
+    """Cells that have samples; a benchmark without any must not be written."""
+    for key, records in by_cell(evidence.measurements).items():
+        if samples(records):
+            yield key, records
+
+
+def _benchmark(
+    key: tuple[str, int, int], records: Sequence[Measurement], evidence: Evidence, *, data: bool
+) -> dict[str, Any]:
+    seconds = samples(records)
+    first = next(each.sampled for each in records if each.sampled is not None)
+    return {
+        **identity(evidence.run.suite_path, *key),
+        "extra_info": {
+            "suite": evidence.run.suite.get("name"),
+            "launches": len({each.launch for each in records if each.purpose == "table" and each.launch > 0}),
+            "inner_loops": first.inner_loops,
+        },
+        "options": {
+            "disable_gc": False, "timer": "perf_counter", "min_rounds": 1, "max_time": 1.0, "min_time": 0.000005,
+            "warmup": True,
+        },
+        "stats": stats(seconds) | ({"data": seconds} if data else {}),
+    }  # fmt: skip
+
+
+def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
+    """First and third quartile: the medians of the halves, or for odd counts method 3 of Wikipedia's article."""
+    count = len(ordered)
+    if count == 1:
+        return ordered[0], ordered[0]
+    if count % 2 == 0:
+        return statistics.median(ordered[: count // 2]), statistics.median(ordered[count // 2 :])
+    quarter, rest = divmod(count, 4)
+    if rest == 1:
+        return (
+            0.25 * ordered[quarter - 1] + 0.75 * ordered[quarter],
+            0.75 * ordered[3 * quarter] + 0.25 * ordered[3 * quarter + 1],
+        )
+    return (
+        0.75 * ordered[quarter] + 0.25 * ordered[quarter + 1],
+        0.25 * ordered[3 * quarter + 1] + 0.75 * ordered[3 * quarter + 2],
+    )
+
+
+def _machine(machine: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, Any]:
+    system, _, release = str(machine.get("system", "")).partition(" ")
+    python = str(machine.get("python", ""))
+    return {
+        "node": str(machine.get("node", "")),
+        "processor": str(machine.get("processor", "")),
+        "machine": str(machine.get("architecture", "")),
+        "python_compiler": "",
+        "python_implementation": str(machine.get("python_implementation", "CPython")),
+        "python_implementation_version": python,
+        "python_version": python,
+        "python_build": ["", ""],
+        "release": release,
+        "system": system,
+        "cpu": {"brand_raw": machine.get("processor"), "count": machine.get("logical_cores")},
+        "versions": dict(versions),
+    }
+
+
+def _commit(commit: str | None, started: str) -> dict[str, Any]:
+    clean, _, dirty = (commit or "unknown").partition("-")
+    return {
+        "id": clean, "time": started, "author_time": started, "dirty": bool(dirty), "project": "crossover-harness",
+        "branch": "unknown",
+    }  # fmt: skip
+
+
+def _platform(machine: Mapping[str, Any]) -> str:
+    """The folder name that pytest-benchmark gives to a machine."""
+    system = str(machine.get("system", "Linux")).split(" ", maxsplit=1)[0]
+    python = ".".join(str(machine.get("python", "3")).split(".")[:2])
+    return f"{system}-{machine.get('python_implementation', 'CPython')}-{python}-64bit"

@@ -1,0 +1,137 @@
+"""Everything derived again from raw seconds, and compared with what the run's stored report says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis import located as stored
+from harness.analysis.located import Located
+from harness.analysis.replay import DivergedError, replay
+from harness.analysis.summary import Summary, summarise
+from harness.errors import RecordsError
+from harness.records.evidence import Evidence, read
+from harness.report import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.analysis.location import Location
+
+STORED = "report.json"
+_VERDICTS = ("leader", "verdict", "sentence", "status", "outcome", "passed", "counts_from", "thresholds")
+_SAME = 1e-9  # relative; other versions of NumPy may round the last digits otherwise
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that the raw seconds do not say as the report says it."""
+
+    path: str
+    stored: Any
+    derived: Any
+
+    @property
+    def verdict(self) -> bool:
+        """It is a verdict, not only a number."""
+        return any(part in self.path.rsplit(".", 1)[-1] for part in _VERDICTS)
+
+    def __str__(self) -> str:
+        return f"{self.path}: the report says {_shown(self.stored)}, the raw seconds say {_shown(self.derived)}"
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What verification found."""
+
+    agrees: bool
+    moved: tuple[Moved, ...]  # verdicts first
+    checked: int  # statistics and verdicts compared
+    sentences: tuple[str, ...]  # what to print, the conclusion first
+
+
+def verify(folder: Path) -> VerifyResult:
+    """Derives every statistic, crossover and verdict of a run again.
+
+    Raises:
+        RecordsError: where the folder cannot be read, or has no stored report to compare with.
+    """
+    path = folder / STORED
+    evidence = read(folder)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordsError(
+            f"there is no {STORED} to compare with",
+            where=str(folder),
+            next_step=f"write it with `harness report {folder}`",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RecordsError(f"it cannot be read: {error}", where=str(path)) from error
+    answers = stored.load(evidence.located)
+    repeated, moved = _repeat(evidence, answers)
+    summary = summarise(evidence, repeated)
+    before, after = plain.flatten(said), plain.flatten(json.loads(plain.to_json(summary)))
+    moved += list(_differences(before, after))
+    moved.sort(key=lambda each: (not each.verdict, each.path))
+    checked = len(before.keys() | after.keys())
+    return VerifyResult(not moved, tuple(moved), checked, tuple(_sentences(moved, checked, summary, len(answers))))
+
+
+def _repeat(evidence: Evidence, answers: Sequence[Located]) -> tuple[list[Located], list[Moved]]:
+    """Every search made again from its recorded pairs."""
+    found, moved = [], []
+    for each in answers:
+        place = f"crossovers.json[{each.leg.race} B={each.leg.batch_size}]"
+        try:
+            location = replay(evidence, each.leg, each.asked)
+        except DivergedError as error:
+            moved.append(Moved(f"{place}.sentence", _said(each.location), f"another search: {error}"))
+            location = each.location
+        if location != each.location and _said(location) != _said(each.location):
+            moved.append(Moved(f"{place}.sentence", _said(each.location), _said(location)))
+        found.append(Located(leg=each.leg, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked))
+    return found, moved
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Moved]:
+    for path in dict.fromkeys([*before, *after]):
+        one, other = before.get(path, "nothing"), after.get(path, "nothing")
+        if not _equal(one, other):
+            yield Moved(path, one, other)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= _SAME * max(abs(one), abs(other))
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_equal(*each) for each in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _said(location: Location) -> str:
+    """An answer in short, for the comparison."""
+    places = ", ".join(f"{each.heads:,} ({each.low:,} to {each.high:,})" for each in location.crossings)
+    return f"{location.status}{f' at {places}' if places else ''}"
+
+
+def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches: int) -> Iterator[str]:
+    if not moved:
+        yield (
+            f"agrees: {checked:,} figures and verdicts, {searches} searches among them, follow from "
+            f"the raw seconds of {len(summary.cells):,} cells"
+        )
+        return
+    verdicts = [each for each in moved if each.verdict]
+    yield (
+        f"disagrees: {len(verdicts):,} verdicts and {len(moved) - len(verdicts):,} other figures do not follow "
+        "from the raw seconds"
+    )
+    yield from (f"verdict moved: {each}" for each in verdicts)
+    yield from (f"figure moved: {each}" for each in moved if not each.verdict)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
