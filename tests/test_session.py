@@ -1,0 +1,155 @@
+"""A run from suite to records: what is measured, what is remembered, what is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.analysis.replay import replay
+from harness.errors import RecordsError
+from harness.records.store import read
+
+PLUGIN = Path(__file__).parent / "fixtures" / "plugins" / "faulty.py"
+
+
+def written(folder: Path, **more) -> Path:
+    """A suite that races a contender against another of linear cost, on heads of width 8."""
+    contender = {"projector": "product", "runtime": "faulty"}
+    suite = {
+        "name": "small",
+        "plugins": [str(PLUGIN)],
+        "source": {"use": "small"},
+        "heads": {"from": 2, "to": 64, "points": 3},
+        "batch_sizes": [2, 4],
+        "contenders": {"one": contender, "two": contender},
+        "races": [{"name": "twins", "baseline": "one", "challenger": "two"}],
+        "measurement": {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5},
+        "search": {"budget_samples": 60},
+        **more,
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(suite))
+    return path
+
+
+def harness(*arguments, **more):
+    command = [sys.executable, "-m", "harness", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("session")
+    done = harness("run", written(folder), "--output", folder / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done
+
+
+def test_a_run_leaves_its_records_and_its_report(finished):
+    folder, done = finished
+    names = {each.name for each in (folder / "out").iterdir()}
+    assert {"run.json", "measurements.jsonl", "crossovers.json", "report.md"} <= names
+    evidence = read(folder / "out")
+    assert evidence.run.status == "complete"
+    assert evidence.run.source["kind"] == "synthetic"
+    assert evidence.run.offers["runtime faulty"]["sha256"]
+    assert "twins" in done.stdout
+
+
+def test_every_cell_of_the_sweep_is_measured_in_every_launch(finished):
+    evidence = read(finished[0] / "out")
+    seen = sorted(
+        (each.contender, each.heads, each.batch_size, each.launch)
+        for each in evidence.measurements
+        if each.purpose == "table"
+    )
+    wanted = [(c, n, b, k) for c in ("one", "two") for n in (2, 11, 64) for b in (2, 4) for k in (1, 2)]
+    assert seen == sorted(wanted)
+
+
+def test_rivals_of_a_visit_have_the_same_rounds_and_alternate(finished):
+    visits = {}
+    for each in read(finished[0] / "out").measurements:
+        visits.setdefault(each.visit, []).append(each)
+    pairs = [each for each in visits.values() if each[0].purpose == "search"]
+    assert pairs
+    for one, two in pairs:
+        assert one.sampled.rounds == two.sampled.rounds
+        assert all({a, b} == {0, 1} for a, b in zip(one.sampled.positions, two.sampled.positions, strict=True))
+        times = sorted(one.sampled.started + two.sampled.started)
+        assert times[:2] == sorted((one.sampled.started[0], two.sampled.started[0]))
+
+
+def test_the_search_is_repeated_from_the_records_to_the_same_answer(finished):
+    evidence = read(finished[0] / "out")
+    from harness.analysis.located import load
+
+    for each in load(evidence.located):
+        assert replay(evidence, each.leg, each.asked) == each.location
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_ended(finished, tmp_path):
+    folder, _ = finished
+    lines = (folder / "out" / "measurements.jsonl").read_bytes().splitlines(keepends=True)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "run.json").write_bytes((folder / "out" / "run.json").read_bytes())
+    kept = random.Random(3).randrange(len(lines) // 4, len(lines) // 2)
+    (out / "measurements.jsonl").write_bytes(b"".join(lines[:kept]) + lines[kept][:40])
+    done = harness("run", folder / "small.yaml", "--resume", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = (out / "measurements.jsonl").read_bytes().splitlines(keepends=True)
+    assert after[:kept] == lines[:kept]
+    records = read(out).measurements
+    table = [(each.cell, each.launch) for each in records if each.purpose == "table"]
+    assert len(set(table)) == len(table) == 24
+    assert read(out).run.status == "complete"
+
+
+def test_resuming_another_suite_is_refused_with_the_difference(finished, tmp_path):
+    folder, _ = finished
+    done = harness("run", written(tmp_path, seed=7), "--resume", folder / "out")
+    assert done.returncode == RecordsError.exit_code
+    assert "the suite is another one" in done.stderr
+    assert "--force" in done.stderr
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(finished):
+    folder, _ = finished
+    before = (folder / "out" / "measurements.jsonl").read_bytes()
+    done = harness("run", folder / "small.yaml", "--output", folder / "out")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert (folder / "out" / "measurements.jsonl").read_bytes() == before
+
+
+def test_two_functions_are_raced_without_a_suite(tmp_path):
+    (tmp_path / "two.py").write_text(
+        "import time\n"
+        "def wait(seconds):\n"
+        "    ends = time.perf_counter() + seconds\n"
+        "    while time.perf_counter() < ends: pass\n"
+        "def linear(n, batch): wait(1e-6 * n * batch)\n"
+        "def constant(n, batch): wait(2e-4 * batch)\n"
+    )
+    arguments = ("two:linear", "two:constant", "--range", "16:4k", "--launches", "3", "--precision", "0.2")
+    done = harness("locate", *arguments, "--output", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stored = json.loads((tmp_path / "out" / "crossovers.json").read_text())
+    location = stored["located"][0]["location"]
+    assert location["status"] == "crossing", done.stdout
+    assert 100 <= location["crossings"][0]["heads"] <= 400
+    assert "constant is faster" in done.stdout
+
+
+def test_a_function_that_is_not_there_is_told(tmp_path):
+    done = harness("locate", "os:nothing", "os:getpid", "--output", "out", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "'os:nothing' cannot be imported" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
