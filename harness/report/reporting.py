@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from harness.analysis import located
+from harness.analysis.dispatch import Table, tables
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
 from harness.report import markdown, terminal
@@ -13,12 +17,31 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+DISPATCH = "dispatch.json"
+
 
 def write(folder: Path) -> Summary:
-    """Summarises the records of a folder and writes report.md beside them."""
-    summary = summarise(read(folder))
+    """Summarises the records of a folder, and writes report.md and dispatch.json beside them."""
+    evidence = read(folder)
+    summary = summarise(evidence)
     write_atomically(folder / "report.md", markdown.render(summary))
+    found = tables(located.load(evidence.located), evidence.measurements)
+    if found:
+        write_atomically(folder / DISPATCH, dispatch(found))
     return summary
+
+
+def dispatch(found: tuple[Table, ...]) -> str:
+    """dispatch.json: for each race and batch size which contender to use from which N on, and the regret of that."""
+    rows = [
+        {
+            **asdict(table),
+            "mean_regret": table.mean_regret if table.checked else None,
+            "largest_regret": table.largest_regret if table.checked else None,
+        }
+        for table in found
+    ]
+    return json.dumps({"schema_version": 1, "races": rows}, indent=1) + "\n"
 
 
 def show(summary: Summary, console: Console, folder: Path) -> None:
