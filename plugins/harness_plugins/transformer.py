@@ -141,7 +141,9 @@ class TransformerOptions(harness.Options):
     num_layers: Annotated[int | None, Field(ge=1, description="L, in place of the sizing by N")] = None
     ff_dim: Annotated[int, Field(ge=1, description="width of the feed-forward layers")] = 512
     dropout: Annotated[float, Field(ge=0, lt=1, description="probability, while training")] = 0.1
-    deploy: Annotated[Literal["plain"], Field(description="what is shipped of the trained student")] = "plain"
+    deploy: Annotated[
+        Literal["plain", "folded"], Field(description="what is shipped: itself, or the same in half the weights")
+    ] = "plain"
 
 
 class TransformerProjector(harness.Projector):
@@ -180,6 +182,14 @@ class TransformerProjector(harness.Projector):
             output_dim=heads.output_width,
         ).eval()
 
+    def deploy(self, trained: torch.nn.Module) -> torch.nn.Module:  # type: ignore[override]
+        """The student, or the folded module that computes the same function."""
+        if self.options.deploy == "plain":
+            return trained
+        from harness_plugins.folding import fold
+
+        return fold(trained)
+
     def steps(self, low: int, high: int) -> Sequence[int]:
         """The largest N before each additional layer, in [low, high)."""
         if self.options.num_layers:
@@ -196,9 +206,12 @@ class TransformerProjector(harness.Projector):
         return self.architecture(heads)[1]
 
     def cost(self, heads: int, batch: int, width: int, output_width: int) -> harness.Cost:
-        """Its matrix products as written, and its weights read once; biases, norms and GELU are below a percent."""
+        """The matrix products of what is deployed, and its weights read once; biases, norms and GELU are below 1%."""
         layers = self.architecture(heads)[1]
-        weights = width * width + layers * (4 * width * width + 2 * width * self.options.ff_dim) + width * output_width
+        square, feed_forward = width * width, 2 * width * self.options.ff_dim
+        plain = square + layers * (4 * square + feed_forward)
+        encoder = plain if self.options.deploy == "plain" else layers * (square + feed_forward)
+        weights = encoder + width * output_width
         return harness.Cost(flops=2.0 * weights * batch, bytes=4.0 * (weights + batch * (width + output_width)))
 
 
