@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UserError,
     )
     from harness.hookspecs import hookimpl
+    from harness.notifications import Measured, RunFinished, RunStarted
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ _HOMES = {
         "UserError",
     ),
     "harness.hookspecs": ("hookimpl",),
+    "harness.notifications": ("Measured", "RunFinished", "RunStarted"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -66,6 +68,7 @@ __all__ = [
     "Heads",
     "LoadContext",
     "Location",
+    "Measured",
     "OfferError",
     "Options",
     "Pair",
@@ -73,6 +76,8 @@ __all__ = [
     "Projector",
     "Provenance",
     "ResourceError",
+    "RunFinished",
+    "RunStarted",
     "Runtime",
     "Source",
     "SourceContext",

@@ -31,6 +31,7 @@ BUILT_IN = (
     "harness_plugins.onnxruntime",
     "harness_plugins.sources",
     "harness_plugins.resampled",
+    "harness_plugins.mlflow",
 )
 KINDS: Mapping[Kind, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
 _HOOKS: Mapping[Kind, str] = {

@@ -45,6 +45,6 @@ class RunFinished(Notification):
     folder: str
     status: str = "complete"  # complete, interrupted, failed
     finished: str = ""  # UTC, ISO 8601
-    crossovers: tuple[Mapping[str, Any], ...] = ()  # as in crossovers.json
+    crossovers: tuple[Mapping[str, Any], ...] = ()  # race, batch_size, status, direction; heads, low, high if located
     figures: Mapping[str, float] = {}  # median seconds per call, by `contender.N.B`
     artifacts: tuple[str, ...] = ()  # absolute paths of the reports and records
