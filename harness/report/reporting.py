@@ -10,7 +10,8 @@ from harness.analysis import located
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
-from harness.report import markdown, terminal
+from harness.report import html, markdown, plain, plot, terminal
+from harness.report.verification import STORED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,17 +19,34 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DISPATCH = "dispatch.json"
+PAGE = "report.html"
 
 
 def write(folder: Path) -> Summary:
-    """Summarises the records of a folder, and writes report.md and dispatch.json beside them."""
+    """Summarises the records of a folder, and writes its reports and dispatch.json beside them."""
     evidence = read(folder)
     summary = summarise(evidence)
     write_atomically(folder / "report.md", markdown.render(summary))
+    write_atomically(folder / STORED, plain.to_json(summary))
+    write_atomically(folder / PAGE, html.render(summary))
     found = tables(located.load(evidence.located), evidence.measurements)
     if found:
         write_atomically(folder / DISPATCH, dispatch(found))
     return summary
+
+
+def rendered(folder: Path, form: str) -> str:
+    """The report of a folder as `html`, `markdown`, `json` or `csv`."""
+    summary = summarise(read(folder))
+    if form == "html":
+        return html.render(summary)
+    return {"markdown": markdown.render, "json": plain.to_json, "csv": plain.to_csv}[form](summary)
+
+
+def plots(folder: Path, output: Path) -> list[Path]:
+    """Every plot of a run as SVG and as PNG."""
+    summary = summarise(read(folder))
+    return [*plot.save(summary, output, "svg"), *plot.save(summary, output, "png")]
 
 
 def dispatch(found: tuple[Table, ...]) -> str:
@@ -47,4 +65,4 @@ def dispatch(found: tuple[Table, ...]) -> str:
 def show(summary: Summary, console: Console, folder: Path) -> None:
     """Prints the summary and where the rest of it is."""
     terminal.render(summary, console)
-    console.print(f"report: {folder / 'report.md'}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report: {folder / PAGE}", markup=False, highlight=False, soft_wrap=True)

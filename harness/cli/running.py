@@ -1,37 +1,23 @@
-"""The command line: it parses, calls and prints. Heavy rooms are imported by the command that needs them."""
+"""Commands that measure: run, check, distill, locate, doctor."""
 
 from __future__ import annotations
 
-import signal
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-import harness
-from harness.errors import HarnessError, UserError
+from harness.cli.terms import DONE, FAILED, INTERRUPTED, console
+from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harness.planning import Plan
     from harness.records.store import Evidence
     from harness.session import Outcome
 
-DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
-
-app = typer.Typer(
-    name="harness",
-    help="From which size on is the clever method really faster than the simple one, and is it still right there?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
-Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="CONTENDER", help="run this contender only; may be repeated")
 ]
@@ -48,43 +34,6 @@ Output = Annotated[
 ]
 
 
-def main() -> NoReturn:
-    """Runs the command line; leaves with 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    try:
-        app(standalone_mode=True)
-    except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(DONE)
-    sys.exit(DONE)
-
-
-def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a signal handler
-    raise KeyboardInterrupt
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"crossover-harness {harness.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _all(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
 def run(
     suite: SuitePath,
     output: Output = None,
@@ -102,14 +51,11 @@ def run(
 
     loaded = source.load(suite, overrides=set_ or [], only=only or [])
     if quick:
-        import dataclasses
-
         loaded = dataclasses.replace(loaded, suite=planning.quicken(loaded.suite))
     plan = planning.plan(loaded, source.check(loaded), quick=quick)
     _finish(_run(plan, output, resume=resume, force=force))
 
 
-@app.command()
 def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     """Validate a suite and print the cells that would run, with the reason for each skipped one."""
     from harness.report import plan as shown
@@ -119,7 +65,6 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     print(shown.render(source.check(loaded)))
 
 
-@app.command()
 def distill(
     db: Annotated[Path, typer.Option(help="an lda.db or .npz with the teacher's heads", show_default=False)],
     epochs: Annotated[int, typer.Option(min=1, help="training epochs")] = 200,
@@ -155,7 +100,6 @@ def distill(
     _finish(outcome)
 
 
-@app.command()
 def locate(
     baseline: Annotated[
         str, typer.Argument(metavar="MODULE:BASELINE", help="a callable of (n, batch)", show_default=False)
@@ -191,7 +135,6 @@ def locate(
     _finish(_run(plan, output))
 
 
-@app.command()
 def doctor(
     heads: Annotated[list[int] | None, typer.Option(min=1, help="N of the races; may be repeated")] = None,
     batch_size: Annotated[list[int] | None, typer.Option(min=1, help="of the races; may be repeated")] = None,
@@ -202,8 +145,7 @@ def doctor(
     """Race a contender against itself, and say whether results of this machine deserve trust now."""
     from harness import diagnosis
 
-    console = _console()
-    listener = _progress(console)
+    listener = _progress()
     try:
         found = diagnosis.diagnose(
             listener,
@@ -230,8 +172,7 @@ def _run(
     """Runs a plan with a display of its progress."""
     from harness import session
 
-    console = _console()
-    listener = _progress(console)
+    listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     evidence: Evidence | None = None
     forced: list[str] = []
@@ -253,19 +194,13 @@ def _finish(outcome: Outcome) -> NoReturn:
     from harness.report import reporting
 
     summary = reporting.write(outcome.folder)
-    reporting.show(summary, _console(), outcome.folder)
+    reporting.show(summary, console(), outcome.folder)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if outcome.failed else DONE)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _progress(console: Console) -> Any:
+def _progress() -> Any:
     from harness.report.progress import progress
 
-    return progress(console)
+    return progress(console())

@@ -1,0 +1,65 @@
+"""The command line: it parses, calls and prints. Heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import harness
+from harness.cli import keeping, reading, running
+from harness.cli.terms import DONE, INTERRUPTED
+from harness.errors import HarnessError
+
+app = typer.Typer(
+    name="harness",
+    help="From which size on is the clever method really faster than the simple one, and is it still right there?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (running.run, running.check, running.locate, running.doctor, running.distill):
+    app.command(rich_help_panel="Measure")(command)
+for command in (reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.export):
+    app.command(rich_help_panel="Read what was measured")(command)
+app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
+app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
+
+
+def main() -> NoReturn:
+    """Runs the command line; leaves with 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        app(standalone_mode=True)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(DONE)
+    sys.exit(DONE)
+
+
+def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a signal handler
+    raise KeyboardInterrupt
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"crossover-harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,56 @@
+"""Commands about what is there: plugins, and the cache of trained and exported students."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+plugins = typer.Typer(
+    help="List what plugins offer, show an offer's options, start a new plugin.", no_args_is_help=False
+)
+cache = typer.Typer(help="List or clear what was trained and exported.", no_args_is_help=True)
+Files = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
+]
+
+
+@plugins.callback(invoke_without_command=True)
+def _list(context: typer.Context, files: Files = None) -> None:
+    """List every offer: kind, name, origin, what it does, and whether it can run here."""
+    if context.invoked_subcommand is not None:
+        return
+    from harness.inquiry import inquire
+    from harness.report import offers
+
+    print(offers.listing(inquire(files or [])))
+
+
+@plugins.command()
+def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=False)], files: Files = None) -> None:
+    """Show an offer and its options."""
+    from harness.inquiry import inquire
+    from harness.report import offers
+
+    print(offers.details(inquire(files or []), name))
+
+
+@cache.command("list")
+def list_() -> None:
+    """List what is kept, the folder used last first."""
+    from harness.inquiry_cache import folder
+    from harness.measure.artifacts import Artifacts
+    from harness.report import offers
+
+    print(offers.kept(Artifacts(folder())))
+
+
+@cache.command()
+def clear() -> None:
+    """Remove everything that was trained and exported; it is made again when it is needed."""
+    from harness import units
+    from harness.inquiry_cache import folder
+    from harness.measure.artifacts import Artifacts
+
+    print(f"freed {units.size(Artifacts(folder()).clear())}")
