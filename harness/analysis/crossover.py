@@ -1,6 +1,28 @@
 """Locate the N at which one rival overtakes the other, with an interval that holds as often as it says.
 
-TODO
+    def measure(heads, rounds, launch):
+        return [Pair(baseline_seconds, challenger_seconds) for _ in range(rounds)]
+
+    location = locate(measure, 1, 100_000, steps=(10, 40, 160, 640, 2_560, 10_240, 40_960))
+
+What is analysed is log(baseline / challenger) of pairs timed next to each other, so that drift which both rivals share
+cancels. The search is pure (it knows no clock, process or file), seeded, and assumes of the machine only that times are
+positive. Its stages, each a module:
+
+1. `bracketing`: both sides of every declared step, else a geometric ladder, are probed in random order; `signs` decides
+   each sequentially with a robust, guarded bound, and an undecided probe stays undecided.
+2. `confirmation.refine`: within launch 0, a local model narrows each change of sign down.
+3. `confirmation`: launches 1 to k measure both sides of each estimate; the number of pairs is computed from the width
+   wanted, not found by peeking (which spoils coverage: Armitage, McPherson and Rowe, J. R. Stat. Soc. A 132, 1969).
+4. `posterior`: the local model near N*, robust to outliers (Huber, Robust Statistics, 1981), with the launch as the unit:
+   launches are combined as studies are in a meta-analysis (DerSimonian and Laird, Control. Clin. Trials 7, 1986; Hartung
+   and Knapp, Stat. Med. 20, 2001) and the wider of their interval and the model's is stated; N* gets every value at
+   which equal cost is not rejected (Fieller, J. R. Stat. Soc. B 16, 1954). That a fresh process is the unit of evidence
+   is the lesson of Kalibera and Jones (Rigorous benchmarking in reasonable time, ISMM 2013).
+5. `audit`: lack of fit, steps that were not declared, declared ones that cannot be seen, weak signs.
+6. `conclusion`: the answer, or what it lacks.
+
+`docs/method.md` says what is assumed, what the intervals mean, and how well they hold in simulation.
 """
 
 from __future__ import annotations
@@ -46,7 +68,32 @@ def locate(
     prior: Location | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Location:
-    """Find where in [low, high] the lead changes between a baseline and a challenger."""
+    """Find where in [low, high] the lead changes between a baseline and a challenger.
+
+    Args:
+        measure: `measure(heads, rounds, launch)` returns exactly `rounds` pairs of seconds per call (`Pair`, or plain
+            (baseline, challenger) tuples), in time order. Launches come in ascending order and are never revisited: launch
+            0 explores, 1 to `launches` decide. It may raise `Unmeasurable` (that N is left out) and `BudgetSpent` (the
+            search ends 'unresolved' with what it has).
+        low: smallest N, at least 1.
+        high: largest N.
+        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored with a note.
+            Without any, the search is in its weaker mode, and says so.
+        precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ too much
+            for it, the interval that was had is stated with a note.
+        confidence: of each interval.
+        budget: the largest number of timed samples (two a pair); without one, `MOST_SAMPLES` holds.
+        launches: how many launches confirm; six to eight are good, with one the interval rests on pairs alone.
+        seed: of everything random (the order of visits).
+        prior: the answer for another batch size: far from its crossings fewer places are probed.
+        on_progress: called with a `Progress` after every batch of pairs, and once more at the end.
+
+    Returns:
+        The answer; the same for the same seed and the same times, byte for byte.
+
+    Raises:
+        ValueError: a question that makes no sense, or times that are not positive, finite and as many as asked for.
+    """
     low, high = _whole("low", low), _whole("high", high)
     if low < 1:
         raise ValueError(f"low is {low}: N starts at 1")

@@ -47,6 +47,7 @@ class Run:
     samples: int
     distinct: int
     flagged: bool  # a note doubts the steps or the fit
+    covered: bool  # every true crossing lies in its interval, and no other is stated
 
     @property
     def resolved(self) -> bool:
@@ -62,29 +63,36 @@ def search(case: Case, seed: int) -> tuple[Location, FakeMachine]:
     return locate(machine.measure, rivals.low, rivals.high, steps=steps, seed=seed, **dict(case.question)), machine
 
 
-def summarised(location: Location, machine: FakeMachine) -> Run:
+def summarised(location: Location, machine: FakeMachine, truth: tuple[float, ...]) -> Run:
     """What the figures need of one search."""
     assert machine.samples == location.samples
     notes = [note for note in location.notes if not note.startswith("steps were not declared")]
+    intervals = tuple((crossing.heads, crossing.low, crossing.high) for crossing in location.crossings)
     return Run(
         location.status,
-        tuple((crossing.heads, crossing.low, crossing.high) for crossing in location.crossings),
+        intervals,
         location.bracket,
         location.samples,
         len(location.probes),
         any(word in note for note in notes for word in STEP_WORDS),
+        _hold(intervals, truth),
     )
 
 
 def run_many(case: Case, seeds: range) -> list[Run]:
     """The searches of these seeds."""
-    return [summarised(*search(case, seed)) for seed in seeds]
+    truth = case.rivals().truth
+    return [summarised(*search(case, seed), truth) for seed in seeds]
 
 
 def covers(run: Run, truth: tuple[float, ...]) -> bool:
     """Whether every true crossing lies in its stated interval, and none is stated beside them."""
-    return len(run.intervals) == len(truth) and all(
-        low <= place <= high for (_, low, high), place in zip(run.intervals, truth, strict=True)
+    return _hold(run.intervals, truth)
+
+
+def _hold(intervals: tuple[tuple[int, int, int], ...], truth: tuple[float, ...]) -> bool:
+    return len(intervals) == len(truth) and all(
+        low <= place <= high for (_, low, high), place in zip(intervals, truth, strict=True)
     )
 
 
