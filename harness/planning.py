@@ -11,6 +11,7 @@ from harness import inquiry_cache
 from harness.measure.specification import Kind, OfferReference, Specification
 from harness.suite.schema import Contender, HeadsRange, Measurement, Race, Search, Suite, Use
 from harness.suite.sweep import Sweep, sweep
+from harness.tracking import Trackers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Plan:
     versions: Mapping[str, str]
     offers: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    trackers: Trackers = field(default_factory=Trackers)  # plugins that are told how the run goes
     broken: Mapping[str, str] = field(default_factory=dict)  # contenders whose plugin failed to load, and why
     quick: bool = False
     width: int | None = None  # D that the user expects; another is an error
@@ -90,6 +92,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
         versions=dict(listing.versions),
         offers=offers,
         warnings=checked.notes,
+        trackers=Trackers.of(listing),
         broken=dict(checked.broken),
         quick=quick,
     )

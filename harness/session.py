@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.crossover import BudgetSpent, Pair, Unmeasurable
+from harness.analysis.documented import first_lead
 from harness.analysis.located import Located, dump
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording
@@ -27,18 +28,22 @@ from harness.measure.searching import Request, Searches
 from harness.records import machine
 from harness.records.measurement import RunInfo
 from harness.records.store import LOCATED, Evidence, Store, read
+from harness.report import reporting
 from harness.suite.sweep import Cell, Leg
+from harness.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.analysis.summary import Summary
     from harness.planning import Plan
     from harness.suite.schema import Suite
 
 _SELF_CHECK_ROUNDS = 5
 _REGRET_ROUNDS = 15
 _REGRET_POINTS = 3
+_LADDER = 4  # between two N at which fidelity is required and scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ class Outcome:
     """How a run ended."""
 
     folder: Path
-    evidence: Evidence
+    summary: Summary
     interrupted: bool
     failed: int  # cells without a latency
 
@@ -74,10 +79,12 @@ def run(
         RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
     """
     about = resume.run if resume else about_run(plan)
+    told = Told(listener, plan.trackers)
     with Store.resume(folder)[0] if resume else Store.create(folder, about) as store:
         about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
         store.update(about)
-        session = _Session(plan, store, listener, resume)
+        told.started(about, folder)
+        session = _Session(plan, store, told, resume)
         status = "failed"
         try:
             about = about.model_copy(update={"source": session.describe()})
@@ -91,14 +98,16 @@ def run(
             session.bench.close(patience=0.0 if status == "interrupted" else 0.2)
             store.update(about.model_copy(update={"finished": _now(), "status": status}))
             store.write(LOCATED, dump(session.located))
+    summary = reporting.write(folder)
+    told.finished(summary, folder)
     failed = len(session.bench.failed) + len(plan.broken)
-    return Outcome(folder=folder, evidence=read(folder), interrupted=status == "interrupted", failed=failed)
+    return Outcome(folder=folder, summary=summary, interrupted=status == "interrupted", failed=failed)
 
 
 class _Session:
     """A run while it is going on."""
 
-    def __init__(self, plan: Plan, store: Store, listener: Listener, resume: Evidence | None) -> None:
+    def __init__(self, plan: Plan, store: Store, listener: Told, resume: Evidence | None) -> None:
         suite = plan.suite
         known = resume.measurements if resume else ()
         self._plan, self._suite, self._listener = plan, suite, listener
@@ -138,8 +147,10 @@ class _Session:
             self._searches.serve(number, self._pairs)
             self._announce()
             self.bench.close_launch()
+            self._listener.deliver()
             later = number + 1 if number < wanted else None
             number = min((each for each in (self._searches.next_launch(), later) if each is not None), default=None)
+        self._score_where_it_counts()
         self._measure_regret(wanted + 1)
 
     def save(self, wanted: Mapping[str, Path]) -> None:
@@ -177,6 +188,28 @@ class _Session:
             return
         self._listener.stage("training and scoring", total=len(wanted))
         for name, heads, seed in sorted(wanted):
+            self._recall.remember(self.bench.score(name, heads, seed))
+            self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
+
+    def _score_where_it_counts(self) -> None:
+        """Scores challengers that must be right to count: where they begin to lead, and on a coarse ladder above."""
+        wanted: dict[tuple[str, int], None] = {}
+        for each in self.located:
+            leg = each.leg
+            lead = first_lead(each.location)
+            start = leg.low if each.location.status == "below" else lead.heads if lead else None
+            if start is not None and self._suite.race(leg.race).requires:
+                ladder = [n for n in (start * _LADDER**k for k in range(20)) if n <= leg.high]
+                wanted.update({(leg.challenger, heads): None for heads in ladder})
+        missing = [
+            (name, heads, seed)
+            for name, heads in wanted
+            for seed in self._training_seeds(name) or self._suite.training_seeds[:1]
+            if self._recall.fidelity(name, heads, seed) is None
+        ]
+        if missing:
+            self._listener.stage("scoring where the challengers lead", total=len(missing))
+        for name, heads, seed in missing:
             self._recall.remember(self.bench.score(name, heads, seed))
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
 

@@ -190,11 +190,10 @@ def _run(
 
 
 def _finish(outcome: Outcome) -> NoReturn:
-    """Writes the report, prints it, and leaves."""
+    """Prints the report, and leaves."""
     from harness.report import reporting
 
-    summary = reporting.write(outcome.folder)
-    reporting.show(summary, console(), outcome.folder)
+    reporting.show(outcome.summary, console(), outcome.folder)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if outcome.failed else DONE)
