@@ -170,7 +170,7 @@ class Maker:
     def fail(self, name: str, heads: int, batch: int, what: str = "it answers NaN", stage: str = "parity") -> Maker:
         """A cell that failed in every launch instead of being measured."""
         for index, record in enumerate(self.measurements):
-            if record.cell == (name, heads, batch):
+            if record.cell == (name, heads, batch) and record.purpose == "table":
                 self.measurements[index] = record.model_copy(
                     update={
                         "outcome": "failed", "sampled": None, "call_seconds": (),

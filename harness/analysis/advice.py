@@ -249,8 +249,8 @@ def _surety(best: Option, second: Option) -> str:
     if not (one.known and other.known and best.measured and second.measured):
         return "how sure that is cannot be said: at this N they were not both measured in several launches"
     if one.high < other.low:
-        return f"that is sure: their {one.confidence:.0%} intervals do not overlap"
-    return f"that is not sure: their {one.confidence:.0%} intervals overlap, either will do"
+        return f"that is sure: their {100 * one.confidence:.0f} % intervals do not overlap"
+    return f"that is not sure: their {100 * one.confidence:.0f} % intervals overlap, either will do"
 
 
 def _payback(best: Option, options: Sequence[Option], batch: int, queries_per_day: float | None) -> Iterator[str]:
@@ -287,4 +287,4 @@ def _rules(summary: Summary) -> Iterator[str]:
 def _times(found: Interval) -> str:
     if not found.known:
         return seconds(found.value)
-    return f"{seconds(found.value)} ({found.confidence:.0%}: {seconds(found.low)} to {seconds(found.high)})"
+    return f"{seconds(found.value)} ({100 * found.confidence:.0f} %: {seconds(found.low)} to {seconds(found.high)})"

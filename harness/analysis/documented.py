@@ -173,7 +173,7 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
 def _judge_crossing(value: int, kind: str, location: Location, crossing: Crossing) -> tuple[Verdict, str]:
     """A documented number against a measured interval; a lower bound against where the interval lies."""
     low, high = crossing.low, crossing.high
-    seen = f"measured {crossing.heads:,} ({crossing.confidence:.0%}: {low:,} to {high:,})"
+    seen = f"measured {crossing.heads:,} ({100 * crossing.confidence:.0f} %: {low:,} to {high:,})"
     if location.status == "several":
         seen += ", the first of several crossings"
     if kind == "about":
@@ -187,7 +187,7 @@ def interval_text(interval: Interval, write: Callable[[float], str]) -> str:
     """`24.1x (95 %: 23.0x to 25.3x)`."""
     if not interval.known:
         return write(interval.value)
-    return f"{write(interval.value)} ({interval.confidence:.0%}: {write(interval.low)} to {write(interval.high)})"
+    return f"{write(interval.value)} ({100 * interval.confidence:.0f} %: {write(interval.low)} to {write(interval.high)})"
 
 
 def _rounding(value: float) -> float:

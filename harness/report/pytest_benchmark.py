@@ -1,6 +1,6 @@
 """A run as pytest-benchmark writes its own: for `pytest-benchmark compare` and whatever else reads that format.
 
-Each benchmark carries the complete `stats`, since one without them makes readers drop the whole file in silence; the file
+Each benchmark carries the complete `stats`, since one without them makes readers drop the file in silence; the file
 carries `machine_info` and `commit_info`, without which a comparison is an internal error of pytest-benchmark.
 """
 
