@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as functional
 from pydantic import Field
 
 import harness
+
+if TYPE_CHECKING:
+    from harness_plugins.folded_training import FoldedTraining
+    from harness_plugins.transformer import ProjectionTransformer
 
 Teacher = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -166,6 +170,9 @@ class DistillationOptions(harness.Options):
     cosine_weight: Annotated[float, Field(ge=0, le=1, description="λ in (1-λ)·MSE + λ·(1 - cosine)")] = 0.7
     learning_rate: Annotated[float, Field(gt=0, description="of AdamW")] = 1e-4
     batch_size: Annotated[int | None, Field(ge=1, description="rows of a mini-batch; none takes all at once")] = None
+    parametrisation: Annotated[
+        Literal["plain", "folded"], Field(description="folded trains each attention as the one matrix that it is")
+    ] = "plain"
 
 
 class DistillationTrainer(harness.Trainer):
@@ -189,8 +196,13 @@ class DistillationTrainer(harness.Trainer):
         options = self.options
         started = time.perf_counter()
         student.to(context.device)
+        form = student
+        if options.parametrisation == "folded":
+            from harness_plugins.folded_training import FoldedTraining
+
+            form = FoldedTraining(cast("ProjectionTransformer", student))
         history = train_distillation(
-            student,
+            form,
             teacher,
             queries.to(context.device),
             num_epochs=options.epochs,
@@ -200,6 +212,8 @@ class DistillationTrainer(harness.Trainer):
             seed=context.seed,
             on_progress=context.on_progress,
         )
+        if form is not student:
+            cast("FoldedTraining", form).write_back(cast("ProjectionTransformer", student))
         steps = options.epochs * -(-len(queries) // (options.batch_size or len(queries)))
         return harness.TrainingReport(losses=history, seconds=time.perf_counter() - started, steps=steps)
 

@@ -1,7 +1,7 @@
 """Exact folding of the documented student: attention over one position is a linear map, and linear maps multiply.
 
 Softmax over a single key is 1, so attention is `x -> Wo (Wv x + bv) + bo` whatever queries, keys and the number of
-heads are. With the residual it is one matrix, `I + Wo Wv`; the input projection and the affine part of each layer's second
+heads are. With the residual it is one matrix, `I + Wo Wv`; the input projection and the affine part of each second
 norm are absorbed by the matrix that follows, and the bias of each feed-forward layer by the norm before it.
 """
 
@@ -83,7 +83,7 @@ def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransforme
             f"attention over {sequence_length} positions is no linear map, so it cannot be folded",
             next_step="deploy it plain",
         )
-    _refuse_others(student)
+    refuse_others(student)
     assert isinstance(student, ProjectionTransformer)
     sizes = student.configuration
     folded = FoldedTransformer(
@@ -96,7 +96,8 @@ def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransforme
         for layer, target in zip(student.encoder.layers, folded.layers, strict=True):
             assert isinstance(layer, torch.nn.TransformerEncoderLayer)
             assert isinstance(target, _FoldedLayer)
-            mixing, bias = _attention(layer)
+            attention, bias = attention_map(layer)
+            mixing = torch.eye(len(attention), dtype=torch.float64, device=attention.device) + attention
             target.mixing_matrix.copy_((mixing @ absorbed_matrix).T)
             target.mixing_bias.copy_(mixing @ absorbed_bias + bias)
             up, down_bias = _double(layer.linear1.weight), _double(layer.linear2.bias)
@@ -114,17 +115,21 @@ def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransforme
     return folded.eval()
 
 
-def _attention(layer: torch.nn.TransformerEncoderLayer) -> tuple[torch.Tensor, torch.Tensor]:
-    """`x + attention(x)` as one matrix and bias."""
+def attention_map(layer: torch.nn.TransformerEncoderLayer) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention over one position as one matrix [D, D] and bias [D], in float64."""
     attention = layer.self_attn
     width = attention.embed_dim
     value, value_bias = _double(attention.in_proj_weight)[2 * width :], _double(attention.in_proj_bias)[2 * width :]
     out, out_bias = _double(attention.out_proj.weight), _double(attention.out_proj.bias)
-    return torch.eye(width, dtype=torch.float64, device=out.device) + out @ value, out @ value_bias + out_bias
+    return out @ value, out @ value_bias + out_bias
 
 
-def _refuse_others(student: torch.nn.Module) -> None:
-    """Refuses every module that computes something other than what is folded here."""
+def refuse_others(student: torch.nn.Module) -> None:
+    """Refuses every module that computes something other than what is folded here.
+
+    Raises:
+        ContenderError: which says what is different.
+    """
     reason = ""
     if type(student) is not ProjectionTransformer:  # a subclass may compute something else
         reason = f"a {type(student).__name__} is not known to be a ProjectionTransformer"

@@ -1,0 +1,111 @@
+"""Which student and recipe imitate the teacher best: prints the table of docs/students.md.
+
+Run `python tests/experiments/students.py`; it takes about half an hour on one core. `--seeds 1 --heads 18` is quicker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import harness
+from harness_plugins.distillation import DistillationTrainer
+from harness_plugins.lda import MultiHeadLDA, formula
+from harness_plugins.recipe import RecipeTrainer
+from harness_plugins.resampled import ResampledSource
+from harness_plugins.residual import ResidualProjector
+from harness_plugins.sources import PlaybookSource
+from harness_plugins.students import ConstantProjector, LinearProjector, MLPProjector
+from harness_plugins.transformer import TransformerProjector
+
+CONTENDERS = {
+    "constant": (ConstantProjector(), None),
+    "linear": (LinearProjector(), None),
+    "documented, full batch": (TransformerProjector(), DistillationTrainer()),
+    "documented, mini-batches of 32": (
+        TransformerProjector(),
+        DistillationTrainer().with_options({"batch_size": 32, "epochs": 50}),
+    ),
+    "documented student, our recipe": (TransformerProjector(), RecipeTrainer()),
+    "mlp, our recipe": (MLPProjector(), RecipeTrainer()),
+    "residual, documented recipe": (ResidualProjector(), DistillationTrainer()),
+    "residual, ours without drawn queries": (ResidualProjector(), RecipeTrainer().with_options({"spread": 0.0})),
+    "residual, ours": (ResidualProjector(), RecipeTrainer()),
+    "residual of one layer, ours": (ResidualProjector().with_options({"num_layers": 1}), RecipeTrainer()),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--heads", type=int, nargs="*", default=[18, 256])
+    parser.add_argument("--temperatures", type=float, nargs="*", default=[0.1, 0.05])
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| N | T | student | parameters | cosine over seeds | norm error | top-1 | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as cache:
+        for heads in asked.heads:
+            for temperature in asked.temperatures:
+                data = load(heads, temperature, Path(cache))
+                for name in asked.only:
+                    seeds = asked.seeds if CONTENDERS[name][1] else 1
+                    print(row(name, data, [score(name, data, seed) for seed in range(seeds)]), flush=True)
+
+
+def load(heads: int, temperature: float, cache: Path) -> harness.Dataset:
+    """The playbook where it has as many heads, else heads that are resampled from it."""
+    playbook = PlaybookSource().with_options({"temperature": temperature})
+    context = harness.SourceContext(folder=cache, cache=cache)
+    if heads <= (playbook.limit(context) or 0):
+        return playbook.load(heads, context)
+    context = harness.SourceContext(folder=cache, cache=cache, load=lambda *asked: playbook.load(asked[2], context))
+    return ResampledSource().with_options({"temperature": temperature}).load(heads, context)
+
+
+def score(name: str, data: harness.Dataset, seed: int) -> dict[str, float]:
+    """Held-out fidelity of one student, trained with one seed."""
+    projector, trainer = CONTENDERS[name]
+    torch.manual_seed(seed)
+    started = time.perf_counter()
+    student = projector.build(
+        data.heads, harness.BuildContext(form="module", seed=seed, train_queries=data.train_queries)
+    )
+    assert isinstance(student, torch.nn.Module)
+    if trainer is not None:
+        teacher = MultiHeadLDA(data.heads.centroids, data.heads.answers, data.heads.temperature)
+        trainer.fit(student, teacher, torch.tensor(data.train_queries), harness.TrainContext(seed=seed))
+    seconds = time.perf_counter() - started
+    wanted = formula(data.heads, data.held_out_queries)
+    with torch.no_grad():
+        outputs = student.eval()(torch.tensor(data.held_out_queries)).double().numpy()
+    lengths = np.linalg.norm(outputs, axis=1), np.linalg.norm(wanted, axis=1)
+    answers = data.heads.answers / np.linalg.norm(data.heads.answers, axis=1, keepdims=True)
+    return {
+        "parameters": sum(value.numel() for value in student.state_dict().values()),
+        "cosine": float(((outputs * wanted).sum(axis=1) / lengths[0] / lengths[1]).mean()),
+        "norm": float(np.abs(lengths[0] / lengths[1] - 1).mean()),
+        "top": float(((outputs @ answers.T).argmax(axis=1) == (wanted @ answers.T).argmax(axis=1)).mean()),
+        "seconds": seconds,
+    }
+
+
+def row(name: str, data: harness.Dataset, scores: list[dict[str, float]]) -> str:
+    """One row of the table: cosines of all seeds, means of the rest."""
+    mean = {key: statistics.mean(score[key] for score in scores) for key in scores[0]}
+    cosines = ", ".join(f"{score['cosine']:.4f}" for score in scores)
+    return (
+        f"| {data.heads.count} | {data.heads.temperature:g} | {name} | {mean['parameters']:,.0f} | {cosines} "
+        f"| {mean['norm']:.3f} | {mean['top']:.3f} | {mean['seconds']:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
