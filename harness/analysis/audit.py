@@ -1,4 +1,4 @@
-"""Look for what would make an answer wrong: steps that were not declared, declared ones that are not there, weak signs."""
+"""Look for what makes an answer wrong: undeclared steps, declared ones that are not there, and weak signs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VISIBLE_ALONE = 3.6  # errors at which a single step is seen
 
 
 def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
-    """Whether a jump is seen at the declared steps, taken together or at any one; None where that cannot be tested."""
+    """Whether a jump is seen at the declared steps, together or at any one; None where that cannot be tested."""
     noise = pooled_noise(prober.successive_differences())
     visited = set(prober.visited)
     scores = []
@@ -41,12 +41,14 @@ def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
         if step.declared and step.left >= SMALLEST_STEP_TESTED and {step.left, step.right} <= visited:
             counts = prober.count(step.left), prober.count(step.right)
             error = math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left)
-            scores.append((winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise)) / error)
+            scores.append(
+                (winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise)) / error
+            )
     if not scores:
         return None
     one_way = abs(sum(scores)) / math.sqrt(len(scores))
     together = float(chdtrc(len(scores), sum(score * score for score in scores)))
-    return one_way > 2.6 or together < VISIBLE_LEVEL / 2 or max(map(abs, scores)) > VISIBLE_ALONE  # noqa: PLR2004
+    return one_way > 2.6 or together < VISIBLE_LEVEL / 2 or max(map(abs, scores)) > VISIBLE_ALONE
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Suspicion:
 def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     """The likeliest undeclared step inside a fitted window, if it earns its place."""
     heads = sorted(local.residuals)
-    if len(heads) < 4 or local.misfit > 0.02:  # noqa: PLR2004  three parameters and a jump need four N
+    if len(heads) < 4 or local.misfit > 0.02:
         return None
     if any(heads[0] <= step.left < heads[-1] for step in known):
         return None  # that step would be found again
@@ -80,12 +82,19 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     for place in range(1, len(heads)):
         jump = (np.arange(len(heads)) >= place).astype(np.float64)
         wider = np.concatenate((columns, jump[:, None]), axis=1)
-        solution, misfit = _misfit(wider * root_weight[:, None], level * root_weight,
-                                   np.append(prior_row, [[0.0]], axis=1), mean / spread)  # fmt: skip
+        solution, misfit = _misfit(
+            wider * root_weight[:, None], level * root_weight, np.append(prior_row, [[0.0]], axis=1), mean / spread
+        )
         gain = plain - misfit
         if gain > max(JUMP_GAIN, best.gain if best else 0.0) and abs(solution[3]) > LEAST_JUMP:
-            best = Suspicion(heads[place - 1], heads[place], float(solution[3]), gain,
-                             (float(solution[0]), float(solution[1]), float(solution[2])), local.centre)  # fmt: skip
+            best = Suspicion(
+                heads[place - 1],
+                heads[place],
+                float(solution[3]),
+                gain,
+                (float(solution[0]), float(solution[1]), float(solution[2])),
+                local.centre,
+            )
     return best
 
 

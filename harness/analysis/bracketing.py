@@ -1,12 +1,14 @@
 """Where to look first, and between which N the lead changes.
 
-A cost may jump where a rival's sizing jumps, so both sides of every known step are probed; elsewhere a geometric ladder
-is. Within one segment (no step inside) the log-ratio is taken as smooth and as crossing zero at most once between two
-neighbouring probes: where steps are not known that is an assumption that a denser look can only make likelier.
+A cost may jump where a rival's sizing jumps, so both sides of every known step are probed; elsewhere a geometric
+ladder is. Within one segment (no step inside) the log-ratio is taken as smooth and as crossing zero at most once
+between two neighbouring probes: where steps are not known that is an assumption that a denser look can only make
+likelier.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,7 +32,7 @@ FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more th
 
 @dataclass(frozen=True)
 class Step:
-    """A jump of a rival's cost between `left` and `right` (neighbouring integers unless it could not be pinned down)."""
+    """A jump of a rival's cost between `left` and `right`, neighbours unless it could not be pinned down."""
 
     left: int
     right: int
@@ -90,7 +92,7 @@ def places(low: int, high: int, steps: Sequence[Step], known: bool) -> tuple[lis
 def _gaps(edges: list[int], steps: Sequence[Step]) -> list[tuple[int, int]]:
     """Neighbouring edges with no step between them."""
     lefts = {step.left for step in steps}
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if a not in lefts]
+    return [(a, b) for a, b in itertools.pairwise(edges) if a not in lefts]
 
 
 def most_pairs(noise: float, goal: float) -> int:
@@ -117,8 +119,11 @@ def settle(
             if signs.get(n, 0) == 0:
                 signs[n] = sign(prober.at(n), noise, differences.size, bound)
         limit = most_pairs(noise, goal) if most is None else min(most, most_pairs(noise, goal))
-        open_points = [n for n in points if signs[n] == 0 and prober.count(n) < limit
-                       and _worth_more(prober, n, signs, steps, noise, goal)]  # fmt: skip
+        open_points = [
+            n
+            for n in points
+            if signs[n] == 0 and prober.count(n) < limit and _worth_more(prober, n, signs, steps, noise, goal)
+        ]
         if not open_points:
             return
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
@@ -141,7 +146,7 @@ def _worth_more(
 def settle_by_halves(
     prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], steps: Sequence[Step]
 ) -> None:
-    """For a small budget: look at both ends, then halve the list of points, going by guesses where nothing is decided."""
+    """For a small budget: look at both ends, then halve the list of points, by guesses where nothing is decided."""
     most = max(6, prober.remaining // 8)
     first, last = 0, len(points) - 1
     settle(prober, [points[first], points[last]], goal, signs, steps, most, HASTY)
@@ -189,7 +194,7 @@ def targets(signs: dict[int, Sign], steps: Sequence[Step]) -> list[Target]:
     found: list[Target] = []
     if decided[0] != points[0]:
         found.append(Smooth(points[0], decided[0], 0, signs[decided[0]]))
-    for left, right in zip(decided, decided[1:], strict=False):
+    for left, right in itertools.pairwise(decided):
         between = [n for n in points if left < n < right]
         if signs[left] != signs[right]:
             found.append(_change(left, right, between, signs, steps))

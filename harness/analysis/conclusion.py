@@ -15,7 +15,7 @@ from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.bracketing import Target
-    from harness.analysis.location import Status
+    from harness.analysis.location import Direction, Status
     from harness.analysis.search import Search
 
 SURELY = 0.999  # confidence at which one probe alone contradicts all the others
@@ -32,51 +32,58 @@ def conclude(search: Search, lacking: str | None) -> Location:
         search: as far as it went.
         lacking: why it ended early, None where it did not.
     """
-    question, prober = search.question, search.prober
-    found = search.targets()
-    outcomes = [(target, _outcome(search, target)) for target in found]
-    notes = list(search.notes)
-    if not question.known:
-        notes.append(WEAK_MODE)
-    if search.visible is False:
-        notes.append("no jump is visible at the declared steps: if they are wrong, undeclared ones may hide crossings")
-    notes += [f"N = {n:,} was left out: {reason}" for n, reason in sorted(prober.left_out.items())]
-    crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
+    question = search.question
+    outcomes = [(target, _outcome(search, target)) for target in search.targets()]
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
-    missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
-    lacks: list[str] = [note for _, outcome in opened for note in outcome.notes]
-    status: Status
+    crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
+    lacks, notes = [note for _, outcome in opened for note in outcome.notes], _general_notes(search)
     bracket: tuple[int, int] | None = None
     extrapolated = None
     if opened or not search.signs:
-        status = "unresolved"
-        bracket = next((b for b in (_span(search, target) for target, _ in opened) if b), None)
-        crossings += [_bracketed(search, target, b) for target, _ in opened if (b := _span(search, target)) and _told_apart(search, target)]
+        status: Status = "unresolved"
+        spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
+        bracket = spans[0][1] if spans else None
+        crossings += [_bracketed(search, target, span) for target, span in spans if _told_apart(search, target)]
     elif crossings:
         status = "several" if len(crossings) > 1 else "crossing"
+        missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
         if missed and (search.bound or lacking):
             status, bracket = "unresolved", (missed[0].low, missed[0].high)
             lacks.append(f"the interval is wider than ±{question.precision:.0%} and the budget is spent")
         elif missed:
-            notes.append(f"the interval is wider than the ±{question.precision:.0%} that was asked for: {_why_wide(search)}")
+            wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
+            notes.append(f"{wide}: {_why_wide(search)}")
     else:
         status, why = _throughout(search)
-        if status == "unresolved":
-            lacks.append(why)
-        elif why:
-            notes.append(why)
-        extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes]) if status in {"above", "below"} else None
-    if lacking and status == "unresolved":
-        lacks.insert(0, lacking)
-    elif lacking:
-        notes.append(lacking)
+        (lacks if status == "unresolved" else notes).extend([why] if why else [])
+        if status == "above":
+            extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])
+    if lacking:
+        (lacks if status == "unresolved" else notes).insert(0, lacking)
     notes += [note for _, outcome in outcomes if outcome.kind != "open" for note in outcome.notes]
     crossings.sort(key=lambda crossing: crossing.heads)
-    if status == "unresolved" and bracket is None and crossings:
-        bracket = crossings[0].low, crossings[0].high
     joint = max(0.0, 1 - len(crossings) * (1 - question.confidence)) if status in {"crossing", "several"} else None
-    return Location(status, tuple(crossings), prober.samples, _probes(search), tuple(dict.fromkeys([*lacks, *notes])),
-                    question.low, question.high, bracket, joint, extrapolated)  # fmt: skip
+    return Location(
+        status=status,
+        crossings=tuple(crossings),
+        samples=search.prober.samples,
+        probes=_probes(search),
+        notes=tuple(dict.fromkeys([*lacks, *notes])),
+        low=question.low,
+        high=question.high,
+        bracket=bracket,
+        joint_confidence=joint,
+        extrapolated=extrapolated,
+    )
+
+
+def _general_notes(search: Search) -> list[str]:
+    notes = list(search.notes)
+    if not search.question.known:
+        notes.append(WEAK_MODE)
+    if search.visible is False:
+        notes.append("no jump is visible at the declared steps: if they are wrong, undeclared ones may hide crossings")
+    return notes + [f"N = {n:,} was left out: {reason}" for n, reason in sorted(search.prober.left_out.items())]
 
 
 def _outcome(search: Search, target: Target) -> Outcome:
@@ -86,8 +93,8 @@ def _outcome(search: Search, target: Target) -> Outcome:
     if isinstance(target, Smooth):
         aim = search.aims.get((target.low, target.high))
         if aim is None or prober.launch == 0:
-            return Outcome("open", notes=(f"the change of the lead between N = {target.low:,} and {target.high:,} "
-                                          "was not confirmed by further launches",))  # fmt: skip
+            change = f"the change of the lead between N = {target.low:,} and {target.high:,}"
+            return Outcome("open", notes=(f"{change} was not confirmed by further launches",))
         return smooth_outcome(prober, aim, question)
     now = confirmed_sign(prober, target.heads, question.confidence)
     if now == target.around or not any(search.signs.values()):
@@ -125,8 +132,13 @@ def _bracketed(search: Search, target: Target, bracket: tuple[int, int]) -> Cros
     aim = search.aims.get((target.low, target.high)) if isinstance(target, Smooth) else None
     middle = math.ceil(math.exp(aim.log_centre)) if aim else bracket[1]
     heads = min(max(middle, bracket[0] + 1), bracket[1])
-    return Crossing(heads, *bracket, "challenger" if target.after > 0 else "baseline", search.question.confidence,
-                    "step" if isinstance(target, Jump) else "smooth")  # fmt: skip
+    return Crossing(
+        heads,
+        *bracket,
+        "challenger" if target.after > 0 else "baseline",
+        search.question.confidence,
+        "step" if isinstance(target, Jump) else "smooth",
+    )
 
 
 def _why_wide(search: Search) -> str:
@@ -151,18 +163,20 @@ def _throughout(search: Search) -> tuple[Status, str]:
     for n in audited:
         for place, part in enumerate(prober.by_launch(n, 1)):
             launches.setdefault(place, []).append(part)
-    middle, low, high = launch_interval([np.concatenate(parts) for parts in launches.values()], noise,
-                                        question.confidence)  # fmt: skip
+    middle, low, high = launch_interval(
+        [np.concatenate(parts) for parts in launches.values()], noise, question.confidence
+    )
     goal = question.goal
     nothing_strong = not decided or all(abs(winsorised_mean(prober.at(n), noise)) < 2 * goal for n in search.signs)
     if nothing_strong and -goal < low and high < goal:
-        return "tie", f"over {len(audited)} probes the rivals differ by {math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
+        span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
+        return "tie", f"over {len(audited)} probes the baseline's time differs from the challenger's by {span}"
     contrary = [n for n in audited if confirmed_sign(prober, n, SURELY) * middle < 0]
     side = 1 if low > 0 else -1 if high < 0 else 0
     if side and not contrary and decided <= {side}:
         return ("below" if side > 0 else "above"), ""
-    return "unresolved", (f"nobody leads that could be told: the log-ratio is {middle:+.3f} ({low:+.3f} to {high:+.3f}) over "
-                          f"{len(audited)} probes")  # fmt: skip
+    span = f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
+    return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(audited)} probes"
 
 
 def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
@@ -173,7 +187,8 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
         return None
     heads = math.ceil(beyond)
     after = -next(sign for n, sign in sorted(search.signs.items(), reverse=True) if sign)
-    return Crossing(heads, question.high, heads + (heads - question.high), "challenger" if after > 0 else "baseline", 0.0, "smooth")
+    leader: Direction = "challenger" if after > 0 else "baseline"
+    return Crossing(heads, question.high, heads + (heads - question.high), leader, 0.0, "smooth")
 
 
 def _probes(search: Search) -> tuple[Probe, ...]:

@@ -1,7 +1,8 @@
 """Confirm crossings over fresh launches: where to measure, how much, and what may be stated in the end.
 
-The number of pairs is computed from the width that is wanted, the slope and the noise, before they are timed (no peeking:
-re-testing an interval after every sample spoils its coverage). Every launch visits both sides of the current estimate.
+The number of pairs is computed from the width that is wanted, the slope and the noise, before they are timed (no
+peeking: re-testing an interval after every sample spoils its coverage). Every launch visits both sides of the
+current estimate.
 """
 
 from __future__ import annotations
@@ -91,18 +92,23 @@ def refine(prober: Prober, aim: Aim, question: Question, pairs: int) -> Aim:
         reach = 0.75 if turn else 1.0
         stride = aim.stride * (2 if turn == 0 else 1)
         target = aim.target
-        points = rungs(aim.log_centre, target.low, target.high, stride, prober.visited,
-                       MOST_DISTINCT - 4 - len(prober.visited))  # fmt: skip
-        picked = points[:: 2 if len(points) > 5 and not turn else 1]  # noqa: PLR2004
+        points = rungs(
+            aim.log_centre, target.low, target.high, stride, prober.visited, MOST_DISTINCT - 4 - len(prober.visited)
+        )
+        picked = points[:: 2 if len(points) > 5 and not turn else 1]
         prober.visit_each(dict.fromkeys(picked, pairs))
-        low, high = (max(target.low, math.floor(math.exp(aim.log_centre - reach))),
-                     min(target.high, math.ceil(math.exp(aim.log_centre + reach))))  # fmt: skip
-        local = fit(prober.sightings().within(low, high), aim.log_centre, aim.slope, aim.noise, question.confidence, False)
+        low, high = (
+            max(target.low, math.floor(math.exp(aim.log_centre - reach))),
+            min(target.high, math.ceil(math.exp(aim.log_centre + reach))),
+        )
+        local = fit(
+            prober.sightings().within(low, high), aim.log_centre, aim.slope, aim.noise, question.confidence, False
+        )
         earlier = aim.log_centre
         aim = updated(aim, local)
         if local is not None and turn:
             error = float(local.half_width(aim.log_centre)) / max(abs(aim.slope), 1e-6)
-            if error < 0.25 and abs(aim.log_centre - earlier) < 2 * PITCH:  # noqa: PLR2004
+            if error < 0.25 and abs(aim.log_centre - earlier) < 2 * PITCH:
                 break
         pairs = math.ceil(pairs * 1.5) if turn else pairs
     return replace(aim, wide_slope=aim.slope)
@@ -127,14 +133,16 @@ def updated(aim: Aim, local: LocalFit | None) -> Aim:
 
 
 def aimed(prober: Prober, aim: Aim, question: Question) -> Aim:
-    """The aim for the next launch, from all that was seen: where to look may rest on launch 0, what is stated may not."""
+    """The aim for the next launch: where to look may rest on launch 0, what is stated may not."""
     low, high = aim.window
     seen = prober.sightings().within(low, high)
     aim = updated(aim, fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence))
-    reachable = two_sided(question.confidence, max(1, question.launches - 1)) * math.sqrt(
-        aim.between**2 / question.launches + aim.noise**2 / (0.25 * question.budget)
-    ) / max(abs(aim.slope), 1e-6)  # fmt: skip
-    stride = 1.0 if reachable < 0.09 else 2.0 if reachable < 0.2 else 4.0  # noqa: PLR2004
+    reachable = (
+        two_sided(question.confidence, max(1, question.launches - 1))
+        * math.sqrt(aim.between**2 / question.launches + aim.noise**2 / (0.25 * question.budget))
+        / max(abs(aim.slope), 1e-6)
+    )
+    stride = 1.0 if reachable < 0.09 else 2.0 if reachable < 0.2 else 4.0
     return replace(aim, stride=max(aim.stride, stride))
 
 
@@ -156,13 +164,14 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
 def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
     """`pairs` of the coming launch over the rungs: most near the estimate, balanced over the launches."""
     target = aim.target
-    points = rungs(aim.log_centre, target.low, target.high, aim.stride, prober.visited,
-                   MOST_DISTINCT - len(prober.visited))  # fmt: skip
+    points = rungs(
+        aim.log_centre, target.low, target.high, aim.stride, prober.visited, MOST_DISTINCT - len(prober.visited)
+    )
     points = [n for n in points if n not in prober.left_out]
     if not points:
         return {}
     distance = np.abs(np.log(points) - aim.log_centre) / (PITCH * aim.stride)
-    weight = np.where(distance < 2.2, 2.0, 1.0)  # noqa: PLR2004
+    weight = np.where(distance < 2.2, 2.0, 1.0)
     if target.before * target.after == 0:
         weight[-1 if target.after == 0 else 0] = weight.sum()
     done = np.array([sum(part.size for part in prober.by_launch(n, 1)) for n in points], dtype=np.float64)
@@ -179,7 +188,8 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
 def side_pairs(prober: Prober, heads: int, question: Question, left: int, errors: float = SIDE_ERRORS) -> int:
     """Pairs in the coming launch, of which `left` remain, at one N whose sign is to be confirmed."""
     noise = pooled_noise(prober.successive_differences())
-    level = max(abs(winsorised_mean(prober.at(heads), noise)), question.goal / 2, 1e-9)
+    least = question.goal if errors < SIDE_ERRORS else question.goal / 2
+    level = max(abs(winsorised_mean(prober.at(heads), noise)), least)
     wanted = (errors * WINSORISED_COST * noise / level) ** 2
     done = sum(part.size for part in prober.by_launch(heads, 1))
     return min(MOST_SIDE_PAIRS, max(2, math.ceil((wanted - done) / left)))
@@ -212,14 +222,17 @@ def confirmed_sign(prober: Prober, heads: int, confidence: float) -> int:
 
 def jump_outcome(prober: Prober, target: Jump, question: Question) -> Outcome:
     """A step is a crossing where the launches confirm the sign on both sides of it."""
-    sides = confirmed_sign(prober, target.left, question.confidence), confirmed_sign(
-        prober, target.right, question.confidence
+    sides = (
+        confirmed_sign(prober, target.left, question.confidence),
+        confirmed_sign(prober, target.right, question.confidence),
     )
     if sides == (target.before, target.after):
-        return Outcome("crossing", Crossing(target.right, target.left, target.right, _leader(target.after),
-                                            question.confidence, "step"))  # fmt: skip
-    note = f"the lead seems to change at the step from N = {target.left:,} to {target.right:,}, which the launches do not confirm"
-    return Outcome("open", notes=(note,))
+        return Outcome(
+            "crossing",
+            Crossing(target.right, target.left, target.right, _leader(target.after), question.confidence, "step"),
+        )
+    place = f"the step from N = {target.left:,} to {target.right:,}"
+    return Outcome("open", notes=(f"the lead seems to change at {place}, which the launches do not confirm",))
 
 
 def _leader(after: int) -> Direction:
@@ -234,7 +247,7 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
     if local is None:
         return Outcome("open", notes=(f"too few confirming pairs {name}",))
     if target.before * target.after == 0:
-        outcome = _at_the_end(local, target, question)
+        outcome = _at_the_end(local, target)
         if outcome is not None:
             return outcome
     interval, root = local.crossing_interval(), local.root()
@@ -247,7 +260,7 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
     if high <= low:
         low, high = (low, low + 1) if low < question.high else (high - 1, high)
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
-    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal  # noqa: PLR2004  rounding is no miss
+    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
     crossing = Crossing(heads, low, high, _leader(after), question.confidence, "smooth")
     return Outcome("crossing", crossing, tuple(notes), missed)
 
@@ -258,15 +271,17 @@ def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[LocalFit |
     local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence)
     if local is None or local.misfit > MISFIT_LEVEL:
         return local, []
-    note = (f"the local curve does not fit what was seen between N = {low:,} and {high:,} (p = {local.misfit:.2g}): there "
-            f"may be a step that was not declared, or a bend; the window was narrowed")  # fmt: skip
+    note = (
+        f"the local curve does not fit what was seen between N = {low:,} and {high:,} (p = {local.misfit:.2g}): "
+        "there may be a step that was not declared, or a bend; the window was narrowed"
+    )
     closer = replace(aim, stride=aim.stride / 2).window
     narrow = fit(prober.sightings().within(*closer, 1), aim.log_centre, aim.slope, aim.noise, question.confidence)
     interval = narrow.crossing_interval() if narrow else None
     return (narrow if interval and all(map(math.isfinite, interval)) else local), [note]
 
 
-def _at_the_end(local: LocalFit, target: Smooth, question: Question) -> Outcome | None:
+def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
     """Whether the crossing lies outside the range; None where it lies inside."""
     end = target.high if target.after == 0 else target.low
     inner = target.before if target.after == 0 else target.after
@@ -277,7 +292,8 @@ def _at_the_end(local: LocalFit, target: Smooth, question: Question) -> Outcome 
         return Outcome("none", beyond=math.exp(root) if root is not None and outside else None)
     if level * inner < -half:
         return None
-    note = (f"whether the lead changes just before or just beyond N = {end:,} cannot be told: the log-ratio there is "
-            f"{level:+.3f} ± {half:.3f}")  # fmt: skip
+    note = (
+        f"whether the lead changes just before or just beyond N = {end:,} cannot be told: the log-ratio there is "
+        f"{level:+.3f} ± {half:.3f}"
+    )
     return Outcome("open", notes=(note,))
-

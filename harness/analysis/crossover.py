@@ -14,11 +14,11 @@ positive. Its stages, each a module:
 2. `confirmation.refine`: within launch 0, a local model narrows each change of sign down.
 3. `confirmation`: launches 1 to k measure both sides of each estimate; the number of pairs is computed from the width
    wanted, not found by peeking (which spoils coverage: Armitage, McPherson and Rowe, J. R. Stat. Soc. A 132, 1969).
-4. `posterior`: the local model near N*, robust to outliers (Huber, Robust Statistics, 1981), with the launch as the unit:
-   launches are combined as studies are in a meta-analysis (DerSimonian and Laird, Control. Clin. Trials 7, 1986; Hartung
-   and Knapp, Stat. Med. 20, 2001) and the wider of their interval and the model's is stated; N* gets every value at
-   which equal cost is not rejected (Fieller, J. R. Stat. Soc. B 16, 1954). That a fresh process is the unit of evidence
-   is the lesson of Kalibera and Jones (Rigorous benchmarking in reasonable time, ISMM 2013).
+4. `posterior`: the local model near N*, robust to outliers (Huber, Robust Statistics, 1981), with the launch as the
+   unit: launches are combined as studies are in a meta-analysis (DerSimonian and Laird, Control. Clin. Trials 7, 1986;
+   Hartung and Knapp, Stat. Med. 20, 2001) and the wider of their interval and the model's is stated; it holds every N
+   at which equal cost is not rejected (Fieller, J. R. Stat. Soc. B 16, 1954). That a fresh process is the unit of
+   evidence is the lesson of Kalibera and Jones (Rigorous benchmarking in reasonable time, ISMM 2013).
 5. `audit`: lack of fit, steps that were not declared, declared ones that cannot be seen, weak signs.
 6. `conclusion`: the answer, or what it lacks.
 
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 import operator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.conclusion import conclude
@@ -43,13 +44,24 @@ from harness.analysis.location import (
     Progress,
     Unmeasurable,
 )
+from harness.analysis.probing import SAMPLES_A_PAIR
 from harness.analysis.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MOST_SAMPLES", "BudgetSpent", "Crossing", "Location", "Measure", "Pair", "Probe", "Progress", "Unmeasurable",
-           "locate"]  # fmt: skip
+__all__ = [
+    "MOST_SAMPLES",
+    "BudgetSpent",
+    "Crossing",
+    "Location",
+    "Measure",
+    "Pair",
+    "Probe",
+    "Progress",
+    "Unmeasurable",
+    "locate",
+]
 
 MOST_SAMPLES = 20_000  # timed samples of one search without a budget
 
@@ -72,20 +84,20 @@ def locate(
 
     Args:
         measure: `measure(heads, rounds, launch)` returns exactly `rounds` pairs of seconds per call (`Pair`, or plain
-            (baseline, challenger) tuples), in time order. Launches come in ascending order and are never revisited: launch
-            0 explores, 1 to `launches` decide. It may raise `Unmeasurable` (that N is left out) and `BudgetSpent` (the
-            search ends 'unresolved' with what it has).
+            (baseline, challenger) tuples), in time order. Launches come in ascending order and are never revisited:
+            launch 0 explores, 1 to `launches` decide. It may raise `Unmeasurable` (that N is left out) and
+            `BudgetSpent` (the search ends 'unresolved' with what it has).
         low: smallest N, at least 1.
         high: largest N.
-        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored with a note.
+        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted.
             Without any, the search is in its weaker mode, and says so.
-        precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ too much
-            for it, the interval that was had is stated with a note.
+        precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ
+            too much for it, the interval that was had is stated with a note.
         confidence: of each interval.
         budget: the largest number of timed samples (two a pair); without one, `MOST_SAMPLES` holds.
         launches: how many launches confirm; six to eight are good, with one the interval rests on pairs alone.
         seed: of everything random (the order of visits).
-        prior: the answer for another batch size: far from its crossings fewer places are probed.
+        prior: the answer for another batch size; fewer places are probed far from its crossings.
         on_progress: called with a `Progress` after every batch of pairs, and once more at the end.
 
     Returns:
@@ -94,31 +106,14 @@ def locate(
     Raises:
         ValueError: a question that makes no sense, or times that are not positive, finite and as many as asked for.
     """
-    low, high = _whole("low", low), _whole("high", high)
-    if low < 1:
-        raise ValueError(f"low is {low}: N starts at 1")
-    if low >= high:
-        raise ValueError(f"low ({low:,}) must be below high ({high:,})")
-    if not 0 < precision < math.inf:
-        raise ValueError(f"precision is {precision}: give a positive share, such as 0.05")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
-    launches = _whole("launches", launches)
-    if launches < 1:
-        raise ValueError(f"launches is {launches}: at least one launch must confirm, and eight are better")
-    limit = MOST_SAMPLES
-    if budget is not None:
-        budget = _whole("budget", budget)
-        if budget < 2:  # noqa: PLR2004
-            raise ValueError(f"budget is {budget}: one pair costs two samples")
-        limit = min(budget, MOST_SAMPLES)
-    inside = sorted({_whole("a step", step) for step in steps})
-    outside = [step for step in inside if not low <= step < high]
-    inside = [step for step in inside if low <= step < high]
-    question = Question(low, high, precision, confidence, launches, limit, budget is None, bool(inside))
-    search = Search(question, inside, measure, seed, prior, on_progress)
-    if outside:
-        search.notes.append(f"{len(outside)} declared steps lie outside N = {low:,} to {high:,} and were ignored")
+    question = asked(low, high, precision, confidence, budget, launches, bool(steps))
+    declared = sorted({whole("a step", step) for step in steps})
+    inside = [step for step in declared if question.low <= step < question.high]
+    search = Search(replace(question, known=bool(inside)), inside, measure, seed, prior, on_progress)
+    if len(inside) < len(declared):
+        search.notes.append(
+            f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"
+        )
     lacking = None
     try:
         search.explore()
@@ -132,7 +127,36 @@ def locate(
     return location
 
 
-def _whole(name: str, number: int) -> int:
+def asked(
+    low: int, high: int, precision: float, confidence: float, budget: int | None, launches: int, known: bool
+) -> Question:
+    """The question, checked.
+
+    Raises:
+        ValueError: it makes no sense; the sentence says why.
+    """
+    low, high, launches = whole("low", low), whole("high", high), whole("launches", launches)
+    limit = MOST_SAMPLES if budget is None else whole("budget", budget)
+    problems = {
+        f"low is {low}: N starts at 1": low < 1,
+        f"low ({low:,}) must be below high ({high:,})": low >= high,
+        f"precision is {precision}: give a positive share, such as 0.05": not 0 < precision < math.inf,
+        f"confidence is {confidence}: give a number between 0 and 1, such as 0.95": not 0 < confidence < 1,
+        f"launches is {launches}: at least one launch must confirm, and eight are better": launches < 1,
+        f"budget is {budget}: one pair costs two samples": limit < SAMPLES_A_PAIR,
+    }
+    for sentence, wrong in problems.items():
+        if wrong:
+            raise ValueError(sentence)
+    return Question(low, high, precision, confidence, launches, min(limit, MOST_SAMPLES), limit >= MOST_SAMPLES, known)
+
+
+def whole(name: str, number: int) -> int:
+    """`number` as an int.
+
+    Raises:
+        ValueError: it is not a whole number.
+    """
     if isinstance(number, bool):
         raise ValueError(f"{name} is {number}: give a whole number")  # noqa: TRY004  one kind of error for bad input
     try:

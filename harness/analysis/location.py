@@ -31,7 +31,7 @@ class Measure(Protocol):
         ...
 
 
-class Unmeasurable(Exception):  # noqa: N818  it is an answer, "not at this N", and not a fault
+class Unmeasurable(Exception):  # noqa: N818  an answer, "not at this N", and not a fault
     """Raised by a measure where this N cannot be timed (it does not fit, it does not build): N is left out."""
 
     def __init__(self, heads: int, reason: str = "") -> None:
@@ -43,7 +43,7 @@ class Unmeasurable(Exception):  # noqa: N818  it is an answer, "not at this N", 
         return f"N = {self.heads:,} cannot be measured: {self.reason or 'no reason was given'}"
 
 
-class BudgetSpent(Exception):  # noqa: N818  it is an answer, "no more", and not a fault
+class BudgetSpent(Exception):  # noqa: N818  an answer, "no more", and not a fault
     """Raised by a measure that may not time anything more: the search ends with what it has."""
 
 
@@ -97,8 +97,8 @@ class Location:
 
     `status` is 'crossing', 'several', 'below' (the challenger leads throughout), 'above' (the baseline leads
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
-    lacking and `bracket` is the best one, None where no change of sign was seen. `crossings` of an unresolved answer are
-    brackets whose ends were told apart, and not results.
+    lacking and `bracket` is the best one, None where no change of sign was seen. `crossings` of an unresolved answer
+    hold those that were confirmed, and brackets whose ends were told apart before the budget was spent: no results.
     """
 
     status: Status

@@ -4,16 +4,17 @@ With u = log(N / centre), one pair of launch l has log-ratio
 
     z + s u + c u² + a_l + e,    a_l ~ Normal(0, between²),    e heavy-tailed with scale `noise`
 
-The lead changes where z + s u + c u² = 0. Where one rival's cost is linear in N and the other's flat, the ratio of the
-costs is 1 - s + s N/N*, hence c = s (1 - s) / 2; where both are power laws, c = 0. The prior of c sits between the two with a
-spread that holds both, so that neither shape is assumed. s has a flat prior in effect.
+The lead changes where z + s u + c u² = 0. Where one rival's cost is linear in N and the other's flat, the ratio of
+the costs is 1 - s + s N/N*, hence c = s (1 - s) / 2; where both are power laws, c = 0. The prior of c sits between
+the two with a spread that holds both, so that neither shape is assumed. s has a flat prior in effect.
 
-Outliers are met by Tukey's biweight, carried over to the least-squares theory by pseudo-values (Bickel, 1976; Huber,
-Robust Statistics, 1981, 7.10). The launch is the unit: launches are combined as studies are in a meta-analysis, with
-DerSimonian and Laird's between-variance (1986), and the interval over launches is that of Hartung and Knapp (2001), t with
-k - 1 degrees of freedom; the model's own interval is computed beside it and the wider one is stated, as IntHout et al. (2014)
-advise. The interval of the crossing collects every u at which "nobody leads here" is not rejected (Fieller, 1954), so
-that an uncertain slope makes it wide or unbounded, and never falsely short.
+Outliers are met by Tukey's biweight, carried over to the least-squares theory by pseudo-values (Bickel, 1976;
+Huber, Robust Statistics, 1981, 7.10). The launch is the unit: launches are combined as studies are in a meta-
+analysis, with DerSimonian and Laird's between-variance (1986), and the interval over launches is that of Hartung
+and Knapp (2001), t with k - 1 degrees of freedom; the model's own interval is computed beside it and the wider one
+is stated, as IntHout et al. (2014) advise. The interval of the crossing collects every u at which "nobody leads
+here" is not rejected (Fieller, 1954), so that an uncertain slope makes it wide or unbounded, and never falsely
+short.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class LocalFit:
         return np.asarray(self.multiplier * np.sqrt(np.einsum("...i,ij,...j->...", design, self.covariance, design)))
 
     def root(self) -> float | None:
-        """log N of the crossing nearest the centre, None where the curve does not cross within reach."""
+        """The log N of the crossing nearest the centre, None where the curve does not cross within reach."""
         level, slope, curvature = self.coefficients
         discriminant = slope * slope - 4 * curvature * level
         if slope == 0 or discriminant < 0:
@@ -83,7 +84,7 @@ class LocalFit:
         return self.centre + u if abs(u) <= REACH else None
 
     def crossing_interval(self) -> tuple[float, float] | None:
-        """log N between which the crossing lies, with infinities where an end is not found; None without a root."""
+        """The log N between which the crossing lies, with infinities where an end is not found; None without a root."""
         root = self.root()
         if root is None:
             return None
@@ -121,7 +122,7 @@ def fit(
         launch_is_unit: False while exploring within one launch.
     """
     heads, where = np.unique(sightings.heads, return_inverse=True)
-    if heads.size < 2:  # noqa: PLR2004  a line needs two points
+    if heads.size < 2:
         return None
     launches, launch = np.unique(sightings.launch, return_inverse=True)
     u = np.log(sightings.heads.astype(np.float64)) - centre
@@ -129,8 +130,9 @@ def fit(
     slope_spread = 3 * abs(slope) + 1.0
     y = sightings.log_ratio
     design = np.stack((u, u * u), axis=1)
-    residual, scale = _robust_residuals(y, design, launch, launches.size, noise, (slope, prior_mean),
-                                        (slope_spread, prior_spread))  # fmt: skip
+    residual, scale = _robust_residuals(
+        y, design, launch, launches.size, noise, (slope, prior_mean), (slope_spread, prior_spread)
+    )
     t = np.clip(residual / (BIWEIGHT * scale), -1.0, 1.0) ** 2
     influence = residual * (1 - t) ** 2
     sensitivity = max(0.2, float(np.mean((1 - t) * (1 - 5 * t))))
@@ -138,8 +140,16 @@ def fit(
     freedom = max(1.0, y.size - launches.size - 2.0)
     seen = float(influence @ influence) / sensitivity**2
     variance = (seen + PRIOR_FREEDOM * scale**2) / (freedom + PRIOR_FREEDOM)
-    return _combine(pseudo, u, launch, launches.size, variance, (slope, prior_mean), (slope_spread, prior_spread),
-                    _Window(heads, where, centre, confidence, launch_is_unit))  # fmt: skip
+    return _combine(
+        pseudo,
+        u,
+        launch,
+        launches.size,
+        variance,
+        (slope, prior_mean),
+        (slope_spread, prior_spread),
+        _Window(heads, where, centre, confidence, launch_is_unit),
+    )
 
 
 def curvature_prior(slope: float) -> tuple[float, float]:
@@ -235,12 +245,23 @@ def _combine(
     per_heads = np.bincount(window.where, minlength=window.heads.size)
     mean_residual = np.bincount(window.where, pseudo - fitted, window.heads.size) / per_heads
     misfit_freedom = window.heads.size - 2.5
-    misfit = float(chdtrc(misfit_freedom, float(np.sum(per_heads * mean_residual**2)) / variance)) if misfit_freedom > 0 else 1.0
+    misfit = (
+        float(chdtrc(misfit_freedom, float(np.sum(per_heads * mean_residual**2)) / variance))
+        if misfit_freedom > 0
+        else 1.0
+    )
     return LocalFit(
-        window.centre, (float(coefficients[0]), float(coefficients[1]), float(coefficients[2])), covariance, multiplier,
-        math.sqrt(variance), math.sqrt(between), misfit, int(pseudo.size), launches,
+        window.centre,
+        (float(coefficients[0]), float(coefficients[1]), float(coefficients[2])),
+        covariance,
+        multiplier,
+        math.sqrt(variance),
+        math.sqrt(between),
+        misfit,
+        int(pseudo.size),
+        launches,
         {int(n): (float(m), int(c)) for n, m, c in zip(window.heads, mean_residual, per_heads, strict=True)},
-    )  # fmt: skip
+    )
 
 
 def _between_variance(levels: Floats, variances: Floats) -> float:

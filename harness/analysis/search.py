@@ -1,4 +1,4 @@
-"""The order of a search: bracket, refine, confirm over launches, with an audit after each; what it says is elsewhere."""
+"""The order of a search: bracket, refine, confirm over launches, with an audit after each launch."""
 
 from __future__ import annotations
 
@@ -100,8 +100,11 @@ class Search:
                 break
 
     def _changes(self) -> list[_Ends]:
-        return [_Ends(target.low, target.high) if isinstance(target, Smooth) else _Ends(target.left, target.right)
-                for target in self.targets() if isinstance(target, Smooth | Jump)]  # fmt: skip
+        return [
+            _Ends(target.low, target.high) if isinstance(target, Smooth) else _Ends(target.left, target.right)
+            for target in self.targets()
+            if isinstance(target, Smooth | Jump)
+        ]
 
     def _forget_left_out(self) -> None:
         for n in self.prober.left_out:
@@ -114,8 +117,13 @@ class Search:
         seen = {probe.heads: probe.log_ratio for probe in self._prior.probes}
         homes = [crossing.heads for crossing in self._prior.crossings]
         ends = (points[0], points[-1])
-        kept = [n for n in points if n in ends or abs(seen.get(n, 0.0)) < PRIOR_FAR
-                or any(abs(math.log(n / home)) < math.log(6) for home in homes)]  # fmt: skip
+        kept = [
+            n
+            for n in points
+            if n in ends
+            or abs(seen.get(n, 0.0)) < PRIOR_FAR
+            or any(abs(math.log(n / home)) < math.log(6) for home in homes)
+        ]
         self.notes.append(f"{len(points) - len(kept)} of {len(points)} places were left to an earlier answer")
         return kept
 
@@ -130,7 +138,7 @@ class Search:
                 continue
             aim = first_aim(self.prober, target)
             self.aims[target.low, target.high] = aim
-            if not self.bound or self.prober.remaining > 100:  # noqa: PLR2004  fewer are better kept for confirming
+            if not self.bound or self.prober.remaining > 100:
                 aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
                 self.aims[target.low, target.high] = aim
             if not self.question.known and not self.bound:
@@ -169,15 +177,15 @@ class Search:
         for launch in range(1, self.question.launches + 1):
             left = self.question.launches - launch + 1
             allowed = self.prober.remaining // SAMPLES_A_PAIR // left
-            if allowed < 2 and self.bound:  # noqa: PLR2004
+            if allowed < 2 and self.bound:
                 raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
             self.prober.launch = launch
             self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
             if launch > SECOND_THOUGHTS_FROM:
                 self._think_again()
             rounds = self._cut(self._rounds(left), allowed)
-            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})  # noqa: PLR2004
-            self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})  # noqa: PLR2004
+            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})
+            self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})
             for key, aim in list(self.aims.items()):
                 self.aims[key] = aimed(self.prober, aim, self.question)
                 if left > LAUNCHES_AFTER_A_FIND and not self.bound:
@@ -211,8 +219,8 @@ class Search:
         self.aims = alive
         for n in self.weak:
             if n in self.signs:
-                pooled = alive or len(self.weak) > 2  # noqa: PLR2004  then no single weak sign carries the answer
-                errors = POOLED_ERRORS if pooled and self.signs[n] else SIDE_ERRORS
+                pooled = alive or len(self.weak) > 2
+                errors = POOLED_ERRORS if pooled else SIDE_ERRORS
                 rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left, errors))
         return rounds
 

@@ -1,9 +1,10 @@
 """Decide who leads at one N, sequentially, robustly, and not before it is safe.
 
-The noise of one pair is pooled over all probes from differences of successive pairs (von Neumann, 1941, with a median in
-place of a mean), which no level and no slow drift can enter. A sign is decided when a winsorised centre lies more than
-`DECISIVE` standard errors from zero, a bound that keeps its level under repeated looks (Pocock, 1977, at more looks than are
-taken), and when enough single pairs agree, so that two outliers among three cannot decide anything.
+The noise of one pair is pooled over all probes from differences of successive pairs (von Neumann, 1941, with a
+median in place of a mean), which no level and no slow drift can enter. A sign is decided when a winsorised centre
+lies more than `DECISIVE` standard errors from zero, a bound that keeps its level under repeated looks (Pocock,
+1977, at more looks than are taken), and when enough single pairs agree, so that two outliers among three cannot
+decide anything.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
         case "tie":
             return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
         case _:
-            return f"unresolved {at_batch}{_best_bracket(location)}: {location.notes[0] if location.notes else 'no reason was given'}"
+            lacks = location.notes[0] if location.notes else "no reason was given"
+            return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}"
 
 
 def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
@@ -43,8 +44,9 @@ def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
     if crossing.kind == "step":
         return f"from {crossing.heads:,} heads on, where a cost jumps, {winner} is faster"
     share = f"{crossing.confidence:.0%}" if crossing.confidence <= BARELY_SHOWN else f"{crossing.confidence:.1%}"
-    interval = f"({share.replace('%', ' %')}: {rounded(crossing.low, crossing):,} to {rounded(crossing.high, crossing):,})"
-    return f"from about {rounded(crossing.heads, crossing):,} heads on {interval} {winner} is faster"
+    low, high, heads = (rounded(n, crossing) for n in (crossing.low, crossing.high, crossing.heads))
+    interval = f"({share.replace('%', ' %')}: {low:,} to {high:,})"
+    return f"from about {heads:,} heads on {interval} {winner} is faster"
 
 
 def _best_bracket(location: Location) -> str:
@@ -57,5 +59,5 @@ def _best_bracket(location: Location) -> str:
 def rounded(heads: int, crossing: Crossing) -> int:
     """To the digits that the interval's width supports: the last one shown is about a tenth of it."""
     width = max(1, crossing.high - crossing.low)
-    unit = 10 ** max(0, len(str(width)) - 2)
+    unit = int(10 ** max(0, len(str(width)) - 2))
     return round(heads / unit) * unit

@@ -20,7 +20,9 @@ def test_one_crossing_is_rounded_to_what_its_interval_supports():
 
 def test_a_wide_interval_is_rounded_further():
     wide = Crossing(6_412, 5_118, 7_733, "challenger", 0.95, "smooth")
-    assert said(crossings=(wide,)) == "from about 6,400 heads on (95 %: 5,100 to 7,700) the student is faster at batch 32"
+    assert (
+        said(crossings=(wide,)) == "from about 6,400 heads on (95 %: 5,100 to 7,700) the student is faster at batch 32"
+    )
 
 
 def test_small_numbers_are_not_rounded():
@@ -40,7 +42,10 @@ def test_several_crossings_are_all_named():
     [
         ("below", "the student is faster throughout, from 1 to 100,000 heads, at batch 32"),
         ("above", "the teacher is faster throughout, from 1 to 100,000 heads, at batch 32"),
-        ("tie", "the student and the teacher do not differ beyond the precision asked for, from 1 to 100,000 heads, at batch 32"),
+        (
+            "tie",
+            "the student and the teacher do not differ beyond the precision asked for, from 1 to 100,000 heads, at batch 32",
+        ),
     ],
 )
 def test_no_crossing_is_said_plainly(status, words):
@@ -55,6 +60,8 @@ def test_an_extrapolated_crossing_is_called_so():
 
 
 def test_unresolved_says_what_it_lacks_and_its_bracket():
-    assert said(status="unresolved", crossings=(), bracket=(1_024, 4_096), notes=("the budget of 60 samples is spent",)) == (
+    assert said(
+        status="unresolved", crossings=(), bracket=(1_024, 4_096), notes=("the budget of 60 samples is spent",)
+    ) == (
         "unresolved at batch 32, the lead changes between 1,024 and 4,096 heads if it does: the budget of 60 samples is spent"
     )

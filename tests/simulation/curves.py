@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ def layers(heads: float) -> int:
 
 @dataclass(frozen=True)
 class Curves:
-    """Two rivals, the range they are raced over, the N before each jump, and the true crossings (first N of the new leader)."""
+    """Two rivals, the range they are raced over, the N before each jump, and where their noise-free curves cross."""
 
     name: str
     baseline: Cost
@@ -46,9 +47,9 @@ def crossings(baseline: Cost, challenger: Cost, steps: tuple[int, ...], low: int
 
     jumps = {n for n in steps if low <= n < high}
     edges = sorted({low, high, *jumps, *(n + 1 for n in jumps)})
-    grid = sorted({n for a, b in zip(edges, edges[1:]) for n in (a, b, *_ladder(a, b))})
+    grid = sorted({n for a, b in itertools.pairwise(edges) for n in (a, b, *_ladder(a, b))})
     found = []
-    for left, right in zip(grid, grid[1:]):
+    for left, right in itertools.pairwise(grid):
         if lead(left) == lead(right):
             continue
         if left in jumps:
@@ -63,13 +64,24 @@ def crossings(baseline: Cost, challenger: Cost, steps: tuple[int, ...], low: int
 
 
 def _ladder(low: int, high: int) -> list[int]:
-    return [round(low * (high / low) ** (i / 400)) for i in range(401)] if high - low > 400 else list(range(low, high + 1))
+    return (
+        [round(low * (high / low) ** (i / 400)) for i in range(401)] if high - low > 400 else list(range(low, high + 1))
+    )
 
 
-def make(name: str, baseline: Cost, challenger: Cost, steps: tuple[int, ...] = (), low: int = 1, high: int = 1_000_000) -> Curves:
+def make(
+    name: str, baseline: Cost, challenger: Cost, steps: tuple[int, ...] = (), low: int = 1, high: int = 1_000_000
+) -> Curves:
     """Curves with their true crossings worked out."""
-    return Curves(name, baseline, challenger, tuple(n for n in steps if low <= n < high), low, high,
-                  crossings(baseline, challenger, steps, low, high))  # fmt: skip
+    return Curves(
+        name,
+        baseline,
+        challenger,
+        tuple(n for n in steps if low <= n < high),
+        low,
+        high,
+        crossings(baseline, challenger, steps, low, high),
+    )
 
 
 FOURS = tuple(4**level for level in range(1, 10))

@@ -1,8 +1,8 @@
 """A machine that only exists in numbers: two cost curves under noise that benchmarks meet, vectorised.
 
-Every sample's log-time is the curve's, plus normal noise, rare outliers of three to ten times, a drift that both rivals
-share (six sinusoids), one throttling step, and, where asked for, a drift of the challenger alone and effects of the launch.
-Its clock counts samples; a restart takes `restart_gap` of them.
+Every sample's log-time is the curve's, plus normal noise, rare outliers of three to ten times, a drift that both
+rivals share (six sinusoids), one throttling step, and, where asked for, a drift of the challenger alone and effects
+of the launch. Its clock counts samples; a restart takes `restart_gap` of them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class FakeMachine:
         noise = random.standard_normal((rounds, 2))
         if math.isfinite(self.tails):
             noise = random.standard_t(self.tails, (rounds, 2))
-        logs = self.sigma * noise + self.shared_amplitude * np.sin(when[..., None] * self.waves + self.phases).sum(axis=-1)
+        shared = np.sin(when[..., None] * self.waves + self.phases).sum(axis=-1)
+        logs = self.sigma * noise + self.shared_amplitude * shared
         logs += self.log_throttle * (when > self.throttled_from)
         if self.own_amplitude:
             logs[:, 1] += self.own_amplitude * np.sin(self.own_wave * when[:, 1] + self.own_phase)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.analysis.signs import standard_error, winsorised_mean
-from tests.simulation.runs import Case
 from tests.simulation.fake_machine import FakeMachine
+
+if TYPE_CHECKING:
+    from tests.simulation.runs import Case
 
 PLACES, ROUNDS = 61, 30
 

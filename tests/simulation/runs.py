@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis.crossover import Location, locate
 from tests.simulation import curves as catalogue
-from tests.simulation.curves import Curves
 from tests.simulation.fake_machine import FakeMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.simulation.curves import Curves
 
 STEP_WORDS = ("step", "fit")  # a note that says either has flagged the declared steps
 

@@ -1,11 +1,13 @@
 """Print how well the search keeps what it promises: `python -m tests.simulation.table [--runs 1000] [--row NAME]`.
 
-Every row is a kind of machine or curve with the figures that must hold on it; every line is one case, seeds 0 to runs - 1.
+Every row is a kind of machine or curve with the figures that must hold on it; every line is one case, seeds 0 to
+runs - 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -51,7 +53,11 @@ def share(name: str, hits: Sequence[bool], *, least: float | None = None, most: 
         return Figure(name, f"{name} -", good=least is None)
     value = float(np.mean(hits))
     bound = f" (>= {least:.0%})" if least is not None else f" (<= {most:.0%})" if most is not None else ""
-    good = None if least is None and most is None else (least is None or value >= least) and (most is None or value <= most)
+    good = (
+        None
+        if least is None and most is None
+        else (least is None or value >= least) and (most is None or value <= most)
+    )
     return Figure(name, f"{name} {value:.1%}{bound}", good)
 
 
@@ -102,23 +108,31 @@ def resolved_hold(least: float, open_most: float | None = 0.10, most_samples: fl
 def says(status: str, least: float) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
         del case
-        return [share(f"'{status}'", [run.status == status for run in runs], least=least),
-                share("false crossings", [run.resolved for run in runs], most=0.01), samples(runs)]  # fmt: skip
+        return [
+            share(f"'{status}'", [run.status == status for run in runs], least=least),
+            share("false crossings", [run.resolved for run in runs], most=0.01),
+            samples(runs),
+        ]
 
     return judge
 
 
 def claims(case: Case, runs: Sequence[Run]) -> list[Figure]:
     del case
-    return [share("crossing claimed", [run.resolved for run in runs], most=0.05),
-            share("'tie'", [run.status == "tie" for run in runs]), samples(runs)]  # fmt: skip
+    return [
+        share("crossing claimed", [run.resolved for run in runs], most=0.05),
+        share("'tie'", [run.status == "tie" for run in runs]),
+        samples(runs),
+    ]
 
 
 def three(found_least: float, *, silent: bool) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
         del case
         return [
-            share("all three", [run.status == "several" and len(run.intervals) == 3 for run in runs], least=found_least),
+            share(
+                "all three", [run.status == "several" and len(run.intervals) == 3 for run in runs], least=found_least
+            ),
             share("one of them silently", [run.status == "crossing" for run in runs], most=0.0 if silent else None),
             share("all intervals hold", [run.covered for run in runs if len(run.intervals) == 3]),
             unresolved(runs),
@@ -156,8 +170,12 @@ def each(curves: Sequence[str], **machine: float) -> tuple[Case, ...]:
 
 
 ROWS = (
-    Row("one crossing", tuple(case for sigma in (0.05, 0.1, 0.2) for case in each(FOUR, sigma=sigma)), one_crossing,
-        pooled_coverage),
+    Row(
+        "one crossing",
+        tuple(case for sigma in (0.05, 0.1, 0.2) for case in each(FOUR, sigma=sigma)),
+        one_crossing,
+        pooled_coverage,
+    ),
     Row("launch effects", each(FOUR, launch_effect=0.03, launch_heads_effect=0.01), resolved_hold(0.93)),
     Row("one-sided drift", (*each(FOUR, own_drift=0.03), *each(FOUR, own_drift=0.08)), resolved_hold(0.93)),
     Row("rough", (*each(FOUR, outliers=0.1), *each(FOUR, sigma=0.4)), resolved_hold(0.93)),
@@ -171,12 +189,27 @@ ROWS = (
     Row("wrong steps", (Case("STEEP", steps=WRONG_STEPS),), flagged(0.85)),
     Row("wrong steps, three", (Case("THREE", steps=WRONG_STEPS),), flagged(0.98)),
     Row("just above", (Case("STEEP", span=(1, 1400)),), says("above", 0.99)),
-    Row("budget", tuple(Case(name, question={"budget": budget}) for budget in (60, 200) for name in FOUR), within_budget),
-    Row("drift slower than the gap", tuple(Case("STEEP", {"own_drift": 0.08, "restart_gap": gap})
-                                           for gap in (0, 100, 400, 2000)), shown),
-    Row("others", (Case("POWERS"), Case("PLATEAU"), Case("STEEP", {"tails": 2.5}), Case("STEEP", question={"launches": 6}),
-                   Case("STEEP", span=(1300, 20_000)), Case("STEEP", span=(10, 1600))), resolved_hold(0.93)),
-)  # fmt: skip
+    Row(
+        "budget", tuple(Case(name, question={"budget": budget}) for budget in (60, 200) for name in FOUR), within_budget
+    ),
+    Row(
+        "drift slower than the gap",
+        tuple(Case("STEEP", {"own_drift": 0.08, "restart_gap": gap}) for gap in (0, 100, 400, 2000)),
+        shown,
+    ),
+    Row(
+        "others",
+        (
+            Case("POWERS"),
+            Case("PLATEAU"),
+            Case("STEEP", {"tails": 2.5}),
+            Case("STEEP", question={"launches": 6}),
+            Case("STEEP", span=(1300, 20_000)),
+            Case("STEEP", span=(10, 1600)),
+        ),
+        resolved_hold(0.93),
+    ),
+)
 
 
 def measured(case: Case, seeds: range) -> list[Run]:
@@ -196,7 +229,11 @@ def print_line(row: str, case: str, figures: Sequence[Figure]) -> int:
 
 def same_bytes(runs: int) -> int:
     cases = (Case("STEEP"), Case("THREE"), Case("IDENTICAL"))
-    same = [repr(search(case, seed)[0]) == repr(search(case, seed)[0]) for case in cases for seed in range(max(1, runs // 100))]
+    same = [
+        repr(search(case, seed)[0]) == repr(search(case, seed)[0])
+        for case in cases
+        for seed in range(max(1, runs // 100))
+    ]
     return print_line("same seed", "A, three, identical", [share("byte-identical", same, least=1.0)])
 
 
@@ -208,10 +245,15 @@ def against_grid(pool: ProcessPoolExecutor, runs: int) -> int:
     spent = float(np.median([run.samples for run in ours]))
     theirs = float(np.median(list(pool.map(grid.half_width, [case] * len(seeds), seeds, chunksize=25))))
     ratio = grid.SAMPLES * (theirs / width) ** 2 / spent
-    return print_line("against the full grid", str(case), [
-        Figure("ratio", f"samples for the same width {ratio:.1f}x (>= 10x)", ratio >= 10),
-        Figure("ours", f"search ±{width:.1%} with {spent:,.0f}"), Figure("grid", f"grid ±{theirs:.1%} with {grid.SAMPLES:,}"),
-    ])  # fmt: skip
+    return print_line(
+        "against the full grid",
+        str(case),
+        [
+            Figure("ratio", f"samples for the same width {ratio:.1f}x (>= 10x)", ratio >= 10),
+            Figure("ours", f"search ±{width:.1%} with {spent:,.0f}"),
+            Figure("grid", f"grid ±{theirs:.1%} with {grid.SAMPLES:,}"),
+        ],
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,12 +267,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [row for row in ROWS if not options.row or options.row in row.name]
     missed = 0
     bounds = np.linspace(0, options.runs, CHUNKS + 1).astype(int).tolist()
-    chunks = [range(a, b) for a, b in zip(bounds, bounds[1:])]
+    chunks = [range(a, b) for a, b in itertools.pairwise(bounds)]
     with ProcessPoolExecutor(options.processes) as pool:
         waiting = [[[pool.submit(measured, case, seeds) for seeds in chunks] for case in row.cases] for row in wanted]
-        for row, cases in zip(wanted, waiting):
+        for row, cases in zip(wanted, waiting, strict=False):
             everything: list[Run] = []
-            for case, futures in zip(row.cases, cases):
+            for case, futures in zip(row.cases, cases, strict=False):
                 runs = [run for future in futures for run in future.result()]
                 everything += runs
                 missed += print_line(row.name, str(case), row.judge(case, runs))
