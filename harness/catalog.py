@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 BUILT_IN = (
     "harness_plugins.lda",
     "harness_plugins.transformer",
+    "harness_plugins.students",
+    "harness_plugins.residual",
     "harness_plugins.distillation",
+    "harness_plugins.recipe",
     "harness_plugins.python",
     "harness_plugins.eager",
     "harness_plugins.torchscript",

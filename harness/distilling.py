@@ -66,7 +66,7 @@ def _suite(
 ) -> dict[str, Any]:
     """The suite as YAML data."""
     sizes = {"num_heads": num_heads, "num_layers": num_layers}
-    training = {"num_epochs": epochs, "cosine_weight": cosine_weight, "batch_size": batch_size}
+    training = {"epochs": epochs, "cosine_weight": cosine_weight, "batch_size": batch_size}
     options = {"path": str(db.resolve()), "projection": projection}
     student = {
         "projector": "transformer",

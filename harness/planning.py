@@ -149,9 +149,10 @@ def _specification(name: str, contender: Contender, suite: Suite, loaded: Loaded
 
     runtime = listing.find("runtime", contender.runtime)
     trainer = contender.trainer
+    own = contender.source or suite.source
     return Specification(
         contender=name,
-        source=reference("source", suite.source.use, suite.source.options),
+        source=reference("source", own.use, own.options),
         projector=reference("projector", contender.projector, contender.options),
         runtime=reference("runtime", contender.runtime, contender.runtime_options),
         teacher=reference("projector", contender.teacher, {}),

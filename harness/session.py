@@ -137,18 +137,19 @@ class _Session:
         """Fidelity, then launch after launch: the table's visits, and whatever the searches ask for."""
         self._score_students()
         wanted = self._suite.measurement.launches
-        number: int | None = 0 if self._plan.sweep.legs else 1
+        timed = self._suite.measurement.table
+        number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
             self.bench.open(number)
             self._listener.stage("launch 0: exploring" if number == 0 else f"launch {number}: confirming crossovers")
-            if 1 <= number <= wanted:
+            if timed and 1 <= number <= wanted:
                 self._visit_table(number)
                 self._check_self(number)
             self._searches.serve(number, self._pairs)
             self._announce()
             self.bench.close_launch()
             self._listener.deliver()
-            later = number + 1 if number < wanted else None
+            later = number + 1 if timed and number < wanted else None
             number = min((each for each in (self._searches.next_launch(), later) if each is not None), default=None)
         self._score_where_it_counts()
         self._measure_regret(wanted + 1)

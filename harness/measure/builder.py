@@ -70,6 +70,7 @@ class Builder:
             return {
                 "place": f"{specification.function}/{request['heads']}",
                 "inputs": "",
+                "heads": int(request["heads"]),
                 "bytes": 0,
                 "build_seconds": 0.0,
                 "cached": True,
@@ -105,12 +106,17 @@ class Builder:
 
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form), fill)
         inputs = self._inputs_folder(data, batches, specification.seed)
+        origin = int(about["heads"])  # contenders that are the same at many N were built at one of them
+        if origin != heads and not all((place / f"reference-{batch}.npy").exists() for batch in batches):
+            data = self._construction.dataset(specification, origin)
+            built.clear()
         for batch in batches:
             self._refer(place, inputs, batch, specification, projector, data, undeployed)
         carried = data.heads.centroids.nbytes + data.heads.answers.nbytes if projector.variant(heads) == heads else 0
         return {
             "place": str(place),
             "inputs": str(inputs),
+            "heads": origin,
             "bytes": max(int(about["bytes"]), carried),
             "cached": cached,
             "build_seconds": time.perf_counter() - started,

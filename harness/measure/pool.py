@@ -30,6 +30,7 @@ class Built:
 
     place: str
     inputs: str
+    heads: int  # at which it was built: a contender that is the same at many N is built once
     model_bytes: int
     build_seconds: float
     cached: bool
@@ -106,6 +107,7 @@ class Workshop:
         return Built(
             place=answer["place"],
             inputs=answer["inputs"],
+            heads=int(answer["heads"]),
             model_bytes=int(answer["bytes"]),
             cached=bool(answer["cached"]),
             build_seconds=float(answer["build_seconds"]),
@@ -127,7 +129,7 @@ class Participant:
     def ready(self) -> None:
         """Loads, proves, warms up and calibrates it."""
         self.info = self._ask(
-            "ready", "warm-up", heads=self.cell.heads, inputs=self.built.inputs, model_bytes=self.built.model_bytes
+            "ready", "warm-up", heads=self.built.heads, inputs=self.built.inputs, model_bytes=self.built.model_bytes
         )
 
     def sample(self) -> tuple[float, float]:

@@ -110,6 +110,12 @@ def _wanted(suite: Suite) -> Iterator[_Wanted]:
             options=contender.options,
             contender=name,
         )
+        if contender.source is not None:
+            own = contender.source
+            yield _Wanted(
+                kind="source", name=own.use, at=(*at, "source", "use"), options_at=(*at, "source", "options"),
+                options=own.options, contender=name,
+            )  # fmt: skip
         yield _Wanted(
             kind="runtime", name=contender.runtime, at=(*at, "runtime"), options_at=(*at, "runtime_options"),
             options=contender.runtime_options, contender=name,

@@ -123,6 +123,7 @@ class Contender(Part):
         Use | None, Field(description="how the projector is trained; without it a trainable one is raced untrained")
     ] = None
     teacher: Annotated[str, Field(description="projector that it is trained to imitate and compared with")] = "lda"
+    source: Annotated[Use | None, Field(description="of its heads and queries; the suite's if absent")] = None
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
     runtime_options: Annotated[Mapping[str, Any], Field(description="options of the runtime")] = {}
     scored: Annotated[bool, Field(description="score it against its teacher though it has no trainer")] = False
@@ -168,6 +169,7 @@ class Measurement(Part):
 
     launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
     rounds: Annotated[int, Field(ge=1, description="paired samples per cell and launch in the table")] = 4
+    table: Annotated[bool, Field(description="time every cell of the sweep; false: only train, score, search")] = True
     min_sample_seconds: Annotated[float, Field(gt=0, description="shortest timed sample, in seconds")] = 0.004
     max_warm_up_seconds: Annotated[
         float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")
@@ -227,7 +229,7 @@ class Documented(Part):
     """Figures that somebody published, to be compared with what is measured."""
 
     source: Annotated[str, Field(description="where they stand")]
-    figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
+    figures: tuple[Figure, ...] = ()
     fidelity: Annotated[
         Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")
     ] = {}
