@@ -1,0 +1,151 @@
+"""Suites under pytest: a benchmark per cell, pytest-benchmark's own gate, and ours on crossovers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+import harness.pytest_plugin as plugin
+from harness.analysis.located import dump
+from harness.pytest_plugin import Replay
+from harness.records.store import LOCATED, Store, read
+from harness.suite.schema import Suite
+from harness.suite.sweep import sweep
+from tests.synthetic import Maker, linear
+
+pytest_plugins = ("pytester",)
+
+INSTALLED = any(each.name == "harness" for each in entry_points(group="pytest11"))
+EXTRA = () if INSTALLED else (plugin,)
+
+SUITE = """
+name: tiny
+source: {use: playbook}
+heads: {values: [16, 64]}
+batch_sizes: [1]
+contenders:
+  loop: {projector: lda-loop, runtime: python}
+  teacher: {projector: lda, runtime: python}
+races:
+  - {name: race, baseline: loop, challenger: teacher, heads: {from: 1, to: 1000}}
+"""
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project with one suite, whose runs are made up and in this process; real runs are tested elsewhere."""
+    pytester.makefile(".yaml", tiny=SUITE)
+
+    def planned(path, *, quick):
+        suite = Suite.model_validate(yaml.safe_load(path.read_text()))
+        return SimpleNamespace(suite=suite, sweep=sweep(suite))
+
+    monkeypatch.setattr(plugin, "planned", planned)
+    monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # it starts a process, and takes seconds
+
+    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False):
+        costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
+
+        def measured(plan, output):
+            maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
+            if broken:
+                maker.fail("teacher", 64, 1)
+            for leg in plan.sweep.legs:
+                maker.search(leg)
+            folder = Path(output or "run")
+            with Store.create(folder, maker.evidence(folder).run) as store:
+                store.append(*maker.measurements)
+                store.write(LOCATED, dump(maker.located))
+            return read(folder)
+
+        monkeypatch.setattr(plugin, "measured", measured)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments, plugins=EXTRA)
+
+    run.path = pytester.path
+    return run
+
+
+def test_one_benchmark_per_cell_and_one_test_per_search(project):
+    found = project("tiny.yaml", "--benchmark-only", "--benchmark-autosave", "-v")
+    found.assert_outcomes(passed=5)
+    found.stdout.fnmatch_lines(["*tiny.yaml::teacher?N=64-B=1? PASSED*", "*tiny.yaml::crossover?race-B=1? PASSED*"])
+    found.stdout.fnmatch_lines(["*benchmark 'N=64 B=1': 2 tests*"])
+    saved = next(project.path.glob(".benchmarks/*/0001_*.json"))
+    benchmarks = {each["name"]: each for each in json.loads(saved.read_text())["benchmarks"]}
+    assert len(benchmarks) == 4
+    teacher = benchmarks["teacher[N=64-B=1]"]
+    assert teacher["params"] == {"contender": "teacher", "heads": 64, "batch_size": 1}
+    assert teacher["stats"]["rounds"] == 32
+    assert teacher["stats"]["median"] == pytest.approx(87e-6, rel=0.05)
+    assert teacher["options"]["timer"] == "replay"
+
+
+def test_pytest_benchmarks_own_gate_sees_a_slowed_contender(project):
+    project("tiny.yaml", "--benchmark-only", "--benchmark-autosave").assert_outcomes(passed=5)
+    gate = ("tiny.yaml", "--benchmark-only", "--benchmark-compare", "--benchmark-compare-fail=median:10%")
+    same = project(*gate, "--harness-output=again", seed=1)
+    assert same.ret == 0
+    slower = project(*gate, "--harness-output=slower", seed=1, slowed=1.3)
+    assert slower.ret != 0  # 1 in a process of its own; pytester reports what pytest-benchmark raises as 3
+    assert "Performance has regressed" in slower.stderr.str()
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.6])
+def test_our_own_gate_sees_a_crossover_that_moves_either_way(project, gain):
+    project("tiny.yaml", "--benchmark-only").assert_outcomes(passed=5)
+    gate = ("tiny.yaml", "--benchmark-only", "--harness-compare=run")
+    project(*gate, "--harness-output=again", seed=1).assert_outcomes(passed=5)
+    moved = project(*gate, f"--harness-output=moved{gain}", seed=1, gain=gain)
+    assert moved.ret == 1
+    moved.stdout.fnmatch_lines(["*race at batch 1: the crossover *: * before, * now*"])
+
+
+def test_a_failed_cell_is_a_failed_test_with_its_reason(project):
+    found = project("tiny.yaml", "--benchmark-only", broken=True)
+    found.assert_outcomes(passed=4, failed=1)
+    found.stdout.fnmatch_lines(["*parity: it answers NaN*"])
+
+
+def test_suites_in_the_ini_file_are_collected(project):
+    (project.path / "pytest.ini").write_text("[pytest]\nharness_suites = tiny.yaml\n")
+    project("--benchmark-only").assert_outcomes(passed=5)
+
+
+def test_other_yaml_files_and_suites_that_nobody_named_are_left_alone(project):
+    (project.path / "other.yaml").write_text("answer: 42\n")
+    (project.path / "test_one.py").write_text("def test_one(): pass\n")
+    project().assert_outcomes(passed=1)
+    project("other.yaml").assert_outcomes()
+
+
+def test_a_bad_suite_is_told_without_a_traceback(pytester):
+    pytester.makefile(".yaml", bad="name: bad\ncontenders: {}\n")
+    found = pytester.runpytest_inprocess("-p", "no:cacheprovider", "bad.yaml", plugins=EXTRA)
+    assert "bad.yaml:1" in found.stdout.str()
+    assert "Traceback" not in found.stdout.str()
+
+
+def test_the_replayed_timer_gives_each_duration_once():
+    timer = Replay()
+    timer.load([0.5, 0.25])
+    assert [timer() for _ in range(4)] == [0.0, 0.5, 0.0, 0.25]
+    assert timer.__name__ == "replay"
+
+
+def test_the_plugin_costs_nothing_until_a_suite_is_collected():
+    """It is loaded by every pytest of an environment that has the harness."""
+    script = (
+        "import sys, pytest; before = set(sys.modules); import harness.pytest_plugin; print(set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name for name in eval(done.stdout) if name.startswith("harness")}
+    assert loaded == {"harness", "harness.pytest_plugin"}
+    assert "numpy" not in done.stdout
+    assert "pydantic" not in done.stdout
