@@ -1,0 +1,180 @@
+"""Runs that are killed with SIGKILL at random moments and resumed: nothing is lost, nothing is measured twice.
+
+    python -m tests.benchmarks.kills --runs 100
+
+Each run of suites/smoke.yaml is killed once or more (the parent alone: its children must follow it by themselves), then
+resumed until it ends. After each kill the whole lines of measurements.jsonl are kept in mind; at the end they must be
+the beginning of the file, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.analysis.located import load
+from harness.analysis.replay import Recording, replay
+from harness.records.store import read
+
+SMOKE = Path(__file__).parents[2] / "suites" / "smoke.yaml"
+LONGEST_SECONDS = 300.0
+
+
+@dataclass
+class Story:
+    """What happened to one run."""
+
+    kills: list[float] = field(default_factory=list)  # seconds after each start
+    kept: bytes = b""  # whole lines that were on the disk at the last kill
+    problems: list[str] = field(default_factory=list)
+
+
+def command(suite: Path, out: Path) -> list[str]:
+    """The run, or its continuation where there is something to go on with."""
+    how = "--resume" if (out / "run.json").exists() else "--output"
+    return [sys.executable, "-m", "harness", "run", str(suite), how, str(out)]
+
+
+def whole_lines(out: Path) -> bytes:
+    """What measurements.jsonl holds up to its last line feed."""
+    path = out / "measurements.jsonl"
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def start_and_kill(suite: Path, out: Path, after: float, story: Story) -> bool:
+    """Starts the run and kills its parent after that many seconds; False where it had ended before."""
+    run = subprocess.Popen(command(suite, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = run.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        story.kills.append(after)
+        check_kept(out, story)
+        return True
+    if run.returncode:
+        story.problems.append(f"exit code {run.returncode}: {output.decode(errors='replace')[-400:]}")
+    check_kept(out, story)
+    return False
+
+
+def check_kept(out: Path, story: Story) -> None:
+    """Whether the lines that were there are there still, as they were."""
+    now = whole_lines(out)
+    if not now.startswith(story.kept):
+        story.problems.append("lines that were written before a kill are gone or changed")
+    story.kept = now
+
+
+def check_finished(out: Path, expected: set[tuple[object, ...]] | None, story: Story) -> set[tuple[object, ...]]:
+    """Whether all is there, once; gives the identity of each table record for the next run to be compared with."""
+    evidence = read(out)
+    if evidence.run.status != "complete":
+        story.problems.append(f"its status is {evidence.run.status!r}")
+    for line in story.kept.splitlines():
+        json.loads(line)
+    identities = Counter(
+        (each.purpose, each.leg, each.cell, each.launch)
+        for each in evidence.measurements
+        if each.purpose in ("table", "regret") and each.outcome == "measured"
+    )
+    story.problems += [f"measured {count} times: {name}" for name, count in identities.items() if count > 1]
+    in_visit = Counter((each.visit, each.cell, each.process_id) for each in evidence.measurements)
+    story.problems += [f"recorded twice in a visit: {name}" for name, count in in_visit.items() if count > 1]
+    if expected is not None and set(identities) != expected:
+        story.problems.append(f"other cells than in an undisturbed run: {set(identities) ^ expected}")
+    for each in load(evidence.located):
+        if replay(evidence, each.leg, each.asked) != each.location:
+            story.problems.append(f"{each.leg.label}: the records give another answer")
+        story.problems += unused(evidence, each)
+    if not evidence.located:
+        story.problems.append("no search has an answer")
+    return set(identities)
+
+
+def unused(evidence, located) -> list[str]:
+    """Visits of a search that its repetition does not ask for: they would have been measured twice."""
+    pairs = sum(probe.pairs for probe in located.location.probes)
+    recording = Recording(evidence.measurements, located.leg)
+    visits = Counter(each.visit for each in evidence.measurements if each.leg == located.leg.label)
+    rounds = sum(
+        len(each.sampled.rounds)
+        for each in evidence.measurements
+        if each.purpose == "search" and each.leg == located.leg.label and each.sampled and visits[each.visit] == 2
+    )
+    return [] if rounds == 2 * pairs else [f"{recording.left} visits hold {rounds // 2} pairs, the answer uses {pairs}"]
+
+
+def one_run(
+    suite: Path, folder: Path, duration: float, kills: int, expected: set[tuple[object, ...]], generator: random.Random
+) -> tuple[Story, float]:
+    """One run with at least one kill, then resumed to its end; and how long a run takes now, which others slow down."""
+    for attempt in range(20):
+        out, story = folder / f"out-{attempt}", Story()
+        began = time.monotonic()
+        if start_and_kill(suite, out, generator.uniform(0.0, duration), story):
+            break
+        duration = time.monotonic() - began
+    for _ in range(kills - 1):
+        if not start_and_kill(suite, out, generator.uniform(0.0, duration), story):
+            break
+    else:
+        start_and_kill(suite, out, LONGEST_SECONDS, story)
+    if not story.problems:
+        check_finished(out, expected, story)
+    return story, duration
+
+
+def undisturbed(suite: Path, folder: Path) -> tuple[float, set[tuple[object, ...]]]:
+    """Seconds of a run that nobody kills, and what it measures."""
+    start_and_kill(suite, folder / "warm", LONGEST_SECONDS, Story())  # fills the cache
+    story = Story()
+    began = time.monotonic()
+    start_and_kill(suite, folder / "out", LONGEST_SECONDS, story)
+    seconds = time.monotonic() - began
+    expected = check_finished(folder / "out", None, story)
+    if story.problems:
+        raise SystemExit(f"an undisturbed run fails: {story.problems}")
+    return seconds, expected
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=2, help="at the most, in each run")
+    parser.add_argument("--suite", type=Path, default=SMOKE)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="copy folders of runs with a problem here")
+    asked = parser.parse_args()
+    generator = random.Random(asked.seed)
+    with tempfile.TemporaryDirectory() as place:
+        duration, expected = undisturbed(asked.suite, Path(place))
+    print(f"an undisturbed run takes {duration:.1f} s; seed {asked.seed}", flush=True)
+    broken = kills = 0
+    for number in range(1, asked.runs + 1):
+        with tempfile.TemporaryDirectory() as place:
+            often = generator.randint(1, asked.kills)
+            story, duration = one_run(asked.suite, Path(place), duration, often, expected, generator)
+            if story.problems and asked.keep:
+                shutil.copytree(place, asked.keep / str(number))
+        kills += len(story.kills)
+        broken += bool(story.problems)
+        times = ", ".join(f"{each:.2f}" for each in story.kills)
+        print(f"run {number}: killed after {times} s: {'; '.join(story.problems) or 'complete'}", flush=True)
+    print(f"{asked.runs} runs, {kills} kills: {asked.runs - broken} complete, {broken} with a problem")
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

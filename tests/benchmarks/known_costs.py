@@ -1,0 +1,153 @@
+"""Whether the interval that `harness locate` states holds the true N*, where the true N* is known by counting.
+
+    python -m tests.benchmarks.known_costs --repetitions 20
+
+Two functions run the same empty loop: one counts to N, the other to K times the number of levels that N has passed, so
+that the second one's cost is a staircase. Both work out both counts before they choose, so nothing but the count
+differs, and the curves cross exactly where N = K · levels(N). K is drawn anew in each repetition. Workers and clocks
+are the real ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+LOW, HIGH = 64, 16_384
+STEPS = (256, 1_024, 4_096)  # the largest N of each level but the last
+NEEDED_SHARE = 17 / 20
+
+_CONTENDERS = """
+import bisect
+import itertools
+
+STEPS = {steps}
+HEIGHT = {height}
+
+
+def counts(n):
+    return n, HEIGHT * (1 + bisect.bisect_left(STEPS, n))
+
+
+def linear(n, batch):
+    for _ in itertools.repeat(None, counts(n)[0]):
+        pass
+
+
+def staircase(n, batch):
+    for _ in itertools.repeat(None, counts(n)[1]):
+        pass
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One race and what it said."""
+
+    height: int
+    true: int  # the N at which both count equally far
+    status: str
+    heads: int | None = None
+    low: int | None = None
+    high: int | None = None
+    samples: int = 0
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval contains the true crossing."""
+        return self.low is not None and self.high is not None and self.low <= self.true <= self.high
+
+
+def crossings(height: int) -> list[int]:
+    """Every N of the range after which the other one counts less far, worked out N by N."""
+    level = 0
+    leads = []
+    for n in range(LOW, HIGH + 1):
+        while level < len(STEPS) and n > STEPS[level]:
+            level += 1
+        leads.append(n > height * (1 + level))
+    return [LOW + place for place in range(len(leads) - 1) if leads[place] != leads[place + 1]]
+
+
+def draw(generator: random.Random) -> tuple[int, int]:
+    """A height whose staircase is crossed once, and where."""
+    while True:
+        height = round(math.exp(generator.uniform(math.log(150), math.log(3_000))))
+        found = crossings(height)
+        if len(found) == 1 and found[0] not in STEPS:
+            return height, found[0]
+
+
+def trial(number: int, height: int, true: int, asked: argparse.Namespace) -> Trial:
+    """One `harness locate` in a folder of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "counted.py").write_text(_CONTENDERS.format(steps=STEPS, height=height), encoding="utf-8")
+        command = [sys.executable, "-m", "harness", "locate", "counted:linear", "counted:staircase"]
+        command += ["--range", f"{LOW}:{HIGH}", "--launches", str(asked.launches)]
+        command += ["--precision", str(asked.precision), "--budget", str(asked.budget)]
+        command += ["--seed", str(number), "--output", "out"]
+        command += [] if asked.untold else ["--steps", ",".join(map(str, STEPS))]
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
+        seconds = time.monotonic() - began
+        stored = Path(place) / "out" / "crossovers.json"
+        if not stored.exists():
+            return Trial(height=height, true=true, status=f"failed: {done.stderr.strip()[-200:]}", seconds=seconds)
+        located = json.loads(stored.read_text(encoding="utf-8"))["located"]
+    if not located:
+        return Trial(height=height, true=true, status="no answer", seconds=seconds)
+    location = located[0]["location"]
+    first = location["crossings"][0] if location["status"] == "crossing" else {}
+    return Trial(
+        height=height, true=true, status=location["status"], heads=first.get("heads"), low=first.get("low"),
+        high=first.get("high"), samples=location["samples"], seconds=seconds,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--launches", type=int, default=6)
+    parser.add_argument("--precision", type=float, default=0.1)
+    parser.add_argument("--budget", type=int, default=2_400, help="timed samples of one repetition at the most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--untold", action="store_true", help="do not tell the search where the staircase rises")
+    asked = parser.parse_args()
+    generator = random.Random(asked.seed)
+    trials: list[Trial] = []
+    for number in range(asked.repetitions):
+        height, true = draw(generator)
+        trials.append(trial(number, height, true, asked))
+        last = trials[-1]
+        said = f"{last.heads} ({last.low} to {last.high})" if last.heads is not None else last.status
+        verdict = "holds" if last.holds else "MISSES" if last.heads is not None else "-"
+        print(f"{number + 1}: true {true}, said {said}: {verdict}, {last.seconds:.1f} s", flush=True)
+    rows = [
+        (each.height, each.true, each.status, each.heads, each.low, each.high, each.samples, each.seconds, each.holds)
+        for each in trials
+    ]
+    headers = ("K", "true N*", "status", "N*", "low", "high", "samples", "seconds", "holds")
+    print(tabulate(rows, headers=headers, floatfmt=".1f"))
+    held = sum(each.holds for each in trials)
+    answered = sum(each.heads is not None for each in trials)
+    enough = held >= NEEDED_SHARE * len(trials)
+    load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    print(f"{held} of {len(trials)} intervals hold the true N* ({answered} were stated); load average {load}")
+    print("pass" if enough else f"MISS: at least {math.ceil(NEEDED_SHARE * len(trials))} must")
+    sys.exit(not enough)
+
+
+if __name__ == "__main__":
+    main()
