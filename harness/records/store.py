@@ -54,6 +54,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         store = cls(folder, _locked(folder))
         try:
+            _sweep(folder)
             _require_empty(folder)
             store.update(run)
         except BaseException:
@@ -72,6 +73,7 @@ class Store:
         read_run(folder)
         store = cls(folder, _locked(folder))
         try:
+            _sweep(folder)
             evidence = read(folder)
             for name, kind in ((MEASUREMENTS, Measurement), (FIDELITY, Fidelity)):
                 store._mend(name, kind)
@@ -164,6 +166,14 @@ class Store:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
             os.fsync(file.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a run that was killed in `write_atomically` left beside its files."""
+    with _told(folder):
+        for name in (RUN, LOCATED):
+            for left in folder.glob(f".{name}.*"):
+                left.unlink(missing_ok=True)
 
 
 def _require_empty(folder: Path) -> None:
