@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import inquiry_cache
 from harness.errors import ContenderError, DataError, HarnessError, ResourceError
-from harness.measure.child import ChildFailed
+from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.pairing import Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
 from harness.records import machine
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from harness.suite.sweep import Cell, Leg
 
 _BUILD_DEADLINE_SECONDS = 1800.0
+LIMITS = "harness.measure.limits"
+_SIZES = [2**18, 2**20, 2**22, 2**24, 2**26, 2**28]  # bytes, from the first cache to memory
 
 
 class Listener(Protocol):
@@ -164,6 +166,18 @@ class Bench:
             settings=settings,
             crashes=self._crashes,
         )
+
+    def limits(self) -> dict[str, Any]:
+        """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
+        batches = sorted({size for sizes in self._plan.batch_sizes.values() for size in sizes})
+        threads = self._plan.suite.threads
+        child = Child(LIMITS, {"threads": threads}, environment=environment(threads))
+        try:
+            return child.ask({"do": "rates", "batch_sizes": batches, "sizes": _SIZES}, stage="load", deadline=120.0)
+        except ChildFailed:
+            return {}
+        finally:
+            child.close()
 
     def close_launch(self, patience: float = 0.2) -> None:
         """Ends the workers of the launch."""

@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,6 +88,7 @@ def run(
         status = "failed"
         try:
             about = about.model_copy(update={"source": session.describe()})
+            about = about.model_copy(update={"machine": session.limits(about.machine)})
             store.update(about)
             session.measure()
             session.save(save or {})
@@ -132,6 +133,13 @@ class _Session:
         """What the source gives."""
         self._listener.stage("loading the source")
         return self.bench.describe()
+
+    def limits(self, known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The machine with its limits, measured where they are not known and something will be compared with them."""
+        if "limits" in known or not self._suite.measurement.limits:
+            return known
+        self._listener.stage("the limits of this machine")
+        return {**known, "limits": self.bench.limits()}
 
     def measure(self) -> None:
         """Fidelity, then launch after launch: the table's visits, and whatever the searches ask for."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis import located as stored
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.documented import Compared, compare, extrapolate
+from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
 from harness.analysis.selfcheck import SelfCheck, check
 from harness.analysis.verdicts import sentence
@@ -51,6 +52,7 @@ class LegSummary:
     sentence: str
     reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
     constrained: Constrained | None = None
+    floor_crossing: int | None = None  # where the machine's limits and the stated costs alone would put it
     predicted: Interval | None = None  # linear extrapolation from the smallest N of the table; never a measurement
 
 
@@ -68,6 +70,7 @@ class Summary:
     waterfalls: tuple[Waterfall, ...]
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
+    distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     self_check: SelfCheck
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
@@ -104,17 +107,19 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
     table = rows(evidence.fidelities, suite)
+    summaries = tuple(_cells(cells, suite, evidence, confidence))
     return Summary(
         run=evidence.run,
         suite=suite,
         folder=evidence.folder.name,
-        cells=tuple(_cells(cells, suite, evidence, confidence)),
+        cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         legs=tuple(_legs(cells, suite, answers, self_check, evidence, confidence)),
         documented=compare(suite, cells, answers, confidence),
         waterfalls=waterfalls(suite, cells, confidence),
         fidelity=table,
         remarks=remarks(table),
+        distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
         self_check=self_check,
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
@@ -166,6 +171,7 @@ def _legs(
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
+    costs, ceilings = costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)
     wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
@@ -177,6 +183,7 @@ def _legs(
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             constrained=_constrained(race, answer, evidence.fidelities),
+            floor_crossing=predicted(costs, leg, ceilings),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -21,10 +22,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (running.run, running.check, running.locate, running.doctor, running.distill):
-    app.command(rich_help_panel="Measure")(command)
-for command in (reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.export):
-    app.command(rich_help_panel="Read what was measured")(command)
+_MEASURE = (running.run, running.check, running.locate, running.doctor, running.distill)
+_READ = (reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.export)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Read what was measured": _READ}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 

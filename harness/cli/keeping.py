@@ -36,6 +36,22 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
     print(offers.details(inquire(files or []), name))
 
 
+@plugins.command()
+def new(
+    name: Annotated[str, typer.Argument(help="of the offer, such as low-rank", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of the project; new or empty", show_default=False)],
+    kind: Annotated[str, typer.Option(help="projector, runtime, trainer or source")] = "projector",
+) -> None:
+    """Start a plugin project that installs, passes its own test, and runs."""
+    from harness import scaffold
+    from harness.inquiry import inquire
+
+    taken = [offer.name for offer in inquire().offers if offer.kind == kind]
+    for path in scaffold.write(name, kind, folder, taken=taken):
+        print(f"wrote {path}")
+    print(scaffold.next_steps(folder))
+
+
 @cache.command("list")
 def list_() -> None:
     """List what is kept, the folder used last first."""

@@ -71,6 +71,7 @@ class Builder:
                 "place": f"{specification.function}/{request['heads']}",
                 "inputs": "",
                 "heads": int(request["heads"]),
+                "costs": {},
                 "bytes": 0,
                 "build_seconds": 0.0,
                 "cached": True,
@@ -117,6 +118,7 @@ class Builder:
             "place": str(place),
             "inputs": str(inputs),
             "heads": origin,
+            "costs": self._costs(projector, heads, batches, data),
             "bytes": max(int(about["bytes"]), carried),
             "cached": cached,
             "build_seconds": time.perf_counter() - started,
@@ -158,9 +160,11 @@ class Builder:
 
     def _trained(self, specification: Specification, form: Form, data: Dataset) -> Projection:
         if specification.trainer:
-            return self._student(specification, data)[0]
+            trained: Projection = self._student(specification, data)[0]
+            return trained
         built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
-        return built.eval() if hasattr(built, "eval") else built
+        ready: Projection = built.eval() if hasattr(built, "eval") else built
+        return ready
 
     def _student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
         """The trained module, from the cache where it was trained before, and how its training went."""
@@ -278,6 +282,13 @@ class Builder:
             return output.reshape(*batches.shape[:2], -1)
 
         _write_once(place / f"reference-{batch}.npy", make)
+
+    def _costs(
+        self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
+    ) -> dict[str, tuple[float, float]]:
+        """(operations, bytes) of one call by batch size, where the projector states them."""
+        stated = {batch: projector.cost(heads, batch, data.heads.width, data.heads.output_width) for batch in batches}
+        return {str(batch): (cost.flops, cost.bytes) for batch, cost in stated.items() if cost is not None}
 
     # ------------------------------------------------------------------------------------------------- identities
 

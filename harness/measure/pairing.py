@@ -123,6 +123,7 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
     """The seat as one line of the records."""
     info = seat.participant.info if seat.participant else {}
     built = seat.participant.built if seat.participant else None
+    cost = built.costs.get(str(seat.cell.batch_size)) if built else None
     warnings = []
     if info and not info["settled"]:
         warnings.append(_UNSETTLED)
@@ -159,6 +160,8 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         warm_up_calls=info.get("warm_up_calls"),
         peak_rss_bytes=info.get("peak_rss_bytes"),
         model_bytes=built.model_bytes if built else None,
+        cost_flops=cost[0] if cost else None,
+        cost_bytes=cost[1] if cost else None,
         threads=info.get("threads", {}),
         parity=Parity(
             error=info["parity_error"],

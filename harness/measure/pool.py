@@ -34,6 +34,7 @@ class Built:
     model_bytes: int
     build_seconds: float
     cached: bool
+    costs: Mapping[str, tuple[float, float]]  # (operations, bytes) of one call by batch size
 
 
 class Workshop:
@@ -108,6 +109,7 @@ class Workshop:
             place=answer["place"],
             inputs=answer["inputs"],
             heads=int(answer["heads"]),
+            costs={batch: (cost[0], cost[1]) for batch, cost in answer["costs"].items()},
             model_bytes=int(answer["bytes"]),
             cached=bool(answer["cached"]),
             build_seconds=float(answer["build_seconds"]),

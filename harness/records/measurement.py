@@ -41,17 +41,17 @@ class Sampled(Record):
 
     seconds: Annotated[tuple[float, ...], Field(description="per call, the clock's own cost already subtracted")]
     rounds: Annotated[tuple[int, ...], Field(description="the round of each sample within the visit")]
-    positions: Annotated[tuple[int, ...], Field(description="place of the contender in the round's drawn order, from 0")]
+    positions: Annotated[tuple[int, ...], Field(description="place of the contender in the drawn order, from 0")]
     started: Annotated[tuple[float, ...], Field(description="seconds since the epoch")]
     inner_loops: int
-    overhead_seconds: Annotated[float, Field(description="of an empty call through the same code path, already subtracted")]
+    overhead_seconds: Annotated[float, Field(description="of an empty call by the same path, already subtracted")]
 
 
 class Measurement(Record):
     """One line of measurements.jsonl: a visit of one cell in one launch."""
 
     schema_version: int = SCHEMA_VERSION
-    key: Annotated[str, Field(description="content hash of suite part, data, cell: the same key is the same experiment")]
+    key: Annotated[str, Field(description="content hash: the same key is the same experiment")]
     contender: str
     heads: int
     batch_size: int
@@ -71,6 +71,10 @@ class Measurement(Record):
     warm_up_calls: int | None = None
     peak_rss_bytes: int | None = None
     model_bytes: Annotated[int | None, Field(description="size of the exported artifact")] = None
+    cost_flops: Annotated[float | None, Field(description="operations of a call, as the projector states")] = None
+    cost_bytes: Annotated[float | None, Field(description="bytes that a call must move, as the projector states")] = (
+        None
+    )
     threads: Annotated[Mapping[str, int], Field(description="as read back from each library")] = {}
     parity: Parity | None = None
     failure: Failure | None = None
@@ -97,8 +101,13 @@ class Fidelity(Record):
     heads: int
     temperature: float
     seed: int
-    scores: Annotated[Mapping[str, float], Field(description="mean_cosine, min_cosine, …, top1_agreement, recall_at_10, norm_error, skill")]
-    intervals: Annotated[Mapping[str, tuple[float, float]], Field(description="95 % bootstrap over queries, by score")] = {}
+    scores: Annotated[
+        Mapping[str, float],
+        Field(description="mean_cosine, min_cosine, …, top1_agreement, recall_at_10, norm_error, skill"),
+    ]
+    intervals: Annotated[
+        Mapping[str, tuple[float, float]], Field(description="95 % bootstrap over queries, by score")
+    ] = {}
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None
@@ -123,7 +132,9 @@ class RunInfo(Record):
     machine: Mapping[str, Any] = {}
     versions: Mapping[str, str] = {}
     source: Annotated[Mapping[str, Any], Field(description="provenance of the heads and queries")] = {}
-    offers: Annotated[Mapping[str, Any], Field(description="origin of every offer that was used, digests of local files")] = {}
+    offers: Annotated[
+        Mapping[str, Any], Field(description="origins of the offers that were used, digests of files")
+    ] = {}
     seed: int = 0
     commit: str | None = None
     warnings: tuple[str, ...] = ()

@@ -188,6 +188,7 @@ class Measurement(Part):
         int | None, Field(ge=2**26, description="address space of a child process; none if absent")
     ] = None
     models_in_memory_bytes: Annotated[int, Field(ge=2**20, description="models a worker keeps loaded")] = 2**30
+    limits: Annotated[bool, Field(description="measure what the machine could do at best")] = False
     self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = (
         True
     )
