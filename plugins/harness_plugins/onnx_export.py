@@ -102,7 +102,7 @@ def _is_plain(value: object) -> bool:
 def _exported(module: torch.nn.Module, rows: NDArray[np.float32]) -> Any:
     import torch
 
-    with _silence():
+    with silence():
         program = torch.onnx.export(
             module.eval(),
             (torch.from_numpy(rows),),
@@ -145,7 +145,7 @@ def _save(model: Any, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """The exporter reports its progress, absent libraries and its own deprecations, none of which a user can mend."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)

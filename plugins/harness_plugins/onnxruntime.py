@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class OnnxRuntime(harness.Runtime):
 
     name = "onnxruntime"
     forms = ("module",)
-    devices = ("cpu", "cuda")
+    devices: ClassVar[tuple[Literal["cpu", "cuda"], ...]] = ("cpu", "cuda")
 
     def __init__(self) -> None:
         self._exporter = OnnxExporter(self.tolerance)

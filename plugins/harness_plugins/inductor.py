@@ -1,0 +1,108 @@
+"""Runtimes that compile a module with TorchInductor: while it is loaded, or ahead of time."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+from harness_plugins.eager import EagerRuntime, TorchCompiled, check_device, load_module
+from harness_plugins.onnx_export import silence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Float32 = NDArray[np.float32]
+
+_PACKAGE = "module.pt2"
+
+
+class TorchCompileRuntime(EagerRuntime):
+    """torch.compile with a dynamic batch; compiled while it is loaded, off the clock."""
+
+    name = "torch-compile"
+
+    def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
+        """The module, compiled when the first batch of a kind is prepared.
+
+        Raises:
+            ContenderError: where the process cannot build modules, or there is no such device.
+        """
+        import torch
+
+        module = load_module(folder / "state.safetensors", context, self.name)
+        return _CompiledAtFirstSight(torch.compile(module, dynamic=True), context)
+
+
+class _CompiledAtFirstSight(TorchCompiled):
+    """Calls once for every new batch size while that is off the clock: compilation takes seconds."""
+
+    def __init__(self, module: Any, context: harness.LoadContext) -> None:
+        super().__init__(module, context)
+        self._seen: set[int] = set()
+        self.compile_seconds = 0.0
+
+    def prepare(self, batch: Float32) -> Any:
+        """The batch as a tensor on the device, with everything compiled for it."""
+        prepared = super().prepare(batch)
+        if len(batch) not in self._seen:
+            started = time.perf_counter()
+            with silence():
+                self(prepared)
+            self.compile_seconds += time.perf_counter() - started
+            self._seen.add(len(batch))
+        return prepared
+
+
+class AOTInductorRuntime(harness.Runtime):
+    """AOTInductor: compiled to a shared library when it is exported, which takes as long as a C++ compiler does."""
+
+    name = "aotinductor"
+    devices = ("cpu", "cuda")
+
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
+        """Compiles the module into a package.
+
+        Raises:
+            ContenderError: where there is no C++ compiler.
+        """
+        import torch
+
+        rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
+        batch = torch.export.Dim("batch")
+        try:
+            with torch.no_grad(), silence():
+                program = torch.export.export(
+                    projection.eval(), (torch.from_numpy(rows),), dynamic_shapes=({0: batch},)
+                )
+                torch._inductor.aoti_compile_and_package(program, package_path=os.fspath(folder / _PACKAGE))  # noqa: SLF001
+        except torch._inductor.exc.InvalidCxxCompiler as problem:  # noqa: SLF001 - where PyTorch documents them
+            raise harness.ContenderError(
+                "there is no C++ compiler", where=self.name, next_step="install g++, or leave this runtime out"
+            ) from problem
+
+    def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
+        """The compiled package.
+
+        Raises:
+            ContenderError: where there is no such device.
+        """
+        import torch
+
+        check_device(context, self.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            package = torch._inductor.aoti_load_package(os.fspath(folder / _PACKAGE))  # noqa: SLF001
+        return TorchCompiled(package, context)
+
+
+@harness.hookimpl
+def harness_runtimes() -> Sequence[harness.Runtime]:
+    """Inductor, both ways."""
+    return [TorchCompileRuntime(), AOTInductorRuntime()]

@@ -1,0 +1,101 @@
+"""Runtimes that compute with fewer bits: faster where the processor helps, and never exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+import harness
+from harness_plugins.eager import EagerRuntime, TorchCompiled, load_module
+from harness_plugins.onnx_export import silence
+from harness_plugins.onnxruntime import OnnxRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Float32 = NDArray[np.float32]
+
+
+class OnnxInt8Runtime(OnnxRuntime):
+    """ONNX Runtime with weights in 8 bits and activations quantised as they come (dynamic quantisation)."""
+
+    name = "onnxruntime-int8"
+    devices = ("cpu",)
+    tolerance = 0.2  # of the largest value; what it costs in fidelity is measured like any student's
+
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
+        """Writes the module as ONNX, its matrix products quantised column by column."""
+        import onnxruntime.quantization as quantization
+
+        exact = folder / "exact.onnx"
+        self._exporter.write(projection, example, exact)
+        with silence():
+            quantization.quantize_dynamic(
+                exact,
+                folder / "model.onnx",
+                per_channel=True,
+                reduce_range=True,  # 7 bits: without VNNI, sums of products of 8 bits overflow
+                weight_type=quantization.QuantType.QInt8,
+                use_external_data_format=True,
+                extra_options={"MatMulConstBOnly": True},
+            )
+        for path in folder.glob("exact.onnx*"):
+            path.unlink()
+
+
+class BFloat16Options(harness.Options):
+    """Where it runs."""
+
+    emulate: Annotated[
+        bool, Field(description="run where the processor has no bfloat16 arithmetic, many times slower")
+    ] = False
+
+
+class BFloat16Compiled(TorchCompiled):
+    """A module in bfloat16; queries arrive in float32 and are rounded on the clock."""
+
+    def __call__(self, prepared: Any) -> Any:
+        """Projections [B, K]."""
+        return super().__call__(prepared.bfloat16())
+
+
+class EagerBFloat16Runtime(EagerRuntime):
+    """PyTorch in inference mode with weights and activations in bfloat16."""
+
+    name = "eager-bfloat16"
+    tolerance = 0.1  # of the largest value: 8 bits of precision in every product, and a softmax behind them
+    Options = BFloat16Options
+
+    def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
+        """The module with the state that was written, rounded.
+
+        Raises:
+            ContenderError: where the processor would have to emulate it.
+        """
+        module = load_module(folder / "state.safetensors", context, self.name)
+        if context.device == "cpu" and not self.options.emulate and not has_bfloat16():
+            raise harness.ContenderError(
+                "this processor has no bfloat16 arithmetic",
+                where=self.name,
+                next_step="leave it out here, or set emulate: true to see what it computes",
+            )
+        return BFloat16Compiled(module.bfloat16(), context)
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself: AVX-512 BF16 or AMX on x86, BF16 on Arm."""
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
+
+
+@harness.hookimpl
+def harness_runtimes() -> Sequence[harness.Runtime]:
+    """Runtimes with fewer bits."""
+    return [OnnxInt8Runtime(), EagerBFloat16Runtime()]
