@@ -186,22 +186,25 @@ def assure(prober: Prober, pairs_of_ends: Sequence[int], signs: dict[int, Sign],
 
 
 def targets(signs: dict[int, Sign], steps: Sequence[Step]) -> list[Target]:
-    """What the signs say: changes of the lead, and probes that leave it open. Empty where nothing is decided."""
+    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is."""
     points = sorted(signs)
     decided = [n for n in points if signs[n]]
-    if not decided:
+    if len(decided) * 3 < len(points):  # alike nearly everywhere: a few signs among so many are no change of the lead
         return []
     found: list[Target] = []
-    if decided[0] != points[0]:
+    before, behind = [n for n in points if n < decided[0]], [n for n in points if n > decided[-1]]
+    if len(before) == 1:  # only the end of the range is open: does the lead change just inside it?
         found.append(Smooth(points[0], decided[0], 0, signs[decided[0]]))
+    found += [Undecided(n, signs[decided[0]]) for n in before[1:] and before]
     for left, right in itertools.pairwise(decided):
         between = [n for n in points if left < n < right]
         if signs[left] != signs[right]:
             found.append(_change(left, right, between, signs, steps))
         else:
             found += [Undecided(n, signs[left]) for n in between]
-    if decided[-1] != points[-1]:
+    if len(behind) == 1:
         found.append(Smooth(decided[-1], points[-1], signs[decided[-1]], 0))
+    found += [Undecided(n, signs[decided[-1]]) for n in behind[1:] and behind]
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.bracketing import Jump, Smooth
+from harness.analysis.bracketing import Jump, Smooth, Undecided
 from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, smooth_outcome
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.posterior import launch_interval, two_sided
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.analysis.location import Direction, Status
     from harness.analysis.search import Search
 
+MOST_NAMED = 4
 SURELY = 0.999  # confidence at which one probe alone contradicts all the others
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
 WEAK_MODE = (
@@ -36,7 +37,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     outcomes = [(target, _outcome(search, target)) for target in search.targets()]
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
     crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
-    lacks, notes = [note for _, outcome in opened for note in outcome.notes], _general_notes(search)
+    lacks, notes = _open_notes(opened), _general_notes(search)
     bracket: tuple[int, int] | None = None
     extrapolated = None
     if opened or not search.signs:
@@ -77,6 +78,17 @@ def conclude(search: Search, lacking: str | None) -> Location:
     )
 
 
+def _open_notes(opened: list[tuple[Target, Outcome]]) -> list[str]:
+    """What the open targets lack; those of many undecided probes in one sentence."""
+    notes = [note for target, outcome in opened if not isinstance(target, Undecided) for note in outcome.notes]
+    alone = [target.heads for target, _ in opened if isinstance(target, Undecided)]
+    if alone:
+        shown = ", ".join(f"{n:,}" for n in alone[:MOST_NAMED])
+        more = f" and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
+        notes.append(f"nobody leads that could be told, or the lead changes and changes back, at N = {shown}{more}")
+    return notes
+
+
 def _general_notes(search: Search) -> list[str]:
     notes = list(search.notes)
     if not search.question.known:
@@ -99,9 +111,7 @@ def _outcome(search: Search, target: Target) -> Outcome:
     now = confirmed_sign(prober, target.heads, question.confidence)
     if now == target.around or not any(search.signs.values()):
         return Outcome("none")
-    if now == 0:
-        return Outcome("open", notes=(f"nobody leads that could be told at N = {target.heads:,}",))
-    return Outcome("open", notes=(f"the lead seems to change and change back around N = {target.heads:,}",))
+    return Outcome("open")
 
 
 def _span(search: Search, target: Target) -> tuple[int, int] | None:

@@ -31,7 +31,7 @@ PITCH = math.log(2) / 8
 MISFIT_LEVEL = 0.003
 MOST_SIDE_PAIRS = 80  # per launch
 SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
-LEAST_LAUNCHES_FOR_SIGNS = 6
+HOPELESS_PAIRS, HOPELESS_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,9 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
         error = min(error, max(level, 0.3 * error) / SIDE_ERRORS / 1.5)
     needed = SLOPE_COST * (aim.noise / error) ** 2
     needed *= 1 + min(0.5, (aim.between / error) ** 2 / question.launches)  # beyond this only more launches would help
+    best = 2 * math.hypot(aim.noise / math.sqrt(HOPELESS_PAIRS), aim.between / math.sqrt(question.launches))
+    if best > HOPELESS_WIDTH * abs(aim.slope):  # nothing near the wanted width can be had: do not pay for it
+        needed = min(needed, HOPELESS_PAIRS / 4)
     return math.ceil(max(needed, LEAST_PAIRS * question.launches))
 
 
@@ -215,7 +218,8 @@ def confirmed_sign(prober: Prober, heads: int, confidence: float) -> int:
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
     medians = [median(part) for part in parts]
-    if len(parts) >= LEAST_LAUNCHES_FOR_SIGNS and (min(medians) > 0 or max(medians) < 0):
+    unanimous = min(medians) > 0 or max(medians) < 0
+    if unanimous and 2 ** (1 - len(parts)) < 1 - confidence:  # the sign test
         return 1 if min(medians) > 0 else -1
     return 0
 

@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis.audit import pinned, steps_visible, suspected_jump, weak_points
 from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
+    MOST_DISTINCT,
     SIDE_ERRORS,
     Aim,
     Question,
@@ -39,6 +40,8 @@ MOST_FOUND_STEPS = 3
 LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
 SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
 POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
+PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
+SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
 PRIOR_FAR = 0.5  # a probe that the prior saw at such a log-ratio, far from its crossings, is skipped
 
 
@@ -154,6 +157,8 @@ class Search:
         """Whether the window of this aim holds an undeclared step; it is then pinned down and taken in."""
         if aim.fit is None or sum(not step.declared for step in self.steps) >= MOST_FOUND_STEPS:
             return False
+        if len(self.prober.visited) > MOST_DISTINCT - PLACES_TO_PIN:
+            return False
         suspicion = suspected_jump(aim.fit, self.steps)
         if suspicion is None:
             return False
@@ -194,7 +199,7 @@ class Search:
     def _think_again(self) -> None:
         """Let the launches overrule a weak sign of launch 0."""
         for n in self.weak:
-            now = confirmed_sign(self.prober, n, self.question.confidence)
+            now = confirmed_sign(self.prober, n, max(self.question.confidence, SURELY))
             if now and n in self.signs and now != self.signs[n]:
                 self.signs[n] = 1 if now > 0 else -1
 

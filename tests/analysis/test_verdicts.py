@@ -44,7 +44,10 @@ def test_several_crossings_are_all_named():
         ("above", "the teacher is faster throughout, from 1 to 100,000 heads, at batch 32"),
         (
             "tie",
-            "the student and the teacher do not differ beyond the precision asked for, from 1 to 100,000 heads, at batch 32",
+            (
+                "the student and the teacher do not differ beyond the precision asked for, "
+                "from 1 to 100,000 heads, at batch 32"
+            ),
         ),
     ],
 )
@@ -63,5 +66,6 @@ def test_unresolved_says_what_it_lacks_and_its_bracket():
     assert said(
         status="unresolved", crossings=(), bracket=(1_024, 4_096), notes=("the budget of 60 samples is spent",)
     ) == (
-        "unresolved at batch 32, the lead changes between 1,024 and 4,096 heads if it does: the budget of 60 samples is spent"
+        "unresolved at batch 32, the lead changes between 1,024 and 4,096 heads if it does: "
+        "the budget of 60 samples is spent"
     )
