@@ -62,7 +62,7 @@ def check(measurements: Iterable[Measurement], confidence: float = 0.95) -> Self
     widths = sorted(point.ratio.half_width for point in told)
     resolvable = widths[len(widths) // 2]
     wrong = sum(point.false_verdict for point in told)
-    passed = wrong == 0 or _at_least(wrong, len(told), 1.0 - confidence) > _UNLIKELY
+    passed = wrong == 0 or _at_least(wrong, len(told), 1.0 - confidence) > _UNLIKELY + 1e-9
     score = f"{wrong} of {count(len(told))} A/A races saw a difference between a contender and itself"
     verdict = (
         f"self-check passed: {score}; differences below {resolvable:.1%} cannot be told on this machine now"

@@ -1,0 +1,94 @@
+"""Advice: the right contender, how sure that is, and when a question lies outside of what was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.analysis.advice import advise
+from harness.analysis.summary import summarise
+from harness.errors import UserError
+from tests.synthetic import COSTS, Maker
+
+
+@pytest.fixture(scope="module")
+def scored(made):
+    made = Maker().table().searches()
+    made.score("student", 16384, 0.1, mean_cosine=0.97, top1_agreement=0.9)
+    return summarise(made.evidence(), made.located)
+
+
+@pytest.mark.parametrize(("heads", "best", "second"), [(18, "teacher", "loop"), (16384, "student", "student-eager")])
+def test_the_fastest_at_a_measured_place(summary, heads, best, second):
+    found = advise(summary, heads, 1)
+    assert (found.best.contender, found.runner_up.contender) == (best, second)
+    assert found.best.measured
+    assert found.sentences[0].startswith(f"at N = {heads:,} and batch 1 use {best}: ")
+    assert any("that is sure" in each for each in found.sentences)
+
+
+@pytest.mark.parametrize("heads", [100, 500, 4000])
+def test_between_measured_places_it_is_interpolated(summary, heads):
+    found = advise(summary, heads, 32)
+    for option in found.options:
+        if not option.refused:
+            assert option.call.value == pytest.approx(COSTS[option.contender](heads, 32), rel=0.12)
+    assert "(between measured N)" in found.sentences[0] or found.best.measured
+
+
+def test_outside_of_the_range_it_says_so(summary):
+    found = advise(summary, 10**6, 1)
+    assert found.outside == (
+        "N = 1,000,000 lies outside of the measured range, 2 to 16,384: the figures are those of its end"
+    )
+    assert found.outside in found.sentences
+
+
+def test_requirements_leave_out_who_is_wrong_and_never_the_teacher(scored):
+    found = advise(scored, 16384, 1, require={"top1_agreement": 0.95})
+    assert found.best.contender == "teacher"
+    assert "student is left out: its top1_agreement is 0.90 < 0.95" in found.sentences
+    assert "student-eager is left out: its top1_agreement was not measured" in found.sentences
+    assert advise(scored, 16384, 1, require={"top1_agreement": 0.85}).best.contender == "student"
+
+
+def test_memory_is_a_limit(summary):
+    found = advise(summary, 18, 1, memory_bytes=2**20)
+    assert found.best is None
+    assert found.sentences[0] == "no contender of this run fits at N = 18 and batch 1"
+    assert "teacher is left out: it needs 80.0 MiB of memory" in found.sentences
+
+
+def test_training_pays_for_itself_after_so_many_queries(scored):
+    found = advise(scored, 16384, 32, queries_per_day=1e6)
+    saved = (COSTS["student-eager"](16384, 32) - COSTS["student"](16384, 32)) / 32
+    told = next(each for each in found.sentences if "has paid for itself" in each)
+    assert told.startswith("training took 12.0 s and has paid for itself against student-eager after ")
+    queries = float(told.partition("after ")[2].partition(" queries")[0].replace(",", ""))
+    assert queries == pytest.approx(12.0 / saved, rel=0.1)
+    assert told.endswith(" days")
+
+
+def test_the_rules_of_thumb_stand_beside_it(summary):
+    assert advise(summary, 18, 1).documented == (
+        "documented rule of thumb, replaced by these measurements: the student from more than 400 heads on at batch 1",
+        "documented rule of thumb, replaced by these measurements: the student from about 27 heads on at batch 32",
+    )
+
+
+def test_a_batch_size_that_was_not_measured_is_refused(summary):
+    with pytest.raises(UserError) as caught:
+        advise(summary, 18, 8)
+    assert str(caught.value) == (
+        "the run has no measurements at batch 8; it has 1, 32; "
+        "choose one of them, or run the suite with `--set batch_sizes=[…]`"
+    )
+
+
+def test_a_contender_that_ends_earlier_is_left_out_beyond():
+    maker = Maker()
+    for launch in range(1, 9):
+        for heads in (18, 1024, 16384):
+            names = ["teacher", "student"] + (["loop"] if heads <= 1024 else [])
+            maker.visit(names, heads, 1, launch, 4)
+    found = advise(summarise(maker.evidence()), 8000, 1)
+    assert "loop is left out: it was measured from N = 18 to 1,024 only" in found.sentences

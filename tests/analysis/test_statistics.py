@@ -1,0 +1,83 @@
+"""Intervals over launches: they cover as often as they say, and a launch counts once however many samples it has."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.analysis import statistics
+from harness.analysis.statistics import Interval
+
+
+def launches(generator, count=8, samples=25, between=0.05, within=0.10):
+    """Positive samples around 1, with an effect for each launch."""
+    return {
+        launch: np.exp(generator.normal(0, between) + generator.normal(0, within, samples)).tolist()
+        for launch in range(1, count + 1)
+    }
+
+
+def test_the_centre_is_unmoved_by_outliers():
+    clean = np.linspace(0.9, 1.1, 21)
+    assert statistics.centre(clean) == pytest.approx(1.0)
+    assert statistics.centre([*clean, 50.0, 60.0]) == pytest.approx(1.0, abs=0.02)
+    assert statistics.centre([3.0]) == 3.0
+
+
+def test_the_centre_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="the centre of nothing is not defined"):
+        statistics.centre([])
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_intervals_over_launches_cover_as_often_as_they_say(count):
+    generator = np.random.default_rng(1)
+    hits = sum(statistics.typical(launches(generator, count)).contains(1.0) for _ in range(400))
+    assert 0.92 <= hits / 400 <= 0.98  # pooling the samples instead would cover about a third
+
+
+def test_more_samples_of_the_same_launches_do_not_narrow_the_interval():
+    generator = np.random.default_rng(2)
+    few = [statistics.typical(launches(generator, samples=10)).half_width for _ in range(60)]
+    many = [statistics.typical(launches(generator, samples=200)).half_width for _ in range(60)]
+    assert np.mean(many) > 0.7 * np.mean(few)
+
+
+def test_one_launch_gives_a_value_without_an_interval():
+    found = statistics.typical({1: [2.0, 2.0, 2.1]})
+    assert found.value == pytest.approx(2.0)
+    assert not found.known
+    assert math.isnan(found.half_width)
+    assert not found.contains(2.0)
+
+
+def test_the_interval_agrees_with_scipy():
+    from scipy import stats
+
+    logs = [0.01, -0.02, 0.03, 0.0, 0.015]
+    found = statistics.over_launches(logs)
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(logs), scale=stats.sem(logs))
+    assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
+
+
+def test_percentiles_are_pooled_and_their_interval_knows_launches():
+    generator = np.random.default_rng(3)
+    hits = 0
+    truth = math.exp(math.hypot(0.02, 0.1) * 1.2816)  # 90th percentile of the mixture
+    for _ in range(200):
+        hits += statistics.percentile(launches(generator, 8, 60, 0.02), 0.9).contains(truth)
+    assert hits / 200 > 0.88
+
+
+def test_an_interval_in_other_units():
+    found = Interval(2.0, 1.0, 4.0, 8)
+    assert found.scaled(10) == Interval(20.0, 10.0, 40.0, 8)
+    assert found.inverse() == Interval(0.5, 0.25, 1.0, 8)
+    assert found.half_width == pytest.approx(1.0)
+
+
+def test_the_median_of_what_is_known():
+    assert statistics.median([None, 3.0, 1.0, None, 2.0]) == 2.0
+    assert statistics.median([None]) is None
