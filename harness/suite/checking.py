@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness import inquiry_cache
 from harness.errors import Problem, SuiteError
 from harness.inquiry import Listing, OfferData, Question, Reply, SourceQuestion, inquire
-from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite
+from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite, Use
 from harness.suite.sweep import Sweep, sweep
 from harness.validation import Path as Place
 from harness.validation import did_you_mean, dotted
@@ -74,7 +74,7 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float) -> C
         review.offer(each)
     for name, contender in suite.contenders.items():
         review.contender(name, contender)
-    limit = review.limit()
+    review.limits()
     review.races()
     if not review.problems and len(review.broken) == len(suite.contenders):
         for name, reason in review.broken.items():
@@ -87,7 +87,7 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float) -> C
         if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.steps
     }
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
-    spelled = sweep(suite, steps, limit, broken=review.broken)
+    spelled = sweep(suite, steps, broken=review.broken)
     return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken=review.broken)
 
 
@@ -234,25 +234,33 @@ class _Review:
             or "none"
         )
 
-    def limit(self) -> int | None:
-        """The largest N of the source; an N beyond it is a problem."""
-        reply = self._listing.reply(dotted(("source", "use")))
-        limit = reply.limit if reply is not None else None
-        if limit is None:
-            return None
-        ranges: list[tuple[Place, HeadsRange | HeadsList | None]] = [(("heads",), self._suite.heads)]
-        ranges += [(("races", number, "heads"), race.heads) for number, race in enumerate(self._suite.races)]
-        for path, heads in ranges:
-            if heads is None or heads.high <= limit:
+    def limits(self) -> None:
+        """An N beyond the source of a contender that would be measured there is a problem."""
+        sweep = self._suite.heads
+        for name, contender in self._suite.contenders.items():
+            at: Place = ("source", "use") if contender.source is None else ("contenders", name, "source", "use")
+            reply = self._listing.reply(dotted(at))
+            if reply is None or reply.limit is None:
                 continue
-            inside: Place = (
-                ("to",) if isinstance(heads, HeadsRange) else ("values", list(heads.values).index(heads.high))
-            )
-            what = f"N = {heads.high:,} is beyond the source {self._suite.source.use!r}, which has {limit:,} heads"
-            self.complain(
-                (*path, *inside), what, f"end at {limit} or use a source that makes any N, such as 'resampled'"
-            )
-        return limit
+            own, limit = contender.heads, reply.limit
+            visited = [heads for heads in sweep.grid() if own is None or own.low <= heads <= own.high]
+            if max(visited, default=0) > limit:
+                where = ("heads",) if contender.source is None else at
+                self._beyond(where, max(visited), contender.source or self._suite.source, limit)
+            for number, race in enumerate(self._suite.races):
+                high = min([race.heads.high if race.heads else sweep.high, *([own.high] if own else [])])
+                if name in (race.baseline, race.challenger) and high > limit:
+                    where = at if contender.source else ("races", number, "heads") if race.heads else ("heads",)
+                    self._beyond(where, high, contender.source or self._suite.source, limit)
+
+    def _beyond(self, path: Place, heads: int, source: Use, limit: int) -> None:
+        where = self._suite.heads if path == ("heads",) else None
+        if isinstance(where, HeadsList) and heads in where.values:
+            path = (*path, "values", list(where.values).index(heads))
+        elif path[-1] == "heads":
+            path = (*path, "to")
+        what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
+        self.complain(path, what, f"end at {limit} or use a source that makes any N, such as 'resampled'")
 
     def races(self) -> None:
         """A race that requires fidelity needs a challenger that can have any."""
