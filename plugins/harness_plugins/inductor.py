@@ -37,6 +37,7 @@ class TorchCompileRuntime(EagerRuntime):
         import torch
 
         module = load_module(folder / "state.safetensors", context, self.name)
+        _compile_alone()
         return _CompiledAtFirstSight(torch.compile(module, dynamic=True), context)
 
 
@@ -76,6 +77,7 @@ class AOTInductorRuntime(harness.Runtime):
 
         rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
         batch = torch.export.Dim("batch")
+        _compile_alone()
         try:
             with torch.no_grad(), silence():
                 program = torch.export.export(
@@ -100,6 +102,13 @@ class AOTInductorRuntime(harness.Runtime):
             warnings.simplefilter("ignore")
             package = torch._inductor.aoti_load_package(os.fspath(folder / _PACKAGE))  # noqa: SLF001
         return TorchCompiled(package, context)
+
+
+def _compile_alone() -> None:
+    """Keeps Inductor from starting a pool of processes, each of which imports PyTorch and may outlive the work."""
+    import torch._inductor.config as config
+
+    config.compile_threads = 1
 
 
 @harness.hookimpl

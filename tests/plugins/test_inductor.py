@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -9,13 +10,24 @@ import torch
 import harness
 from harness_plugins.inductor import AOTInductorRuntime, TorchCompileRuntime
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="TorchInductor needs a C++ compiler")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("g++") is None, reason="TorchInductor needs a C++ compiler"),
+    pytest.mark.skipif(
+        "HARNESS_TEST_COMPILERS" not in os.environ, reason="compiles for a minute: set HARNESS_TEST_COMPILERS"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Shared, since Inductor first compiles programs that find out what the processor can do."""
+    return tmp_path_factory.mktemp("inductor")
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("runtime", [TorchCompileRuntime(), AOTInductorRuntime()])
-def test_what_is_compiled_computes_the_same(runtime, queries, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+def test_what_is_compiled_computes_the_same(runtime, queries, tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(32, 24), torch.nn.GELU()).eval()
     folder = tmp_path / "artifact"
