@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,78 +19,71 @@ if TYPE_CHECKING:
 STUDENT = "student"
 
 
-def plan(
-    db: Path,
-    *,
-    epochs: int,
-    cosine_weight: float,
-    num_heads: int | None,
-    num_layers: int | None,
-    batch_size: int | None,
-    projection: str | None,
-    seed: int,
-    width: int,
-) -> Plan:
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What `harness distill` was asked for; None leaves the plugin's default."""
+
+    db: Path
+    epochs: int = 200
+    cosine_weight: float = 0.7
+    num_heads: int | None = None
+    num_layers: int | None = None
+    batch_size: int | None = None
+    projection: str | None = None
+    queries: Path | None = None
+    seed: int = 0
+    width: int = 384
+
+
+def plan(wish: Wish) -> Plan:
     """The plan of `harness distill`.
 
     Raises:
-        DataError: where there is no such database.
+        DataError: where there is no such file, or its heads cannot be counted.
         SuiteError: where it cannot be used.
     """
-    if not db.exists():
-        raise DataError("there is no such file", where=str(db), next_step="give an lda.db or an .npz with the heads")
-    first = source.load(
-        None,
-        text=yaml.safe_dump(_suite(db, 1, epochs, cosine_weight, num_heads, num_layers, batch_size, projection, seed)),
-    )
-    limit = next((reply.limit for reply in source.check(first).listing.replies if reply.limit), None)
-    if limit is None:
-        raise DataError("the number of its heads cannot be read", where=str(db))
-    suite = _suite(db, limit, epochs, cosine_weight, num_heads, num_layers, batch_size, projection, seed)
-    loaded = source.load(None, text=yaml.safe_dump(suite, sort_keys=False))
-    made = planning.plan(loaded, source.check(loaded))
-    import dataclasses
-
-    return dataclasses.replace(made, width=width)
+    for path in filter(None, (wish.db, wish.queries)):
+        if not path.exists():
+            what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
+            raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
+    first = source.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
+    heads = next((reply.limit for reply in source.check(first).listing.replies if reply.limit), None)
+    if heads is None:
+        raise DataError("the number of its heads cannot be read", where=str(wish.db))
+    loaded = source.load(None, text=yaml.safe_dump(_suite(wish, heads=heads), sort_keys=False))
+    return replace(planning.plan(loaded, source.check(loaded)), width=wish.width)
 
 
-def _suite(
-    db: Path,
-    heads: int,
-    epochs: int,
-    cosine_weight: float,
-    num_heads: int | None,
-    num_layers: int | None,
-    batch_size: int | None,
-    projection: str | None,
-    seed: int,
-) -> dict[str, Any]:
-    """The suite as YAML data."""
-    sizes = {"num_heads": num_heads, "num_layers": num_layers}
-    training = {"epochs": epochs, "cosine_weight": cosine_weight, "batch_size": batch_size}
-    options = {"path": str(db.resolve()), "projection": projection}
+def _suite(wish: Wish, *, heads: int) -> dict[str, Any]:
+    """The suite as YAML data: the teacher, the student, and students that need no training."""
+    queries = str(wish.queries.resolve()) if wish.queries else None
+    data = _given(path=str(wish.db.resolve()), projection=wish.projection, queries=queries)
+    training = _given(epochs=wish.epochs, cosine_weight=wish.cosine_weight, batch_size=wish.batch_size)
+    trivial = {
+        name: {"projector": name, "runtime": "eager", "scored": True, "options": {}} for name in ("constant", "linear")
+    }
     student = {
         "projector": "transformer",
         "runtime": "eager",
-        "teacher": "lda",
-        "options": {name: value for name, value in sizes.items() if value is not None},
-        "trainer": {
-            "use": "distillation",
-            "options": {name: value for name, value in training.items() if value is not None},
-        },
+        "options": _given(num_heads=wish.num_heads, num_layers=wish.num_layers),
+        "trainer": {"use": "distillation", "options": training},
     }
     return {
         "name": "distill",
-        "description": f"Distilling the heads of {db.name}",
-        "source": {"use": "database", "options": {name: value for name, value in options.items() if value is not None}},
+        "description": f"Distilling the heads of {wish.db.name}",
+        "source": {"use": "database", "options": data},
         "heads": {"values": [heads]},
         "batch_sizes": [1, 32],
-        "training_seeds": [seed],
-        "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, STUDENT: student},
-        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
+        "training_seeds": [wish.seed],
+        "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, STUDENT: student, **trivial},
+        "measurement": {"launches": 3, "latency_calls": 20, "self_check": False},
         "documented": {
             "source": "the documented expectations of distillation",
-            "figures": [],
             "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01},
         },
     }
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -149,10 +149,11 @@ class _Session:
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
             self.bench.open(number)
-            self._listener.stage("launch 0: exploring" if number == 0 else f"launch {number}: confirming crossovers")
             if timed and 1 <= number <= wanted:
                 self._visit_table(number)
                 self._check_self(number)
+            if self._searches.next_launch() is not None or number == 0:
+                self._listener.stage("launch 0: exploring" if number == 0 else f"launch {number}: confirming crossovers")
             self._searches.serve(number, self._pairs)
             self._announce()
             self.bench.close_launch()

@@ -149,7 +149,7 @@ def _visits(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
     for each in measurements:
         if each.purpose == "regret" and each.outcome == "measured":
             found[each.visit].append(each)
-    return [visit for visit in found.values() if len(visit) == 2]  # noqa: PLR2004 - both rivals
+    return [visit for visit in found.values() if len(visit) == 2]
 
 
 def _place(checked: Checked) -> tuple[int, int]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import harness
 from harness.cli import keeping, reading, running
-from harness.cli.terms import DONE, INTERRUPTED
+from harness.cli.terms import DONE, FAILED, INTERRUPTED
 from harness.errors import HarnessError
+
+_TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
 
 app = typer.Typer(
     name="harness",
@@ -46,6 +51,13 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(DONE)
+    except Exception as error:
+        if os.environ.get(_TRACEBACK):
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+        print(f"error: this is a bug of the harness: {what}; see all of it with {_TRACEBACK}=1", file=sys.stderr)
+        sys.exit(FAILED)
     sys.exit(DONE)
 
 

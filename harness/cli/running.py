@@ -75,6 +75,9 @@ def distill(
         int, typer.Option(min=1, help="width of the embeddings; another width in the database is an error")
     ] = 384,
     batch_size: Annotated[int | None, typer.Option(min=1, help="mini-batches; default: the full batch")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(help=".npy or .npz with query embeddings, where the database has none")
+    ] = None,
     projection: Annotated[str | None, typer.Option(help="id or name, where the database holds several")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="write the student as safetensors")] = None,
@@ -83,17 +86,19 @@ def distill(
     """Distil the heads of a database into a transformer, and compare it with the documented expectations."""
     from harness import distilling
 
-    plan = distilling.plan(
-        db,
+    wish = distilling.Wish(
+        db=db,
         epochs=epochs,
         cosine_weight=cosine_weight,
         num_heads=num_heads,
         num_layers=num_layers,
         batch_size=batch_size,
+        queries=queries,
         projection=projection,
         seed=seed,
         width=embed_dim,
     )
+    plan = distilling.plan(wish)
     outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
     if save:
         print(f"the student is in {save}")

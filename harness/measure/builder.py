@@ -365,10 +365,10 @@ def _call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64
 
 
 def _parameters(projection: Any) -> int | None:
-    """How many numbers a module has learned."""
-    if not hasattr(projection, "parameters"):
+    """How many numbers a module holds, whether they were trained or fitted in closed form."""
+    if not hasattr(projection, "state_dict"):
         return None
-    return int(sum(each.numel() for each in projection.parameters()))
+    return int(sum(each.numel() for each in projection.state_dict().values()))
 
 
 def _write_once(path: Path, make: Any) -> None:

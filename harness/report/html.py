@@ -113,6 +113,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield from table.latencies(summary, per_query=True, searched=False)
     yield table.waterfall(summary)
     yield table.fidelity(summary)
+    yield table.limits(summary)
     yield table.details(summary)
 
 

@@ -73,6 +73,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield table.documented(summary)
     yield table.waterfall(summary)
     yield table.fidelity(summary)
+    yield table.limits(summary)
     yield table.failures(summary)
     yield table.details(summary)
 

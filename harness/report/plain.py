@@ -67,6 +67,14 @@ def data(summary: Summary) -> dict[str, Any]:
             }
             for each in summary.fidelity
         ],
+        "limits": [
+            {
+                "contender": each.contender, "heads": each.heads, "batch_size": each.batch_size,
+                "seconds": _number(each.seconds), "floor_seconds": _number(each.floor_seconds),
+                "ratio": _number(each.ratio), "bound": each.bound,
+            }
+            for each in summary.distances
+        ],
         "remarks": list(summary.remarks),
         "self_check": {
             "passed": summary.self_check.passed, "resolvable": _number(summary.self_check.resolvable),

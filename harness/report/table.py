@@ -51,6 +51,7 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
     numeric: tuple[int, ...] = field(default=())
     note: str = ""
+    keys: tuple[int, ...] = (0,)  # columns that say what a row is: repeated where a wide table is cut
 
 
 def text(value: str) -> Entry:
@@ -198,6 +199,38 @@ def fidelity(summary: Summary) -> Table:
         rows=tuple(rows),
         numeric=(0, 1, 2, *range(4, 5 + len(known))),
         note=_threshold_note(summary.fidelity),
+        keys=(0, 1, 3),
+    )
+
+
+def limits(summary: Summary) -> Table:
+    """How far each cell is from what the machine could do at best."""
+    rows = [
+        (
+            text(each.contender),
+            Entry(f"{each.heads:,}", each.heads),
+            Entry(str(each.batch_size), each.batch_size),
+            Entry(f"{each.gigaflops_per_second:.3g}", each.gigaflops_per_second),
+            Entry(f"{each.gigabytes_per_second:.3g}", each.gigabytes_per_second),
+            Entry(units.milliseconds(each.floor_seconds), each.floor_seconds),
+            Entry(f"{each.ratio:.2f}x", each.ratio),
+            text(each.bound),
+        )
+        for each in summary.distances
+    ]
+    crossings = [
+        f"{leg.leg.label}: {units.count(leg.floor_crossing)}" for leg in summary.legs if leg.floor_crossing is not None
+    ]
+    where = f" From the two floors alone the crossovers would be at {'; '.join(crossings)}." if crossings else ""
+    return Table(
+        name="limits",
+        title="Distance to the limits of this machine",
+        columns=("contender", "N", "batch", "GFLOP/s", "GB/s", "floor ms", "over the floor", "bound by"),
+        rows=tuple(rows),
+        numeric=(1, 2, 3, 4, 5, 6),
+        note="The floor is the larger of the stated operations over the rate of matrix products and the stated bytes "
+        f"over the memory bandwidth, both measured in this run with as many threads.{where}",
+        keys=(0, 1, 2),
     )
 
 

@@ -39,6 +39,7 @@ def render(summary: Summary, console: Console) -> None:
     if summary.fidelity:
         _grid(table.fidelity(summary), console)
         _list("", summary.remarks, console)
+    _grid(table.limits(summary), console)
     if summary.failures:
         _list(
             "Failures",
@@ -55,7 +56,7 @@ def render(summary: Summary, console: Console) -> None:
 
 
 def _grid(found: Table, console: Console) -> None:
-    """One table; wide ones are cut into several with the first column repeated."""
+    """One table; wide ones are cut into several with its keys repeated."""
     if not found.rows:
         return
     for columns in _fitting(found, console.width):
@@ -72,17 +73,20 @@ def _grid(found: Table, console: Console) -> None:
 
 
 def _fitting(found: Table, width: int) -> list[list[int]]:
-    """Columns in groups that fit the terminal side by side, the first column in each."""
+    """Columns in groups that fit the terminal side by side, the columns that say what a row is in each."""
     widths = [
         max(len(found.columns[column]), *(len(row[column].text) for row in found.rows)) + 3
         for column in range(len(found.columns))
     ]
-    groups: list[list[int]] = [[0]]
-    used = widths[0]
-    for column in range(1, len(widths)):
-        if used + widths[column] > width and len(groups[-1]) > 1:
-            groups.append([0])
-            used = widths[0]
+    keys = list(found.keys)
+    groups: list[list[int]] = [list(keys)]
+    used = start = sum(widths[column] for column in keys)
+    for column in range(len(widths)):
+        if column in keys:
+            continue
+        if used + widths[column] > width and len(groups[-1]) > len(keys):
+            groups.append(list(keys))
+            used = start
         groups[-1].append(column)
         used += widths[column]
     return groups
