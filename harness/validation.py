@@ -90,6 +90,8 @@ def option_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 def type_words(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """The type that a JSON schema describes, in words: `integer, at least 1`."""
     part = _resolved(part, schema)
+    if part.get("format") == "count":
+        return "whole number, at least 1"
     if "const" in part:
         return _shown(part["const"])
     if "enum" in part:
@@ -137,7 +139,7 @@ def _complaint(error: Any, schema: Mapping[str, Any]) -> Complaint:
             ),
             "",
         )
-        return Complaint(path=path, what="is missing", hint=f"it says: {described}" if described else "")
+        return Complaint(path=path, what=f"is missing: {described}" if described else "is missing")
     if kind == "literal_error":
         expected = str(context.get("expected", "")).replace("'", "")
         choices = [part.strip() for part in expected.replace(" or ", ",").split(",")]

@@ -31,10 +31,11 @@ Positive = Annotated[
     Field(ge=1),
     WithJsonSchema(
         {
+            "format": "count",
             "anyOf": [
                 {"type": "integer", "minimum": 1},
                 {"type": "string", "pattern": "^[0-9][0-9_,.]*([eE][0-9]+|[kmgKMG])?$"},
-            ]
+            ],
         }
     ),
 ]
@@ -152,7 +153,7 @@ class Requires(Part):
 class Race(Part):
     """Two contenders and the range over which their crossover is sought."""
 
-    name: Name
+    name: Annotated[Name, Field(description="of the race, distinct")]
     baseline: Annotated[str, Field(description="contender expected to lead at small N")]
     challenger: Annotated[str, Field(description="contender expected to lead at large N")]
     heads: Annotated[HeadsRange | None, Field(description="range of N; the sweep's if absent")] = None
@@ -214,7 +215,7 @@ class Figure(Part):
     """A documented figure about a race at one batch size."""
 
     race: Annotated[str, Field(description="name of the race that measures it")]
-    batch_size: Positive
+    batch_size: Annotated[Positive, Field(description="at which it was documented")]
     heads: Annotated[Positive | None, Field(description="N at which the slowdown was documented")] = None
     slowdown: Annotated[float | None, Field(gt=0, description="challenger over baseline, per query")] = None
     crossover: Annotated[Positive | None, Field(description="N* as documented")] = None
@@ -230,7 +231,7 @@ class Documented(Part):
     """Figures that somebody published, to be compared with what is measured."""
 
     source: Annotated[str, Field(description="where they stand")]
-    figures: tuple[Figure, ...] = ()
+    figures: Annotated[tuple[Figure, ...], Field(description="about latencies and crossovers")] = ()
     fidelity: Annotated[
         Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")
     ] = {}
@@ -239,8 +240,8 @@ class Documented(Part):
 class Suite(Part):
     """A whole suite file."""
 
-    name: Name
-    description: str = ""
+    name: Annotated[Name, Field(description="of the suite; the folder of its results begins with it")]
+    description: Annotated[str, Field(description="a sentence for the report")] = ""
     plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
     source: Annotated[Use, Field(description="where heads and queries come from")]
     seed: Annotated[int, Field(ge=0, description="of everything random")] = 0
@@ -248,14 +249,16 @@ class Suite(Part):
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
     ] = (0,)
     threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Annotated[Literal["cpu", "cuda"], Field(description="where runtimes execute")] = "cpu"
     heads: Annotated[HeadsSweep, Field(description="the sweep over N: from, to and points, or values")]
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
-    contenders: Annotated[Mapping[Name, Contender], Field(min_length=1)]
-    races: tuple[Race, ...] = ()
-    measurement: Measurement = Measurement()
-    search: Search = Search()
-    documented: Documented | None = None
+    contenders: Annotated[
+        Mapping[Name, Contender], Field(min_length=1, description="who takes part, by names of your own")
+    ]
+    races: Annotated[tuple[Race, ...], Field(description="pairs whose crossovers are sought")] = ()
+    measurement: Annotated[Measurement, Field(description="how times are taken")] = Measurement()
+    search: Annotated[Search, Field(description="how crossovers are sought")] = Search()
+    documented: Annotated[Documented | None, Field(description="published figures to compare with")] = None
     fidelity: Annotated[
         bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
     ] = True

@@ -18,7 +18,7 @@ from harness.validation import complaints, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_AT_KEY = frozenset({"unknown key", "is missing"})
+_AT_KEY = ("unknown key", "is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,9 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
         suite = Suite.model_validate(document.data)
     except ValidationError as error:
         found += complaints(error, Suite)
-    problems = [document.problem(each.path, each.what, each.hint, at_key=each.what in _AT_KEY) for each in found]
+    problems = [
+        document.problem(each.path, each.what, each.hint, at_key=each.what.startswith(_AT_KEY)) for each in found
+    ]
     return suite, list(dict.fromkeys(problems))
 
 
