@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # In the order in which they claim names. Written as a stranger would write them; each offers what its hooks return.
 BUILT_IN = (
     "harness_plugins.lda",
+    "harness_plugins.lda_blocked",
     "harness_plugins.transformer",
     "harness_plugins.students",
     "harness_plugins.residual",
@@ -32,6 +33,8 @@ BUILT_IN = (
     "harness_plugins.eager",
     "harness_plugins.torchscript",
     "harness_plugins.onnxruntime",
+    "harness_plugins.reduced_precision",
+    "harness_plugins.inductor",
     "harness_plugins.sources",
     "harness_plugins.resampled",
     "harness_plugins.mlflow",

@@ -1,8 +1,8 @@
 """What a plugin offers: sources, projectors, trainers and runtimes, and the data that passes between them.
 
 Shapes: B = batch, D = query width, K = projection width, N = number of heads, Q = number of queries.
-All arrays that cross this border are C-contiguous float32 unless a docstring says otherwise.
-The classes are ABCs, so that a method added later arrives with a default; contexts are frozen, keyword-only and only grow.
+All arrays that cross this border are C-contiguous float32 unless a docstring says otherwise. The classes are ABCs, so
+that a method added later arrives with a default; contexts are frozen, keyword-only and only grow.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class Projector(Offer):
         return ()
 
     def variant(self, heads: int) -> int:
-        """Two N of the same variant have the same untrained projection, so that one artifact serves both; N itself by default."""
+        """Two N of the same variant have the same untrained projection, and share an artifact; N itself by default."""
         return heads
 
     def cost(self, heads: int, batch: int, width: int, output_width: int) -> Cost | None:  # noqa: ARG002
@@ -293,14 +293,19 @@ class Trainer(Offer):
                 loss = (student(queries) - teacher(queries)).square().mean()
                 loss.backward()
                 optimizer.step()
-                return harness.TrainingReport(losses={"loss": [loss.item()]}, seconds=time.perf_counter() - started, steps=1)
+                seconds = time.perf_counter() - started
+                return harness.TrainingReport(losses={"loss": [loss.item()]}, seconds=seconds, steps=1)
     """
 
     kind = "trainer"
 
     @abstractmethod
     def fit(
-        self, student: torch.nn.Module, teacher: Callable[[torch.Tensor], torch.Tensor], queries: torch.Tensor, context: TrainContext
+        self,
+        student: torch.nn.Module,
+        teacher: Callable[[torch.Tensor], torch.Tensor],
+        queries: torch.Tensor,
+        context: TrainContext,
     ) -> TrainingReport:
         """Trains `student` in place until it imitates `teacher` on `queries` [Q, D].
 

@@ -153,7 +153,8 @@ class _Session:
                 self._visit_table(number)
                 self._check_self(number)
             if self._searches.next_launch() is not None or number == 0:
-                self._listener.stage("launch 0: exploring" if number == 0 else f"launch {number}: confirming crossovers")
+                doing = "exploring" if number == 0 else "confirming crossovers"
+                self._listener.stage(f"launch {number}: {doing}")
             self._searches.serve(number, self._pairs)
             self._announce()
             self.bench.close_launch()
