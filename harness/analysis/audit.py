@@ -109,10 +109,10 @@ def _misfit(
     return solution, float(np.sum((rows @ solution - values) ** 2))
 
 
-def pinned(prober: Prober, jump: Suspicion, noise: float) -> Step:
-    """Halve the gap that holds the jump until its two sides are neighbours, or the noise forbids it."""
+def pinned(prober: Prober, jump: Suspicion, noise: float, most_distinct: int) -> Step:
+    """Halve the gap that holds the jump until its sides are neighbours, or the noise or the builds forbid it."""
     left, right = jump.left, jump.right
-    while right - left > 1:
+    while right - left > 1 and len(prober.visited) < most_distinct:
         middle = round(math.sqrt(left * right))
         middle = min(max(middle, left + 1), right - 1)
         side = _side(prober, middle, jump, noise)

@@ -56,6 +56,8 @@ def conclude(search: Search, lacking: str | None) -> Location:
             notes.append(f"{wide}: {_why_wide(search)}")
     else:
         status, why = _throughout(search)
+        if search.unseen and status != "unresolved":
+            status, why = "unresolved", f"the budget left {search.unseen} places of the range unseen"
         (lacks if status == "unresolved" else notes).extend([why] if why else [])
         if status == "above":
             extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])

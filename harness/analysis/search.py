@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from harness.analysis.signs import Sign
 
 FULL_LOOK_PAIRS = 7  # a bracketing costs about so many pairs a place; with less than this in the budget, halve
+CONFIRMING_RESERVE = 30  # pairs that a small budget keeps for the launches
 REFINING_PAIRS = 3
 DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown
 MOST_FOUND_STEPS = 3
@@ -64,6 +65,7 @@ class Search:
         self.notes: list[str] = []
         self.stage: Stage = "bracket"
         self.bound = False  # whether the budget cut what was wanted
+        self.unseen = 0  # places that a small budget left out
         self.weak: list[int] = []
         self.visible: bool | None = None
         self.prober = Prober(measure, question.budget, seed, self._report if on_progress else lambda: None)
@@ -85,6 +87,12 @@ class Search:
             self.bound = True
             self.notes.append("the budget allows one change of the lead to be looked for, and no second one")
             settle_by_halves(prober, points, question.goal, self.signs, self.steps)
+            if not self._changes():  # nothing to halve: look at as many of the other places as the budget reaches
+                others = [n for n in points if not prober.count(n)]
+                affordable = max(0, prober.remaining // SAMPLES_A_PAIR - CONFIRMING_RESERVE) // FULL_LOOK_PAIRS
+                stride = math.ceil(len(others) / affordable) if affordable else len(others) + 1
+                settle(prober, others[::stride], question.goal, self.signs, self.steps)
+            self.unseen = len([n for n in points if not prober.count(n) and n not in prober.left_out])
         else:
             settle(prober, points, question.goal, self.signs, self.steps)
         self._forget_left_out()
@@ -162,7 +170,7 @@ class Search:
         suspicion = suspected_jump(aim.fit, self.steps)
         if suspicion is None:
             return False
-        step = pinned(self.prober, suspicion, aim.noise)
+        step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
         self.notes.append(
             f"a step that was not declared was found between N = {step.left:,} and {step.right:,} "
             f"(the ratio changes by {math.expm1(abs(suspicion.size)):.0%})"
