@@ -14,7 +14,7 @@ from tests.synthetic import Maker
 
 @pytest.fixture(scope="session")
 def made():
-    maker = Maker().table().self_check().searches().fail("student-eager", 1024, 32)
+    maker = Maker().table().self_check().searches().fail("student-eager", 16384, 32)
     for seed in range(3):
         maker.score(
             "student", 18, 1.0, seed, mean_cosine=0.9896 + seed * 1e-4, min_cosine=0.97, std_cosine=0.004, skill=-1.1,

@@ -62,8 +62,10 @@ def test_an_edited_verdict_is_found(folder):
     path.write_text(json.dumps(stored))
     found = verify(folder)
     assert [str(each) for each in found.moved] == [
-        ("documented[documented N=18 B=32 slowdown].verdict: "
-        "the report says not reproduced, the raw seconds say reproduced")
+        (
+            "documented[documented N=18 B=32 slowdown].verdict: "
+            "the report says not reproduced, the raw seconds say reproduced"
+        )
     ]
 
 

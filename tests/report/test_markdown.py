@@ -1,0 +1,123 @@
+"""report.md against a golden one, and the terminal: what a reader must find there."""
+
+from __future__ import annotations
+
+import difflib
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.analysis.located import Located
+from harness.analysis.location import Crossing, Location
+from harness.analysis.summary import summarise
+from harness.report import markdown, table, terminal
+from harness.suite.sweep import sweep
+from tests.synthetic import Maker
+
+GOLDEN = Path(__file__).parents[1] / "fixtures" / "reports" / "synthetic.md"
+
+
+def printed(summary, width=110):
+    out = io.StringIO()
+    terminal.render(summary, Console(file=out, width=width, force_terminal=False, color_system=None))
+    return out.getvalue()
+
+
+def answered():
+    """A run whose searches' answers are written by hand: the golden report is not about how a search finds them."""
+    maker = Maker().table().self_check().fail("student-eager", 1024, 32)
+    maker.score(
+        "student", 18, 1.0, mean_cosine=0.9896, min_cosine=0.97, skill=-1.1, constant_cosine=0.995, norm_error=12.6
+    )
+    legs = sweep(maker.suite).legs
+    smooth = Crossing(5900, 5700, 6100, "challenger", 0.95, "smooth")
+    there, back = (
+        Crossing(113, 110, 117, "challenger", 0.95, "smooth"),
+        Crossing(640, 640, 641, "baseline", 0.95, "step"),
+    )
+    locations = [
+        Location("several", (there, back), 900, (), (), 2, 1024),
+        Location("unresolved", (), 60, (), ("the budget is spent",), 2, 1024, (16, 32)),
+        Location("crossing", (smooth,), 500, (), (), 18, 16384),
+        Location("above", (), 300, (), (), 18, 16384),
+    ]
+    found = [Located(leg=leg, location=location) for leg, location in zip(legs, locations, strict=True)]
+    return summarise(maker.evidence(), found)
+
+
+def test_the_report_is_the_golden_one():
+    found = markdown.render(answered())
+    if not GOLDEN.exists():  # pragma: no cover - deleted in order to be made anew, and then looked at
+        GOLDEN.parent.mkdir(parents=True, exist_ok=True)
+        GOLDEN.write_text(found, encoding="utf-8")
+    difference = "\n".join(difflib.unified_diff(GOLDEN.read_text(encoding="utf-8").split("\n"), found.split("\n")))
+    assert not difference, f"delete {GOLDEN.name} and look at the new one if this is meant:\n{difference}"
+
+
+def test_the_report_says_every_answer(summary):
+    found = markdown.render(summary)
+    for leg in summary.legs:
+        assert markdown.escape(leg.sentence) in found
+    for each in summary.documented:
+        assert markdown.escape(each.sentence) in found
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a|b", "a\\|b"),
+        ("<script>", "&lt;script\\>"),
+        ("[x](javascript:y)", "\\[x\\](javascript:y)"),
+        ("two\nlines", "two lines"),
+        ("`code` *bold* _it_", "\\`code\\` \\*bold\\* \\_it\\_"),
+    ],
+)
+def test_markup_in_names_is_escaped(text, escaped):
+    assert markdown.escape(text) == escaped
+
+
+def test_the_terminal_has_tables_answers_and_verdicts(summary):
+    found = printed(summary)
+    assert "Median ms per call, batch 1" in found
+    assert "Median ms per query, batch 32" in found
+    assert "failed" in found
+    for leg in summary.legs:
+        assert f"{leg.leg.race}: {leg.sentence}" in found
+    assert "● documented at batch 1: slowdown at N = 18 documented as 24x: not comparable here: " in found
+    assert "student-eager at N = 16,384, batch 32: parity: it answers NaN" in found
+    assert "does not beat a constant (0.9950)" in found
+    assert summary.self_check.sentence in found
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_wide_tables_are_cut_into_several_that_fit(summary, width):
+    lines = [line for line in printed(summary, width).splitlines() if line.startswith(("│", "┃", "┏"))]
+    assert lines
+    assert max(len(line) for line in lines) <= width
+
+
+def test_names_are_never_read_as_markup(made):
+    suite = made.suite.model_dump(mode="json", by_alias=True) | {"name": "plain"}
+    suite["documented"]["source"] = "[red]a [/] document[/red]"
+    found = printed(summarise(made.evidence(suite=suite, warnings=("[bold]note[/bold] [/]",)), made.located))
+    assert "[bold]note[/bold] [/]" in found
+
+
+def test_reservations_stand_beside_each_answer(made):
+    found = printed(summarise(made.evidence(quick=True), made.located))
+    assert found.count("(quick run: fewer launches and wider precision)") == 4
+
+
+def test_an_empty_run_is_a_report_too():
+    found = summarise(Maker().evidence(status="interrupted"), ())
+    assert "not searched yet" in printed(found)
+    assert "the run was interrupted" in markdown.render(found)
+
+
+def test_doubts_are_told_once_with_the_rows_they_concern(made):
+    found = table.doubts(summarise(Maker().table(launches=2).evidence(), ()))
+    told = [each for each in found if each.startswith("only 2 launches")]
+    assert len(told) == 1
+    assert told[0].endswith("(loop at N = 18, batch 1 and 23 more)")
