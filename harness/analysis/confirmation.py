@@ -45,7 +45,7 @@ class Question:
     launches: int
     budget: int
     capped: bool  # whether the budget is only the maximum that holds without one
-    known: bool  # whether steps were declared
+    known: bool  # whether steps were declared, be it that none lies inside the range
 
     @property
     def goal(self) -> float:

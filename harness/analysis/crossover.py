@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import math
 import operator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.conclusion import conclude
@@ -109,7 +108,7 @@ def locate(
     question = asked(low, high, precision, confidence, budget, launches, bool(steps))
     declared = sorted({whole("a step", step) for step in steps})
     inside = [step for step in declared if question.low <= step < question.high]
-    search = Search(replace(question, known=bool(inside)), inside, measure, seed, prior, on_progress)
+    search = Search(question, inside, measure, seed, prior, on_progress)
     if len(inside) < len(declared):
         search.notes.append(
             f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"

@@ -135,7 +135,8 @@ class Search:
             or abs(seen.get(n, 0.0)) < PRIOR_FAR
             or any(abs(math.log(n / home)) < math.log(6) for home in homes)
         ]
-        self.notes.append(f"{len(points) - len(kept)} of {len(points)} places were left to an earlier answer")
+        if len(kept) < len(points):
+            self.notes.append(f"{len(points) - len(kept)} of {len(points)} places were left to an earlier answer")
         return kept
 
     def targets(self) -> list[Target]:

@@ -147,6 +147,18 @@ def test_steps_outside_the_range_are_ignored_and_noted():
     assert location.status == "crossing"
 
 
+def test_a_range_between_two_declared_steps_is_not_the_weaker_mode():
+    location = locate(machine().measure, 1_100, 4_000, steps=STEEP.steps)
+    assert location.status == "crossing"
+    assert not any("not declared" in note for note in location.notes)
+
+
+def test_a_small_budget_does_not_claim_what_it_did_not_see():
+    location = locate(lambda _heads, rounds, _launch: [(2.0, 1.0)] * rounds, 1, 1_000_000, budget=60)
+    assert location.status == "unresolved"
+    assert re.fullmatch(r"the budget left \d+ places of the range unseen", location.notes[0])
+
+
 def test_an_unmeasurable_place_is_left_out_and_named():
     fake = machine(5)
 
