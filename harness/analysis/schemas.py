@@ -1,0 +1,114 @@
+"""The JSON Schema of every file in a run's folder, made from the types that write it.
+
+`python -m harness.analysis.schemas docs` writes them; a test holds docs/ to what this makes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.analysis.dispatch import Table
+from harness.analysis.located import Located
+from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, RunInfo
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_INTERVAL: dict[str, Any] = {
+    "description": "a value with its interval over launches; the ends are null where a single launch is all there is",
+    "type": ["object", "null"],
+    "required": ["value", "low", "high", "launches", "confidence"],
+    "properties": {
+        "value": {"type": ["number", "null"]},
+        "low": {"type": ["number", "null"]},
+        "high": {"type": ["number", "null"]},
+        "launches": {"type": "integer"},
+        "confidence": {"type": "number"},
+    },
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Schemas by the name of the file that they describe; of a JSON Lines file, the schema of one line."""
+    return {
+        "run": _titled(RunInfo.model_json_schema(), "run.json: what was asked, of which machine, with what"),
+        "measurements": _titled(Measurement.model_json_schema(), "one line of measurements.jsonl: a visit of one cell"),
+        "fidelity": _titled(Fidelity.model_json_schema(), "one line of fidelity.jsonl: a student against its teacher"),
+        "crossovers": _titled(_rows("located", Located), "crossovers.json: what each search was asked and found"),
+        "dispatch": _titled(_rows("races", Table), "dispatch.json: which contender to use from which N on"),
+        "report": _titled(_report(), "report.json: statistics and verdicts, all derived from raw seconds"),
+    }
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes `<file>.schema.json` for each of them."""
+    paths = []
+    for name, schema in schemas().items():
+        path = folder / f"{name}.schema.json"
+        path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _titled(schema: dict[str, Any], title: str) -> dict[str, Any]:
+    return {"$schema": _DIALECT, **schema, "title": title}
+
+
+def _rows(name: str, kind: type) -> dict[str, Any]:
+    """An object with a version and a list of rows."""
+    made = TypeAdapter(kind).json_schema(mode="serialization")
+    definitions = made.pop("$defs", {})
+    return {
+        "type": "object",
+        "required": ["schema_version", name],
+        "properties": {"schema_version": {"const": SCHEMA_VERSION}, name: {"type": "array", "items": made}},
+        "$defs": definitions,
+    }
+
+
+def _report() -> dict[str, Any]:
+    """What stays the same of report.json: its parts, and what an interval is."""
+    interval = {"$ref": "#/$defs/interval"}
+    place = {"race": {"type": "string"}, "heads": {"type": ["integer", "null"]}, "batch_size": {"type": "integer"}}
+    parts: dict[str, dict[str, Any]] = {
+        "cells": {
+            "contender": {"type": "string"}, "heads": {"type": "integer"}, "batch_size": {"type": "integer"},
+            "outcome": {"enum": ["measured", "failed", "skipped"]}, "call": interval, "query": interval,
+            "throughput": interval, "percentiles": {"type": "object", "additionalProperties": interval},
+            "failure": {"type": "string"},
+        },
+        "races": {**place, "slowdown": interval, "leader": {"enum": ["baseline", "challenger", None]}},
+        "crossovers": {
+            **{name: each for name, each in place.items() if name != "heads"}, "sentence": {"type": "string"},
+            "status": {"enum": ["crossing", "several", "below", "above", "tie", "unresolved", None]},
+        },
+        "documented": {
+            **place, "measured": interval, "why": {"type": "string"},
+            "verdict": {"enum": ["reproduced", "not reproduced", "not comparable here"]},
+        },
+        "waterfalls": {**place, "start": interval, "end": interval},
+        "fidelity": {"contender": {"type": "string"}, "heads": {"type": "integer"}, "scores": {"type": "object"}},
+    }  # fmt: skip
+    return {
+        "type": "object",
+        "required": ["schema_version", "suite", "status", *parts, "self_check", "warnings"],
+        "properties": {
+            "schema_version": {"const": SCHEMA_VERSION},
+            **{
+                name: {
+                    "type": "array",
+                    "items": {"type": "object", "required": list(properties), "properties": properties},
+                }
+                for name, properties in parts.items()
+            },
+        },
+        "$defs": {"interval": _INTERVAL},
+    }
+
+
+if __name__ == "__main__":
+    for written in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+        print(written)  # noqa: T201 - a command's answer
