@@ -136,9 +136,10 @@ def one_run(
     return story, duration
 
 
-def undisturbed(suite: Path, folder: Path) -> tuple[float, set[tuple[object, ...]]]:
+def undisturbed(suite: Path, folder: Path, *, warm: bool = True) -> tuple[float, set[tuple[object, ...]]]:
     """Seconds of a run that nobody kills, and what it measures."""
-    start_and_kill(suite, folder / "warm", LONGEST_SECONDS, Story())  # fills the cache
+    if warm:  # fills the cache
+        start_and_kill(suite, folder / "warm", LONGEST_SECONDS, Story())
     story = Story()
     began = time.monotonic()
     start_and_kill(suite, folder / "out", LONGEST_SECONDS, story)
