@@ -125,12 +125,17 @@ class LoopedLDA:
 
 
 class VectorisedLDA:
-    """The teacher as two matrix products; centroids are normalised and divided by the temperature once."""
+    """The teacher as two matrix products; centroids are normalised and divided by the temperature once.
+
+    Attributes:
+        keys: centroids of unit length divided by the temperature, [N, D].
+        answers: [N, K].
+    """
 
     def __init__(self, heads: harness.Heads) -> None:
-        self._keys = keys(heads)  # [N, D]
-        self._columns = self._keys.T
-        self._answers = np.ascontiguousarray(heads.answers, dtype=np.float32)
+        self.keys = keys(heads)  # [N, D]
+        self._columns = self.keys.T
+        self.answers = np.ascontiguousarray(heads.answers, dtype=np.float32)
 
     def __call__(self, queries: Float32) -> Float32:
         """[B, D] -> [B, K]."""
@@ -141,17 +146,17 @@ class VectorisedLDA:
         weights /= np.maximum(norms, np.float32(_TINY))[:, None]
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)
-        projections: Float32 = np.matmul(weights, self._answers)
+        projections: Float32 = np.matmul(weights, self.answers)
         projections /= weights.sum(axis=1)[:, None]
         return projections
 
     def _one(self, query: Float32) -> Float32:
         """The same for one query: matrix-vector products, and scalars in place of columns."""
-        weights = self._keys.dot(query)
+        weights = self.keys.dot(query)
         weights *= np.float32(1 / max(math.sqrt(query.dot(query)), _TINY))
         weights -= weights.max()
         np.exp(weights, out=weights)
-        projection: Float32 = weights.dot(self._answers)
+        projection: Float32 = weights.dot(self.answers)
         projection *= np.float32(1) / weights.sum()
         return projection.reshape(1, -1)
 

@@ -34,8 +34,7 @@ class BlockedLDA:
     def __init__(self, heads: harness.Heads, block: int, weights: int) -> None:
         self._whole = VectorisedLDA(heads)
         self._block, self._weights = block, weights
-        self._keys = keys(heads)
-        self._answers = np.ascontiguousarray(heads.answers, dtype=np.float32)
+        self._keys, self._answers = self._whole.keys, self._whole.answers
 
     def __call__(self, queries: Float32) -> Float32:
         """[B, D] -> [B, K]."""
