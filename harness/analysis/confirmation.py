@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_DISTINCT = 40  # N that may be built for one search
 TIGHTER = 0.85  # planned half-width over the wanted one, because the stated one varies from run to run
-LEAST_PAIRS = 4  # per launch and crossing
+LEAST_PAIRS = 6  # per launch and crossing: two outliers among three would pass for a launch of its own
 SLOPE_COST = 1.1  # an uncertain slope widens Fieller's interval by about this factor squared
 PITCH = math.log(2) / 8
 MISFIT_LEVEL = 0.003

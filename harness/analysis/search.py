@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis.audit import pinned, steps_visible, suspected_jump, weak_points
 from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
+    LEAST_PAIRS,
     MOST_DISTINCT,
     SIDE_ERRORS,
     Aim,
@@ -43,6 +44,7 @@ SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
 POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
 PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
 SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
+EVENLY = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
 PRIOR_FAR = 0.5  # a probe that the prior saw at such a log-ratio, far from its crossings, is skipped
 
 
@@ -224,7 +226,9 @@ class Search:
                 alive[key] = aim
                 low, high = aim.window
                 done = prober.sightings().within(low, high, 1).heads.size
-                pairs = max(3, math.ceil((pairs_wanted(aim, question) - done) / left))
+                wanted = pairs_wanted(aim, question)
+                least = max(LEAST_PAIRS, math.ceil(EVENLY * wanted / question.launches))
+                pairs = max(least, math.ceil((wanted - done) / left))
                 for n, count in shared_out(prober, aim, pairs).items():
                     rounds[n] = max(rounds.get(n, 0), count)
             elif isinstance(target, Jump):
