@@ -7,10 +7,10 @@ import signal
 import sys
 
 import pytest
-from tests.test_session import written
 
 from harness import cli
 from harness.records.store import read
+from tests.test_session import written
 
 
 @pytest.fixture(scope="module")
