@@ -77,9 +77,10 @@ def _wide(by_launch: Mapping[int, Sequence[float]]) -> Doubt | None:
     interval = typical(by_launch)
     if not interval.known or interval.half_width <= _WIDE:
         return None
+    width = f"±{interval.half_width:.0%}" if interval.half_width < 1 else "wider than ±100%"
     return Doubt(
         "spread",
-        f"launches differ, the interval is ±{interval.half_width:.0%}",
+        f"launches differ, the interval is {width}",
         "raise measurement.launches, or quieten the machine",
     )
 

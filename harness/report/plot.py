@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.location import Crossing
     from harness.analysis.quality import FidelityRow
+    from harness.analysis.statistics import Interval
     from harness.analysis.summary import LegSummary, Summary
 
 _HEIGHT = 320
@@ -69,8 +70,8 @@ def _latency(summary: Summary, batch: int) -> Plot:
             "contender": cell.contender,
             "N": cell.heads,
             "ms": 1e3 * cell.call.value,
-            "low": 1e3 * (cell.call.low if cell.call.known else cell.call.value),
-            "high": 1e3 * (cell.call.high if cell.call.known else cell.call.value),
+            "low": 1e3 * _ends(cell.call)[0],
+            "high": 1e3 * _ends(cell.call)[1],
             "launches": cell.launches,
         }
         for cell in summary.cells
@@ -92,7 +93,7 @@ def _latency(summary: Summary, batch: int) -> Plot:
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
-        caption="Bands are intervals over launches; vertical lines are crossovers, their shade is the interval of N*.",
+        caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, their shade is the interval of N*.",
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
 
@@ -104,8 +105,8 @@ def _slowdown(summary: Summary, batch: int) -> Plot:
             "race": each.race,
             "N": each.heads,
             "slowdown": each.slowdown.value,
-            "low": each.slowdown.low if each.slowdown.known else each.slowdown.value,
-            "high": each.slowdown.high if each.slowdown.known else each.slowdown.value,
+            "low": _ends(each.slowdown)[0],
+            "high": _ends(each.slowdown)[1],
             "launches": each.slowdown.launches,
         }
         for each in summary.races
@@ -141,6 +142,13 @@ def _slowdown(summary: Summary, batch: int) -> Plot:
         else "Below the dashed line the challenger is faster.",
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
+
+
+def _ends(found: Interval) -> tuple[float, float]:
+    """The ends of a band: those of the interval, cut at a factor of ten so that one bad row does not flatten the rest."""
+    if not found.known:
+        return found.value, found.value
+    return max(found.low, found.value / 10), min(found.high, found.value * 10)
 
 
 def _documented_points(summary: Summary, batch: int) -> Iterator[dict[str, Any]]:

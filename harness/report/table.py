@@ -344,7 +344,7 @@ def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
     if cell.call is None or cell.query is None:
         return Entry("failed")
     found = cell.query if per_query else cell.call
-    spread = f" ±{found.half_width:.0%}" if found.known else ""
+    spread = "" if not found.known else f" ±{found.half_width:.0%}" if found.half_width < 1 else " ±>100%"
     return Entry(f"{units.milliseconds(found.value)}{spread}", found.value)
 
 
