@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict
 
 from harness import inquiry_cache
 from harness.discovery import Kind
-from harness.errors import ChildError
+from harness.errors import ChildError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEADLINE_SECONDS = 60.0
+DEADLINE_VARIABLE = "HARNESS_PLUGIN_SECONDS"
 _KEPT_LINES = 12  # of what a child printed before it died
 
 
@@ -141,7 +142,7 @@ def inquire(
     plugin_files: Sequence[Path] = (),
     questions: Sequence[Question] = (),
     *,
-    deadline_seconds: float = DEADLINE_SECONDS,
+    deadline_seconds: float | None = None,
     cached: bool = True,
     without: Sequence[str] = (),
 ) -> Listing:
@@ -152,12 +153,14 @@ def inquire(
     Args:
         plugin_files: local plugin files.
         questions: what to ask about configured offers.
-        deadline_seconds: longest that a plugin may take to import, or to answer one question; then it is given up.
+        deadline_seconds: longest that a plugin may take to import, or to answer one question; then it is given up. The
+            environment variable HARNESS_PLUGIN_SECONDS if None, or a minute.
         cached: answer from the cache where nothing changed. Only answers without a failure are kept.
         without: identities of plugins to leave out.
 
     Raises:
         ChildError: where the child fails though no plugin can be blamed.
+        UserError: where HARNESS_PLUGIN_SECONDS is not a number of seconds.
     """
     asked = {
         "plugin_files": [str(path.resolve()) for path in plugin_files],
@@ -168,10 +171,21 @@ def inquire(
     if key and (kept := inquiry_cache.read(key)) is not None:
         with contextlib.suppress(ValueError):
             return Listing.model_validate_json(kept)
-    listing = _ask_until_answered(asked, deadline_seconds)
+    listing = _ask_until_answered(asked, _deadline() if deadline_seconds is None else deadline_seconds)
     if key and not listing.failures:
         inquiry_cache.write(key, listing.model_dump_json())
     return listing
+
+
+def _deadline() -> float:
+    given = os.environ.get(DEADLINE_VARIABLE, "")
+    try:
+        seconds = float(given or DEADLINE_SECONDS)
+    except ValueError:
+        seconds = -1.0
+    if seconds <= 0:
+        raise UserError(f"{DEADLINE_VARIABLE} is {given!r}", next_step="give it a number of seconds")
+    return seconds
 
 
 def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Listing:

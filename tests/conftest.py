@@ -15,7 +15,7 @@ class Deaf:
 def answered_here(monkeypatch):
     """Lets this process answer for the child, so that a test does not pay for a start."""
 
-    def inquire(plugin_files=(), questions=(), *, deadline_seconds=60.0, cached=True):
+    def inquire(plugin_files=(), questions=(), *, deadline_seconds=None, cached=True):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
         return answering.answer(asked, Deaf())
 

@@ -53,25 +53,31 @@ def _lines(name: str, value: Any) -> Iterator[str]:
 
 
 def _members(name: str, kind: type) -> Iterator[str]:
+    yield from _fields(name, kind)
     if issubclass(kind, BaseModel):
-        for field, described in kind.model_fields.items():
-            yield f"{name}.{field}: {_text(described.annotation)}{'' if described.is_required() else ' = …'}"
         return
-    if dataclasses.is_dataclass(kind):
-        for each in dataclasses.fields(kind):
-            optional = each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
-            yield f"{name}.{each.name}: {_text(each.type)}{' = …' if optional else ''}"
-    if hasattr(kind, "_field_defaults"):
-        yield _callable(name, kind)  # a named tuple
     for member, value in vars(kind).items():
-        if member.startswith("_") and member not in {"__init__", "__call__"}:
+        if member.startswith("_") and (member not in {"__init__", "__call__"} or dataclasses.is_dataclass(kind)):
             continue
         if isinstance(value, property):
             yield f"{name}.{member}: property"
-        elif inspect.isfunction(value) and not (dataclasses.is_dataclass(kind) and member == "__init__"):
+        elif inspect.isfunction(value):
             yield _callable(f"{name}.{member}", value)
-        elif isinstance(value, str | int | float | bool | tuple | type(None)):
+        elif isinstance(value, str | int | float | bool | tuple | type(None)) and not dataclasses.is_dataclass(kind):
             yield f"{name}.{member} = {value!r}"
+
+
+def _fields(name: str, kind: type) -> Iterator[str]:
+    """What data hold."""
+    if hasattr(kind, "_field_defaults"):
+        yield _callable(name, kind)  # a named tuple
+    elif issubclass(kind, BaseModel):
+        for field, described in kind.model_fields.items():
+            yield f"{name}.{field}: {_text(described.annotation)}{'' if described.is_required() else ' = …'}"
+    elif dataclasses.is_dataclass(kind):
+        for each in dataclasses.fields(kind):
+            optional = each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
+            yield f"{name}.{each.name}: {_text(each.type)}{' = …' if optional else ''}"
 
 
 def _callable(name: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog import BUILT_IN
+from harness.errors import UserError
 from harness.inquiry import Question, SourceQuestion, inquire
 
 GOOD = """
@@ -186,6 +187,12 @@ def test_the_limit_of_a_source_is_asked_again_when_its_file_changes(ask, tmp_pat
     assert ask({"good.py": code}, [question]).reply("q").limit == 72
     data.write_text("7200")
     assert ask({"good.py": code}, [question]).reply("q").limit == 7200
+
+
+def test_the_deadline_can_be_set_from_outside(ask, monkeypatch):
+    monkeypatch.setenv("HARNESS_PLUGIN_SECONDS", "soon")
+    with pytest.raises(UserError, match="HARNESS_PLUGIN_SECONDS is 'soon'; give it a number of seconds"):
+        ask({"good.py": GOOD})
 
 
 def test_an_answer_with_failures_is_not_kept(ask, cache):

@@ -49,7 +49,7 @@ class _Wanted:
         return dotted(self.at)
 
 
-def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float) -> Checked:
+def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | None) -> Checked:
     """See `harness.suite.source.check`."""
     suite = loaded.suite
     wanted = list(_wanted(suite))

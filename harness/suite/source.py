@@ -68,13 +68,13 @@ def load(
     return Loaded(suite=kept, document=document, path=path, folder=folder, notes=notes)
 
 
-def check(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: float = 60.0) -> Checked:
+def check(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: float | None = None) -> Checked:
     """Asks the plugins whether they can do what the suite wants, and spells the suite out.
 
     Args:
         loaded: what `load` returned.
         cache: the folder that sources keep their files in; the user's cache folder if None.
-        deadline_seconds: after which a plugin that hangs is given up.
+        deadline_seconds: after which a plugin that hangs is given up; see `harness.inquiry.inquire`.
 
     Raises:
         SuiteError: with every problem.
