@@ -187,7 +187,8 @@ def interval_text(interval: Interval, write: Callable[[float], str]) -> str:
     """`24.1x (95 %: 23.0x to 25.3x)`."""
     if not interval.known:
         return write(interval.value)
-    return f"{write(interval.value)} ({100 * interval.confidence:.0f} %: {write(interval.low)} to {write(interval.high)})"
+    ends = f"{write(interval.low)} to {write(interval.high)}"
+    return f"{write(interval.value)} ({100 * interval.confidence:.0f} %: {ends})"
 
 
 def _rounding(value: float) -> float:

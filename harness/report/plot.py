@@ -93,7 +93,8 @@ def _latency(summary: Summary, batch: int) -> Plot:
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
-        caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, their shade is the interval of N*.",
+        caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
+        "their shade is the interval of N*.",
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
 
@@ -145,7 +146,7 @@ def _slowdown(summary: Summary, batch: int) -> Plot:
 
 
 def _ends(found: Interval) -> tuple[float, float]:
-    """The ends of a band: those of the interval, cut at a factor of ten so that one bad row does not flatten the rest."""
+    """The ends of a band: the interval, cut at a factor of ten so that one bad row does not flatten the rest."""
     if not found.known:
         return found.value, found.value
     return max(found.low, found.value / 10), min(found.high, found.value * 10)
