@@ -241,7 +241,7 @@ def test_a_wrong_earlier_answer_does_not_mislead():
 
 # -- figures: short versions of the rows of tests/simulation/table.py, with room for the luck of few runs -------------
 
-RUNS = 40
+RUNS = 30
 
 
 @pytest.mark.parametrize("rivals", ["STEEP", "EARLY", "SHALLOW", "SMOOTH"])
