@@ -31,6 +31,13 @@ class Misshapen(harness.Projector):
 def harness_projectors():
     return [Misshapen()]
 """
+TRACKER = """
+import harness
+
+@harness.hookimpl
+def harness_run_started(run):
+    raise OSError("no server")
+"""
 HOSTILE = {
     "raises": ("raise RuntimeError('no license')", "RuntimeError: no license"),
     "exits": ("import sys; sys.exit('good-bye')", "it called sys.exit('good-bye') while it was imported"),
@@ -48,10 +55,11 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     for name, (code, _) in HOSTILE.items():
         (folder / f"{name}.py").write_text(code)
+    (folder / "tracker.py").write_text(TRACKER)
     contenders = {name: {"projector": name, "runtime": "faulty"} for name in HOSTILE}
     suite = {
         "name": "hostile",
-        "plugins": [str(PLUGIN), *(f"./{name}.py" for name in HOSTILE)],
+        "plugins": [str(PLUGIN), "./tracker.py", *(f"./{name}.py" for name in HOSTILE)],
         "source": {"use": "small"},
         "heads": {"values": [4]},
         "batch_sizes": [2],
@@ -87,6 +95,12 @@ def test_what_happened_is_told(finished, name):
     told = " ".join((done.stdout + done.stderr).split())
     assert HOSTILE[name][1] in told
     assert HOSTILE[name][1] in " ".join((folder / "report.md").read_text().replace("\\", "").split())
+
+
+def test_a_tracker_that_raises_is_reported(finished):
+    told = " ".join((finished[1].stdout + finished[1].stderr).split())
+    assert "a tracker failed, and the run went on: " in told
+    assert "tracker.py: harness_run_started raised OSError: no server" in told
 
 
 def test_nothing_is_a_traceback(finished):

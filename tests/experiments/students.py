@@ -28,6 +28,10 @@ CONTENDERS = {
     "constant": (ConstantProjector(), None),
     "linear": (LinearProjector(), None),
     "documented, full batch": (TransformerProjector(), DistillationTrainer()),
+    "documented, full batch, folded training": (
+        TransformerProjector(),
+        DistillationTrainer().with_options({"parametrisation": "folded"}),
+    ),
     "documented, mini-batches of 32": (
         TransformerProjector(),
         DistillationTrainer().with_options({"batch_size": 32, "epochs": 50}),
