@@ -21,10 +21,10 @@ from harness.records.store import Store
 from harness.suite import source
 
 if TYPE_CHECKING:
-    from harness.suite.sweep import Cell
     from collections.abc import Mapping, Sequence
 
     from harness.records.measurement import Measurement
+    from harness.suite.sweep import Cell
 
 HEADS = (16, 64, 256, 1024, 4096)
 BATCH_SIZES = (1, 32)

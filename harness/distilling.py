@@ -59,7 +59,7 @@ def _suite(wish: Wish, *, heads: int) -> dict[str, Any]:
     queries = str(wish.queries.resolve()) if wish.queries else None
     data = _given(path=str(wish.db.resolve()), projection=wish.projection, queries=queries)
     training = _given(epochs=wish.epochs, cosine_weight=wish.cosine_weight, batch_size=wish.batch_size)
-    trivial = {
+    trivial: dict[str, Any] = {
         name: {"projector": name, "runtime": "eager", "scored": True, "options": {}} for name in ("constant", "linear")
     }
     student = {

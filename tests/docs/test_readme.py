@@ -38,7 +38,9 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=[code.split("\n")[1][:40] for code in EXAMPLES])
 def test_an_example_runs(code, folder):
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=170)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=170
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
