@@ -131,7 +131,7 @@ def locate(
     for path in (baseline, challenger):
         if ":" not in path:
             raise UserError(f"{path!r} does not name a callable", next_step="write module:function")
-    how = Measurement(launches=launches, latency_calls=0, rounds=3)
+    how = Measurement(launches=launches, latency_calls=0, rounds=3, min_sample_seconds=0.002)
     search = Search(precision=precision, budget_samples=budget, regret=False)
     jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
     plan = planning.plan_functions(
