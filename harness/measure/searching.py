@@ -95,8 +95,7 @@ class Searches:
             waiting = [each for each in self.searchers if each.request is not None and each.request.launch <= launch]
             if not waiting:
                 return
-            for searcher in waiting:
-                self._answer(searcher, measure)
+            self._answer(waiting[0], measure)  # one search after the other, so that the first is told soon
 
     def next_launch(self) -> int | None:
         """The earliest launch that is still asked for; None once all searches have ended."""
