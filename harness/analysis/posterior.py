@@ -155,8 +155,9 @@ def fit(
 def curvature_prior(slope: float) -> tuple[float, float]:
     """Mean and spread of c: half way between power laws (0) and linear against flat (s (1 - s) / 2)."""
     steepness = abs(slope)
-    mean = math.copysign(steepness * (1 - steepness) / 4, slope) if steepness < 1 else 0.0
-    return mean, CURVATURE_SPREAD * steepness + 0.01
+    steepness = min(steepness, 4.0)
+    bend = steepness * (1 - steepness) / 4
+    return math.copysign(1.0, slope) * bend, CURVATURE_SPREAD * steepness + 0.01 + max(0.0, -bend)
 
 
 def _robust_residuals(
