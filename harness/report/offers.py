@@ -54,6 +54,7 @@ def listing(found: Listing) -> str:
         if each.kind == kind
     ]
     parts = [_table(rows, ("kind", "name", "origin", "what it is", "runs here"))]
+    parts += [f"tracker: {each.label}{f', when {each.when} is set' if each.when else ''}" for each in found.trackers]
     parts += [f"failed: {failure}" for failure in found.failures]
     parts += [f"warning: {warning}" for warning in found.warnings]
     return "\n".join(parts)

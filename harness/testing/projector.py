@@ -120,7 +120,7 @@ def _check_figures(rules: Rules, projector: Projector) -> None:
     with rules.attempt("cost", "cost"):
         cost = projector.cost(18, 32, 24, 16)
         rules.expect(
-            cost is None or (cost.flops > 0 and cost.bytes > 0),
+            cost is None or (cost.flops >= 0 and cost.bytes >= 0),
             "cost",
-            f"cost gave {cost}; operations and bytes are positive",
+            f"cost gave {cost}; neither can be negative",
         )

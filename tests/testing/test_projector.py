@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import Catalog
+from harness.catalog import BUILT_IN, Catalog
 from harness.testing import ConformanceError, check_projector, sample_heads
 
 
@@ -47,9 +47,22 @@ def test_a_good_projector_passes():
     check_projector(Softmaxed())
 
 
-@pytest.mark.parametrize("name", ["lda", "lda-loop", "transformer"])
-def test_built_in_projectors_pass(name):
-    check_projector(Catalog.load(only=["harness_plugins.lda", "harness_plugins.transformer"]).get("projector", name))
+PROJECTORS = ["lda", "lda-loop", "lda-blocked", "transformer", "constant", "identity", "linear", "mlp", "residual"]
+
+
+@pytest.fixture(scope="module")
+def built_in():
+    return Catalog.load(only=BUILT_IN)
+
+
+@pytest.mark.parametrize("name", PROJECTORS)
+def test_built_in_projectors_pass(built_in, name):
+    square = [sample_heads(count, output_width=24) for count in (1, 18)]  # `identity` needs equal widths
+    check_projector(built_in.get("projector", name), heads=square)
+
+
+def test_no_built_in_projector_is_left_out(built_in):
+    assert {each.name for each in built_in.offers if each.kind == "projector"} == set(PROJECTORS)
 
 
 def in_place(output, batch, heads):
@@ -90,8 +103,8 @@ CASES = {
     "heads": (spoils_heads, "- inputs unchanged: {where}: the heads that it was given were changed"),
     "neighbours": (
         neighbours,
-        "- batch independence: {where}: a row of a batch differs from the same row alone; "
-        "a row must not depend on its neighbours",
+        ("- batch independence: {where}: a row of a batch differs from the same row alone; "
+        "a row must not depend on its neighbours"),
     ),
     "one": (only_batches, "- B = 1: {where}: a batch of one raised ValueError: a batch of one"),
     "nan": (

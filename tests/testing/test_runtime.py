@@ -48,9 +48,19 @@ def test_a_good_runtime_passes():
     check_runtime(Plain())
 
 
-@pytest.mark.parametrize("name", ["python", "eager", "torchscript", "onnxruntime"])
-def test_built_in_runtimes_pass(name):
-    check_runtime(Catalog.load(only=[f"harness_plugins.{name}"]).get("runtime", name))
+@pytest.mark.parametrize(
+    ("name", "module", "options"),
+    [
+        ("python", "python", {}),
+        ("eager", "eager", {}),
+        ("torchscript", "torchscript", {}),
+        ("onnxruntime", "onnxruntime", {}),
+        ("onnxruntime-int8", "reduced_precision", {}),
+        ("eager-bfloat16", "reduced_precision", {"emulate": True}),
+    ],
+)  # torch-compile and aotinductor need a compiler, and a minute: tests/plugins has them
+def test_built_in_runtimes_pass(name, module, options):
+    check_runtime(Catalog.load(only=[f"harness_plugins.{module}"]).get("runtime", name).with_options(options))
 
 
 class Reused(Direct):

@@ -37,10 +37,16 @@ def test_a_good_trainer_passes():
     check_trainer(Steps())
 
 
-def test_the_built_in_trainer_passes():
-    check_trainer(
-        Catalog.load(only=["harness_plugins.distillation"]).get("trainer", "distillation").with_options({"epochs": 5})
-    )
+@pytest.mark.parametrize(
+    ("plugin", "name", "options"),
+    [
+        ("harness_plugins.distillation", "distillation", {"epochs": 5}),
+        ("harness_plugins.distillation", "distillation", {"epochs": 5, "batch_size": 16}),
+        ("harness_plugins.recipe", "distillation-scaled", {"steps": 20, "batch_size": 32}),
+    ],
+)
+def test_built_in_trainers_pass(plugin, name, options):
+    check_trainer(Catalog.load(only=[plugin]).get("trainer", name).with_options(options))
 
 
 def test_a_student_must_come_nearer():
