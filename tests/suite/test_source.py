@@ -40,7 +40,11 @@ def problems(path: Path | None = None, **arguments) -> list[str]:
 def test_every_problem_of_a_bad_suite_is_told_with_its_line(path, answered_here, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     relative = path.relative_to(Path.cwd())
-    assert sorted(problems(relative)) == sorted(f"{relative}:{sentence}" for sentence in expected(path))
+    told, wanted = sorted(problems(relative)), sorted(f"{relative}:{sentence}" for sentence in expected(path))
+    for number, sentence in enumerate(wanted):
+        if sentence.endswith("…") and len(told) == len(wanted):  # what follows depends on the plugins that there are
+            told[number] = told[number][: len(sentence) - 1] + "…"
+    assert told == wanted
 
 
 def test_there_are_enough_bad_suites():
