@@ -229,7 +229,7 @@ def _combine(
     def solve(between: float) -> tuple[Floats, Floats]:
         shrink = between / (variance + counts * between) if between > 0 else np.zeros(launches)
         information = (gram - (sums * shrink[:, None]).T @ sums) / variance + np.diag(precision)
-        covariance = np.linalg.inv(information)
+        covariance: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)
         return covariance @ ((moment - sums.T @ (shrink * totals)) / variance + pull), covariance
 
     # within-launch fit first: its shape gives every launch its own level

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _DONE = "complete.json"
 DEFAULT_BOUND_BYTES = 8 * 2**30
+_FILLED_BETWEEN_TRIMS = 50  # adding up the sizes of many folders takes longer than an export
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class Artifacts:
     def __init__(self, folder: Path, bound_bytes: int = DEFAULT_BOUND_BYTES) -> None:
         self.folder = folder / "artifacts"
         self._bound = bound_bytes
+        self._filled = 0
 
     def obtain(self, parts: Any, fill: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any], bool]:
         """The folder for these parts, filled once.
@@ -78,7 +80,9 @@ class Artifacts:
                 draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        self._trim(keep=folder)
+        self._filled += 1
+        if self._filled % _FILLED_BETWEEN_TRIMS == 1:
+            self._trim(keep=folder)
         return folder, about, False
 
     def entries(self) -> Iterator[Entry]:

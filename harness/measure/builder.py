@@ -23,7 +23,7 @@ from harness.measure.serving import Operation, serve
 from harness.measure.specification import OfferReference, Specification
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,7 +69,6 @@ class Builder:
         if specification.function:
             return {
                 "place": f"{specification.function}/{request['heads']}",
-                "inputs": "",
                 "heads": int(request["heads"]),
                 "costs": {},
                 "bytes": 0,
@@ -106,17 +105,15 @@ class Builder:
             }
 
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form), fill)
-        inputs = self._inputs_folder(data, batches, specification.seed)
-        origin = int(about["heads"])  # contenders that are the same at many N were built at one of them
-        if origin != heads and not all((place / f"reference-{batch}.npy").exists() for batch in batches):
+        origin = int(about["heads"])  # a contender that is the same at many N was built, and is proved, at one of them
+        if origin != heads:
             data = self._construction.dataset(specification, origin)
             built.clear()
         for batch in batches:
-            self._refer(place, inputs, batch, specification, projector, data, undeployed)
+            self._refer(place, batch, specification, projector, data, undeployed)
         carried = data.heads.centroids.nbytes + data.heads.answers.nbytes if projector.variant(heads) == heads else 0
         return {
             "place": str(place),
-            "inputs": str(inputs),
             "heads": origin,
             "costs": self._costs(projector, heads, batches, data),
             "bytes": max(int(about["bytes"]), carried),
@@ -252,36 +249,27 @@ class Builder:
         picked = np.concatenate([generator.permutation(len(pool)) for _ in range(-(-wanted // len(pool)))])[:wanted]
         return np.ascontiguousarray(pool[picked].reshape(self._input_batches, batch, -1), dtype=np.float32)
 
-    def _inputs_folder(self, data: Dataset, batches: Sequence[int], seed: int) -> Path:
-        digest = hashlib.sha256(data.held_out_queries.tobytes() + data.train_queries.tobytes()).hexdigest()
-        parts = {"inputs": digest, "seed": seed, "count": self._input_batches}
-        folder, _, _ = self._artifacts.obtain(parts, lambda _: {"what": "queries"})
-        for batch in batches:
-            _write_once(folder / f"inputs-{batch}.npy", lambda batch=batch: self._inputs(data, batch, seed))
-        return folder
-
     def _refer(
         self,
         place: Path,
-        inputs: Path,
         batch: int,
         specification: Specification,
         projector: Projector,
         data: Dataset,
-        undeployed: Any,
+        undeployed: Callable[[], Projection],
     ) -> None:
-        """Writes the float64 reference [R', B, K] of a batch size beside the artifact."""
-
-        def make() -> NDArray[np.float64]:
-            batches = np.load(inputs / f"inputs-{batch}.npy", allow_pickle=False)
-            if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
-                batches = batches[:1]
-            rows = batches.reshape(-1, batches.shape[-1])
-            known = None if specification.trainer else projector.reference(data.heads, rows)
-            output = _call64(undeployed(), rows) if known is None else known
-            return output.reshape(*batches.shape[:2], -1)
-
-        _write_once(place / f"reference-{batch}.npy", make)
+        """Writes inputs [R, B, D] and their float64 reference [R', B, K] beside the artifact, once for a batch size."""
+        inputs, reference = place / f"inputs-{batch}.npy", place / f"reference-{batch}.npy"
+        if reference.exists():
+            return
+        batches = self._inputs(data, batch, specification.seed)
+        _write(inputs, batches)
+        if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
+            batches = batches[:1]
+        rows = batches.reshape(-1, batches.shape[-1])
+        known = None if specification.trainer else projector.reference(data.heads, rows)
+        output = _call64(undeployed(), rows) if known is None else known
+        _write(reference, output.reshape(*batches.shape[:2], -1))
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
@@ -308,7 +296,6 @@ class Builder:
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,
-            "queries": hashlib.sha256(data.held_out_queries.tobytes()).hexdigest(),
             "seed": specification.seed,
             "training_seed": specification.training_seed if specification.trainer else None,
             "versions": self._versions,
@@ -371,12 +358,10 @@ def _parameters(projection: Any) -> int | None:
     return int(sum(each.numel() for each in projection.state_dict().values()))
 
 
-def _write_once(path: Path, make: Any) -> None:
-    """Writes an array where there is none yet, so that no reader sees half of it."""
-    if path.exists():
-        return
+def _write(path: Path, array: NDArray[Any]) -> None:
+    """Writes an array so that no reader sees half of it."""
     draft = path.with_name(f".{os.getpid()}-{path.name}")
-    np.save(draft, make())
+    np.save(draft, array)
     draft.replace(path)
 
 

@@ -64,7 +64,7 @@ class Construction:
 
     def __init__(self, plugins: Mapping[str, str]) -> None:
         self._plugins = plugins
-        self._datasets = functools.lru_cache(maxsize=2)(self._load)
+        self._datasets = functools.lru_cache(maxsize=8)(self._load)
         self._specifications: dict[str, Specification] = {}
 
     def projector(self, specification: Specification) -> Projector:

@@ -29,7 +29,6 @@ class Built:
     """Where a contender at one N lies, ready to be loaded."""
 
     place: str
-    inputs: str
     heads: int  # at which it was built: a contender that is the same at many N is built once
     model_bytes: int
     build_seconds: float
@@ -107,7 +106,6 @@ class Workshop:
             return failed.failure
         return Built(
             place=answer["place"],
-            inputs=answer["inputs"],
             heads=int(answer["heads"]),
             costs={batch: (cost[0], cost[1]) for batch, cost in answer["costs"].items()},
             model_bytes=int(answer["bytes"]),
@@ -130,9 +128,7 @@ class Participant:
 
     def ready(self) -> None:
         """Loads, proves, warms up and calibrates it."""
-        self.info = self._ask(
-            "ready", "warm-up", heads=self.built.heads, inputs=self.built.inputs, model_bytes=self.built.model_bytes
-        )
+        self.info = self._ask("ready", "warm-up", heads=self.built.heads, model_bytes=self.built.model_bytes)
 
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""

@@ -194,9 +194,9 @@ class Worker:
         batch = int(request["batch_size"])
         if self._specification.function:
             return [batch], None, None, None
-        folder = Path(request["inputs"])
+        folder = Path(request["place"])
         batches = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
-        references = np.load(Path(request["place"]) / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]
+        references = np.load(folder / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]
         inputs = [compiled.prepare(np.ascontiguousarray(each)) for each in batches]
         outputs = [compiled.result(compiled(prepared)) for prepared in inputs[: len(references)]]
         tolerance = self._specification.tolerance

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import tempfile
@@ -97,7 +99,7 @@ class ResampledSource(harness.Source):
                 f"{count} heads are asked for, {self.name} draws 1 to {_MOST}", next_step="lower the range of heads"
             )
         options = self.options
-        mixture = _fitted(real, options.rank, options.spread)
+        mixture = _kept(context.cache, real, options.rank, options.spread)
         # What decides the heads, but not the temperature or the number of queries: those share the files.
         drawn = repr((real.heads.count, _content(real), options.rank, options.spread, context.seed))
         identity = hashlib.sha256(drawn.encode()).hexdigest()
@@ -130,6 +132,21 @@ def _content(real: harness.Dataset) -> str:
     for array in (real.heads.centroids, real.heads.answers, real.train_queries):
         result.update(np.ascontiguousarray(array).data)
     return result.hexdigest()
+
+
+def _kept(folder: Path, real: harness.Dataset, rank: int, spread: float) -> _Mixture:
+    """The fitted mixture, from a file where it was fitted before: every process of a run needs it at every N."""
+    name = hashlib.sha256(repr((_content(real), rank, spread)).encode()).hexdigest()[:16]
+    path = folder / f"mixture-{name}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as stored:
+        return _Mixture(**{field.name: stored[field.name] for field in dataclasses.fields(_Mixture)})
+    mixture = _fitted(real, rank, spread)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="fitting-") as workshop:
+        draft = Path(workshop) / path.name
+        np.savez(draft, **vars(mixture))
+        os.replace(draft, path)  # noqa: PTH105 - the atomic one, by its name
+    return mixture
 
 
 def _fitted(real: harness.Dataset, rank: int, spread: float) -> _Mixture:
