@@ -316,7 +316,7 @@ def test_versions_are_collected_and_a_plugin_that_raises_is_named(tmp_path):
     }
 
 
-# --------------------------------------------------------------------------------------------------------- notifications
+# ---------------------------------------------------------------------------------------------------- notifications
 
 
 def test_a_tracker_that_raises_is_reported_and_the_others_are_told(tmp_path):
