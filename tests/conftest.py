@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness import answering
 from harness.suite import checking
+
+
+def pytest_configure():
+    """Tests run in several processes, where threads that spin for work take the cores from each other."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 class Deaf:

@@ -48,6 +48,7 @@ def project(pytester, monkeypatch):
         return SimpleNamespace(suite=suite, sweep=sweep(suite))
 
     monkeypatch.setattr(plugin, "planned", planned)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark measures nothing inside of xdist
     monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # it starts a process, and takes seconds
 
     def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False):
