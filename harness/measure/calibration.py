@@ -1,6 +1,6 @@
 """Warm-up until it has settled, and an inner loop long enough that the clock does not count.
 
-Warm-up has settled when the medians of two successive windows of calls differ by less than a fiftieth, or rise: an
+Warm-up has settled when the medians of two successive windows of calls differ by less than a twentieth, or rise: an
 upward change is noise of the machine, never the program becoming warm.
 """
 
@@ -17,7 +17,7 @@ from harness.measure.clock import Clock, resolution
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_SETTLED = 0.02
+_SETTLED = 0.05
 _CLOCK_SHARE = 1e-3  # the clock's own step is at most this share of a sample
 _OVERHEAD_LOOPS = 2000
 

@@ -174,7 +174,7 @@ class Measurement(Part):
     min_sample_seconds: Annotated[float, Field(gt=0, description="shortest timed sample, in seconds")] = 0.004
     max_warm_up_seconds: Annotated[
         float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")
-    ] = 2.0
+    ] = 1.0
     deadline_seconds: Annotated[
         float, Field(gt=0, description="longest a cell may take before it is given up, in seconds")
     ] = 120.0
