@@ -41,7 +41,7 @@ class Ceilings:
 
     def floor(self, flops: float, size: float, batch_size: int) -> float:
         """Seconds that a call cannot beat: the larger of arithmetic and memory traffic."""
-        arithmetic = flops / _between(self.flops_per_second, batch_size) if batch_size > 1 else 0.0
+        arithmetic = flops / max(self.flops_per_second.values()) if batch_size > 1 else 0.0
         return max(arithmetic, size / _between(self.bytes_per_second, size))
 
 

@@ -203,8 +203,9 @@ def fidelity(summary: Summary) -> Table:
     )
 
 
-def limits(summary: Summary) -> Table:
-    """How far each cell is from what the machine could do at best."""
+def limits(summary: Summary, *, searched: bool = True) -> Table:
+    """How far each cell is from what the machine could do at best; without `searched` at the N of the sweep alone."""
+    grid = set(summary.suite.heads.grid())
     rows = [
         (
             text(each.contender),
@@ -217,6 +218,7 @@ def limits(summary: Summary) -> Table:
             text(each.bound),
         )
         for each in summary.distances
+        if searched or each.heads in grid
     ]
     crossings = [
         f"{leg.leg.label}: {units.count(leg.floor_crossing)}" for leg in summary.legs if leg.floor_crossing is not None

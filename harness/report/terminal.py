@@ -39,7 +39,7 @@ def render(summary: Summary, console: Console) -> None:
     if summary.fidelity:
         _grid(table.fidelity(summary), console)
         _list("", summary.remarks, console)
-    _grid(table.limits(summary), console)
+    _grid(table.limits(summary, searched=False), console)
     if summary.failures:
         _list(
             "Failures",
