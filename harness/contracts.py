@@ -205,14 +205,16 @@ class Source(Offer):
             name = "random"
 
             def load(self, heads, context):
-                generator = numpy.random.default_rng(context.seed)
-                draw = lambda rows: generator.standard_normal((rows, 64), dtype="float32")
+                def draw(purpose, rows):  # a generator for each array, so that fewer heads are the first of more
+                    generator = numpy.random.default_rng([context.seed, purpose])
+                    return generator.standard_normal((rows, 64), dtype="float32")
+
                 count = heads or 16
                 provenance = harness.Provenance(
                     kind="synthetic", description="independent normal", digest=f"random-{context.seed}-{count}")
                 return harness.Dataset(
-                    heads=harness.Heads(centroids=draw(count), answers=draw(count), temperature=0.1),
-                    train_queries=draw(256), held_out_queries=draw(64), provenance=provenance)
+                    heads=harness.Heads(centroids=draw(1, count), answers=draw(2, count), temperature=0.1),
+                    train_queries=draw(3, 256), held_out_queries=draw(4, 64), provenance=provenance)
     """
 
     kind = "source"
