@@ -70,6 +70,16 @@ class Table:
         """Over the points that no search used; NaN where there are none."""
         return max((each.regret for each in self.checked), default=math.nan)
 
+    @property
+    def sentence(self) -> str:
+        """What deciding by the table costs; empty where that was not measured."""
+        if not self.checked:
+            return ""
+        return (
+            f"{self.race}: deciding by these crossovers costs {self.mean_regret:.1%} on average and {self.largest_regret:.1%} "
+            f"at most, measured at {len(self.checked)} points that no search used"
+        )
+
     def choose(self, heads: int, batch_size: int) -> str | None:
         """The contender to use; None where the table does not say."""
         entry = next((each for each in self.entries if each.batch_size == batch_size), None)

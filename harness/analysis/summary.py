@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import located as stored
 from harness.analysis.cells import CellSummary, summarise_cell
+from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
@@ -71,6 +72,7 @@ class Summary:
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
+    dispatch: tuple[Table, ...]  # which contender to use from which N on
     self_check: SelfCheck
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
@@ -120,6 +122,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         fidelity=table,
         remarks=remarks(table),
         distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
+        dispatch=tables(answers, evidence.measurements),
         self_check=self_check,
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),

@@ -86,6 +86,7 @@ def _answers(summary: Summary) -> Iterator[str]:
             '<p class="dim">All stated crossings hold at once with a confidence of at least '
             f"{summary.joint_confidence:.0%}.</p>"
         )
+    yield from (f'<p class="dim">{escape(each.sentence)}.</p>' for each in summary.dispatch if each.sentence)
     yield "</section>"
 
 

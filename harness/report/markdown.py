@@ -50,6 +50,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"{escape(table.headline(summary))}; started {summary.run.started}, {summary.run.status}."
     yield ""
     yield from _list("Answers", table.sentences(summary))
+    yield from _list("Deciding by these crossovers", [each.sentence for each in summary.dispatch if each.sentence])
     if summary.documented:
         yield from _list("Documented figures", [each.sentence for each in summary.documented])
     for each in _tables(summary):

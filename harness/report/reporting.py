@@ -6,14 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.analysis import located
-from harness.analysis.dispatch import Table, tables
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
 from harness.report import html, markdown, plain, plot, terminal
 from harness.report.verification import STORED
 
 if TYPE_CHECKING:
+    from harness.analysis.dispatch import Table
     from pathlib import Path
 
     from rich.console import Console
@@ -24,14 +23,12 @@ PAGE = "report.html"
 
 def write(folder: Path) -> Summary:
     """Summarises the records of a folder, and writes its reports and dispatch.json beside them."""
-    evidence = read(folder)
-    summary = summarise(evidence)
+    summary = summarise(read(folder))
     write_atomically(folder / "report.md", markdown.render(summary))
     write_atomically(folder / STORED, plain.to_json(summary))
     write_atomically(folder / PAGE, html.render(summary))
-    found = tables(located.load(evidence.located), evidence.measurements)
-    if found:
-        write_atomically(folder / DISPATCH, dispatch(found))
+    if summary.dispatch:
+        write_atomically(folder / DISPATCH, dispatch(summary.dispatch))
     return summary
 
 

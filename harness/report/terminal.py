@@ -29,6 +29,7 @@ def render(summary: Summary, console: Console) -> None:
         _grid(each, console)
     if summary.legs:
         _list("Crossovers", table.sentences(summary), console)
+        _list("", [each.sentence for each in summary.dispatch if each.sentence], console)
     if summary.documented:
         console.print("[bold]Documented and measured[/bold]")
         for compared in summary.documented:
