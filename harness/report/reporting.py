@@ -12,10 +12,11 @@ from harness.report import html, markdown, plain, plot, terminal
 from harness.report.verification import STORED
 
 if TYPE_CHECKING:
-    from harness.analysis.dispatch import Table
     from pathlib import Path
 
     from rich.console import Console
+
+    from harness.analysis.dispatch import Table
 
 DISPATCH = "dispatch.json"
 PAGE = "report.html"
