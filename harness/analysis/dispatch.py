@@ -76,8 +76,8 @@ class Table:
         if not self.checked:
             return ""
         return (
-            f"{self.race}: deciding by these crossovers costs {self.mean_regret:.1%} on average and {self.largest_regret:.1%} "
-            f"at most, measured at {len(self.checked)} points that no search used"
+            f"{self.race}: deciding by these crossovers costs {self.mean_regret:.1%} on average and "
+            f"{self.largest_regret:.1%} at most, measured at {len(self.checked)} points that no search used"
         )
 
     def choose(self, heads: int, batch_size: int) -> str | None:
