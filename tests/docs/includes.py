@@ -1,4 +1,4 @@
-"""Fills the marked parts of docs/plugins.md from what they show: `python -m tests.docs.includes`."""
+"""Fills the marked parts of the pages from what they show: `python -m tests.docs.includes`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness import hookspecs
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
+PAGES = (PAGE, ROOT / "README.md")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 
 
@@ -41,4 +42,5 @@ def _include(match: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

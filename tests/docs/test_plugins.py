@@ -3,15 +3,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import harness
 from harness import hookspecs, testing
-from tests.docs.includes import PAGE, filled
+from tests.docs.includes import PAGE, PAGES, filled
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def test_the_page_shows_what_is_installed_and_tested():
-    assert filled(TEXT) == TEXT, "run `python -m tests.docs.includes` in the checkout"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_show_what_is_installed_and_tested(page):
+    text = page.read_text(encoding="utf-8")
+    assert filled(text) == text, "run `python -m tests.docs.includes` in the checkout"
 
 
 def test_the_smallest_plugin_is_small():
