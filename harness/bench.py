@@ -152,8 +152,8 @@ class Bench:
 
     # ----------------------------------------------------------------------------------------------------- launches
 
-    def open(self, number: int) -> None:
-        """Gets a launch ready; its processes start when they are first needed."""
+    def open(self, number: int, contenders: Iterable[str] = ()) -> None:
+        """Gets a launch ready; its processes start when they are first needed, those of these contenders together."""
         settings = {
             "plugins": dict(self._plan.plugins_of_sources),
             "core": timing_cores(self._plan.suite.threads),
@@ -166,6 +166,7 @@ class Bench:
             how=self._plan.suite.measurement,
             settings=settings,
             crashes=self._crashes,
+            together=tuple(dict.fromkeys(contenders)),
         )
 
     def limits(self) -> dict[str, Any]:

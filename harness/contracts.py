@@ -381,6 +381,9 @@ class Runtime(Offer):
     forms: ClassVar[tuple[Form, ...]] = ("module",)  # that it accepts, the preferred one first
     devices: ClassVar[tuple[Device, ...]] = ("cpu",)
     tolerance: ClassVar[float] = 1e-4  # of parity: the largest error relative to the reference's largest value
+    imports: ClassVar[
+        tuple[str, ...]
+    ] = ()  # modules that `load` needs: the workers of a launch import them side by side
 
     @abstractmethod
     def export(self, projection: Projection, example: Float32, folder: Path, context: ExportContext) -> None:

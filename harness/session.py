@@ -148,7 +148,7 @@ class _Session:
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
-            self.bench.open(number)
+            self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
                 self._visit_table(number)
                 self._check_self(number)
@@ -248,6 +248,13 @@ class _Session:
                 self.bench.visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
 
+    def _taking_part(self, number: int) -> list[str]:
+        """The contenders that a launch will most likely need."""
+        table = self._suite.measurement.table and number >= 1
+        timed = [cell.contender for cell in self._plan.sweep.cells if table and self._is_missing(cell, number)]
+        racing = [each.leg for each in self._searches.searchers if not each.finished]
+        return timed + [name for leg in racing for name in (leg.baseline, leg.challenger)]
+
     def _is_missing(self, cell: Cell, number: int) -> bool:
         return self._recall.table(name_of(cell), number) is None and name_of(cell) not in self.bench.failed
 
@@ -290,7 +297,7 @@ class _Session:
         found = [each for each in self.located if each.location.status in ("crossing", "several")]
         if not found or self._plan.quick or not self._suite.search.regret:
             return
-        self.bench.open(number)
+        self.bench.open(number, [name for each in found for name in (each.leg.baseline, each.leg.challenger)])
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
         for each in found:
             leg = each.leg

@@ -84,8 +84,19 @@ class Child:
         Raises:
             ChildFailed: where the child refused, died, hung, or answered rubbish.
         """
+        self.send(request, stage=stage)
+        return self.receive(stage=stage, deadline=deadline)
+
+    def send(self, request: Mapping[str, Any], *, stage: str) -> None:
+        """Sends a request whose answer is received later; raises as `ask`."""
         try:
             self._send(request)
+        except OSError:
+            raise self._ended(stage) from None
+
+    def receive(self, *, stage: str, deadline: float) -> dict[str, Any]:
+        """The answer to a request that was sent; as `ask`."""
+        try:
             if not self._connection.poll(deadline):
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")

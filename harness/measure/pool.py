@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +81,7 @@ class Workshop:
         """Any other request to the builder, which is started again where it had died."""
         if self._child is None or not self._child.alive:
             self.close()
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            self._child = Child(BUILDER, self._settings, environment=environment(threads))
+            self._child = Child(BUILDER, self._settings, environment=environment(_cores()))
         return self._child.ask(request, stage=stage, deadline=deadline or self._deadline)
 
     def close(self, patience: float = 0.2) -> None:
@@ -157,6 +158,7 @@ class Launch:
         specifications: of all contenders, by name.
         how: the suite's measurement settings.
         settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
+        together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         crashes: deaths so far, by contender; shared by the launches of a run.
         clock: seconds since the epoch.
     """
@@ -170,6 +172,7 @@ class Launch:
         how: How,
         settings: Mapping[str, Any],
         crashes: dict[str, int],
+        together: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.number = number
@@ -178,6 +181,7 @@ class Launch:
         self._how = how
         self._settings = settings
         self._crashes = crashes
+        self._together = tuple(together)
         self._clock = clock
         self._children: dict[tuple[str, int], tuple[Child, float]] = {}
 
@@ -192,6 +196,7 @@ class Launch:
                 Failure(stage="load", kind="error", what=f"given up: its process ended {_CRASHES} times"), alive=True
             )
         built = self._workshop.built(cell.contender, cell.heads)
+        self._start_together()
         child, started = self._worker(cell.contender, twin)
         participant = Participant(cell, built, child, started, self._how.deadline_seconds)
         participant.ready()
@@ -212,6 +217,21 @@ class Launch:
             child.close(patience)
         self._children.clear()
 
+    def _start_together(self) -> None:
+        """Starts the workers of this launch as many at a time as there are cores: most of a start is imports."""
+        names = [name for name in self._together if self._crashes.get(name, 0) < _CRASHES]
+        self._together = ()
+        starting: deque[Child] = deque()
+        for name in names:
+            if len(starting) >= _cores():
+                _started(starting.popleft(), self._how.deadline_seconds)
+            child, _ = self._worker(name, 0)
+            with contextlib.suppress(ChildFailed):  # told when the worker is asked to get ready
+                child.send({"do": "start"}, stage="load")
+                starting.append(child)
+        for child in starting:
+            _started(child, self._how.deadline_seconds)
+
     def _worker(self, contender: str, twin: int) -> tuple[Child, float]:
         key = contender, twin
         if key not in self._children or not self._children[key][0].alive:
@@ -225,6 +245,17 @@ class Launch:
             started = self._clock()
             self._children[key] = Child(WORKER, settings, environment=environment(specification.threads)), started
         return self._children[key]
+
+
+def _started(child: Child, deadline: float) -> None:
+    """Waits until a worker has started; what went wrong is told when it is asked to get ready."""
+    with contextlib.suppress(ChildFailed):
+        child.receive(stage="load", deadline=deadline)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def timing_cores(threads: int) -> list[int]:

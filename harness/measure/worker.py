@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import importlib
@@ -68,15 +69,27 @@ class Worker:
         self._cells: dict[tuple[str, int], _Cell] = {}
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
         self._threads = _limit_threads(self._specification.threads)
-        if core := settings.get("core"):
-            _pin(core)
+        self._cores: list[int] = settings.get("core") or []
+        self._pinned = False
+        self._frozen = False
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        return {"ready": self.ready, "sample": self.sample, "calls": self.calls, "audit": self.audit}
+        operations = {"ready": self.ready, "sample": self.sample, "calls": self.calls, "audit": self.audit}
+        return {"start": self.start, **operations}
+
+    def start(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - an operation
+        """Imports what loading needs, on any core, while nothing is on the clock."""
+        if not self._specification.function:
+            for name in self._construction.runtime(self._specification).imports:
+                importlib.import_module(name)
+        return {}
 
     def ready(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Loads, proves and calibrates a cell; free where that was done before in this process."""
+        if not self._pinned:
+            _pin(self._cores)
+            self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
         loaded = self._load(request)
@@ -84,8 +97,7 @@ class Worker:
         error = row_error = None
         if known is None:
             inputs, first, error, row_error = self._prove(compiled, request)
-            gc.collect()
-            gc.disable()
+            self._collect()
             known = _Cell(
                 compiled=compiled,
                 inputs=inputs,
@@ -175,8 +187,17 @@ class Worker:
         )
         return self._construction.runtime(specification).load(Path(place) / "artifact", context)
 
+    def _collect(self) -> None:
+        """Collects garbage and leaves it alone from then on; what a library allocated once is looked at once."""
+        gc.collect()
+        gc.disable()
+        if not self._frozen:
+            gc.freeze()
+            self._frozen = True
+
     def _make_room(self, wanted: int) -> None:
         """Releases the models that were used longest ago until the wanted bytes fit."""
+        released = False
         while (
             self._loaded
             and sum(size for _, size, _ in self._loaded.values()) + wanted > self._how["models_in_memory_bytes"]
@@ -185,7 +206,12 @@ class Worker:
             for key in [key for key in self._cells if key[0] == place]:
                 del self._cells[key]
             compiled.close()
-        gc.collect()
+            del compiled
+            released = True
+        if released:
+            gc.unfreeze()  # the first model may be among them
+            self._frozen = False
+            gc.collect()
 
     def _prove(
         self, compiled: Compiled, request: Mapping[str, Any]
@@ -234,9 +260,13 @@ def _limit_threads(threads: int) -> Callable[[], dict[str, int]]:
 
 
 def _pin(cores: Sequence[int]) -> None:
-    """Keeps this process on these cores, where the platform can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, set(cores))
+    """Keeps this process and the threads that its libraries have started on these cores, where the platform can."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        return
+    tasks = Path("/proc/self/task")
+    for thread in [int(each.name) for each in tasks.iterdir()] if tasks.is_dir() else [0]:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, set(cores))
 
 
 def _sweep(size: int) -> None:

@@ -58,6 +58,7 @@ class EagerRuntime(harness.Runtime):
 
     name = "eager"
     forms = ("module",)
+    imports = ("torch",)
     devices = ("cpu", "cuda")
 
     def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002

@@ -66,6 +66,7 @@ class AOTInductorRuntime(harness.Runtime):
 
     name = "aotinductor"
     devices = ("cpu", "cuda")
+    imports = ("torch",)
 
     def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
         """Compiles the module into a package.

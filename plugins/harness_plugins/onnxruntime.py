@@ -78,6 +78,7 @@ class OnnxRuntime(harness.Runtime):
 
     name = "onnxruntime"
     forms = ("module",)
+    imports = ("onnxruntime",)
     devices: ClassVar[tuple[Literal["cpu", "cuda"], ...]] = ("cpu", "cuda")
 
     def __init__(self) -> None:

@@ -24,6 +24,7 @@ class TorchScriptRuntime(harness.Runtime):
 
     name = "torchscript"
     forms = ("module",)
+    imports = ("torch",)
     devices = ("cpu", "cuda")
 
     def export(
