@@ -49,6 +49,7 @@ SUITE: dict[str, Any] = {
         {"name": "documented", "baseline": "loop", "challenger": "student-eager", "heads": {"from": 2, "to": 1024}},
         {"name": "best", "baseline": "teacher", "challenger": "student"},
     ],
+    "relative_to": {"loop": ["teacher", "student"]},
     "documented": {
         "source": "a document",
         "figures": [

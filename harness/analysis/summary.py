@@ -11,6 +11,7 @@ from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
+from harness.analysis.relative import Relative, relatives
 from harness.analysis.selfcheck import SelfCheck, check
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
@@ -66,6 +67,7 @@ class Summary:
     folder: str
     cells: tuple[CellSummary, ...]
     races: tuple[RaceCell, ...]
+    relatives: tuple[Relative, ...]  # times as fast as the contenders that the suite names in `relative_to`
     legs: tuple[LegSummary, ...]
     documented: tuple[Compared, ...]
     waterfalls: tuple[Waterfall, ...]
@@ -116,6 +118,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         folder=evidence.folder.name,
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
+        relatives=tuple(relatives(suite.relative_to, cells, confidence)),
         legs=tuple(_legs(cells, suite, answers, self_check, evidence, confidence)),
         documented=compare(suite, cells, answers, confidence),
         waterfalls=waterfalls(suite, cells, confidence),

@@ -112,6 +112,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield table.crossovers(summary)
     yield from table.latencies(summary, per_query=False, searched=False)
     yield from table.latencies(summary, per_query=True, searched=False)
+    yield from table.relative(summary)
     yield table.waterfall(summary)
     yield table.fidelity(summary)
     yield table.limits(summary)

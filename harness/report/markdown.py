@@ -70,6 +70,7 @@ def _lines(summary: Summary) -> Iterator[str]:
 def _tables(summary: Summary) -> Iterator[Table]:
     yield from table.latencies(summary, per_query=False)
     yield from table.latencies(summary, per_query=True)
+    yield from table.relative(summary)
     yield table.crossovers(summary)
     yield table.documented(summary)
     yield table.waterfall(summary)

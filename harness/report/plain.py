@@ -37,6 +37,13 @@ def data(summary: Summary) -> dict[str, Any]:
             }
             for each in summary.races
         ],
+        "relative": [
+            {
+                "unit": each.unit, "contender": each.contender, "heads": each.heads, "batch_size": each.batch_size,
+                "speedup": _interval(each.speedup),
+            }
+            for each in summary.relatives
+        ],
         "crossovers": [_leg(each) for each in summary.legs],
         "documented": [
             {

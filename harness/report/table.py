@@ -91,6 +91,33 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
         )
 
 
+def relative(summary: Summary) -> Iterator[Table]:
+    """For each contender that is a unit: how many times as fast the others are."""
+    for unit, names in summary.suite.relative_to.items():
+        known = {(each.batch_size, each.heads, each.contender): each for each in summary.relatives if each.unit == unit}
+        rows = [
+            (
+                Entry(f"{heads:,}", heads),
+                Entry(str(batch), batch),
+                *(
+                    interval(known[batch, heads, name].speedup, units.ratio)
+                    if (batch, heads, name) in known
+                    else Entry("-")
+                    for name in names
+                ),
+            )
+            for batch, heads in sorted({place[:2] for place in known})
+        ]
+        yield Table(
+            name=f"relative-{unit}",
+            title=f"Times as fast as {unit}",
+            columns=("N", "batch", *names),
+            rows=tuple(rows),
+            numeric=tuple(range(2 + len(names))),
+            keys=(0, 1),
+        )
+
+
 def crossovers(summary: Summary) -> Table:
     """Every race and batch size with the answer of its search."""
     rows = [row for leg in summary.legs for row in _crossings(leg, summary)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -23,9 +24,8 @@ _VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable 
 def render(summary: Summary, console: Console) -> None:
     """Prints a run; names from suites and plugins are never read as markup."""
     console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(table.headline(summary))}")
-    for each in table.latencies(summary, per_query=False):
-        _grid(each, console)
-    for each in table.latencies(summary, per_query=True):
+    latencies = table.latencies(summary, per_query=False), table.latencies(summary, per_query=True)
+    for each in itertools.chain(*latencies, table.relative(summary)):
         _grid(each, console)
     if summary.legs:
         _list("Crossovers", table.sentences(summary), console)

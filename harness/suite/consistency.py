@@ -26,6 +26,7 @@ def contradictions(data: Any) -> Iterator[Complaint]:
     for number, race in enumerate(races):
         yield from _race(race, ("races", number), contenders, data)
     yield from _race_names(races)
+    yield from _relative(_mapping(data.get("relative_to")), contenders)
     yield from _idle(contenders, data)
     yield from _documented(_mapping(data.get("documented")), races, data)
 
@@ -45,6 +46,7 @@ def _race(
             hint="`harness doctor` does that",
         )
     yield from _repeated(race.get("batch_sizes"), (*path, "batch_sizes"))
+    yield from _batch_sizes(race, path, contenders, data)
     requires = race.get("requires")
     if isinstance(requires, Mapping) and not requires:
         yield Complaint(
@@ -59,6 +61,33 @@ def _race(
         )
         return
     yield from _shared(race, path, own, contenders, data)
+
+
+def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+    """Units and those told in them are contenders, and none is its own unit."""
+    for unit, names in units.items():
+        places: list[tuple[Path, Any]] = [(("relative_to", unit), unit)]
+        places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
+        for path, name in places:
+            if isinstance(name, str) and contenders and name not in contenders:
+                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+                yield Complaint(path=path, what=f"no contender {name!r}", hint=hint)
+        if unit in _list(names):
+            yield Complaint(
+                path=("relative_to", unit), what=f"{unit!r} is its own unit", hint="leave it out of its own list"
+            )
+
+
+def _batch_sizes(
+    race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[Complaint]:
+    """A race needs a batch size that both rivals take part in."""
+    own = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
+    asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
+    if asked and not any(all(each is None or size in _list(each) for each in own) for size in asked):
+        yield Complaint(
+            path=path, what="its rivals share no batch size", hint="widen `batch_sizes` of one of the contenders"
+        )
 
 
 def _shared(

@@ -135,6 +135,9 @@ class Contender(Part):
     heads: Annotated[HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")] = (
         None
     )
+    batch_sizes: Annotated[
+        tuple[Positive, ...] | None, Field(min_length=1, description="B at which it takes part; the sweep's if absent")
+    ] = None
 
 
 class Requires(Part):
@@ -256,6 +259,10 @@ class Suite(Part):
         Mapping[Name, Contender], Field(min_length=1, description="who takes part, by names of your own")
     ]
     races: Annotated[tuple[Race, ...], Field(description="pairs whose crossovers are sought")] = ()
+    relative_to: Annotated[
+        Mapping[Name, tuple[str, ...]],
+        Field(description="tables of how many times as fast as a contender others are: its name, and theirs"),
+    ] = {}
     measurement: Annotated[Measurement, Field(description="how times are taken")] = Measurement()
     search: Annotated[Search, Field(description="how crossovers are sought")] = Search()
     documented: Annotated[Documented | None, Field(description="published figures to compare with")] = None

@@ -78,8 +78,8 @@ def sweep(
     skipped: list[Skipped] = []
     for name, contender in suite.contenders.items():
         for heads in suite.heads.grid():
-            reason = out.get(name) or _why_not(contender, heads, limit)
             for batch_size in suite.batch_sizes:
+                reason = out.get(name) or _why_not(contender, heads, batch_size, limit)
                 cell = Cell(contender=name, heads=heads, batch_size=batch_size)
                 if reason:
                     skipped.append(Skipped(cell=cell, reason=reason))
@@ -94,24 +94,30 @@ def sweep(
     return Sweep(cells=tuple(cells), skipped=tuple(skipped), legs=tuple(legs), steps=known)
 
 
-def _why_not(contender: Contender, heads: int, limit: int | None) -> str:
-    """Why a contender sits out at this N; empty where it does not."""
+def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | None) -> str:
+    """Why a contender sits out at this N and B; empty where it does not."""
     if limit is not None and heads > limit:
         return f"the source has {limit:,} heads"
     own = contender.heads
     if own is not None and not own.low <= heads <= own.high:
         return f"the contender takes part from N = {own.low:,} to {own.high:,}"
+    if contender.batch_sizes is not None and batch_size not in contender.batch_sizes:
+        return f"the contender takes part at batch {', '.join(map(str, contender.batch_sizes))}"
     return ""
 
 
 def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit: int | None) -> list[Leg]:
-    """The searches of one race: one per batch size, over the range that race, contenders and source share."""
+    """The searches of one race: one per batch size, over the range, both as far as all take part."""
     ranges: list[HeadsRange | HeadsList] = [race.heads or suite.heads]
     ranges += [own for name in (race.baseline, race.challenger) if (own := suite.contenders[name].heads) is not None]
     low = max(each.low for each in ranges)
     high = min([each.high for each in ranges] + ([limit] if limit is not None else []))
     if low >= high:
         return []
+    rivals = [suite.contenders[name].batch_sizes for name in (race.baseline, race.challenger)]
+    batch_sizes = [
+        each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
+    ]
     jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
     return [
         Leg(
@@ -124,5 +130,5 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
             method=race.search or suite.search.method,
             steps=tuple(jumps) if suite.search.use_steps else (),
         )
-        for batch_size in race.batch_sizes or suite.batch_sizes
+        for batch_size in batch_sizes
     ]

@@ -35,6 +35,16 @@ def test_slowdowns_are_paired(summary):
     )
 
 
+def test_speeds_are_told_in_the_unit_that_the_suite_names(summary):
+    known = {(each.contender, each.heads, each.batch_size): each for each in summary.relatives}
+    assert {each.unit for each in summary.relatives} == {"loop"}
+    assert {name for name, _, _ in known} == {"teacher", "student"}
+    truth = COSTS["loop"](1024, 32) / COSTS["teacher"](1024, 32)
+    found = known["teacher", 1024, 32].speedup
+    assert found.contains(truth)
+    assert found.half_width < 0.05
+
+
 def test_shared_drift_cancels_in_pairs():
     maker = Maker(sigma=0.01, launch_sigma=0.0)
     for launch in range(1, 9):

@@ -82,9 +82,9 @@ def race(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--microseconds", type=float, default=10.0)
-    parser.add_argument("--sample", type=float, default=0.002, metavar="SECONDS", help="of one sample")
+    parser.add_argument("--sample", type=float, default=0.01, metavar="SECONDS", help="of one sample")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     taken, found = race(asked.rounds, asked.microseconds * 1e-6, asked.sample, asked.seed)

@@ -102,6 +102,13 @@ def test_each_launch_is_a_fresh_process(faulty_run):
     assert len({next(iter(each)) for each in seen.values()}) == len(seen) == 4
 
 
+def test_the_processes_of_a_launch_start_before_anything_is_timed(faulty_run):
+    _, evidence = faulty_run
+    measured = [record for record in evidence.measurements if record.outcome == "measured" and record.launch == 1]
+    first = min(min(record.sampled.started) for record in measured)
+    assert max(record.process_started for record in measured) < first
+
+
 def children_of(parent: int) -> set[int]:
     return {each.pid for each in psutil.Process(parent).children(recursive=True)}
 

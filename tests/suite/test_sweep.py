@@ -38,6 +38,14 @@ def test_steps_of_both_rivals_inside_the_range_reach_the_leg():
     assert [leg.steps for leg in found.legs] == [(32,), (32,), (32, 64, 100, 256)]
 
 
+def test_a_contender_may_take_part_at_some_batch_sizes_alone():
+    text = SUITE.replace("lda-loop, runtime: python,", "lda-loop, runtime: python, batch_sizes: [1],")
+    found = sweep(load(None, text=text).suite)
+    assert {cell.batch_size for cell in found.cells if cell.contender == "loop"} == {1}
+    assert {each.reason for each in found.skipped if each.cell.heads == 18} == {"the contender takes part at batch 1"}
+    assert [leg.batch_size for leg in found.legs if leg.race == "loop"] == [1]
+
+
 def test_the_sources_limit_ends_the_sweep():
     found = sweep(load(None, text=SUITE).suite, limit=64)
     assert max(cell.heads for cell in found.cells) == 64
