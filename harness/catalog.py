@@ -47,6 +47,7 @@ BUILT_IN = (
     "harness_plugins.onnxruntime",
     "harness_plugins.reduced_precision",
     "harness_plugins.inductor",
+    "harness_plugins.openvino",
     "harness_plugins.sources",
     "harness_plugins.resampled",
     "harness_plugins.mlflow",

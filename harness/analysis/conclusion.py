@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.analysis.search import Search
 
 MOST_NAMED = 4
+EVEN = 1.5  # of the precision: a difference at one N that is surely smaller is not worth an answer without crossings
+FEW_UNDECIDED = 0.2  # of all places
 SURELY = 0.999  # confidence at which one probe alone contradicts all the others
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
 WEAK_MODE = (
@@ -113,15 +115,38 @@ def _outcome(search: Search, target: Target) -> Outcome:
     now = confirmed_sign(prober, target.heads, question.confidence)
     if now == target.around or not any(search.signs.values()):
         return Outcome("none")
-    return Outcome("open")
+    return _even(search, target) or Outcome("open")
+
+
+def _even(search: Search, target: Undecided) -> Outcome | None:
+    """An N at which the launches bound the difference so closely that it hardly matters who leads there.
+
+    Only where nearly all other places are decided: where most are not, the rivals may be equal everywhere.
+    """
+    parts = search.prober.by_launch(target.heads, 1)
+    undecided = sum(not sign for sign in search.signs.values())
+    if len(parts) < search.question.launches or undecided > FEW_UNDECIDED * len(search.signs):
+        return None
+    noise = pooled_noise(search.prober.successive_differences())
+    middle, low, high = launch_interval(parts, noise, search.question.confidence)
+    if max(-low, high) > EVEN * search.question.goal:
+        return None
+    span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
+    note = (
+        f"at N = {target.heads:,} the baseline's time differs from the challenger's by {span}: too little to tell "
+        "whether the lead changes there and back"
+    )
+    return Outcome("none", notes=(note,))
 
 
 def _span(search: Search, target: Target) -> tuple[int, int] | None:
     """The best bracket of an open target."""
     if isinstance(target, Jump):
         return target.left, target.right
-    if not isinstance(target, Smooth):
-        return None
+    if isinstance(target, Undecided):
+        before = [n for n, sign in search.signs.items() if sign and n < target.heads]
+        behind = [n for n, sign in search.signs.items() if sign and n > target.heads]
+        return (max(before), min(behind)) if before and behind else None
     low, high = target.low, target.high
     aim = search.aims.get((low, high))
     interval = aim.fit.crossing_interval() if aim and aim.fit else None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.analysis.probing import Prober
 
 MOST_DISTINCT = 40  # N that may be built for one search
+WHOLE_HEADS = 0.35  # of a head: half of the width wanted where N* is a few heads
 TIGHTER = 0.85  # planned half-width over the wanted one, because the stated one varies from run to run
 LEAST_PAIRS = 6  # per launch and crossing: two outliers among three would pass for a launch of its own
 SLOPE_COST = 1.1  # an uncertain slope widens Fieller's interval by about this factor squared
@@ -150,6 +151,7 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     """Over all confirming launches, from the width that is wanted."""
     heads = math.exp(aim.log_centre)
     width = max(question.goal * TIGHTER - 0.15 / heads, question.goal / 2)  # rounding outwards costs a part of an N
+    width = max(width, WHOLE_HEADS / heads)  # an interval of two neighbouring N cannot become narrower
     quantile = two_sided(question.confidence, question.launches - 1) if question.launches > 1 else 2.0
     error = width * abs(aim.slope) / quantile
     if aim.target.before * aim.target.after == 0:  # an end of the range: can it be told on which side of it N* lies?

@@ -11,11 +11,15 @@ import harness
 from harness_plugins.eager import EagerRuntime
 from harness_plugins.lda import LDAProjector, LoopProjector
 from harness_plugins.onnxruntime import OnnxRuntime
+from harness_plugins.openvino import OpenVinoRuntime
 from harness_plugins.python import PythonRuntime
 from harness_plugins.torchscript import TorchScriptRuntime
 from harness_plugins.transformer import TransformerProjector
 
-RUNTIMES = {runtime.name: runtime for runtime in (PythonRuntime(), EagerRuntime(), TorchScriptRuntime(), OnnxRuntime())}
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (PythonRuntime(), EagerRuntime(), TorchScriptRuntime(), OnnxRuntime(), OpenVinoRuntime())
+}
 PROJECTORS = {
     projector.name: projector
     for projector in (LDAProjector(), LoopProjector(), TransformerProjector().with_options({"ff_dim": 16}))

@@ -55,6 +55,7 @@ def test_a_good_runtime_passes():
         ("eager", "eager", {}),
         ("torchscript", "torchscript", {}),
         ("onnxruntime", "onnxruntime", {}),
+        ("openvino", "openvino", {}),
         ("onnxruntime-int8", "reduced_precision", {}),
         ("eager-bfloat16", "reduced_precision", {"emulate": True}),
     ],
