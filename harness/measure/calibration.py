@@ -46,8 +46,8 @@ def timed(call: Callable[[Any], Any], inputs: Sequence[Any], loops: int, clock: 
 def overhead(clock: Clock, inputs: Sequence[Any]) -> float:
     """Seconds per call of an empty callable through `timed`: the median of eleven runs.
 
-    The empty callable is a builtin, so that what is left is the loop's own: entering a contender's `__call__` belongs to
-    the contender, as everybody who calls it pays for it.
+    The empty callable is a builtin, so that what is left is the loop's own: entering a contender's `__call__` belongs
+    to the contender, as everybody who calls it pays for it.
     """
     return statistics.median(timed(id, inputs, _OVERHEAD_LOOPS, clock) for _ in range(11)) / _OVERHEAD_LOOPS
 

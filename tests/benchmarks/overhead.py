@@ -5,7 +5,8 @@
 One callable, one process, one run: in every round each way of timing takes one sample of the same length, in an order
 drawn anew, so that a machine that slows down slows all of them. The harness subtracts what an empty call costs; the
 other two do not, which is part of the difference and is printed. timeit takes part twice: how far its two medians lie
-apart is what this machine can tell now.
+apart is what this machine can tell now. The verdict is the median over rounds of the ratio within a round: whatever
+slows a round down slows both of its samples.
 """
 
 from __future__ import annotations
