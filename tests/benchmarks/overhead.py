@@ -108,7 +108,7 @@ def main() -> None:
         )
     print(f"timeit against itself: {apart:.2%} apart" + (", too noisy for an answer" if apart > LIMIT / 2 else ""))
     print(
-        f"{'MISS' if missed else 'pass'}: pair by pair the harness's median is {'not ' * missed}within {LIMIT:.0%} of both"
+        f"{'MISS' if missed else 'pass'}: pair by pair it is {'not ' * missed}within {LIMIT:.0%} of both"
     )
     sys.exit(missed)
 
