@@ -107,9 +107,7 @@ def main() -> None:
             f"{paired - 1:+.2%} pair by pair, {raw:+.2%} before the empty call is subtracted"
         )
     print(f"timeit against itself: {apart:.2%} apart" + (", too noisy for an answer" if apart > LIMIT / 2 else ""))
-    print(
-        f"{'MISS' if missed else 'pass'}: pair by pair it is {'not ' * missed}within {LIMIT:.0%} of both"
-    )
+    print(f"{'MISS' if missed else 'pass'}: pair by pair it is {'not ' * missed}within {LIMIT:.0%} of both")
     sys.exit(missed)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import harness
+from harness.catalog import available
 from harness_plugins.eager import EagerRuntime
 from harness_plugins.lda import LDAProjector, LoopProjector
 from harness_plugins.onnxruntime import OnnxRuntime
@@ -19,6 +20,7 @@ from harness_plugins.transformer import TransformerProjector
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (PythonRuntime(), EagerRuntime(), TorchScriptRuntime(), OnnxRuntime(), OpenVinoRuntime())
+    if available(runtime).here
 }
 PROJECTORS = {
     projector.name: projector
