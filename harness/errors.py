@@ -52,14 +52,15 @@ class Problem:
     """One thing wrong in a suite file."""
 
     file: str
-    line: int  # 1-based
+    line: int  # 1-based; 0 where the file as a whole is meant
     path: str  # dotted path inside the file, such as races[0].baseline
     what: str
     hint: str = ""  # "did you mean …", or what to write instead
 
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
-        return f"{self.file}:{self.line}: {self.path}: {self.what}{advice}"
+        where = f"{self.file}:{self.line}: {self.path}" if self.line else self.file
+        return f"{where}: {self.what}{advice}"
 
 
 class SuiteError(UserError):

@@ -92,9 +92,9 @@ def _content(path: Path | None) -> str:
         near = (
             did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")]) if path.parent.is_dir() else ""
         )
-        problem = Problem(file=str(path), line=1, path="suite", what="there is no such file", hint=near)
+        problem = Problem(file=str(path), line=0, path="", what="there is no such file", hint=near)
     except IsADirectoryError:
-        problem = Problem(file=str(path), line=1, path="suite", what="is a folder", hint="name a suite file in it")
+        problem = Problem(file=str(path), line=0, path="", what="is a folder", hint="name a suite file in it")
     except UnicodeDecodeError as error:
         problem = Problem(
             file=str(path), line=1, path="suite", what=f"is not UTF-8 text: {error.reason} at byte {error.start}"

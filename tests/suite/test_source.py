@@ -66,7 +66,7 @@ def test_the_exit_code_of_a_bad_suite_is_two():
 def test_a_missing_file_names_its_neighbour(tmp_path):
     (tmp_path / "crossover.yaml").write_text("name: x")
     assert problems(tmp_path / "crosover.yaml") == [
-        f"{tmp_path / 'crosover.yaml'}:1: suite: there is no such file; did you mean 'crossover.yaml'?"
+        f"{tmp_path / 'crosover.yaml'}: there is no such file; did you mean 'crossover.yaml'?"
     ]
 
 
