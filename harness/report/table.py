@@ -207,6 +207,7 @@ def fidelity(summary: Summary) -> Table:
     """Students against their teacher on held-out queries."""
     known = [(score, label) for score, label in _SCORES if any(score in row.scores for row in summary.fidelity)]
     failed = ("failure",) if any(row.failure for row in summary.fidelity) else ()
+    trained = ("training",) if any(row.training_seconds for row in summary.fidelity) else ()
     rows = [
         (
             Entry(f"{row.heads:,}", row.heads),
@@ -214,6 +215,7 @@ def fidelity(summary: Summary) -> Table:
             Entry("" if row.effective_heads is None else f"{row.effective_heads:.1f}", row.effective_heads),
             text(row.contender),
             Entry("" if row.parameters is None else f"{row.parameters:,}", row.parameters),
+            *([_seconds(row.training_seconds)] if trained else []),
             *(_score(row, score) for score, _ in known),
             *(text(row.failure) for _ in failed),
         )
@@ -222,9 +224,18 @@ def fidelity(summary: Summary) -> Table:
     return Table(
         name="fidelity",
         title="Fidelity on held-out queries",
-        columns=("N", "T", "effective heads", "contender", "parameters", *(label for _, label in known), *failed),
+        columns=(
+            "N",
+            "T",
+            "effective heads",
+            "contender",
+            "parameters",
+            *trained,
+            *(label for _, label in known),
+            *failed,
+        ),
         rows=tuple(rows),
-        numeric=(0, 1, 2, *range(4, 5 + len(known))),
+        numeric=(0, 1, 2, *range(4, 5 + len(trained) + len(known))),
         note=_threshold_note(summary.fidelity),
         keys=(0, 1, 3),
     )

@@ -243,7 +243,7 @@ class _Review:
             if reply is None or reply.limit is None:
                 continue
             own, limit = contender.heads, reply.limit
-            visited = [heads for heads in sweep.grid() if own is None or own.low <= heads <= own.high]
+            visited = [heads for heads in sweep.grid() if own is None or own.includes(heads)]
             if max(visited, default=0) > limit:
                 where = ("heads",) if contender.source is None else at
                 self._beyond(where, max(visited), contender.source or self._suite.source, limit)

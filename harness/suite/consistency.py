@@ -135,7 +135,7 @@ def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Co
         own = _heads(contender.get("heads")) if isinstance(contender, Mapping) else None
         if own is None or sweep is None or name in raced:
             continue
-        if not any(own.low <= heads <= own.high for heads in sweep.grid()):
+        if not any(own.includes(heads) for heads in sweep.grid()):
             grid = ", ".join(f"{heads:,}" for heads in sweep.grid())
             yield Complaint(
                 path=("contenders", name, "heads"),

@@ -82,6 +82,14 @@ class HeadsRange(Part):
             return tuple(sorted({self.low, self.high}))
         return tuple(sorted({round(n) for n in np.geomspace(self.low, self.high, self.points)}))
 
+    def includes(self, heads: int) -> bool:
+        """Whether it lies between the ends."""
+        return self.low <= heads <= self.high
+
+    def told(self) -> str:
+        """In words."""
+        return f"from N = {self.low:,} to {self.high:,}"
+
 
 class HeadsList(Part):
     """An explicit list of N."""
@@ -101,6 +109,14 @@ class HeadsList(Part):
     def grid(self) -> tuple[int, ...]:
         """The N, distinct and ascending."""
         return tuple(sorted(set(self.values)))
+
+    def includes(self, heads: int) -> bool:
+        """Whether it is one of them."""
+        return heads in self.values
+
+    def told(self) -> str:
+        """In words."""
+        return f"at N = {', '.join(f'{n:,}' for n in self.grid())}"
 
 
 def _shape_of_heads(value: Any) -> str:

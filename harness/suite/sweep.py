@@ -99,8 +99,8 @@ def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | Non
     if limit is not None and heads > limit:
         return f"the source has {limit:,} heads"
     own = contender.heads
-    if own is not None and not own.low <= heads <= own.high:
-        return f"the contender takes part from N = {own.low:,} to {own.high:,}"
+    if own is not None and not own.includes(heads):
+        return f"the contender takes part {own.told()}"
     if contender.batch_sizes is not None and batch_size not in contender.batch_sizes:
         return f"the contender takes part at batch {', '.join(map(str, contender.batch_sizes))}"
     return ""

@@ -46,6 +46,13 @@ def test_a_contender_may_take_part_at_some_batch_sizes_alone():
     assert [leg.batch_size for leg in found.legs if leg.race == "loop"] == [1]
 
 
+def test_a_contender_may_take_part_at_some_n_alone():
+    text = SUITE.replace("heads: {from: 18, to: 64}", "heads: {values: [18, 256]}")
+    found = sweep(load(None, text=text).suite)
+    assert {cell.heads for cell in found.cells if cell.contender == "loop"} == {18, 256}
+    assert {each.reason for each in found.skipped} == {"the contender takes part at N = 18, 256"}
+
+
 def test_the_sources_limit_ends_the_sweep():
     found = sweep(load(None, text=SUITE).suite, limit=64)
     assert max(cell.heads for cell in found.cells) == 64
