@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BUILD_DEADLINE_SECONDS = 1800.0
 LIMITS = "harness.measure.limits"
 _LARGE = 512  # rows with which matrix products come near their best rate
-_SIZES = [2**18, 2**20, 2**22, 2**24, 2**26, 2**28]  # bytes, from the first cache to memory
+_SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
 
 
 class Listener(Protocol):
@@ -173,7 +173,8 @@ class Bench:
         """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
         batches = sorted({_LARGE, *(size for sizes in self._plan.batch_sizes.values() for size in sizes)})
         threads = self._plan.suite.threads
-        child = Child(LIMITS, {"threads": threads}, environment=environment(threads))
+        settings = {"threads": threads, "core": timing_cores(threads)}
+        child = Child(LIMITS, settings, environment=environment(threads))
         try:
             return child.ask({"do": "rates", "batch_sizes": batches, "sizes": _SIZES}, stage="load", deadline=120.0)
         except ChildFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -10,8 +11,9 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.errors import HarnessError, ParityError
@@ -44,6 +46,16 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
             answer = {"error": _told(error)}
         connection.send_bytes(json.dumps(answer).encode())
+
+
+def pin(cores: Sequence[int]) -> None:
+    """Keeps this process and the threads that its libraries have started on these cores, where the platform can."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        return
+    tasks = Path("/proc/self/task")
+    for thread in [int(each.name) for each in tasks.iterdir()] if tasks.is_dir() else [0]:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, set(cores))
 
 
 def _told(error: BaseException) -> dict[str, str]:

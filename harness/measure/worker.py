@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import importlib
-import os
 import resource
 import sys
 import time
@@ -22,11 +20,11 @@ from harness.errors import ContenderError, ParityError
 from harness.measure import calibration, parity
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
-from harness.measure.serving import Operation, serve
+from harness.measure.serving import Operation, pin, serve
 from harness.measure.specification import Specification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -88,7 +86,7 @@ class Worker:
     def ready(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Loads, proves and calibrates a cell; free where that was done before in this process."""
         if not self._pinned:
-            _pin(self._cores)
+            pin(self._cores)
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
@@ -257,16 +255,6 @@ def _limit_threads(threads: int) -> Callable[[], dict[str, int]]:
         return found
 
     return read
-
-
-def _pin(cores: Sequence[int]) -> None:
-    """Keeps this process and the threads that its libraries have started on these cores, where the platform can."""
-    if not cores or not hasattr(os, "sched_setaffinity"):
-        return
-    tasks = Path("/proc/self/task")
-    for thread in [int(each.name) for each in tasks.iterdir()] if tasks.is_dir() else [0]:
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(thread, set(cores))
 
 
 def _sweep(size: int) -> None:

@@ -70,7 +70,8 @@ def data(summary: Summary) -> dict[str, Any]:
                 "contender": each.contender, "heads": each.heads, "temperature": each.temperature, "seeds": each.seeds,
                 "scores": dict(each.scores), "intervals": {k: list(v) for k, v in each.intervals.items()},
                 "spread": {k: list(v) for k, v in each.spread.items()}, "thresholds": dict(each.thresholds),
-                "parameters": each.parameters, "training_seconds": each.training_seconds, "effective_heads": each.effective_heads, "failure": each.failure,
+                "parameters": each.parameters, "training_seconds": each.training_seconds,
+                "effective_heads": each.effective_heads, "failure": each.failure,
             }
             for each in summary.fidelity
         ],

@@ -23,6 +23,7 @@ _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("recall_at_10", "recall@10"),
     ("norm_error", "norm error"),
 )
+_MOST_COLUMNS = 6  # of contenders side by side
 _STATUS = {
     "crossing": "crossing",
     "several": "several crossings",
@@ -74,48 +75,53 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
         here = [each for each in summary.cells if each.batch_size == batch and (searched or each.heads in grid)]
         names = [name for name in summary.suite.contenders if any(each.contender == name for each in here)]
         by_place = {(each.heads, each.contender): each for each in here}
-        rows = [
-            (
-                Entry(f"{heads:,}", heads),
-                *(_latency(by_place.get((heads, name)), per_query=per_query) for name in names),
-            )
-            for heads in sorted({each.heads for each in here})
-        ]
         unit = "query" if per_query else "call"
-        yield Table(
-            name=f"latency-{unit}-{batch}",
-            title=f"Median ms per {unit}, batch {batch}",
-            columns=("N", *names),
-            rows=tuple(rows),
-            numeric=tuple(range(len(names) + 1)),
+        yield _grid(
+            f"latency-{unit}-{batch}",
+            f"Median ms per {unit}, batch {batch}",
+            sorted({each.heads for each in here}),
+            names,
+            lambda heads, name: _latency(by_place.get((heads, name)), per_query=per_query),  # noqa: B023 - used at once
         )
+
+
+def _grid(
+    name: str, title: str, sizes: Sequence[int], contenders: Sequence[str], entry: Callable[[int, str], Entry]
+) -> Table:
+    """N x contenders, or contenders x N where there are many contenders and few N."""
+    if len(contenders) > _MOST_COLUMNS > len(sizes):
+        return Table(
+            name=name,
+            title=title,
+            columns=("contender", *(f"N = {heads:,}" for heads in sizes)),
+            rows=tuple((text(each), *(entry(heads, each) for heads in sizes)) for each in contenders),
+            numeric=tuple(range(1, len(sizes) + 1)),
+        )
+    return Table(
+        name=name,
+        title=title,
+        columns=("N", *contenders),
+        rows=tuple((Entry(f"{heads:,}", heads), *(entry(heads, each) for each in contenders)) for heads in sizes),
+        numeric=tuple(range(len(contenders) + 1)),
+    )
 
 
 def relative(summary: Summary) -> Iterator[Table]:
-    """For each contender that is a unit: how many times as fast the others are."""
+    """For each contender that is a unit and each batch size: how many times as fast the others are."""
     for unit, names in summary.suite.relative_to.items():
-        known = {(each.batch_size, each.heads, each.contender): each for each in summary.relatives if each.unit == unit}
-        rows = [
-            (
-                Entry(f"{heads:,}", heads),
-                Entry(str(batch), batch),
-                *(
-                    interval(known[batch, heads, name].speedup, units.ratio)
-                    if (batch, heads, name) in known
-                    else Entry("-")
-                    for name in names
+        for batch in sorted({each.batch_size for each in summary.relatives if each.unit == unit}):
+            here = [each for each in summary.relatives if (each.unit, each.batch_size) == (unit, batch)]
+            known = {(each.heads, each.contender): each.speedup for each in here}
+            sizes = sorted({each.heads for each in here})
+            yield _grid(
+                f"relative-{unit}-{batch}",
+                f"Times as fast as {unit}, batch {batch}",
+                sizes,
+                names,
+                lambda heads, name: (
+                    interval(known[heads, name], units.ratio) if (heads, name) in known else Entry("-")  # noqa: B023
                 ),
             )
-            for batch, heads in sorted({place[:2] for place in known})
-        ]
-        yield Table(
-            name=f"relative-{unit}",
-            title=f"Times as fast as {unit}",
-            columns=("N", "batch", *names),
-            rows=tuple(rows),
-            numeric=tuple(range(2 + len(names))),
-            keys=(0, 1),
-        )
 
 
 def crossovers(summary: Summary) -> Table:
@@ -269,9 +275,19 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
         rows=tuple(rows),
         numeric=(1, 2, 3, 4, 5, 6),
         note="The floor is the larger of the stated operations over the rate of matrix products and the stated bytes "
-        f"over the memory bandwidth, both measured in this run with as many threads.{where}",
+        f"over the memory bandwidth, both measured in this run with as many threads.{_rates(summary)}{where}",
         keys=(0, 1, 2),
     )
+
+
+def _rates(summary: Summary) -> str:
+    """What few rows cost: the rate of matrix products by batch size, of which the floor takes the best."""
+    found = summary.run.machine.get("limits", {}).get("flops_per_second", {})
+    rates = {int(batch): float(rate) / 1e9 for batch, rate in found.items()}
+    if not rates:
+        return ""
+    told = ", ".join(f"{rates[batch]:.0f} GFLOP/s at batch {batch}" for batch in sorted(rates))
+    return f" Matrix products reach {told}; the floor takes the best, so that few rows alone cost the difference."
 
 
 def details(summary: Summary) -> Table:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from harness.analysis.summary import Summary
     from harness.report.table import Table
 
+_MOST_ROWS = 40  # of a table on a terminal
 _VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable here": "dim"}
 
 
 def render(summary: Summary, console: Console) -> None:
     """Prints a run; names from suites and plugins are never read as markup."""
     console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(table.headline(summary))}")
-    latencies = table.latencies(summary, per_query=False), table.latencies(summary, per_query=True)
-    for each in itertools.chain(*latencies, table.relative(summary)):
+    for each in itertools.chain(table.latencies(summary, per_query=False), table.relative(summary)):
         _grid(each, console)
     if summary.legs:
         _list("Crossovers", table.sentences(summary), console)
@@ -40,7 +40,7 @@ def render(summary: Summary, console: Console) -> None:
     if summary.fidelity:
         _grid(table.fidelity(summary), console)
         _list("", summary.remarks, console)
-    _grid(table.limits(summary, searched=False), console)
+    _limits(table.limits(summary, searched=False), console)
     if summary.failures:
         _list(
             "Failures",
@@ -54,6 +54,13 @@ def render(summary: Summary, console: Console) -> None:
     if summary.self_check.points:
         _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
     _list("Warnings", [*summary.warnings, *table.doubts(summary)], console, "yellow")
+
+
+def _limits(found: Table, console: Console) -> None:
+    if len(found.rows) > _MOST_ROWS:
+        console.print(f"[bold]{escape(found.title)}[/bold]: {len(found.rows)} rows, in the report", highlight=False)
+        return
+    _grid(found, console)
 
 
 def _grid(found: Table, console: Console) -> None:
