@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 4
 EVEN = 1.5  # of the precision: a difference at one N that is surely smaller is not worth an answer without crossings
 FEW_UNDECIDED = 0.2  # of all places
+LEAST_LAUNCHES = 3  # that bound a difference at one N
 SURELY = 0.999  # confidence at which one probe alone contradicts all the others
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
 WEAK_MODE = (
@@ -36,6 +37,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
         lacking: why it ended early, None where it did not.
     """
     question = search.question
+    _take_back(search)
     outcomes = [(target, _outcome(search, target)) for target in search.targets()]
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
     crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
@@ -119,17 +121,16 @@ def _outcome(search: Search, target: Target) -> Outcome:
 
 
 def _even(search: Search, target: Undecided) -> Outcome | None:
-    """An N at which the launches bound the difference so closely that it hardly matters who leads there.
+    """An N at which the launches bound the other rival's lead so closely that it hardly matters who leads there.
 
     Only where nearly all other places are decided: where most are not, the rivals may be equal everywhere.
     """
-    parts = search.prober.by_launch(target.heads, 1)
     undecided = sum(not sign for sign in search.signs.values())
-    if len(parts) < search.question.launches or undecided > FEW_UNDECIDED * len(search.signs):
+    found = _launches_at(search, target.heads)
+    if found is None or undecided > FEW_UNDECIDED * len(search.signs):
         return None
-    noise = pooled_noise(search.prober.successive_differences())
-    middle, low, high = launch_interval(parts, noise, search.question.confidence)
-    if max(-low, high) > EVEN * search.question.goal:
+    middle, low, high = found
+    if (high if target.around < 0 else -low) > EVEN * search.question.goal:
         return None
     span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
     note = (
@@ -137,6 +138,28 @@ def _even(search: Search, target: Undecided) -> Outcome | None:
         "whether the lead changes there and back"
     )
     return Outcome("none", notes=(note,))
+
+
+def _launches_at(search: Search, heads: int) -> tuple[float, float, float] | None:
+    """Centre and interval of the log-ratio at one N by the launches; None where too few of them were there."""
+    parts = search.prober.by_launch(heads, 1)
+    if 2 * len(parts) < search.question.launches or len(parts) < LEAST_LAUNCHES:
+        return None
+    noise = pooled_noise(search.prober.successive_differences())
+    return launch_interval(parts, noise, search.question.confidence)
+
+
+def _take_back(search: Search) -> None:
+    """Forgets the sign of launch 0 beside a step where the launches see hardly a difference."""
+    for target in search.targets():
+        if not isinstance(target, Jump):
+            continue
+        for n in (target.left, target.right):
+            found = _launches_at(search, n)
+            if found is None or confirmed_sign(search.prober, n, search.question.confidence):
+                continue
+            if max(-found[1], found[2]) <= EVEN * search.question.goal:
+                search.signs[n] = 0
 
 
 def _span(search: Search, target: Target) -> tuple[int, int] | None:
