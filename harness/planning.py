@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness import inquiry_cache
 from harness.measure.specification import Kind, OfferReference, Specification
 from harness.suite.schema import Contender, HeadsRange, Measurement, Race, Search, Suite, Use
+from harness.suite.source import narrowed
 from harness.suite.sweep import Sweep, sweep
 from harness.tracking import Trackers
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _QUICK_LAUNCHES = 3
 _QUICK_PRECISION = 0.15
-_QUICK_CALLS = 20
+_QUICK_CALLS = 5
+_QUICK_POINTS = 3  # of the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +58,21 @@ class Plan:
 
 
 def quicken(suite: Suite) -> Suite:
-    """The same suite with fewer launches and a wider precision, for a first look."""
-    how = suite.measurement
+    """The same suite with fewer launches, a wider precision, fewer N and, where there are races, racers only."""
+    how, heads = suite.measurement, suite.heads
+    racing = {name for race in suite.races for name in (race.baseline, race.challenger)}
+    if racing:
+        suite, _ = narrowed(suite, [name for name in suite.contenders if name in racing])
+    if isinstance(heads, HeadsRange) and heads.points > _QUICK_POINTS:
+        heads = heads.model_copy(update={"points": _QUICK_POINTS})
     return suite.model_copy(
         update={
+            "heads": heads,
             "measurement": how.model_copy(
-                update={"launches": min(how.launches, _QUICK_LAUNCHES), "latency_calls": min(how.latency_calls, 20)}
+                update={
+                    "launches": min(how.launches, _QUICK_LAUNCHES),
+                    "latency_calls": min(how.latency_calls, _QUICK_CALLS),
+                }
             ),
             "search": suite.search.model_copy(update={"precision": max(suite.search.precision, _QUICK_PRECISION)}),
         }

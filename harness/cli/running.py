@@ -26,7 +26,10 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="override a part of the suite, such as heads.to=1024"),
 ]
 Quick = Annotated[
-    bool, typer.Option("--quick", help="fewer launches and wider precision, for a first look; every verdict says so")
+    bool,
+    typer.Option(
+        "--quick", help="racers only, fewer launches and N, wider precision: a first look; every verdict says so"
+    ),
 ]
 Output = Annotated[
     Path | None,

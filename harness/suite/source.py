@@ -167,4 +167,10 @@ def narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]]
     if documented is not None:
         figures = tuple(figure for figure in documented.figures if figure.race in kept)
         documented = documented.model_copy(update={"figures": figures}) if figures or documented.fidelity else None
-    return suite.model_copy(update={"contenders": contenders, "races": races, "documented": documented}), tuple(notes)
+    units = {
+        unit: tuple(name for name in names if name in contenders)
+        for unit, names in suite.relative_to.items()
+        if unit in contenders
+    }
+    left = {"contenders": contenders, "races": races, "documented": documented, "relative_to": units}
+    return suite.model_copy(update=left), tuple(notes)
