@@ -36,7 +36,7 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
             return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
-            return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}"
+            return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}{_told_all_the_same(location, names)}"
 
 
 def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
@@ -47,6 +47,14 @@ def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
     low, high, heads = (rounded(n, crossing) for n in (crossing.low, crossing.high, crossing.heads))
     interval = f"({share.replace('%', ' %')}: {low:,} to {high:,})"
     return f"from about {heads:,} heads on {interval} {winner} is faster"
+
+
+def _told_all_the_same(location: Location, names: dict[str, str]) -> str:
+    """The crossings that were confirmed beside what is open."""
+    confirmed = [each for each in location.crossings if (each.low, each.high) != location.bracket]
+    if not confirmed:
+        return ""
+    return f"; told all the same: {'; '.join(_from_there_on(each, names) for each in confirmed)}"
 
 
 def _best_bracket(location: Location) -> str:

@@ -69,3 +69,17 @@ def test_unresolved_says_what_it_lacks_and_its_bracket():
         "unresolved at batch 32, the lead changes between 1,024 and 4,096 heads if it does: "
         "the budget of 60 samples is spent"
     )
+
+
+def test_what_was_confirmed_is_told_beside_what_is_open():
+    found = said(
+        status="unresolved", crossings=(FIRST,), bracket=(16_384, 16_385), notes=("the launches do not confirm a step",)
+    )
+    assert found.endswith(
+        ": the launches do not confirm a step; told all the same: "
+        "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster"
+    )
+    guessed = Crossing(2_000, 1_024, 4_096, "challenger", 0.95, "smooth")  # a bracket as a budget left it
+    assert "told all the same" not in said(
+        status="unresolved", crossings=(guessed,), bracket=(1_024, 4_096), notes=("x",)
+    )
