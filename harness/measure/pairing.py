@@ -62,13 +62,14 @@ def visit(
         launch: whose workers are used.
         cells: the rivals; a cell named twice is raced against itself, in two processes.
         rounds: samples of each.
-        generator: draws the order of each round.
+        generator: draws the order in which they get ready, and that of each round.
         purpose: for the records.
         calls: individually timed calls of each, after the samples.
         together: the visit means nothing without each of the rivals, so that none is sampled once one has failed.
     """
     seats = [_Seat(cell=cell) for cell in cells]
-    for place, seat in enumerate(seats):
+    for place in generator.permutation(len(seats)):  # whoever got ready last has just been busy: not always the same
+        seat = seats[place]
         if together and any(each.failure for each in seats):
             break
         try:

@@ -119,7 +119,7 @@ def trial(number: int, height: int, true: int, asked: argparse.Namespace) -> Tri
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=20)
-    parser.add_argument("--launches", type=int, default=6)
+    parser.add_argument("--launches", type=int, default=8)
     parser.add_argument("--precision", type=float, default=0.1)
     parser.add_argument("--budget", type=int, default=2_400, help="timed samples of one repetition at the most")
     parser.add_argument("--seed", type=int, default=0)

@@ -99,6 +99,15 @@ def test_rivals_alternate_and_each_round_has_both():
     assert Counter(slow.sampled.positions).keys() == {0, 1}
 
 
+def test_neither_rival_is_always_the_last_to_get_ready():
+    last = Counter()
+    for seed in range(40):
+        launch = FakeLaunch()
+        made(launch, rounds=1, seed=seed)
+        last[launch.asked[-1][0].contender] += 1
+    assert min(last["slow"], last["fast"]) >= 10
+
+
 def test_the_order_of_each_round_follows_from_the_seed():
     diaries = []
     for seed in (5, 5, 6):
