@@ -37,10 +37,9 @@ class OpenVinoCompiled(harness.Compiled):
         self._model = openvino.Core().compile_model(path, "CPU", settings)
 
     def prepare(self, batch: Float32) -> Any:
-        """A request whose input is the batch, without a copy."""
+        """A request of its own, whose input is a copy of the batch: shared memory would have to outlive the request."""
         request = self._model.create_infer_request()
-        contiguous = np.ascontiguousarray(batch, dtype=np.float32)
-        request.set_input_tensor(self._tensor(contiguous, shared_memory=True))
+        request.set_input_tensor(self._tensor(np.ascontiguousarray(batch, dtype=np.float32)))
         return request
 
     def __call__(self, prepared: Any) -> Any:

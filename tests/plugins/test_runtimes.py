@@ -73,6 +73,19 @@ def test_every_runtime_computes_every_projector(projector, runtime, make_heads, 
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_prepared_batch_outlives_the_array_that_it_came_from(runtime, make_heads, queries, tmp_path):
+    ready = compiled(PROJECTORS["lda"], RUNTIMES[runtime], make_heads(18), tmp_path / "artifact", queries[:1])
+    batch = np.array(queries[:4])
+    prepared = ready.prepare(batch)
+    before = ready.result(ready(prepared)).copy()
+    shape = batch.shape
+    del batch
+    others = [np.full(shape, 7.0, dtype=np.float32) for _ in range(500)]  # where it was, if nobody holds it
+    np.testing.assert_array_equal(ready.result(ready(prepared)), before)
+    assert len(others) == 500
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_threads_are_set_and_read_back(runtime, make_heads, queries, tmp_path):
     ready = compiled(LDAProjector(), RUNTIMES[runtime], make_heads(4), tmp_path / "artifact", queries, threads=1)
     assert ready.threads() == 1
