@@ -47,7 +47,8 @@ def conclude(search: Search, lacking: str | None) -> Location:
     if opened or not search.signs:
         status: Status = "unresolved"
         spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
-        bracket = spans[0][1] if spans else None
+        changes = [span for target, span in spans if not isinstance(target, Undecided)]
+        bracket = changes[0] if changes else spans[0][1] if spans else None
         crossings += [_bracketed(search, target, span) for target, span in spans if _told_apart(search, target)]
     elif crossings:
         status = "several" if len(crossings) > 1 else "crossing"
