@@ -26,7 +26,7 @@ SUITE = {
             "baseline": "loop",
             "challenger": "constant",
             "heads": {"from": 8, "to": 32},
-            "requires": {"top1_agreement": 0.95},
+            "requires": {"skill": 0.5},
         }
     ],
     "measurement": {"launches": 2, "table": False, "min_sample_seconds": 0.0003, "self_check": False},
@@ -58,5 +58,5 @@ def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summa
     assert leg.constrained.faster_from == 8
     assert leg.constrained.counts_from is None
     assert leg.constrained.sentence.startswith(
-        "constant is faster from N = 8, but not equivalent there: top1_agreement"
+        "constant is faster from N = 8, but not equivalent there: skill"
     )

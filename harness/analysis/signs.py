@@ -3,8 +3,8 @@
 The noise of one pair is pooled over all probes from differences of successive pairs (von Neumann, 1941, with a
 median in place of a mean), which no level and no slow drift can enter. A sign is decided when a winsorised centre
 lies more than `DECISIVE` standard errors from zero, a bound that keeps its level under repeated looks (Pocock,
-1977, at more looks than are taken), and when enough single pairs agree, so that two outliers among three cannot
-decide anything.
+1977, at more looks than are taken), when enough single pairs agree, and when the pairs, where they are few, lie
+close together: two outliers among three decide nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ WINSORISED_COST = 1.15  # standard error of the winsorised centre over that of t
 SMALLEST_NOISE = 1e-9
 DISAGREEMENT = 0.06  # one-sided level of the sign test that single pairs must pass
 UNANIMOUS_BELOW = 5  # with fewer pairs than this, all must agree
+FEW_PAIRS = 6  # with fewer pairs than this, none may lie far from the others: most of them might be outliers
+FAR = 8.0  # times the noise of one pair
 PRIOR_PAIRS = 6  # weight of the pooled noise in a probe's own, in pairs
 
 
@@ -76,6 +78,8 @@ def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float = DECISIV
     middle = winsorised_mean(log_ratios, noise)
     count = log_ratios.size
     if abs(middle) < bound * (1 + 3 / max(freedom, 1)) * WINSORISED_COST * noise / math.sqrt(count):
+        return 0
+    if count < FEW_PAIRS and float(np.ptp(log_ratios)) > FAR * noise:
         return 0
     against = int(np.count_nonzero(log_ratios * middle <= 0))
     if against and (count < UNANIMOUS_BELOW or bdtr(against, count, 0.5) > DISAGREEMENT):
