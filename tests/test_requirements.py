@@ -57,6 +57,4 @@ def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summa
     assert leg.located.location.status == "below"  # a constant is faster than a loop from 8 heads on
     assert leg.constrained.faster_from == 8
     assert leg.constrained.counts_from is None
-    assert leg.constrained.sentence.startswith(
-        "constant is faster from N = 8, but not equivalent there: skill"
-    )
+    assert leg.constrained.sentence.startswith("constant is faster from N = 8, but not equivalent there: skill")

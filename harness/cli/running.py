@@ -186,11 +186,6 @@ def _run(
     forced: list[str] = []
     if resume is not None:
         evidence, forced = session.resumable(plan, resume, force=force)
-    listener.say(
-        f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
-    )
-    for note in plan.warnings:
-        listener.say(f"note: {note}")
     try:
         return session.run(plan, folder, listener, resume=evidence, forced=forced, save=save or {})
     finally:

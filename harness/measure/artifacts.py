@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from harness.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Entry:
 
 
 class Artifacts:
-    """A bounded cache of folders. Safe to delete at any time no run is going on.
+    """A bounded cache of folders. Safe to delete at any time no run is going on; `clear` sees to that.
 
     Args:
         folder: where.
@@ -43,8 +45,18 @@ class Artifacts:
 
     def __init__(self, folder: Path, bound_bytes: int = DEFAULT_BOUND_BYTES) -> None:
         self.folder = folder / "artifacts"
+        self._users = folder / "users"  # one lock for each process that relies on the cache
         self._bound = bound_bytes
         self._filled = 0
+        self._lock: FileLock | None = None
+
+    def occupy(self) -> None:
+        """Keeps others from clearing the cache while this process lives; released by the system when it dies."""
+        with contextlib.suppress(OSError):  # a cache that cannot be written is told where it is filled
+            self._users.mkdir(parents=True, exist_ok=True)
+            self._user()  # forgets the dead
+            self._lock = FileLock(self._users / f"{os.getpid()}.lock", thread_local=False)
+            self._lock.acquire(timeout=0)
 
     def obtain(self, parts: Any, fill: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any], bool]:
         """The folder for these parts, filled once.
@@ -103,10 +115,32 @@ class Artifacts:
         yield from sorted(found, key=lambda entry: -entry.used)
 
     def clear(self) -> int:
-        """Removes everything; the number of bytes freed."""
+        """Removes everything; the number of bytes freed.
+
+        Raises:
+            ResourceError: where a run relies on it now.
+        """
+        user = self._user()
+        if user is not None:
+            raise ResourceError(
+                f"process {user} is using the cache",
+                where=str(self.folder),
+                next_step="wait until its run has ended, then clear",
+            )
         freed = _size(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         return freed
+
+    def _user(self) -> str | None:
+        """A process that occupies the cache now; the locks of those that have died are removed."""
+        found = None
+        for path in self._users.glob("*.lock"):
+            try:
+                with FileLock(path, timeout=0, thread_local=False):
+                    path.unlink(missing_ok=True)
+            except Timeout:
+                found = path.stem
+        return found
 
     def _trim(self, keep: Path) -> None:
         total = 0

@@ -40,6 +40,7 @@ class Builder:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._artifacts = Artifacts(Path(settings["cache"]))
+        self._artifacts.occupy()
         self._versions = dict(settings.get("versions", {}))
         self._input_batches = int(settings.get("input_batches", 4))
         self._construction = Construction(settings.get("plugins", {}))
