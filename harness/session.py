@@ -84,7 +84,9 @@ def run(
         about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
         store.update(about)
         told.started(about, folder)
-        told.say(f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}")
+        told.say(
+            f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
+        )
         for note in plan.warnings:
             told.say(f"note: {note}")
         session = _Session(plan, store, told, resume)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,17 @@ class Option:
 
     contender: str
     call: Interval  # seconds per call
-    measured: bool  # at this very N and B; else between two measured N
+    between: str  # what lies around this N and B where they were not measured themselves; else empty
     memory_bytes: int | None
     model_bytes: int | None
     training_seconds: float | None
     scores: Mapping[str, float]
     refused: str = ""  # why it cannot be used; empty where it can
+
+    @property
+    def measured(self) -> bool:
+        """Whether the latency was measured at this very N and B."""
+        return not self.between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,39 +74,112 @@ def advise(
         memory_bytes: the largest peak memory that is acceptable.
 
     Raises:
-        UserError: where the run has no measurement at this batch size, or N and B are not positive.
+        UserError: where this batch size lies outside of the measured ones, or N and B are not positive.
     """
     if heads < 1 or batch < 1:
         raise UserError(f"N = {heads} and batch {batch} are not both positive")
     measured = [each for each in summary.cells if each.call is not None]
-    batches = sorted({each.batch_size for each in measured})
-    if batch not in batches:
-        known = ", ".join(str(each) for each in batches) or "none"
-        raise UserError(
-            f"the run has no measurements at batch {batch}; it has {known}",
-            next_step="choose one of them, or run the suite with `--set batch_sizes=[…]`",
-        )
-    here = [each for each in measured if each.batch_size == batch]
-    reach = min(each.heads for each in here), max(each.heads for each in here)
-    options = []
-    for name in summary.suite.contenders:
-        own = [each for each in here if each.contender == name]
-        option = _option(summary, name, own, heads, require or {}, memory_bytes, reach)
-        if option is not None:
-            options.append(option)
+    low, high = _around(sorted({each.batch_size for each in measured}), batch)
+    sides = [
+        _options(summary, [each for each in measured if each.batch_size == side], heads, require or {}, memory_bytes)
+        for side in (low, high)
+    ]
+    options = sides[0] if low == high else _between(sides[0], sides[1], low, high, batch)
     ordered = sorted(options, key=lambda each: (bool(each.refused), each.call.value))
     usable = [each for each in ordered if not each.refused]
     best, second = [*usable, None, None][:2]
-    outside = _outside(here, heads)
+    outside = _outside([each for each in measured if each.batch_size in (low, high)], heads)
+    sure = _surety(best, second) if low == high else _leaders(sides, low, high, batch)
     return Advice(
         heads=heads,
         batch_size=batch,
         best=best,
         runner_up=second,
         options=tuple(ordered),
-        sentences=tuple(_sentences(summary, heads, batch, best, second, ordered, outside, queries_per_day)),
+        sentences=tuple(_sentences(summary, heads, batch, best, second, ordered, sure, outside, queries_per_day)),
         outside=outside,
         documented=tuple(_rules(summary)),
+    )
+
+
+def _around(batches: Sequence[int], batch: int) -> tuple[int, int]:
+    """The measured batch sizes next to one, twice itself where it was measured.
+
+    Raises:
+        UserError: where it lies outside of them.
+    """
+    low = max((each for each in batches if each <= batch), default=None)
+    high = min((each for each in batches if each >= batch), default=None)
+    if low is None or high is None:
+        known = ", ".join(str(each) for each in batches) or "none"
+        raise UserError(
+            f"batch {batch} lies outside of the batch sizes that the run has measured: {known}",
+            next_step=f"run the suite with `--set batch_sizes=[{batch}]`",
+        )
+    return low, high
+
+
+def _options(
+    summary: Summary,
+    cells: Sequence[CellSummary],
+    heads: int,
+    require: Mapping[str, float],
+    memory: int | None,
+) -> list[Option]:
+    """Every contender at this N, from the cells of one batch size."""
+    reach = min(each.heads for each in cells), max(each.heads for each in cells)
+    found = []
+    for name in summary.suite.contenders:
+        own = [each for each in cells if each.contender == name]
+        option = _option(summary, name, own, heads, require, memory, reach)
+        if option is not None:
+            found.append(option)
+    return found
+
+
+def _between(below: Sequence[Option], above: Sequence[Option], low: int, high: int, batch: int) -> list[Option]:
+    """Contenders at a batch size between two measured ones: a call's time is drawn as a straight line in B."""
+    share = (batch - low) / (high - low)
+    others = {each.contender: each for each in above}
+    return [
+        replace(
+            one,
+            call=_line(one.call, others[one.contender].call, share),
+            between=f"between measured batch sizes, {low} and {high}",
+            memory_bytes=max((one.memory_bytes or 0, others[one.contender].memory_bytes or 0)) or None,
+            refused="; ".join(dict.fromkeys(each for each in (one.refused, others[one.contender].refused) if each)),
+        )
+        for one in below
+        if one.contender in others
+    ]
+
+
+def _line(one: Interval, other: Interval, share: float) -> Interval:
+    """On the way from one time to another; without an interval where either has none."""
+    value, low, high = (
+        (1 - share) * here + share * there for here, there in zip(_bounds(one), _bounds(other), strict=True)
+    )
+    return Interval(value, low, high, min(one.launches, other.launches), one.confidence)
+
+
+def _bounds(found: Interval) -> tuple[float, float, float]:
+    return found.value, found.low, found.high
+
+
+def _leaders(sides: Sequence[Sequence[Option]], low: int, high: int, batch: int) -> str:
+    """Who is the fastest on both sides of a batch size that was not measured."""
+    first = [
+        min((each for each in side if not each.refused), key=lambda each: each.call.value, default=None)
+        for side in sides
+    ]
+    if first[0] is None or first[1] is None:
+        return ""
+    one, other = first[0].contender, first[1].contender
+    if one == other:
+        return f"batch {batch} was not measured; {one} is the fastest at batch {low} and at batch {high} as well"
+    return (
+        f"batch {batch} was not measured; at batch {low} {one} is the fastest, at batch {high} {other}: "
+        f"run the suite with `--set batch_sizes=[{batch}]` before you decide"
     )
 
 
@@ -120,10 +198,11 @@ def _option(
         return None
     call, exact, nearest = found
     scores, training = _fidelity(summary, name, heads)
+    low, high = min(each.heads for each in cells), max(each.heads for each in cells)
     return Option(
         contender=name,
         call=call,
-        measured=exact,
+        between="" if exact else "between measured N" if low <= heads <= high else "at the end of the measured range",
         memory_bytes=nearest.peak_rss_bytes,
         model_bytes=nearest.model_bytes,
         training_seconds=training,
@@ -157,12 +236,8 @@ def _latency(cells: Sequence[CellSummary], heads: int) -> tuple[Interval, bool, 
         return float(np.exp(np.interp(x, places, np.log(values))))
 
     calls = [each.call for each in ordered if each.call is not None]
-    known = [each if each.known else Interval(each.value, each.value, each.value) for each in calls]
-    middle = Interval(
-        at([each.value for each in known]), at([each.low for each in known]), at([each.high for each in known]),
-        min(each.launches for each in known), known[0].confidence,
-    )  # fmt: skip
-    return middle, False, nearest
+    value, low, high = (at(values) for values in zip(*map(_bounds, calls), strict=True))
+    return Interval(value, low, high, min(each.launches for each in calls), calls[0].confidence), False, nearest
 
 
 def _fidelity(summary: Summary, name: str, heads: int) -> tuple[Mapping[str, float], float | None]:
@@ -215,6 +290,7 @@ def _sentences(
     best: Option | None,
     second: Option | None,
     options: Sequence[Option],
+    sure: str,
     outside: str,
     queries_per_day: float | None,
 ) -> Iterator[str]:
@@ -222,13 +298,14 @@ def _sentences(
     if best is None:
         yield f"no contender of this run fits at {place}"
     else:
-        how = "measured" if best.measured else "between measured N"
+        how = best.between or "measured"
         each_query = seconds(best.call.value / batch)
         yield f"at {place} use {best.contender}: {_times(best.call)} per call, {each_query} per query ({how})"
         if second is not None:
             more = second.call.value / best.call.value
             yield f"the runner-up, {second.contender}, takes {_times(second.call)} per call, {more:.2f} times as long"
-            yield _surety(best, second)
+        if sure:
+            yield sure
         memory = [
             f"{each.contender} {size(each.memory_bytes)}" for each in (best, second) if each and each.memory_bytes
         ]
@@ -244,10 +321,12 @@ def _sentences(
         yield "this was a quick run: measure without --quick before you decide"
 
 
-def _surety(best: Option, second: Option) -> str:
+def _surety(best: Option | None, second: Option | None) -> str:
+    if best is None or second is None:
+        return ""
     one, other = best.call, second.call
     if not (one.known and other.known and best.measured and second.measured):
-        return "how sure that is cannot be said: at this N they were not both measured in several launches"
+        return "how sure that is cannot be said: they were not both measured here in several launches"
     if one.high < other.low:
         return f"that is sure: their {100 * one.confidence:.0f} % intervals do not overlap"
     return f"that is not sure: their {100 * one.confidence:.0f} % intervals overlap, either will do"

@@ -223,7 +223,9 @@ class Search(Part):
     precision: Annotated[float, Field(gt=0, lt=1, description="half-width wanted, relative to N*")] = 0.05
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
-    budget_seconds: Annotated[float | None, Field(gt=0, description="seconds for the searches, from the start of the run or its resumption")] = None
+    budget_seconds: Annotated[
+        float | None, Field(gt=0, description="seconds for the searches, from the start of the run or its resumption")
+    ] = None
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
     ] = True

@@ -75,12 +75,41 @@ def test_the_rules_of_thumb_stand_beside_it(summary):
     )
 
 
-def test_a_batch_size_that_was_not_measured_is_refused(summary):
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (18, "batch 8 was not measured; teacher is the fastest at batch 1 and at batch 32 as well"),
+        (
+            3000,
+            (
+                "batch 8 was not measured; at batch 1 teacher is the fastest, at batch 32 student: "
+                "run the suite with `--set batch_sizes=[8]` before you decide"
+            ),
+        ),
+    ],
+)
+def test_between_measured_batch_sizes_a_call_is_a_straight_line(summary, heads, said):
+    found = advise(summary, heads, 8)
+    assert not found.best.measured
+    assert "(between measured batch sizes, 1 and 32)" in found.sentences[0]
+    assert said in found.sentences
+    for option in (each for each in found.options if not each.refused):
+        ends = [COSTS[option.contender](heads, batch) for batch in (1, 32)]
+        assert option.call.value == pytest.approx(ends[0] + 7 / 31 * (ends[1] - ends[0]), rel=0.12)
+
+
+def test_what_is_refused_on_one_side_of_a_batch_size_is_refused(scored):
+    found = advise(scored, 16384, 8, require={"top1_agreement": 0.95})
+    assert found.best.contender == "teacher"
+    assert found.sentences.count("student is left out: its top1_agreement is 0.90 < 0.95") == 1
+
+
+def test_a_batch_size_beyond_the_measured_ones_is_refused(summary):
     with pytest.raises(UserError) as caught:
-        advise(summary, 18, 8)
+        advise(summary, 18, 64)
     assert str(caught.value) == (
-        "the run has no measurements at batch 8; it has 1, 32; "
-        "choose one of them, or run the suite with `--set batch_sizes=[…]`"
+        "batch 64 lies outside of the batch sizes that the run has measured: 1, 32; "
+        "run the suite with `--set batch_sizes=[64]`"
     )
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from harness import hookspecs
+from tests.docs import figures
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
@@ -17,6 +18,12 @@ _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 def filled(text: str) -> str:
     """The page with every marked part as it should be."""
     text = re.sub(r"(<!-- include (\S+?)(?: (\[.*?\]))? -->\n).*?(<!-- /include -->)", _include, text, flags=re.DOTALL)
+    text = re.sub(
+        r"(<!-- figures (\S+) -->\n).*?(<!-- /figures -->)",
+        lambda match: match[1] + figures.TABLES[match[2]]() + match[3],
+        text,
+        flags=re.DOTALL,
+    )
     return re.sub(
         r"(<!-- hooks -->\n).*?(<!-- /hooks -->)", lambda match: match[1] + hooks() + match[2], text, flags=re.DOTALL
     )

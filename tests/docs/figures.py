@@ -1,0 +1,145 @@
+"""Tables of the README, from the committed reports below results/baseline: filled in by `tests.docs.includes`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+BASELINE = Path(__file__).parents[2] / "results" / "baseline"
+RACES = {
+    "documented": "as documented: loop over heads in Python against the eager student",
+    "eager": "vectorised teacher against student, eager PyTorch",
+    "torchscript": "the same in TorchScript",
+    "onnxruntime": "the same in ONNX Runtime",
+    "best": "each side at its best: ONNX Runtime, the student folded exactly",
+    "linear": "the rival that the claim forgot: ridge regression against the teacher",
+}
+SPEEDS = {
+    "loop": ((18, 1), (18, 32), (1024, 1), (1024, 32)),
+    "student-eager": ((18, 1), (18, 32), (1024, 1), (16384, 32)),
+}
+STUDENTS = {
+    "constant": "constant: the teacher's mean output",
+    "linear": "linear: ridge regression on the query",
+    "documented-full-batch": "documented student, documented recipe",
+    "documented-mini-batch": "the same in mini-batches of 32",
+    "ours": "our student and recipe",
+}
+
+
+def crossovers() -> str:
+    """From how many heads on the challenger is faster, for each race and batch size."""
+    found = {(each["race"], each["batch_size"]): each for each in _report("crossover")["crossovers"]}
+    batches = sorted({batch for _, batch in found})
+    names = {1: "single query"} | {batch: f"batch {batch}" for batch in batches if batch > 1}
+    rows = [[RACES[race], *(_where(found[race, batch]) for batch in batches)] for race in RACES]
+    return _table(["race", *(names[batch] for batch in batches)], rows)
+
+
+def documented() -> str:
+    """The documented figures beside what was measured."""
+    rows = []
+    for each in _report("crossover")["documented"]:
+        batch = "a single query" if each["batch_size"] == 1 else f"batch {each['batch_size']}"
+        what = f"slowdown of the student at N = {each['heads']}" if each["quantity"] == "slowdown" else "crossover"
+        rows.append([f"{what}, {batch}", each["documented"], _measured(each), each["verdict"]])
+    return _table(["figure", "documented", "here", "verdict"], rows)
+
+
+def speeds(unit: str) -> str:
+    """Times as fast as one contender, at some N and batch sizes."""
+    found = [each for each in _report("speed")["relative"] if each["unit"] == unit]
+    places = SPEEDS[unit]
+    rows = []
+    for name in dict.fromkeys(each["contender"] for each in found):
+        here = {(each["heads"], each["batch_size"]): each["speedup"] for each in found if each["contender"] == name}
+        rows.append([f"`{name}`", *(_times(here.get(place)) for place in places)])
+    return _table([f"times as fast as `{unit}`", *(f"N = {heads:,}, batch {batch}" for heads, batch in places)], rows)
+
+
+def students() -> str:
+    """Held-out fidelity at N = 18, at each temperature: mean cosine and top-1 agreement."""
+    found = {each["contender"]: each for each in _report("distillation")["fidelity"] if each["heads"] == 18}
+    temperatures = sorted({name.rpartition("-T")[2] for name in found if "-T" in name}, key=float, reverse=True)
+    rows = [
+        [label, *(_fidelity(found[f"{name}-T{temperature}"]["scores"]) for temperature in temperatures)]
+        for name, label in STUDENTS.items()
+    ]
+    return _table(["mean cosine (top-1 agreement)", *(f"T = {each}" for each in temperatures)], rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "crossovers": crossovers,
+    "documented": documented,
+    "loop": lambda: speeds("loop"),
+    "student-eager": lambda: speeds("student-eager"),
+    "students": students,
+}
+
+
+def _report(name: str) -> Any:
+    return json.loads((BASELINE / name / "report.json").read_text(encoding="utf-8"))
+
+
+def _where(leg: Mapping[str, Any]) -> str:
+    """Where the lead changes, in the words of a table's cell."""
+    span = f"{leg['low']:,} to {leg['high']:,}"
+    if leg["status"] == "below":
+        return f"everywhere ({span})"
+    if leg["status"] == "above":
+        return f"nowhere ({span})"
+    if leg["status"] == "tie":
+        return f"no difference ({span})"
+    parts = []
+    for each in leg["crossings"]:
+        ours = each["direction"] == "challenger"
+        place = (
+            f"{each['heads']:,}"
+            if each["kind"] == "step"
+            else f"{each['heads']:,} ({each['low']:,} to {each['high']:,})"
+        )
+        jump = ", where a cost jumps" if each["kind"] == "step" else ""
+        parts.append(f"from {place} on{jump}" if ours else f"but not from {place} on{jump}")
+    said = "; ".join(parts)
+    if leg["status"] == "unresolved":
+        return f"unresolved{'; seen: ' + said if said else ''}"
+    return said
+
+
+def _measured(each: Mapping[str, Any]) -> str:
+    if each["quantity"] == "slowdown" and each["measured"]:
+        return f"{_number(each['measured']['value'])}x ({_span(each['measured'])})"
+    leg = next(
+        leg
+        for leg in _report("crossover")["crossovers"]
+        if (leg["race"], leg["batch_size"]) == (each["race"], each["batch_size"])
+    )
+    return _where(leg)
+
+
+def _times(speedup: Mapping[str, Any] | None) -> str:
+    return f"{_number(speedup['value'])} ({_span(speedup)})" if speedup else ""
+
+
+def _span(interval: Mapping[str, Any]) -> str:
+    return (
+        f"{_number(interval['low'])} to {_number(interval['high'])}" if interval["low"] is not None else "no interval"
+    )
+
+
+def _number(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _fidelity(scores: Mapping[str, float]) -> str:
+    return f"{scores['mean_cosine']:.4f} ({scores['top1_agreement']:.2f})"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
