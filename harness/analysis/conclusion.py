@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.bracketing import Jump, Smooth, Undecided
-from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, smooth_outcome
+from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.analysis.bracketing import Target
-    from harness.analysis.location import Direction, Status
+    from harness.analysis.location import Status
     from harness.analysis.search import Search
 
 MOST_NAMED = 4
@@ -38,7 +40,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     """
     question = search.question
     _take_back(search)
-    outcomes = [(target, _outcome(search, target)) for target in search.targets()]
+    outcomes = _outcomes(search)
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
     crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
     lacks, notes = _open_notes(opened), _general_notes(search)
@@ -105,10 +107,35 @@ def _general_notes(search: Search) -> list[str]:
     return notes + [f"N = {n:,} was left out: {reason}" for n, reason in sorted(search.prober.left_out.items())]
 
 
-def _outcome(search: Search, target: Target) -> Outcome:
+def _outcomes(search: Search) -> list[tuple[Target, Outcome]]:
+    """What is known of each target; of steps last, since the changes of the lead beside them tell more about them."""
+    targets = search.targets()
+    found = {target: _outcome(search, target) for target in targets if not isinstance(target, Jump)}
+    smooth = [outcome.crossing for outcome in found.values() if outcome.crossing]
+    for target in targets:
+        if isinstance(target, Jump):
+            found[target] = jump_outcome(search.prober, target, search.question, _implied(search, target, smooth))
+    return [(target, found[target]) for target in targets]
+
+
+def _implied(search: Search, jump: Jump, crossings: Sequence[Crossing]) -> tuple[bool, bool]:
+    """Whether a confirmed change of the lead in the segment on each side of a step settles who leads beside it."""
+    start = max((step.right for step in search.steps if step.right <= jump.left), default=0)
+    end = min((step.left for step in search.steps if step.left >= jump.right), default=math.inf)
+    before = [each for each in crossings if start <= each.low and each.high < jump.left]
+    after = [each for each in crossings if jump.right < each.low and each.high <= end]
+    return (
+        bool(before) and max(before, key=_place).direction == leader(jump.before),
+        bool(after) and min(after, key=_place).direction != leader(jump.after),
+    )
+
+
+def _place(crossing: Crossing) -> int:
+    return crossing.heads
+
+
+def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
     question, prober = search.question, search.prober
-    if isinstance(target, Jump):
-        return jump_outcome(prober, target, question)
     if isinstance(target, Smooth):
         aim = search.aims.get((target.low, target.high))
         if aim is None or prober.launch == 0:
@@ -196,7 +223,7 @@ def _bracketed(search: Search, target: Target, bracket: tuple[int, int]) -> Cros
     return Crossing(
         heads,
         *bracket,
-        "challenger" if target.after > 0 else "baseline",
+        leader(target.after),
         search.question.confidence,
         "step" if isinstance(target, Jump) else "smooth",
     )
@@ -248,8 +275,7 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
         return None
     heads = math.ceil(beyond)
     after = -next(sign for n, sign in sorted(search.signs.items(), reverse=True) if sign)
-    leader: Direction = "challenger" if after > 0 else "baseline"
-    return Crossing(heads, question.high, heads + (heads - question.high), leader, 0.0, "smooth")
+    return Crossing(heads, question.high, heads + (heads - question.high), leader(after), 0.0, "smooth")
 
 
 def _probes(search: Search) -> tuple[Probe, ...]:

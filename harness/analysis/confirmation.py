@@ -226,22 +226,33 @@ def confirmed_sign(prober: Prober, heads: int, confidence: float) -> int:
     return 0
 
 
-def jump_outcome(prober: Prober, target: Jump, question: Question) -> Outcome:
-    """A step is a crossing where the launches confirm the sign on both sides of it."""
-    sides = (
-        confirmed_sign(prober, target.left, question.confidence),
-        confirmed_sign(prober, target.right, question.confidence),
-    )
-    if sides == (target.before, target.after):
-        return Outcome(
-            "crossing",
-            Crossing(target.right, target.left, target.right, _leader(target.after), question.confidence, "step"),
+def jump_outcome(prober: Prober, target: Jump, question: Question, implied: tuple[bool, bool]) -> Outcome:
+    """A step is a crossing where the lead on both sides of it is confirmed by launches, or implied.
+
+    Args:
+        prober: what was measured.
+        target: the step.
+        question: with the confidence.
+        implied: for each side, whether a change of the lead that the launches did confirm, in the same segment and
+            away from the step, leaves no doubt about who leads beside it.
+    """
+    wanted = target.before, target.after
+    told = tuple(confirmed_sign(prober, n, question.confidence) for n in (target.left, target.right))
+    if all(sign in (0, want) and (sign or also) for sign, want, also in zip(told, wanted, implied, strict=True)):
+        crossing = Crossing(target.right, target.left, target.right, leader(target.after), question.confidence, "step")
+        if told == wanted:
+            return Outcome("crossing", crossing)
+        sides = " and ".join(f"{n:,}" for n, sign in zip((target.left, target.right), told, strict=True) if not sign)
+        note = (
+            f"who leads at N = {sides} follows from the change of the lead beside it; there alone it could not be told"
         )
+        return Outcome("crossing", crossing, notes=(note,))
     place = f"the step from N = {target.left:,} to {target.right:,}"
     return Outcome("open", notes=(f"the lead seems to change at {place}, which the launches do not confirm",))
 
 
-def _leader(after: int) -> Direction:
+def leader(after: int) -> Direction:
+    """Who leads where the sign of the log-ratio is this."""
     return "challenger" if after > 0 else "baseline"
 
 
@@ -267,7 +278,7 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
         low, high = (low, low + 1) if low < question.high else (high - 1, high)
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
     missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
-    crossing = Crossing(heads, low, high, _leader(after), question.confidence, "smooth")
+    crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
     return Outcome("crossing", crossing, tuple(notes), missed)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.suite.schema import Requires, Suite
 
 _SCORE_OF = {"cosine": "mean_cosine"}  # what a suite calls it, where the record calls it otherwise
+_SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
 _SAYS_LITTLE = 0.95  # from here on a constant's cosine leaves a cosine nothing to say
 
 
@@ -101,9 +102,7 @@ def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
     ):
         here = [row for row in table if (row.heads, row.temperature) == (heads, temperature) and row.scores]
         found.extend(_about_constant(here, heads, temperature))
-        for row in here:
-            if row.trained:
-                found.extend(_about_student(row, here))
+        found.extend(_about_students(here, heads, temperature))
     return tuple(found)
 
 
@@ -119,25 +118,30 @@ def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float)
     )
 
 
-def _about_student(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[str]:
-    """One sentence where a trained student does not beat what needs no training."""
-    own = row.scores.get("mean_cosine")
-    if own is None:
-        return
-    better = [
-        f"{other.contender} ({other.scores['mean_cosine']:.4f})"
-        for other in here
-        if not other.trained and other.scores.get("mean_cosine", -2.0) >= own
-    ]
-    named = {other.contender for other in here if not other.trained}
-    constant = row.scores.get("constant_cosine")
-    if constant is not None and constant >= own and "constant" not in named:
-        better.insert(0, f"a constant ({constant:.4f})")
-    if better:
-        yield (
-            f"at N = {row.heads:,} and T = {row.temperature:g} the trained {row.contender} (mean cosine {own:.4f}) "
-            f"does not beat {' nor '.join(better)}"
-        )
+def _about_students(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
+    """One sentence for all trained students that do not beat the same ones that need no training."""
+    beaten: dict[tuple[str, ...], list[FidelityRow]] = defaultdict(list)
+    for row in here:
+        better = tuple(_better(row, here)) if row.trained and "mean_cosine" in row.scores else ()
+        if better:
+            beaten[better].append(row)
+    for better, rows in beaten.items():
+        place = f"at N = {heads:,} and T = {temperature:g}"
+        if len(rows) == 1:
+            own = f"the trained {rows[0].contender} (mean cosine {rows[0].scores['mean_cosine']:.4f})"
+            yield f"{place} {own} does not beat {' nor '.join(better)}"
+        else:
+            each = ", ".join(f"{row.contender} ({row.scores['mean_cosine']:.4f})" for row in rows)
+            yield f"{place} none of the trained students beats {' or '.join(better)} by mean cosine: {each}"
+
+
+def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[str]:
+    """Who imitates the teacher at least as well as a trained student, without training."""
+    own, constant = row.scores["mean_cosine"], row.scores.get("constant_cosine")
+    others = {each.contender: each.scores["mean_cosine"] for each in here if not each.trained and each.scores}
+    if constant is not None and constant >= own and not any(abs(each - constant) < _SAME for each in others.values()):
+        yield f"a constant ({constant:.4f})"
+    yield from (f"{name} ({cosine:.4f})" for name, cosine in others.items() if cosine >= own)
 
 
 def constrain(requires: Requires, location: Location, fidelities: Iterable[Fidelity], challenger: str) -> Constrained:

@@ -15,6 +15,7 @@ STUDENTS = SUITE | {
         **SUITE["contenders"],
         "linear": {"projector": "linear", "runtime": "eager"},
         "constant": {"projector": "constant", "runtime": "eager"},
+        "second": {"projector": "transformer", "runtime": "eager", "trainer": {"use": "distillation"}},
     },
     "documented": {**SUITE["documented"], "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01}},
 }
@@ -47,6 +48,31 @@ def test_a_student_that_loses_to_a_linear_map_is_told():
         )
     )
     assert found == ("at N = 18 and T = 0.1 the trained student (mean cosine 0.8800) does not beat linear (0.9430)",)
+
+
+def test_students_that_lose_to_the_same_ones_share_a_sentence():
+    found = remarks(
+        table(
+            ("student", 18, 0.1, 0, {"mean_cosine": 0.40, "constant_cosine": 0.55}),
+            ("second", 18, 0.1, 0, {"mean_cosine": 0.50, "constant_cosine": 0.55}),
+            ("linear", 18, 0.1, 0, {"mean_cosine": 0.943, "constant_cosine": 0.55}),
+            ("constant", 18, 0.1, 0, {"mean_cosine": 0.55, "constant_cosine": 0.55}),
+        )
+    )
+    assert found == (
+        "at N = 18 and T = 0.1 none of the trained students beats linear (0.9430) or constant (0.5500) by mean cosine: "
+        "student (0.4000), second (0.5000)",
+    )
+
+
+def test_a_constant_under_another_name_is_not_told_twice():
+    (found,) = remarks(
+        table(
+            ("student", 18, 0.1, 0, {"mean_cosine": 0.40, "constant_cosine": 0.55}),
+            ("linear", 18, 0.1, 0, {"mean_cosine": 0.55001, "constant_cosine": 0.55}),
+        )
+    )
+    assert found == "at N = 18 and T = 0.1 the trained student (mean cosine 0.4000) does not beat linear (0.5500)"
 
 
 def test_a_student_that_beats_them_all_is_left_alone():
