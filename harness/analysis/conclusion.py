@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harness.analysis.search import Search
 
 MOST_NAMED = 4
-EVEN = 1.5  # of the precision: a difference at one N that is surely smaller is not worth an answer without crossings
 FEW_UNDECIDED = 0.2  # of all places
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 SURELY = 0.999  # confidence at which one probe alone contradicts all the others
@@ -149,7 +148,7 @@ def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
 
 
 def _even(search: Search, target: Undecided) -> Outcome | None:
-    """An N at which the launches bound the other rival's lead so closely that it hardly matters who leads there.
+    """An N at which the other rival surely leads by less than the precision, if at all: it hardly matters who does.
 
     Only where nearly all other places are decided: where most are not, the rivals may be equal everywhere.
     """
@@ -158,7 +157,7 @@ def _even(search: Search, target: Undecided) -> Outcome | None:
     if found is None or undecided > FEW_UNDECIDED * len(search.signs):
         return None
     middle, low, high = found
-    if (high if target.around < 0 else -low) > EVEN * search.question.goal:
+    if (high if target.around < 0 else -low) > search.question.goal:
         return None
     span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
     note = (
@@ -186,7 +185,7 @@ def _take_back(search: Search) -> None:
             found = _launches_at(search, n)
             if found is None or confirmed_sign(search.prober, n, search.question.confidence):
                 continue
-            if max(-found[1], found[2]) <= EVEN * search.question.goal:
+            if max(-found[1], found[2]) <= search.question.goal:
                 search.signs[n] = 0
 
 
