@@ -153,7 +153,7 @@ class _Review:
         self._suite = loaded.suite
         self._listing = listing
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
+        self._untrained: list[str] = []
         self.broken: dict[str, str] = {}
 
     def complain(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
@@ -226,7 +226,19 @@ class _Review:
             )
             self.complain((*at, "trainer"), what, "leave the trainer out", at_key=True)
         if projector.needs_training and contender.trainer is None:
-            self.notes.append(f"{name} is raced untrained: its latency counts, its output means nothing")
+            self._untrained.append(name)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing before the suite runs."""
+        match self._untrained:
+            case []:
+                return []
+            case [name]:
+                return [f"{name} is raced untrained: its latency counts, its output means nothing"]
+            case [*names, last]:
+                raced = f"{', '.join(names)} and {last} are raced untrained"
+                return [f"{raced}: their latencies count, their outputs mean nothing"]
 
     def _runtimes(self, fits: Any) -> str:
         return (

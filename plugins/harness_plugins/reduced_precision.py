@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -13,9 +12,11 @@ import harness
 from harness_plugins.eager import EagerRuntime, TorchCompiled, load_module
 from harness_plugins.onnx_export import silence
 from harness_plugins.onnxruntime import OnnxRuntime
+from harness_plugins.processor import has_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 Float32 = NDArray[np.float32]
 
@@ -84,15 +85,6 @@ class EagerBFloat16Runtime(EagerRuntime):
                 next_step="leave it out here, or set emulate: true to see what it computes",
             )
         return BFloat16Compiled(module.bfloat16(), context)
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself: AVX-512 BF16 or AMX on x86, BF16 on Arm."""
-    try:
-        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
-    except OSError:
-        return False
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
 
 
 @harness.hookimpl

@@ -11,7 +11,18 @@ from tests.synthetic import Maker
 
 def test_an_honest_machine_passes_about_as_often_as_it_should():
     passed = sum(bool(check(Maker(seed=seed).self_check().measurements).passed) for seed in range(200))
-    assert passed >= 180
+    assert passed >= 194
+
+
+def test_one_race_at_the_edge_of_its_interval_does_not_cost_a_run_its_verdicts():
+    at_the_edge = [
+        found
+        for found in (check(Maker(seed=seed).self_check().measurements) for seed in range(200))
+        if found.false_verdicts and found.passed
+    ]
+    assert 2 <= len(at_the_edge) <= 16
+    sentence = "1 of 1 A/A races saw a difference between a contender and itself, which chance explains; "
+    assert all(sentence in found.sentence for found in at_the_edge)
 
 
 def test_it_says_what_it_can_tell():

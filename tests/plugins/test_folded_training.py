@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
 
 import harness
+from harness_plugins import distillation
 from harness_plugins.distillation import DistillationTrainer, distillation_losses, evaluate_distillation
 from harness_plugins.folded_training import FoldedTraining, dropout
 from harness_plugins.lda import MultiHeadLDA
@@ -80,19 +82,33 @@ def test_it_drops_in_training_only():
     assert not torch.equal(form(queries), form(queries))
 
 
-def test_the_trainer_ends_at_the_same_quality(make_heads, queries):
+def test_the_trainer_ends_at_the_same_quality(make_heads, queries, monkeypatch):
     heads = make_heads(6, output_width=20)
     teacher, data = MultiHeadLDA(heads.centroids, heads.answers, 0.5), torch.from_numpy(queries)
+    monkeypatch.setattr(distillation, "has_bfloat16", lambda: True)  # what it computes is the same where it is emulated
     cosines = {}
-    for parametrisation in ("plain", "folded"):
+    for parametrisation, precision in itertools.product(("plain", "folded"), ("float32", "bfloat16")):
         trained = student()
         trainer = DistillationTrainer().with_options(
-            {"epochs": 60, "learning_rate": 1e-3, "parametrisation": parametrisation}
+            {"epochs": 60, "learning_rate": 1e-3, "parametrisation": parametrisation, "precision": precision}
         )
         trainer.fit(trained, teacher, data, harness.TrainContext(seed=1))
-        cosines[parametrisation] = evaluate_distillation(trained, teacher, data)["mean_cosine"]
-    assert cosines["plain"] > 0.9
-    assert cosines["folded"] == pytest.approx(cosines["plain"], abs=0.02)
+        assert {parameter.dtype for parameter in trained.parameters()} == {torch.float32}
+        cosines[parametrisation, precision] = evaluate_distillation(trained, teacher, data)["mean_cosine"]
+    plain = cosines["plain", "float32"]
+    assert plain > 0.9
+    assert cosines["folded", "float32"] == pytest.approx(plain, abs=0.02)
+    for parametrisation in ("plain", "folded"):
+        exact, rounded = cosines[parametrisation, "float32"], cosines[parametrisation, "bfloat16"]
+        assert rounded != exact
+        assert rounded == pytest.approx(exact, abs=0.005)
+
+
+def test_a_processor_without_bfloat16_does_not_train_in_it(make_heads, queries, monkeypatch):
+    monkeypatch.setattr(distillation, "has_bfloat16", lambda: False)
+    trainer = DistillationTrainer().with_options({"precision": "bfloat16"})
+    with pytest.raises(harness.TrainingError, match="distillation: this device has no bfloat16 arithmetic; leave out"):
+        trainer.fit(student(), torch.sin, torch.from_numpy(queries), harness.TrainContext())
 
 
 def test_another_student_is_refused(make_heads, queries):

@@ -73,6 +73,14 @@ def test_checking_fills_in_the_steps_that_projectors_declare(answered_here):
     assert all(18 <= step < 4096 for step in found.steps["student"])
 
 
+def test_those_that_are_raced_untrained_share_a_note(answered_here):
+    (note,) = check(load(None, text=SUITE)).notes
+    assert note == "student is raced untrained: its latency counts, its output means nothing"
+    more = SUITE.replace("races:", "  other: {projector: transformer, runtime: torchscript}\nraces:")
+    (note,) = check(load(None, text=more)).notes
+    assert note == "student and other are raced untrained: their latencies count, their outputs mean nothing"
+
+
 def test_contenders_of_a_plugin_that_failed_are_broken_and_the_others_run(answered_here, tmp_path):
     (tmp_path / "broken.py").write_text("raise RuntimeError('no license')")
     path = tmp_path / "suite.yaml"
