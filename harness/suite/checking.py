@@ -231,14 +231,13 @@ class _Review:
     @property
     def notes(self) -> list[str]:
         """What is worth knowing before the suite runs."""
-        match self._untrained:
-            case []:
-                return []
-            case [name]:
-                return [f"{name} is raced untrained: its latency counts, its output means nothing"]
-            case [*names, last]:
-                raced = f"{', '.join(names)} and {last} are raced untrained"
-                return [f"{raced}: their latencies count, their outputs mean nothing"]
+        if not self._untrained:
+            return []
+        *names, last = self._untrained
+        if not names:
+            return [f"{last} is raced untrained: its latency counts, its output means nothing"]
+        raced = f"{', '.join(names)} and {last} are raced untrained"
+        return [f"{raced}: their latencies count, their outputs mean nothing"]
 
     def _runtimes(self, fits: Any) -> str:
         return (
