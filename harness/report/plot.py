@@ -349,7 +349,9 @@ def _heads(rows: Sequence[dict[str, Any]]) -> alt.X:
 
 def _legend(entries: int) -> alt.Legend | None:
     """Below the plot, where a phone has room for it; none where there is nothing to tell apart."""
-    return alt.Legend(orient="bottom", columns=3, title=None, labelLimit=220, symbolOpacity=1) if entries > 1 else None
+    if entries <= 1:
+        return None
+    return alt.Legend(orient="bottom", columns=3, title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries)
 
 
 def _tooltip(rows: Sequence[dict[str, Any]], fields: Sequence[str] | None = None) -> list[alt.Tooltip]:
