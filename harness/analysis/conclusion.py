@@ -109,7 +109,9 @@ def _general_notes(search: Search) -> list[str]:
 def _outcomes(search: Search) -> list[tuple[Target, Outcome]]:
     """What is known of each target; of steps last, since the changes of the lead beside them tell more about them."""
     targets = search.targets()
-    found: dict[Target, Outcome] = {target: _outcome(search, target) for target in targets if not isinstance(target, Jump)}
+    found: dict[Target, Outcome] = {
+        target: _outcome(search, target) for target in targets if not isinstance(target, Jump)
+    }
     smooth = [outcome.crossing for outcome in found.values() if outcome.crossing]
     for target in targets:
         if isinstance(target, Jump):

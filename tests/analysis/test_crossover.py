@@ -263,6 +263,17 @@ def test_three_crossings_are_found_and_never_one_of_them_alone():
     assert all((257, 256, 257) in run.intervals for run in runs if run.resolved)
 
 
+@pytest.mark.parametrize("seed", [13, 24])
+def test_a_step_between_changes_of_the_lead_is_told_by_them(seed):
+    """Beside the step the leads are 5 %, too little for launches that differ by 3 %: they follow from what is beside."""
+    location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), seed)
+    assert location.status == "several"
+    assert [each.kind for each in location.crossings] == ["smooth", "step", "smooth"]
+    for each, place in zip(location.crossings, curves.EXCURSION.truth, strict=True):
+        assert each.low <= place <= each.high
+    assert any("follows from the change of the lead beside it" in note for note in location.notes)
+
+
 def test_a_false_claim_is_rare_between_identical_rivals():
     runs = run_many(Case("IDENTICAL"), range(15))
     assert sum(run.resolved for run in runs) <= 1

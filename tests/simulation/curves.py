@@ -93,6 +93,7 @@ SMOOTH = make("D", lambda n: 5 + 0.28 * n, lambda n: 60 + 60 * max(1.0, math.log
 FOUR_CURVES = (STEEP, EARLY, SHALLOW, SMOOTH)
 
 THREE = make("three", lambda n: 10 + n, lambda n: 240.0 if n <= 256 else 300.0, (256,))
+EXCURSION = make("excursion", lambda n: 10 + n, lambda n: 250.0 if n <= 256 else 281.0, (256,))
 BASELINE_FIRST = make("baseline first", lambda n: 5 + 0.28 * n, lambda n: 1.1 * (5 + 0.28 * n))
 CHALLENGER_FIRST = make("challenger first", lambda n: 1.1 * (5 + 0.28 * n), lambda n: 5 + 0.28 * n)
 IDENTICAL = make("identical", lambda n: 20 + 0.1 * n, lambda n: 20 + 0.1 * n)
