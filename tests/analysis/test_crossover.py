@@ -265,7 +265,7 @@ def test_three_crossings_are_found_and_never_one_of_them_alone():
 
 @pytest.mark.parametrize("seed", [13, 24])
 def test_a_step_between_changes_of_the_lead_is_told_by_them(seed):
-    """Beside the step the leads are 5 %, too little for launches that differ by 3 %: they follow from what is beside."""
+    """At the step the leads are 5 %, too little for launches that differ by 3 %: they follow from what is beside."""
     location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), seed)
     assert location.status == "several"
     assert [each.kind for each in location.crossings] == ["smooth", "step", "smooth"]
