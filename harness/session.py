@@ -102,7 +102,8 @@ def run(
             status = "interrupted"
         finally:
             session.bench.close(patience=0.0 if status == "interrupted" else 0.2)
-            store.update(about.model_copy(update={"finished": _now(), "status": status}))
+            ended = _now() if store.appended or not about.finished else about.finished
+            store.update(about.model_copy(update={"finished": ended, "status": status}))
             store.write(LOCATED, dump(session.located))
     summary = reporting.write(folder)
     told.finished(summary, folder)

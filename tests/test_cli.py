@@ -140,11 +140,11 @@ def test_a_report_is_printed_in_each_format(said, finished):
 
 
 def test_a_resumed_run_that_lacks_nothing_measures_nothing(said, finished, place):
-    before = (place / "out" / "measurements.jsonl").read_bytes()
+    before, ended = (place / "out" / "measurements.jsonl").read_bytes(), read(place / "out").run.finished
     code, out, errors = said("run", "small.yaml", "--resume", "out")
     assert code == 0, out + errors
     assert (place / "out" / "measurements.jsonl").read_bytes() == before
-    assert read(place / "out").run.status == "complete"
+    assert (read(place / "out").run.status, read(place / "out").run.finished) == ("complete", ended)
 
 
 def test_an_export_names_its_file(said, finished, place):

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harness.analysis.cells import CellSummary
+    from harness.analysis.quality import FidelityRow
     from harness.analysis.summary import Summary
 
 _SCORE_OF = {"cosine": "mean_cosine"}
+_TOLD = (("mean_cosine", "mean cosine"), ("top1_agreement", "top-1 agreement"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,9 @@ class Option:
     model_bytes: int | None
     training_seconds: float | None
     scores: Mapping[str, float]
+    scored_at: int | None = None  # the N of the scores
     refused: str = ""  # why it cannot be used; empty where it can
+    ends_at: int | None = None  # the N of its own nearest figures, where nothing but its range leaves it out
 
     @property
     def measured(self) -> bool:
@@ -197,27 +201,23 @@ def _option(
     if found is None:
         return None
     call, exact, nearest = found
-    scores, training = _fidelity(summary, name, heads)
+    row = _fidelity(summary, name, heads)
     low, high = min(each.heads for each in cells), max(each.heads for each in cells)
+    beyond = reach[0] <= heads < low or high < heads <= reach[1]  # where all end, the caller says so once
+    scores = row.scores if row else {}
+    unfit = list(_refusals(summary, name, scores, require, nearest, memory))
     return Option(
         contender=name,
         call=call,
         between="" if exact else "between measured N" if low <= heads <= high else "at the end of the measured range",
         memory_bytes=nearest.peak_rss_bytes,
         model_bytes=nearest.model_bytes,
-        training_seconds=training,
+        training_seconds=row.training_seconds if row and row.trained else None,
         scores=scores,
-        refused="; ".join(
-            [*_out_of_range(cells, heads, reach), *_refusals(summary, name, scores, require, nearest, memory)]
-        ),
+        scored_at=row.heads if row else None,
+        refused="; ".join([f"measured from N = {low:,} to {high:,} only", *unfit] if beyond else unfit),
+        ends_at=nearest.heads if beyond and not unfit else None,
     )
-
-
-def _out_of_range(cells: Sequence[CellSummary], heads: int, reach: tuple[int, int]) -> Iterator[str]:
-    """A contender that ends before others do has no latency here; where all end, the caller says so once."""
-    low, high = min(each.heads for each in cells), max(each.heads for each in cells)
-    if reach[0] <= heads < low or high < heads <= reach[1]:
-        yield f"it was measured from N = {low:,} to {high:,} only"
 
 
 def _latency(cells: Sequence[CellSummary], heads: int) -> tuple[Interval, bool, CellSummary] | None:
@@ -240,13 +240,10 @@ def _latency(cells: Sequence[CellSummary], heads: int) -> tuple[Interval, bool, 
     return Interval(value, low, high, min(each.launches for each in calls), calls[0].confidence), False, nearest
 
 
-def _fidelity(summary: Summary, name: str, heads: int) -> tuple[Mapping[str, float], float | None]:
-    """Scores at the nearest N that was scored, and what training took there."""
+def _fidelity(summary: Summary, name: str, heads: int) -> FidelityRow | None:
+    """Scores at the nearest N that was scored."""
     rows = [row for row in summary.fidelity if row.contender == name and row.scores]
-    if not rows:
-        return {}, None
-    nearest = min(rows, key=lambda row: abs(math.log(row.heads / heads)))
-    return nearest.scores, nearest.training_seconds if nearest.trained else None
+    return min(rows, key=lambda row: abs(math.log(row.heads / heads)), default=None)
 
 
 def _refusals(
@@ -258,15 +255,15 @@ def _refusals(
     memory: int | None,
 ) -> Iterator[str]:
     if memory is not None and cell.peak_rss_bytes is not None and cell.peak_rss_bytes > memory:
-        yield f"it needs {size(cell.peak_rss_bytes)} of memory"
+        yield f"needs {size(cell.peak_rss_bytes)} of memory"
     if not require or _is_teacher(summary, name):
         return
     for wanted, bound in require.items():
         value = scores.get(_SCORE_OF.get(wanted, wanted))
         if value is None:
-            yield f"its {wanted} was not measured"
+            yield f"{wanted} was not measured"
         elif value < bound:
-            yield f"its {wanted} is {value:.2f} < {bound:g}"
+            yield f"{wanted} is {value:.2f} < {bound:g}"
 
 
 def _is_teacher(summary: Summary, name: str) -> bool:
@@ -306,13 +303,17 @@ def _sentences(
             yield f"the runner-up, {second.contender}, takes {_times(second.call)} per call, {more:.2f} times as long"
         if sure:
             yield sure
+        yield from _unseen_rival(best, options, heads)
+        yield from _rightness(summary, best, second, options)
         memory = [
             f"{each.contender} {size(each.memory_bytes)}" for each in (best, second) if each and each.memory_bytes
         ]
         if memory:
             yield f"peak memory of the whole process: {', '.join(memory)}"
         yield from _payback(best, options, batch, queries_per_day)
-    yield from (f"{each.contender} is left out: {each.refused}" for each in options if each.refused)
+    reasons = dict.fromkeys(each.refused for each in options if each.refused)
+    for reason in reasons:
+        yield f"left out: {', '.join(each.contender for each in options if each.refused == reason)} ({reason})"
     if outside:
         yield outside
     if summary.self_check.passed is False:
@@ -330,6 +331,39 @@ def _surety(best: Option | None, second: Option | None) -> str:
     if one.high < other.low:
         return f"that is sure: their {100 * one.confidence:.0f} % intervals do not overlap"
     return f"that is not sure: their {100 * one.confidence:.0f} % intervals overlap, either will do"
+
+
+def _unseen_rival(best: Option, options: Sequence[Option], heads: int) -> Iterator[str]:
+    """Who took less where its own range ends than the best takes here."""
+    rivals = [each for each in options if each.ends_at is not None and each.call.value < best.call.value]
+    rival = min(rivals, key=lambda each: each.call.value, default=None)
+    if rival is not None:
+        yield (
+            f"{rival.contender} takes {_times(rival.call)} at N = {rival.ends_at:,}, where its range ends: "
+            f"measure it at N = {heads:,} too before you decide"
+        )
+
+
+def _rightness(summary: Summary, best: Option, second: Option | None, options: Sequence[Option]) -> Iterator[str]:
+    """How well the best imitates its teacher, where it only does that, and who need not imitate."""
+    teachers = [each for each in options if not each.refused and _is_teacher(summary, each.contender)]
+    if not teachers or best in teachers:
+        return
+    name = summary.suite.contenders[best.contender].teacher
+    known = [f"{word} {best.scores[key]:.3f}" for key, word in _TOLD if key in best.scores]
+    if known:
+        yield f"{best.contender} imitates {name} with {', '.join(known)} at N = {best.scored_at:,}, on held-out queries"
+    else:
+        yield f"how well {best.contender} imitates {name} was not measured in this run"
+    exact = teachers[0]
+    if exact == second:
+        yield f"the runner-up is the fastest form of {name} itself"
+    else:
+        more = exact.call.value / best.call.value
+        yield (
+            f"the fastest form of {name} itself, {exact.contender}, takes {_times(exact.call)} per call, "
+            f"{more:.2f} times as long"
+        )
 
 
 def _payback(best: Option, options: Sequence[Option], batch: int, queries_per_day: float | None) -> Iterator[str]:

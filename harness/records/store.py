@@ -107,6 +107,11 @@ class Store:
                     file.truncate(start)  # half a line would spoil the one after it
                 raise
 
+    @property
+    def appended(self) -> bool:
+        """Whether a record was written since the store was opened."""
+        return bool(self._files)
+
     def update(self, run: RunInfo) -> None:
         """Replaces run.json.
 

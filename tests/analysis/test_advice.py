@@ -46,8 +46,8 @@ def test_outside_of_the_range_it_says_so(summary):
 def test_requirements_leave_out_who_is_wrong_and_never_the_teacher(scored):
     found = advise(scored, 16384, 1, require={"top1_agreement": 0.95})
     assert found.best.contender == "teacher"
-    assert "student is left out: its top1_agreement is 0.90 < 0.95" in found.sentences
-    assert "student-eager is left out: its top1_agreement was not measured" in found.sentences
+    assert "left out: student (top1_agreement is 0.90 < 0.95)" in found.sentences
+    assert "left out: student-eager (top1_agreement was not measured)" in found.sentences
     assert advise(scored, 16384, 1, require={"top1_agreement": 0.85}).best.contender == "student"
 
 
@@ -55,7 +55,7 @@ def test_memory_is_a_limit(summary):
     found = advise(summary, 18, 1, memory_bytes=2**20)
     assert found.best is None
     assert found.sentences[0] == "no contender of this run fits at N = 18 and batch 1"
-    assert "teacher is left out: it needs 80.0 MiB of memory" in found.sentences
+    assert found.sentences[1] == "left out: teacher, loop, student, student-eager (needs 80.0 MiB of memory)"
 
 
 def test_training_pays_for_itself_after_so_many_queries(scored):
@@ -101,7 +101,7 @@ def test_between_measured_batch_sizes_a_call_is_a_straight_line(summary, heads, 
 def test_what_is_refused_on_one_side_of_a_batch_size_is_refused(scored):
     found = advise(scored, 16384, 8, require={"top1_agreement": 0.95})
     assert found.best.contender == "teacher"
-    assert found.sentences.count("student is left out: its top1_agreement is 0.90 < 0.95") == 1
+    assert found.sentences.count("left out: student (top1_agreement is 0.90 < 0.95)") == 1
 
 
 def test_a_batch_size_beyond_the_measured_ones_is_refused(summary):
@@ -120,4 +120,28 @@ def test_a_contender_that_ends_earlier_is_left_out_beyond():
             names = ["teacher", "student"] + (["loop"] if heads <= 1024 else [])
             maker.visit(names, heads, 1, launch, 4)
     found = advise(summarise(maker.evidence()), 8000, 1)
-    assert "loop is left out: it was measured from N = 18 to 1,024 only" in found.sentences
+    assert "left out: loop (measured from N = 18 to 1,024 only)" in found.sentences
+    assert not any("where its range ends" in each for each in found.sentences)
+
+
+def test_who_took_less_where_its_range_ends_is_named():
+    maker = Maker()
+    for launch in range(1, 9):
+        for heads in (2, 18, 1024):
+            maker.visit(["loop"] + (["teacher", "student"] if heads >= 18 else []), heads, 32, launch, 4)
+    found = advise(summarise(maker.evidence()), 2, 32)
+    assert found.best.contender == "loop"
+    told = next(each for each in found.sentences if "where its range ends" in each)
+    assert told.startswith("teacher takes ")
+    assert told.endswith(" at N = 18, where its range ends: measure it at N = 2 too before you decide")
+
+
+def test_a_student_is_advised_with_what_is_known_of_its_rightness(scored, summary):
+    told = advise(scored, 16384, 1).sentences
+    assert (
+        "student imitates lda with mean cosine 0.970, top-1 agreement 0.900 at N = 16,384, on held-out queries" in told
+    )
+    assert any(each.startswith("the fastest form of lda itself, teacher, takes ") for each in told)
+    told = advise(summary, 16384, 1).sentences
+    assert "how well student imitates lda was not measured in this run" in told
+    assert not any("imitates" in each for each in advise(summary, 18, 1).sentences)
