@@ -335,7 +335,7 @@ def resumable(plan: Plan, folder: Path, *, force: bool) -> tuple[Evidence, list[
     evidence = read(folder)
     then = evidence.run
     differences = [] if then.suite_digest == plan.suite_digest else ["the suite is another one"]
-    differences += machine.comparable(then.machine, machine.describe())
+    differences += machine.differences(then.machine, machine.describe())
     for name in sorted({*then.versions, *plan.versions}):
         was, now = then.versions.get(name, "absent"), plan.versions.get(name, "absent")
         if was != now:

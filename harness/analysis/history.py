@@ -11,7 +11,7 @@ import numpy as np
 from harness.analysis.located import load
 from harness.analysis.statistics import Interval, typical
 from harness.analysis.visits import by_cell, counting, seconds_by_launch
-from harness.records.machine import comparable
+from harness.records.machine import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +35,9 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A quantity over runs, in the order of their start."""
+    """A quantity over the runs of one suite, in the order of their start."""
 
+    suite: str
     name: str
     unit: str  # 'seconds' or 'heads'
     readings: tuple[Reading, ...]
@@ -52,22 +53,26 @@ class Series:
 
 
 def history(runs: Sequence[Evidence]) -> tuple[Series, ...]:
-    """Every cell's median seconds per call and every race's crossover, over runs that have it at least once."""
+    """Every race's crossover and every cell's median seconds per call, over the runs of each suite that have it."""
     ordered = sorted(runs, key=lambda each: each.run.started)
-    found: dict[tuple[str, str], list[Reading]] = {}
-    before: Evidence | None = None
+    found: dict[tuple[str, str, str], list[Reading]] = {}
+    before: dict[str, Evidence] = {}
     for each in ordered:
-        remark = "" if before is None else "; ".join(comparable(before.run.machine, each.run.machine))
+        suite = str(each.run.suite["name"])
+        remark = "; ".join(differences(before[suite].run.machine, each.run.machine)) if suite in before else ""
         for name, unit, value in _quantities(each):
             reading = Reading(
                 run=each.folder.name, started=each.run.started, commit=each.run.commit, value=value, remark=remark
             )
-            found.setdefault((name, unit), []).append(reading)
-        before = each
+            found.setdefault((suite, name, unit), []).append(reading)
+        before[suite] = each
     return tuple(
-        Series(name=name, unit=unit, readings=tuple(readings), steps=steps([each.value.value for each in readings]))
-        for (name, unit), readings in found.items()
-    )
+        Series(
+            suite=suite, name=name, unit=unit, readings=tuple(readings),
+            steps=steps([each.value.value for each in readings]),
+        )
+        for (suite, name, unit), readings in found.items()
+    )  # fmt: skip
 
 
 def steps(values: Sequence[float]) -> tuple[int, ...]:
@@ -103,12 +108,15 @@ def _segment(logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int
 
 
 def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, Interval]]:
-    for (contender, heads, batch), records in by_cell(evidence.measurements).items():
-        seconds = seconds_by_launch(counting([each for each in records if each.purpose == "table"]))
-        if seconds:
-            yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", typical(seconds)
     for each in load(evidence.located):
         for number, crossing in enumerate(each.location.crossings if each.location.status != "unresolved" else ()):
             again = f", crossing {number + 1}" if number else ""
             value = Interval(float(crossing.heads), float(crossing.low), float(crossing.high), 0, crossing.confidence)
             yield f"N* of {each.leg.label}{again}", "heads", value
+    cells = by_cell(evidence.measurements)
+    place = {name: number for number, name in enumerate(evidence.run.suite["contenders"])}
+    for key in sorted(cells, key=lambda key: (key[2], place.get(key[0], len(place)), key[1])):
+        contender, heads, batch = key
+        seconds = seconds_by_launch(counting([each for each in cells[key] if each.purpose == "table"]))
+        if seconds:
+            yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", typical(seconds)

@@ -2,6 +2,7 @@
 
 A cell is slower or faster where its whole interval (Welch's t on the logarithms of the launches) lies beyond the
 threshold, the same where all of it lies within, and unclear where it holds both: absence of evidence is not sameness.
+Scores of fidelity are compared in `fidelity_changes`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from harness.analysis import fidelity_changes
 from harness.analysis.located import Located, load
 from harness.analysis.statistics import Interval
 from harness.analysis.visits import CellKey, by_cell, counting, seconds_by_launch
-from harness.records.machine import comparable
+from harness.errors import UserError
+from harness.records.machine import differences
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from harness.analysis.fidelity_changes import ScoreChange
     from harness.analysis.location import Location
     from harness.records.evidence import Evidence
     from harness.records.measurement import Measurement
@@ -62,7 +66,8 @@ class Comparison:
     new: str
     cells: tuple[CellChange, ...]
     crossovers: tuple[CrossoverChange, ...]
-    vanished: tuple[str, ...]  # measured then and not now: cells, races
+    scores: tuple[ScoreChange, ...]
+    vanished: tuple[str, ...]  # measured then and not now: contenders, cells, races, scores
     appeared: tuple[str, ...]
     broken: tuple[str, ...]  # measured then, failing now
     machine: tuple[str, ...]  # what makes the runs incomparable, in words
@@ -74,9 +79,10 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Something is slower, a crossover moved, or something that was measured now fails or is gone."""
+        """Something is slower or less right, a crossover moved, or something that was measured now fails or is gone."""
         return bool(
             any(each.verdict == "slower" for each in self.cells)
+            or any(each.verdict == "worse" for each in self.scores)
             or any(each.verdict == "moved" for each in self.crossovers)
             or self.broken
             or self.vanished
@@ -90,11 +96,13 @@ class Comparison:
         }
         told = ", ".join(f"{number} {name}" for name, number in counts.items())
         moved = sum(each.verdict == "moved" for each in self.crossovers)
+        worse, better = (sum(each.verdict == word for each in self.scores) for word in ("worse", "better"))
+        right = f"; scores: {worse} worse, {better} better of {len(self.scores)}" if self.scores else ""
         gone = f", {len(self.vanished)} vanished" if self.vanished else ""
         new = f", {len(self.appeared)} appeared" if self.appeared else ""
         broken = f", {len(self.broken)} now failing" if self.broken else ""
         head = "regression" if self.regressed else "no regression"
-        return f"{head}: cells: {told}; crossovers: {moved} of {len(self.crossovers)} moved{gone}{new}{broken}"
+        return f"{head}: cells: {told}; crossovers: {moved} of {len(self.crossovers)} moved{right}{gone}{new}{broken}"
 
 
 def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Comparison:
@@ -105,15 +113,24 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         new: the run under judgement.
         threshold: relative change that matters, for all cells and crossovers; if absent that of the race in the new
             run's suite, else 5 %.
+
+    Raises:
+        UserError: where the two have nothing in common.
     """
     suite = Suite.model_validate(new.run.suite)
     before, after = by_cell(old.measurements), by_cell(new.measurements)
     was, now = _launches(before, old), _launches(after, new)
     failing = {key for key, records in after.items() if any(each.outcome == "failed" for each in records)}
-    searched = (load(old.located), load(new.located))
-    gone = [_name(key) for key in sorted(was.keys() - now.keys() - failing)]
-    come = [_name(key) for key in sorted(now.keys() - was.keys())]
-    then, here = ({(each.leg.race, each.leg.batch_size): each for each in side} for side in searched)
+    then, here = ({(each.leg.race, each.leg.batch_size): each for each in load(one.located)} for one in (old, new))
+    scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)
+    shared = was.keys() & (now.keys() | failing), then.keys() & here.keys(), scored.keys() & scores.keys()
+    if (now or here or scores) and not any(shared):
+        what = f"{old.folder.name} and {new.folder.name} have no cell, race or score in common"
+        raise UserError(what, next_step="compare two runs of one suite")
+    gone = list(_names(was.keys() - now.keys() - failing, {key[0] for key in now.keys() | failing}))
+    come = list(_names(now.keys() - was.keys(), {key[0] for key in was}))
+    gone += [f"{score.word} of {score.place}" for score in sorted(scored.keys() - scores.keys())]
+    come += [f"{score.word} of {score.place}" for score in sorted(scores.keys() - scored.keys())]
     gone += [f"race {race} at batch {batch}" for race, batch in sorted(then.keys() - here.keys())]
     come += [f"race {race} at batch {batch}" for race, batch in sorted(here.keys() - then.keys())]
     return Comparison(
@@ -128,6 +145,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
             for place in then
             if place in here
         ),
+        scores=tuple(fidelity_changes.changes(scored, scores)),
         vanished=tuple(gone),
         appeared=tuple(come),
         broken=tuple(_name(key) for key in sorted(failing & was.keys() - now.keys())),
@@ -232,7 +250,7 @@ def _race_threshold(suite: Suite, race: str, threshold: float | None) -> float:
 
 
 def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
-    yield from comparable(old.run.machine, new.run.machine)
+    yield from differences(old.run.machine, new.run.machine)
     one, other = Suite.model_validate(old.run.suite), Suite.model_validate(new.run.suite)
     names: tuple[tuple[str, Any, Any], ...] = (
         ("threads", one.threads, other.threads),
@@ -246,6 +264,15 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
 
 def _ordered(keys: Iterable[CellKey]) -> list[CellKey]:
     return sorted(keys, key=lambda key: (key[2], key[1], key[0]))
+
+
+def _names(keys: Iterable[CellKey], others: Collection[str]) -> Iterator[str]:
+    """Cells that one run lacks; a contender that it lacks altogether is named once."""
+    cells = sorted(keys)
+    for contender in dict.fromkeys(key[0] for key in cells if key[0] not in others):
+        number = sum(key[0] == contender for key in cells)
+        yield f"contender {contender}, {number} cell{'s' if number > 1 else ''}"
+    yield from (_name(key) for key in cells if key[0] in others)
 
 
 def _name(key: CellKey) -> str:

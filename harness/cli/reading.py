@@ -104,7 +104,9 @@ def compare(
 
 def history(
     folders: Annotated[list[Path] | None, typer.Argument(help="runs; default: all in results/")] = None,
-    only: Annotated[str | None, typer.Option(metavar="TEXT", help="quantities whose name holds this")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="all readings of the quantities whose name holds this")
+    ] = None,
 ) -> None:
     """Show quantities over runs, and where a new level begins."""
     from harness.analysis import history as over_runs
@@ -115,7 +117,7 @@ def history(
     if not found:
         raise UserError("there are no runs in results/", next_step="name folders that `harness run` wrote")
     series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
-    print(comparison.history(series))
+    print(comparison.readings(series) if only else comparison.history(series))
 
 
 class Target(StrEnum):

@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.units import size
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CPU = Path("/sys/devices/system/cpu")
+_SAME_MEMORY = 1.05
 
 
 def describe() -> dict[str, Any]:
@@ -43,13 +46,21 @@ def describe() -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What makes results of two machines incomparable, in words; empty where nothing does."""
-    return [
-        f"{name} was {one.get(name)!r}, is {other.get(name)!r}"
-        for name in ("processor", "architecture", "usable_cores", "memory_bytes", "python", "governor")
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What makes results of two machines incomparable, in words; empty where nothing does.
+
+    Memory may differ by a twentieth: how much of it a kernel keeps to itself changes from one start to the next.
+    """
+    found = [
+        f"{name.replace('_', ' ')} was {_told(one.get(name))}, is {_told(other.get(name))}"
+        for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor")
         if one.get(name) != other.get(name)
     ]
+    memory = one.get("memory_bytes") or 0, other.get("memory_bytes") or 0
+    if max(memory) > _SAME_MEMORY * min(memory):
+        was, now = (size(each) if each else "unknown" for each in memory)
+        found.append(f"memory was {was}, is {now}")
+    return found
 
 
 def last_level_cache_bytes(machine: Mapping[str, Any]) -> int | None:
@@ -79,6 +90,12 @@ def load_average() -> float | None:
         return os.getloadavg()[0]
     except OSError:
         return None
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{level} {size(number)}" for level, number in value.items())
+    return "unknown" if value is None else str(value)
 
 
 def _processor() -> str:

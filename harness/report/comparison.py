@@ -11,10 +11,16 @@ from harness import units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.analysis.fidelity_changes import ScoreChange
     from harness.analysis.history import Reading, Series
     from harness.analysis.regression import CellChange, Comparison
 
-_MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "same", "unclear": "unclear"}
+_NONE = "no such quantity is in any of these runs"
+_MARKS = {
+    "slower": "🔴 slower", "worse": "🔴 worse", "faster": "🟢 faster", "better": "🟢 better", "same": "same",
+    "unclear": "unclear",
+}  # fmt: skip
+_SCORES = ("contender", "N", "T", "score", "old", "new", "verdict")
 
 
 def text(found: Comparison) -> str:
@@ -25,6 +31,9 @@ def text(found: Comparison) -> str:
     parts += [f"  {each.sentence}" for each in found.crossovers]
     if rows:
         parts.append(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
+    if found.scores:
+        told = [(*_score(each), each.verdict) for each in found.scores]
+        parts.append(tabulate(told, headers=_SCORES, tablefmt="simple", disable_numparse=True))
     parts += list(_rest(found))
     return "\n".join(parts)
 
@@ -42,15 +51,36 @@ def markdown(found: Comparison) -> str:
             continue
         rows = [_row(each, _MARKS[each.verdict]) for each in cells]
         grid = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
-        parts.append(
-            f"<details><summary>{len(cells)} {title}</summary>\n\n{grid}\n\n</details>" if title else f"\n{grid}\n"
-        )
+        parts.append(_folded(f"{len(cells)} {title}", grid) if title else f"\n{grid}\n")
+    if found.scores:
+        told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
+        grid = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
+        moved_scores = any(each.verdict in ("worse", "better") for each in found.scores)
+        parts.append(f"\n{grid}\n" if moved_scores else _folded(f"{len(told)} scores without a change", grid))
     return "\n".join(parts)
 
 
 def history(series: Sequence[Series]) -> str:
-    """Each quantity with its readings in the order of time; a new level is marked with its size."""
-    return "\n\n".join(_series(each) for each in series) or "no quantity is in any of these runs"
+    """A line for each quantity, by suite: its first and last reading, and in which runs a new level began."""
+    suites = dict.fromkeys(each.suite for each in series)
+    return "\n\n".join(_suite(suite, [each for each in series if each.suite == suite]) for suite in suites) or _NONE
+
+
+def readings(series: Sequence[Series]) -> str:
+    """Each quantity with all its readings in the order of time; a new level is marked with its size."""
+    return "\n\n".join(_series(each) for each in series) or _NONE
+
+
+def _folded(title: str, grid: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{grid}\n\n</details>"
+
+
+def _score(each: ScoreChange) -> tuple[str, ...]:
+    score = each.score
+    return (
+        score.contender, f"{score.heads:,}", f"{score.temperature:g}", score.word, f"{each.before:.4f}",
+        f"{each.after:.4f}",
+    )  # fmt: skip
 
 
 def _row(each: CellChange, verdict: str) -> tuple[str, ...]:
@@ -65,6 +95,25 @@ def _rest(found: Comparison) -> Iterator[str]:
     yield from (f"  machines differ: {each}" for each in found.machine)
 
 
+def _suite(suite: str, series: Sequence[Series]) -> str:
+    runs = {reading.run: reading for each in series for reading in each.readings}
+    rows = [
+        (
+            each.name,
+            len(each.readings),
+            _value(each, each.readings[-1]),
+            *((_value(each, each.readings[0]), _ratio(each)) if len(each.readings) > 1 else ("", "")),
+            ", ".join(f"{each.step(place):.2f}x in {each.readings[place].run}" for place in each.steps),
+        )
+        for each in series
+    ]
+    headers = ("quantity", "runs", "last", "first", "last / first", "new levels")
+    table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+    remarks = [f"{name}: {reading.remark}" for name, reading in runs.items() if reading.remark]
+    several = f"{len(runs)} runs" if len(runs) > 1 else "one run"
+    return "\n".join([f"{suite}: {several}", table, *remarks])
+
+
 def _series(series: Series) -> str:
     rows = [
         (
@@ -72,16 +121,20 @@ def _series(series: Series) -> str:
             each.run,
             (each.commit or "")[:12],
             _value(series, each),
-            f"new level, {series.step(place):.2f}x" if place in series.steps else "",
+            f"{series.step(place):.2f}x" if place in series.steps else "",
             each.remark,
         )
         for place, each in enumerate(series.readings)
     ]
-    headers = ("started, UTC", "run", "commit", series.unit, "", "remark")
-    return f"{series.name}\n{tabulate(rows, headers=headers, tablefmt='simple', disable_numparse=True)}"
+    headers = ("started, UTC", "run", "commit", series.unit, "new level", "remark")
+    return f"{series.suite}: {series.name}\n{tabulate(rows, headers=headers, tablefmt='simple', disable_numparse=True)}"
+
+
+def _ratio(series: Series) -> str:
+    return f"{series.readings[-1].value.value / series.readings[0].value.value:.2f}x"
 
 
 def _value(series: Series, reading: Reading) -> str:
-    write = units.seconds if series.unit == "seconds" else units.count
+    write = units.seconds if series.unit == "seconds" else "{:,.0f}".format
     found = reading.value
     return f"{write(found.value)} ({write(found.low)} to {write(found.high)})" if found.known else write(found.value)

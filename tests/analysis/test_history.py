@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from harness.analysis.history import history, steps
-from tests.synthetic import Maker
+from harness.report import comparison
+from tests.synthetic import SUITE, Maker
 
 
 def test_a_step_is_found_in_the_run_that_brings_it():
@@ -42,3 +46,23 @@ def test_runs_are_put_in_order_and_named():
     assert teacher.steps == (3,)
     assert teacher.step(3) == pytest.approx(1.5, rel=0.05)
     assert series["student at N = 1,024, batch 1"].steps == ()
+
+
+def test_suites_are_kept_apart():
+    runs = [Maker(SUITE | {"name": name}).table(launches=2).evidence() for name in ("one", "other", "one")]
+    found = [each for each in history(runs) if each.name == "teacher at N = 18, batch 1"]
+    assert [(each.suite, len(each.readings)) for each in found] == [("one", 2), ("other", 1)]
+
+
+def test_a_line_for_each_quantity_says_where_a_level_began():
+    runs = [
+        Maker(seed=day, slowed={"teacher": 1.5 if day > 3 else 1.0}).table(launches=4).evidence(
+            Path(f"results/day-{day}"), started=f"2026-01-0{day}T00:00:00+00:00"
+        )
+        for day in range(1, 7)
+    ]  # fmt: skip
+    lines = comparison.history(history(runs)).splitlines()
+    assert lines[0] == "synthetic: 6 runs"
+    told = next(line for line in lines if line.startswith("teacher at N = 1,024, batch 1 "))
+    assert re.search(r"1\.[45]\dx +1\.[45]\dx in day-4$", told)
+    assert sum("in day-" in line for line in lines) == 6  # the teacher's cells

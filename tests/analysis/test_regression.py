@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from harness.analysis.located import dump
 from harness.analysis.regression import compare, judge
+from harness.errors import UserError
 from tests.synthetic import COSTS, SUITE, Maker, linear
 
 
 def run(*, seed=0, suite=SUITE, costs=COSTS, slowed=None, search=True, name="run", **info):
     """A made-up run as evidence with its stored answers."""
-    import json
-
     maker = Maker(suite, costs, seed=seed, slowed=slowed).table()
     if search:
         maker.searches()
@@ -85,12 +85,58 @@ def test_vanished_and_appeared_cells_and_races_are_told(old):
     fewer = {name: each for name, each in SUITE["contenders"].items() if name != "loop"}
     suite = SUITE | {"contenders": fewer, "races": SUITE["races"][1:], "documented": None}
     found = compare(old, run(seed=1, suite=suite))
-    assert "loop at N = 18, batch 1" in found.vanished
+    assert "contender loop, 6 cells" in found.vanished
     assert "race documented at batch 1" in found.vanished
     assert found.regressed
     back = compare(run(seed=1, suite=suite), old)
-    assert "loop at N = 18, batch 1" in back.appeared
+    assert "contender loop, 6 cells" in back.appeared
     assert not back.vanished
+
+
+def test_a_cell_that_vanished_alone_is_named(old):
+    fewer = dataclasses.replace(
+        old, measurements=tuple(each for each in old.measurements if (each.contender, each.heads) != ("loop", 18))
+    )
+    assert compare(old, fewer).vanished == ("loop at N = 18, batch 1", "loop at N = 18, batch 32")
+
+
+def test_runs_without_anything_in_common_are_not_compared(old):
+    others = tuple(each.model_copy(update={"contender": f"another {each.contender}"}) for each in old.measurements)
+    with pytest.raises(UserError, match="have no cell, race or score in common; compare two runs of one suite"):
+        compare(old, dataclasses.replace(old, measurements=others, located=()))
+
+
+@pytest.mark.parametrize(
+    ("cosines", "verdict", "regressed"),
+    [
+        ((0.98, 0.981), "same", False),
+        ((0.98, 0.93), "worse", True),
+        ((0.93, 0.98), "better", False),
+    ],
+)
+def test_a_student_that_is_less_right_is_a_regression(cosines, verdict, regressed):
+    runs = [Maker().score("student", 18, 0.1, mean_cosine=cosine, top1_agreement=0.9).evidence() for cosine in cosines]
+    found = compare(*runs)
+    assert {each.score.word: each.verdict for each in found.scores} == {
+        "mean cosine": verdict,
+        "top-1 agreement": "same",
+    }
+    assert found.regressed is regressed
+    assert f"scores: {int(verdict == 'worse')} worse, {int(verdict == 'better')} better of 2" in found.sentence
+
+
+def test_seeds_that_disagree_leave_a_score_unclear():
+    old, new = Maker(), Maker()
+    for seed, cosine in enumerate((0.90, 0.98)):
+        old.score("student", 18, seed=seed, mean_cosine=cosine)
+    new.score("student", 18, mean_cosine=0.91)
+    assert [each.verdict for each in compare(old.evidence(), new.evidence()).scores] == ["unclear"]
+
+
+def test_a_score_that_is_gone_is_told():
+    old = Maker().score("student", 18, 0.1, mean_cosine=0.9).score("student", 18, mean_cosine=0.9)
+    new = Maker().score("student", 18, mean_cosine=0.9)
+    assert compare(old.evidence(), new.evidence()).vanished == ("mean cosine of student at N = 18, T = 0.1",)
 
 
 def test_what_fails_now_is_a_regression():
@@ -103,7 +149,15 @@ def test_what_fails_now_is_a_regression():
 def test_other_machines_are_told_in_words(old):
     found = compare(old, run(seed=1, search=False, machine={"processor": "Another", "usable_cores": 2}))
     assert not found.comparable
-    assert "processor was 'A Processor', is 'Another'" in found.machine
+    assert "processor was A Processor, is Another" in found.machine
+    assert "memory was 8.00 GiB, is unknown" in found.machine
+
+
+def test_a_kernel_that_keeps_more_memory_to_itself_is_no_other_machine(old):
+    machine = dict(old.run.machine)
+    assert compare(old, run(seed=1, search=False, machine=machine | {"memory_bytes": 8 * 2**30 - 8192})).comparable
+    less = compare(old, run(seed=1, search=False, machine=machine | {"memory_bytes": 6 * 2**30}))
+    assert less.machine == ("memory was 8.00 GiB, is 6.00 GiB",)
 
 
 def test_a_quick_run_does_not_compare_with_a_full_one(old):
