@@ -91,18 +91,17 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """The result in one line."""
-        counts = {
-            name: sum(each.verdict == name for each in self.cells) for name in ("slower", "faster", "same", "unclear")
-        }
-        told = ", ".join(f"{number} {name}" for name, number in counts.items())
-        moved = sum(each.verdict == "moved" for each in self.crossovers)
-        worse, better = (sum(each.verdict == word for each in self.scores) for word in ("worse", "better"))
-        right = f"; scores: {worse} worse, {better} better of {len(self.scores)}" if self.scores else ""
-        gone = f", {len(self.vanished)} vanished" if self.vanished else ""
-        new = f", {len(self.appeared)} appeared" if self.appeared else ""
-        broken = f", {len(self.broken)} now failing" if self.broken else ""
+        parts = []
+        if self.cells:
+            parts.append(f"cells: {_counted(self.cells, ('slower', 'faster', 'same', 'unclear'))}")
+        if self.crossovers:
+            parts.append(f"crossovers: {_counted(self.crossovers, ('moved',))} of {len(self.crossovers)}")
+        if self.scores:
+            parts.append(f"scores: {_counted(self.scores, ('worse', 'better'))} of {len(self.scores)}")
+        rest = {"vanished": self.vanished, "appeared": self.appeared, "now failing": self.broken}
+        parts += [f"{len(names)} {word}" for word, names in rest.items() if names]
         head = "regression" if self.regressed else "no regression"
-        return f"{head}: cells: {told}; crossovers: {moved} of {len(self.crossovers)} moved{right}{gone}{new}{broken}"
+        return f"{head}: {'; '.join(parts) or 'nothing was measured in both runs'}"
 
 
 def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Comparison:
@@ -260,6 +259,10 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
     yield from (f"{name} was {then!r}, is {now!r}" for name, then, now in names if then != now)
     if old.run.quick != new.run.quick:
         yield "one of the two is a quick run"
+
+
+def _counted(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
+    return ", ".join(f"{sum(each.verdict == word for each in changes)} {word}" for word in words)
 
 
 def _ordered(keys: Iterable[CellKey]) -> list[CellKey]:
