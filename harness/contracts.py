@@ -143,6 +143,7 @@ class ExportContext:
     batch_sizes: Sequence[int] = (1,)
     seed: int = 0
     calibration_queries: Float32 | None = None  # [Q, D], for runtimes that quantise
+    device: Device = "cpu"  # where it will be loaded, for runtimes that compile ahead of time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,6 +331,8 @@ class Compiled(ABC):
                 return self.projection(prepared)
     """
 
+    compile_seconds: float = 0.0  # what this process has spent compiling so far, where that is apart from loading
+
     @abstractmethod
     def __call__(self, prepared: Any) -> Any:
         """The only thing on the clock. It returns only when the result exists."""
@@ -344,6 +347,13 @@ class Compiled(ABC):
 
     def threads(self) -> int | None:
         """The number of threads as the library reports it, or None where it cannot be read."""
+        return None
+
+    def device_seconds(self, prepared: Any) -> float | None:  # noqa: ARG002 - a contract's default
+        """Seconds that one call kept its device busy, by the device's own clock; None where it has none.
+
+        On a GPU it is what lies between two events around the call, so that the rest of a call's time is launching.
+        """
         return None
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ def advise(
         batch: B.
         queries_per_day: how often it is asked, for the cost of training.
         require: fidelity scores that must be reached, by name (`top1_agreement`, `cosine`, `recall_at_10`, `skill`).
-        memory_bytes: the largest peak memory that is acceptable.
+        memory_bytes: the largest memory of a process that is acceptable.
 
     Raises:
         UserError: where this batch size lies outside of the measured ones, or N and B are not positive.
@@ -210,7 +210,7 @@ def _option(
         contender=name,
         call=call,
         between="" if exact else "between measured N" if low <= heads <= high else "at the end of the measured range",
-        memory_bytes=nearest.peak_rss_bytes,
+        memory_bytes=nearest.memory_bytes or nearest.peak_rss_bytes,
         model_bytes=nearest.model_bytes,
         training_seconds=row.training_seconds if row and row.trained else None,
         scores=scores,
@@ -254,8 +254,9 @@ def _refusals(
     cell: CellSummary,
     memory: int | None,
 ) -> Iterator[str]:
-    if memory is not None and cell.peak_rss_bytes is not None and cell.peak_rss_bytes > memory:
-        yield f"needs {size(cell.peak_rss_bytes)} of memory"
+    held = cell.memory_bytes or cell.peak_rss_bytes
+    if memory is not None and held is not None and held > memory:
+        yield f"needs {size(held)} of memory"
     if not require or _is_teacher(summary, name):
         return
     for wanted, bound in require.items():
@@ -309,7 +310,7 @@ def _sentences(
             f"{each.contender} {size(each.memory_bytes)}" for each in (best, second) if each and each.memory_bytes
         ]
         if memory:
-            yield f"peak memory of the whole process: {', '.join(memory)}"
+            yield f"memory of the whole process: {', '.join(memory)}"
         yield from _payback(best, options, batch, queries_per_day)
     reasons = dict.fromkeys(each.refused for each in options if each.refused)
     for reason in reasons:

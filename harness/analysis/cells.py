@@ -32,7 +32,10 @@ class CellSummary:
     first_call_seconds: float | None = None  # medians over launches
     load_seconds: float | None = None
     build_seconds: float | None = None
-    peak_rss_bytes: int | None = None
+    compile_seconds: float | None = None
+    device_seconds: float | None = None  # of a call, by the device's own clock
+    memory_bytes: int | None = None  # of a process that holds this cell alone
+    peak_rss_bytes: int | None = None  # of the worker, which may have held models of other N too
     model_bytes: int | None = None
     samples: int = 0
     launches: int = 0
@@ -75,6 +78,9 @@ def summarise_cell(
         first_call_seconds=median([each.first_call_seconds for each in records]),
         load_seconds=median([each.load_seconds for each in records]),
         build_seconds=median([each.build_seconds for each in records]),
+        compile_seconds=median([each.compile_seconds for each in records]),
+        device_seconds=median([seconds for each in measured for seconds in each.device_seconds]),
+        memory_bytes=_memory(records),
         peak_rss_bytes=max(peaks, default=None),
         model_bytes=None if size is None else int(size),
         samples=sum(len(each) for each in by_launch.values()),
@@ -83,6 +89,19 @@ def summarise_cell(
         failure=_failure(records),
         warnings=doubts(records, machine),
     )
+
+
+def _memory(records: Sequence[Measurement]) -> int | None:
+    """What a process holds with this cell alone: before any model, and what the cell added; the most of all launches.
+
+    A cell that found room which others had left behind added less than it needs, hence the most.
+    """
+    held = [
+        each.base_rss_bytes + each.added_rss_bytes
+        for each in records
+        if each.base_rss_bytes is not None and each.added_rss_bytes is not None
+    ]
+    return max(held, default=None)
 
 
 def _percentiles(measured: Sequence[Measurement], confidence: float) -> dict[float, Interval]:

@@ -76,6 +76,7 @@ class Summary:
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     dispatch: tuple[Table, ...]  # which contender to use from which N on
     self_check: SelfCheck
+    libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
 
@@ -127,6 +128,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
         dispatch=tables(answers, evidence.measurements),
         self_check=self_check,
+        libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
     )
@@ -236,6 +238,15 @@ def _joint(answers: Sequence[Located]) -> float | None:
         for crossing in each.location.crossings
     ]
     return max(0.0, 1.0 - sum(1.0 - crossing.confidence for crossing in stated)) if len(stated) > 1 else None
+
+
+def _libraries(records: Sequence[Measurement]) -> dict[str, tuple[str, ...]]:
+    """What the workers had loaded, each version that was seen once."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        for name, version in record.libraries.items():
+            found.setdefault(name, {})[version] = None
+    return {name: tuple(versions) for name, versions in sorted(found.items())}
 
 
 def _about(run: RunInfo) -> Iterator[str]:

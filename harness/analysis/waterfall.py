@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """From one form of a contender to the next faster one."""
+    """From one form of a contender to a faster one."""
 
     before: str
     after: str
+    change: str  # what differs between the two
     speedup: Interval  # seconds before over seconds after
 
 
@@ -51,7 +52,9 @@ def waterfalls(
     """One for each documented race, N and batch size that was measured.
 
     The forms of a rival are the contenders whose projector has the same family, its name up to the first hyphen
-    (`lda-loop` and `lda`), in the order of their measured latency.
+    (`lda-loop` and `lda`). From one to the next only one thing changes, where the suite has contenders for that: first
+    the runtime, as long as that makes it faster, then what is run (another projector, other options) in that runtime,
+    then the runtime again. So a step says whether it was the runtime or the arithmetic.
     """
     if suite.documented is None:
         return ()
@@ -87,21 +90,57 @@ def _steps(
     point: tuple[int, int],
     confidence: float,
 ) -> Iterator[Step]:
-    """From the documented form to each faster one of its family, slowest first."""
-    family = _family(suite, first)
+    """From the documented form to the fastest one of its family."""
     seconds: dict[str, float] = {}
     for name in suite.contenders:
-        if _family(suite, name) == family:
+        if _family(suite, name) == _family(suite, first):
             by_launch = seconds_by_launch(counting(cells.get((name, *point), ())))
             if by_launch:
                 seconds[name] = typical(by_launch).value
-    chain = sorted((name for name in seconds if seconds[name] < seconds[first]), key=lambda name: -seconds[name])
     before = first
-    for after in chain:
+    for after in _way(suite, seconds, first):
         speedup = slowdown(cells, after, before, *point, confidence)
         if speedup is not None:
-            yield Step(before=before, after=after, speedup=speedup)
+            yield Step(before=before, after=after, change=_change(suite, before, after), speedup=speedup)
             before = after
+
+
+def _way(suite: Suite, seconds: Mapping[str, float], first: str) -> Iterator[str]:
+    """The contenders on the way from the first to the fastest, one change at a time where the suite allows it."""
+    now, passed = first, {_what(suite, first)}
+    while True:
+        faster = [name for name in seconds if seconds[name] < seconds[now]]
+        for name in sorted(faster, key=lambda each: -seconds[each]):
+            if _what(suite, name) == _what(suite, now):
+                yield name
+                now = name
+        others = [name for name in seconds if _what(suite, name) not in passed and seconds[name] < seconds[now]]
+        if not others:
+            return
+        same_runtime = [name for name in others if suite.contenders[name].runtime == suite.contenders[now].runtime]
+        now = min(same_runtime or others, key=lambda name: seconds[name])
+        passed.add(_what(suite, now))
+        yield now
+
+
+def _what(suite: Suite, name: str) -> str:
+    """What is computed, whatever runs it: the projector and its options."""
+    contender = suite.contenders[name]
+    return f"{contender.projector} {sorted(contender.options.items())}"
+
+
+def _change(suite: Suite, before: str, after: str) -> str:
+    """In a few words, what one has that the other has not."""
+    one, other = suite.contenders[before], suite.contenders[after]
+    told = []
+    if one.projector != other.projector:
+        told.append(f"{other.projector} in place of {one.projector}")
+    elif one.options != other.options:
+        new = [f"{name}: {value}" for name, value in other.options.items() if one.options.get(name) != value]
+        told.append(", ".join(new) or "default options")
+    if one.runtime != other.runtime:
+        told.append(f"{other.runtime} in place of {one.runtime}")
+    return " and ".join(told)
 
 
 def _family(suite: Suite, contender: str) -> str:

@@ -59,7 +59,9 @@ def advise(
     require: Annotated[
         list[str] | None, typer.Option(metavar="SCORE=VALUE", help="such as top1_agreement=0.95; may be repeated")
     ] = None,
-    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="largest peak memory, such as 64MB")] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="largest memory of a process, such as 64MB")
+    ] = None,
 ) -> None:
     """Say which contender to use for an N and a batch size, and how sure that is."""
     from harness import units

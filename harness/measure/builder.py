@@ -96,7 +96,11 @@ class Builder:
             seed_everything(specification.seed)
             example = self._inputs(data, max(batches), specification.seed)[0]
             context = ExportContext(
-                heads=heads, batch_sizes=tuple(batches), seed=specification.seed, calibration_queries=data.train_queries
+                heads=heads,
+                batch_sizes=tuple(batches),
+                seed=specification.seed,
+                calibration_queries=data.train_queries,
+                device=specification.device,
             )
             runtime.export(deployed, example, folder / "artifact", context)
             return {

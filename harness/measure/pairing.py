@@ -44,6 +44,7 @@ class _Seat:
     positions: list[int] = field(default_factory=list)
     started: list[float] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)
+    on_device: list[float] = field(default_factory=list)
 
 
 def visit(
@@ -109,7 +110,7 @@ def _finish(launch: Launch, seat: _Seat, calls: int) -> None:
         return
     try:
         if calls:
-            seat.calls = seat.participant.calls(calls)
+            seat.calls, seat.on_device = seat.participant.calls(calls)
         seat.participant.audit()
     except ChildFailed as failed:
         _fail(launch, seat, failed)
@@ -158,12 +159,17 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         first_call_seconds=info.get("first_call_seconds"),
         load_seconds=info.get("load_seconds"),
         build_seconds=built.build_seconds if built else None,
+        compile_seconds=info.get("compile_seconds"),
         warm_up_calls=info.get("warm_up_calls"),
+        device_seconds=tuple(seat.on_device) if measured else (),
         peak_rss_bytes=info.get("peak_rss_bytes"),
+        base_rss_bytes=info.get("base_rss_bytes"),
+        added_rss_bytes=info.get("added_rss_bytes"),
         model_bytes=built.model_bytes if built else None,
         cost_flops=cost[0] if cost else None,
         cost_bytes=cost[1] if cost else None,
         threads=info.get("threads", {}),
+        libraries=info.get("libraries", {}),
         parity=Parity(
             error=info["parity_error"],
             tolerance=purpose.tolerances[seat.cell.contender],

@@ -136,9 +136,10 @@ class Participant:
         answer = self._ask("sample", "sample")
         return float(answer["seconds"]), float(answer["started"])
 
-    def calls(self, count: int) -> list[float]:
-        """Seconds of individually timed calls."""
-        return [float(each) for each in self._ask("calls", "sample", count=count)["seconds"]]
+    def calls(self, count: int) -> tuple[list[float], list[float]]:
+        """Seconds of individually timed calls, and what the device took for some, where it tells."""
+        answer = self._ask("calls", "sample", count=count)
+        return [float(each) for each in answer["seconds"]], [float(each) for each in answer.get("device_seconds", ())]
 
     def audit(self) -> None:
         """Proves that the answer is still what it was before the samples."""

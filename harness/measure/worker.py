@@ -70,6 +70,7 @@ class Worker:
         self._cores: list[int] = settings.get("core") or []
         self._pinned = False
         self._frozen = False
+        self._base_bytes: int | None = None
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -90,9 +91,13 @@ class Worker:
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
-        loaded = self._load(request)
-        compiled, _, load_seconds = loaded
+        before = _held_bytes()
+        if self._base_bytes is None:
+            self._base_bytes = before
+        compiled, _, load_seconds = self._load(request)
+        compiled_before = compiled.compile_seconds
         error = row_error = None
+        again = known is not None
         if known is None:
             inputs, first, error, row_error = self._prove(compiled, request)
             self._collect()
@@ -113,9 +118,13 @@ class Worker:
         return {
             **asdict(known.calibration),
             "load_seconds": load_seconds,
+            "compile_seconds": (compiled.compile_seconds - compiled_before) or None,
             "parity_error": error,
             "row_error": row_error,
             "threads": self._threads_now(compiled),
+            "libraries": _libraries(),
+            "base_rss_bytes": self._base_bytes,
+            "added_rss_bytes": None if again else max(0, _held_bytes() - before),
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             * (1 if sys.platform == "darwin" else 1024),
         }
@@ -143,7 +152,8 @@ class Worker:
             seconds.append(max(one - own, 1e-12))
             if turn + 1 >= _FEWEST_CALLS and monotonic() > ends:
                 break
-        return {"seconds": seconds}
+        on_device = [cell.compiled.device_seconds(each) for each in cell.inputs]
+        return {"seconds": seconds, "device_seconds": [each for each in on_device if each is not None]}
 
     def audit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Whether the first batch still gives the answer that it gave before the samples."""
@@ -255,6 +265,27 @@ def _limit_threads(threads: int) -> Callable[[], dict[str, int]]:
         return found
 
     return read
+
+
+def _libraries() -> dict[str, str]:
+    """The BLAS and threading libraries that are loaded now, with the version and the kernel that each has chosen."""
+    import threadpoolctl
+
+    found = {}
+    for each in threadpoolctl.threadpool_info():
+        told = (each.get("version"), each.get("architecture"), each.get("threading_layer"))
+        found[str(each["prefix"])] = " ".join(str(part) for part in told if part) or "version not told"
+    if torch := sys.modules.get("torch"):
+        backends = [name for name in ("mkl", "mkldnn") if getattr(torch.backends, name).is_available()]
+        found["torch"] = " ".join([torch.backends.cpu.get_cpu_capability(), *backends])
+    return found
+
+
+def _held_bytes() -> int:
+    """The memory that this process holds now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def _sweep(size: int) -> None:

@@ -36,6 +36,7 @@ def describe() -> dict[str, Any]:
         "turbo": _turbo(),
         "virtual": _virtual(),
         "container": _container(),
+        "gpus": _gpus(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "steal_seconds": getattr(psutil.cpu_times(), "steal", None),
         "python": platform.python_version(),
@@ -53,7 +54,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """
     found = [
         f"{name.replace('_', ' ')} was {_told(one.get(name))}, is {_told(other.get(name))}"
-        for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor")
+        for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor", "gpus")
         if one.get(name) != other.get(name)
     ]
     memory = one.get("memory_bytes") or 0, other.get("memory_bytes") or 0
@@ -135,6 +136,17 @@ def _container() -> dict[str, str] | None:
     """Limits of the control group, where there are any."""
     limits = {name: _read(Path("/sys/fs/cgroup") / name) for name in ("cpu.max", "memory.max")}
     return {name: value for name, value in limits.items() if value and not value.startswith("max")} or None
+
+
+def _gpus() -> list[str] | None:
+    """Name, memory and driver of each CUDA device, as `nvidia-smi` tells them; None where there is none."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = [line.split(", ") for line in done.stdout.splitlines() if done.returncode == 0]
+    return [f"{name}, {memory}, driver {driver}" for name, memory, driver in lines if name] or None
 
 
 def _read(path: Path) -> str | None:

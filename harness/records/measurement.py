@@ -68,14 +68,27 @@ class Measurement(Record):
     first_call_seconds: float | None = None
     load_seconds: float | None = None
     build_seconds: float | None = None
+    compile_seconds: Annotated[
+        float | None, Field(description="of the worker for this cell, where it compiles after loading")
+    ] = None
     warm_up_calls: int | None = None
-    peak_rss_bytes: int | None = None
+    device_seconds: Annotated[
+        tuple[float, ...], Field(description="what the device itself took for single calls, where it tells")
+    ] = ()
+    peak_rss_bytes: Annotated[int | None, Field(description="of the worker, all that it has held by then")] = None
+    base_rss_bytes: Annotated[int | None, Field(description="of the worker before it held any model")] = None
+    added_rss_bytes: Annotated[
+        int | None, Field(description="by which loading and first calling this cell made the worker grow")
+    ] = None
     model_bytes: Annotated[int | None, Field(description="size of the exported artifact")] = None
     cost_flops: Annotated[float | None, Field(description="operations of a call, as the projector states")] = None
     cost_bytes: Annotated[float | None, Field(description="bytes that a call must move, as the projector states")] = (
         None
     )
     threads: Annotated[Mapping[str, int], Field(description="as read back from each library")] = {}
+    libraries: Annotated[
+        Mapping[str, str], Field(description="BLAS and the like that the worker has loaded, with version and kernel")
+    ] = {}
     parity: Parity | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()

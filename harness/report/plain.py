@@ -17,7 +17,8 @@ SCHEMA_VERSION = 1
 _COLUMNS = (
     "contender", "heads", "batch_size", "outcome", "seconds_per_call", "seconds_low", "seconds_high",
     "seconds_per_query", "queries_per_second", "p90_seconds", "p95_seconds", "p99_seconds", "first_call_seconds",
-    "load_seconds", "build_seconds", "peak_rss_bytes", "model_bytes", "samples", "launches", "parity_error", "failure",
+    "load_seconds", "build_seconds", "compile_seconds", "device_seconds", "memory_bytes", "peak_rss_bytes",
+    "model_bytes", "samples", "launches", "parity_error", "failure",
 )  # fmt: skip
 
 
@@ -58,7 +59,10 @@ def data(summary: Summary) -> dict[str, Any]:
                 "race": each.race, "heads": each.heads, "batch_size": each.batch_size, "start": _interval(each.start),
                 "end": _interval(each.end),
                 "steps": [
-                    {"side": side, "before": step.before, "after": step.after, "speedup": _interval(step.speedup)}
+                    {
+                        "side": side, "before": step.before, "after": step.after, "change": step.change,
+                        "speedup": _interval(step.speedup),
+                    }
                     for side, steps in (("baseline", each.baseline), ("challenger", each.challenger))
                     for step in steps
                 ],
@@ -124,7 +128,9 @@ def _cell(each: Any) -> dict[str, Any]:
         "call": _interval(each.call), "query": _interval(each.query), "throughput": _interval(each.throughput),
         "percentiles": {f"{share:g}": _interval(found) for share, found in each.percentiles.items()},
         "first_call_seconds": each.first_call_seconds, "load_seconds": each.load_seconds,
-        "build_seconds": each.build_seconds, "peak_rss_bytes": each.peak_rss_bytes, "model_bytes": each.model_bytes,
+        "build_seconds": each.build_seconds, "compile_seconds": each.compile_seconds,
+        "device_seconds": each.device_seconds, "memory_bytes": each.memory_bytes,
+        "peak_rss_bytes": each.peak_rss_bytes, "model_bytes": each.model_bytes,
         "samples": each.samples, "launches": each.launches, "parity_error": each.parity_error, "failure": each.failure,
         "doubts": [str(doubt) for doubt in each.warnings],
     }  # fmt: skip

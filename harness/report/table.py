@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -187,7 +187,7 @@ def waterfall(summary: Summary) -> Table:
                     text(place),
                     text(f"{step.before} → {step.after}"),
                     interval(step.speedup, units.ratio),
-                    text(f"{side} gets faster"),
+                    text(f"{side} gets faster: {step.change}"),
                 )
                 for step in steps
             )
@@ -292,6 +292,9 @@ def _rates(summary: Summary) -> str:
 
 def details(summary: Summary) -> Table:
     """Latency as users mean it, for every cell."""
+    measured = [each for each in summary.cells if each.outcome == "measured"]
+    told = {"compile_seconds": "compile", "device_seconds": "on the device"}
+    rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
     rows = [
         (
             text(each.contender),
@@ -311,23 +314,24 @@ def details(summary: Summary) -> Table:
             _seconds(each.first_call_seconds),
             _seconds(each.load_seconds),
             _seconds(each.build_seconds),
-            _size(each.peak_rss_bytes),
+            *(_seconds(getattr(each, name)) for name in rare),
+            _size(each.memory_bytes or each.peak_rss_bytes),
             _size(each.model_bytes),
             Entry(f"{each.launches}", each.launches),
             text(", ".join(dict.fromkeys(doubt.code for doubt in each.warnings))),
         )
-        for each in summary.cells
-        if each.outcome == "measured"
+        for each in measured
     ]
     return Table(
         name="cells",
         title="All cells",
         columns=(
             "contender", "N", "batch", "median ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call", "load",
-            "build", "peak memory", "model", "launches", "doubts",
+            "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),
-        numeric=tuple(range(1, 14)),
+        numeric=tuple(range(1, 14 + len(rare))),
+        note="Memory is that of a process which holds the cell alone: libraries, model, and what first calls add.",
     )  # fmt: skip
 
 
@@ -358,8 +362,27 @@ def doubts(summary: Summary) -> list[str]:
 
 def machine(summary: Summary) -> list[tuple[str, str]]:
     """The machine and the versions as pairs of name and value."""
-    facts = [(str(name).replace("_", " "), _fact(name, value)) for name, value in summary.run.machine.items()]
+    facts = [
+        (str(name).removesuffix("_bytes").replace("_", " "), _fact(name, value))
+        for name, value in summary.run.machine.items()
+        if name != "limits" and value not in ([], {}, "")
+    ]
+    facts += _ceilings(summary.run.machine.get("limits", {}))
+    facts += [(f"{name}, as loaded", "; ".join(versions)) for name, versions in summary.libraries.items()]
     return facts + [(name, str(version)) for name, version in summary.run.versions.items()]
+
+
+def _ceilings(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
+    """The rates that the machine reached at best."""
+    products = [
+        f"{float(rate) / 1e9:.0f} GFLOP/s at batch {b}" for b, rate in found.get("flops_per_second", {}).items()
+    ]
+    reads = [
+        f"{float(rate) / 1e9:.0f} GB/s of {units.size(float(held))}"
+        for held, rate in found.get("bytes_per_second", {}).items()
+    ]
+    told = (("matrix products", products), ("reading memory", reads))
+    return [(name, ", ".join(rates)) for name, rates in told if rates]
 
 
 def headline(summary: Summary) -> str:
@@ -477,6 +500,12 @@ def _size(value: int | None) -> Entry:
 def _fact(name: str, value: object) -> str:
     if name.endswith("_bytes") and isinstance(value, (int, float)):
         return units.size(value)
+    if name == "caches" and isinstance(value, dict):
+        return ", ".join(f"{level} {units.size(held)}" for level, held in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_fact(str(key), each)}" for key, each in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -44,6 +44,20 @@ class TorchCompiled(harness.Compiled):
             self._synchronise()
         return output
 
+    def device_seconds(self, prepared: torch.Tensor) -> float | None:
+        """Seconds between two CUDA events around one call, on an otherwise idle stream; None on a CPU."""
+        if self._synchronise is None:
+            return None
+        cuda: Any = self._torch.cuda
+        begin, end = (cuda.Event(enable_timing=True) for _ in range(2))
+        self._synchronise()
+        with self._torch.inference_mode():
+            begin.record()
+            self._module(prepared)
+            end.record()
+        self._synchronise()
+        return float(begin.elapsed_time(end)) * 1e-3
+
     def result(self, output: torch.Tensor) -> Float32:
         """Projections [B, K] as an array."""
         return np.ascontiguousarray(output.float().cpu().numpy())
@@ -74,7 +88,7 @@ class EagerRuntime(harness.Runtime):
         return TorchCompiled(load_module(folder / "state.safetensors", context, self.name), context)
 
 
-def check_device(context: harness.LoadContext, where: str) -> None:
+def check_device(device: str, where: str) -> None:
     """Refuses a device that is not there, before a library does in words of its own.
 
     Raises:
@@ -82,7 +96,7 @@ def check_device(context: harness.LoadContext, where: str) -> None:
     """
     import torch
 
-    if context.device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise harness.ContenderError("PyTorch finds no CUDA device here", where=where, next_step="use the device cpu")
 
 
@@ -103,7 +117,7 @@ def load_module(path: Path, context: harness.LoadContext, where: str) -> torch.n
     """The module built again, with the state in `path`, on the device that is asked for, without gradients."""
     import safetensors.torch
 
-    check_device(context, where)
+    check_device(context.device, where)
     if context.rebuild is None:
         raise harness.ContenderError("the module cannot be built in this process", where=where)
     module: Any = context.rebuild("module", False)

@@ -68,21 +68,24 @@ class AOTInductorRuntime(harness.Runtime):
     devices = ("cpu", "cuda")
     imports = ("torch",)
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
-        """Compiles the module into a package.
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
+        """Compiles the module into a package for the device on which it will be called.
 
         Raises:
-            ContenderError: where there is no C++ compiler.
+            ContenderError: where there is no C++ compiler, or no such device.
         """
         import torch
 
+        check_device(context.device, self.name)
         rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
         batch = torch.export.Dim("batch")
         _compile_alone()
         try:
             with torch.no_grad(), silence():
                 program = torch.export.export(
-                    projection.eval(), (torch.from_numpy(rows),), dynamic_shapes=({0: batch},)
+                    projection.eval().to(context.device),
+                    (torch.from_numpy(rows).to(context.device),),
+                    dynamic_shapes=({0: batch},),
                 )
                 torch._inductor.aoti_compile_and_package(program, package_path=os.fspath(folder / _PACKAGE))  # noqa: SLF001
         except torch._inductor.exc.InvalidCxxCompiler as problem:  # noqa: SLF001 - where PyTorch documents them
@@ -98,7 +101,7 @@ class AOTInductorRuntime(harness.Runtime):
         """
         import torch
 
-        check_device(context, self.name)
+        check_device(context.device, self.name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             package = torch._inductor.aoti_load_package(os.fspath(folder / _PACKAGE))  # noqa: SLF001

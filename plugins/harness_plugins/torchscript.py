@@ -53,7 +53,7 @@ class TorchScriptRuntime(harness.Runtime):
         """
         import torch
 
-        check_device(context, self.name)
+        check_device(context.device, self.name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.jit.load(folder / _FILE, map_location=context.device)  # type: ignore[no-untyped-call]

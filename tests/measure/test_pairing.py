@@ -51,7 +51,7 @@ class FakeParticipant:
     def calls(self, count):
         if self.breaks == "calls":
             raise failed()
-        return [2e-3] * count
+        return [2e-3] * count, [1e-3]
 
     def audit(self):
         if self.breaks == "audit":
@@ -131,6 +131,7 @@ def test_a_record_says_what_was_measured_where_and_how():
     assert sorted(slow.sampled.started + fast.sampled.started) == [1.0, 2.0, 3.0, 4.0]
     assert (slow.sampled.inner_loops, slow.sampled.overhead_seconds) == (10, 5e-8)
     assert slow.call_seconds == (2e-3,) * 3
+    assert slow.device_seconds == (1e-3,)
     assert (slow.first_call_seconds, slow.load_seconds, slow.build_seconds) == (0.5, 0.1, 0.25)
     assert (slow.warm_up_calls, slow.peak_rss_bytes, slow.model_bytes, slow.load_average) == (12, 1000, 77, 0.5)
     assert (slow.parity.error, slow.parity.tolerance, slow.parity.row_error) == (1e-6, 1e-4, 2e-6)
