@@ -10,7 +10,8 @@ import numpy as np
 from harness import inquiry_cache
 from harness.errors import ContenderError, DataError, HarnessError, ResourceError
 from harness.measure.child import Child, ChildFailed, environment
-from harness.measure.pairing import Purpose, visit
+from harness.measure.deaths import Deaths
+from harness.measure.pairing import Interrupted, Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, content_hash
@@ -68,7 +69,7 @@ class Bench:
         self._listener = listener
         self._visits = visits
         self._generator = np.random.default_rng([plan.suite.seed, 1, visits])
-        self._crashes: dict[str, int] = {}
+        self._deaths = Deaths()
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
         self._machine = machine.describe()
@@ -165,7 +166,7 @@ class Bench:
             specifications=self._plan.specifications,
             how=self._plan.suite.measurement,
             settings=settings,
-            crashes=self._crashes,
+            deaths=self._deaths,
             together=tuple(dict.fromkeys(contenders)),
         )
 
@@ -215,7 +216,11 @@ class Bench:
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),
         )
-        records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
+        try:
+            records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
+        except Interrupted as cut:
+            self._store.append(*cut.records)
+            raise
         self._store.append(*records)
         for record in records:
             self._listener.recorded(record)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from harness.suite.schema import Suite
 
 _SELF_CHECK_ROUNDS = 5
+_SELF_CHECKS = 3  # cells at which a contender is raced against itself: both ends of the sweep and its middle
 _REGRET_ROUNDS = 15
 _REGRET_POINTS = 3
 _LADDER = 4  # between two N at which fidelity is required and scored
@@ -267,13 +268,14 @@ class _Session:
     def _check_self(self, number: int) -> None:
         """Races a contender against itself: what this machine calls a difference where there is none."""
         cells = self._plan.sweep.cells
-        if not self._suite.measurement.self_check or not cells or self._recall.self_check(number):
+        if not self._suite.measurement.self_check or not cells:
             return
         name = self._suite.races[0].challenger if self._suite.races else cells[0].contender
         own = [cell for cell in cells if cell.contender == name] or list(cells)
-        cell = own[len(own) // 2]
-        if name_of(cell) not in self.bench.failed:
-            self.bench.visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
+        picked = {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
+        for cell in [cell for cell in own if cell in picked]:
+            if name_of(cell) not in self.bench.failed and not self._recall.self_check(number, name_of(cell)):
+                self.bench.visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""

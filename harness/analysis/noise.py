@@ -26,6 +26,8 @@ _SEPARATION = 4.6  # Ashman's D; a single normal cluster cut in two has 2.7, a u
 _SMALLEST_MODE = 0.15
 _MODES_APART = 0.05
 _OVERHEAD = 0.10
+_OTHERS = 0.5  # cores that others may keep busy
+_STOLEN = 0.02
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = N
         _coarse(measured),
         _overhead(measured),
         _load(measured, machine or {}),
+        _stolen(measured),
     ]
     told = [
         Doubt("worker", *_split(text)) for text in dict.fromkeys(text for each in measured for text in each.warnings)
@@ -179,15 +182,31 @@ def _overhead(measured: Sequence[Measurement]) -> Doubt | None:
 
 
 def _load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> Doubt | None:
-    """More runnable processes than there are cores, ours being one of them."""
-    loads = [each.load_average for each in measured if each.load_average is not None]
+    """Cores that were busy while one contender was sampled, beyond those that it was given."""
+    busy = [each.busy_cores for each in measured if each.busy_cores is not None]
     cores = machine.get("usable_cores") or machine.get("logical_cores")
-    if not loads or not cores or float(np.median(loads)) <= float(cores):
+    if not busy or not cores:
+        return None
+    threads = max((count for each in measured for count in each.threads.values()), default=1)
+    others = float(np.median(busy)) - min(threads, cores)
+    if others <= _OTHERS:
         return None
     return Doubt(
         "load",
-        f"the load was {float(np.median(loads)):.1f} on {cores} cores while it was measured",
+        f"something else kept {others:.1f} of {cores} cores busy while it was measured",
         "measure when the machine is otherwise idle",
+    )
+
+
+def _stolen(measured: Sequence[Measurement]) -> Doubt | None:
+    shares = [each.stolen_share for each in measured if each.stolen_share is not None]
+    share = float(np.median(shares)) if shares else 0.0
+    if share <= _STOLEN:
+        return None
+    return Doubt(
+        "steal",
+        f"other guests of the hardware took {share:.0%} of the time while it was measured",
+        "measure at another time or on a machine of your own; ratios of pairs suffer least",
     )
 
 

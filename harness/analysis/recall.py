@@ -23,9 +23,10 @@ class Recall:
         self.visits = max((record.visit for record in measurements), default=0)
         by_visit: dict[int, list[Measurement]] = defaultdict(list)
         for record in measurements:
-            by_visit[record.visit].append(record)
+            if not record.interrupted:
+                by_visit[record.visit].append(record)
         self._tables: dict[tuple[str, int, int, int], Measurement] = {}
-        self._self_checks: set[int] = set()
+        self._self_checks: set[tuple[int, tuple[str, int, int]]] = set()
         self._regrets: set[tuple[str, int]] = set()
         for _, records in sorted(by_visit.items()):
             self._file(records)
@@ -38,7 +39,7 @@ class Recall:
         elif len(records) < 2:
             return  # half a visit, of a run that was ended in its middle
         elif first.purpose == "self-check":
-            self._self_checks.add(first.launch)
+            self._self_checks.add((first.launch, first.cell))
         elif first.purpose == "regret":
             self._regrets.add((first.leg or "", first.heads))
 
@@ -46,9 +47,9 @@ class Recall:
         """The table's record of (contender, heads, batch size) in a launch."""
         return self._tables.get((*cell, launch))
 
-    def self_check(self, launch: int) -> bool:
-        """Whether the contender was raced against itself in this launch."""
-        return launch in self._self_checks
+    def self_check(self, launch: int, cell: tuple[str, int, int]) -> bool:
+        """Whether a cell was raced against itself in this launch."""
+        return (launch, cell) in self._self_checks
 
     def regret(self, leg: str, heads: int) -> bool:
         """Whether the regret of a search was measured at this N."""

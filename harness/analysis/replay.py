@@ -32,7 +32,7 @@ class Recording:
     def __init__(self, measurements: Iterable[Measurement], leg: Leg) -> None:
         visits: dict[int, list[Measurement]] = defaultdict(list)
         for record in measurements:
-            if record.purpose == "search" and record.leg == leg.label:
+            if record.purpose == "search" and record.leg == leg.label and not record.interrupted:
                 visits[record.visit].append(record)
         self._leg = leg
         self._visits = [visits[number] for number in sorted(visits) if _complete(visits[number])]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from harness.records.measurement import Measurement
 
-_HARMLESS = math.log1p(0.01)  # a difference below 1 % between equals misleads nobody
 _UNLIKELY = 0.05
 _SURE = 0.99  # one race alone is believed at this confidence: at 95 %, every twentieth run would be doubted for nothing
 
@@ -34,7 +33,7 @@ class Point:
     @property
     def false_verdict(self) -> bool:
         """Its interval says that equals differ."""
-        return _misleads(self.ratio)
+        return self.ratio.differs
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def check(measurements: Iterable[Measurement], confidence: float = 0.95) -> Self
     if wrong > 1:
         passed = _at_least(wrong, len(told), 1.0 - confidence) > _UNLIKELY
     else:
-        passed = not any(_misleads(point.surely) for point in told)
+        passed = not any(point.surely.differs for point in told)
     score = f"{wrong} of {count(len(told))} A/A races saw a difference between a contender and itself"
     chance = ", which chance explains" if passed and wrong else ""
     verdict = (
@@ -100,10 +99,6 @@ def _points(measurements: Iterable[Measurement], confidence: float) -> Iterable[
         full = {launch: each for launch, each in logs.items() if each}
         if full:
             yield Point(*cell, ratio(full, confidence), ratio(full, max(confidence, _SURE)))
-
-
-def _misleads(interval: Interval) -> bool:
-    return interval.known and not interval.contains(1.0) and abs(math.log(interval.value)) > _HARMLESS
 
 
 def _at_least(hits: int, trials: int, chance: float) -> float:

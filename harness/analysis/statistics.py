@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+_MATTERS = math.log1p(0.01)  # whatever is closer to 1 is of no use to anybody
 _FEW = 400  # from here on the pairwise averages would be many, and the median is as good for the purpose
 
 
@@ -41,6 +42,14 @@ class Interval:
     def half_width(self) -> float:
         """Relative half-width exp(log(high / low) / 2) - 1, or NaN."""
         return math.expm1(math.log(self.high / self.low) / 2.0) if self.known and self.low > 0 else math.nan
+
+    @property
+    def differs(self) -> bool:
+        """A ratio that says that two differ: its interval does not hold 1, and they are more than 1 % apart.
+
+        The one rule of all verdicts, and of the races of a contender against itself that say how often it misleads.
+        """
+        return self.known and not self.contains(1.0) and abs(math.log(self.value)) > _MATTERS
 
     def contains(self, value: float) -> bool:
         """The value lies inside; False where there is no interval."""

@@ -40,9 +40,7 @@ class RaceCell:
     heads: int
     batch_size: int
     slowdown: Interval  # challenger over baseline: above 1 the baseline leads
-    leader: (
-        str | None
-    )  # 'baseline', 'challenger', or None where the interval holds 1, is unknown, or is not to be believed
+    leader: str | None  # 'baseline' or 'challenger'; None where they may be alike, or the machine is not to be believed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +162,7 @@ def _races(
 
 
 def _leader(found: Interval) -> str | None:
-    if not found.known or found.contains(1.0):
+    if not found.differs:
         return None
     return "baseline" if found.value > 1.0 else "challenger"
 

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 from harness.measure.clock import Clock, resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _SETTLED = 0.05
-_CLOCK_SHARE = 1e-3  # the clock's own step is at most this share of a sample
+CLOCK_SHARE = 1e-3  # the clock's own step is at most this share of a sample
 _OVERHEAD_LOOPS = 2000
+_UNTIMED_SECONDS = 2e-3  # of calls before a sample: libraries that allocate or thread take a few to be back at speed
+_MOST_UNTIMED = 16
+_TRIALS = 4
+_ROOM = 1.15  # noise makes single samples shorter than the trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,33 +31,46 @@ class Calibration:
     """How samples of one cell are taken."""
 
     inner_loops: int
+    untimed_calls: int  # before each sample
     overhead_seconds: float  # per call, of the empty call through the same loop
+    single_overhead_seconds: float  # of one empty call that is timed alone
     warm_up_calls: int
-    first_call_seconds: float
     clock_step_seconds: float
     settled: bool
 
 
-def timed(call: Callable[[Any], Any], inputs: Sequence[Any], loops: int, clock: Clock) -> float:
+class Rotation:
+    """Prepared inputs that follow each other over and over, wherever the one before has stopped."""
+
+    def __init__(self, inputs: Sequence[Any]) -> None:
+        self._endless = itertools.cycle(inputs)
+
+    def take(self, count: int) -> Iterator[Any]:
+        """The next ones."""
+        return itertools.islice(self._endless, count)
+
+
+def timed(call: Callable[[Any], Any], inputs: Rotation, loops: int, clock: Clock) -> float:
     """Seconds that `loops` calls take, the inputs rotating."""
-    rotation = itertools.islice(itertools.cycle(inputs), loops)
+    taken = inputs.take(loops)
     started = clock()
-    for prepared in rotation:
+    for prepared in taken:
         call(prepared)
     return clock() - started
 
 
-def overhead(clock: Clock, inputs: Sequence[Any]) -> float:
-    """Seconds per call of an empty callable through `timed`: the median of eleven runs.
+def overhead(clock: Clock, inputs: Rotation, loops: int = _OVERHEAD_LOOPS) -> float:
+    """Seconds per call of an empty callable through `timed`: the median of many runs.
 
     The empty callable is a builtin, so that what is left is the loop's own: entering a contender's `__call__` belongs
     to the contender, as everybody who calls it pays for it.
     """
-    return statistics.median(timed(id, inputs, _OVERHEAD_LOOPS, clock) for _ in range(11)) / _OVERHEAD_LOOPS
+    runs = max(11, min(201, _OVERHEAD_LOOPS // loops))
+    return statistics.median(timed(id, inputs, loops, clock) for _ in range(runs)) / loops
 
 
 def warm_up(
-    call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, longest: float, window: int = 4
+    call: Callable[[Any], Any], inputs: Rotation, clock: Clock, longest: float, window: int = 4
 ) -> tuple[int, float, bool]:
     """Calls until the time of a call no longer falls.
 
@@ -76,12 +93,13 @@ def warm_up(
 
 def calibrate(
     call: Callable[[Any], Any],
-    inputs: Sequence[Any],
+    inputs: Rotation,
     clock: Clock,
     *,
     shortest: float,
     longest_warm_up: float,
     cold: bool = False,
+    expected: float = 0.0,
 ) -> Calibration:
     """Warms a cell up and sizes its inner loop.
 
@@ -92,24 +110,43 @@ def calibrate(
         shortest: a sample lasts at least this many seconds.
         longest_warm_up: seconds after which warm-up ends, settled or not.
         cold: an inner loop of one, for samples between which caches are evicted.
+        expected: seconds that a call may take, as far as that is known.
     """
-    first = timed(call, inputs, 1, clock)
-    window = min(4, max(1, int(longest_warm_up / 8 / first))) if first > 0 else 4  # few calls where one takes long
+    window = min(4, max(1, int(longest_warm_up / 8 / expected))) if expected > 0 else 4  # few where one takes long
     calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up, window)
     step = resolution(clock)
-    loops = 1 if cold else max(1, math.ceil(max(shortest, step / _CLOCK_SHARE) / max(per_call, 1e-9)))
+    wanted = max(shortest, step / CLOCK_SHARE)
+    untimed = 1 if cold else max(1, min(_MOST_UNTIMED, math.ceil(_UNTIMED_SECONDS / max(per_call, 1e-9))))
     return Calibration(
-        inner_loops=loops,
+        inner_loops=1 if cold else _loops(call, inputs, clock, wanted, per_call, untimed),
+        untimed_calls=untimed,
         overhead_seconds=overhead(clock, inputs),
+        single_overhead_seconds=overhead(clock, inputs, loops=1),
         warm_up_calls=calls,
-        first_call_seconds=first,
         clock_step_seconds=step,
         settled=settled,
     )
 
 
-def sample(call: Callable[[Any], Any], inputs: Sequence[Any], calibration: Calibration, clock: Clock) -> float:
-    """Seconds per call of one sample, preceded by an untimed call, the empty call subtracted."""
-    call(inputs[-1])
-    seconds = timed(call, inputs, calibration.inner_loops, clock) / calibration.inner_loops
-    return max(seconds - calibration.overhead_seconds, 1e-12)
+def sample(call: Callable[[Any], Any], inputs: Rotation, calibration: Calibration, clock: Clock) -> float:
+    """Seconds per call of one sample, preceded by untimed calls, the empty call subtracted."""
+    loops = calibration.inner_loops
+    for prepared in inputs.take(calibration.untimed_calls):
+        call(prepared)
+    own = calibration.single_overhead_seconds if loops == 1 else calibration.overhead_seconds
+    return max(timed(call, inputs, loops, clock) / loops - own, 1e-12)
+
+
+def _loops(
+    call: Callable[[Any], Any], inputs: Rotation, clock: Clock, wanted: float, per_call: float, untimed: int
+) -> int:
+    """Calls of a sample that lasts as long as wanted: tried out, since what a call takes within a loop is less."""
+    loops = max(1, math.ceil(wanted / max(per_call, 1e-9)))
+    for _ in range(_TRIALS if loops > 1 else 0):
+        for prepared in inputs.take(untimed):
+            call(prepared)
+        took = timed(call, inputs, loops, clock)
+        if took >= wanted:
+            break
+        loops = math.ceil(loops * min(8.0, _ROOM * wanted / max(took, 1e-9)))
+    return loops

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
+_REST_SECONDS = 10  # an answer that has begun to arrive must go on arriving
 
 
 class ChildFailed(ChildError):  # noqa: N818 - an answer of a child: failed
@@ -46,8 +48,9 @@ class Child:
         self, module: str, settings: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
     ) -> None:
         ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _REST_SECONDS, 0))
         self._connection = Connection(ours.detach())
-        command = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
+        command = [sys.executable, *_flags(), "-P", "-m", module, str(theirs.fileno())]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -94,32 +97,36 @@ class Child:
         except OSError:
             raise self._ended(stage) from None
 
-    def receive(self, *, stage: str, deadline: float) -> dict[str, Any]:
-        """The answer to a request that was sent; as `ask`."""
+    def receive(self, *, stage: str, deadline: float, within: float | None = None) -> dict[str, Any]:
+        """The answer to a request that was sent; as `ask`. `within` are the seconds that are left of the deadline."""
         try:
-            if not self._connection.poll(deadline):
+            if not self._connection.poll(deadline if within is None else within):
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
             answer = json.loads(self._connection.recv_bytes())
+        except BlockingIOError:
+            raise self.rubbish(stage, "the answer broke off") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
-        except ValueError:
-            self.kill()
-            raise self._failed(stage, "protocol", "the answer could not be read") from None
-        if not isinstance(answer, dict) or ("error" not in answer and "value" not in answer):
-            self.kill()
-            raise self._failed(stage, "protocol", "the answer has neither a value nor an error")
-        if "error" in answer:
-            error = answer["error"]
+        except (ValueError, MemoryError):
+            raise self.rubbish(stage, "the answer could not be read") from None
+        error, value = (answer.get("error"), answer.get("value")) if isinstance(answer, dict) else (None, None)
+        if isinstance(error, dict) and isinstance(error.get("what"), str):
             failure = Failure(
-                stage=error.get("stage") or stage,
-                kind=error.get("kind", "error"),
+                stage=str(error.get("stage") or stage),
+                kind=str(error.get("kind", "error")),
                 what=error["what"],
                 output=self.printed(),
             )
             raise ChildFailed(failure, alive=True)
-        value: dict[str, Any] = answer["value"]
+        if not isinstance(value, dict):
+            raise self.rubbish(stage, "the answer has neither a value nor an error")
         return value
+
+    def rubbish(self, stage: str, what: str) -> ChildFailed:
+        """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
+        self.kill()
+        return self._failed(stage, "protocol", what)
 
     def printed(self) -> tuple[str, ...]:
         """The last lines that it printed."""
@@ -172,6 +179,12 @@ class Child:
         name = signal.Signals(-code).name
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
         return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
+
+
+def _flags() -> list[str]:
+    """The flags of this interpreter that change what Python does; children are to be measured under the same."""
+    optimised = [f"-{'O' * sys.flags.optimize}"] if sys.flags.optimize else []
+    return [*optimised, *(("-X", "dev") if sys.flags.dev_mode else ())]
 
 
 def environment(threads: int) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.measure.calibration import CLOCK_SHARE
 from harness.measure.child import ChildFailed
-from harness.records.measurement import Failure, Measurement, Parity, Sampled
+from harness.records.activity import Activity, Meanwhile, activity, between
+from harness.records.measurement import INTERRUPTED, Failure, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _UNSETTLED = "its warm-up did not settle: raise measurement.max_warm_up_seconds"
 _COARSE = "the clock's step is above 0.1 % of a sample: raise measurement.min_sample_seconds"
+_COARSE_COLD = "the clock's step is above 0.1 % of a cold call: measure larger batches, or with a warm cache"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,20 @@ class Purpose:
     load_average: float | None = None
 
 
+class Interrupted(KeyboardInterrupt):
+    """A visit that was cut off; `records` hold what it had measured by then, none of which counts."""
+
+    def __init__(self, records: Sequence[Measurement]) -> None:
+        super().__init__()
+        self.records = records
+
+
 @dataclass
 class _Seat:
     """One rival of a visit while it is going on."""
 
     cell: Cell
+    twin: int = 0
     participant: Participant | None = None
     failure: Failure | None = None
     seconds: list[float] = field(default_factory=list)
@@ -56,6 +68,7 @@ def visit(
     *,
     calls: int = 0,
     together: bool = True,
+    activity: Callable[[], Activity | None] = activity,
 ) -> list[Measurement]:
     """Samples rivals in alternation and gives one record each.
 
@@ -67,23 +80,37 @@ def visit(
         purpose: for the records.
         calls: individually timed calls of each, after the samples.
         together: the visit means nothing without each of the rivals, so that none is sampled once one has failed.
+        activity: what all cores have done so far.
+
+    Raises:
+        Interrupted: by Ctrl-C, with what had been measured.
     """
-    seats = [_Seat(cell=cell) for cell in cells]
-    for place in generator.permutation(len(seats)):  # whoever got ready last has just been busy: not always the same
-        seat = seats[place]
-        if together and any(each.failure for each in seats):
-            break
-        try:
-            seat.participant = launch.participant(seat.cell, twin=sum(each.cell == seat.cell for each in seats[:place]))
-        except ChildFailed as failed:
-            _fail(launch, seat, failed)
-    for turn in range(rounds):
-        if together and any(seat.failure for seat in seats):
-            break
-        _round(launch, seats, turn, generator)
-    for seat in seats:
-        _finish(launch, seat, calls)
-    return [_record(launch, seat, purpose) for seat in seats]
+    seats = [_Seat(cell=cell, twin=sum(each == cell for each in cells[:place])) for place, cell in enumerate(cells)]
+    meanwhile: Meanwhile | None = None
+    try:
+        for place in generator.permutation(
+            len(seats)
+        ):  # whoever got ready last has just been busy: not always the same
+            if together and any(each.failure for each in seats):
+                break
+            seat = seats[place]
+            try:
+                seat.participant = launch.participant(seat.cell, twin=seat.twin)
+            except ChildFailed as failed:
+                _fail(launch, seat, failed)
+        before = activity()
+        for turn in range(rounds):
+            if together and any(seat.failure for seat in seats):
+                break
+            _round(launch, seats, turn, generator)
+        meanwhile = between(before, activity())
+        for seat in seats:
+            if together and any(each.failure for each in seats):
+                break
+            _finish(launch, seat, calls)
+    except KeyboardInterrupt:
+        raise Interrupted([_record(launch, seat, purpose, meanwhile, interrupted=True) for seat in seats]) from None
+    return [_record(launch, seat, purpose, meanwhile) for seat in seats]
 
 
 def _round(launch: Launch, seats: Sequence[_Seat], turn: int, generator: np.random.Generator) -> None:
@@ -114,15 +141,19 @@ def _finish(launch: Launch, seat: _Seat, calls: int) -> None:
         seat.participant.audit()
     except ChildFailed as failed:
         _fail(launch, seat, failed)
+    else:
+        launch.completed(seat.cell.contender)
 
 
 def _fail(launch: Launch, seat: _Seat, failed: ChildFailed) -> None:
     seat.failure = failed.failure
-    launch.bury(seat.cell.contender, failed)
+    launch.bury(seat.cell.contender, failed, twin=seat.twin)
 
 
-def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
-    """The seat as one line of the records."""
+def _record(
+    launch: Launch, seat: _Seat, purpose: Purpose, meanwhile: Meanwhile | None, *, interrupted: bool = False
+) -> Measurement:
+    """The seat as one line of the records; of an interrupted visit the raw seconds are kept, and do not count."""
     info = seat.participant.info if seat.participant else {}
     built = seat.participant.built if seat.participant else None
     cost = built.costs.get(str(seat.cell.batch_size)) if built else None
@@ -130,8 +161,8 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
     if info and not info["settled"]:
         warnings.append(_UNSETTLED)
     measured = seat.failure is None and bool(seat.seconds)
-    if measured and info["clock_step_seconds"] > 1.5e-3 * min(seat.seconds) * info["inner_loops"]:
-        warnings.append(_COARSE)
+    if measured and info["clock_step_seconds"] > CLOCK_SHARE * min(seat.seconds) * info["inner_loops"]:
+        warnings.append(_COARSE_COLD if info.get("cold") else _COARSE)
     return Measurement(
         key=purpose.keys.get(seat.cell, ""),
         contender=seat.cell.contender,
@@ -141,8 +172,8 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         leg=purpose.leg,
         visit=purpose.visit,
         launch=launch.number,
-        outcome="failed" if seat.failure else "measured" if measured else "skipped",
-        reason=None if seat.failure or measured else "its rival failed",
+        outcome="failed" if seat.failure else "measured" if measured and not interrupted else "skipped",
+        reason=None if seat.failure else INTERRUPTED if interrupted else None if measured else "its rival failed",
         process_id=seat.participant.process_id if seat.participant else None,
         process_started=seat.participant.process_started if seat.participant else None,
         sampled=Sampled(
@@ -180,4 +211,6 @@ def _record(launch: Launch, seat: _Seat, purpose: Purpose) -> Measurement:
         failure=seat.failure,
         warnings=tuple(warnings),
         load_average=purpose.load_average,
+        busy_cores=meanwhile.busy_cores if meanwhile else None,
+        stolen_share=meanwhile.stolen_share if meanwhile else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.child import Child, ChildFailed, environment
+from harness.measure.deaths import ENOUGH, Deaths
 from harness.records.measurement import Failure
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 BUILDER = "harness.measure.builder"
 WORKER = "harness.measure.worker"
-_CRASHES = 2  # a contender whose process died this often is given up
 _FATAL = ("deadline", "signal", "exit", "protocol", "memory")
 
 
@@ -61,7 +62,7 @@ class Workshop:
         self._deadline = deadline
         self._child: Child | None = None
         self._built: dict[tuple[str, int], Built | Failure] = {}
-        self._crashes: dict[str, int] = {}
+        self._deaths = Deaths()
 
     def built(self, contender: str, heads: int) -> Built:
         """The contender at this N, built now if it was not yet.
@@ -91,8 +92,9 @@ class Workshop:
             self._child = None
 
     def _build(self, contender: str, heads: int) -> Built | Failure:
-        if self._crashes.get(contender, 0) >= _CRASHES:
-            return Failure(stage="build", kind="error", what="given up: building it ended the builder twice")
+        if self._deaths.hopeless(contender):
+            what = f"given up: building it ended the builder {ENOUGH} times, and never succeeded"
+            return Failure(stage="build", kind="error", what=what)
         request = {
             "do": "build",
             "specification": self._specifications[contender].to_json(),
@@ -103,8 +105,9 @@ class Workshop:
             answer = self.ask(request, stage="build")
         except ChildFailed as failed:
             if not failed.alive:
-                self._crashes[contender] = self._crashes.get(contender, 0) + 1
+                self._deaths.died(contender)
             return failed.failure
+        self._deaths.lived(contender)
         return Built(
             place=answer["place"],
             heads=int(answer["heads"]),
@@ -116,15 +119,36 @@ class Workshop:
 
 
 class Participant:
-    """A cell in a worker of the current launch, ready to be sampled."""
+    """A cell in a worker of the current launch, ready to be sampled; one for each visit.
 
-    def __init__(self, cell: Cell, built: Built, child: Child, started: float, deadline: float) -> None:
+    Args:
+        cell: which.
+        twin: its seat, where a contender is raced against itself.
+        built: where it lies.
+        child: its worker.
+        started: when that was started, in seconds since the epoch.
+        deadline: seconds that the worker may take for it, all in all.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        twin: int,
+        built: Built,
+        child: Child,
+        started: float,
+        deadline: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.cell = cell
+        self.twin = twin
         self.built = built
         self.process_id = child.process_id
         self.process_started = started
         self._child = child
-        self._deadline = deadline
+        self._deadline = self._left = deadline
+        self._clock = clock
         self.info: dict[str, Any] = {}
 
     def ready(self) -> None:
@@ -134,12 +158,14 @@ class Participant:
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""
         answer = self._ask("sample", "sample")
-        return float(answer["seconds"]), float(answer["started"])
+        seconds, started = self._numbers("sample", answer.get("seconds"), answer.get("started"))
+        return seconds, started
 
     def calls(self, count: int) -> tuple[list[float], list[float]]:
         """Seconds of individually timed calls, and what the device took for some, where it tells."""
         answer = self._ask("calls", "sample", count=count)
-        return [float(each) for each in answer["seconds"]], [float(each) for each in answer.get("device_seconds", ())]
+        seconds, on_device = (answer.get(name) or [] for name in ("seconds", "device_seconds"))
+        return self._numbers("sample", *seconds), self._numbers("sample", *on_device)
 
     def audit(self) -> None:
         """Proves that the answer is still what it was before the samples."""
@@ -147,7 +173,17 @@ class Participant:
 
     def _ask(self, operation: str, stage: str, **more: Any) -> dict[str, Any]:
         request = {"do": operation, "place": self.built.place, "batch_size": self.cell.batch_size, **more}
-        return self._child.ask(request, stage=stage, deadline=self._deadline)
+        began = self._clock()
+        self._child.send(request, stage=stage)
+        answer = self._child.receive(stage=stage, deadline=self._deadline, within=max(0.0, self._left))
+        self._left -= self._clock() - began
+        return answer
+
+    def _numbers(self, stage: str, *values: Any) -> list[float]:
+        """The values, where all are positive numbers; anything else means that the worker cannot be believed."""
+        if not all(type(each) in (int, float) and 0.0 < each < math.inf for each in values):
+            raise self._child.rubbish(stage, f"the answer holds no seconds: {values!r}"[:200])
+        return [float(each) for each in values]
 
 
 class Launch:
@@ -160,7 +196,7 @@ class Launch:
         how: the suite's measurement settings.
         settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
-        crashes: deaths so far, by contender; shared by the launches of a run.
+        deaths: so far, shared by the launches of a run.
         clock: seconds since the epoch.
     """
 
@@ -172,7 +208,7 @@ class Launch:
         specifications: Mapping[str, Specification],
         how: How,
         settings: Mapping[str, Any],
-        crashes: dict[str, int],
+        deaths: Deaths,
         together: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -181,7 +217,7 @@ class Launch:
         self._specifications = specifications
         self._how = how
         self._settings = settings
-        self._crashes = crashes
+        self._deaths = deaths
         self._together = tuple(together)
         self._clock = clock
         self._children: dict[tuple[str, int], tuple[Child, float]] = {}
@@ -192,25 +228,27 @@ class Launch:
         Raises:
             ChildFailed: where it cannot be built, loaded, proved right or warmed up.
         """
-        if self._crashes.get(cell.contender, 0) >= _CRASHES:
-            raise ChildFailed(
-                Failure(stage="load", kind="error", what=f"given up: its process ended {_CRASHES} times"), alive=True
-            )
+        if self._deaths.hopeless(cell.contender):
+            what = f"given up: its process ended {ENOUGH} times, and never came to an answer"
+            raise ChildFailed(Failure(stage="load", kind="error", what=what), alive=True)
         built = self._workshop.built(cell.contender, cell.heads)
         self._start_together()
         child, started = self._worker(cell.contender, twin)
-        participant = Participant(cell, built, child, started, self._how.deadline_seconds)
+        participant = Participant(cell, twin, built, child, started, self._how.deadline_seconds)
         participant.ready()
         return participant
 
-    def bury(self, contender: str, failed: ChildFailed) -> None:
-        """Notes that a contender's process died, so that the next request starts another."""
-        if failed.alive and failed.failure.kind not in _FATAL:
+    def bury(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
+        """Notes that a contender's process died, so that the next request starts another; its twin lives on."""
+        if (failed.alive and failed.failure.kind not in _FATAL) or failed.failure.stage == "build":
             return
-        if failed.failure.stage != "build":
-            self._crashes[contender] = self._crashes.get(contender, 0) + 1
-        for key in [key for key in self._children if key[0] == contender]:
-            self._children.pop(key)[0].close(patience=0.0)
+        self._deaths.died(contender)
+        if (contender, twin) in self._children:
+            self._children.pop((contender, twin))[0].close(patience=0.0)
+
+    def completed(self, contender: str) -> None:
+        """Notes that a contender came to an answer."""
+        self._deaths.lived(contender)
 
     def close(self, patience: float = 0.2) -> None:
         """Ends all workers."""
@@ -220,7 +258,7 @@ class Launch:
 
     def _start_together(self) -> None:
         """Starts the workers of this launch as many at a time as there are cores: most of a start is imports."""
-        names = [name for name in self._together if self._crashes.get(name, 0) < _CRASHES]
+        names = [name for name in self._together if not self._deaths.hopeless(name)]
         self._together = ()
         starting: deque[Child] = deque()
         for name in names:

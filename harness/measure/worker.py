@@ -32,14 +32,37 @@ _CALLS_SECONDS = 0.3  # individually timed calls of one cell and launch end here
 _FEWEST_CALLS = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    """A contender at one N, loaded."""
+
+    compiled: Compiled
+    size_bytes: int  # of the artifact
+    load_seconds: float
+    held_bytes: int  # by which the process has grown
+
+
 @dataclass
 class _Cell:
     """A contender at one batch size, warm and calibrated."""
 
     compiled: Compiled
     inputs: list[Any]
-    first_output: NDArray[np.float32] | None
+    rotation: calibration.Rotation
+    first_outputs: list[NDArray[np.float32]]
     calibration: calibration.Calibration
+    audits: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proof:
+    """What is known of a cell before it is warm."""
+
+    inputs: list[Any]
+    first_outputs: list[NDArray[np.float32]]  # of each batch that was proved
+    first_call_seconds: float
+    error: float | None = None
+    row_error: float | None = None
 
 
 class _Function(Compiled):
@@ -63,8 +86,9 @@ class Worker:
         self._specification = Specification.from_json(settings["specification"])
         self._how = settings["measurement"]
         self._construction = Construction(settings.get("plugins", {}))
-        self._loaded: OrderedDict[str, tuple[Compiled, int, float]] = OrderedDict()
+        self._loaded: OrderedDict[str, _Model] = OrderedDict()
         self._cells: dict[tuple[str, int], _Cell] = {}
+        self._cold = self._how["cache"] == "cold"
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
         self._threads = _limit_threads(self._specification.threads)
         self._cores: list[int] = settings.get("core") or []
@@ -91,40 +115,45 @@ class Worker:
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
-        before = _held_bytes()
         if self._base_bytes is None:
-            self._base_bytes = before
-        compiled, _, load_seconds = self._load(request)
+            self._base_bytes = _held_bytes()
+        model = self._load(request)
+        compiled = model.compiled
+        loaded = _held_bytes()
         compiled_before = compiled.compile_seconds
-        error = row_error = None
-        again = known is not None
+        proof: _Proof | None = None
         if known is None:
-            inputs, first, error, row_error = self._prove(compiled, request)
+            proof = self._prove(compiled, request)
             self._collect()
+            rotation = calibration.Rotation(proof.inputs)
             known = _Cell(
                 compiled=compiled,
-                inputs=inputs,
-                first_output=first,
+                inputs=proof.inputs,
+                rotation=rotation,
+                first_outputs=proof.first_outputs,
                 calibration=calibration.calibrate(
                     compiled,
-                    inputs,
+                    rotation,
                     monotonic,
                     shortest=self._how["min_sample_seconds"],
                     longest_warm_up=self._how["max_warm_up_seconds"],
-                    cold=self._how["cache"] == "cold",
+                    cold=self._cold,
+                    expected=proof.first_call_seconds,
                 ),
             )
             self._cells[place, batch] = known
         return {
             **asdict(known.calibration),
-            "load_seconds": load_seconds,
+            "cold": self._cold,
+            "first_call_seconds": proof.first_call_seconds if proof else None,
+            "load_seconds": model.load_seconds,
             "compile_seconds": (compiled.compile_seconds - compiled_before) or None,
-            "parity_error": error,
-            "row_error": row_error,
+            "parity_error": proof.error if proof else None,
+            "row_error": proof.row_error if proof else None,
             "threads": self._threads_now(compiled),
             "libraries": _libraries(),
             "base_rss_bytes": self._base_bytes,
-            "added_rss_bytes": None if again else max(0, _held_bytes() - before),
+            "added_rss_bytes": model.held_bytes + max(0, _held_bytes() - loaded) if proof else None,
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             * (1 if sys.platform == "darwin" else 1024),
         }
@@ -132,55 +161,54 @@ class Worker:
     def sample(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One sample: seconds per call, and when it began."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        if self._how["cache"] == "cold":
-            return self._cold_sample(cell)
         started = time.time()
-        return {
-            "seconds": calibration.sample(cell.compiled, cell.inputs, cell.calibration, monotonic),
-            "started": started,
-        }
+        if self._cold:
+            return {"seconds": self._single(cell), "started": started}
+        seconds = calibration.sample(cell.compiled, cell.rotation, cell.calibration, monotonic)
+        return {"seconds": seconds, "started": started}
 
     def calls(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Calls timed one by one, for percentiles: seconds each."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        cell.compiled(cell.inputs[-1])
-        own = cell.calibration.overhead_seconds
+        for prepared in cell.rotation.take(cell.calibration.untimed_calls):
+            cell.compiled(prepared)
         ends = monotonic() + _CALLS_SECONDS
         seconds: list[float] = []
         for turn in range(int(request["count"])):
-            one = calibration.timed(cell.compiled, (cell.inputs[turn % len(cell.inputs)],), 1, monotonic)
-            seconds.append(max(one - own, 1e-12))
+            seconds.append(self._single(cell))
             if turn + 1 >= _FEWEST_CALLS and monotonic() > ends:
                 break
         on_device = [cell.compiled.device_seconds(each) for each in cell.inputs]
         return {"seconds": seconds, "device_seconds": [each for each in on_device if each is not None]}
 
     def audit(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Whether the first batch still gives the answer that it gave before the samples."""
+        """Whether a batch still gives the answer that it gave before the samples; each time another batch."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        if cell.first_output is None:
+        if not cell.first_outputs:
             return {"error": 0.0}
-        again = cell.compiled.result(cell.compiled(cell.inputs[0]))
-        return {
-            "error": parity.prove(again, cell.first_output.astype(np.float64), 1e-6, "its own answer before the timing")
-        }
+        turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
+        again, first = cell.compiled.result(cell.compiled(cell.inputs[turn])), cell.first_outputs[turn]
+        return {"error": parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")}
 
-    def _cold_sample(self, cell: _Cell) -> dict[str, Any]:
-        """One call after the last-level cache was filled with something else."""
-        _sweep(2 * self._last_level_cache)
-        started = time.time()
-        seconds = calibration.timed(cell.compiled, cell.inputs, 1, monotonic)
-        return {"seconds": max(seconds - cell.calibration.overhead_seconds, 1e-12), "started": started}
+    def _single(self, cell: _Cell) -> float:
+        """Seconds of one call that is timed alone; if cold, after the last-level cache was filled with something else."""
+        if self._cold:
+            _sweep(2 * self._last_level_cache)
+        seconds = calibration.timed(cell.compiled, cell.rotation, 1, monotonic)
+        return max(seconds - cell.calibration.single_overhead_seconds, 1e-12)
 
-    def _load(self, request: Mapping[str, Any]) -> tuple[Compiled, int, float]:
+    def _load(self, request: Mapping[str, Any]) -> _Model:
         place = str(request["place"])
         if place in self._loaded:
             self._loaded.move_to_end(place)
             return self._loaded[place]
-        self._make_room(int(request.get("model_bytes", 0)))
-        started = monotonic()
+        size = int(request.get("model_bytes", 0))
+        self._make_room(size)
+        before, started = _held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
-        self._loaded[place] = compiled, int(request.get("model_bytes", 0)), monotonic() - started
+        seconds = monotonic() - started
+        held = max(0, _held_bytes() - before)
+        self._loaded[place] = _Model(compiled=compiled, size_bytes=size, load_seconds=seconds, held_bytes=held)
         return self._loaded[place]
 
     def _compile(self, place: str, heads: int) -> Compiled:
@@ -208,31 +236,35 @@ class Worker:
         released = False
         while (
             self._loaded
-            and sum(size for _, size, _ in self._loaded.values()) + wanted > self._how["models_in_memory_bytes"]
+            and sum(each.size_bytes for each in self._loaded.values()) + wanted > self._how["models_in_memory_bytes"]
         ):
-            place, (compiled, _, _) = self._loaded.popitem(last=False)
+            place, oldest = self._loaded.popitem(last=False)
             for key in [key for key in self._cells if key[0] == place]:
                 del self._cells[key]
-            compiled.close()
-            del compiled
+            oldest.compiled.close()
+            del oldest
             released = True
         if released:
             gc.unfreeze()  # the first model may be among them
             self._frozen = False
             gc.collect()
 
-    def _prove(
-        self, compiled: Compiled, request: Mapping[str, Any]
-    ) -> tuple[list[Any], NDArray[np.float32] | None, float | None, float | None]:
-        """The prepared inputs, the first answer, its error, and that of a row alone; raises where one is too large."""
+    def _prove(self, compiled: Compiled, request: Mapping[str, Any]) -> _Proof:
+        """The prepared inputs, the first answers with their error, and that of a row alone.
+
+        Raises:
+            ParityError: where an error is too large.
+        """
         batch = int(request["batch_size"])
         if self._specification.function:
-            return [batch], None, None, None
+            return _Proof(inputs=[batch], first_outputs=[], first_call_seconds=_seconds(compiled, batch)[0])
         folder = Path(request["place"])
         batches = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
         references = np.load(folder / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]
         inputs = [compiled.prepare(np.ascontiguousarray(each)) for each in batches]
-        outputs = [compiled.result(compiled(prepared)) for prepared in inputs[: len(references)]]
+        first_call_seconds, output = _seconds(compiled, inputs[0])
+        outputs = [compiled.result(output).copy()]
+        outputs += [compiled.result(compiled(prepared)).copy() for prepared in inputs[1 : len(references)]]
         tolerance = self._specification.tolerance
         error = max(
             parity.prove(output, reference, tolerance) for output, reference in zip(outputs, references, strict=True)
@@ -245,7 +277,13 @@ class Worker:
             raise ParityError(
                 f"row {row} of a batch of {batch} differs from the row alone by {row_error:.2g} of the largest value"
             )
-        return inputs, outputs[0].copy(), error, row_error
+        return _Proof(
+            inputs=inputs,
+            first_outputs=outputs,
+            first_call_seconds=first_call_seconds,
+            error=error,
+            row_error=row_error,
+        )
 
     def _threads_now(self, compiled: Compiled) -> dict[str, int]:
         own = compiled.threads()
@@ -286,6 +324,13 @@ def _held_bytes() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
+    """How long a call takes that nothing has prepared the way for, and what it gives."""
+    started = monotonic()
+    output = compiled(prepared)
+    return monotonic() - started, output
 
 
 def _sweep(size: int) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
+INTERRUPTED = "interrupted"
 
 
 class Record(BaseModel):
@@ -93,11 +94,18 @@ class Measurement(Record):
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     load_average: float | None = None
+    busy_cores: Annotated[float | None, Field(description="while it was sampled, this worker's own included")] = None
+    stolen_share: Annotated[float | None, Field(description="of the time, by other guests of the hardware")] = None
 
     @property
     def cell(self) -> tuple[str, int, int]:
         """(contender, heads, batch size)."""
         return self.contender, self.heads, self.batch_size
+
+    @property
+    def interrupted(self) -> bool:
+        """Its visit was cut off: its seconds are evidence of nothing, and the visit is made again."""
+        return self.outcome == "skipped" and self.reason == INTERRUPTED
 
 
 def content_hash(value: Any) -> str:

@@ -86,7 +86,8 @@ class LiveProgress(PlainProgress):
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=console, transient=True)
+        # Drawn when there is something to tell, never in between: a thread that redraws would disturb what is timed.
+        self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
         self._task: TaskID = self._bar.add_task("starting", total=None)
         self._bar.start()
 
@@ -94,14 +95,17 @@ class LiveProgress(PlainProgress):
         """Starts the bar anew."""
         self._stage = text
         self._bar.reset(self._task, total=total, description=text)
+        self._bar.refresh()
 
     def step(self, text: str = "") -> None:
         """Moves the bar."""
         self._bar.update(self._task, advance=1, description=f"{self._stage} · {text}")
+        self._bar.refresh()
 
     def search(self, leg: Leg, progress: Progress) -> None:
         """Shows the bracket, and prints the first estimate of each search."""
         self._bar.update(self._task, description=f"{self._stage} · {bracket(leg, progress)}")
+        self._bar.refresh()
         if progress.stage == "confirm" and leg.label not in self._provisional:
             self._provisional.add(leg.label)
             self.say(f"provisional, to be confirmed by further launches: {bracket(leg, progress)}")

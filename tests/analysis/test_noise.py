@@ -73,14 +73,22 @@ def test_launches_that_disagree():
     assert told["spread"].startswith("launches differ, the interval is ±")
 
 
-@pytest.mark.parametrize(("load", "told"), [(3.4, True), (1.9, False)])
-def test_load_of_others(load, told):
-    found = rows(update={"load_average": load})
+@pytest.mark.parametrize(("busy", "told"), [(2.0, True), (1.3, False)])
+def test_cores_that_others_keep_busy(busy, told):
+    found = rows(update={"busy_cores": busy, "threads": {"openblas": 1}})
     assert ("load" in found) == told
     if told:
         assert found["load"] == (
-            "the load was 3.4 on 2 cores while it was measured: measure when the machine is otherwise idle"
+            "something else kept 1.0 of 2 cores busy while it was measured: measure when the machine is otherwise idle"
         )
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.08, True), (0.005, False)])
+def test_time_that_other_guests_took(share, told):
+    found = rows(update={"stolen_share": share})
+    assert ("steal" in found) == told
+    if told:
+        assert found["steal"].startswith("other guests of the hardware took 8% of the time while it was measured: ")
 
 
 def test_what_the_worker_said_is_passed_on_once():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness.measure import child as child_module
 from harness.measure.child import Child, ChildFailed, environment
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -101,6 +104,8 @@ def test_a_child_that_hangs_is_killed_at_its_deadline():
         ("die", {"signal": "SIGKILL"}, "signal", "as the kernel does when memory runs out"),
         ("babble", {}, "protocol", "the answer could not be read"),
         ("half_answer", {}, "protocol", "the answer has neither a value nor an error"),
+        ("number", {}, "protocol", "the answer has neither a value nor an error"),
+        ("odd_error", {}, "protocol", "the answer has neither a value nor an error"),
     ],
 )
 def test_each_way_to_end_is_told(do, more, kind, what):
@@ -111,6 +116,40 @@ def test_each_way_to_end_is_told(do, more, kind, what):
         assert failed.failure.signal == more.get("signal")
         assert not failed.alive
         assert not child.alive
+
+
+def test_an_answer_that_breaks_off_does_not_hold_up_the_run(monkeypatch):
+    monkeypatch.setattr(child_module, "_REST_SECONDS", 1)
+    with started() as child:
+        failed = failure_of(child, "break_off")
+        assert (failed.failure.kind, failed.failure.what) == ("protocol", "the answer broke off")
+        assert not child.alive
+
+
+def test_only_what_is_left_of_a_deadline_is_waited_for():
+    with started() as child:
+        child.ask({"do": "answer", "text": ""}, stage="load", deadline=PATIENT)
+        child.send({"do": "hang"}, stage="sample")
+        with pytest.raises(ChildFailed, match="no answer within 60 s"):
+            child.receive(stage="sample", deadline=PATIENT, within=0.01)
+
+
+def test_a_child_runs_under_the_flags_of_its_parent():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from harness.measure.child import Child\n"
+        "child = Child('odd_child', {}, environment={'PYTHONPATH': sys.argv[1]})\n"
+        "print(child.ask({'do': 'flags'}, stage='load', deadline=60))\n"
+        "child.close(0.0)"
+    )
+    path = os.pathsep.join([str(FIXTURES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-O", "-X", "dev", "-W", "ignore", "-c", code, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "{'optimize': 1, 'dev_mode': True}"
 
 
 def test_a_child_that_is_gone_says_so_again_when_it_is_asked_again():

@@ -60,6 +60,7 @@ EXPECTED = {
     "wrong_row": ("parity", "row 2"),
     "not_a_number": ("parity", "row 0 of the output is not finite"),
     "closes_pipe": ("exit", "exit code"),
+    "babbles": ("protocol", "neither a value nor an error"),
     "drifts": ("parity", "its own answer before the timing"),
 }
 
@@ -107,6 +108,18 @@ def test_the_processes_of_a_launch_start_before_anything_is_timed(faulty_run):
     measured = [record for record in evidence.measurements if record.outcome == "measured" and record.launch == 1]
     first = min(min(record.sampled.started) for record in measured)
     assert max(record.process_started for record in measured) < first
+
+
+def test_what_kills_a_contender_in_some_cells_leaves_it_its_others(tmp_path):
+    path = suite(tmp_path, ("dies_when_large",), batch_sizes=[1, 2, 3], heads={"values": [4, 8, 16, 32]})
+    done = harness("run", path, "--output", tmp_path / "out")
+    assert done.returncode == 1, done.stderr
+    outcomes = {}
+    for record in read(tmp_path / "out").measurements:
+        outcomes.setdefault((record.batch_size, record.outcome), set()).add((record.heads, record.launch))
+    everywhere = {(heads, launch) for heads in (4, 8, 16, 32) for launch in (1, 2)}
+    assert outcomes[1, "measured"] == outcomes[2, "measured"] == everywhere
+    assert {heads for heads, _ in outcomes[3, "failed"]} == {4, 8, 16, 32}  # each tried, none given up unseen
 
 
 def children_of(parent: int) -> set[int]:

@@ -6,9 +6,11 @@ from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from harness.measure.child import ChildFailed
-from harness.measure.pairing import Purpose, visit
+from harness.measure.pairing import Interrupted, Purpose, visit
+from harness.records.activity import Activity
 from harness.records.measurement import Failure
 from harness.suite.sweep import Cell
 
@@ -44,6 +46,8 @@ class FakeParticipant:
     def sample(self):
         if self.breaks == "sample" and self.count >= self.at:
             raise failed()
+        if self.breaks == "interrupt" and self.count >= self.at:
+            raise KeyboardInterrupt
         self.count += 1
         self.diary.append(self.cell.contender)
         return self.count * 1e-3, float(len(self.diary))
@@ -64,17 +68,20 @@ class FakeLaunch:
     number = 3
 
     def __init__(self, **faults):
-        self.faults, self.diary, self.buried, self.asked = faults, [], [], []
+        self.faults, self.diary, self.buried, self.asked, self.praised = faults, [], [], [], []
 
     def participant(self, cell, *, twin=0):
         self.asked.append((cell, twin))
-        breaks, at = self.faults.get(cell.contender, ("", 0))
+        breaks, at = self.faults.get(f"{cell.contender}_{twin}", self.faults.get(cell.contender, ("", 0)))
         if breaks == "build":
             raise failed("build", alive=True)
         return FakeParticipant(cell, self.diary, 40 + len(self.asked), breaks=breaks, at=at)
 
-    def bury(self, contender, error):
-        self.buried.append((contender, error.failure.what))
+    def bury(self, contender, error, *, twin):
+        self.buried.append((contender, twin, error.failure.what))
+
+    def completed(self, contender):
+        self.praised.append(contender)
 
 
 def made(launch, cells=(SLOW, FAST), rounds=6, seed=0, **more):
@@ -149,7 +156,8 @@ def test_a_pair_stops_when_one_of_it_fails():
     assert fast.outcome == "failed"
     assert fast.sampled is None
     assert fast.failure.signal == "SIGSEGV"
-    assert launch.buried == [("fast", "it broke")]
+    assert launch.buried == [("fast", 0, "it broke")]
+    assert launch.praised == []
 
 
 def test_a_rival_of_one_that_cannot_be_built_is_not_sampled():
@@ -183,6 +191,35 @@ def test_a_cell_against_itself_runs_in_two_processes():
     assert launch.asked == [(SLOW, 0), (SLOW, 1)]
     assert one.process_id != two.process_id
     assert len(one.sampled.seconds) == len(two.sampled.seconds) == 3
+
+
+def test_of_a_contender_against_itself_only_the_seat_that_broke_is_buried_and_the_other_invents_no_failure():
+    launch = FakeLaunch(slow_1=("sample", 1))
+    one, two = made(launch, cells=(SLOW, SLOW), rounds=5, calls=2)
+    assert launch.buried == [("slow", 1, "it broke")]
+    assert (one.outcome, one.failure) == ("measured", None)
+    assert two.outcome == "failed"
+
+
+def test_an_interrupt_keeps_what_was_measured_and_none_of_it_counts():
+    launch = FakeLaunch(fast=("interrupt", 3))
+    with pytest.raises(Interrupted) as caught:
+        made(launch, rounds=10)
+    slow, fast = caught.value.records
+    assert len(slow.sampled.seconds) >= 3
+    assert len(fast.sampled.seconds) == 3
+    assert all(
+        (each.outcome, each.reason, each.interrupted) == ("skipped", "interrupted", True) for each in (slow, fast)
+    )
+
+
+def test_what_the_cores_did_meanwhile_is_recorded():
+    moments = iter(
+        [Activity(at=10.0, cores=2, busy=100.0, stolen=5.0), Activity(at=12.0, cores=2, busy=103.0, stolen=5.4)]
+    )
+    slow, fast = made(FakeLaunch(), activity=lambda: next(moments))
+    assert slow.busy_cores == fast.busy_cores == pytest.approx(1.5)
+    assert slow.stolen_share == pytest.approx(0.1)
 
 
 def test_doubts_about_a_sample_stand_on_its_record(monkeypatch):
