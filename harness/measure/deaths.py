@@ -1,4 +1,4 @@
-"""Which contenders are not worth another process: those that killed theirs again and again, and never came to an answer."""
+"""Which contenders are not worth another process: those that kill theirs, and never come to an answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ ENOUGH = 3
 
 
 class Deaths:
-    """How often the processes of each contender have died. One that has ever succeeded is always given another chance:
-    that it fails at some N and batch sizes says nothing of the others.
+    """How often the processes of each contender have died.
+
+    One that has ever succeeded is always given another chance: that it fails at some N says nothing of the others.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-import resource
 import sys
 import time
 from collections import OrderedDict
@@ -17,7 +16,7 @@ import numpy as np
 
 from harness.contracts import Compiled, LoadContext
 from harness.errors import ContenderError, ParityError
-from harness.measure import calibration, parity
+from harness.measure import calibration, parity, process
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
 from harness.measure.serving import Operation, pin, serve
@@ -90,7 +89,7 @@ class Worker:
         self._cells: dict[tuple[str, int], _Cell] = {}
         self._cold = self._how["cache"] == "cold"
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
-        self._threads = _limit_threads(self._specification.threads)
+        self._threads = process.limit_threads(self._specification.threads)
         self._cores: list[int] = settings.get("core") or []
         self._pinned = False
         self._frozen = False
@@ -116,10 +115,10 @@ class Worker:
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
         if self._base_bytes is None:
-            self._base_bytes = _held_bytes()
+            self._base_bytes = process.held_bytes()
         model = self._load(request)
         compiled = model.compiled
-        loaded = _held_bytes()
+        loaded = process.held_bytes()
         compiled_before = compiled.compile_seconds
         proof: _Proof | None = None
         if known is None:
@@ -151,11 +150,10 @@ class Worker:
             "parity_error": proof.error if proof else None,
             "row_error": proof.row_error if proof else None,
             "threads": self._threads_now(compiled),
-            "libraries": _libraries(),
+            "libraries": process.libraries(),
             "base_rss_bytes": self._base_bytes,
-            "added_rss_bytes": model.held_bytes + max(0, _held_bytes() - loaded) if proof else None,
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            * (1 if sys.platform == "darwin" else 1024),
+            "added_rss_bytes": model.held_bytes + max(0, process.held_bytes() - loaded) if proof else None,
+            "peak_rss_bytes": process.peak_bytes(),
         }
 
     def sample(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +189,7 @@ class Worker:
         return {"error": parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")}
 
     def _single(self, cell: _Cell) -> float:
-        """Seconds of one call that is timed alone; if cold, after the last-level cache was filled with something else."""
+        """Seconds of one call that is timed alone; if cold, after the last-level cache was filled."""
         if self._cold:
             _sweep(2 * self._last_level_cache)
         seconds = calibration.timed(cell.compiled, cell.rotation, 1, monotonic)
@@ -204,10 +202,10 @@ class Worker:
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
         self._make_room(size)
-        before, started = _held_bytes(), monotonic()
+        before, started = process.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
         seconds = monotonic() - started
-        held = max(0, _held_bytes() - before)
+        held = max(0, process.held_bytes() - before)
         self._loaded[place] = _Model(compiled=compiled, size_bytes=size, load_seconds=seconds, held_bytes=held)
         return self._loaded[place]
 
@@ -288,42 +286,6 @@ class Worker:
     def _threads_now(self, compiled: Compiled) -> dict[str, int]:
         own = compiled.threads()
         return {**self._threads(), **({"runtime": own} if own is not None else {})}
-
-
-def _limit_threads(threads: int) -> Callable[[], dict[str, int]]:
-    """Limits BLAS and OpenMP to this many threads and gives a function that reads the numbers back."""
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(threads)
-
-    def read() -> dict[str, int]:
-        found = {str(each["prefix"]): int(each["num_threads"]) for each in threadpoolctl.threadpool_info()}
-        if torch := sys.modules.get("torch"):
-            found["torch"] = torch.get_num_threads()
-        return found
-
-    return read
-
-
-def _libraries() -> dict[str, str]:
-    """The BLAS and threading libraries that are loaded now, with the version and the kernel that each has chosen."""
-    import threadpoolctl
-
-    found = {}
-    for each in threadpoolctl.threadpool_info():
-        told = (each.get("version"), each.get("architecture"), each.get("threading_layer"))
-        found[str(each["prefix"])] = " ".join(str(part) for part in told if part) or "version not told"
-    if torch := sys.modules.get("torch"):
-        backends = [name for name in ("mkl", "mkldnn") if getattr(torch.backends, name).is_available()]
-        found["torch"] = " ".join([torch.backends.cpu.get_cpu_capability(), *backends])
-    return found
-
-
-def _held_bytes() -> int:
-    """The memory that this process holds now."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
 
 
 def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
