@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import yaml
 from tabulate import tabulate
 
@@ -17,6 +16,7 @@ from harness.analysis.selfcheck import Point, check
 from harness.bench import Bench, Listener
 from harness.measure import clock
 from harness.records import machine
+from harness.records.activity import activity, between
 from harness.records.store import Store
 from harness.suite import source
 
@@ -32,6 +32,8 @@ _ROUNDS = 8
 _STEAL = 0.02
 _BUSY = 0.5
 _FALSE_VERDICTS = 0.125  # of the races: five in forty at a nominal 5 %
+_SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
+_COARSE_CLOCK = 1e-5  # seconds; a sample of 4 ms would be off by 0.25 %
 _USEFUL = 0.10  # a machine that cannot tell 10 % apart is of little use
 
 
@@ -41,8 +43,9 @@ class Diagnosis:
 
     points: Sequence[Point]
     facts: Mapping[str, str]
-    complaints: Sequence[str]
-    failures: Sequence[str]
+    complaints: Sequence[str]  # what of the machine widens intervals
+    failures: Sequence[str]  # why nothing could be measured
+    faults: Sequence[str] = ()  # what makes every figure doubtful, however the races went
 
     @property
     def false_verdicts(self) -> int:
@@ -58,7 +61,7 @@ class Diagnosis:
     @property
     def trustworthy(self) -> bool:
         """Few false verdicts, and differences worth knowing can be told."""
-        if self.failures or not self.points:
+        if self.failures or self.faults or not self.points:
             return False
         few = self.false_verdicts <= max(1, math.floor(_FALSE_VERDICTS * len(self.points)))
         return few and self.resolvable < _USEFUL
@@ -68,6 +71,10 @@ class Diagnosis:
         """The verdict in one line."""
         if self.failures:
             return f"results of this machine cannot be judged: {self.failures[0]}"
+        if not self.points:
+            return "results of this machine cannot be judged: nothing was measured"
+        if self.faults:
+            return f"results of this machine do not deserve trust now: {self.faults[0]}"
         score = f"{self.false_verdicts} of {len(self.points)} races of a contender against itself saw a difference"
         if self.trustworthy:
             return f"results of this machine deserve trust now: {score}, and {self.resolvable:.1%} can be told apart"
@@ -91,7 +98,7 @@ class Diagnosis:
         headers = ("N", "batch", "ratio", "95 % interval", "resolves", "verdict")
         parts = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)] if rows else []
         parts.append(tabulate(list(self.facts.items()), tablefmt="plain", disable_numparse=True))
-        parts += [f"warning: {each}" for each in self.complaints]
+        parts += [f"warning: {each}" for each in (*self.faults, *self.complaints)]
         parts.append(self.sentence)
         return "\n\n".join(parts)
 
@@ -132,7 +139,7 @@ def diagnose(
     plan = planning.plan(loaded, source.check(loaded))
     points: list[Point] = []
     records: list[Measurement] = []
-    before = psutil.cpu_times()
+    before = activity()
     listener.stage("racing a contender against itself", total=launches * repetitions)
     with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "run", session.about_run(plan)) as store:
         bench = Bench(plan, store, listener, visits=0, failed=())
@@ -145,8 +152,12 @@ def diagnose(
         finally:
             bench.close(patience=0.2)
     failures = [each.failure.what for each in records if each.failure]
-    facts, complaints = _machine(records, before, plan.suite.threads)
-    return Diagnosis(points=points, facts=facts, complaints=complaints, failures=failures)
+    clock_now = Ticking(step_seconds=clock.resolution(clock.monotonic), source=machine.clock_source())
+    steal = between(before, activity())
+    facts, complaints, faults = judge_machine(
+        machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
+    )
+    return Diagnosis(points=points, facts=facts, complaints=complaints, failures=failures, faults=faults)
 
 
 def _race(bench: Bench, cells: Sequence[Cell], launches: int, turn: int, listener: Listener) -> list[Measurement]:
@@ -161,33 +172,54 @@ def _race(bench: Bench, cells: Sequence[Cell], launches: int, turn: int, listene
     return records
 
 
-def _machine(records: Sequence[Measurement], before: Any, threads: int) -> tuple[dict[str, str], list[str]]:
-    """What the machine says of itself, and what of that spoils measurements."""
-    found = machine.describe()
-    after = psutil.cpu_times()
-    busy = sum(after) - sum(before)
-    steal = (getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)) / busy if busy else 0.0
-    step = clock.resolution(clock.monotonic)
+@dataclass(frozen=True, kw_only=True)
+class Ticking:
+    """The clock that times are read from."""
+
+    step_seconds: float
+    source: str | None = None  # of the kernel, where it tells
+
+
+def judge_machine(
+    found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: Ticking, stolen: float
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """What the machine says of itself; what of that widens intervals; and what makes figures wrong.
+
+    Args:
+        found: as `machine.describe` gives it.
+        records: of the races.
+        threads: that each worker was told to use.
+        ticking: the clock.
+        stolen: share of the time that other guests of the hardware took.
+    """
     read_back = {name: count for record in records for name, count in record.threads.items()}
     facts = {
         "processor": str(found.get("processor")),
         "cores": f"{found.get('usable_cores')} usable",
-        "clock step": units.seconds(step),
+        "clock step": units.seconds(ticking.step_seconds),
+        "clock source": ticking.source or "cannot be read",
         "load average": f"{found.get('load_average', math.nan):.2f}",
-        "time stolen by other guests": f"{steal:.1%}",
+        "time stolen by other guests": f"{stolen:.1%}",
         "governor": str(found.get("governor", "cannot be read")),
         "turbo": str(found.get("turbo", "cannot be read")),
         "threads, as read back": ", ".join(f"{name} {count}" for name, count in sorted(read_back.items())) or "none",
     }
     complaints = []
-    if steal > _STEAL:
-        complaints.append(f"{steal:.0%} of the time was stolen by other guests of this machine: expect drift")
+    if stolen > _STEAL:
+        complaints.append(f"{stolen:.0%} of the time was stolen by other guests of this machine: expect drift")
     if (found.get("load_average") or 0.0) > (found.get("usable_cores") or 1) * _BUSY + 1:
         complaints.append("something else keeps this machine busy: stop it, or expect wide intervals")
     if found.get("governor") not in (None, "performance"):
         complaints.append(
             f"the governor is {found['governor']}: `cpupower frequency-set -g performance` keeps the clock up"
         )
-    if any(count > threads for count in read_back.values()):
-        complaints.append(f"a library runs more than the {threads} threads that it was told")
-    return facts, complaints
+    if ticking.source in _SLOW_CLOCKS:
+        complaints.append(
+            f"the clock source is {ticking.source}, slow to read: boot with `clocksource=tsc` if it is stable"
+        )
+    faults = [
+        f"{name} runs {count} threads, {threads} were asked for" for name, count in read_back.items() if count > threads
+    ]
+    if ticking.step_seconds > _COARSE_CLOCK:
+        faults.append(f"the clock moves in steps of {units.seconds(ticking.step_seconds)}")
+    return facts, complaints, faults

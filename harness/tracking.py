@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.notifications import Measured, Notification, RunFinished, RunStarted
 
 PATIENCE_SECONDS = 60.0
+INTERRUPTED_SECONDS = 1.5  # whoever presses Ctrl-C does not wait for a tracker
 
 
 class Trackers:
@@ -77,11 +78,12 @@ class Trackers:
         self.deliver()
         self._lines.put(None)
         code: int | None = None
+        patience = min(self._patience, INTERRUPTED_SECONDS) if run.status == "interrupted" else self._patience
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._child.wait(timeout=self._patience)
+            code = self._child.wait(timeout=patience)
         self.close()
         if code is None:
-            self._fail(f"did not take in the end of the run within {self._patience:g} s, and was ended")
+            self._fail(f"did not take in the end of the run within {patience:g} s, and was ended")
         elif code != 0:
             told = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
             self._fail(f"{told}; what it was told after that is lost")

@@ -11,7 +11,7 @@ from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.visits import counting, seconds_by_launch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.records.measurement import Measurement
 
@@ -29,8 +29,8 @@ class CellSummary:
     outcome: Literal["measured", "failed", "skipped"]
     call: Interval | None = None  # seconds per call: the median of each launch, over launches
     percentiles: Mapping[float, Interval]  # of individually timed calls, seconds, by share
-    first_call_seconds: float | None = None  # medians over launches
-    load_seconds: float | None = None
+    first_call: Interval | None = None  # seconds, over launches; before anything has prepared the way for it
+    load: Interval | None = None  # seconds, over launches
     build_seconds: float | None = None
     compile_seconds: float | None = None
     device_seconds: float | None = None  # of a call, by the device's own clock
@@ -75,8 +75,8 @@ def summarise_cell(
         else "skipped",
         call=typical(by_launch, confidence) if by_launch else None,
         percentiles=_percentiles(measured, confidence),
-        first_call_seconds=median([each.first_call_seconds for each in records]),
-        load_seconds=median([each.load_seconds for each in records]),
+        first_call=_once_a_launch(((each.launch, each.first_call_seconds) for each in records), confidence),
+        load=_once_a_launch(((each.launch, each.load_seconds) for each in records), confidence),
         build_seconds=median([each.build_seconds for each in records]),
         compile_seconds=median([each.compile_seconds for each in records]),
         device_seconds=median([seconds for each in measured for seconds in each.device_seconds]),
@@ -89,6 +89,15 @@ def summarise_cell(
         failure=_failure(records),
         warnings=doubts(records, machine),
     )
+
+
+def _once_a_launch(found: Iterable[tuple[int, float | None]], confidence: float) -> Interval | None:
+    """What happens once in a process, over launches; None where it was not measured."""
+    by_launch: dict[int, list[float]] = defaultdict(list)
+    for launch, seconds in found:
+        if seconds is not None and seconds > 0:
+            by_launch[launch].append(seconds)
+    return typical(by_launch, confidence) if by_launch else None
 
 
 def _memory(records: Sequence[Measurement]) -> int | None:

@@ -70,6 +70,11 @@ def last_level_cache_bytes(machine: Mapping[str, Any]) -> int | None:
     return max(sizes, default=None)
 
 
+def clock_source() -> str | None:
+    """What the kernel reads the time from, where it tells."""
+    return _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
+
+
 def commit(folder: Path) -> str | None:
     """The commit of the checkout that holds a folder, `-dirty` where it was changed; None outside of one."""
     try:

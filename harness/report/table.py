@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness import units
+from harness.analysis.cells import PERCENTILES
 
 if TYPE_CHECKING:
     from harness.analysis.cells import CellSummary
@@ -301,18 +302,10 @@ def details(summary: Summary) -> Table:
             Entry(f"{each.heads:,}", each.heads),
             Entry(f"{each.batch_size:,}", each.batch_size),
             interval(each.call, units.milliseconds),
-            *(
-                Entry(units.milliseconds(each.percentiles[share].value), each.percentiles[share].value)
-                if share in each.percentiles
-                else Entry("")
-                for share in (0.9, 0.95, 0.99)
-            ),
-            Entry(
-                "" if each.throughput is None else units.count(each.throughput.value),
-                each.throughput.value if each.throughput else None,
-            ),
-            _seconds(each.first_call_seconds),
-            _seconds(each.load_seconds),
+            *(_spread(each.percentiles.get(share), units.milliseconds) for share in PERCENTILES),
+            _spread(each.throughput, units.count),
+            _spread(each.first_call, units.seconds),
+            _spread(each.load, units.seconds),
             _seconds(each.build_seconds),
             *(_seconds(getattr(each, name)) for name in rare),
             _size(each.memory_bytes or each.peak_rss_bytes),
@@ -326,12 +319,14 @@ def details(summary: Summary) -> Table:
         name="cells",
         title="All cells",
         columns=(
-            "contender", "N", "batch", "median ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call", "load",
-            "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
+            "contender", "N", "batch", "ms per call", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call",
+            "load", "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),
-        numeric=tuple(range(1, 14 + len(rare))),
-        note="Memory is that of a process which holds the cell alone: libraries, model, and what first calls add.",
+        numeric=tuple(range(1, 15 + len(rare))),
+        note="Percentiles are of calls that were timed one by one, and stated where at least three calls lie beyond; "
+        "± is half a 95 % interval over launches. Memory is that of a process which holds the cell alone: libraries, "
+        "model, and what first calls add.",
     )  # fmt: skip
 
 
@@ -423,8 +418,15 @@ def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
     if cell.call is None or cell.query is None:
         return Entry("failed")
     found = cell.query if per_query else cell.call
+    return _spread(found, units.milliseconds)
+
+
+def _spread(found: Interval | None, write: Callable[[float], str]) -> Entry:
+    """`0.012 ±3%`; without the latter where there is no interval."""
+    if found is None:
+        return Entry("")
     spread = "" if not found.known else f" ±{found.half_width:.0%}" if found.half_width < 1 else " ±>100%"
-    return Entry(f"{units.milliseconds(found.value)}{spread}", found.value)
+    return Entry(f"{write(found.value)}{spread}", found.value)
 
 
 def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:

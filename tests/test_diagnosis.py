@@ -1,0 +1,114 @@
+"""Whether this machine deserves trust: verdicts from made-up races, and a real contender against itself."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.analysis.selfcheck import Point
+from harness.analysis.statistics import Interval
+from harness.diagnosis import Diagnosis, Ticking, diagnose, judge_machine
+from harness.report.progress import PlainProgress
+from tests.synthetic import Maker
+
+QUIET = Ticking(step_seconds=4e-8, source="tsc")
+
+
+def point(low, high):
+    found = Interval(math.sqrt(low * high), low, high, 6)
+    return Point("itself", 256, 32, found, found)
+
+
+def diagnosis(*points, **more):
+    return Diagnosis(points=points, facts={}, complaints=(), failures=more.pop("failures", ()), **more)
+
+
+SEEN = "races of a contender against itself saw a difference"
+SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
+
+
+@pytest.mark.parametrize(
+    ("found", "trusted", "sentence"),
+    [
+        (
+            diagnosis(*[SAME] * 38, *[APART] * 2), True,
+            f"results of this machine deserve trust now: 2 of 40 {SEEN}, and 2.0% can be told apart",
+        ),
+        (
+            diagnosis(*[SAME] * 34, *[APART] * 6), False,
+            f"results of this machine do not deserve trust now: 6 of 40 {SEEN}, more than chance allows",
+        ),
+        (
+            diagnosis(*[point(0.8, 1.3)] * 10), False,
+            "results of this machine are too coarse now: differences below 27% cannot be told",
+        ),
+        (
+            diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 were asked for",)), False,
+            "results of this machine do not deserve trust now: openblas runs 4 threads, 1 were asked for",
+        ),
+        (
+            diagnosis(SAME, failures=("it broke",)), False,
+            "results of this machine cannot be judged: it broke",
+        ),
+        (diagnosis(), False, "results of this machine cannot be judged: nothing was measured"),
+    ],
+)  # fmt: skip
+def test_the_verdict_in_one_line(found, trusted, sentence):
+    assert found.trustworthy is trusted
+    assert found.sentence == sentence
+    assert found.render().endswith(sentence)
+
+
+def judged(machine=None, ticking=QUIET, stolen=0.0, threads=1, read_back=1):
+    record = Maker().visit(["teacher"], 18, 1, 1, 2)[0].model_copy(update={"threads": {"openblas": read_back}})
+    known = {"processor": "A Processor", "usable_cores": 2, "load_average": 0.5, "governor": "performance"}
+    return judge_machine({**known, **(machine or {})}, [record], threads, ticking, stolen)
+
+
+def test_a_quiet_machine_is_not_complained_of():
+    facts, complaints, faults = judged()
+    assert (complaints, faults) == ([], [])
+    assert facts["threads, as read back"] == "openblas 1"
+    assert facts["clock step"] == "40.0 ns"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"machine": {"governor": "powersave"}}, "the governor is powersave: `cpupower"),
+        ({"machine": {"load_average": 3.0}}, "something else keeps this machine busy"),
+        ({"stolen": 0.07}, "7% of the time was stolen by other guests"),
+        ({"ticking": Ticking(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
+    ],
+)
+def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
+    _, complaints, faults = judged(**more)
+    assert len(complaints) == 1
+    assert complaints[0].startswith(words)
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"read_back": 4}, "openblas runs 4 threads, 1 were asked for"),
+        ({"ticking": Ticking(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
+    ],
+)
+def test_what_makes_figures_wrong_is_a_fault(more, words):
+    _, _, faults = judged(**more)
+    assert faults == [words]
+
+
+def test_a_real_contender_against_itself():
+    from rich.console import Console
+
+    quiet = PlainProgress(Console(quiet=True))
+    found = diagnose(
+        quiet, heads=(4, 8), batch_sizes=(2,), launches=2, projector="lda", runtime="python", repetitions=2
+    )
+    assert found.failures == []
+    assert [(each.heads, each.batch_size) for each in found.points] == [(4, 2), (8, 2)] * 2
+    assert all(0.2 < each.ratio.value < 5 and each.ratio.launches == 2 for each in found.points)
+    assert "threads, as read back" in found.render()
