@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import interrupts
 from harness.analysis.crossover import BudgetSpent, Pair, Unmeasurable
 from harness.analysis.documented import first_lead
 from harness.analysis.located import Located, dump
@@ -102,14 +103,17 @@ def run(
         except KeyboardInterrupt:
             status = "interrupted"
         finally:
-            session.bench.close(patience=0.0 if status == "interrupted" else 0.2)
-            ended = _now() if store.appended or not about.finished else about.finished
-            store.update(about.model_copy(update={"finished": ended, "status": status}))
-            store.write(LOCATED, dump(session.located))
-    summary = reporting.write(folder)
-    told.finished(summary, folder)
+            with interrupts.held() as late:
+                session.bench.close(patience=0.0 if status == "interrupted" else 0.2)
+                ended = _now() if store.appended or not about.finished else about.finished
+                store.update(about.model_copy(update={"finished": ended, "status": status}))
+                store.write(LOCATED, dump(session.located))
+    with interrupts.held() as later:
+        summary = reporting.write(folder)
+        told.finished(summary, folder)
+    interrupted = status == "interrupted" or late.pressed or later.pressed
     failed = len(session.bench.failed) + len(plan.broken)
-    return Outcome(folder=folder, summary=summary, interrupted=status == "interrupted", failed=failed)
+    return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
 
 
 class _Session:

@@ -17,8 +17,8 @@ SCHEMA_VERSION = 1
 _COLUMNS = (
     "contender", "heads", "batch_size", "outcome", "seconds_per_call", "seconds_low", "seconds_high",
     "seconds_per_query", "queries_per_second", "p50_seconds", "p90_seconds", "p95_seconds", "p99_seconds",
-    "first_call_seconds", "load_seconds", "build_seconds", "compile_seconds", "device_seconds", "memory_bytes", "peak_rss_bytes",
-    "model_bytes", "samples", "launches", "parity_error", "failure",
+    "first_call_seconds", "load_seconds", "build_seconds", "compile_seconds", "device_seconds", "memory_bytes",
+    "peak_rss_bytes", "model_bytes", "samples", "launches", "parity_error", "failure",
 )  # fmt: skip
 
 
