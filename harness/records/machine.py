@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CPU = Path("/sys/devices/system/cpu")
 _SAME_MEMORY = 1.05
+_GPU_FACTS = 3
 
 
 def describe() -> dict[str, Any]:
@@ -101,6 +102,8 @@ def load_average() -> float | None:
 def _told(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{level} {size(number)}" for level, number in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
     return "unknown" if value is None else str(value)
 
 
@@ -150,8 +153,10 @@ def _gpus() -> list[str] | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    lines = [line.split(", ") for line in done.stdout.splitlines() if done.returncode == 0]
-    return [f"{name}, {memory}, driver {driver}" for name, memory, driver in lines if name] or None
+    if done.returncode != 0:
+        return None
+    found = [line.split(", ") for line in done.stdout.splitlines()]
+    return [f"{each[0]}, {each[1]}, driver {each[2]}" for each in found if len(each) == _GPU_FACTS] or None
 
 
 def _read(path: Path) -> str | None:

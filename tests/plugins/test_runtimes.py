@@ -9,7 +9,7 @@ import torch
 
 import harness
 from harness.catalog import available
-from harness_plugins.eager import EagerRuntime
+from harness_plugins.eager import EagerRuntime, TorchCompiled
 from harness_plugins.lda import LDAProjector, LoopProjector
 from harness_plugins.onnxruntime import OnnxRuntime
 from harness_plugins.openvino import OpenVinoRuntime
@@ -130,6 +130,59 @@ def test_the_worker_of_onnx_runtime_imports_no_torch(make_heads, queries, tmp_pa
 def test_a_device_that_is_not_there(runtime, sentence, make_heads, queries, tmp_path):
     with pytest.raises(harness.ContenderError, match=sentence):
         compiled(LDAProjector(), RUNTIMES[runtime], make_heads(4), tmp_path / "artifact", queries, device="cuda")
+
+
+class FakeEvent:
+    """An event of CUDA that notes when it is recorded."""
+
+    diary: list[str] = []  # noqa: RUF012 - emptied by each test
+
+    def __init__(self, *, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.diary.append("event")
+
+    def elapsed_time(self, other):
+        assert self.diary[-1] == "synchronise"  # before that, the times are not known
+        return 2.5
+
+
+def test_on_a_gpu_the_clock_stops_when_the_result_exists_and_events_tell_what_the_device_took(monkeypatch):
+    diary = FakeEvent.diary
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: diary.append("synchronise"))
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+
+    def module(prepared):
+        diary.append("launch")
+        return prepared
+
+    ready = TorchCompiled(module, harness.LoadContext(heads=4, device="cuda"))
+    batch = torch.ones(2, 3)  # as if it lay on the device
+    diary.clear()
+    ready(batch)
+    assert diary == ["launch", "synchronise"]
+    diary.clear()
+    assert ready.device_seconds(batch) == pytest.approx(2.5e-3)
+    assert diary == ["synchronise", "event", "launch", "event", "synchronise"]
+
+
+def test_a_cpu_has_no_clock_of_its_own(make_heads, queries, tmp_path):
+    ready = compiled(LDAProjector(), RUNTIMES["eager"], make_heads(4), tmp_path / "artifact", queries)
+    assert ready.device_seconds(ready.prepare(queries)) is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+@pytest.mark.parametrize("runtime", ["eager", "torchscript", "onnxruntime"])
+def test_every_runtime_computes_on_a_gpu(runtime, make_heads, queries, tmp_path):
+    heads = make_heads(18)
+    ready = compiled(LDAProjector(), RUNTIMES[runtime], heads, tmp_path / "artifact", queries[:1], device="cuda")
+    prepared = ready.prepare(queries)
+    wanted = LDAProjector().reference(heads, queries)
+    np.testing.assert_allclose(ready.result(ready(prepared)), wanted, atol=1e-3)
+    if runtime != "onnxruntime":
+        assert prepared.device.type == "cuda"
+        assert 0 < ready.device_seconds(prepared) < 1
 
 
 def test_state_that_shares_memory_is_written(tmp_path):

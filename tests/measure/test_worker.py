@@ -1,0 +1,179 @@
+"""The operations of a worker on a plain function and on a made-up contender, in this process."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import harness
+from harness.errors import ParityError
+from harness.measure import worker as module
+from harness.measure.specification import Specification
+from harness.suite.schema import Measurement
+
+CALLED: list[tuple[int, int]] = []
+
+
+def counted(heads, batch):
+    CALLED.append((heads, batch))
+    return sum(range(2000))
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch):
+    """A worker leaves garbage alone and limits threads, for the whole of its process."""
+    import threadpoolctl
+
+    CALLED.clear()
+    stand_in = types.ModuleType("counted_functions")
+    stand_in.counted = counted
+    monkeypatch.setitem(sys.modules, "counted_functions", stand_in)
+    with threadpoolctl.threadpool_limits(1):
+        yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def worker(**how):
+    settings = {"min_sample_seconds": 0.0005, "max_warm_up_seconds": 0.05, **how}
+    specification = Specification(contender="counted", function="counted_functions:counted")
+    return module.Worker(
+        {
+            "specification": specification.to_json(),
+            "measurement": Measurement(**settings).model_dump(mode="json"),
+            "last_level_cache_bytes": 2**20,
+        }
+    )
+
+
+CELL = {"place": "counted/5", "heads": 5, "batch_size": 3, "model_bytes": 0}
+
+
+def test_a_function_is_called_with_n_and_batch_and_its_first_call_is_timed_before_any_other():
+    ready = worker().ready(CELL)
+    assert set(CALLED) == {(5, 3)}
+    assert ready["first_call_seconds"] > 0
+    assert ready["inner_loops"] > 1
+    assert ready["base_rss_bytes"] > 2**20
+    assert ready["added_rss_bytes"] >= 0
+
+
+def test_a_cell_that_is_ready_is_not_warmed_up_again():
+    one = worker()
+    one.ready(CELL)
+    before = len(CALLED)
+    again = one.ready(CELL)
+    assert len(CALLED) == before
+    assert (again["first_call_seconds"], again["added_rss_bytes"]) == (None, None)
+
+
+def test_a_warm_sample_makes_one_loop_after_untimed_calls():
+    one = worker()
+    ready = one.ready(CELL)
+    before = len(CALLED)
+    assert one.sample(CELL)["seconds"] > 0
+    assert len(CALLED) - before == ready["untimed_calls"] + ready["inner_loops"]
+
+
+def test_with_a_cold_cache_each_timed_call_comes_right_after_an_eviction(monkeypatch):
+    swept = []
+    monkeypatch.setattr(module, "_sweep", lambda size: swept.append((size, len(CALLED))))
+    one = worker(cache="cold")
+    ready = one.ready(CELL)
+    assert (ready["inner_loops"], ready["cold"]) == (1, True)
+    swept.clear()
+    before = len(CALLED)
+    one.sample(CELL)
+    assert swept == [(2 * 2**20, before)]  # twice the cache, right before the call that is timed
+    assert len(CALLED) == before + 1
+    swept.clear()
+    one.calls({**CELL, "count": 4})
+    assert len(swept) == 4  # percentiles are of cold calls too
+
+
+class Doubling(harness.Compiled):
+    """Twice its input; wrong from some call on, and with a compiler of its own."""
+
+    def __init__(self):
+        self.calls, self.wrong_from, self.seen = 0, 10**9, []
+        self.compile_seconds = 0.0
+
+    def prepare(self, batch):
+        self.compile_seconds += 0.5
+        return batch.copy()
+
+    def __call__(self, prepared):
+        self.calls += 1
+        self.seen.append(float(prepared[0, 0]))
+        return 2 * prepared + (self.calls >= self.wrong_from)
+
+    def device_seconds(self, prepared):
+        return 1e-6
+
+
+@pytest.fixture
+def doubling(tmp_path, monkeypatch):
+    """A worker with a contender whose artifact lies in a folder, and the contender."""
+    batches = np.random.default_rng(0).standard_normal((4, 3, 6)).astype(np.float32)
+    np.save(tmp_path / "inputs-3.npy", batches)
+    np.save(tmp_path / "reference-3.npy", 2 * batches.astype(np.float64))
+    compiled = Doubling()
+    one = worker()
+    one._specification = Specification(contender="doubling")
+    monkeypatch.setattr(one, "_compile", lambda place, heads: compiled)
+    return one, compiled, {"place": str(tmp_path), "heads": 5, "batch_size": 3, "model_bytes": 0}
+
+
+def test_every_batch_that_calls_rotate_among_is_proved_and_timed(doubling):
+    one, compiled, cell = doubling
+    ready = one.ready(cell)
+    assert ready["parity_error"] < 1e-6
+    assert ready["row_error"] < 1e-6
+    assert ready["compile_seconds"] == pytest.approx(0.5 * 5)  # four batches, and a row alone
+    compiled.seen.clear()
+    one.sample(cell)
+    assert len(set(compiled.seen)) == 4
+
+
+def test_a_wrong_batch_that_is_not_the_first_is_seen(doubling, tmp_path):
+    one, _, cell = doubling
+    references = np.load(tmp_path / "reference-3.npy")
+    references[2, 1, 4] += 1.0
+    np.save(tmp_path / "reference-3.npy", references)
+    with pytest.raises(ParityError, match="row 1"):
+        one.ready(cell)
+
+
+def test_an_audit_looks_at_another_batch_each_time(doubling):
+    one, compiled, cell = doubling
+    one.ready(cell)
+    seen = []
+    for _ in range(5):
+        compiled.seen.clear()
+        one.audit(cell)
+        seen += compiled.seen
+    assert len(set(seen)) == 4
+    assert seen[4] == seen[0]
+    compiled.wrong_from = 0
+    with pytest.raises(ParityError, match="its own answer before the timing"):
+        one.audit(cell)
+
+
+def test_what_the_device_took_is_told_beside_what_calls_took(doubling):
+    one, _, cell = doubling
+    one.ready(cell)
+    found = one.calls({**cell, "count": 3})
+    assert len(found["seconds"]) == 3
+    assert found["device_seconds"] == [1e-6] * 4
+
+
+def test_a_function_that_cannot_be_imported_is_told():
+    one = worker()
+    one._specification = Specification(contender="x", function="no_such_module:f")
+    with pytest.raises(harness.ContenderError, match="cannot be imported"):
+        one.ready({**CELL, "place": str(Path("no_such_module:f/5"))})
