@@ -62,5 +62,5 @@ def test_append_a_record(benchmark, made, tmp_path):
 
 
 def test_sample_a_call_that_costs_nothing(benchmark):
-    found = calibration.calibrate(id, [0], monotonic, shortest=0.001, longest_warm_up=0.1)
-    assert benchmark(calibration.sample, id, [0], found, monotonic) > 0
+    found = calibration.calibrate(id, calibration.Rotation([0]), monotonic, shortest=0.001, longest_warm_up=0.1)
+    assert benchmark(calibration.sample, id, calibration.Rotation([0]), found, monotonic) > 0
