@@ -30,25 +30,50 @@ PINNING_PAIRS = 60
 SMALLEST_STEP_TESTED = 8  # at smaller N the smooth change from N to N + 1 is no smaller than a jump
 VISIBLE_LEVEL = 0.01
 VISIBLE_ALONE = 3.6  # errors at which a single step is seen
+PRACTICAL_JUMP = math.log(1.15)  # of the log-ratio: a smaller one, on average over the steps, is not looked for
+ALARMING_ERRORS = 1.2  # errors by which the jumps must seem smaller than that to be looked at again
+UNSEEN_ERRORS = 1.64  # and then, with what was added, to be called unseen
+SECOND_LOOK_PAIRS = 2  # at each side of each step
 
 
 def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
-    """Whether a jump is seen at the declared steps, together or at any one; None where that cannot be tested."""
+    """Whether a jump is seen at the declared steps, together or at any one.
+
+    False only where one of practical size would have been seen, and after a second look; None where that cannot be
+    told. Steps are taken to be those of one rival, so that all jumps go one way.
+    """
+    if _seen(prober, steps, ALARMING_ERRORS) is not False:
+        return _seen(prober, steps, UNSEEN_ERRORS)
+    sides = [n for step in steps if _testable(prober, step) for n in (step.left, step.right)]
+    prober.visit_each(dict.fromkeys(sides, SECOND_LOOK_PAIRS))
+    return _seen(prober, steps, UNSEEN_ERRORS)
+
+
+def _testable(prober: Prober, step: Step) -> bool:
+    both = prober.count(step.left) and prober.count(step.right)
+    return step.declared and step.left >= SMALLEST_STEP_TESTED and bool(both)
+
+
+def _seen(prober: Prober, steps: Sequence[Step], unseen_errors: float) -> bool | None:
+    """True where jumps are significant, False where their mean is surely below the practical size."""
     noise = pooled_noise(prober.successive_differences())
-    visited = set(prober.visited)
-    scores = []
+    jumps, errors = [], []
     for step in steps:
-        if step.declared and step.left >= SMALLEST_STEP_TESTED and {step.left, step.right} <= visited:
+        if _testable(prober, step):
             counts = prober.count(step.left), prober.count(step.right)
-            error = math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left)
-            scores.append(
-                (winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise)) / error
-            )
-    if not scores:
+            errors.append(math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left))
+            jumps.append(winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise))
+    if not jumps:
         return None
-    one_way = abs(sum(scores)) / math.sqrt(len(scores))
-    together = float(chdtrc(len(scores), sum(score * score for score in scores)))
-    return one_way > 2.6 or together < VISIBLE_LEVEL / 2 or max(map(abs, scores)) > VISIBLE_ALONE
+    jump, error = np.array(jumps), np.array(errors)
+    scores = jump / error
+    one_way = abs(float(scores.sum())) / math.sqrt(len(jumps))
+    together = float(chdtrc(len(jumps), float(scores @ scores)))
+    if one_way > 2.6 or together < VISIBLE_LEVEL / 2 or float(np.abs(scores).max()) > VISIBLE_ALONE:
+        return True
+    weights = error**-2
+    mean, its_error = float(weights @ jump / weights.sum()), float(weights.sum()) ** -0.5
+    return False if abs(mean) + unseen_errors * its_error < PRACTICAL_JUMP else None
 
 
 @dataclass(frozen=True)
@@ -151,6 +176,9 @@ def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target
     changes = [t for t in targets if not isinstance(t, Undecided)]
     if changes:
         weak = [n for n in weak if any(_near(n, change, points) for change in changes)][:4]
+    if len({sign for sign in signs.values() if sign}) == 1:  # one leader throughout: launches confirm the ends of that
+        weak = [*weak[:MOST_WEAK], points[0], points[-1], min(points, key=lambda n: level[n])]
+        return sorted({*open_points[: 2 * MOST_WEAK], *weak})
     return sorted({*open_points[: 2 * MOST_WEAK], *weak[:MOST_WEAK]})
 
 

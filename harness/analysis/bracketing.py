@@ -11,18 +11,20 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.analysis.probing import distinct, geometric
 from harness.analysis.signs import DECISIVE, median, own_noise, pooled_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.analysis.probing import Prober
     from harness.analysis.signs import Sign
 
 FIRST_LOOK = 3  # pairs at every probe
+NOTHING: Mapping[int, Sign] = MappingProxyType({})
 MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
@@ -108,9 +110,16 @@ def settle(
     steps: Sequence[Step],
     most: int | None = None,
     bound: float = DECISIVE,
+    expected: Mapping[int, Sign] = NOTHING,
 ) -> None:
-    """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`."""
-    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in points if prober.count(n) < FIRST_LOOK})
+    """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`.
+
+    Where a sign is expected, one pair that shows it as clearly as several must is enough.
+    """
+    looks = {n: 1 if expected.get(n) else FIRST_LOOK for n in points}
+    prober.visit_each({n: least - prober.count(n) for n, least in looks.items() if prober.count(n) < least})
+    doubted = [n for n in points if n not in prober.left_out and not _as_expected(prober, n, signs, expected, bound)]
+    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in doubted if prober.count(n) < FIRST_LOOK})
     while True:
         points = [n for n in points if n not in prober.left_out]
         differences = prober.successive_differences()
@@ -129,6 +138,17 @@ def settle(
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
 
 
+def _as_expected(
+    prober: Prober, heads: int, signs: dict[int, Sign], expected: Mapping[int, Sign], bound: float
+) -> bool:
+    differences = prober.successive_differences()
+    seen = sign(prober.at(heads), pooled_noise(differences), differences.size, bound)
+    if not seen or seen != expected.get(heads):
+        return False
+    signs.setdefault(heads, seen)
+    return True
+
+
 def _worth_more(
     prober: Prober, heads: int, signs: dict[int, Sign], steps: Sequence[Step], noise: float, goal: float
 ) -> bool:
@@ -144,14 +164,23 @@ def _worth_more(
 
 
 def settle_by_halves(
-    prober: Prober, points: Sequence[int], goal: float, signs: dict[int, Sign], steps: Sequence[Step]
+    prober: Prober,
+    points: Sequence[int],
+    goal: float,
+    signs: dict[int, Sign],
+    steps: Sequence[Step],
+    first_places: Sequence[int] = (),
 ) -> None:
-    """For a small budget: look at both ends, then halve the list of points, by guesses where nothing is decided."""
+    """For a small budget: look at both ends, then halve the list of points, by guesses where nothing is decided.
+
+    `first_places` are tried before the middle, as long as they lie inside.
+    """
     most = max(6, prober.remaining // 8)
     first, last = 0, len(points) - 1
     settle(prober, [points[first], points[last]], goal, signs, steps, most, HASTY)
     while last - first > 1 and _guess(prober, points[first], signs) * _guess(prober, points[last], signs) < 0:
-        middle = (first + last) // 2
+        likely = [i for i in range(first + 1, last) if points[i] in first_places and not prober.count(points[i])]
+        middle = likely[0] if likely else (first + last) // 2
         settle(prober, [points[middle]], goal, signs, steps, most, HASTY)
         if _guess(prober, points[middle], signs) == _guess(prober, points[first], signs):
             first = middle

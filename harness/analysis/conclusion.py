@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
 from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
+from harness.analysis.throughout import throughout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 MOST_NAMED = 4
 FEW_UNDECIDED = 0.2  # of all places
 LEAST_LAUNCHES = 3  # that bound a difference at one N
-SURELY = 0.999  # confidence at which one probe alone contradicts all the others
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
 WEAK_MODE = (
     "steps were not declared: two changes of the lead between neighbouring probes (a factor of two apart) stay unseen"
@@ -50,25 +51,29 @@ def conclude(search: Search, lacking: str | None) -> Location:
         spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
         changes = [span for target, span in spans if not isinstance(target, Undecided)]
         bracket = changes[0] if changes else spans[0][1] if spans else None
-        crossings += [_bracketed(search, target, span) for target, span in spans if _told_apart(search, target)]
     elif crossings:
         status = "several" if len(crossings) > 1 else "crossing"
         missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
-        if missed and (search.bound or lacking):
+        if missed and search.bound and not lacking:
             status, bracket = "unresolved", (missed[0].low, missed[0].high)
             lacks.append(f"the interval is wider than ±{question.precision:.0%} and the budget is spent")
         elif missed:
             wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
             notes.append(f"{wide}: {_why_wide(search)}")
     else:
-        status, why = _throughout(search)
+        status, why = throughout(search)
         if search.unseen and status != "unresolved":
             status, why = "unresolved", f"the budget left {search.unseen} places of the range unseen"
         (lacks if status == "unresolved" else notes).extend([why] if why else [])
-        if status == "above":
+        if status == "above" and not lacking:
             extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])
     if lacking:
-        (lacks if status == "unresolved" else notes).insert(0, lacking)
+        if status != "unresolved":  # it may well be so, but not all that was to prove it was measured
+            lacks.append(f"by {_launches_had(search)} it would be '{status}'")
+            status = "unresolved"
+        if crossings and bracket is None:
+            bracket = crossings[0].low, crossings[0].high
+        lacks.insert(0, lacking)
     notes += [note for _, outcome in outcomes if outcome.kind != "open" for note in outcome.notes]
     crossings.sort(key=lambda crossing: crossing.heads)
     joint = max(0.0, 1 - len(crossings) * (1 - question.confidence)) if status in {"crossing", "several"} else None
@@ -102,7 +107,10 @@ def _general_notes(search: Search) -> list[str]:
     if not search.question.known:
         notes.append(WEAK_MODE)
     if search.visible is False:
-        notes.append("no jump is visible at the declared steps: if they are wrong, undeclared ones may hide crossings")
+        notes.append(
+            f"the declared steps change the ratio by less than {math.expm1(PRACTICAL_JUMP):.0%}, if at all: they matter "
+            "little here, or are declared at the wrong N, and then others may hide crossings"
+        )
     return notes + [f"N = {n:,} was left out: {reason}" for n, reason in sorted(search.prober.left_out.items())]
 
 
@@ -143,7 +151,7 @@ def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
             change = f"the change of the lead between N = {target.low:,} and {target.high:,}"
             return Outcome("open", notes=(f"{change} was not confirmed by further launches",))
         return smooth_outcome(prober, aim, question)
-    now = confirmed_sign(prober, target.heads, question.confidence)
+    now = confirmed_sign(prober, target.heads, question)
     if now == target.around or not any(search.signs.values()):
         return Outcome("none")
     return _even(search, target) or Outcome("open")
@@ -185,7 +193,7 @@ def _take_back(search: Search) -> None:
             continue
         for n in (target.left, target.right):
             found = _launches_at(search, n)
-            if found is None or confirmed_sign(search.prober, n, search.question.confidence):
+            if found is None or confirmed_sign(search.prober, n, search.question):
                 continue
             if max(-found[1], found[2]) <= search.question.goal:
                 search.signs[n] = 0
@@ -202,35 +210,21 @@ def _span(search: Search, target: Target) -> tuple[int, int] | None:
     low, high = target.low, target.high
     aim = search.aims.get((low, high))
     interval = aim.fit.crossing_interval() if aim and aim.fit else None
-    if interval and search.prober.launch > 0 and all(map(math.isfinite, interval)):
+    enough = search.prober.launch >= search.question.least_launches  # before, only its decided ends are sure
+    if interval and enough and all(map(math.isfinite, interval)):
         inner = max(low, math.floor(math.exp(interval[0]))), min(high, math.ceil(math.exp(interval[1])))
         if inner[0] < inner[1]:
             return inner
     return low, high
 
 
-def _told_apart(search: Search, target: Target) -> bool:
-    """Whether both ends of an open bracket were decided, and the launches do not contradict them."""
-    if not isinstance(target, Smooth | Jump) or target.before * target.after >= 0:
-        return False
-    return search.bound or search.prober.launch == 0
-
-
-def _bracketed(search: Search, target: Target, bracket: tuple[int, int]) -> Crossing:
-    assert isinstance(target, Smooth | Jump)
-    aim = search.aims.get((target.low, target.high)) if isinstance(target, Smooth) else None
-    middle = math.ceil(math.exp(aim.log_centre)) if aim else bracket[1]
-    heads = min(max(middle, bracket[0] + 1), bracket[1])
-    return Crossing(
-        heads,
-        *bracket,
-        leader(target.after),
-        search.question.confidence,
-        "step" if isinstance(target, Jump) else "smooth",
-    )
+def _launches_had(search: Search) -> str:
+    return f"launch {search.prober.launch} of {search.question.launches}"
 
 
 def _why_wide(search: Search) -> str:
+    if search.ended:
+        return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
     if between > 0.3 * search.question.goal * slope:
@@ -238,45 +232,16 @@ def _why_wide(search: Search) -> str:
     return "the noise was larger than the plan allowed for"
 
 
-def _throughout(search: Search) -> tuple[Status, str]:
-    """The status where no change of the lead was seen, and what is to be said with it."""
-    question, prober = search.question, search.prober
-    decided = {sign for sign in search.signs.values() if sign}
-    noise = pooled_noise(prober.successive_differences())
-    audited = [n for n in search.weak if n in search.signs and prober.by_launch(n, 1)]
-    if not audited:
-        if len(decided) == 1 and all(search.signs.values()):
-            return ("below" if decided == {1} else "above"), ""
-        return "unresolved", "the signs of the probes are not all decided"
-    launches: dict[int, list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]] = {}
-    for n in audited:
-        for place, part in enumerate(prober.by_launch(n, 1)):
-            launches.setdefault(place, []).append(part)
-    middle, low, high = launch_interval(
-        [np.concatenate(parts) for parts in launches.values()], noise, question.confidence
-    )
-    goal = question.goal
-    nothing_strong = not decided or all(abs(winsorised_mean(prober.at(n), noise)) < 2 * goal for n in search.signs)
-    if nothing_strong and -goal < low and high < goal:
-        span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
-        return "tie", f"over {len(audited)} probes the baseline's time differs from the challenger's by {span}"
-    contrary = [n for n in audited if confirmed_sign(prober, n, SURELY) * middle < 0]
-    side = 1 if low > 0 else -1 if high < 0 else 0
-    if side and not contrary and decided <= {side}:
-        return ("below" if side > 0 else "above"), ""
-    span = f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
-    return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(audited)} probes"
-
-
 def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
-    """A crossing just beyond the range, where the confirming fit reached for one."""
+    """A crossing just beyond the range with the local model's interval; None where that reaches too far to be said."""
     question = search.question
     beyond = next((outcome.beyond for outcome in outcomes if outcome.beyond is not None), None)
-    if beyond is None or not question.high < beyond < FURTHEST_EXTRAPOLATION * question.high:
+    if beyond is None or beyond[2] > FURTHEST_EXTRAPOLATION * question.high:
         return None
-    heads = math.ceil(beyond)
+    low, high = max(question.high, math.floor(beyond[1])), math.ceil(beyond[2])
+    heads = min(max(math.ceil(beyond[0]), low + 1), high)
     after = -next(sign for n, sign in sorted(search.signs.items(), reverse=True) if sign)
-    return Crossing(heads, question.high, heads + (heads - question.high), leader(after), 0.0, "smooth")
+    return Crossing(heads, low, high, leader(after), question.confidence, "smooth")
 
 
 def _probes(search: Search) -> tuple[Probe, ...]:

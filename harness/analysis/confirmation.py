@@ -30,6 +30,7 @@ LEAST_PAIRS = 6  # per launch and crossing: two outliers among three would pass 
 SLOPE_COST = 1.1  # an uncertain slope widens Fieller's interval by about this factor squared
 PITCH = math.log(2) / 8
 MISFIT_LEVEL = 0.003
+LEAST_LAUNCHES = 3  # that an interval over launches may rest on, where more were asked for and time ran out
 MOST_SIDE_PAIRS = 80  # per launch
 SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
 HOPELESS_PAIRS, HOPELESS_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
@@ -52,6 +53,11 @@ class Question:
     def goal(self) -> float:
         """Half-width wanted, in log N; also the log-ratio that counts as no difference."""
         return math.log1p(self.precision)
+
+    @property
+    def least_launches(self) -> int:
+        """Launches without which nothing counts as confirmed: half of those asked for, and three where so many are."""
+        return min(self.launches, max(LEAST_LAUNCHES, math.ceil(self.launches / 2)))
 
 
 @dataclass(frozen=True)
@@ -208,15 +214,24 @@ class Outcome:
     crossing: Crossing | None = None
     notes: tuple[str, ...] = ()
     missed: bool = False  # the interval is wider than was wanted
-    beyond: float | None = None  # N of a crossing extrapolated beyond the range
+    beyond: tuple[float, float, float] | None = None  # N of a crossing beyond the range, and its interval, as modelled
 
 
-def confirmed_sign(prober: Prober, heads: int, confidence: float) -> int:
-    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold."""
+def confirmed_sign(prober: Prober, heads: int, question: Question, confidence: float | None = None) -> int:
+    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
+
+    Args:
+        prober: what was measured.
+        heads: the N.
+        question: with the launches that were planned.
+        confidence: another one than the question's.
+    """
+    confidence = question.confidence if confidence is None else confidence
     parts = prober.by_launch(heads, 1)
-    if not parts:
+    if len(parts) < question.least_launches:
         return 0
-    _, low, high = launch_interval(parts, pooled_noise(prober.successive_differences()), confidence)
+    noise = pooled_noise(prober.successive_differences())
+    _, low, high = launch_interval(parts, noise, confidence, question.launches)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
     medians = [median(part) for part in parts]
@@ -237,7 +252,7 @@ def jump_outcome(prober: Prober, target: Jump, question: Question, implied: tupl
             away from the step, leaves no doubt about who leads beside it.
     """
     wanted = target.before, target.after
-    told = tuple(confirmed_sign(prober, n, question.confidence) for n in (target.left, target.right))
+    told = tuple(confirmed_sign(prober, n, question) for n in (target.left, target.right))
     if all(sign in (0, want) and (sign or also) for sign, want, also in zip(told, wanted, implied, strict=True)):
         crossing = Crossing(target.right, target.left, target.right, leader(target.after), question.confidence, "step")
         if told == wanted:
@@ -263,6 +278,9 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
     name = f"between N = {target.low:,} and {target.high:,}"
     if local is None:
         return Outcome("open", notes=(f"too few confirming pairs {name}",))
+    if local.launches < question.least_launches:
+        seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"
+        return Outcome("open", notes=(f"{seen}: its interval needs {question.least_launches}",))
     if target.before * target.after == 0:
         outcome = _at_the_end(local, target)
         if outcome is not None:
@@ -285,7 +303,7 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
 def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[LocalFit | None, list[str]]:
     low, high = aim.window
     seen = prober.sightings().within(low, high, 1)
-    local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence)
+    local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
     if local is None or local.misfit > MISFIT_LEVEL:
         return local, []
     note = (
@@ -293,8 +311,15 @@ def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[LocalFit |
         "there may be a step that was not declared, or a bend; the window was narrowed"
     )
     closer = replace(aim, stride=aim.stride / 2).window
-    narrow = fit(prober.sightings().within(*closer, 1), aim.log_centre, aim.slope, aim.noise, question.confidence)
-    interval = narrow.crossing_interval() if narrow else None
+    narrow = fit(
+        prober.sightings().within(*closer, 1),
+        aim.log_centre,
+        aim.slope,
+        aim.noise,
+        question.confidence,
+        planned=question.launches,
+    )
+    interval = narrow.crossing_interval() if narrow and narrow.launches >= question.least_launches else None
     return (narrow if interval and all(map(math.isfinite, interval)) else local), [note]
 
 
@@ -304,9 +329,7 @@ def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
     inner = target.before if target.after == 0 else target.after
     level, half = float(local.value(math.log(end))), float(local.half_width(math.log(end)))
     if level * inner > half:
-        root = local.root()
-        outside = root is not None and (root > math.log(end)) == (target.after == 0)
-        return Outcome("none", beyond=math.exp(root) if root is not None and outside else None)
+        return Outcome("none", beyond=_beyond(local, math.log(end)) if target.after == 0 else None)
     if level * inner < -half:
         return None
     note = (
@@ -314,3 +337,11 @@ def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
         f"{level:+.3f} ± {half:.3f}"
     )
     return Outcome("open", notes=(note,))
+
+
+def _beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:
+    """Where the fitted curve crosses behind the range's end, with the model's interval; None where it has no two ends."""
+    root, interval = local.root(), local.crossing_interval()
+    if root is None or interval is None or root <= log_end or not all(map(math.isfinite, interval)):
+        return None
+    return math.exp(root), math.exp(interval[0]), math.exp(interval[1])

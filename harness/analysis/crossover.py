@@ -85,7 +85,8 @@ def locate(
         measure: `measure(heads, rounds, launch)` returns exactly `rounds` pairs of seconds per call (`Pair`, or plain
             (baseline, challenger) tuples), in time order. Launches come in ascending order and are never revisited:
             launch 0 explores, 1 to `launches` decide. It may raise `Unmeasurable` (that N is left out) and
-            `BudgetSpent` (the search ends 'unresolved' with what it has).
+            `BudgetSpent` (the search ends 'unresolved' with what it has: the crossings that enough launches had
+            confirmed by then, and the best bracket).
         low: smallest N, at least 1.
         high: largest N.
         steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted.
@@ -93,10 +94,14 @@ def locate(
         precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ
             too much for it, the interval that was had is stated with a note.
         confidence: of each interval.
-        budget: the largest number of timed samples (two a pair); without one, `MOST_SAMPLES` holds.
+        budget: the largest number of timed samples (two a pair). No search takes more than `MOST_SAMPLES`: that holds
+            without a budget, and where a larger one is given, which a note says.
         launches: how many launches confirm; six to eight are good, with one the interval rests on pairs alone.
         seed: of everything random (the order of visits).
-        prior: the answer for another batch size; fewer places are probed far from its crossings.
+        prior: an answer for another batch size, or what its search has seen so far: any status will do. Its `probes`
+            say where a large lead is expected, so that one pair which agrees is enough there; nothing is expected near
+            its `crossings`, estimates included, or, without any, near its `bracket`. A small budget looks there
+            first. Nothing of it enters an interval, so that a wrong one costs a few samples at most.
         on_progress: called with a `Progress` after every batch of pairs, and once more at the end.
 
     Returns:
@@ -113,6 +118,8 @@ def locate(
         search.notes.append(
             f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"
         )
+    if budget is not None and budget > MOST_SAMPLES:
+        search.notes.append(f"a budget of {budget:,} samples was given: a search ends after {MOST_SAMPLES:,} at the latest")
     lacking = None
     try:
         search.explore()

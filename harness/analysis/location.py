@@ -98,7 +98,7 @@ class Location:
     `status` is 'crossing', 'several', 'below' (the challenger leads throughout), 'above' (the baseline leads
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
     lacking and `bracket` is the best one, None where no change of sign was seen. `crossings` of an unresolved answer
-    hold those that were confirmed, and brackets whose ends were told apart before the budget was spent: no results.
+    hold only those that the launches have confirmed, at least half of them and three; they are no full answer.
     """
 
     status: Status
@@ -110,4 +110,4 @@ class Location:
     high: int
     bracket: tuple[int, int] | None = None
     joint_confidence: float | None = None  # that all stated intervals hold at once (Bonferroni's bound)
-    extrapolated: Crossing | None = None  # 'above' only: a crossing beyond `high`, by extrapolation
+    extrapolated: Crossing | None = None  # 'above' only: a crossing beyond `high`, its interval the local model's

@@ -12,7 +12,8 @@ Outliers are met by Tukey's biweight, carried over to the least-squares theory b
 Huber, Robust Statistics, 1981, 7.10). The launch is the unit: launches are combined as studies are in a meta-
 analysis, with DerSimonian and Laird's between-variance (1986), and the interval over launches is that of Hartung
 and Knapp (2001), t with k - 1 degrees of freedom; the model's own interval is computed beside it and the wider one
-is stated, as IntHout et al. (2014) advise. The interval of the crossing collects every u at which "nobody leads
+is stated, as IntHout et al. (2014) advise. With fewer launches than were planned the t quantile holds in any case, since
+a few that happen to agree prove little. The interval of the crossing collects every u at which "nobody leads
 here" is not rejected (Fieller, 1954), so that an uncertain slope makes it wide or unbounded, and never falsely
 short.
 """
@@ -109,7 +110,13 @@ def _edge(log_heads: Floats, excess: Floats, beyond: float) -> float:
 
 
 def fit(
-    sightings: Sightings, centre: float, slope: float, noise: float, confidence: float, launch_is_unit: bool = True
+    sightings: Sightings,
+    centre: float,
+    slope: float,
+    noise: float,
+    confidence: float,
+    launch_is_unit: bool = True,
+    planned: int = 0,
 ) -> LocalFit | None:
     """Fit the local model to what was seen; None with fewer than two distinct N.
 
@@ -120,6 +127,7 @@ def fit(
         noise: a first guess of the noise of one pair.
         confidence: of the intervals.
         launch_is_unit: False while exploring within one launch.
+        planned: launches that the interval was meant to rest on.
     """
     heads, where = np.unique(sightings.heads, return_inverse=True)
     if heads.size < 2:
@@ -148,7 +156,7 @@ def fit(
         variance,
         (slope, prior_mean),
         (slope_spread, prior_spread),
-        _Window(heads, where, centre, confidence, launch_is_unit),
+        _Window(heads, where, centre, confidence, launch_is_unit, planned),
     )
 
 
@@ -205,6 +213,7 @@ class _Window:
     centre: float
     confidence: float
     launch_is_unit: bool
+    planned: int
 
 
 def _combine(
@@ -241,7 +250,7 @@ def _combine(
     multiplier = two_sided(window.confidence)
     if window.launch_is_unit and launches > 1:
         ratio = float(np.sum(own**2 / (between + variance / counts))) / (launches - 1)
-        multiplier = max(multiplier, two_sided(window.confidence, launches - 1) * math.sqrt(ratio))
+        multiplier = max(multiplier, _over_launches(window.confidence, launches, ratio, window.planned))
     fitted = columns @ coefficients + own[launch]
     per_heads = np.bincount(window.where, minlength=window.heads.size)
     mean_residual = np.bincount(window.where, pseudo - fitted, window.heads.size) / per_heads
@@ -265,6 +274,13 @@ def _combine(
     )
 
 
+def _over_launches(confidence: float, launches: int, ratio: float, planned: int) -> float:
+    """Half-width in standard errors by Hartung and Knapp, whose `ratio` is not believed below 1 where launches lack."""
+    if launches < planned:
+        ratio = max(ratio, 1.0)
+    return two_sided(confidence, launches - 1) * math.sqrt(ratio)
+
+
 def _between_variance(levels: Floats, variances: Floats) -> float:
     """DerSimonian and Laird's moment estimate; 0 for a single launch."""
     if levels.size == 1:
@@ -275,7 +291,9 @@ def _between_variance(levels: Floats, variances: Floats) -> float:
     return max(0.0, (spread - (levels.size - 1)) / denominator)
 
 
-def launch_interval(launches: list[Floats], noise: float, confidence: float) -> tuple[float, float, float]:
+def launch_interval(
+    launches: list[Floats], noise: float, confidence: float, planned: int = 0
+) -> tuple[float, float, float]:
     """Centre and interval of the log-ratio at one N (or pooled over several), each launch summarised first.
 
     The wider of Hartung and Knapp's interval over launches and the one that pairs alone would give.
@@ -295,6 +313,6 @@ def launch_interval(launches: list[Floats], noise: float, confidence: float) -> 
     multiplier = two_sided(confidence)
     if levels.size > 1:
         ratio = float(weights @ (levels - middle) ** 2) / (levels.size - 1)
-        multiplier = max(multiplier, two_sided(confidence, levels.size - 1) * math.sqrt(ratio))
+        multiplier = max(multiplier, _over_launches(confidence, int(levels.size), ratio, planned))
     half = multiplier / math.sqrt(float(weights.sum()))
     return middle, middle - half, middle + half

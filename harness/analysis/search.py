@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.audit import pinned, steps_visible, suspected_jump, weak_points
+from harness.analysis.audit import WEAK, pinned, steps_visible, suspected_jump, weak_points
 from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
     LEAST_PAIRS,
@@ -23,9 +23,10 @@ from harness.analysis.confirmation import (
     shared_out,
     side_pairs,
 )
+from harness.analysis.earlier import expected, first_places
 from harness.analysis.location import BudgetSpent, Progress
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
-from harness.analysis.signs import SUREST
+from harness.analysis.signs import SUREST, pooled_noise, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,6 @@ POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for
 PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
 SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
 EVENLY = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
-PRIOR_FAR = 0.5  # a probe that the prior saw at such a log-ratio, far from its crossings, is skipped
 
 
 class Search:
@@ -67,6 +67,7 @@ class Search:
         self.notes: list[str] = []
         self.stage: Stage = "bracket"
         self.bound = False  # whether the budget cut what was wanted
+        self.ended = False  # whether the maximum of every search did
         self.unseen = 0  # places that a small budget left out
         self.weak: list[int] = []
         self.visible: bool | None = None
@@ -84,26 +85,29 @@ class Search:
             self.notes.append(f"{thinned} of {len(self.steps)} declared steps were not probed, to keep the builds few")
             dropped = [step for step in self.steps if step.left not in points]
             self.steps = [step for step in self.steps if step not in dropped]
-        points = self._thinned_by_prior(points)
+        likely = expected(self._prior, points)
         if question.budget < SAMPLES_A_PAIR * FULL_LOOK_PAIRS * len(points):
             self.bound = True
             self.notes.append("the budget allows one change of the lead to be looked for, and no second one")
-            settle_by_halves(prober, points, question.goal, self.signs, self.steps)
+            first = first_places(self._prior, points)
+            settle_by_halves(prober, points, question.goal, self.signs, self.steps, first)
             if not self._changes():  # nothing to halve: look at as many of the other places as the budget reaches
                 others = [n for n in points if not prober.count(n)]
                 affordable = max(0, prober.remaining // SAMPLES_A_PAIR - CONFIRMING_RESERVE) // FULL_LOOK_PAIRS
                 stride = math.ceil(len(others) / affordable) if affordable else len(others) + 1
-                settle(prober, others[::stride], question.goal, self.signs, self.steps)
+                settle(prober, others[::stride], question.goal, self.signs, self.steps, expected=likely)
             self.unseen = len([n for n in points if not prober.count(n) and n not in prober.left_out])
         else:
-            settle(prober, points, question.goal, self.signs, self.steps)
+            settle(prober, points, question.goal, self.signs, self.steps, expected=likely)
+        if agreed := sum(prober.count(n) == 1 for n in likely):
+            self.notes.append(f"at {agreed} of {len(points)} places one pair agreed with an earlier answer")
         self._forget_left_out()
         for _ in range(3):
             ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
             ends = [n for n in ends if self.signs.get(n)]
             if not assure(prober, ends, self.signs, SUREST):
                 break
-            settle(prober, points, question.goal, self.signs, self.steps)
+            settle(prober, points, question.goal, self.signs, self.steps, expected=likely)
             self._forget_left_out()
         self.stage = "refine"
         if question.known and not self.bound:
@@ -122,24 +126,6 @@ class Search:
     def _forget_left_out(self) -> None:
         for n in self.prober.left_out:
             self.signs.pop(n, None)
-
-    def _thinned_by_prior(self, points: list[int]) -> list[int]:
-        """Without the places that the prior answer saw decided clearly, far from where it saw the lead change."""
-        if self._prior is None or not self._prior.crossings:
-            return points
-        seen = {probe.heads: probe.log_ratio for probe in self._prior.probes}
-        homes = [crossing.heads for crossing in self._prior.crossings]
-        ends = (points[0], points[-1])
-        kept = [
-            n
-            for n in points
-            if n in ends
-            or abs(seen.get(n, 0.0)) < PRIOR_FAR
-            or any(abs(math.log(n / home)) < math.log(6) for home in homes)
-        ]
-        if len(kept) < len(points):
-            self.notes.append(f"{len(points) - len(kept)} of {len(points)} places were left to an earlier answer")
-        return kept
 
     def targets(self) -> list[Target]:
         """What the signs say by now."""
@@ -210,7 +196,7 @@ class Search:
     def _think_again(self) -> None:
         """Let the launches overrule a weak sign of launch 0."""
         for n in self.weak:
-            now = confirmed_sign(self.prober, n, max(self.question.confidence, SURELY))
+            now = confirmed_sign(self.prober, n, self.question, max(self.question.confidence, SURELY))
             if now and n in self.signs and now != self.signs[n]:
                 self.signs[n] = 1 if now > 0 else -1
 
@@ -235,10 +221,11 @@ class Search:
                 for n in (target.left, target.right):
                     rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left))
         self.aims = alive
+        noise = pooled_noise(prober.successive_differences())
+        small = [n for n in self.weak if prober.count(n) and abs(winsorised_mean(prober.at(n), noise)) < WEAK]
         for n in self.weak:
             if n in self.signs:
-                pooled = alive or len(self.weak) > 2
-                errors = POOLED_ERRORS if pooled else SIDE_ERRORS
+                errors = POOLED_ERRORS if n in small and (alive or len(small) > 2) else SIDE_ERRORS
                 rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left, errors))
         return rounds
 
@@ -247,7 +234,7 @@ class Search:
         total = sum(rounds.values())
         if total <= allowed:
             return rounds
-        self.bound = not self.question.capped
+        self.bound, self.ended = not self.question.capped, self.question.capped
         names = sorted(rounds)
         wanted = np.array([rounds[n] for n in names]) * allowed / total
         whole = np.floor(wanted)
