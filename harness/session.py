@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis.crossover import BudgetSpent, Pair, Unmeasurable
+from harness.analysis.asking import spent
+from harness.analysis.crossover import Pair, Unmeasurable
 from harness.analysis.documented import first_lead
-from harness.analysis.located import Located, dump
+from harness.analysis.located import Located, dump, load
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording
 from harness.analysis.verdicts import sentence
@@ -33,7 +34,7 @@ from harness.suite.sweep import Cell, Leg
 from harness.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 _SELF_CHECK_ROUNDS = 5
 _REGRET_ROUNDS = 15
-_REGRET_POINTS = 3
+_GAP_JITTER = (0.5, 1.5)
 _LADDER = 4  # between two N at which fidelity is required and scored
 
 
@@ -64,6 +65,7 @@ def run(
     resume: Evidence | None = None,
     forced: Sequence[str] = (),
     save: Mapping[str, Path] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Measures a plan into a folder.
 
@@ -74,6 +76,7 @@ def run(
         resume: what the folder holds already; only what is missing is measured.
         forced: the differences that were overridden to resume.
         save: where to write the trained students of these contenders.
+        sleep: pauses between launches, for so many seconds.
 
     Raises:
         RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
@@ -89,7 +92,7 @@ def run(
         )
         for note in plan.warnings:
             told.say(f"note: {note}")
-        session = _Session(plan, store, told, resume)
+        session = _Session(plan, store, told, resume, sleep)
         status = "failed"
         try:
             about = about.model_copy(update={"source": session.describe()})
@@ -114,14 +117,18 @@ def run(
 class _Session:
     """A run while it is going on."""
 
-    def __init__(self, plan: Plan, store: Store, listener: Told, resume: Evidence | None) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, listener: Told, resume: Evidence | None, sleep: Callable[[float], None]
+    ) -> None:
         suite = plan.suite
         known = resume.measurements if resume else ()
         self._plan, self._suite, self._listener = plan, suite, listener
         self._recall = Recall(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
-        self._seconds: dict[Leg, float] = {}
+        self._seconds = {each.leg.label: each.seconds for each in load(resume.located)} if resume else {}
+        self._sleep = sleep
+        self._timed: int | None = None  # the last launch in which something was measured and not recalled
         self._announced: set[Leg] = set()
         self._searches = Searches(
             plan.sweep.legs,
@@ -154,6 +161,7 @@ class _Session:
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
+            self._pause(number)
             self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
                 self._visit_table(number)
@@ -183,7 +191,7 @@ class _Session:
             Located(
                 leg=each.leg,
                 location=each.location,
-                seconds=self._seconds.get(each.leg, 0.0),
+                seconds=self._seconds.get(each.leg.label, 0.0),
                 quick=self._plan.quick,
                 asked=self._searches.asked(each),
             )
@@ -252,7 +260,17 @@ class _Session:
             cells = [cell for cell in groups[heads, batch_size] if self._is_missing(cell, number)]
             if cells:
                 self.bench.visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
+                self._timed = number
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
+
+    def _pause(self, number: int) -> None:
+        """Lets the machine drift between launches: evenly spaced ones would all meet the same phase of a cycle."""
+        gap = self._suite.measurement.gap_seconds
+        if not gap or self._timed is None or self._timed == number:
+            return
+        seconds = gap * float(np.random.default_rng([self._suite.seed, 4, number]).uniform(*_GAP_JITTER))
+        self._listener.stage(f"a pause of {seconds:.1f} s before launch {number}")
+        self._sleep(seconds)
 
     def _taking_part(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
@@ -282,7 +300,7 @@ class _Session:
         if known is not None:
             return known
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise BudgetSpent
+            raise spent(self._suite.search.budget_seconds)
         cells = rivals(leg, request.heads)
         for cell in cells:
             if name_of(cell) in self.bench.failed:
@@ -291,7 +309,8 @@ class _Session:
                 raise Unmeasurable(request.heads, reason)
         started = time.monotonic()
         records = self.bench.visit(cells, request.rounds, "search", leg=leg.label)
-        self._seconds[leg] = self._seconds.get(leg, 0.0) + time.monotonic() - started
+        self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
+        self._timed = request.launch
         failed = next((record for record in records if record.outcome == "failed"), None)
         if failed is not None:
             what = failed.failure.what if failed.failure else "failed"
