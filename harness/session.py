@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.analysis import unseen
 from harness.analysis.asking import spent
 from harness.analysis.crossover import Pair, Unmeasurable
 from harness.analysis.documented import first_lead
@@ -326,7 +327,7 @@ class _Session:
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
         for each in found:
             leg = each.leg
-            for heads in _fresh(each, self._suite.seed):
+            for heads in unseen.points(each, self._suite.seed):
                 cells = rivals(leg, heads)
                 if not self._recall.regret(leg.label, heads) and not any(
                     name_of(c) in self.bench.failed for c in cells
@@ -383,15 +384,6 @@ def default_output(suite: Suite, results: Path, now: dt.datetime | None = None) 
         number += 1
         folder = results / f"{stem}-{number}"
     return folder
-
-
-def _fresh(located: Located, seed: int) -> list[int]:
-    """A few N of the range, drawn evenly in log N, at which the search never looked."""
-    leg = located.leg
-    used = {probe.heads for probe in located.location.probes}
-    generator = np.random.default_rng([seed, 3, leg.batch_size])
-    drawn = np.exp(generator.uniform(np.log(leg.low), np.log(leg.high), 8 * _REGRET_POINTS))
-    return [heads for heads in dict.fromkeys(int(each) for each in drawn) if heads not in used][:_REGRET_POINTS]
 
 
 def _now() -> str:

@@ -196,7 +196,7 @@ class _Grid:
             crossings=crossings if not lacking else (),
             samples=self.prober.samples,
             probes=self._probes(),
-            notes=tuple([*lacks, *notes]),
+            notes=(*lacks, *notes),
             low=question.low,
             high=question.high,
             bracket=bracket,

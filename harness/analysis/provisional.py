@@ -14,7 +14,7 @@ from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.analysis.location import Pair, Progress
+    from harness.analysis.location import Kind, Pair, Progress
 
 NOTE = "still being searched: what one launch has seen, to be confirmed by others"
 
@@ -70,5 +70,5 @@ def _crossing(probes: Sequence[Probe], bracket: tuple[int, int], estimate: int) 
     if after is None or low >= high:
         return None
     heads = min(max(math.ceil(estimate), low + 1), high)
-    leader = "challenger" if after.log_ratio > 0 else "baseline"
-    return Crossing(heads, low, high, leader, 0.0, "step" if high == low + 1 else "smooth")
+    kind: Kind = "step" if high == low + 1 else "smooth"
+    return Crossing(heads, low, high, "challenger" if after.log_ratio > 0 else "baseline", 0.0, kind)

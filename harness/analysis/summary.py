@@ -126,7 +126,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         fidelity=table,
         remarks=remarks(table),
         distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
-        dispatch=tables(answers, evidence.measurements),
+        dispatch=tables(answers, evidence.measurements, _counts(suite, answers, evidence.fidelities)),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
@@ -216,6 +216,18 @@ def _constrained(race: Race | None, answer: Located | None, fidelities: Sequence
         return None
     found = constrain(race.requires, answer.location, fidelities, race.challenger)
     return found if found.sentence else None
+
+
+def _counts(
+    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity]
+) -> dict[tuple[str, int], Constrained]:
+    """For each leg of a race that requires fidelity, from which N on its challenger counts."""
+    wanted = {race.name: race for race in suite.races if race.requires is not None}
+    return {
+        (each.leg.race, each.leg.batch_size): constrain(race.requires, each.location, fidelities, race.challenger)
+        for each in answers
+        if (race := wanted.get(each.leg.race)) is not None and race.requires is not None
+    }
 
 
 def _predicted(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.analysis.location import confirmed_crossings
+
 if TYPE_CHECKING:
     from harness.analysis.location import Crossing, Location
 
@@ -52,7 +54,7 @@ def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
 
 def _told_all_the_same(location: Location, names: dict[str, str]) -> str:
     """The crossings that were confirmed beside what is open."""
-    confirmed = [each for each in location.crossings if (each.low, each.high) != location.bracket]
+    confirmed = confirmed_crossings(location)
     if not confirmed:
         return ""
     return f"; told all the same: {'; '.join(_from_there_on(each, names) for each in confirmed)}"

@@ -123,9 +123,10 @@ class Searches:
         if request is None:
             return
         try:
-            answer: Sequence[Pair] | BaseException = measure(request)
+            pairs = measure(request)
+            answer: Sequence[Pair] | BaseException = pairs
             if request.launch == 0:
-                searcher.seen.setdefault(request.heads, []).extend(answer)
+                searcher.seen.setdefault(request.heads, []).extend(pairs)
         except (Unmeasurable, BudgetSpent) as refused:
             answer = refused
         searcher.request = None
