@@ -13,6 +13,7 @@ from harness.analysis.limits import Ceilings, Distance, costs_of, distances, pre
 from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
 from harness.analysis.waterfall import Waterfall, waterfalls
@@ -53,6 +54,7 @@ class LegSummary:
     located: Located | None
     sentence: str
     reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
+    notes: tuple[str, ...] = ()  # of the search: what it assumed, left out, found beside, or did not reach
     constrained: Constrained | None = None
     floor_crossing: int | None = None  # where the machine's limits and the stated costs alone would put it
     predicted: Interval | None = None  # linear extrapolation from the smallest N of the table; never a measurement
@@ -190,6 +192,7 @@ def _legs(
             located=answer,
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
+            notes=remarks_on(answer.location) if answer else (),
             constrained=_constrained(race, answer, evidence.fidelities),
             floor_crossing=predicted(costs, leg, ceilings),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),

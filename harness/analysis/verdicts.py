@@ -42,6 +42,11 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
             return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}{_told_all_the_same(location, names)}"
 
 
+def remarks(location: Location) -> tuple[str, ...]:
+    """What is to be known beside the sentence: its notes, without what the sentence says itself."""
+    return location.notes[1:] if location.status == "unresolved" else location.notes
+
+
 def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
     winner = names[crossing.direction]
     if crossing.kind == "step":

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.crossover import Crossing, Location
-from harness.analysis.verdicts import ends, sentence
+from harness.analysis.verdicts import ends, remarks, sentence
 
 FIRST = Crossing(6_412, 6_118, 6_733, "challenger", 0.95, "smooth")
 STEP = Crossing(16_385, 16_384, 16_385, "baseline", 0.95, "step")
@@ -91,3 +91,9 @@ def test_what_was_confirmed_is_told_beside_what_is_open():
     assert "told all the same" not in said(
         status="unresolved", crossings=(guessed,), bracket=(1_024, 4_096), notes=("x",)
     )
+
+
+def test_what_is_to_be_known_beside_the_sentence_does_not_repeat_it():
+    notes = ("the budget is spent", "N = 9 was left out: memory ran out")
+    assert remarks(replace(FOUND, notes=notes)) == notes
+    assert remarks(replace(FOUND, status="unresolved", notes=notes)) == notes[1:]
