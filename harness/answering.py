@@ -124,7 +124,8 @@ def _reply(question: Question, catalog: Catalog, announcer: Announcer) -> Reply:
         if question.steps and isinstance(configured, Projector):
             low, high = question.steps
             steps = sorted({int(n) for n in configured.steps(low, high) if low <= n < high})
-            return Reply(key=question.key, steps=tuple(steps))
+            declares = type(configured).steps is not Projector.steps
+            return Reply(key=question.key, steps=tuple(steps), declares_steps=declares)
         if question.limit and isinstance(configured, Source):
             place = question.limit
             context = SourceContext(folder=Path(place.folder), cache=Path(place.cache), seed=place.seed)

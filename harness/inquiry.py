@@ -67,6 +67,7 @@ class Reply(_Data):
     known: bool = True  # False: nobody offers it
     problems: tuple[OptionProblem, ...] = ()
     steps: tuple[int, ...] = ()
+    declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
     limit: int | None = None
     error: str = ""  # what the offer raised while it was asked
 

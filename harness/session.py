@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import interrupts
-from harness.analysis.crossover import BudgetSpent, Pair, Unmeasurable
+from harness.analysis import unseen
+from harness.analysis.asking import spent
+from harness.analysis.crossover import Pair, Unmeasurable
 from harness.analysis.documented import first_lead
-from harness.analysis.located import Located, dump
+from harness.analysis.located import Located, dump, load
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording
 from harness.analysis.verdicts import sentence
@@ -34,7 +36,7 @@ from harness.suite.sweep import Cell, Leg
 from harness.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _SELF_CHECK_ROUNDS = 5
 _SELF_CHECKS = 3  # cells at which a contender is raced against itself: both ends of the sweep and its middle
 _REGRET_ROUNDS = 15
-_REGRET_POINTS = 3
+_GAP_JITTER = (0.5, 1.5)
 _LADDER = 4  # between two N at which fidelity is required and scored
 
 
@@ -66,6 +68,7 @@ def run(
     resume: Evidence | None = None,
     forced: Sequence[str] = (),
     save: Mapping[str, Path] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Measures a plan into a folder.
 
@@ -76,6 +79,7 @@ def run(
         resume: what the folder holds already; only what is missing is measured.
         forced: the differences that were overridden to resume.
         save: where to write the trained students of these contenders.
+        sleep: pauses between launches, for so many seconds.
 
     Raises:
         RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
@@ -91,7 +95,7 @@ def run(
         )
         for note in plan.warnings:
             told.say(f"note: {note}")
-        session = _Session(plan, store, told, resume)
+        session = _Session(plan, store, told, resume, sleep)
         status = "failed"
         try:
             about = about.model_copy(update={"source": session.describe()})
@@ -119,14 +123,18 @@ def run(
 class _Session:
     """A run while it is going on."""
 
-    def __init__(self, plan: Plan, store: Store, listener: Told, resume: Evidence | None) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, listener: Told, resume: Evidence | None, sleep: Callable[[float], None]
+    ) -> None:
         suite = plan.suite
         known = resume.measurements if resume else ()
         self._plan, self._suite, self._listener = plan, suite, listener
         self._recall = Recall(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
-        self._seconds: dict[Leg, float] = {}
+        self._seconds = {each.leg.label: each.seconds for each in load(resume.located)} if resume else {}
+        self._sleep = sleep
+        self._timed: int | None = None  # the last launch in which something was measured and not recalled
         self._announced: set[Leg] = set()
         self._searches = Searches(
             plan.sweep.legs,
@@ -159,6 +167,7 @@ class _Session:
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
+            self._pause(number)
             self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
                 self._visit_table(number)
@@ -188,7 +197,7 @@ class _Session:
             Located(
                 leg=each.leg,
                 location=each.location,
-                seconds=self._seconds.get(each.leg, 0.0),
+                seconds=self._seconds.get(each.leg.label, 0.0),
                 quick=self._plan.quick,
                 asked=self._searches.asked(each),
             )
@@ -257,7 +266,17 @@ class _Session:
             cells = [cell for cell in groups[heads, batch_size] if self._is_missing(cell, number)]
             if cells:
                 self.bench.visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
+                self._timed = number
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
+
+    def _pause(self, number: int) -> None:
+        """Lets the machine drift between launches: evenly spaced ones would all meet the same phase of a cycle."""
+        gap = self._suite.measurement.gap_seconds
+        if not gap or self._timed is None or self._timed == number:
+            return
+        seconds = gap * float(np.random.default_rng([self._suite.seed, 4, number]).uniform(*_GAP_JITTER))
+        self._listener.stage(f"a pause of {seconds:.1f} s before launch {number}")
+        self._sleep(seconds)
 
     def _taking_part(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
@@ -288,7 +307,7 @@ class _Session:
         if known is not None:
             return known
         if self._deadline is not None and time.monotonic() > self._deadline:
-            raise BudgetSpent
+            raise spent(self._suite.search.budget_seconds)
         cells = rivals(leg, request.heads)
         for cell in cells:
             if name_of(cell) in self.bench.failed:
@@ -297,7 +316,8 @@ class _Session:
                 raise Unmeasurable(request.heads, reason)
         started = time.monotonic()
         records = self.bench.visit(cells, request.rounds, "search", leg=leg.label)
-        self._seconds[leg] = self._seconds.get(leg, 0.0) + time.monotonic() - started
+        self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
+        self._timed = request.launch
         failed = next((record for record in records if record.outcome == "failed"), None)
         if failed is not None:
             what = failed.failure.what if failed.failure else "failed"
@@ -313,7 +333,7 @@ class _Session:
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
         for each in found:
             leg = each.leg
-            for heads in _fresh(each, self._suite.seed):
+            for heads in unseen.points(each, self._suite.seed):
                 cells = rivals(leg, heads)
                 if not self._recall.regret(leg.label, heads) and not any(
                     name_of(c) in self.bench.failed for c in cells
@@ -370,15 +390,6 @@ def default_output(suite: Suite, results: Path, now: dt.datetime | None = None) 
         number += 1
         folder = results / f"{stem}-{number}"
     return folder
-
-
-def _fresh(located: Located, seed: int) -> list[int]:
-    """A few N of the range, drawn evenly in log N, at which the search never looked."""
-    leg = located.leg
-    used = {probe.heads for probe in located.location.probes}
-    generator = np.random.default_rng([seed, 3, leg.batch_size])
-    drawn = np.exp(generator.uniform(np.log(leg.low), np.log(leg.high), 8 * _REGRET_POINTS))
-    return [heads for heads in dict.fromkeys(int(each) for each in drawn) if heads not in used][:_REGRET_POINTS]
 
 
 def _now() -> str:

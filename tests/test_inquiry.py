@@ -99,6 +99,7 @@ def test_questions_are_answered(ask, tmp_path):
     ]
     listing = ask({"good.py": GOOD}, questions)
     assert listing.reply("steps").steps == (20, 64)
+    assert listing.reply("steps").declares_steps
     (problem,) = listing.reply("wrong").problems
     assert (problem.path, problem.what, problem.hint) == (("sise",), "unknown key", "did you mean `size`?")
     assert listing.reply("limit").limit == 72

@@ -89,8 +89,9 @@ def locate(
             confirmed by then, and the best bracket).
         low: smallest N, at least 1.
         high: largest N.
-        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted.
-            Without any, the search is in its weaker mode, and says so.
+        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted
+            (one at `high` tells that steps are known and none lies inside). Without any, the search is in its weaker
+            mode, and says so.
         precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ
             too much for it, the interval that was had is stated with a note.
         confidence: of each interval.
@@ -114,10 +115,9 @@ def locate(
     declared = sorted({whole("a step", step) for step in steps})
     inside = [step for step in declared if question.low <= step < question.high]
     search = Search(question, inside, measure, seed, prior, on_progress)
-    if len(inside) < len(declared):
-        search.notes.append(
-            f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"
-        )
+    outside = [step for step in declared if not question.low <= step <= question.high]
+    if outside:
+        search.notes.append(f"{len(outside)} declared steps lie outside N = {low:,} to {high:,} and were ignored")
     if budget is not None and budget > MOST_SAMPLES:
         search.notes.append(f"a budget of {budget:,} samples was given: a search ends after {MOST_SAMPLES:,} at the latest")
     lacking = None

@@ -22,7 +22,8 @@ class Asked:
 
     precision: float = 0.05
     confidence: float = 0.95
-    budget: int | None = None
+    budget: int | None = None  # timed samples
+    budget_seconds: float | None = None  # after which the run gives no more pairs
     launches: int = 8
     seed: int = 0
     prior: Location | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from harness.analysis.crossover import BudgetSpent, Location, Pair, Unmeasurable, locate
+from harness.analysis.asking import ask, spent
+from harness.analysis.crossover import Location, Pair, Unmeasurable
 from harness.analysis.located import Asked
 from harness.analysis.visits import pairs
 from harness.errors import RecordsError
@@ -94,21 +95,10 @@ def replay(evidence: Evidence, leg: Leg, asked: Asked | None = None) -> Location
     def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
         found = recording.take(heads, rounds, launch)
         if found is None:
-            raise BudgetSpent
+            raise spent(asked.budget_seconds)
         return found
 
-    return locate(
-        measure,
-        leg.low,
-        leg.high,
-        steps=leg.steps,
-        precision=asked.precision,
-        confidence=asked.confidence,
-        budget=asked.budget,
-        launches=asked.launches,
-        seed=asked.seed,
-        prior=asked.prior,
-    )
+    return ask(measure, leg, asked)
 
 
 def _complete(visit: Sequence[Measurement]) -> bool:

@@ -13,6 +13,7 @@ from harness.analysis.limits import Ceilings, Distance, costs_of, distances, pre
 from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
 from harness.analysis.waterfall import Waterfall, waterfalls
@@ -51,6 +52,7 @@ class LegSummary:
     located: Located | None
     sentence: str
     reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
+    notes: tuple[str, ...] = ()  # of the search: what it assumed, left out, found beside, or did not reach
     constrained: Constrained | None = None
     floor_crossing: int | None = None  # where the machine's limits and the stated costs alone would put it
     predicted: Interval | None = None  # linear extrapolation from the smallest N of the table; never a measurement
@@ -124,7 +126,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         fidelity=table,
         remarks=remarks(table),
         distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
-        dispatch=tables(answers, evidence.measurements),
+        dispatch=tables(answers, evidence.measurements, _counts(suite, answers, evidence.fidelities)),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
@@ -188,6 +190,7 @@ def _legs(
             located=answer,
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
+            notes=remarks_on(answer.location) if answer else (),
             constrained=_constrained(race, answer, evidence.fidelities),
             floor_crossing=predicted(costs, leg, ceilings),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
@@ -214,6 +217,18 @@ def _constrained(race: Race | None, answer: Located | None, fidelities: Sequence
         return None
     found = constrain(race.requires, answer.location, fidelities, race.challenger)
     return found if found.sentence else None
+
+
+def _counts(
+    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity]
+) -> dict[tuple[str, int], Constrained]:
+    """For each leg of a race that requires fidelity, from which N on its challenger counts."""
+    wanted = {race.name: race for race in suite.races if race.requires is not None}
+    return {
+        (each.leg.race, each.leg.batch_size): constrain(race.requires, each.location, fidelities, race.challenger)
+        for each in answers
+        if (race := wanted.get(each.leg.race)) is not None and race.requires is not None
+    }
 
 
 def _predicted(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from harness.analysis.location import confirmed_crossings
 
 if TYPE_CHECKING:
     from harness.analysis.location import Crossing, Location
@@ -39,19 +42,24 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
             return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}{_told_all_the_same(location, names)}"
 
 
+def remarks(location: Location) -> tuple[str, ...]:
+    """What is to be known beside the sentence: its notes, without what the sentence says itself."""
+    return location.notes[1:] if location.status == "unresolved" else location.notes
+
+
 def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
     winner = names[crossing.direction]
     if crossing.kind == "step":
         return f"from {crossing.heads:,} heads on, where a cost jumps, {winner} is faster"
     share = f"{crossing.confidence:.0%}" if crossing.confidence <= BARELY_SHOWN else f"{crossing.confidence:.1%}"
-    low, high, heads = (rounded(n, crossing) for n in (crossing.low, crossing.high, crossing.heads))
+    low, high = ends(crossing)
     interval = f"({share.replace('%', ' %')}: {low:,} to {high:,})"
-    return f"from about {heads:,} heads on {interval} {winner} is faster"
+    return f"from about {rounded(crossing):,} heads on {interval} {winner} is faster"
 
 
 def _told_all_the_same(location: Location, names: dict[str, str]) -> str:
     """The crossings that were confirmed beside what is open."""
-    confirmed = [each for each in location.crossings if (each.low, each.high) != location.bracket]
+    confirmed = confirmed_crossings(location)
     if not confirmed:
         return ""
     return f"; told all the same: {'; '.join(_from_there_on(each, names) for each in confirmed)}"
@@ -64,8 +72,18 @@ def _best_bracket(location: Location) -> str:
     return f", the lead changes between {low:,} and {high:,} heads if it does"
 
 
-def rounded(heads: int, crossing: Crossing) -> int:
-    """To the digits that the interval's width supports: the last one shown is about a tenth of it."""
+def rounded(crossing: Crossing) -> int:
+    """Its N to the digits that the interval's width supports: the last one shown is about a tenth of it."""
+    unit = _unit(crossing)
+    return max(1, round(crossing.heads / unit) * unit)
+
+
+def ends(crossing: Crossing) -> tuple[int, int]:
+    """The ends of its interval to the same digits, rounded outwards: what is said holds whatever was found to hold."""
+    unit = _unit(crossing)
+    return max(1, math.floor(crossing.low / unit) * unit), math.ceil(crossing.high / unit) * unit
+
+
+def _unit(crossing: Crossing) -> int:
     width = max(1, crossing.high - crossing.low)
-    unit = int(10 ** max(0, len(str(width)) - 2))
-    return round(heads / unit) * unit
+    return int(10 ** max(0, len(str(width)) - 2))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
+from harness.analysis.asking import ask
+from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable
 from harness.analysis.located import Asked
+from harness.analysis.provisional import provisional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,8 @@ class Searcher:
     location: Location | None = None
     error: BaseException | None = None
     started: bool = False
+    told: bool = False  # its estimate, when its exploration ended
+    seen: dict[int, list[Pair]] = field(default_factory=dict)  # in launch 0, by N
     answers: queue.Queue[Sequence[Pair] | BaseException] = field(default_factory=lambda: queue.Queue(1))
 
     @property
@@ -108,6 +112,7 @@ class Searches:
             precision=self._how.precision,
             confidence=self._how.confidence,
             budget=self._how.budget_samples,
+            budget_seconds=self._how.budget_seconds,
             launches=self._launches,
             seed=self._seed,
             prior=searcher.prior,
@@ -118,7 +123,10 @@ class Searches:
         if request is None:
             return
         try:
-            answer: Sequence[Pair] | BaseException = measure(request)
+            pairs = measure(request)
+            answer: Sequence[Pair] | BaseException = pairs
+            if request.launch == 0:
+                searcher.seen.setdefault(request.heads, []).extend(pairs)
         except (Unmeasurable, BudgetSpent) as refused:
             answer = refused
         searcher.request = None
@@ -152,19 +160,7 @@ class Searches:
         before = same[-1]
         if before.location is not None:
             return before.location
-        seen = before.progress
-        if seen is None or seen.estimate is None:
-            return None
-        return Location(
-            status="unresolved",
-            crossings=(),
-            samples=seen.samples,
-            probes=(),
-            notes=("still being searched",),
-            low=before.leg.low,
-            high=before.leg.high,
-            bracket=(seen.low, seen.high),
-        )
+        return provisional(before.leg.low, before.leg.high, before.progress, before.seen, self._how.confidence)
 
     def _run(self, searcher: Searcher) -> None:
         """The body of a search's thread."""
@@ -182,20 +178,7 @@ class Searches:
             searcher.progress = progress
 
         try:
-            how = self.asked(searcher)
-            searcher.location = locate(
-                measure,
-                leg.low,
-                leg.high,
-                steps=leg.steps,
-                precision=how.precision,
-                confidence=how.confidence,
-                budget=how.budget,
-                launches=how.launches,
-                seed=how.seed,
-                prior=how.prior,
-                on_progress=note,
-            )
+            searcher.location = ask(measure, leg, self.asked(searcher), note)
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
         self._events.put(searcher)
@@ -205,5 +188,9 @@ class Searches:
         self._events.get()
         if searcher.error is not None:
             raise searcher.error
-        if self._tell is not None and searcher.progress is not None:
-            self._tell(searcher.leg, searcher.progress)
+        if self._tell is None or searcher.progress is None:
+            return
+        seen = searcher.progress
+        if searcher.explored and not searcher.finished and not searcher.told:
+            searcher.told, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
+        self._tell(searcher.leg, seen)

@@ -95,6 +95,7 @@ def _answer(leg: LegSummary) -> str:
     said += "".join(f' <span class="mark">{escape(each)}</span>' for each in leg.reservations)
     if leg.constrained is not None:
         said += f"<br>{escape(leg.constrained.sentence)}"
+    said += "".join(f'<br><span class="dim">note: {escape(note)}</span>' for note in leg.notes)
     return said
 
 

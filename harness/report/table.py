@@ -33,6 +33,8 @@ _STATUS = {
     "tie": "no difference",
     "unresolved": "unresolved",
 }
+_EXTRAPOLATED = "Extrapolated: linearly from the smallest N of the table; no measurement."
+_COUNTS = " Counts from: the N from which on the challenger is faster and as right as its race requires."
 
 
 @dataclass(frozen=True)
@@ -127,17 +129,23 @@ def relative(summary: Summary) -> Iterator[Table]:
 
 def crossovers(summary: Summary) -> Table:
     """Every race and batch size with the answer of its search."""
-    rows = [row for leg in summary.legs for row in _crossings(leg, summary)]
+    requiring = {race.name for race in summary.suite.races if race.requires is not None}
+    rows = [
+        (*row, *([_counts_from(leg)] if requiring else [])) for leg in summary.legs for row in _crossings(leg, summary)
+    ]
     note = ""
     if summary.joint_confidence is not None:
         note = f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
     return Table(
         name="crossovers",
         title="Crossovers",
-        columns=("race", "batch", "status", "N*", "interval", "leads after it", "documented", "extrapolated"),
+        columns=(
+            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "extrapolated"),
+            *(("counts from",) if requiring else ()),
+        ),
         rows=tuple(rows),
-        numeric=(1, 3, 6, 7),
-        note=f"{note} Extrapolated: linearly from the smallest N of the table; no measurement.".strip(),
+        numeric=(1, 3, 6, 7, *((8,) if requiring else ())),
+        note=f"{note} {_EXTRAPOLATED}{_COUNTS if requiring else ''}".strip(),
     )
 
 
@@ -392,13 +400,14 @@ def headline(summary: Summary) -> str:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """The answer of each leg in one sentence, its reservations and its quality beside it."""
+    """The answer of each leg in one sentence, its reservations beside it, its quality and the search's notes below."""
     found = []
     for leg in summary.legs:
         reserved = f" ({'; '.join(leg.reservations)})" if leg.reservations else ""
         found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
         if leg.constrained is not None:
             found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
+        found.extend(f"{leg.leg.label}: note: {note}" for note in leg.notes)
     return found
 
 
@@ -465,6 +474,14 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         bracket = f"between {location.bracket[0]:,} and {location.bracket[1]:,}" if location.bracket else ""
         leader = {"below": leg.leg.challenger, "above": leg.leg.baseline}.get(location.status, "")
         yield (*start, status, Entry(""), text(bracket), text(leader), *end)
+
+
+def _counts_from(leg: LegSummary) -> Entry:
+    """From which N on a challenger that must be right counts; empty where its race requires nothing."""
+    if leg.constrained is None:
+        return Entry("")
+    start = leg.constrained.counts_from
+    return Entry(f"{start:,}", start) if start is not None else Entry("never")
 
 
 def _score(row: FidelityRow, score: str) -> Entry:

@@ -84,7 +84,7 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | Non
     steps = {
         name: reply.steps
         for name in suite.contenders
-        if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.steps
+        if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.declares_steps
     }
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
     spelled = sweep(suite, steps, broken=review.broken)

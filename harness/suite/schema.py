@@ -200,6 +200,12 @@ class Measurement(Part):
     cache: Annotated[
         Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")
     ] = "warm"
+    gap_seconds: Annotated[
+        float,
+        Field(
+            ge=0, description="pause before each launch, in seconds; longer than the machine's own drift if it can be"
+        ),
+    ] = 0.0
     input_batches: Annotated[int, Field(ge=1, description="distinct batches that the calls rotate among")] = 4
     latency_calls: Annotated[
         int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")

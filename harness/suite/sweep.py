@@ -40,6 +40,8 @@ class Leg:
     high: int
     method: str = "adaptive"
     steps: tuple[int, ...] = ()  # largest N before each known jump of a rival's cost
+    declared: bool = False  # a rival says where its cost jumps, be it nowhere inside the range
+    points: tuple[int, ...] = ()  # N of the grid, where the method is one
 
     @property
     def label(self) -> str:
@@ -68,7 +70,8 @@ def sweep(
 
     Args:
         suite: the suite.
-        steps: for each contender the N before each jump of its cost.
+        steps: for each contender that declares them the N before each jump of its cost, maybe none; those outside a
+            race's range are left out of its legs.
         limit: the largest N that the source gives, or None.
         broken: contenders that cannot take part, and why: their cells are skipped, and their races are not run.
     """
@@ -118,6 +121,8 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
     batch_sizes = [
         each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
     ]
+    method = race.search or suite.search.method
+    told = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))
     jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
     return [
         Leg(
@@ -127,8 +132,16 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
             batch_size=batch_size,
             low=low,
             high=high,
-            method=race.search or suite.search.method,
-            steps=tuple(jumps) if suite.search.use_steps else (),
+            method=method,
+            steps=tuple(jumps) if told else (),
+            declared=told,
+            points=_points(suite, race, low, high) if method == "grid" else (),
         )
         for batch_size in batch_sizes
     ]
+
+
+def _points(suite: Suite, race: Race, low: int, high: int) -> tuple[int, ...]:
+    """The N of a race's grid: those of the table, and of its own range where it has one, with both ends."""
+    own = race.heads.grid() if race.heads is not None else ()
+    return tuple(sorted({low, high, *(n for n in (*suite.heads.grid(), *own) if low <= n <= high)}))

@@ -9,7 +9,9 @@ import pytest
 
 from harness.analysis.dispatch import tables
 from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Location
+from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.quality import Constrained
+from harness.analysis.unseen import points
 from harness.records.measurement import Measurement, Sampled
 from harness.suite.sweep import Leg
 
@@ -80,3 +82,127 @@ def test_where_nothing_was_checked_nothing_is_said():
     (table,) = tables([located("crossing", crossing(100))], [])
     assert table.sentence == ""
     assert math.isnan(table.mean_regret)
+
+
+# ---------------------------------------------------------------------------------------- answers that lack something
+
+
+def unresolved(*crossings, probes=(), bracket=None):
+    location = replace(
+        located("unresolved", *crossings).location,
+        bracket=bracket,
+        probes=tuple(Probe(n, lead, lead - 0.1, lead + 0.1, 20, 4) for n, lead in probes),
+        notes=("the budget is spent",),
+    )
+    return Located(leg=LEG, location=location)
+
+
+def test_an_unresolved_answer_still_decides_where_one_rival_surely_leads():
+    probes = [(1, -2.0), (50, -0.6), (200, 0.05), (400, 0.7), (1000, 2.0)]
+    (table,) = tables([unresolved(probes=probes, bracket=(50, 400))], [])
+    assert [table.choose(n, 8) for n in (1, 50, 51, 200, 399, 400, 1000)] == [
+        "flat", "flat", None, None, None, "student", "student",
+    ]  # fmt: skip
+    assert table.entries[0].undecided == ((51, 399),)
+    assert "for 1 of 1 batch sizes some N, or all, are left undecided" in table.sentence
+
+
+def test_a_confirmed_crossing_of_an_unresolved_answer_is_not_dropped():
+    probes = [(1, -2.0), (80, -0.3), (120, 0.3), (300, 0.9), (500, 0.02), (700, 0.9), (1000, 2.0)]
+    (table,) = tables([unresolved(crossing(100), probes=probes, bracket=(300, 700))], [])
+    assert [table.choose(n, 8) for n in (99, 100, 300, 301, 699, 700, 1000)] == [
+        "flat", "student", "student", None, None, "student", "student",
+    ]  # fmt: skip
+    (change,) = table.entries[0].changes
+    assert (change.low, change.high, change.confidence) == (95, 105, 0.95)
+
+
+def test_a_bracket_that_launches_did_not_confirm_is_a_change_without_confidence():
+    (table,) = tables([unresolved(crossing(100), probes=[(10, -1.0), (900, 1.0)], bracket=(95, 105))], [])
+    (change,) = table.entries[0].changes
+    assert (change.low, change.high, change.confidence) == (10, 900, 0.0)
+    assert table.choose(100, 8) is None
+
+
+def test_ends_of_the_range_that_were_not_decided_are_left_open():
+    (table,) = tables([unresolved(probes=[(1, 0.01), (10, 1.0), (500, 2.0), (1000, 0.12)])], [])
+    assert [table.choose(n, 8) for n in (1, 9, 10, 500, 501, 1000)] == [None, None, "student", "student", None, None]
+
+
+# ---------------------------------------------------------------------------------- challengers that must be right
+
+
+def held_back(*answers, counts_from, batch_size=8, visits=()):
+    constrained = Constrained(requires={"cosine": 0.9}, faster_from=100, counts_from=counts_from, sentence="…")
+    (table,) = tables(answers, visits, {("race", batch_size): constrained})
+    return table
+
+
+def test_a_challenger_is_used_from_where_it_is_also_right():
+    table = held_back(located("crossing", crossing(100)), counts_from=400)
+    assert [table.choose(n, 8) for n in (1, 100, 399, 400, 1000)] == ["flat", "flat", "flat", "student", "student"]
+    assert (table.entries[0].requires, table.entries[0].counts_from) == (True, 400)
+
+
+@pytest.mark.parametrize("answer", ["crossing", "below", "unresolved"])
+def test_a_challenger_that_is_never_right_is_never_used(answer):
+    found = {
+        "crossing": located("crossing", crossing(100)),
+        "below": located("below"),
+        "unresolved": unresolved(probes=[(10, -1.0), (900, 1.0)], bracket=(10, 900)),
+    }[answer]
+    table = held_back(found, counts_from=None)
+    assert {table.choose(n, 8) for n in (1, 50, 100, 500, 1000)} == {"flat"}
+
+
+def test_a_challenger_that_is_right_where_it_begins_to_lead_keeps_its_interval():
+    table = held_back(located("several", crossing(100), crossing(300, "baseline"), crossing(500)), counts_from=100)
+    assert [change.heads for change in table.entries[0].changes] == [100, 300, 500]
+    assert table.entries[0].changes[0].low == 95
+
+
+def test_what_being_right_costs_is_not_regret():
+    table = held_back(located("crossing", crossing(100)), counts_from=400, visits=visit(1, 200, 2.0, 1.0))
+    assert table.largest_regret == 0.0
+
+
+# ------------------------------------------------------------------------------------- points that no search has used
+
+
+def sides(answer, seed=0):
+    edges = [each.heads for each in answer.location.crossings]
+    return [sum(n >= edge for edge in edges) for n in points(answer, seed)]
+
+
+def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_it():
+    answer = Located(
+        leg=replace(LEG, high=100_000), location=located("several", crossing(100), crossing(9000)).location
+    )
+    found = points(answer, 0)
+    for each in answer.location.crossings:
+        assert any(each.heads / 2 <= n <= each.heads / 1.2 and n < each.low for n in found)
+        assert any(each.heads * 1.2 <= n <= each.heads * 2 and n > each.high for n in found)
+    assert all(not each.low <= n <= each.high for each in answer.location.crossings for n in found)
+    assert sum(all(not each.heads / 2 <= n <= each.heads * 2 for each in answer.location.crossings) for n in found) == 3
+    assert set(sides(answer)) == {0, 1, 2}
+
+
+def test_points_that_the_search_has_used_are_not_used_again():
+    answer = located("crossing", crossing(20))
+    probes = tuple(Probe(n, 1.0, 0.9, 1.1, 3, 1) for n in range(1, 1001) if n % 7)
+    answer = replace(answer, location=replace(answer.location, probes=probes))
+    assert all(n % 7 == 0 for n in points(answer, 0))
+
+
+def test_each_race_draws_points_of_its_own_and_draws_them_again():
+    one = located("crossing", crossing(100))
+    other = replace(one, leg=replace(one.leg, race="another"))
+    assert points(one, 0) == points(one, 0)
+    assert points(one, 0) != points(other, 0)
+    assert points(one, 0) != points(one, 1)
+
+
+def test_a_change_at_the_end_of_the_range_is_tried_on_the_side_that_there_is():
+    answer = located("crossing", crossing(998))
+    assert points(answer, 0)
+    assert all(1 <= n <= 1000 for n in points(answer, 0))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.crossover import Crossing, Location
-from harness.analysis.verdicts import sentence
+from harness.analysis.verdicts import ends, remarks, sentence
 
 FIRST = Crossing(6_412, 6_118, 6_733, "challenger", 0.95, "smooth")
 STEP = Crossing(16_385, 16_384, 16_385, "baseline", 0.95, "step")
@@ -15,14 +15,22 @@ def said(**changes):
 
 
 def test_one_crossing_is_rounded_to_what_its_interval_supports():
-    assert said() == "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster at batch 32"
+    assert said() == "from about 6,410 heads on (95 %: 6,110 to 6,740) the student is faster at batch 32"
 
 
 def test_a_wide_interval_is_rounded_further():
     wide = Crossing(6_412, 5_118, 7_733, "challenger", 0.95, "smooth")
     assert (
-        said(crossings=(wide,)) == "from about 6,400 heads on (95 %: 5,100 to 7,700) the student is faster at batch 32"
+        said(crossings=(wide,)) == "from about 6,400 heads on (95 %: 5,100 to 7,800) the student is faster at batch 32"
     )
+
+
+@pytest.mark.parametrize(("low", "high"), [(6_118, 6_733), (5, 1_204), (99, 100), (18_111, 65_499)])
+def test_ends_are_rounded_outwards_so_that_what_is_said_holds_whatever_was_found(low, high):
+    told = ends(Crossing(high, low, high, "challenger", 0.95, "smooth"))
+    assert 1 <= told[0] <= low
+    assert told[1] >= high
+    assert told[1] - told[0] <= 1.3 * (high - low)
 
 
 def test_small_numbers_are_not_rounded():
@@ -32,7 +40,7 @@ def test_small_numbers_are_not_rounded():
 
 def test_several_crossings_are_all_named():
     assert said(status="several", crossings=(FIRST, STEP)) == (
-        "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster at batch 32; "
+        "from about 6,410 heads on (95 %: 6,110 to 6,740) the student is faster at batch 32; "
         "from 16,385 heads on, where a cost jumps, the teacher is faster"
     )
 
@@ -77,9 +85,15 @@ def test_what_was_confirmed_is_told_beside_what_is_open():
     )
     assert found.endswith(
         ": the launches do not confirm a step; told all the same: "
-        "from about 6,410 heads on (95 %: 6,120 to 6,730) the student is faster"
+        "from about 6,410 heads on (95 %: 6,110 to 6,740) the student is faster"
     )
     guessed = Crossing(2_000, 1_024, 4_096, "challenger", 0.95, "smooth")  # a bracket as a budget left it
     assert "told all the same" not in said(
         status="unresolved", crossings=(guessed,), bracket=(1_024, 4_096), notes=("x",)
     )
+
+
+def test_what_is_to_be_known_beside_the_sentence_does_not_repeat_it():
+    notes = ("the budget is spent", "N = 9 was left out: memory ran out")
+    assert remarks(replace(FOUND, notes=notes)) == notes
+    assert remarks(replace(FOUND, status="unresolved", notes=notes)) == notes[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,19 +69,66 @@ def test_launches_never_go_back_and_all_searches_share_them(three):
         assert {each.launch for each in three[1].asked if each.leg.batch_size == batch_size} == set(range(LAUNCHES + 1))
 
 
-def test_a_later_batch_size_starts_from_the_earlier_estimate(three):
+def test_a_later_batch_size_starts_from_what_the_earlier_one_has_seen(three):
     first, second, third = three[0].searchers
     assert first.prior is None
-    for searcher, before in ((second, 300), (third, 600)):
-        low, high = searcher.prior.bracket
-        assert low <= before * 1.1
-        assert high >= before * 0.9
-        assert three[0].asked(searcher).prior is searcher.prior
+    for searcher, before, true in ((second, first, 300), (third, second, 600)):
+        prior = searcher.prior
+        low, high = prior.bracket
+        assert low <= true * 1.1
+        assert high >= true * 0.9
+        (crossing,) = prior.crossings
+        assert (crossing.low, crossing.high, crossing.direction) == (low, high, "challenger")
+        assert crossing.heads == pytest.approx(true, rel=0.1)
+        explored = [each for each in three[1].asked if each.launch == 0 and each.leg == before.leg]
+        assert [probe.heads for probe in prior.probes] == sorted({each.heads for each in explored})
+        assert sum(probe.pairs for probe in prior.probes) == sum(each.rounds for each in explored)
+        assert all(
+            (probe.log_ratio > 0) == (probe.heads > true) for probe in prior.probes if probe.low * probe.high > 0
+        )
+        assert three[0].asked(searcher).prior is prior
 
-    def explored(batch_size):
-        return len({each.heads for each in three[1].asked if each.launch == 0 and each.leg.batch_size == batch_size})
 
-    assert explored(2) <= explored(1)
+def test_starting_from_an_earlier_answer_costs_fewer_samples():
+    alone = Machine()
+    searched([leg(2)], alone)
+    after = Machine()
+    searched([leg(1), leg(2)], after)
+
+    def cost(machine):
+        return sum(each.rounds for each in machine.asked if each.launch == 0 and each.leg.batch_size == 2)
+
+    assert cost(after) < cost(alone)
+
+
+def test_an_estimate_is_told_before_the_first_confirming_pair():
+    machine, told = Machine(), []
+    searched([leg(1), leg(2)], machine, told=lambda each, progress: told.append((each, progress, len(machine.asked))))
+    for batch_size in (1, 2):
+        _, progress, asked = next(
+            each for each in told if each[0].batch_size == batch_size and each[1].stage == "confirm"
+        )
+        assert progress.estimate == pytest.approx(300 * batch_size, rel=0.1)
+        assert {each.launch for each in machine.asked[:asked]} == {0}
+
+
+def test_a_grid_visits_its_points_in_every_launch_and_no_others():
+    machine = Machine()
+    points = (16, 64, 256, 1024)
+    (searcher,) = searched([replace(leg(1), method="grid", points=points)], machine).searchers
+    for launch in range(LAUNCHES + 1):
+        assert {each.heads for each in machine.asked if each.launch == launch} == {4, *points, 4096}
+    (crossing,) = searcher.location.crossings
+    assert (crossing.low, crossing.high) == (256, 1024)
+
+
+def test_a_leg_whose_rivals_declare_steps_elsewhere_is_not_searched_in_the_weaker_mode():
+    ((unknown,), (declared,)) = (
+        [each.location.notes for each in searched([replace(leg(1), declared=said)], Machine()).searchers]
+        for said in (False, True)
+    )
+    assert any("steps were not declared" in note for note in unknown)
+    assert declared == ()
 
 
 def test_another_race_starts_from_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from rich.console import Console
 from harness.analysis.located import Located
 from harness.analysis.location import Crossing, Location
 from harness.analysis.summary import summarise
-from harness.report import markdown, table, terminal
+from harness.report import html, markdown, table, terminal
+from harness.suite.schema import Suite
 from harness.suite.sweep import sweep
 from tests.synthetic import Maker
 
@@ -123,3 +125,40 @@ def test_doubts_are_told_once_with_the_rows_they_concern(made):
     told = [each for each in found if each.startswith("only 2 launches")]
     assert len(told) == 1
     assert told[0].endswith("(loop at N = 18, batch 1 and 23 more)")
+
+
+def noted(maker, **more):
+    """A run with one answer that has a note, whose race may require something."""
+    suite = {
+        **maker.suite.model_dump(mode="json", by_alias=True),
+        "races": [{"name": "best", "baseline": "teacher", "challenger": "student", "batch_sizes": [1], **more}],
+        "documented": None,
+    }
+    evidence = maker.evidence()
+    evidence = replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
+    (leg,) = sweep(Suite.model_validate(suite)).legs
+    notes = ("a step that was not declared was found between N = 40 and 41",)
+    found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
+    location = Location("crossing", (found,), 400, (), notes, 18, 16384)
+    return summarise(evidence, [Located(leg=leg, location=location)])
+
+
+@pytest.mark.parametrize("render", [markdown.render, html.render, printed])
+def test_the_notes_of_a_search_stand_under_its_answer(render):
+    found = render(noted(Maker().table()))
+    sentence, note = found.index("from about 100 heads on"), found.index("note: a step that was not declared was found")
+    assert sentence < note < sentence + 400
+
+
+def test_the_table_of_crossovers_says_from_where_a_challenger_counts_that_must_be_right():
+    maker = Maker().table()
+    assert "counts from" not in table.crossovers(noted(maker)).columns
+    for heads, top1 in ((100, 0.5), (400, 0.97), (1600, 0.98)):
+        maker.score("student", heads, 1.0, top1_agreement=top1)
+    for bound, counts in ((0.95, "400"), (0.99, "never")):
+        found = table.crossovers(noted(maker, requires={"top1_agreement": bound}))
+        assert found.columns[-1] == "counts from"
+        assert [row[-1].text for row in found.rows] == [counts]
+        (dispatched,) = noted(maker, requires={"top1_agreement": bound}).dispatch
+        assert dispatched.choose(200, 1) == "teacher"
+        assert dispatched.choose(2000, 1) == ("student" if counts == "400" else "teacher")

@@ -38,6 +38,20 @@ def test_steps_of_both_rivals_inside_the_range_reach_the_leg():
     assert [leg.steps for leg in found.legs] == [(32,), (32,), (32, 64, 100, 256)]
 
 
+def test_a_contender_that_declares_no_step_inside_a_range_still_declares():
+    suite = load(None, text=SUITE).suite
+    assert [leg.declared for leg in sweep(suite).legs] == [False] * 3
+    assert [(leg.declared, leg.steps) for leg in sweep(suite, {"lda": ()}).legs if leg.race == "fair"] == [(True, ())]
+    unused = suite.model_copy(update={"search": suite.search.model_copy(update={"use_steps": False})})
+    assert [(leg.declared, leg.steps) for leg in sweep(unused, {"student": (64,)}).legs] == [(False, ())] * 3
+
+
+def test_a_grid_has_the_points_of_the_table_and_of_the_races_own_range():
+    legs = {leg.race: leg for leg in sweep(load(None, text=SUITE).suite).legs}
+    assert legs["loop"].points == ()
+    assert legs["fair"].points == (20, 64, 76, 256, 286, 1083, 4096)
+
+
 def test_a_contender_may_take_part_at_some_batch_sizes_alone():
     text = SUITE.replace("lda-loop, runtime: python,", "lda-loop, runtime: python, batch_sizes: [1],")
     found = sweep(load(None, text=text).suite)

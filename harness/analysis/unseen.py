@@ -1,0 +1,50 @@
+"""Points at which a decision is tried that no search has used: on both sides of every change of the lead."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from harness.analysis.located import Located
+
+NEAR = (1.2, 2.0)  # times as far from a change of the lead as it is from 0: there a wrong decision is likeliest
+TRIES = 8  # draws for a point that no search has used
+
+
+def points(located: Located, seed: int) -> list[int]:
+    """One N near each change of the lead on both of its sides, outside its interval, and one far from all of them.
+
+    Args:
+        located: a search that found where the lead changes.
+        seed: of the run; each leg draws for itself.
+    """
+    leg = located.leg
+    generator = np.random.default_rng([seed, 3, zlib.crc32(leg.label.encode())])
+    used = {probe.heads for probe in located.location.probes}
+    found: list[int] = []
+
+    def draw(low: float, high: float) -> None:
+        """One unused N, drawn evenly in log N from [low, high], if there is any."""
+        first, last = math.ceil(max(low, leg.low)), math.floor(min(high, leg.high))
+        if first > last:
+            return
+        drawn = np.exp(generator.uniform(math.log(first), math.log(last + 1), TRIES))
+        fresh = [n for n in map(int, drawn) if first <= n <= last and n not in used]
+        if fresh:
+            found.append(fresh[0])
+            used.add(fresh[0])
+
+    near, far = NEAR
+    changes = located.location.crossings
+    for each in changes:
+        draw(each.heads / far, min(each.heads / near, each.low - 1))
+        draw(max(each.heads * near, each.high + 1), each.heads * far)
+    ends = [leg.low, *(each.heads for each in changes), leg.high]
+    for place, (left, right) in enumerate(pairwise(ends)):
+        draw(left * far if place else left, right / far if place < len(changes) else right)
+    return sorted(found)
