@@ -13,6 +13,7 @@ from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.deaths import Deaths
 from harness.measure.pairing import Interrupted, Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
+from harness.measure.scoring import Scoring
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, content_hash
 
@@ -82,6 +83,7 @@ class Bench:
             "input_batches": plan.suite.measurement.input_batches,
         }
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
+        self._scoring = Scoring(self._workshop, plan.plugins_of_sources, plan.suite.measurement.deadline_seconds)
 
     # ---------------------------------------------------------------------------------------------- before launches
 
@@ -115,15 +117,15 @@ class Bench:
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
         """Trains and scores a contender at one N, and writes the record."""
         specification = dataclasses.replace(self._plan.specifications[name], training_seed=seed)
-        request = {"do": "score", "specification": specification.to_json(), "heads": heads}
         try:
-            record = Fidelity(contender=name, heads=heads, seed=seed, **self._workshop.ask(request, stage="train"))
+            scored = self._scoring.score(specification, heads, self._plan.batch_sizes[name])
+            record = Fidelity(contender=name, heads=heads, seed=seed, **scored)
         except ChildFailed as failed:
             record = Fidelity(
                 contender=name,
                 heads=heads,
                 seed=seed,
-                temperature=float(self.source.get("temperature", 1.0)),
+                temperature=self._temperature(name, heads),
                 scores={},
                 failure=failed.failure,
             )
@@ -155,6 +157,7 @@ class Bench:
 
     def open(self, number: int, contenders: Iterable[str] = ()) -> None:
         """Gets a launch ready; its processes start when they are first needed, those of these contenders together."""
+        self._scoring.close()  # nothing else is alive while something is timed
         settings = {
             "plugins": dict(self._plan.plugins_of_sources),
             "core": timing_cores(self._plan.suite.threads),
@@ -192,6 +195,7 @@ class Bench:
     def close(self, patience: float) -> None:
         """Ends all children."""
         self.close_launch(patience)
+        self._scoring.close(patience)
         self._workshop.close(patience)
 
     def visit(
@@ -251,6 +255,15 @@ class Bench:
         self._store.append(*records)
 
     # ------------------------------------------------------------------------------------------------------- private
+
+    def _temperature(self, name: str, heads: int) -> float:
+        """The temperature of a contender's own source; that of the run's where it cannot be loaded."""
+        request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
+        try:
+            described = self._workshop.ask(request, stage="load")
+        except ChildFailed:
+            described = self.source
+        return float(described.get("temperature", 1.0))
 
     def _key(self, cell: Cell) -> str:
         """The content hash of what a cell is: contender, its settings, data, N and B."""

@@ -19,7 +19,7 @@ from harness import interrupts
 from harness.analysis import unseen
 from harness.analysis.asking import spent
 from harness.analysis.crossover import Pair, Unmeasurable
-from harness.analysis.documented import first_lead
+from harness.analysis.leads import leads
 from harness.analysis.located import Located, dump, load
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording
@@ -47,7 +47,6 @@ _SELF_CHECK_ROUNDS = 5
 _SELF_CHECKS = 3  # cells at which a contender is raced against itself: both ends of the sweep and its middle
 _REGRET_ROUNDS = 15
 _GAP_JITTER = (0.5, 1.5)
-_LADDER = 4  # between two N at which fidelity is required and scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,15 +222,12 @@ class _Session:
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
 
     def _score_where_it_counts(self) -> None:
-        """Scores challengers that must be right to count: where they begin to lead, and on a coarse ladder above."""
+        """Scores challengers that must be right to count, on a coarse ladder from end to end of wherever they lead."""
         wanted: dict[tuple[str, int], None] = {}
         for each in self.located:
-            leg = each.leg
-            lead = first_lead(each.location)
-            start = leg.low if each.location.status == "below" else lead.heads if lead else None
-            if start is not None and self._suite.race(leg.race).requires:
-                ladder = [n for n in (start * _LADDER**k for k in range(20)) if n <= leg.high]
-                wanted.update({(leg.challenger, heads): None for heads in ladder})
+            if self._suite.race(each.leg.race).requires:
+                ladders = [lead.ladder() for lead in leads(each.location)]
+                wanted.update({(each.leg.challenger, heads): None for ladder in ladders for heads in ladder})
         missing = [
             (name, heads, seed)
             for name, heads in wanted

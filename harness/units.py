@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+_MOST_DECIMALS = 8
 _BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -39,6 +44,14 @@ def count(value: float) -> str:
 def ratio(value: float) -> str:
     """`24.13` → `24.1x`."""
     return f"{_significant(value)}x" if math.isfinite(value) else "n/a"
+
+
+def apart(value: float, others: Iterable[float], digits: int = 4) -> str:
+    """With as many decimals as tell a value from others that differ: `0.99991` beside `0.99986`, not twice `0.9999`."""
+    rivals = [other for other in others if other != value]
+    while digits < _MOST_DECIMALS and any(f"{value:.{digits}f}" == f"{other:.{digits}f}" for other in rivals):
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def size(value: float) -> str:

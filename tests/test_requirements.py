@@ -16,18 +16,25 @@ SUITE = {
     "source": {"use": "playbook", "options": {"temperature": 1.0}},
     "heads": {"values": [18]},
     "batch_sizes": [1],
+    "training_seeds": [0, 1],
     "contenders": {
         "loop": {"projector": "lda-loop", "runtime": "python"},
         "constant": {"projector": "constant", "runtime": "eager", "scored": True},
+        "student": {
+            "projector": "mlp",
+            "runtime": "torchscript",
+            "trainer": {"use": "distillation", "options": {"epochs": 2, "batch_size": 64}},
+        },
     },
     "races": [
         {
-            "name": "trivial",
+            "name": name,
             "baseline": "loop",
-            "challenger": "constant",
-            "heads": {"from": 8, "to": 32},
+            "challenger": challenger,
+            "heads": {"from": 16, "to": 32},
             "requires": {"skill": 0.5},
         }
+        for name, challenger in (("trivial", "constant"), ("trained", "student"))
     ],
     "measurement": {"launches": 2, "table": False, "min_sample_seconds": 0.0003, "self_check": False},
     "search": {"precision": 0.5, "regret": False},
@@ -39,22 +46,42 @@ def summary(tmp_path_factory):
     folder = tmp_path_factory.mktemp("right")
     (folder / "right.yaml").write_text(yaml.safe_dump(SUITE))
     command = [sys.executable, "-m", "harness", "run", str(folder / "right.yaml"), "--output", str(folder / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return summarise(read(folder / "out"))
+
+
+def leg(summary, race):
+    return next(each for each in summary.legs if each.leg.race == race)
 
 
 def test_at_a_temperature_of_one_a_constant_reaches_what_was_documented_as_success(summary):
     row = next(each for each in summary.fidelity if (each.contender, each.heads) == ("constant", 18))
     assert row.scores["mean_cosine"] > 0.95
-    (about,) = [each for each in summary.remarks if each.startswith("at N = 18 and T = 1, ")]
+    (about,) = [each for each in summary.remarks if each.startswith("at N = 18 and T = 1, where the teacher weighs")]
     assert f"a constant (the mean teacher output) reaches a mean cosine of {row.scores['mean_cosine']:.4f}" in about
     assert about.endswith("a high cosine says nothing there")
 
 
 def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summary):
-    (leg,) = summary.legs
-    assert leg.located.location.status == "below"  # a constant is faster than a loop from 8 heads on
-    assert leg.constrained.faster_from == 8
-    assert leg.constrained.counts_from is None
-    assert leg.constrained.sentence.startswith("constant is faster from N = 8, but not equivalent there: skill")
+    found = leg(summary, "trivial")
+    assert found.located.location.status == "below"  # a constant is faster than a loop from 16 heads on
+    assert found.constrained.faster_from == 16
+    assert found.constrained.counts_from is None
+    span = "constant is faster from N = 16 to 32, the end of the range, but not equivalent there: skill"
+    assert found.constrained.sentence.startswith(span)
+    assert found.constrained.sentence.endswith("(scored at N = 16, 18 and 32)")
+
+
+def test_a_challenger_is_trained_and_scored_with_every_seed_from_end_to_end_of_its_lead(summary):
+    found = leg(summary, "trained")
+    assert found.located.location.status == "below"  # at N = 32 nothing is as slow as the loop
+    rows = {row.heads: row for row in summary.fidelity if row.contender == "student"}
+    assert set(rows) == {16, 18, 32}
+    assert {(row.seeds, row.asked_seeds) for row in rows.values()} == {(2, 2)}
+    assert all(row.training_seconds > 0 and row.scores["skill"] < 0.5 for row in rows.values())
+    assert rows[18].spread["mean_cosine"][0] < rows[18].spread["mean_cosine"][1]
+    assert "student is faster from N = 16 to 32, the end of the range, but not equivalent there: skill" in (
+        found.constrained.sentence
+    )
+    assert found.constrained.counts_from is None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.located import Located
     from harness.analysis.location import Location
-    from harness.analysis.quality import Constrained
+    from harness.analysis.requirement import Constrained
     from harness.records.measurement import Measurement
 
 SURELY = 1.5  # times the half-width of its interval that a single probe must lie from zero to decide alone

@@ -131,7 +131,7 @@ class _Grid:
     def signs(self) -> dict[int, int]:
         """Who leads at each point, 0 where it cannot be told."""
         if self.prober.launch > 0:
-            found = {n: confirmed_sign(self.prober, n, self._each) for n in self.points}
+            found = {n: confirmed_sign(self.prober, n, self.question, self._each) for n in self.points}
             few = sum(map(abs, found.values())) * 3 < len(found)
             return dict.fromkeys(found, 0) if few else found  # alike nearly everywhere: a few signs are no lead
         return self._by_pairs()

@@ -1,4 +1,4 @@
-"""Fidelity of a run: tables over seeds, sentences about trivial students, and crossovers that must also be right."""
+"""Fidelity of a run: a table over seeds, and what a reader of it must not miss."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.documented import first_lead
+from harness.units import apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from harness.analysis.location import Location
     from harness.records.measurement import Fidelity
-    from harness.suite.schema import Requires, Suite
+    from harness.suite.schema import Suite
 
-_SCORE_OF = {"cosine": "mean_cosine"}  # what a suite calls it, where the record calls it otherwise
+_RANKINGS = {"top1_agreement": "top-1 agreement", "recall_at_10": "recall@10"}
 _SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
 _SAYS_LITTLE = 0.95  # from here on a constant's cosine leaves a cosine nothing to say
 
@@ -40,16 +39,7 @@ class FidelityRow:
     training_seconds: float | None = None
     queries: int = 0
     failure: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Constrained:
-    """A crossover that counts only where the challenger is also right."""
-
-    requires: Mapping[str, float]
-    faster_from: int | None  # the latency crossover, or the low end where the challenger leads throughout
-    counts_from: int | None  # the smallest N from which it is faster and right at every N that was scored
-    sentence: str
+    asked_seeds: int = 0  # with those that could not be trained or scored
 
 
 def rows(fidelities: Iterable[Fidelity], suite: Suite) -> tuple[FidelityRow, ...]:
@@ -91,6 +81,7 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         training_seconds=_mean([each.training_seconds for each in good]),
         queries=known[0].queries,
         failure=failure,
+        asked_seeds=len(records),
     )
 
 
@@ -103,6 +94,7 @@ def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
         here = [row for row in table if (row.heads, row.temperature) == (heads, temperature) and row.scores]
         found.extend(_about_constant(here, heads, temperature))
         found.extend(_about_students(here, heads, temperature))
+        found.extend(_about_rankings(here, heads, temperature))
     return tuple(found)
 
 
@@ -121,81 +113,64 @@ def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float)
 def _about_students(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
     """One sentence for all trained students that do not beat the same ones that need no training."""
     beaten: dict[tuple[str, ...], list[FidelityRow]] = defaultdict(list)
+    rivals: dict[tuple[str, ...], dict[str, float]] = {}
     for row in here:
-        better = tuple(_better(row, here)) if row.trained and "mean_cosine" in row.scores else ()
+        better = dict(_better(row, here)) if row.trained and "mean_cosine" in row.scores else {}
         if better:
-            beaten[better].append(row)
-    for better, rows in beaten.items():
+            beaten[tuple(better)].append(row)
+            rivals[tuple(better)] = better
+    for names, rows in beaten.items():
         place = f"at N = {heads:,} and T = {temperature:g}"
+        own = {row.contender: row.scores["mean_cosine"] for row in rows}
+        theirs = rivals[names]
+        better_told = [f"{name} ({apart(value, own.values())})" for name, value in theirs.items()]
+        own_told = [(name, apart(value, theirs.values())) for name, value in own.items()]
         if len(rows) == 1:
-            own = f"the trained {rows[0].contender} (mean cosine {rows[0].scores['mean_cosine']:.4f})"
-            yield f"{place} {own} does not beat {' nor '.join(better)}"
+            (name, cosine) = own_told[0]
+            yield f"{place} the trained {name} (mean cosine {cosine}) does not beat {' nor '.join(better_told)}"
         else:
-            each = ", ".join(f"{row.contender} ({row.scores['mean_cosine']:.4f})" for row in rows)
-            yield f"{place} none of the trained students beats {' or '.join(better)} by mean cosine: {each}"
+            each = ", ".join(f"{name} ({cosine})" for name, cosine in own_told)
+            yield f"{place} none of the trained students beats {' or '.join(better_told)} by mean cosine: {each}"
 
 
-def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[str]:
+def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[tuple[str, float]]:
     """Who imitates the teacher at least as well as a trained student, without training."""
     own, constant = row.scores["mean_cosine"], row.scores.get("constant_cosine")
     others = {each.contender: each.scores["mean_cosine"] for each in here if not each.trained and each.scores}
     if constant is not None and constant >= own and not any(abs(each - constant) < _SAME for each in others.values()):
-        yield f"a constant ({constant:.4f})"
-    yield from (f"{name} ({cosine:.4f})" for name, cosine in others.items() if cosine >= own)
+        yield "a constant", constant
+    yield from ((name, cosine) for name, cosine in others.items() if cosine >= own)
 
 
-def constrain(requires: Requires, location: Location, fidelities: Iterable[Fidelity], challenger: str) -> Constrained:
-    """Where the challenger is faster *and* right, from its scores at and above the latency crossover.
+def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
+    """Where a trained student and one without training change places once rankings are compared in place of cosines."""
+    for score, label in _RANKINGS.items():
+        for rival in (row for row in here if not row.trained):
+            for ranked, word in ((1, "lower"), (-1, "higher")):
+                turned = [row for row in here if row.trained and _turns(row, rival, score) == ranked]
+                if not turned:
+                    continue
+                own = {row.contender: row.scores[score] for row in turned}
+                names = ", ".join(f"{name} ({apart(value, [rival.scores[score]], 3)})" for name, value in own.items())
+                yield (
+                    f"at N = {heads:,} and T = {temperature:g} the order turns with the score: by {label} "
+                    f"{rival.contender} ({apart(rival.scores[score], own.values(), 3)}) is "
+                    f"{'better' if ranked > 0 else 'worse'} than {names}, though its mean cosine is {word}"
+                )
 
-    Where it is scored at several training seeds, each must reach the requirement.
+
+def _turns(row: FidelityRow, rival: FidelityRow, score: str) -> int:
+    """1 where the rival ranks better with a lower cosine, -1 where it ranks worse with a higher one, 0 otherwise.
+
+    Less than one query of all that were scored is no difference of rankings.
     """
-    wanted = {name: float(bound) for name, bound in requires.model_dump().items() if bound is not None}
-    crossing = first_lead(location)
-    start = crossing.heads if crossing else location.low if location.status == "below" else None
-    if start is None:
-        return Constrained(requires=wanted, faster_from=None, counts_from=None, sentence="")
-    scored: dict[int, list[str]] = defaultdict(list)
-    for record in fidelities:
-        if record.contender == challenger and record.heads >= start:
-            scored[record.heads].extend(_misses(record, wanted))
-    counts_from = None
-    for heads in sorted(scored, reverse=True):
-        if scored[heads]:
-            break
-        counts_from = heads
-    return Constrained(
-        requires=wanted,
-        faster_from=start,
-        counts_from=counts_from,
-        sentence=_constrained_sentence(start, counts_from, scored, challenger),
-    )
-
-
-def _constrained_sentence(
-    start: int, counts_from: int | None, scored: Mapping[int, Sequence[str]], challenger: str
-) -> str:
-    if not scored:
-        return f"{challenger} is faster from N = {start:,}, but whether it is equivalent there was not measured"
-    first = min(scored)
-    if counts_from == first:
-        return f"{challenger} is faster and equivalent from N = {first:,} on"
-    where = "there" if first == start else f"at N = {first:,}, where it was scored"
-    missed = next(iter(scored[first]), "") or next(misses[0] for _, misses in sorted(scored.items()) if misses)
-    then = f"both hold from N = {counts_from:,} on" if counts_from else f"both hold at no N up to {max(scored):,}"
-    return f"{challenger} is faster from N = {start:,}, but not equivalent {where}: {missed}; {then}"
-
-
-def _misses(record: Fidelity, wanted: Mapping[str, float]) -> Iterator[str]:
-    """`top1_agreement 0.71 < 0.95` for each requirement that a record misses."""
-    if record.failure is not None:
-        yield f"training failed: {record.failure.what}"
-        return
-    for name, bound in wanted.items():
-        value = record.scores.get(_SCORE_OF.get(name, name))
-        if value is None:
-            yield f"{name} is not defined for {record.heads:,} heads"
-        elif value < bound:
-            yield f"{name} {value:.2f} < {bound:g}"
+    if not all({score, "mean_cosine"} <= each.scores.keys() for each in (row, rival)):
+        return 0
+    ranked = rival.scores[score] - row.scores[score]
+    cosine = rival.scores["mean_cosine"] - row.scores["mean_cosine"]
+    if abs(ranked) * max(1, row.queries) < 1.0 - _SAME or ranked * cosine >= 0:
+        return 0
+    return 1 if ranked > 0 else -1
 
 
 def _reached(name: str, value: float, bound: float) -> bool:

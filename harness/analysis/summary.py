@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import located as stored
+from harness.analysis.ablation import ablations
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
-from harness.analysis.quality import Constrained, FidelityRow, constrain, remarks, rows
+from harness.analysis.quality import FidelityRow, remarks, rows
 from harness.analysis.relative import Relative, relatives
+from harness.analysis.requirement import Constrained, constrain
 from harness.analysis.selfcheck import SelfCheck, check
 from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
@@ -124,7 +126,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         documented=compare(suite, cells, answers, confidence),
         waterfalls=waterfalls(suite, cells, confidence),
         fidelity=table,
-        remarks=remarks(table),
+        remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
         dispatch=tables(answers, evidence.measurements, _counts(suite, answers, evidence.fidelities)),
         self_check=self_check,

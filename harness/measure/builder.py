@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_REFERENCE_ELEMENTS = 2**18  # rows x heads up to which every rotating batch is proved, not only the first
+_REFERENCE_ELEMENTS = 2**23  # rows x heads up to which every rotating batch is proved, not only the first
+_FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Exported:
+    """A contender at one N as it is loaded, and what it was made of."""
+
+    place: Path
+    about: Mapping[str, Any]
+    cached: bool
+    data: Dataset  # of the N at which it was built: one that is the same at many N is built, and proved, at one of them
+    projector: Projector
+    undeployed: Callable[[], Projection]
 
 
 class Builder:
@@ -44,10 +58,12 @@ class Builder:
         self._versions = dict(settings.get("versions", {}))
         self._input_batches = int(settings.get("input_batches", 4))
         self._construction = Construction(settings.get("plugins", {}))
+        self._formulas: dict[str, NDArray[np.float64] | None] = {}
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        return {"describe": self.describe, "build": self.build, "score": self.score, "save": self.save}
+        operations = {"describe": self.describe, "build": self.build, "hold_out": self.hold_out}
+        return {**operations, "score": self.score, "save": self.save}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the source gives at this N."""
@@ -74,23 +90,89 @@ class Builder:
                 "costs": {},
                 "bytes": 0,
                 "build_seconds": 0.0,
-                "cached": True,
+                "cached": None,
+                "proofs": {},
             }
-        started = time.perf_counter()
         heads, batches = int(request["heads"]), [int(each) for each in request["batch_sizes"]]
+        made = self._export(specification, heads, batches)
+        held = made.data.heads
+        carried = held.centroids.nbytes + held.answers.nbytes if made.projector.variant(heads) == heads else 0
+        return {
+            "place": str(made.place),
+            "heads": int(made.about["heads"]),
+            "costs": self._costs(made.projector, heads, batches, made.data),
+            "bytes": max(int(made.about["bytes"]), carried),
+            "cached": made.cached,
+            "build_seconds": made.about.get("seconds"),
+            "proofs": {str(batch): self._refer(made, batch, specification) for batch in batches},
+        }
+
+    def hold_out(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Exports a contender as it is raced, trained where it is to be, and writes the queries to score it on."""
+        specification, heads = Specification.from_json(request["specification"]), int(request["heads"])
+        queries = self._construction.dataset(specification, heads).held_out_queries
+        if not len(queries):
+            raise TrainingError("the source has no held-out queries to score on")
+        made = self._export(specification, heads, [int(each) for each in request["batch_sizes"]])
+        _write(Path(request["queries"]), queries)
+        parameters = made.about.get("parameters")
+        if parameters is None and "module" in made.projector.forms:  # of a NumPy form: its module's
+            parameters = _parameters(self._trained(specification, "module", made.data)[0])
+        training = made.about.get("training") or {}
+        return {
+            "place": str(made.place),
+            "heads": int(made.about["heads"]),
+            "batch_size": _batch_size(request["batch_sizes"], len(queries)),
+            "parameters": parameters,
+            **{name: training.get(name) for name in ("training_seconds", "training_steps")},
+            "cached": bool(specification.trainer) and (made.cached or bool(training.get("cached"))),
+        }
+
+    def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a contender answered to the held-out queries, against its teacher."""
+        specification = Specification.from_json(request["specification"])
+        data = self._construction.dataset(specification, int(request["heads"]))
+        output = np.load(request["outputs"], allow_pickle=False).astype(np.float64)
+        teacher = self._outputs_of_teacher(specification, data, data.held_out_queries)
+        constant = self._outputs_of_teacher(specification, data, data.train_queries).mean(axis=0)
+        measured = fidelity.measure(output, teacher, data.heads.answers, constant, seed=specification.seed)
+        weights = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
+        return {
+            "scores": dict(measured.scores),
+            "intervals": dict(measured.intervals),
+            "temperature": data.heads.temperature,
+            "queries": len(output),
+            "effective_heads": fidelity.effective_heads(weights),
+        }
+
+    def save(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Saves a trained contender's module where the user wants it."""
+        specification = Specification.from_json(request["specification"])
+        student, _ = self._student(specification, self._construction.dataset(specification, int(request["heads"])))
+        keep = getattr(student, "save", None)
+        if keep is None:
+            raise ContenderError(f"{specification.contender}: this projection has no `save`")
+        keep(request["path"])
+        return {"path": request["path"]}
+
+    def _export(self, specification: Specification, heads: int, batches: Sequence[int]) -> _Exported:
+        """The contender at this N in a folder that its runtime can load, from the cache where it lies there."""
         data = self._construction.dataset(specification, heads)
         projector = self._construction.projector(specification)
         runtime = self._construction.runtime(specification)
         form = shared_form(projector, runtime)
-        built: list[Projection] = []
+        built: list[tuple[Projection, dict[str, Any]]] = []
 
         def undeployed() -> Projection:
             if not built:
                 built.append(self._trained(specification, form, data))
-            return built[0]
+            return built[0][0]
 
         def fill(folder: Path) -> dict[str, Any]:
+            begun = time.perf_counter()
             original = undeployed()
+            if specification.trainer:
+                begun = time.perf_counter()  # what training takes is told apart
             deployed = projector.deploy(copy.deepcopy(original) if form == "module" else original)
             (folder / "artifact").mkdir()
             seed_everything(specification.seed)
@@ -107,66 +189,25 @@ class Builder:
                 "contender": specification.contender,
                 "heads": heads,
                 "what": f"{projector.name} for {runtime.name}",
+                "seconds": time.perf_counter() - begun,
+                "parameters": _parameters(original),
+                "training": built[0][1],
             }
 
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form), fill)
-        origin = int(about["heads"])  # a contender that is the same at many N was built, and is proved, at one of them
-        if origin != heads:
-            data = self._construction.dataset(specification, origin)
+        if int(about["heads"]) != heads:
+            data = self._construction.dataset(specification, int(about["heads"]))
             built.clear()
-        for batch in batches:
-            self._refer(place, batch, specification, projector, data, undeployed)
-        carried = data.heads.centroids.nbytes + data.heads.answers.nbytes if projector.variant(heads) == heads else 0
-        return {
-            "place": str(place),
-            "heads": origin,
-            "costs": self._costs(projector, heads, batches, data),
-            "bytes": max(int(about["bytes"]), carried),
-            "cached": cached,
-            "build_seconds": time.perf_counter() - started,
-        }
-
-    def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """A trained contender against its teacher, on queries that it has never seen."""
-        specification = Specification.from_json(request["specification"])
-        data = self._construction.dataset(specification, int(request["heads"]))
-        if not len(data.held_out_queries):
-            raise TrainingError("the source has no held-out queries to score on")
-        student, report = self._student(specification, data)
-        teacher = self._outputs_of_teacher(specification, data, data.held_out_queries)
-        output = _call64(student, data.held_out_queries)
-        constant = self._outputs_of_teacher(specification, data, data.train_queries).mean(axis=0)
-        measured = fidelity.measure(output, teacher, data.heads.answers, constant, seed=specification.seed)
-        weights = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
-        return {
-            "scores": dict(measured.scores),
-            "intervals": dict(measured.intervals),
-            "temperature": data.heads.temperature,
-            "queries": len(output),
-            "effective_heads": fidelity.effective_heads(weights),
-            "parameters": _parameters(student),
-            **report,
-        }
-
-    def save(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Saves a trained contender's module where the user wants it."""
-        specification = Specification.from_json(request["specification"])
-        student, _ = self._student(specification, self._construction.dataset(specification, int(request["heads"])))
-        keep = getattr(student, "save", None)
-        if keep is None:
-            raise ContenderError(f"{specification.contender}: this projection has no `save`")
-        keep(request["path"])
-        return {"path": request["path"]}
+        return _Exported(place=place, about=about, cached=cached, data=data, projector=projector, undeployed=undeployed)
 
     # ------------------------------------------------------------------------------------------------ the student
 
-    def _trained(self, specification: Specification, form: Form, data: Dataset) -> Projection:
+    def _trained(self, specification: Specification, form: Form, data: Dataset) -> tuple[Projection, dict[str, Any]]:
+        """The undeployed projection, trained where it is to be, and how its training went."""
         if specification.trainer:
-            trained: Projection = self._student(specification, data)[0]
-            return trained
+            return self._student(specification, data)
         built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
-        ready: Projection = built.eval() if hasattr(built, "eval") else built
-        return ready
+        return (built.eval() if hasattr(built, "eval") else built), {}
 
     def _student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
         """The trained module, from the cache where it was trained before, and how its training went."""
@@ -254,27 +295,47 @@ class Builder:
         picked = np.concatenate([generator.permutation(len(pool)) for _ in range(-(-wanted // len(pool)))])[:wanted]
         return np.ascontiguousarray(pool[picked].reshape(self._input_batches, batch, -1), dtype=np.float32)
 
-    def _refer(
-        self,
-        place: Path,
-        batch: int,
-        specification: Specification,
-        projector: Projector,
-        data: Dataset,
-        undeployed: Callable[[], Projection],
-    ) -> None:
-        """Writes inputs [R, B, D] and their float64 reference [R', B, K] beside the artifact, once for a batch size."""
-        inputs, reference = place / f"inputs-{batch}.npy", place / f"reference-{batch}.npy"
-        if reference.exists():
-            return
+    def _refer(self, made: _Exported, batch: int, specification: Specification) -> str:
+        """Writes inputs [R, B, D] and their float64 reference [R', B, K] beside the artifact, once for a batch size.
+
+        Returns:
+            what the reference is: `formula`, `float64` (the projection's module in that precision) or `itself`.
+        """
+        place, data = made.place, made.data
+        inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
+        if told.exists():
+            return told.read_text()
         batches = self._inputs(data, batch, specification.seed)
-        _write(inputs, batches)
+        _write(inputs.with_suffix(".npy"), batches)
         if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
             batches = batches[:1]
         rows = batches.reshape(-1, batches.shape[-1])
-        known = None if specification.trainer else projector.reference(data.heads, rows)
-        output = _call64(undeployed(), rows) if known is None else known
-        _write(reference, output.reshape(*batches.shape[:2], -1))
+        output, proof = self._reference(made, specification, rows)
+        _write(reference.with_suffix(".npy"), output.reshape(*batches.shape[:2], -1))
+        draft = told.with_name(f".{os.getpid()}-{told.name}")
+        draft.write_text(proof)
+        draft.replace(told)
+        return proof
+
+    def _reference(
+        self, made: _Exported, specification: Specification, rows: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], str]:
+        """What a contender should answer to rows [Q, D], and how that is known."""
+        heads = made.data.heads
+        if not specification.trainer:
+            where = [self._identity(specification.projector), made.data.provenance.digest, heads.count]
+            key = repr([*where, heads.temperature, specification.seed, len(rows)])
+            if key not in self._formulas:
+                while len(self._formulas) >= _FORMULAS:
+                    self._formulas.pop(next(iter(self._formulas)))
+                self._formulas[key] = made.projector.reference(heads, rows)
+            known = self._formulas[key]
+            if known is not None:
+                return known, "formula"
+        projection: Any = made.undeployed()
+        if not hasattr(projection, "state_dict") and "module" in made.projector.forms:
+            projection = self._trained(specification, "module", made.data)[0]
+        return _call64(projection, rows), "float64" if hasattr(projection, "state_dict") else "itself"
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
@@ -354,6 +415,11 @@ def _call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64
     with torch.no_grad():
         output: NDArray[np.float64] = module(torch.from_numpy(np.array(queries)).double()).numpy()
     return output
+
+
+def _batch_size(batch_sizes: Sequence[int], queries: int) -> int:
+    """The largest batch that is raced and not larger than there are queries; the smallest where all are."""
+    return max((int(each) for each in batch_sizes if each <= queries), default=min(int(each) for each in batch_sizes))
 
 
 def _parameters(projection: Any) -> int | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.suite.sweep import Cell
 
 _UNSETTLED = "its warm-up did not settle: raise measurement.max_warm_up_seconds"
+_UNPROVED = "its output was compared with its own in float32 only: give its projector a reference() or a module form"
 _COARSE = "the clock's step is above 0.1 % of a sample: raise measurement.min_sample_seconds"
 _COARSE_COLD = "the clock's step is above 0.1 % of a cold call: measure larger batches, or with a warm cache"
 
@@ -157,7 +158,8 @@ def _record(
     info = seat.participant.info if seat.participant else {}
     built = seat.participant.built if seat.participant else None
     cost = built.costs.get(str(seat.cell.batch_size)) if built else None
-    warnings = []
+    proof = built.proofs.get(str(seat.cell.batch_size)) if built else None
+    warnings = [_UNPROVED] if proof == "itself" else []
     if info and not info["settled"]:
         warnings.append(_UNSETTLED)
     measured = seat.failure is None and bool(seat.seconds)
@@ -190,6 +192,7 @@ def _record(
         first_call_seconds=info.get("first_call_seconds"),
         load_seconds=info.get("load_seconds"),
         build_seconds=built.build_seconds if built else None,
+        build_cached=built.cached if built else None,
         compile_seconds=info.get("compile_seconds"),
         warm_up_calls=info.get("warm_up_calls"),
         device_seconds=tuple(seat.on_device) if measured else (),
@@ -205,6 +208,7 @@ def _record(
             error=info["parity_error"],
             tolerance=purpose.tolerances[seat.cell.contender],
             row_error=info.get("row_error"),
+            against=proof,  # type: ignore[arg-type]  # validated by the record
         )
         if info.get("parity_error") is not None
         else None,

@@ -34,9 +34,10 @@ class Built:
     place: str
     heads: int  # at which it was built: a contender that is the same at many N is built once
     model_bytes: int
-    build_seconds: float
-    cached: bool
+    build_seconds: float | None  # when it was built, which may be long ago
+    cached: bool | None
     costs: Mapping[str, tuple[float, float]]  # (operations, bytes) of one call by batch size
+    proofs: Mapping[str, str]  # what its reference is, by batch size: formula, float64, or itself
 
 
 class Workshop:
@@ -113,8 +114,9 @@ class Workshop:
             heads=int(answer["heads"]),
             costs={batch: (cost[0], cost[1]) for batch, cost in answer["costs"].items()},
             model_bytes=int(answer["bytes"]),
-            cached=bool(answer["cached"]),
-            build_seconds=float(answer["build_seconds"]),
+            cached=answer["cached"],
+            build_seconds=answer["build_seconds"],
+            proofs=answer["proofs"],
         )
 
 

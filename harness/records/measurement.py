@@ -22,7 +22,7 @@ class Record(BaseModel):
 class Failure(Record):
     """Why a cell has no latency."""
 
-    stage: Annotated[str, Field(description="load, build, train, export, parity, warm-up, sample, audit")]
+    stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
     what: str
     kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol")] = "error"
     signal: str | None = None
@@ -35,6 +35,10 @@ class Parity(Record):
     error: Annotated[float, Field(description="largest absolute error over the reference's largest absolute value")]
     tolerance: float
     row_error: Annotated[float | None, Field(description="row i of a batch against the row alone, same scale")] = None
+    against: Annotated[
+        Literal["formula", "float64", "itself"] | None,
+        Field(description="the declared formula, the module in float64, or the projection's own float32 output"),
+    ] = None
 
 
 class Sampled(Record):
@@ -68,7 +72,12 @@ class Measurement(Record):
     call_seconds: Annotated[tuple[float, ...], Field(description="individually timed calls")] = ()
     first_call_seconds: float | None = None
     load_seconds: float | None = None
-    build_seconds: float | None = None
+    build_seconds: Annotated[
+        float | None, Field(description="that building and exporting took when it was done, without any training")
+    ] = None
+    build_cached: Annotated[
+        bool | None, Field(description="it lay in the cache: of an earlier run, or exported to be scored")
+    ] = None
     compile_seconds: Annotated[
         float | None, Field(description="of the worker for this cell, where it compiles after loading")
     ] = None

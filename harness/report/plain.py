@@ -72,6 +72,7 @@ def data(summary: Summary) -> dict[str, Any]:
         "fidelity": [
             {
                 "contender": each.contender, "heads": each.heads, "temperature": each.temperature, "seeds": each.seeds,
+                "asked_seeds": each.asked_seeds,
                 "scores": dict(each.scores), "intervals": {k: list(v) for k, v in each.intervals.items()},
                 "spread": {k: list(v) for k, v in each.spread.items()}, "thresholds": dict(each.thresholds),
                 "parameters": each.parameters, "training_seconds": each.training_seconds,

@@ -240,7 +240,7 @@ def _fidelity(summary: Summary) -> Plot | None:
     return Plot(
         name="fidelity",
         title=f"Fidelity against {name}, beside trivial students",
-        caption="A cosine means something only above the constant's.",
+        caption="A cosine means something only above the constant's. Bars are 95 % bootstrap intervals over queries.",
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
 
@@ -248,9 +248,9 @@ def _fidelity(summary: Summary) -> Plot | None:
 def _fidelity_row(
     label: str, score: str, row: FidelityRow, name: str, place: float, *, several: bool
 ) -> dict[str, Any]:
-    """One point: the mean over seeds, and their spread or the bootstrap interval."""
+    """One point: the mean over seeds, and the bootstrap interval over queries."""
     value = row.scores[score]
-    low, high = row.spread.get(score) or row.intervals.get(score) or (value, value)
+    low, high = row.intervals.get(score, (value, value))
     label += f", T = {row.temperature:g}" if several else ""
     return {"contender": label, name: place, "cosine": value, "low": low, "high": high}
 

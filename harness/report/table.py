@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("mean_cosine", "cosine"),
     ("min_cosine", "min"),
+    ("max_cosine", "max"),
     ("std_cosine", "std"),
     ("skill", "skill"),
     ("top1_agreement", "top-1"),
     ("recall_at_10", "recall@10"),
     ("norm_error", "norm error"),
 )
+_RANGED = ("mean_cosine", "top1_agreement", "recall_at_10")  # scores that show their intervals
 _MOST_COLUMNS = 6  # of contenders side by side
 _STATUS = {
     "crossing": "crossing",
@@ -223,6 +225,7 @@ def fidelity(summary: Summary) -> Table:
     known = [(score, label) for score, label in _SCORES if any(score in row.scores for row in summary.fidelity)]
     failed = ("failure",) if any(row.failure for row in summary.fidelity) else ()
     trained = ("training",) if any(row.training_seconds for row in summary.fidelity) else ()
+    seeds = ("seeds", "cosine over seeds") if any(row.asked_seeds > 1 for row in summary.fidelity) else ()
     rows = [
         (
             Entry(f"{row.heads:,}", row.heads),
@@ -232,6 +235,7 @@ def fidelity(summary: Summary) -> Table:
             Entry("" if row.parameters is None else f"{row.parameters:,}", row.parameters),
             *([_seconds(row.training_seconds)] if trained else []),
             *(_score(row, score) for score, _ in known),
+            *(_seeds(row) if seeds else ()),
             *(text(row.failure) for _ in failed),
         )
         for row in summary.fidelity
@@ -247,10 +251,11 @@ def fidelity(summary: Summary) -> Table:
             "parameters",
             *trained,
             *(label for _, label in known),
+            *seeds,
             *failed,
         ),
         rows=tuple(rows),
-        numeric=(0, 1, 2, *range(4, 5 + len(trained) + len(known))),
+        numeric=(0, 1, 2, *range(4, 5 + len(trained) + len(known) + len(seeds))),
         note=_threshold_note(summary.fidelity),
         keys=(0, 1, 3),
     )
@@ -485,20 +490,30 @@ def _counts_from(leg: LegSummary) -> Entry:
 
 
 def _score(row: FidelityRow, score: str) -> Entry:
-    """`0.9928 (0.9910 to 0.9940) ✓`, or the spread over seeds where there are several."""
+    """`0.9928 (0.9910 to 0.9940) pass`: the interval over queries, and the documented threshold where there is one."""
     if score not in row.scores:
         return Entry("")
-    value = row.scores[score]
-    ends = row.spread.get(score) or row.intervals.get(score)
-    spread = f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends and score == "mean_cosine" else ""
+    value, digits = row.scores[score], 4 if score == "mean_cosine" else 2
+    ends = row.intervals.get(score) if score in _RANGED else None
+    told = f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else ""
     mark = {True: " pass", False: " miss", None: ""}[row.thresholds.get(score)]
-    return Entry(f"{value:.4f}{spread}{mark}", value)
+    return Entry(f"{value:.4f}{told}{mark}", value)
+
+
+def _seeds(row: FidelityRow) -> tuple[Entry, Entry]:
+    """`2 of 3` where one failed, and the smallest and largest mean cosine of those that did not."""
+    ends = row.spread.get("mean_cosine")
+    return (
+        Entry(f"{row.seeds}" if row.seeds == row.asked_seeds else f"{row.seeds} of {row.asked_seeds}", row.seeds),
+        Entry("" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}", None if ends is None else ends[0]),
+    )
 
 
 def _threshold_note(rows: Sequence[FidelityRow]) -> str:
     several = any(row.spread for row in rows)
-    ranges = "ranges are over training seeds" if several else "ranges are 95 % bootstrap intervals over queries"
-    return f"Skill is 1 - (1 - cosine) / (1 - cosine of the constant student); {ranges}."
+    ranges = "ranges in brackets are 95 % bootstrap intervals over queries"
+    seeds = ", their ends averaged over seeds; those over seeds are the smallest and the largest" if several else ""
+    return f"Skill is 1 - (1 - cosine) / (1 - cosine of the constant student); {ranges}{seeds}."
 
 
 def _doubt(rows: Sequence[tuple[CellSummary, str]]) -> str:

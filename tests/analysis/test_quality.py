@@ -1,13 +1,13 @@
-"""Fidelity in words: trivial students, thresholds, and crossovers that count only where the challenger is right."""
+"""Fidelity in words: trivial students, thresholds, seeds, and what one option of a projector changes."""
 
 from __future__ import annotations
 
 import pytest
 
-from harness.analysis.location import Crossing, Location
-from harness.analysis.quality import constrain, remarks, rows
+from harness.analysis.ablation import ablations
+from harness.analysis.quality import remarks, rows
 from harness.records.measurement import Failure, Fidelity
-from harness.suite.schema import Requires, Suite
+from harness.suite.schema import Suite
 from tests.synthetic import SUITE, Maker
 
 STUDENTS = SUITE | {
@@ -91,78 +91,115 @@ def test_documented_thresholds_pass_or_miss():
     assert row.thresholds == {"mean_cosine": True, "min_cosine": False, "std_cosine": True}
 
 
-CROSSING = Location("crossing", (Crossing(6412, 6100, 6700, "challenger", 0.95, "smooth"),), 400, (), (), 18, 65536)
-
-
-def scored(**top1):
-    return [
-        Fidelity(contender="student", heads=int(name[1:]), temperature=0.1, seed=0, scores={"top1_agreement": value})
-        for name, value in top1.items()
-    ]
-
-
-@pytest.mark.parametrize(
-    ("scores", "counts_from", "sentence"),
-    [
-        ({"n6412": 0.97, "n16384": 0.98}, 6412, "student is faster and equivalent from N = 6,412 on"),
-        (
-            {"n6412": 0.71, "n16384": 0.96},
-            16384,
-            (
-                "student is faster from N = 6,412, but not equivalent there: top1_agreement 0.71 < 0.95; "
-                "both hold from N = 16,384 on"
-            ),
-        ),
-        (
-            {"n6412": 0.71, "n16384": 0.80},
-            None,
-            (
-                "student is faster from N = 6,412, but not equivalent there: top1_agreement 0.71 < 0.95; "
-                "both hold at no N up to 16,384"
-            ),
-        ),
-        (
-            {"n6412": 0.97, "n16384": 0.80},
-            None,
-            (
-                "student is faster from N = 6,412, but not equivalent there: top1_agreement 0.80 < 0.95; "
-                "both hold at no N up to 16,384"
-            ),
-        ),
-        ({}, None, "student is faster from N = 6,412, but whether it is equivalent there was not measured"),
-        ({"n18": 0.99}, None, "student is faster from N = 6,412, but whether it is equivalent there was not measured"),
-    ],
-)
-def test_a_crossover_counts_where_the_student_is_also_right(scores, counts_from, sentence):
-    found = constrain(Requires(top1_agreement=0.95), CROSSING, scored(**scores), "student")
-    assert (found.faster_from, found.counts_from) == (6412, counts_from)
-    assert found.sentence == sentence
-
-
-def test_every_training_seed_must_be_right():
-    both = [*scored(n6412=0.97), *scored(n6412=0.90)]
-    assert constrain(Requires(top1_agreement=0.95), CROSSING, both, "student").counts_from is None
-
-
-def test_a_training_that_failed_is_not_right():
-    broken = Fidelity(
-        contender="student",
-        heads=6412,
-        temperature=0.1,
-        seed=0,
-        scores={},
-        failure=Failure(stage="train", what="loss is NaN"),
+def test_cosines_that_look_alike_are_told_apart():
+    (about,) = remarks(
+        table(
+            ("student", 18, 1.0, 0, {"mean_cosine": 0.99991, "constant_cosine": 0.9}),
+            ("linear", 18, 1.0, 0, {"mean_cosine": 0.99993, "constant_cosine": 0.9}),
+        )
     )
-    found = constrain(Requires(cosine=0.9), CROSSING, [broken], "student")
-    assert "training failed: loss is NaN" in found.sentence
+    sentence = "at N = 18 and T = 1 the trained student (mean cosine 0.99991) does not beat linear (0.99993)"
+    assert about == sentence
 
 
-def test_a_challenger_that_leads_throughout_is_judged_from_the_low_end():
-    below = Location("below", (), 100, (), (), 18, 65536)
-    found = constrain(Requires(top1_agreement=0.9), below, scored(n18=0.95, n1024=0.99), "student")
-    assert (found.faster_from, found.counts_from) == (18, 18)
+def test_a_student_that_wins_by_cosine_and_loses_by_rankings_is_told():
+    found = remarks(
+        table(
+            ("student", 256, 0.1, 0, {"mean_cosine": 0.967, "top1_agreement": 0.643, "recall_at_10": 0.86}),
+            ("linear", 256, 0.1, 0, {"mean_cosine": 0.865, "top1_agreement": 0.742, "recall_at_10": 0.76}),
+        )
+    )
+    assert found == (
+        (
+            "at N = 256 and T = 0.1 the order turns with the score: by top-1 agreement linear (0.742) is better than "
+            "student (0.643), though its mean cosine is lower"
+        ),
+    )
 
 
-def test_there_is_nothing_to_constrain_without_a_lead():
-    above = Location("above", (), 100, (), (), 18, 65536)
-    assert constrain(Requires(cosine=0.9), above, scored(n18=0.95), "student").sentence == ""
+def test_a_student_that_loses_by_cosine_and_wins_by_recall_is_told():
+    found = remarks(
+        table(
+            ("student", 64, 0.1, 0, {"mean_cosine": 0.70, "recall_at_10": 0.72}),
+            ("linear", 64, 0.1, 0, {"mean_cosine": 0.87, "recall_at_10": 0.67}),
+        )
+    )
+    assert found[1:] == (
+        (
+            "at N = 64 and T = 0.1 the order turns with the score: by recall@10 linear (0.670) is worse than "
+            "student (0.720), though its mean cosine is higher"
+        ),
+    )
+
+
+def test_less_than_a_query_is_no_other_order():
+    found = remarks(
+        table(
+            ("student", 256, 0.1, 0, {"mean_cosine": 0.967, "top1_agreement": 0.740}),
+            ("linear", 256, 0.1, 0, {"mean_cosine": 0.865, "top1_agreement": 0.742}),  # of 72 queries
+        )
+    )
+    assert found == ()
+
+
+def test_a_row_says_how_many_of_its_seeds_were_trained():
+    maker = Maker(STUDENTS).score("student", 18, seed=0, mean_cosine=0.9).score("student", 18, seed=1, mean_cosine=0.8)
+    broken = Fidelity(
+        contender="student", heads=18, temperature=1.0, seed=2, scores={},
+        failure=Failure(stage="train", what="the loss is NaN in epoch 3"),
+    )  # fmt: skip
+    (row,) = rows([*maker.fidelities, broken], Suite.model_validate(STUDENTS))
+    assert (row.seeds, row.asked_seeds, row.failure) == (2, 3, "the loss is NaN in epoch 3")
+    assert row.scores["mean_cosine"] == pytest.approx(0.85)
+
+
+def sized(scores):
+    """Sentences about transformers whose options differ, from scores by (heads, layers) and N."""
+    contenders = {
+        f"H{h}-L{n}": {
+            "projector": "transformer",
+            "runtime": "eager",
+            "options": {"num_heads": h, "num_layers": n},
+            "trainer": {"use": "distillation"},
+        }
+        for h, n in scores
+    }
+    suite = {**SUITE, "contenders": {**SUITE["contenders"], **contenders}}
+    maker = Maker(suite)
+    for (h, n), by_size in scores.items():
+        for size, cosine in by_size.items():
+            maker.score(f"H{h}-L{n}", size, 0.1, mean_cosine=cosine)
+    parsed = Suite.model_validate(suite)
+    return ablations(rows(maker.fidelities, parsed), parsed)
+
+
+COSINES = {
+    1: {16: 0.915, 64: 0.706, 256: 0.682},
+    2: {16: 0.932, 64: 0.724, 256: 0.700},
+    3: {16: 0.94, 64: 0.73, 256: 0.71},
+}
+
+
+def test_an_option_that_makes_no_difference_and_one_that_does():
+    found = sized({(h, n): COSINES[n] for h in (1, 4) for n in (1, 2, 3)})
+    assert found == (
+        (
+            "num_heads makes no difference to transformer: at N = 16, 64, 256 contenders that differ in it alone (1, 4) "
+            "have the same scores to the last digit"
+        ),
+        (
+            "the largest gain of transformer in mean cosine by one more num_layers is from 1 to 2 (+0.0170) at N = 16, "
+            "from 1 to 2 (+0.0180) at N = 64, from 1 to 2 (+0.0180) at N = 256: the same at every N: no step moves with N, "
+            "as it would if what is enough grew with N"
+        ),
+    )
+
+
+def test_a_gain_that_moves_with_n_is_told():
+    moved = {1: {16: 0.5, 256: 0.5}, 2: {16: 0.9, 256: 0.55}, 3: {16: 0.91, 256: 0.9}}
+    (about,) = sized({(4, n): moved[n] for n in (1, 2, 3)})
+    assert about.endswith("from 1 to 2 (+0.4000) at N = 16, from 2 to 3 (+0.3500) at N = 256: not the same at every N")
+
+
+def test_an_option_that_makes_a_difference_somewhere_is_not_called_idle():
+    assert sized({(1, 1): {16: 0.9, 64: 0.7}, (4, 1): {16: 0.9, 64: 0.71}}) == ()

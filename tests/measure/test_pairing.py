@@ -37,10 +37,12 @@ def failed(stage="sample", *, alive=False):
 class FakeParticipant:
     """Samples of 1 ms, 2 ms, …; breaks in one operation where it is told to."""
 
-    def __init__(self, cell, diary, process_id, info=INFO, breaks="", at=0):
+    def __init__(self, cell, diary, process_id, info=INFO, breaks="", at=0, proof="formula"):
         self.cell, self.diary, self.info = cell, diary, info
         self.process_id, self.process_started = process_id, 1000.0 + process_id
-        self.built = SimpleNamespace(model_bytes=77, build_seconds=0.25, costs={"4": (8.0, 32.0)})
+        self.built = SimpleNamespace(
+            model_bytes=77, build_seconds=0.25, cached=True, costs={"4": (8.0, 32.0)}, proofs={"4": proof}
+        )
         self.breaks, self.at, self.count = breaks, at, 0
 
     def sample(self):
@@ -67,15 +69,16 @@ class FakeLaunch:
 
     number = 3
 
-    def __init__(self, **faults):
+    def __init__(self, proof="formula", **faults):
         self.faults, self.diary, self.buried, self.asked, self.praised = faults, [], [], [], []
+        self.proof = proof
 
     def participant(self, cell, *, twin=0):
         self.asked.append((cell, twin))
         breaks, at = self.faults.get(f"{cell.contender}_{twin}", self.faults.get(cell.contender, ("", 0)))
         if breaks == "build":
             raise failed("build", alive=True)
-        return FakeParticipant(cell, self.diary, 40 + len(self.asked), breaks=breaks, at=at)
+        return FakeParticipant(cell, self.diary, 40 + len(self.asked), breaks=breaks, at=at, proof=self.proof)
 
     def bury(self, contender, error, *, twin):
         self.buried.append((contender, twin, error.failure.what))
@@ -139,13 +142,22 @@ def test_a_record_says_what_was_measured_where_and_how():
     assert (slow.sampled.inner_loops, slow.sampled.overhead_seconds) == (10, 5e-8)
     assert slow.call_seconds == (2e-3,) * 3
     assert slow.device_seconds == (1e-3,)
-    assert (slow.first_call_seconds, slow.load_seconds, slow.build_seconds) == (0.5, 0.1, 0.25)
+    assert (slow.first_call_seconds, slow.load_seconds) == (0.5, 0.1)
+    assert (slow.build_seconds, slow.build_cached) == (0.25, True)
     assert (slow.warm_up_calls, slow.peak_rss_bytes, slow.model_bytes, slow.load_average) == (12, 1000, 77, 0.5)
     assert (slow.parity.error, slow.parity.tolerance, slow.parity.row_error) == (1e-6, 1e-4, 2e-6)
+    assert slow.parity.against == "formula"
     assert (slow.cost_flops, slow.cost_bytes) == (8.0, 32.0)
     assert slow.threads == {"openblas": 1}
     assert slow.warnings == ()
     assert {slow.process_id, fast.process_id} == {41, 42}
+
+
+def test_an_output_that_was_proved_against_itself_only_is_told():
+    slow, _ = made(FakeLaunch(proof="itself"), rounds=2)
+    assert slow.parity.against == "itself"
+    sentence = "its output was compared with its own in float32 only: give its projector a reference() or a module form"
+    assert slow.warnings == (sentence,)
 
 
 def test_a_pair_stops_when_one_of_it_fails():

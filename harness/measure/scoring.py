@@ -1,0 +1,71 @@
+"""Scores of what is raced: the builder exports, its own runtime answers, the builder compares with its teacher."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.child import Child, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.measure.pool import Workshop
+    from harness.measure.specification import OfferReference, Specification
+
+PROJECTING = "harness.measure.projecting"
+
+
+class Scoring:
+    """The builder, and the process of the runtime that was scored last.
+
+    Args:
+        workshop: trains, exports, and knows the teacher.
+        plugins: of sources, by name.
+        deadline: seconds in which a contender must load and answer.
+    """
+
+    def __init__(self, workshop: Workshop, plugins: Mapping[str, str], deadline: float) -> None:
+        self._workshop = workshop
+        self._plugins = dict(plugins)
+        self._deadline = deadline
+        self._child: Child | None = None
+        self._runtime: tuple[OfferReference | None, int] | None = None
+
+    def score(self, specification: Specification, heads: int, batch_sizes: Sequence[int]) -> dict[str, Any]:
+        """The fields of a record of fidelity, but for who it is of.
+
+        Args:
+            specification: the contender, with the training seed to score.
+            heads: N.
+            batch_sizes: at which it is raced; it is scored at the largest for which there are queries enough.
+
+        Raises:
+            ChildFailed: where it cannot be trained, exported, loaded or run.
+        """
+        with tempfile.TemporaryDirectory(prefix="harness-scoring-") as folder:
+            queries, outputs = (str(Path(folder) / f"{name}.npy") for name in ("queries", "outputs"))
+            about = {"specification": specification.to_json(), "heads": heads}
+            wanted = {"do": "hold_out", **about, "batch_sizes": list(batch_sizes), "queries": queries}
+            exported = self._workshop.ask(wanted, stage="train")
+            lies = {name: exported.pop(name) for name in ("place", "heads", "batch_size")}
+            asked = {"do": "project", **about, **lies, "queries": queries, "outputs": outputs}
+            self._running(specification).ask(asked, stage="score", deadline=self._deadline)
+            scored = self._workshop.ask({"do": "score", **about, "outputs": outputs}, stage="score")
+        return {**exported, **scored}
+
+    def close(self, patience: float = 0.2) -> None:
+        """Ends the process that ran contenders."""
+        if self._child is not None:
+            self._child.close(patience)
+            self._child = None
+
+    def _running(self, specification: Specification) -> Child:
+        """The process for this runtime, another one where the last was for another."""
+        runtime = specification.runtime, specification.threads
+        if self._child is None or not self._child.alive or runtime != self._runtime:
+            self.close()
+            self._child = Child(PROJECTING, {"plugins": self._plugins}, environment=environment(specification.threads))
+            self._runtime = runtime
+        return self._child
