@@ -43,7 +43,7 @@ class FoldedTraining(torch.nn.Module):
 
     def __init__(self, student: ProjectionTransformer, pace: float = FULL_BATCH_PACE) -> None:
         super().__init__()
-        refuse_others(student)
+        refuse_others(student, instead="parametrisation: plain")
         self.pace = pace
         self.input_proj = _copied(student.input_proj)
         self.layers = torch.nn.ModuleList(_Layer(layer, pace) for layer in student.encoder.layers)
