@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as functional
@@ -21,7 +22,7 @@ Teacher = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int, Mapping[str, float]], None]
 Precision = Literal["float32", "bfloat16"]
 
-_DIVERGED = 1e4  # a loss this many times its first value does not come back
+_DIVERGED = 1e4  # a loss this many times the untrained student's does not come back
 
 
 def train_distillation(
@@ -35,6 +36,7 @@ def train_distillation(
     seed: int | None = None,
     on_progress: Progress | None = None,
     precision: Precision = "float32",
+    seconds: float | None = None,
 ) -> dict[str, list[float]]:
     """Trains `transformer` in place until it imitates `lda_projection`; the loss is (1-λ)·MSE + λ·(1 - cosine).
 
@@ -49,9 +51,10 @@ def train_distillation(
         seed: of shuffling and dropout; None leaves torch's generator alone.
         on_progress: called after each epoch with its number from 1, the number of epochs, and the losses.
         precision: of matrix products; weights, losses and steps are float32 in any case.
+        seconds: after which no further step is begun; None sets no limit.
 
     Returns:
-        `loss`, `mse` and `cosine` (which is 1 - mean cosine similarity), one mean for each epoch.
+        `loss`, `mse` and `cosine` (which is 1 - mean cosine similarity), one mean for each epoch that was begun.
 
     Raises:
         ValueError: where a parameter is out of its range.
@@ -61,31 +64,12 @@ def train_distillation(
         raise ValueError(f"cosine_weight must be between 0 and 1, not {cosine_weight}")
     if num_epochs < 1 or (batch_size is not None and batch_size < 1) or not learning_rate > 0:
         raise ValueError("num_epochs and batch_size must be at least 1, learning_rate positive")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be positive, not {seconds}")
+    deadline = math.inf if seconds is None else time.perf_counter() + seconds
     targets = checked_targets(transformer, lda_projection, query_embeddings)
-    if seed is not None:
-        torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(transformer.parameters(), lr=learning_rate, fused=True)
-    history: dict[str, list[float]] = {"loss": [], "mse": [], "cosine": []}
-    was_training = transformer.training
-    transformer.train()
-    try:
-        for epoch in range(1, num_epochs + 1):
-            totals = torch.zeros(3, device=targets.device)  # read once per epoch: no host copy for each step
-            for rows in _batches(len(targets), batch_size, targets.device):
-                optimizer.zero_grad(set_to_none=True)
-                queries, wanted = (
-                    (query_embeddings, targets) if rows is None else (query_embeddings[rows], targets[rows])
-                )
-                with torch.autocast(targets.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                    outputs = transformer(queries)
-                losses = distillation_losses(outputs.to(targets), wanted, cosine_weight)
-                losses[0].backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                totals += torch.stack(losses).detach() * (len(wanted) / len(targets))
-            _record(history, totals, epoch, num_epochs, on_progress)
-    finally:
-        transformer.train(was_training)
-    return history
+    plan = _Plan(num_epochs, cosine_weight, learning_rate, batch_size, seed, precision, deadline)
+    return _stepped(transformer, query_embeddings, targets, plan, on_progress)[0]
 
 
 def evaluate_distillation(
@@ -146,6 +130,60 @@ def distillation_losses(
     return (1 - cosine_weight) * mse + cosine_weight * cosine, mse, cosine
 
 
+class _Plan(NamedTuple):
+    epochs: int
+    cosine_weight: float
+    learning_rate: float
+    batch_size: int | None
+    seed: int | None
+    precision: Precision
+    deadline: float  # on time.perf_counter
+
+
+def _stepped(
+    student: torch.nn.Module,
+    queries: torch.Tensor,
+    targets: torch.Tensor,
+    plan: _Plan,
+    on_progress: Progress | None,
+) -> tuple[dict[str, list[float]], int]:
+    """The losses of each epoch, and how many steps were taken."""
+    if plan.seed is not None:
+        torch.manual_seed(plan.seed)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=plan.learning_rate, fused=True)
+    history: dict[str, list[float]] = {"loss": [], "mse": [], "cosine": []}
+    untrained: torch.Tensor | None = None  # the loss of the first batch, before any step
+    steps = 0
+    was_training = student.training
+    student.train()
+    try:
+        for epoch in range(1, plan.epochs + 1):
+            totals = torch.zeros(3, device=targets.device)  # read once per epoch: no host copy for each step
+            seen = 0
+            for rows in _batches(len(targets), plan.batch_size, targets.device):
+                optimizer.zero_grad(set_to_none=True)
+                batch, wanted = (queries, targets) if rows is None else (queries[rows], targets[rows])
+                with torch.autocast(targets.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
+                    outputs = student(batch)
+                losses = distillation_losses(outputs.to(targets), wanted, plan.cosine_weight)
+                losses[0].backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                steps += 1
+                told = torch.stack(losses).detach()
+                untrained = told[0] if untrained is None else untrained
+                totals += told * len(wanted)
+                seen += len(wanted)
+                if time.perf_counter() >= plan.deadline:
+                    break
+            assert untrained is not None
+            _record(history, totals / seen, untrained, epoch, plan.epochs, on_progress)
+            if time.perf_counter() >= plan.deadline:
+                break
+    finally:
+        student.train(was_training)
+    return history, steps
+
+
 def _batches(count: int, size: int | None, device: torch.device) -> Iterator[torch.Tensor | None]:
     if size is None:
         yield None
@@ -154,19 +192,37 @@ def _batches(count: int, size: int | None, device: torch.device) -> Iterator[tor
 
 
 def _record(
-    history: dict[str, list[float]], totals: torch.Tensor, epoch: int, epochs: int, on_progress: Progress | None
+    history: dict[str, list[float]],
+    means: torch.Tensor,
+    untrained: torch.Tensor,
+    epoch: int,
+    epochs: int,
+    on_progress: Progress | None,
 ) -> None:
-    losses = dict(zip(history, totals.tolist(), strict=True))
-    first = history["loss"][0] if history["loss"] else abs(losses["loss"])
-    if not abs(losses["loss"]) <= _DIVERGED * max(first, 1e-6):  # NaN fails every comparison
-        raise harness.TrainingError(
-            f"the loss diverged in epoch {epoch} of {epochs}: {losses['loss']:g} after {first:g} in the first",
-            next_step="lower learning_rate",
-        )
+    losses = dict(zip(history, means.tolist(), strict=True))
+    refuse_divergence(losses["loss"], float(untrained), f"epoch {epoch} of {epochs}")
     for name, value in losses.items():
         history[name].append(value)
     if on_progress is not None:
         on_progress(epoch, epochs, losses)
+
+
+def refuse_divergence(loss: float, untrained: float, when: str) -> None:
+    """Ends a training whose loss has left all reason.
+
+    Args:
+        loss: now.
+        untrained: of the first batch, before any step: a mean over a first epoch would hold what broke within it.
+        when: in which epoch or step, for the message.
+
+    Raises:
+        TrainingError: where the loss is NaN, infinite or far above the untrained student's.
+    """
+    if not abs(loss) <= _DIVERGED * max(abs(untrained), 1e-6):  # NaN fails every comparison
+        raise harness.TrainingError(
+            f"the loss diverged in {when}: {loss:g} after {untrained:g} before the first step",
+            next_step="lower learning_rate",
+        )
 
 
 class DistillationOptions(harness.Options):
@@ -183,6 +239,12 @@ class DistillationOptions(harness.Options):
         Precision,
         Field(description="of matrix products; where the processor has bfloat16, an epoch takes less with it"),
     ] = "float32"
+    seconds: Annotated[
+        float | None,
+        Field(
+            gt=0, description="no step is begun after so many, so that recipes compare at equal times; none: no limit"
+        ),
+    ] = None
 
 
 class DistillationTrainer(harness.Trainer):
@@ -214,25 +276,30 @@ class DistillationTrainer(harness.Trainer):
         student.to(context.device)
         form = student
         if options.parametrisation == "folded":
-            from harness_plugins.folded_training import FoldedTraining
+            from harness_plugins.folded_training import FoldedTraining, pace_for
 
-            form = FoldedTraining(cast("ProjectionTransformer", student))
-        history = train_distillation(
-            form,
-            teacher,
-            queries.to(context.device),
-            num_epochs=options.epochs,
+            form = FoldedTraining(cast("ProjectionTransformer", student), pace_for(options.batch_size))
+        queries = queries.to(context.device)
+        plan = _Plan(
+            epochs=options.epochs,
             cosine_weight=options.cosine_weight,
             learning_rate=options.learning_rate,
             batch_size=options.batch_size,
             seed=context.seed,
-            on_progress=context.on_progress,
             precision=options.precision,
+            deadline=math.inf if options.seconds is None else started + options.seconds,
         )
+        history, steps = _stepped(form, queries, checked_targets(form, teacher, queries), plan, context.on_progress)
         if form is not student:
             cast("FoldedTraining", form).write_back(cast("ProjectionTransformer", student))
-        steps = options.epochs * -(-len(queries) // (options.batch_size or len(queries)))
-        return harness.TrainingReport(losses=history, seconds=time.perf_counter() - started, steps=steps)
+        epochs = len(history["loss"])
+        limit = f", at most {options.seconds:g} s" if options.seconds else ""
+        return harness.TrainingReport(
+            losses=history,
+            seconds=time.perf_counter() - started,
+            steps=steps,
+            notes=(f"{epochs} of {options.epochs} epochs{limit}",),
+        )
 
 
 def _multiplies_bfloat16(device: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 
 import harness
+from harness_plugins.affine import affine
 from harness_plugins.transformer import ProjectionTransformer
 
 
@@ -44,6 +45,8 @@ class FoldedTransformer(torch.nn.Module):
         hidden = queries
         for layer in self.layers:
             hidden = layer(hidden)
+        if self.training:
+            return affine(hidden, self.output_matrix.t(), self.output_bias)
         return torch.addmm(self.output_bias, hidden, self.output_matrix)
 
 
@@ -61,8 +64,15 @@ class _FoldedLayer(torch.nn.Module):
         self.epsilons = (1e-5, 1e-5)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        mixed = torch.addmm(self.mixing_bias, hidden, self.mixing_matrix)
         first, second = self.epsilons
+        if self.training:  # the same, by the product that is fastest both ways
+            mixed = affine(hidden, self.mixing_matrix.t(), self.mixing_bias)
+            residual = torch.nn.functional.layer_norm(mixed, self.shape, self.norm_scale, self.norm_shift, first)
+            raised = torch.nn.functional.gelu(affine(residual, self.up_matrix.t(), self.up_bias))
+            return torch.nn.functional.layer_norm(
+                residual + affine(raised, self.down_matrix.t()), self.shape, eps=second
+            )
+        mixed = torch.addmm(self.mixing_bias, hidden, self.mixing_matrix)
         residual = torch.nn.functional.layer_norm(mixed, self.shape, self.norm_scale, self.norm_shift, first)
         raised = torch.nn.functional.gelu(torch.addmm(self.up_bias, residual, self.up_matrix))
         return torch.nn.functional.layer_norm(torch.addmm(residual, raised, self.down_matrix), self.shape, eps=second)
@@ -81,7 +91,7 @@ def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransforme
     if sequence_length != 1:
         raise harness.ContenderError(
             f"attention over {sequence_length} positions is no linear map, so it cannot be folded",
-            next_step="deploy it plain",
+            next_step="set deploy: plain",
         )
     refuse_others(student)
     assert isinstance(student, ProjectionTransformer)
@@ -124,8 +134,12 @@ def attention_map(layer: torch.nn.TransformerEncoderLayer) -> tuple[torch.Tensor
     return out @ value, out @ value_bias + out_bias
 
 
-def refuse_others(student: torch.nn.Module) -> None:
+def refuse_others(student: torch.nn.Module, instead: str = "deploy: plain") -> None:
     """Refuses every module that computes something other than what is folded here.
+
+    Args:
+        student: to be folded.
+        instead: the option and its value with which nothing would be folded.
 
     Raises:
         ContenderError: which says what is different.
@@ -148,7 +162,7 @@ def refuse_others(student: torch.nn.Module) -> None:
             elif layer.self_attn.add_zero_attn:
                 reason = f"layer {index} attends to an added position"
     if reason:
-        raise harness.ContenderError(f"{reason}, so folding might change what it computes", next_step="deploy it plain")
+        raise harness.ContenderError(f"{reason}, so folding might change what it computes", next_step=f"set {instead}")
 
 
 def _double(tensor: torch.Tensor) -> torch.Tensor:

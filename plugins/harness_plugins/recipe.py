@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as functional
 from pydantic import Field
 
 import harness
-from harness_plugins.distillation import Teacher, checked_targets
+from harness_plugins.distillation import Teacher, checked_targets, refuse_divergence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHECKS = 20  # how often a training looks at its validation queries
+_FEWEST = 10  # queries of which some can be spared for validation
+_WARM_UP = 0.1  # the share of a training in which the learning rate rises
 
 
 class RecipeOptions(harness.Options):
@@ -36,6 +38,10 @@ class RecipeOptions(harness.Options):
     validation: Annotated[
         float, Field(ge=0, lt=1, description="share of the training queries that decides when to stop")
     ] = 0.1
+    seconds: Annotated[
+        float | None,
+        Field(gt=0, description="after which no step is begun, to compare recipes at equal times; none: no limit"),
+    ] = None
 
 
 class RecipeTrainer(harness.Trainer):
@@ -44,8 +50,12 @@ class RecipeTrainer(harness.Trainer):
     - A teacher is a function, so it answers any query: for each step, `q + s (q' - q'')` of three training queries, a
       random s in [0, spread], scaled to the length of q. Differences of real queries have the real covariance.
     - The squared error is relative to the mean square of the teacher's outputs, so it weighs as much as the cosine.
-    - The learning rate rises for a tenth of the steps and falls to zero like a cosine.
-    - A part of the training queries is never drawn from: the weights that imitate the teacher best on it are kept.
+    - The learning rate rises for a tenth of the training and falls to zero like a cosine; where `seconds` ends the
+      training before `steps` do, it follows the time.
+    - A part of the training queries is never drawn from, nor is anything fitted to it: the weights that imitate the
+      teacher best on it are kept, those before the first step among them.
+    - A student that starts in closed form (it has a method `start`) is started on the part that is drawn from. Where no
+      step has made it better, it is started again, on all training queries.
     """
 
     name = "distillation-scaled"
@@ -57,85 +67,159 @@ class RecipeTrainer(harness.Trainer):
         """Trains `student` in place on `queries` [Q, D].
 
         Raises:
-            TrainingError: where the queries cannot be trained on, or the loss is not finite.
+            TrainingError: where the queries cannot be trained on, none is left to draw from, or the loss diverges.
         """
         started = time.perf_counter()
         student.to(context.device)
         queries = queries.to(context.device)
         targets = checked_targets(student, teacher, queries)
         torch.manual_seed(context.seed)
-        held_back = round(self.options.validation * len(queries)) if len(queries) >= 10 else 0
-        order = torch.randperm(len(queries)).to(context.device)
-        validation, drawn_from = order[:held_back], queries[order[held_back:]]
-        scale = targets.square().sum(dim=1).mean().clamp_min(1e-12)
+        parts = self._split(queries, targets)
+        _start(student, parts.queries, parts.targets)
         was_training = student.training
         student.train()
-        losses, kept = self._steps(
-            student, teacher, drawn_from, (queries[validation], targets[validation], scale), context
-        )
-        student.train(was_training)
+        training = _Training(student, teacher, parts, self.options, context, started)
+        try:
+            kept = training.run()
+        finally:
+            student.train(was_training)
+        if kept == 0:
+            _start(student, queries, targets)
         return harness.TrainingReport(
-            losses=losses,
+            losses=training.history,
             seconds=time.perf_counter() - started,
-            steps=self.options.steps,
-            notes=(f"kept the weights after step {kept} of {self.options.steps}",),
+            steps=training.steps,
+            notes=(f"kept the weights after step {kept} of {training.steps}", *self._limit()),
         )
 
-    def _steps(
+    def _limit(self) -> tuple[str, ...]:
+        return (f"at most {self.options.seconds:g} s",) if self.options.seconds else ()
+
+    def _split(self, queries: torch.Tensor, targets: torch.Tensor) -> _Parts:
+        """The queries to draw from and those that validate; fewer than ten queries are all drawn from."""
+        share, count = self.options.validation, len(queries)
+        held_back = round(share * count) if count >= _FEWEST else 0
+        if held_back == count:
+            raise harness.TrainingError(
+                f"validation: {share:g} holds back all {count} training queries, so none is left to draw from",
+                where=self.name,
+                next_step="lower validation, or give more queries",
+            )
+        order = torch.randperm(count).to(queries.device)
+        back, rest = order[:held_back], order[held_back:]
+        scale = targets.square().sum(dim=1).mean().clamp_min(1e-12)
+        return _Parts(queries[rest], targets[rest], queries[back], targets[back], scale)
+
+
+class _Parts(NamedTuple):
+    """What is drawn from [Q, D], what validates [V, D], and the mean square of the teacher's outputs."""
+
+    queries: torch.Tensor
+    targets: torch.Tensor
+    validation_queries: torch.Tensor
+    validation_targets: torch.Tensor
+    scale: torch.Tensor
+
+
+class _Training:
+    """One training: its losses so far, and the best weights so far.
+
+    Args:
+        student: in training mode.
+        teacher: which answers what is drawn.
+        parts: of the training queries.
+        options: of the trainer.
+        context: of the trainer.
+        started: when the clock started on which `seconds` are counted.
+    """
+
+    def __init__(
         self,
         student: torch.nn.Module,
         teacher: Teacher,
-        queries: torch.Tensor,
-        validation: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        parts: _Parts,
+        options: RecipeOptions,
         context: harness.TrainContext,
-    ) -> tuple[dict[str, list[float]], int]:
-        """The losses after each twentieth of the steps, and the step whose weights were kept."""
-        options, scale = self.options, validation[2]
+        started: float,
+    ) -> None:
+        self.student, self.teacher, self.parts, self.options, self.context = student, teacher, parts, options, context
+        self.started = started
+        self.history: dict[str, list[float]] = {name: [] for name in ("loss", "mse", "cosine", "validation")}
+        self.steps = 0
+        self._best, self._kept = math.inf, 0
+        self._state: dict[str, torch.Tensor] | None = None
+
+    def run(self) -> int:
+        """Trains, and gives the step whose weights the student has now."""
+        options = self.options
+        self._keep_if_best()
         optimizer = torch.optim.AdamW(
-            student.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+            self.student.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _schedule(step, options.steps))
-        names = ("loss", "mse", "cosine")
-        history: dict[str, list[float]] = {name: [] for name in (*names, "validation")}
-        best, kept, state = math.inf, options.steps, None
-        checks = sorted({max(1, round(options.steps * part / _CHECKS)) for part in range(1, _CHECKS + 1)})
-        for step in range(1, options.steps + 1):
-            drawn = _drawn(queries, options.batch_size, options.spread)
+        untrained, checks = math.nan, 0
+        while (progress := self._progress()) < 1:
+            for group in optimizer.param_groups:
+                group["lr"] = options.learning_rate * _schedule(progress, 1 / options.steps)
+            drawn = _drawn(self.parts.queries, options.batch_size, options.spread)
             with torch.no_grad():
-                wanted = teacher(drawn)
-            losses = _losses(student(drawn), wanted, scale, options.cosine_weight)
+                wanted = self.teacher(drawn)
+            losses = _losses(self.student(drawn), wanted, self.parts.scale, options.cosine_weight)
+            if self.steps == 0:
+                untrained = losses[0].item()
             optimizer.zero_grad(set_to_none=True)
             losses[0].backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
             optimizer.step()
-            schedule.step()
-            if step not in checks:
-                continue
-            told = dict(zip(names, torch.stack(losses).tolist(), strict=True))
-            told["validation"] = self._validated(student, validation) if len(validation[0]) else told["loss"]
-            if not math.isfinite(told["loss"]):
-                raise harness.TrainingError(
-                    f"the loss diverged in step {step} of {options.steps}", next_step="lower learning_rate"
-                )
-            for name, value in told.items():
-                history[name].append(value)
-            if context.on_progress is not None:
-                context.on_progress(len(history["loss"]), len(checks), told)
-            if len(validation[0]) and told["validation"] < best:
-                best, kept, state = told["validation"], step, copy.deepcopy(student.state_dict())
-        if state is not None:
-            student.load_state_dict(state)
-        return history, kept
+            self.steps += 1
+            if self._progress() * _CHECKS >= checks + 1:
+                checks = min(_CHECKS, math.floor(self._progress() * _CHECKS))
+                self._check(torch.stack(losses).tolist(), untrained, checks)
+        if self._state is None:  # nothing to validate with: the last step is as good as any
+            return self.steps
+        self.student.load_state_dict(self._state)
+        return self._kept
 
-    def _validated(
-        self, student: torch.nn.Module, validation: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    ) -> float:
-        queries, targets, scale = validation
-        student.eval()
-        with torch.no_grad():
-            loss = float(_losses(student(queries), targets, scale, self.options.cosine_weight)[0])
-        student.train()
+    def _progress(self) -> float:
+        """How much of the training is over, by steps or by time, whichever is further; from 0."""
+        by_steps = self.steps / self.options.steps
+        if self.options.seconds is None or self.steps == 0:  # one step is taken in any case
+            return by_steps
+        return max(by_steps, (time.perf_counter() - self.started) / self.options.seconds)
+
+    def _check(self, losses: Sequence[float], untrained: float, check: int) -> None:
+        told = dict(zip(self.history, losses, strict=False))
+        refuse_divergence(told["loss"], untrained, f"step {self.steps} of {self.options.steps}")
+        told["validation"] = self._keep_if_best(told["loss"])
+        refuse_divergence(told["validation"], untrained, f"step {self.steps} of {self.options.steps}")
+        for name, value in told.items():
+            self.history[name].append(value)
+        if self.context.on_progress is not None:
+            self.context.on_progress(check, _CHECKS, told)
+
+    def _keep_if_best(self, otherwise: float = math.nan) -> float:
+        """The loss on the validation queries, after the weights were kept where it is the least so far."""
+        if not len(self.parts.validation_queries):
+            return otherwise
+        loss = validated(self.student, self.parts, self.options.cosine_weight)
+        if loss < self._best:
+            self._best, self._kept = loss, self.steps
+            self._state = copy.deepcopy(self.student.state_dict())
         return loss
+
+
+def validated(student: torch.nn.Module, parts: _Parts, cosine_weight: float) -> float:
+    """The loss on the queries that are never drawn from."""
+    student.eval()
+    with torch.no_grad():
+        losses = _losses(student(parts.validation_queries), parts.validation_targets, parts.scale, cosine_weight)
+    student.train()
+    return float(losses[0])
+
+
+def _start(student: torch.nn.Module, queries: torch.Tensor, targets: torch.Tensor) -> None:
+    start = getattr(student, "start", None)
+    if start is not None:
+        start(queries, targets)
 
 
 def _drawn(queries: torch.Tensor, count: int, spread: float) -> torch.Tensor:
@@ -157,12 +241,16 @@ def _losses(
     return (1 - cosine_weight) * error + cosine_weight * cosine, error, cosine
 
 
-def _schedule(step: int, steps: int) -> float:
-    """The share of the learning rate: up in the first tenth, then down like half a cosine."""
-    warm = max(1, steps // 10)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+def _schedule(progress: float, step: float) -> float:
+    """The share of the learning rate: up in the first tenth, then down like half a cosine.
+
+    Args:
+        progress: how much of the training is over.
+        step: what one step adds to that, so that the first one moves.
+    """
+    if progress < _WARM_UP:
+        return min(1.0, (progress + step) / _WARM_UP)
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
 @harness.hookimpl

@@ -10,6 +10,7 @@ from pydantic import Field
 
 import harness
 from harness_plugins import ridge
+from harness_plugins.affine import affine
 from harness_plugins.folding import FoldedTransformer, fold
 from harness_plugins.students import fit_targets
 from harness_plugins.transformer import ProjectionTransformer, TransformerProjector
@@ -35,9 +36,26 @@ class ResidualStudent(torch.nn.Module):
         torch.nn.init.zeros_(correction.output_matrix)
         torch.nn.init.zeros_(correction.output_bias)
 
+    def start(self, queries: torch.Tensor, targets: torch.Tensor) -> None:
+        """Fits the linear map to queries [Q, D] and the teacher's projections of them [Q, K], with no correction.
+
+        A trainer that validates on some of its queries calls this with the others: what was fitted to them in `build`
+        would know the answers.
+        """
+        matrix, bias = ridge.fit(queries.detach().cpu().numpy(), targets.detach().cpu().numpy())
+        with torch.no_grad():
+            self.matrix.copy_(torch.from_numpy(matrix))
+            self.bias.copy_(torch.from_numpy(bias))
+            self.correction.output_matrix.zero_()
+            self.correction.output_bias.zero_()
+
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
         """Projections [B, K] of queries [B, D]."""
-        linear = torch.addmm(self.bias, queries, self.matrix)
+        linear = (
+            affine(queries, self.matrix.t(), self.bias)
+            if self.training
+            else torch.addmm(self.bias, queries, self.matrix)
+        )
         result: torch.Tensor = linear + self.correction(queries)
         return result
 
