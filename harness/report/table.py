@@ -458,8 +458,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         (
             each.documented
             for each in summary.documented
-            if each.quantity == "crossover"
-            and (each.figure.race, each.figure.batch_size) == (leg.leg.race, leg.leg.batch_size)
+            if each.quantity == "crossover" and each.subject == leg.leg.label
         ),
         "",
     )
