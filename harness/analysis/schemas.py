@@ -86,7 +86,9 @@ def _report() -> dict[str, Any]:
             "status": {"enum": ["crossing", "several", "below", "above", "tie", "unresolved", None]},
         },
         "documented": {
-            **place, "measured": interval, "why": {"type": "string"},
+            "race": {"type": ["string", "null"]}, "subject": {"type": "string"}, "quantity": {"type": "string"},
+            "heads": {"type": ["integer", "null"]}, "batch_size": {"type": ["integer", "null"]},
+            "measured": interval, "why": {"type": "string"},
             "verdict": {"enum": ["reproduced", "not reproduced", "not comparable here"]},
         },
         "waterfalls": {**place, "start": interval, "end": interval},

@@ -10,6 +10,7 @@ from harness.analysis.ablation import ablations
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
+from harness.analysis.documented_scores import compare_scores
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import FidelityRow, remarks, rows
 from harness.analysis.relative import Relative, relatives
@@ -81,6 +82,7 @@ class Summary:
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
+    visits: Mapping[CellKey, Sequence[Measurement]]  # the records by cell, for pairs that no race asked for
 
     @property
     def quick(self) -> bool:
@@ -123,7 +125,10 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
         legs=tuple(_legs(cells, suite, answers, self_check, evidence, confidence)),
-        documented=compare(suite, cells, answers, confidence),
+        documented=(
+            *compare(suite, cells, answers, confidence, passed=self_check.passed),
+            *compare_scores(suite, table),
+        ),
         waterfalls=waterfalls(suite, cells, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
@@ -133,6 +138,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
+        visits=cells,
     )
 
 

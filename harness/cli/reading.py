@@ -65,7 +65,7 @@ def advise(
 ) -> None:
     """Say which contender to use for an N and a batch size, and how sure that is."""
     from harness import units
-    from harness.analysis import advice, summary
+    from harness.analysis import advice, rightness, summary
     from harness.records.store import read
 
     found = advice.advise(
@@ -73,7 +73,7 @@ def advise(
         heads,
         batch,
         queries_per_day=queries_per_day,
-        require=dict(_score(each) for each in require or []),
+        require=rightness.parsed(require or []),
         memory_bytes=units.parse_size(memory) if memory else None,
     )
     print("\n".join([*found.sentences, *found.documented]))
@@ -140,18 +140,6 @@ def export(
 
     assert to is Target.PYTEST_BENCHMARK
     print(pytest_benchmark.export(read(folder), storage, data=data))
-
-
-def _score(text: str) -> tuple[str, float]:
-    """`top1_agreement=0.95` as a pair."""
-    name, equals, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        hint = "write SCORE=VALUE, such as top1_agreement=0.95"
-        raise UserError(
-            f"--require {text!r} is not a score and a number" + ("" if equals else ", `=` is missing"), next_step=hint
-        ) from None
 
 
 def _share(text: str) -> float:

@@ -48,7 +48,9 @@ def data(summary: Summary) -> dict[str, Any]:
         "crossovers": [_leg(each) for each in summary.legs],
         "documented": [
             {
-                "race": each.figure.race, "batch_size": each.figure.batch_size, "heads": each.figure.heads,
+                "race": getattr(each.figure, "race", None), "contender": getattr(each.figure, "contender", None),
+                "subject": each.subject, "batch_size": getattr(each.figure, "batch_size", None), "heads": each.heads,
+                "temperature": getattr(each.figure, "temperature", None),
                 "quantity": each.quantity, "documented": each.documented, "measured": _interval(each.measured),
                 "verdict": each.verdict, "why": each.why, "extrapolated": _interval(each.extrapolated),
             }
@@ -202,7 +204,7 @@ def _label(row: Any, place: int) -> str:
     if not isinstance(row, Mapping):
         return str(place)
     names = {"heads": "N=", "batch_size": "B=", "temperature": "T=", "quantity": "", "side": "", "after": ""}
-    who = row.get("race") or row.get("contender")
+    who = row.get("race") or row.get("contender") or row.get("subject")
     parts = [str(who)] if who else []
     parts += [f"{prefix}{row[name]}" for name, prefix in names.items() if row.get(name) is not None]
     return " ".join(parts) if who or parts else str(place)

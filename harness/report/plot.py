@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import altair as alt
 
 from harness.errors import ResourceError
+from harness.suite.schema import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -156,7 +157,7 @@ def _documented_points(summary: Summary, batch: int) -> Iterator[dict[str, Any]]
     """Documented slowdowns at their N, and documented crossovers where the two would be equal."""
     for each in summary.documented:
         figure = each.figure
-        if figure.batch_size != batch:
+        if not isinstance(figure, Figure) or figure.batch_size != batch:
             continue
         row = {"race": figure.race, "documented": each.documented, "verdict": each.verdict}
         if each.quantity == "slowdown" and figure.heads and figure.slowdown:

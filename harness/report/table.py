@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.analysis.quality import FidelityRow
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import LegSummary, Summary
+    from harness.suite.schema import Documented
 
 _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("mean_cosine", "cosine"),
@@ -58,6 +59,18 @@ class Table:
     numeric: tuple[int, ...] = field(default=())
     note: str = ""
     keys: tuple[int, ...] = (0,)  # columns that say what a row is: repeated where a wide table is cut
+
+
+def _four_digits(value: float) -> str:
+    """A score."""
+    return f"{value:.4f}"
+
+
+_QUANTITIES: Mapping[str, Callable[[float], str]] = {  # how a documented one is written; scores as they are
+    "slowdown": units.ratio,
+    "crossover": units.count,
+    "latency": lambda value: f"{units.milliseconds(value)} ms",
+}
 
 
 def text(value: str) -> Entry:
@@ -155,27 +168,38 @@ def documented(summary: Summary) -> Table:
     """Documented figures beside measured ones."""
     rows = [
         (
-            text(f"{each.figure.race}, batch {each.figure.batch_size}"),
+            text(each.subject.replace(" at ", ", ")),
             text(
-                each.quantity
-                + (f" at N = {each.figure.heads:,}" if each.quantity == "slowdown" and each.figure.heads else "")
+                each.quantity.replace("_", " ")
+                + (f" at N = {each.heads:,}" if each.heads and each.quantity != "crossover" else "")
             ),
             text(each.documented),
-            interval(each.measured, units.ratio if each.quantity == "slowdown" else units.count),
+            interval(each.measured, _QUANTITIES.get(each.quantity, _four_digits)),
             text(each.verdict),
             text(each.why),
         )
         for each in summary.documented
     ]
-    source = summary.suite.documented.source if summary.suite.documented else ""
+    known = summary.suite.documented
+    source = f"Documented in {known.source}." if known and known.source else ""
     return Table(
         name="documented",
         title="Documented and measured",
-        columns=("race", "quantity", "documented", "measured", "verdict", "why"),
+        columns=("what", "quantity", "documented", "measured", "verdict", "why"),
         rows=tuple(rows),
         numeric=(2, 3),
-        note=f"Documented in {source}." if source else "",
+        note=f"{source} {_about_scores(known) if known and known.scores else ''}".strip(),
     )
+
+
+def _about_scores(known: Documented) -> str:
+    """What was expected of students, and on whose queries."""
+    expected = [
+        f"{name.replace('_', ' ')} {'below' if name.startswith('std') else 'above'} {bound:g}"
+        for name, bound in known.fidelity.items()
+    ]
+    told = f" Expected there: {', '.join(expected)}." if expected else ""
+    return f"Documented scores are of the document's own queries, ours of the queries of this suite.{told}"
 
 
 def waterfall(summary: Summary) -> Table:
@@ -450,8 +474,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         (
             each.documented
             for each in summary.documented
-            if each.quantity == "crossover"
-            and (each.figure.race, each.figure.batch_size) == (leg.leg.race, leg.leg.batch_size)
+            if each.quantity == "crossover" and each.subject == leg.leg.label
         ),
         "",
     )

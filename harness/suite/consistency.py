@@ -9,6 +9,7 @@ from harness.suite.schema import HeadsList, HeadsRange
 from harness.validation import Complaint, Path, did_you_mean
 
 FIDELITY_FIGURES = ("mean_cosine", "min_cosine", "std_cosine", "max_cosine")
+_SCORES = (*FIDELITY_FIGURES, "skill", "top1_agreement", "recall_at_10", "norm_error", "mse")
 
 
 def contradictions(data: Any) -> Iterator[Complaint]:
@@ -29,6 +30,7 @@ def contradictions(data: Any) -> Iterator[Complaint]:
     yield from _relative(_mapping(data.get("relative_to")), contenders)
     yield from _idle(contenders, data)
     yield from _documented(_mapping(data.get("documented")), races, data)
+    yield from _documented_contenders(_mapping(data.get("documented")), contenders)
 
 
 def _race(
@@ -178,6 +180,44 @@ def _documented(
         if key not in FIDELITY_FIGURES:
             hint = did_you_mean(str(key), FIDELITY_FIGURES, quote="`") or f"known here: {', '.join(FIDELITY_FIGURES)}"
             yield Complaint(path=("documented", "fidelity", key), what="unknown key", hint=hint)
+
+
+def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+    """Documented latencies and scores are about contenders that there are, and scores about some at all."""
+    for part in ("latencies", "scores"):
+        for number, figure in enumerate(_list(documented.get(part))):
+            if not isinstance(figure, Mapping):
+                continue
+            path: Path = ("documented", part, number)
+            name = figure.get("contender")
+            if isinstance(name, str) and contenders and name not in contenders:
+                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+                yield Complaint(path=(*path, "contender"), what=f"no contender {name!r}", hint=hint)
+            if part == "scores":
+                yield from _whose_scores(figure, path)
+                yield from _projectors(figure, path, contenders)
+
+
+def _whose_scores(figure: Mapping[str, Any], path: Path) -> Iterator[Complaint]:
+    named = [key for key in ("contender", "projector") if figure.get(key) is not None]
+    if len(named) != 1:
+        what = "is about nobody" if not named else "names both a contender and a projector"
+        yield Complaint(path=path, what=what, hint="give `contender`, or `projector` and perhaps `trainer`")
+    if figure.get("trainer") is not None and figure.get("projector") is None:
+        yield Complaint(path=(*path, "trainer"), what="goes with `projector` alone", hint="leave it out")
+    for key in _mapping(figure.get("scores")):
+        if key not in _SCORES:
+            hint = did_you_mean(str(key), _SCORES, quote="`") or f"known here: {', '.join(_SCORES)}"
+            yield Complaint(path=(*path, "scores", key), what="unknown key", hint=hint)
+
+
+def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+    """Scores of a projector need a contender with it."""
+    name = figure.get("projector")
+    known = [str(_mapping(each).get("projector")) for each in contenders.values()]
+    if isinstance(name, str) and known and name not in known:
+        hint = did_you_mean(name, known) or f"they have {', '.join(dict.fromkeys(known))}"
+        yield Complaint(path=(*path, "projector"), what=f"no contender has the projector {name!r}", hint=hint)
 
 
 def _repeated(values: Any, path: Path) -> Iterator[Complaint]:

@@ -254,14 +254,41 @@ class Figure(Part):
     )
 
 
+class LatencyFigure(Part):
+    """A documented latency of one contender."""
+
+    contender: Annotated[str, Field(description="name of the contender that stands for what was timed")]
+    heads: Annotated[Positive, Field(description="N at which it was documented")]
+    batch_size: Annotated[Positive, Field(description="at which it was documented")]
+    milliseconds_per_query: Annotated[float, Field(gt=0, description="as documented")]
+    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="on which it was documented")] = None
+
+
+class FidelityFigure(Part):
+    """Documented scores of a student, at one N and temperature."""
+
+    contender: Annotated[str | None, Field(description="name of the contender that repeats it")] = None
+    projector: Annotated[str | None, Field(description="instead: every contender with this projector")] = None
+    trainer: Annotated[str | None, Field(description="with `projector`: and with this trainer")] = None
+    heads: Annotated[Positive, Field(description="N at which it was documented")]
+    temperature: Annotated[float, Field(gt=0, description="of the teacher when it was documented")]
+    scores: Annotated[
+        Mapping[str, float],
+        Field(min_length=1, description="by name, such as mean_cosine; std_cosine is also the spread of the mean"),
+    ]
+
+
 class Documented(Part):
     """Figures that somebody published, to be compared with what is measured."""
 
     source: Annotated[str, Field(description="where they stand")]
-    figures: Annotated[tuple[Figure, ...], Field(description="about latencies and crossovers")] = ()
+    figures: Annotated[tuple[Figure, ...], Field(description="about slowdowns and crossovers")] = ()
+    latencies: Annotated[tuple[LatencyFigure, ...], Field(description="about single contenders")] = ()
+    scores: Annotated[tuple[FidelityFigure, ...], Field(description="about the fidelity of students")] = ()
     fidelity: Annotated[
         Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")
     ] = {}
+    rules: Annotated[tuple[str, ...], Field(description="rules of thumb that `harness advise` replaces")] = ()
 
 
 class Suite(Part):

@@ -166,7 +166,11 @@ def narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]]
     documented = suite.documented
     if documented is not None:
         figures = tuple(figure for figure in documented.figures if figure.race in kept)
-        documented = documented.model_copy(update={"figures": figures}) if figures or documented.fidelity else None
+        latencies = tuple(figure for figure in documented.latencies if figure.contender in contenders)
+        scores = tuple(each for each in documented.scores if each.contender is None or each.contender in contenders)
+        left_over = {"figures": figures, "latencies": latencies, "scores": scores}
+        some = any(left_over.values()) or documented.fidelity
+        documented = documented.model_copy(update=left_over) if some else None
     units = {
         unit: tuple(name for name in names if name in contenders)
         for unit, names in suite.relative_to.items()

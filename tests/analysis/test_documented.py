@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.analysis.documented import compare, extrapolate
+from harness.analysis.documented_scores import compare_scores
 from harness.analysis.located import Located
 from harness.analysis.location import Crossing, Location
+from harness.analysis.quality import rows
 from harness.analysis.statistics import Interval
+from harness.analysis.summary import summarise
 from harness.analysis.visits import by_cell
+from harness.report.table import documented
+from harness.suite import source
 from harness.suite.schema import Suite
 from harness.suite.sweep import Leg
 from tests.synthetic import SUITE, Maker, linear
 
 
-def judged(figure, *, status="crossing", at=(1000, 950, 1050), ratio=None, device="cpu", high=16384, notes=()):
+def judged(
+    figure, *, status="crossing", at=(1000, 950, 1050), ratio=None, device="cpu", high=16384, notes=(), bracket=None,
+    passed=None,
+):  # fmt: skip
     """The verdict on one figure about a race with a given answer."""
     suite = Suite.model_validate(
         SUITE | {"device": device, "documented": {"source": "a document", "figures": [{"race": "best", **figure}]}}
@@ -23,10 +33,11 @@ def judged(figure, *, status="crossing", at=(1000, 950, 1050), ratio=None, devic
     if ratio is not None:
         for launch in range(1, 9):
             maker.visit(["teacher", "student"], 18, figure["batch_size"], launch, 4)
-    crossings = (Crossing(*at, "challenger", 0.95, "smooth"),) if status in ("crossing", "several") else ()
+    found = status in ("crossing", "several") or bracket is not None
+    crossings = (Crossing(*at, "challenger", 0.95, "smooth"),) if found else ()
     leg = Leg(race="best", baseline="teacher", challenger="student", batch_size=figure["batch_size"], low=1, high=high)
-    location = Location(status, crossings, 400, (), tuple(notes), 1, high)
-    (found,) = compare(suite, by_cell(maker.measurements), [Located(leg=leg, location=location)])
+    location = Location(status, crossings, 400, (), tuple(notes), 1, high, bracket)
+    (found,) = compare(suite, by_cell(maker.measurements), [Located(leg=leg, location=location)], passed=passed)
     return found
 
 
@@ -107,9 +118,114 @@ def test_the_n_of_a_crossover_is_that_of_its_neighbour(summary):
     assert crossover.extrapolated.value == pytest.approx(109, rel=0.05)
 
 
-def test_nothing_is_extrapolated_where_the_challenger_leads():
-    assert extrapolate(18, Interval(0.8, 0.7, 0.9, 8)) is None
+def test_it_is_extrapolated_too_where_the_challenger_leads():
+    assert extrapolate(18, Interval(0.5, 0.4, 0.6, 8)).value == 9
     assert extrapolate(18, None) is None
+    found = judged(
+        {"batch_size": 32, "crossover": 27, "heads": 18}, ratio=0.72, status="unresolved", at=(6, 4, 6),
+        bracket=(10, 40), notes=("the budget is spent",),
+    )  # fmt: skip
+    assert found.why.startswith(
+        "the search did not come to an answer: the budget is spent; it found that the challenger leads from N = 6 "
+        "(95 %: 4 to 6) on; open between N = 10 and 40, and 27 lies inside that range; a linear extrapolation from our "
+        "own point at N = 18, where the challenger leads already, would say 13 (95 %: "
+    )
+
+
+@pytest.mark.parametrize(("value", "side"), [(400, "below"), (1000, "inside"), (2000, "above")])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_where_a_documented_crossover_lies_is_said_beside_every_verdict(value, side, device):
+    found = judged({"batch_size": 1, "crossover": value, "device": device})
+    assert f"measured 1,000 (95 %: 950 to 1,050); {value:,} lies {side} the interval" in found.why
+
+
+@pytest.mark.parametrize(
+    "figure", [{"heads": 18, "slowdown": 24}, {"crossover": 1000}, {"crossover": 400}, {"crossover": 900}]
+)
+def test_nothing_is_reproduced_or_not_by_a_machine_that_failed_its_self_check(figure):
+    assert judged({"batch_size": 1, **figure}, ratio=24.0).verdict in ("reproduced", "not reproduced")
+    found = judged({"batch_size": 1, **figure}, ratio=24.0, passed=False)
+    assert found.verdict == "not comparable here"
+    assert found.why.startswith("the self-check of this run failed: measured ")
+
+
+def timed(figure, seconds_per_call=1e-6 * 96):
+    """The verdict on one documented latency of the teacher, where it was measured."""
+    suite = Suite.model_validate(SUITE | {"documented": {"source": "a document", "latencies": [figure]}})
+    maker = Maker(SUITE, {"teacher": lambda heads, batch: seconds_per_call}, sigma=0.01)
+    for launch in range(1, 9):
+        maker.visit(["teacher"], 18, 32, launch, 4)
+    (found,) = compare(suite, by_cell(maker.measurements), [])
+    return found
+
+
+@pytest.mark.parametrize(("documented", "verdict"), [(0.003, "reproduced"), (0.0015, "not reproduced")])
+def test_a_latency_on_a_cpu_is_compared_on_a_cpu_and_the_other_machine_named(documented, verdict):
+    found = timed(
+        {"contender": "teacher", "heads": 18, "batch_size": 32, "milliseconds_per_query": documented, "device": "cpu"}
+    )
+    assert found.verdict == verdict
+    assert found.measured.contains(3e-6)
+    assert "on another machine than the documented one it takes " in found.why
+
+
+def test_a_latency_of_a_gpu_or_at_an_n_that_was_not_measured():
+    figure = {"contender": "teacher", "heads": 18, "batch_size": 32, "milliseconds_per_query": 1, "device": "cuda"}
+    found = timed(figure)
+    assert found.verdict == "not comparable here"
+    assert found.why.startswith("documented on a GPU (CUDA), measured on a CPU: measured 0.00")
+    assert timed(figure | {"heads": 19}).why == "teacher was not measured at N = 19 and batch 32"
+
+
+def scored(values, *seeds, whose=None, temperature=1.0):
+    """The verdicts on documented scores of the student, by score, where its seeds have some mean cosines."""
+    whose = whose or {"contender": "student"}
+    figure = {**whose, "heads": 18, "temperature": temperature, "scores": values}
+    suite = Suite.model_validate(SUITE | {"documented": {"source": "a document", "scores": [figure]}})
+    maker = Maker(suite.model_dump(mode="json", by_alias=True))
+    for seed, cosine in enumerate(seeds):
+        maker.score("student", 18, 1.0, seed, mean_cosine=cosine, min_cosine=cosine - 0.01)
+    return {each.quantity: each for each in compare_scores(suite, rows(maker.fidelities, suite))}
+
+
+@pytest.mark.parametrize(
+    ("ours", "values", "verdict"),
+    [
+        ((0.9925, 0.9935), {"mean_cosine": 0.9928}, "reproduced"),  # between two seeds
+        ((0.9905,), {"mean_cosine": 0.9928, "std_cosine": 0.0027}, "reproduced"),  # within the spread
+        ((0.9905,), {"mean_cosine": 0.9928}, "not reproduced"),
+        ((0.95, 0.96), {"mean_cosine": 0.9928, "std_cosine": 0.0027}, "not reproduced"),
+    ],
+)
+def test_a_documented_mean_against_our_range_and_the_spread_that_it_states(ours, values, verdict):
+    found = scored(values, *ours)["mean_cosine"]
+    assert found.verdict == verdict
+    assert found.sentence.startswith("student at T = 1: mean cosine at N = 18 documented as 0.9928")
+
+
+def test_scores_that_cannot_be_compared_say_why():
+    assert scored({"min_cosine": 0.98}, 0.99)["min_cosine"].why.endswith("with one training seed, so without a range")
+    found = scored({"mean_cosine": 0.99}, 0.99, temperature=0.1)["mean_cosine"]
+    assert (found.verdict, found.why) == ("not comparable here", "it was not measured at N = 18 and T = 0.1")
+
+
+def test_scores_of_a_projector_and_trainer_are_about_every_contender_with_them():
+    found = scored({"mean_cosine": 0.99}, 0.99, whose={"projector": "transformer", "trainer": "distillation"})
+    assert found["mean_cosine"].subject == "student at T = 1"
+
+
+def test_the_documented_row_of_the_suite_stands_in_the_table():
+    document = source.load(Path("suites/distillation.yaml")).suite.documented
+    suite = SUITE | {"documented": document.model_dump(mode="json", by_alias=True)}
+    suite["contenders"] = {**SUITE["contenders"], document.scores[0].contender: SUITE["contenders"]["student"]}
+    maker = Maker(suite)
+    for seed, cosine in enumerate((0.992, 0.993)):
+        maker.score(document.scores[0].contender, 18, 1.0, seed, mean_cosine=cosine, constant_cosine=0.9926)
+    found = documented(summarise(maker.evidence()))
+    row = next([each.text for each in row] for row in found.rows if row[1].text == "mean cosine at N = 18")
+    assert row[2:5] == ["0.9928 ± 0.0027", "0.9925 (0.9915 to 0.9935)", "reproduced"]
+    assert "Expected there: mean cosine above 0.99, min cosine above 0.98, std cosine below 0.01." in found.note
+    assert any("a constant (the mean teacher output) reaches" in each for each in summarise(maker.evidence()).remarks)
 
 
 def test_the_waterfall_multiplies_up(summary):

@@ -1,0 +1,97 @@
+"""Which of two contenders is faster at one N and batch size, and on what evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.analysis.visits import slowdown
+
+if TYPE_CHECKING:
+    from harness.analysis.location import Location
+    from harness.analysis.statistics import Interval
+    from harness.analysis.summary import Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surety:
+    """Who is faster of `one` and `other`."""
+
+    faster: Literal["one", "other", ""]  # empty: it could not be told
+    why: str
+
+
+def surety(summary: Summary, one: str, other: str, calls: tuple[Interval, Interval], heads: int, batch: int) -> Surety:
+    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals.
+
+    Args:
+        summary: the run.
+        one: a contender.
+        other: another.
+        calls: seconds per call of each at this N and batch size.
+        heads: N.
+        batch: B, one that was measured.
+    """
+    paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
+    if paired is not None and paired.known:
+        told = f"measured here in the same launches, {other} takes {_times(paired)} as long"
+        return Surety(faster="one" if paired.low > 1 else "other" if paired.high < 1 else "", why=told)
+    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls)
+
+
+def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> Surety | None:
+    """From the answer of a race between the two; None where there is none that holds here."""
+    for each in summary.legs:
+        leg = each.leg
+        if each.located is None or {leg.baseline, leg.challenger} != {one, other} or leg.batch_size != batch:
+            continue
+        if not leg.low <= heads <= leg.high:
+            continue
+        leader, why = _leader(each.located.location, heads)
+        if why:
+            name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
+            return Surety(faster="one" if name == one else "other" if name == other else "", why=why)
+    return None
+
+
+def _leader(location: Location, heads: int) -> tuple[str, str]:
+    """Who leads at an N by a search's answer, and why; two empty texts where it came to none."""
+    match location.status:
+        case "below" | "above":
+            leader = "challenger" if location.status == "below" else "baseline"
+            return leader, f"in their race the lead does not change from N = {location.low:,} to {location.high:,}"
+        case "tie":
+            return "", "in their race they do not differ beyond the precision asked for"
+        case "crossing" | "several":
+            pass
+        case _:
+            return "", ""
+    leader = "baseline" if location.crossings[0].direction == "challenger" else "challenger"
+    why = ""
+    for crossing in location.crossings:
+        ends = f"{crossing.low:,} to {crossing.high:,} heads at {100 * crossing.confidence:.0f} %"
+        if crossing.kind == "step":
+            ends = f"{crossing.heads:,} heads, where a cost jumps"
+        if crossing.kind == "step" and heads == crossing.high:
+            return crossing.direction, f"the crossover of their race lies at {ends}"
+        if crossing.kind != "step" and crossing.low <= heads <= crossing.high:
+            return "", f"N = {heads:,} lies inside the interval of their crossover, {ends}"
+        if heads <= crossing.low:  # of a step: the last N before it
+            return leader, why or f"the crossover of their race lies above, at {ends}"
+        leader, why = crossing.direction, f"the crossover of their race lies below, at {ends}"
+    return leader, why
+
+
+def _apart(one: str, other: str, calls: tuple[Interval, Interval]) -> Surety:
+    """From two intervals that were not measured together."""
+    ours, theirs = calls
+    unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
+    if unknown:
+        return Surety(faster="", why=f"there is no interval for {' and '.join(unknown)} here")
+    low, high = theirs.low / ours.high, theirs.high / ours.low
+    told = f"by their separate intervals {other} takes {low:.2f} to {high:.2f} times as long"
+    return Surety(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
+
+
+def _times(found: Interval) -> str:
+    return f"{found.value:.2f} times ({100 * found.confidence:.0f} %: {found.low:.2f} to {found.high:.2f})"
