@@ -153,6 +153,17 @@ class Bench:
         except ChildFailed as failed:
             raise ContenderError(f"{name} cannot be saved: {failed.failure.what}", where=str(path)) from failed
 
+    def key(self, cell: Cell) -> str:
+        """The content hash of what a cell is: contender, its settings, data, N and B."""
+        if cell not in self._keys:
+            specification = self._plan.specifications[cell.contender].to_json()
+            for name in ("folder", "cache"):
+                specification.pop(name)
+            how = self._plan.suite.measurement.model_dump(mode="json")
+            parts = [specification, self.source.get("digest"), cell.heads, cell.batch_size, how]
+            self._keys[cell] = content_hash(parts)
+        return self._keys[cell]
+
     # ----------------------------------------------------------------------------------------------------- launches
 
     def open(self, number: int, contenders: Iterable[str] = ()) -> None:
@@ -216,7 +227,7 @@ class Bench:
             purpose=purpose,
             visit=self._visits,
             leg=leg,
-            keys={cell: self._key(cell) for cell in cells},
+            keys={cell: self.key(cell) for cell in cells},
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),
         )
@@ -239,7 +250,7 @@ class Bench:
         self._visits += 1
         records = [
             Measurement(
-                key=self._key(cell),
+                key=self.key(cell),
                 contender=cell.contender,
                 heads=cell.heads,
                 batch_size=cell.batch_size,
@@ -264,17 +275,6 @@ class Bench:
         except ChildFailed:
             described = self.source
         return float(described.get("temperature", 1.0))
-
-    def _key(self, cell: Cell) -> str:
-        """The content hash of what a cell is: contender, its settings, data, N and B."""
-        if cell not in self._keys:
-            specification = self._plan.specifications[cell.contender].to_json()
-            for name in ("folder", "cache"):
-                specification.pop(name)
-            how = self._plan.suite.measurement.model_dump(mode="json")
-            parts = [specification, self.source.get("digest"), cell.heads, cell.batch_size, how]
-            self._keys[cell] = content_hash(parts)
-        return self._keys[cell]
 
     def _refuse_what_does_not_fit(self) -> None:
         """Estimates memory and disk at the largest N, and refuses with the figures."""

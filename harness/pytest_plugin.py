@@ -35,12 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-quick", action="store_true", help="measure suites with fewer launches and wider precision"
     )
     group.addoption(
-        "--harness-output", metavar="DIR", help="folder for the records; default: results/<suite>-<UTC time>"
+        "--harness-output",
+        metavar="DIR",
+        help="folder for the records, of several suites one for each below it; default: results/<suite>-<UTC time>",
     )
-    group.addoption("--harness-compare", metavar="DIR", help="run whose crossovers must not have moved, up or down")
     group.addoption(
-        "--harness-threshold", metavar="SHARE", type=float, help="relative move of N* that fails, such as 0.05"
+        "--harness-compare",
+        metavar="DIR",
+        help="run whose crossovers must not have moved, up or down; of several suites the folder of their runs",
     )
+    group.addoption("--harness-threshold", metavar="SHARE", help="relative move of N* that fails, such as 5%% or 0.05")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,7 +71,8 @@ class SuiteFile(pytest.File):
 
     _plan: Plan | None = None
     _evidence: Evidence | None = None
-    _refused: str = ""
+    _refused: str = ""  # why there is no evidence, for every test after the one that asked first
+    _threshold: float | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
         """One benchmark for each cell, one test for each search."""
@@ -76,6 +81,7 @@ class SuiteFile(pytest.File):
         if not self.config.pluginmanager.has_plugin("benchmark"):
             raise self.CollectError("suites need pytest-benchmark: pip install 'crossover-harness[test]'")
         try:
+            self._threshold = _share(self.config.getoption("--harness-threshold"))
             plan = self._plan = planned(self.path, quick=self.config.getoption("--harness-quick"))
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
@@ -83,9 +89,16 @@ class SuiteFile(pytest.File):
 
         for cell in plan.sweep.cells:
             names = identity("", cell.contender, cell.heads, cell.batch_size)
-            yield CellItem.of(self, (cell.contender, cell.heads, cell.batch_size), names)
+            yield self._unlimited(CellItem.of(self, (cell.contender, cell.heads, cell.batch_size), names))
         for leg in plan.sweep.legs:
-            yield CrossoverItem.from_parent(self, name=f"crossover[{leg.race}-B={leg.batch_size}]", leg=leg)
+            name = f"crossover[{leg.race}-B={leg.batch_size}]"
+            yield self._unlimited(CrossoverItem.from_parent(self, name=name, leg=leg))
+
+    def _unlimited(self, item: pytest.Item) -> pytest.Item:
+        """The item without a limit of pytest-timeout: the first one measures the whole suite, with its own deadlines."""
+        if self.config.pluginmanager.has_plugin("timeout"):
+            item.add_marker(pytest.mark.timeout(0))
+        return item
 
     def evidence(self) -> Evidence:
         """What the run of this suite has left; it runs when this is first asked for, and fails only once."""
@@ -95,12 +108,22 @@ class SuiteFile(pytest.File):
             _fail(self._refused)
         if self._evidence is None:
             assert self._plan is not None
+            output = self.config.getoption("--harness-output")
+            if output and self._several():
+                output = str(Path(output) / self._plan.suite.name)
             try:
-                self._evidence = measured(self._plan, self.config.getoption("--harness-output"))
+                self._evidence = measured(self._plan, output)
             except HarnessError as error:
                 self._refused = str(error)
                 _fail(self._refused)
+            except Exception as error:
+                self._refused = f"nothing was measured: {type(error).__name__}: {error}"
+                raise
         return self._evidence
+
+    def _several(self) -> bool:
+        """Other suites are measured by this pytest too."""
+        return len({item.path for item in self.session.items if isinstance(item, CellItem | CrossoverItem)}) > 1
 
     def comparison(self) -> Comparison | None:
         """This run against the baseline that was named; None where none was."""
@@ -111,8 +134,10 @@ class SuiteFile(pytest.File):
         folder = self.config.getoption("--harness-compare")
         if not folder:
             return None
+        assert self._plan is not None
+        own = Path(folder) / self._plan.suite.name
         try:
-            return regression.compare(read(Path(folder)), self.evidence(), self.config.getoption("--harness-threshold"))
+            return regression.compare(read(own if own.is_dir() else Path(folder)), self.evidence(), self._threshold)
         except HarnessError as error:
             _fail(str(error))
 
@@ -207,6 +232,15 @@ class Replay:
         """The time, of which only differences within a round mean something."""
         self._started = not self._started
         return 0.0 if self._started else next(self._seconds)
+
+
+def _share(text: str | None) -> float | None:
+    """The threshold that was asked for."""
+    if text is None:
+        return None
+    from harness import units
+
+    return units.parse_share(text, "--harness-threshold")
 
 
 def planned(path: Path, *, quick: bool) -> Plan:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import interrupts
+from harness import __version__, interrupts, resuming
 from harness.analysis import unseen
 from harness.analysis.asking import spent
 from harness.analysis.crossover import Pair, Unmeasurable
@@ -30,7 +30,7 @@ from harness.errors import RecordsError
 from harness.measure.searching import Request, Searches
 from harness.records import machine
 from harness.records.measurement import RunInfo
-from harness.records.store import LOCATED, Evidence, Store, read
+from harness.records.store import LOCATED, Evidence, Store
 from harness.report import reporting
 from harness.suite.sweep import Cell, Leg
 from harness.told import Told
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from harness.planning import Plan
     from harness.suite.schema import Suite
 
+DISTRIBUTION = "crossover-harness"
 _SELF_CHECK_ROUNDS = 5
 _SELF_CHECKS = 3  # cells at which a contender is raced against itself: both ends of the sweep and its middle
 _REGRET_ROUNDS = 15
@@ -64,8 +65,8 @@ def run(
     folder: Path,
     listener: Listener,
     *,
-    resume: Evidence | None = None,
-    forced: Sequence[str] = (),
+    resume: bool = False,
+    force: bool = False,
     save: Mapping[str, Path] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -75,29 +76,39 @@ def run(
         plan: what to measure.
         folder: where the records go; new, unless resumed.
         listener: is told how it goes.
-        resume: what the folder holds already; only what is missing is measured.
-        forced: the differences that were overridden to resume.
+        resume: measure only what the folder lacks.
+        force: resume although suite, machine, code or data differ; the records say so.
         save: where to write the trained students of these contenders.
         sleep: pauses between launches, for so many seconds.
 
     Raises:
-        RecordsError, ResourceError: where the folder cannot be used, or memory and disk do not suffice.
+        RecordsError: where the folder cannot be used, or holds a run that this plan is not; it names the differences.
+        ResourceError: where the folder cannot be written, or memory and disk do not suffice.
     """
-    about = resume.run if resume else about_run(plan)
     told = Told(listener, plan.trackers)
-    with Store.resume(folder)[0] if resume else Store.create(folder, about) as store:
-        about = about.model_copy(update={"forced": (*about.forced, *forced), "status": "running"})
-        store.update(about)
-        told.started(about, folder)
-        told.say(
-            f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
-        )
-        for note in plan.warnings:
-            told.say(f"note: {note}")
-        session = _Session(plan, store, told, resume, sleep)
+    about = about_run(plan)
+    store, known = Store.resume(folder) if resume else (Store.create(folder, about), None)
+    with store:
+        forced: list[str] = []
+        if known is not None:  # what is decided upon was read under the lock
+            forced += _allowed(resuming.differences(plan, known.run, about), folder, force=force)
+            about = known.run
+        session = _Session(plan, store, told, known, sleep)
+        begun = known is None  # a run that may not be continued is left as it is
         status = "failed"
         try:
-            about = about.model_copy(update={"source": session.describe()})
+            source = session.describe()
+            if known is not None:
+                forced += _allowed(resuming.other_data(known, source, session.bench.key), folder, force=force)
+            about = about.model_copy(update={"source": source, "forced": (*about.forced, *forced), "status": "running"})
+            store.update(about)
+            begun = True
+            told.started(about, folder)
+            told.say(
+                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
+            )
+            for note in plan.warnings:
+                told.say(f"note: {note}")
             about = about.model_copy(update={"machine": session.limits(about.machine)})
             store.update(about)
             session.measure()
@@ -108,15 +119,24 @@ def run(
         finally:
             with interrupts.held() as late:
                 session.bench.close(patience=0.0 if status == "interrupted" else 0.2)
-                ended = _now() if store.appended or not about.finished else about.finished
-                store.update(about.model_copy(update={"finished": ended, "status": status}))
-                store.write(LOCATED, dump(session.located))
-    with interrupts.held() as later:
-        summary = reporting.write(folder)
-        told.finished(summary, folder)
+                if begun:
+                    ended = _now() if store.appended or not about.finished else about.finished
+                    store.update(about.model_copy(update={"finished": ended, "status": status}))
+                    store.write(LOCATED, dump(session.located))
+        with interrupts.held() as later:
+            summary = reporting.write(folder)
+            told.finished(summary, folder)
     interrupted = status == "interrupted" or late.pressed or later.pressed
     failed = len(session.bench.failed) + len(plan.broken)
     return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
+
+
+def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:
+    """The differences that were overridden; a refusal where they were not."""
+    if differences and not force:
+        what = f"this run cannot be resumed: {'; '.join(differences)}"
+        raise RecordsError(what, where=str(folder), next_step="start a new run, or say --force")
+    return differences
 
 
 class _Session:
@@ -143,6 +163,7 @@ class _Session:
             on_progress=listener.search,
         )
         failed = {record.cell for record in known if record.outcome == "failed"}
+        failed |= {(each.contender, each.heads, 0) for each in (resume.fidelities if resume else ()) if each.failure}
         self.bench = Bench(plan, store, listener, visits=self._recall.visits, failed=failed)
 
     # ------------------------------------------------------------------------------------------------ order of events
@@ -348,26 +369,6 @@ class _Session:
                 self._listener.say(f"{leg.race}: {found}")
 
 
-def resumable(plan: Plan, folder: Path, *, force: bool) -> tuple[Evidence, list[str]]:
-    """What a folder holds, where this plan may go on with it, and the differences that `force` overrides.
-
-    Raises:
-        RecordsError: where suite, machine or versions differ; it names the differences.
-    """
-    evidence = read(folder)
-    then = evidence.run
-    differences = [] if then.suite_digest == plan.suite_digest else ["the suite is another one"]
-    differences += machine.differences(then.machine, machine.describe())
-    for name in sorted({*then.versions, *plan.versions}):
-        was, now = then.versions.get(name, "absent"), plan.versions.get(name, "absent")
-        if was != now:
-            differences.append(f"{name} was {was}, is {now}")
-    if differences and not force:
-        what = f"this run cannot be resumed: {'; '.join(differences)}"
-        raise RecordsError(what, where=str(folder), next_step="start a new run, or say --force")
-    return evidence, differences
-
-
 def rivals(leg: Leg, heads: int) -> list[Cell]:
     """The two cells of a race at one N, the baseline first."""
     return [Cell(contender=name, heads=heads, batch_size=leg.batch_size) for name in (leg.baseline, leg.challenger)]
@@ -402,7 +403,7 @@ def about_run(plan: Plan) -> RunInfo:
         quick=plan.quick,
         command=shlex.join(["harness", *sys.argv[1:]]),
         machine=machine.describe(),
-        versions=dict(plan.versions),
+        versions={DISTRIBUTION: __version__, **plan.versions},
         offers=dict(plan.offers),
         seed=plan.suite.seed,
         commit=machine.commit(plan.suite_path.resolve().parent),

@@ -102,6 +102,21 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def parse_share(text: str, option: str) -> float:
+    """`"5%"` or `"0.05"` → 0.05.
+
+    Raises:
+        UserError: where the text of the option is not a share between 0 and 1.
+    """
+    try:
+        share = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UserError(f"{option} {text!r} is not a share", next_step="write it as 5% or 0.05")
+    return share
+
+
 def _significant(value: float) -> str:
     """Three significant digits, never in scientific notation."""
     if value == 0:

@@ -51,10 +51,15 @@ def project(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark measures nothing inside of xdist
     monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # it starts a process, and takes seconds
 
-    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False):
+    outputs = []
+
+    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None):
         costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
 
         def measured(plan, output):
+            outputs.append(output)
+            if raises is not None:
+                raise raises
             maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
             if broken:
                 maker.fail("teacher", 64, 1)
@@ -69,7 +74,8 @@ def project(pytester, monkeypatch):
         monkeypatch.setattr(plugin, "measured", measured)
         return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments, plugins=EXTRA)
 
-    run.path = pytester.path
+    run.inline = lambda *arguments: pytester.inline_genitems("-p", "no:cacheprovider", *arguments)
+    run.path, run.outputs = pytester.path, outputs
     return run
 
 
@@ -102,7 +108,8 @@ def test_pytest_benchmarks_own_gate_sees_a_slowed_contender(project):
 def test_our_own_gate_sees_a_crossover_that_moves_either_way(project, gain):
     project("tiny.yaml", "--benchmark-only").assert_outcomes(passed=5)
     gate = ("tiny.yaml", "--benchmark-only", "--harness-compare=run")
-    project(*gate, "--harness-output=again", seed=1).assert_outcomes(passed=5)
+    again = project(*gate, "--harness-output=again", seed=1).parseoutcomes()
+    assert again["passed"] + again.get("skipped", 0) == 5  # skipped where the two cannot be told apart
     moved = project(*gate, f"--harness-output=moved{gain}", seed=1, gain=gain)
     assert moved.ret == 1
     moved.stdout.fnmatch_lines(["*race at batch 1: the crossover *: * before, * now*"])
@@ -112,6 +119,43 @@ def test_a_failed_cell_is_a_failed_test_with_its_reason(project):
     found = project("tiny.yaml", "--benchmark-only", broken=True)
     found.assert_outcomes(passed=4, failed=1)
     found.stdout.fnmatch_lines(["*parity: it answers NaN*"])
+
+
+def test_a_run_that_breaks_is_not_measured_again_by_every_test(project):
+    found = project("tiny.yaml", "--benchmark-only", raises=RuntimeError("the disk fell off"))
+    found.assert_outcomes(failed=5)
+    assert len(project.outputs) == 1
+    found.stdout.fnmatch_lines(["*nothing was measured: RuntimeError: the disk fell off*"])
+
+
+def test_several_suites_have_a_folder_each(project):
+    (project.path / "other.yaml").write_text(SUITE.replace("name: tiny", "name: other"))
+    found = project("tiny.yaml", "other.yaml", "--benchmark-only", "--harness-output=both")
+    found.assert_outcomes(passed=10)
+    assert {Path(each).name for each in project.outputs} == {"tiny", "other"}
+    assert (project.path / "both" / "tiny" / "run.json").exists()
+    gate = ("tiny.yaml", "other.yaml", "--benchmark-only", "--harness-compare=both", "--harness-output=again")
+    again = project(*gate, seed=1).parseoutcomes()
+    assert again["passed"] + again.get("skipped", 0) == 10
+
+
+@pytest.mark.parametrize(("threshold", "failed"), [("200%", None), ("5%", 1), ("0.05", 1), ("90%", 0)])
+def test_the_threshold_is_written_as_people_write_it(project, threshold, failed):
+    project("tiny.yaml", "--benchmark-only").assert_outcomes(passed=5)
+    gate = ("tiny.yaml", "--benchmark-only", "--harness-compare=run", f"--harness-threshold={threshold}")
+    found = project(*gate, f"--harness-output=moved{threshold[0]}", seed=1, gain=1.6)
+    if failed is None:
+        assert f"--harness-threshold '{threshold}' is not a share; write it as 5% or 0.05" in found.stdout.str()
+    else:
+        assert found.parseoutcomes().get("failed", 0) == failed
+
+
+def test_no_limit_of_time_holds_for_a_test_that_measures_a_whole_suite(project):
+    (project.path / "pytest.ini").write_text("[pytest]\ntimeout = 180\n")
+    found = project("tiny.yaml", "--benchmark-only", "-p", "no:randomly", "--collect-only", "-q")
+    assert found.ret == 0
+    items, _ = project.inline("tiny.yaml")
+    assert {each.get_closest_marker("timeout").args for each in items} == {(0,)}
 
 
 def test_suites_in_the_ini_file_are_collected(project):

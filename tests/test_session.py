@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -36,6 +39,11 @@ def written(folder: Path, **more) -> Path:
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(suite))
     return path
+
+
+def plain_listener():
+    """A listener that says nothing."""
+    return SimpleNamespace(**{name: lambda *_, **__: None for name in ("say", "stage", "step", "search", "recorded")})
 
 
 def harness(*arguments, **more):
@@ -112,12 +120,144 @@ def test_a_run_that_was_cut_off_goes_on_where_it_ended(finished, tmp_path):
     assert read(out).run.status == "complete"
 
 
-def test_resuming_another_suite_is_refused_with_the_difference(finished, tmp_path):
+def test_resuming_another_suite_is_refused_with_the_keys_that_differ(finished, tmp_path):
     folder, _ = finished
-    done = harness("run", written(tmp_path, seed=7), "--resume", folder / "out")
+    other = written(tmp_path, seed=7, measurement={"launches": 3, "rounds": 2, "min_sample_seconds": 0.0003})
+    done = harness("run", other, "--resume", folder / "out")
     assert done.returncode == RecordsError.exit_code
-    assert "the suite is another one" in done.stderr
+    assert "seed of the suite was 0, is 7" in done.stderr
+    assert "measurement.launches of the suite was 2, is 3" in done.stderr
     assert "--force" in done.stderr
+
+
+def copied(finished, tmp_path, change=None):
+    """A copy of the finished run that somebody changed by hand, and the bytes of its files."""
+    out = tmp_path / "out"
+    shutil.copytree(finished[0] / "out", out)
+    if change is not None:
+        about = json.loads((out / "run.json").read_text())
+        change(about)
+        (out / "run.json").write_text(json.dumps(about))
+    return out, {each.name: each.read_bytes() for each in out.iterdir() if not each.name.startswith(".")}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda about: about["offers"]["runtime faulty"].update(sha256="0" * 64),
+            "the file of runtime faulty was 000000000000, is ",
+        ),
+        (lambda about: about["offers"]["source small"].update(version="0.9"), "version of source small was 0.9, is "),
+        (lambda about: about["versions"].update({"crossover-harness": "0.0.1"}), "crossover-harness was 0.0.1, is "),
+        (lambda about: about["source"].update(digest="f" * 64), "the source's data were ffffffffffff, are small-0-2"),
+    ],
+)
+def test_other_code_and_other_data_are_refused_and_nothing_is_overwritten(finished, tmp_path, change, sentence):
+    out, before = copied(finished, tmp_path, change)
+    done = harness("run", finished[0] / "small.yaml", "--resume", out)
+    assert done.returncode == RecordsError.exit_code
+    assert sentence in done.stderr
+    assert {each.name: each.read_bytes() for each in out.iterdir() if not each.name.startswith(".")} == before
+
+
+def test_records_of_another_experiment_are_refused_unless_forced(finished, tmp_path):
+    out, _ = copied(finished, tmp_path)
+    path = out / "measurements.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if (line["contender"], line["heads"], line["batch_size"]) == ("two", 11, 4):
+            line["key"] = "another"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = harness("run", finished[0] / "small.yaml", "--resume", out)
+    assert done.returncode == RecordsError.exit_code
+    assert f" of {len(lines):,} records are of another experiment, that of two at N = 11, batch 4 first" in done.stderr
+    done = harness("run", finished[0] / "small.yaml", "--resume", out, "--force")
+    assert done.returncode == 0, done.stderr
+    assert "are of another experiment" in read(out).run.forced[0]
+
+
+def test_a_run_is_resumed_from_another_folder_as_from_its_own(finished, tmp_path):
+    out, before = copied(finished, tmp_path)
+    done = harness("run", "small.yaml", "--resume", out, cwd=finished[0])
+    assert done.returncode == 0, done.stderr
+    assert (out / "measurements.jsonl").read_bytes() == before["measurements.jsonl"]
+
+
+def test_what_a_resumed_run_knows_is_read_under_the_lock(finished, tmp_path, monkeypatch):
+    """What another process wrote until it let go of the lock counts, whatever was read before."""
+    from harness import planning, session
+    from harness.records.store import Store
+    from harness.suite import source
+
+    out, _ = copied(finished, tmp_path)
+    loaded = source.load(finished[0] / "small.yaml")
+    plan = planning.plan(loaded, source.check(loaded))
+    resume, seen = Store.resume, []
+
+    def late(folder):
+        store, found = resume(folder)
+        seen.append(store)
+        return store, dataclasses.replace(found, run=found.run.model_copy(update={"suite": {"name": "another"}}))
+
+    monkeypatch.setattr(Store, "resume", late)
+    with pytest.raises(RecordsError, match="name of the suite was another, is small"):
+        session.run(plan, out, plain_listener(), resume=True)
+    assert not seen[0]._lock.is_locked
+
+
+def test_reports_are_written_under_the_lock(finished, tmp_path):
+    from filelock import FileLock, Timeout
+
+    from harness import planning, session
+    from harness.report import reporting
+    from harness.suite import source
+
+    out, _ = copied(finished, tmp_path)
+    loaded = source.load(finished[0] / "small.yaml")
+    plan = planning.plan(loaded, source.check(loaded))
+    write, held = reporting.write, []
+
+    def wrote(folder):
+        try:
+            FileLock(folder / ".lock").acquire(timeout=0)
+        except Timeout:
+            held.append(True)
+        return write(folder)
+
+    silent = plain_listener()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session.reporting, "write", wrote)
+        session.run(plan, out, silent, resume=True)
+    assert held == [True]
+
+
+def test_a_run_whose_training_failed_ends_resumed_as_it_ended_first(tmp_path):
+    suite = written(
+        tmp_path,
+        races=[],
+        batch_sizes=[2],
+        heads={"values": [2]},
+        contenders={"one": {"projector": "product", "runtime": "faulty", "scored": True, "teacher": "breaks"}},
+    )
+    plugin = tmp_path / "breaks.py"
+    plugin.write_text(
+        "import harness\n"
+        "class Breaks(harness.Projector):\n"
+        "    name = 'breaks'\n"
+        "    forms = ('numpy',)\n"
+        "    def build(self, heads, context): raise ValueError('it breaks')\n"
+        "    def reference(self, heads, queries): raise ValueError('it breaks')\n"
+        "@harness.hookimpl\n"
+        "def harness_projectors(): return [Breaks()]\n"
+    )
+    document = yaml.safe_load(suite.read_text())
+    document["plugins"].append(str(plugin))
+    suite.write_text(yaml.safe_dump(document))
+    first = harness("run", suite, "--output", tmp_path / "out")
+    assert read(tmp_path / "out").fidelities[0].failure is not None
+    again = harness("run", suite, "--resume", tmp_path / "out")
+    assert (first.returncode, again.returncode) == (1, 1), first.stderr + again.stderr
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(finished):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from harness.records.evidence import Evidence
 
 _STEP = 0.05  # smallest relative step worth telling
-_STRENGTH = 3.0  # times the noise between neighbouring runs
+_FALSE = 0.05  # chance that any quantity of a suite shows a step where there is only noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,38 +60,55 @@ def history(runs: Sequence[Evidence]) -> tuple[Series, ...]:
     before: dict[str, Evidence] = {}
     for each in ordered:
         suite = str(each.run.suite["name"])
-        remark = "; ".join(differences(before[suite].run.machine, each.run.machine)) if suite in before else ""
+        remark = "; ".join(_remarks(before.get(suite), each))
         for name, unit, value in _quantities(each):
             reading = Reading(
                 run=each.folder.name, started=each.run.started, commit=each.run.commit, value=value, remark=remark
             )
             found.setdefault((suite, name, unit), []).append(reading)
         before[suite] = each
+    quantities = Counter(suite for suite, _, _ in found)
     return tuple(
         Series(
             suite=suite, name=name, unit=unit, readings=tuple(readings),
-            steps=steps([each.value.value for each in readings]),
+            steps=steps(
+                [each.value.value for each in readings], [_error(each.value) for each in readings],
+                quantities=quantities[suite],
+            ),
         )
         for (suite, name, unit), readings in found.items()
     )  # fmt: skip
 
 
-def steps(values: Sequence[float]) -> tuple[int, ...]:
-    """Places where a new level begins: binary segmentation on the logarithm against the noise of neighbours.
+def steps(values: Sequence[float], errors: Sequence[float] = (), *, quantities: int = 1) -> tuple[int, ...]:
+    """Places where a new level begins: binary segmentation on the logarithm against the noise.
 
-    A place is a step where the medians on both sides differ by more than 5 % and by three times the noise that the
-    differences of neighbours show (their median absolute size, which a few steps do not move). Levels of one run count:
+    A place is a step where the medians on both sides differ by more than 5 % and the means by so many times the noise
+    that all quantities together, at all the places where one could be cut, show no step with 95 % where there is none
+    (Student's t by Bonferroni's bound). The noise is what the differences of neighbours show (their median absolute
+    size, which a few steps do not move), and no less than what the readings say of themselves. Levels of one run count:
     a regression is seen in the run that brings it.
+
+    Args:
+        values: positive, in the order of time.
+        errors: standard error of the logarithm of each value, NaN where it is not known.
+        quantities: how many series are searched at once.
     """
     logs = np.log(np.asarray(values, dtype=np.float64))
     if logs.size < 3:
         return ()
+    from scipy.special import stdtrit
+
     noise = float(np.median(np.abs(np.diff(logs)))) / 0.954  # of a normal variable: 0.6745 times sqrt(2)
-    return tuple(_segment(logs, 0, noise))
+    known = [each for each in errors if math.isfinite(each)]
+    noise = max([noise, float(np.median(known))] if known else [noise])
+    cuts = (logs.size - 1) * quantities
+    freedom = logs.size / 2  # of that noise, by simulation: a median uses about half of what the differences know
+    return tuple(_segment(logs, 0, noise * float(stdtrit(freedom, 1.0 - _FALSE / 2 / cuts))))
 
 
-def _segment(logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int, noise: float) -> Iterator[int]:
-    """The steps within a stretch, ascending."""
+def _segment(logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int, least: float) -> Iterator[int]:
+    """The steps within a stretch, ascending; `least` is what the strongest must exceed."""
     best, gain = 0, 0.0
     for cut in range(1, logs.size):
         size = float(logs[cut:].mean() - logs[:cut].mean())
@@ -100,11 +118,33 @@ def _segment(logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int
     if not best:
         return
     size = abs(float(np.median(logs[best:]) - np.median(logs[:best])))
-    if size <= math.log1p(_STEP) or gain <= _STRENGTH * noise:
+    if size <= math.log1p(_STEP) or gain <= least:
         return
-    yield from _segment(logs[:best], start, noise)
+    yield from _segment(logs[:best], start, least)
     yield start + best
-    yield from _segment(logs[best:], start + best, noise)
+    yield from _segment(logs[best:], start + best, least)
+
+
+def _remarks(before: Evidence | None, now: Evidence) -> Iterator[str]:
+    """What makes a run incomparable with the one before."""
+    if before is None:
+        if now.run.quick:
+            yield "a quick run"
+        return
+    yield from differences(before.run.machine, now.run.machine)
+    if before.run.quick != now.run.quick:
+        yield "a quick run, after a full one" if now.run.quick else "a full run, after a quick one"
+
+
+def _error(found: Interval) -> float:
+    """Standard error of the logarithm, from the interval; NaN where there is none."""
+    if not found.known or found.low <= 0:
+        return math.nan
+    from scipy.special import ndtri, stdtrit
+
+    share = (1.0 + found.confidence) / 2.0
+    reach = stdtrit(found.launches - 1, share) if found.launches > 1 else ndtri(share)
+    return math.log(found.high / found.low) / 2.0 / float(reach)
 
 
 def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, Interval]]:

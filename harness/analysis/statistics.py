@@ -128,6 +128,19 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
     return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), count, confidence)
 
 
+def ratio_of(one: Interval, other: Interval) -> Interval:
+    """The other over the one, of independent positive quantities, from their intervals alone.
+
+    The distances to the ends are added as squares on the logarithm, each side for itself (MOVER: Zou and Donner 2008,
+    Stat. Med. 27), so that intervals need not be symmetric.
+    """
+    middle = math.log(other.value / one.value)
+    low = middle - math.hypot(math.log(other.value / other.low), math.log(one.high / one.value))
+    high = middle + math.hypot(math.log(other.high / other.value), math.log(one.value / one.low))
+    launches, confidence = min(one.launches, other.launches), min(one.confidence, other.confidence)
+    return Interval(math.exp(middle), math.exp(low), math.exp(high), launches, confidence)
+
+
 def median(values: Sequence[float | None]) -> float | None:
     """The median of those that are known; None where none is."""
     known: NDArray[np.float64] = np.array([each for each in values if each is not None], dtype=np.float64)

@@ -90,11 +90,12 @@ def compare(
     markdown: Annotated[bool, typer.Option(help="print Markdown, for a pull request")] = False,
 ) -> None:
     """Compare two runs cell by cell; exits with 1 where something regressed."""
+    from harness import units
     from harness.analysis import regression
     from harness.records.store import read
     from harness.report import comparison
 
-    found = regression.compare(read(old), read(new), _share(threshold) if threshold else None)
+    found = regression.compare(read(old), read(new), units.parse_share(threshold, "--threshold") if threshold else None)
     if found.machine and not force:
         raise UserError(
             f"the runs were made on machines that cannot be compared: {'; '.join(found.machine)}",
@@ -105,7 +106,7 @@ def compare(
 
 
 def history(
-    folders: Annotated[list[Path] | None, typer.Argument(help="runs; default: all in results/")] = None,
+    folders: Annotated[list[Path] | None, typer.Argument(help="runs; default: all below results/")] = None,
     only: Annotated[
         str | None, typer.Option(metavar="TEXT", help="all readings of the quantities whose name holds this")
     ] = None,
@@ -115,9 +116,9 @@ def history(
     from harness.records.store import read
     from harness.report import comparison
 
-    found = folders or sorted(each.parent for each in Path("results").glob("*/run.json"))
+    found = folders or sorted(each.parent for each in Path("results").rglob("run.json"))
     if not found:
-        raise UserError("there are no runs in results/", next_step="name folders that `harness run` wrote")
+        raise UserError("there are no runs below results/", next_step="name folders that `harness run` wrote")
     series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
     print(comparison.readings(series) if only else comparison.history(series))
 
@@ -132,7 +133,7 @@ def export(
     folder: Folder,
     to: Annotated[Target, typer.Option(help="the tool that shall read it")] = Target.PYTEST_BENCHMARK,
     storage: Annotated[Path, typer.Option(metavar="DIR", help="where that tool keeps its files")] = Path(".benchmarks"),
-    data: Annotated[bool, typer.Option(help="with the raw samples")] = True,
+    data: Annotated[bool, typer.Option(help="with the raw samples")] = False,
 ) -> None:
     """Write a run as another tool reads it."""
     from harness.records.store import read
@@ -140,14 +141,3 @@ def export(
 
     assert to is Target.PYTEST_BENCHMARK
     print(pytest_benchmark.export(read(folder), storage, data=data))
-
-
-def _share(text: str) -> float:
-    """`5%` or `0.05` as 0.05."""
-    try:
-        share = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise UserError(f"--threshold {text!r} is not a share", next_step="write it as 5% or 0.05")
-    return share

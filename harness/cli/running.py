@@ -14,7 +14,6 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.planning import Plan
-    from harness.records.store import Evidence
     from harness.session import Outcome
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
@@ -45,7 +44,7 @@ def run(
     quick: Quick = False,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure only what this folder lacks")] = None,
     force: Annotated[
-        bool, typer.Option(help="resume although suite, machine or versions differ; the records say so")
+        bool, typer.Option(help="resume although suite, machine, code or data differ; the records say so")
     ] = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
@@ -182,12 +181,8 @@ def _run(
 
     listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
-    evidence: Evidence | None = None
-    forced: list[str] = []
-    if resume is not None:
-        evidence, forced = session.resumable(plan, resume, force=force)
     try:
-        return session.run(plan, folder, listener, resume=evidence, forced=forced, save=save or {})
+        return session.run(plan, folder, listener, resume=resume is not None, force=force, save=save or {})
     finally:
         listener.close()
 

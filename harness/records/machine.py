@@ -58,6 +58,10 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor", "gpus")
         if one.get(name) != other.get(name)
     ]
+    quotas = tuple(_quota(each) for each in (one, other))
+    if quotas[0] != quotas[1]:
+        was, now = (f"{each:g} cores" if each else "none" for each in quotas)
+        found.append(f"quota of processor time was {was}, is {now}")
     memory = one.get("memory_bytes") or 0, other.get("memory_bytes") or 0
     if max(memory) > _SAME_MEMORY * min(memory):
         was, now = (size(each) if each else "unknown" for each in memory)
@@ -97,6 +101,12 @@ def load_average() -> float | None:
         return os.getloadavg()[0]
     except OSError:
         return None
+
+
+def _quota(facts: Mapping[str, Any]) -> float | None:
+    """How many cores' time a container may use; None where it is not limited."""
+    match = re.fullmatch(r"(\d+) (\d+)", (facts.get("container") or {}).get("cpu.max", ""))
+    return int(match[1]) / int(match[2]) if match and int(match[2]) else None
 
 
 def _told(value: Any) -> str:

@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["LOCATED", "Evidence", "Store", "read", "write_atomically"]
+__all__ = ["LOCATED", "Evidence", "Store", "read", "write_atomically", "writing"]
 
 _LOCK = ".lock"
 _OWNER = ".owner"
+_REPLACED = (
+    RUN,
+    LOCATED,
+    "report",
+    "dispatch.json",
+)  # what is replaced whole, by the names that its leftovers begin with
 
 
 @dataclass
@@ -50,8 +56,9 @@ class Store:
             RecordsError: where the folder holds a run, or something else, or another run is writing.
             ResourceError: where it cannot be written.
         """
-        with _told(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            _sync(folder.parent)
         store = cls(folder, _locked(folder))
         try:
             _sweep(folder)
@@ -94,7 +101,7 @@ class Store:
             return
         name = MEASUREMENTS if isinstance(records[0], Measurement) else FIDELITY
         line = b"".join(record.model_dump_json().encode() + b"\n" for record in records)
-        with _told(self.folder):
+        with writing(self.folder):
             file = self._file(name)
             start = file.seek(0, os.SEEK_END)
             try:
@@ -126,8 +133,7 @@ class Store:
         Raises:
             ResourceError: as `append`.
         """
-        with _told(self.folder):
-            write_atomically(self.folder / name, text)
+        write_atomically(self.folder / name, text)
 
     def close(self) -> None:
         """Closes the files and lets others in. May be called twice."""
@@ -154,6 +160,7 @@ class Store:
             if not (self.folder / RUN).exists():
                 raise FileNotFoundError(errno.ENOENT, "the folder was removed")
             self._files[name] = path.open("ab", buffering=0)
+            _sync(self.folder)
         elif not path.exists():
             raise FileNotFoundError(errno.ENOENT, "the file was removed")
         return self._files[name]
@@ -164,7 +171,7 @@ class Store:
         if not path.exists():
             return
         end = read_lines(path, kind).end
-        with _told(self.folder), path.open("r+b") as file:
+        with writing(self.folder), path.open("r+b") as file:
             file.truncate(end)
             if end:
                 file.seek(end - 1)
@@ -175,8 +182,8 @@ class Store:
 
 def _sweep(folder: Path) -> None:
     """Removes what a run that was killed in `write_atomically` left beside its files."""
-    with _told(folder):
-        for name in (RUN, LOCATED):
+    with writing(folder):
+        for name in _REPLACED:
             for left in folder.glob(f".{name}.*"):
                 left.unlink(missing_ok=True)
 
@@ -197,25 +204,46 @@ def _require_empty(folder: Path) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file whole: written beside it, synced, renamed over it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Replaces a file whole: written beside it, synced, renamed over it, and the folder synced.
+
+    Raises:
+        ResourceError: where the disk is full, or the folder was removed or may not be written.
+    """
+    with writing(path.parent):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)  # mkstemp's 0600 would keep a shared folder from being read
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Puts a folder's own entries on the disk: without it a file may be there, and its name not, after a power cut."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)  # mkstemp's 0600 would keep a shared folder from being read
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # a folder may be writable and not readable
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # file systems that cannot sync a folder
+            raise
+    finally:
+        os.close(handle)
 
 
 def _locked(folder: Path) -> FileLock:
     """The folder's lock, held; released by the system when the process dies."""
     lock = FileLock(folder / _LOCK, thread_local=False)
-    with _told(folder):
+    with writing(folder):
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -237,8 +265,12 @@ def _owner(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Turns what the system says about files into sentences."""
+def writing(folder: Path) -> Iterator[None]:
+    """Turns what the system says about files into sentences.
+
+    Raises:
+        ResourceError: in place of the OSError.
+    """
     try:
         yield
     except HarnessError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from harness import inquiry_cache
+from harness.errors import ResourceError
 from harness.records.store import write_atomically
 
 
@@ -18,7 +19,7 @@ def bundle() -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, script)
-    except OSError:
+    except (OSError, ResourceError):
         pass  # the next report waits again, and that is all
     return script
 

@@ -11,26 +11,29 @@ from harness import units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.analysis.cell_changes import CellChange
     from harness.analysis.fidelity_changes import ScoreChange
     from harness.analysis.history import Reading, Series
-    from harness.analysis.regression import CellChange, Comparison
+    from harness.analysis.regression import Comparison
+    from harness.analysis.statistics import Interval
 
 _NONE = "no such quantity is in any of these runs"
 _MARKS = {
     "slower": "🔴 slower", "worse": "🔴 worse", "faster": "🟢 faster", "better": "🟢 better", "same": "same",
     "unclear": "unclear",
 }  # fmt: skip
+_CELLS = ("contender", "N", "batch", "new / old", "95 % interval", "95 % jointly", "verdict")
 _SCORES = ("contender", "N", "T", "score", "old", "new", "verdict")
 
 
 def text(found: Comparison) -> str:
     """The conclusion first, then crossovers, cells, and what vanished, appeared or broke."""
     rows = [_row(each, each.verdict) for each in found.cells]
-    headers = ("contender", "N", "batch", "new / old", "95 % interval", "verdict")
     parts = [f"{found.old} -> {found.new}: {found.sentence}"]
     parts += [f"  {each.sentence}" for each in found.crossovers]
     if rows:
-        parts.append(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
+        parts.append(tabulate(rows, headers=_CELLS, tablefmt="simple", disable_numparse=True))
+        parts += [f"  {found.confidence}"] if found.confidence else []
     if found.scores:
         told = [(*_score(each), each.verdict) for each in found.scores]
         parts.append(tabulate(told, headers=_SCORES, tablefmt="simple", disable_numparse=True))
@@ -45,12 +48,13 @@ def markdown(found: Comparison) -> str:
     parts = [f"### {found.sentence}", f"`{found.old}` → `{found.new}`"]
     parts += [f"- {each.sentence}" for each in found.crossovers]
     parts += [f"- {line.strip()}" for line in _rest(found)]
-    headers = ("contender", "N", "batch", "new / old", "95 % interval", "verdict")
+    if found.confidence:
+        parts.append(f"\n{found.confidence}.")
     for title, cells in (("", moved), ("cells without a change that matters", rest)):
         if not cells:
             continue
         rows = [_row(each, _MARKS[each.verdict]) for each in cells]
-        grid = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
+        grid = tabulate(rows, headers=_CELLS, tablefmt="pipe", disable_numparse=True)
         parts.append(_folded(f"{len(cells)} {title}", grid) if title else f"\n{grid}\n")
     if found.scores:
         told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
@@ -84,15 +88,22 @@ def _score(each: ScoreChange) -> tuple[str, ...]:
 
 
 def _row(each: CellChange, verdict: str) -> tuple[str, ...]:
-    change = each.change
-    interval = f"{change.low:.3f} to {change.high:.3f}" if change.known else "one launch"
-    return each.contender, f"{each.heads:,}", str(each.batch_size), f"{change.value:.3f}", interval, verdict
+    ratio = f"{each.change.value:.3f}"
+    return (
+        each.contender, f"{each.heads:,}", str(each.batch_size), ratio, _interval(each.change), _interval(each.joint),
+        verdict,
+    )  # fmt: skip
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.low:.3f} to {found.high:.3f}" if found.known else "one launch"
 
 
 def _rest(found: Comparison) -> Iterator[str]:
     for word, names in (("vanished", found.vanished), ("appeared", found.appeared), ("fails now", found.broken)):
         yield from (f"  {word}: {name}" for name in names)
     yield from (f"  machines differ: {each}" for each in found.machine)
+    yield from (f"  {each}" for each in found.doubts)
 
 
 def _suite(suite: str, series: Sequence[Series]) -> str:

@@ -184,7 +184,7 @@ def _guarded(value: Any) -> Any:
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
     """Nested data as dotted paths; rows are named by what they are about and not by their place."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return {key: each for name, child in value.items() for key, each in flatten(child, _join(path, name)).items()}
     if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
         return {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.visits import by_cell, counting, seconds_by_launch
 from harness.errors import RecordsError
-from harness.records.store import write_atomically
+from harness.records.store import write_atomically, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 
 
-def export(evidence: Evidence, storage: Path, *, data: bool = True) -> Path:
+def export(evidence: Evidence, storage: Path, *, data: bool = False) -> Path:
     """Writes a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
 
     Args:
@@ -38,19 +38,21 @@ def export(evidence: Evidence, storage: Path, *, data: bool = True) -> Path:
 
     Raises:
         RecordsError: where the run has no measured cell.
+        ResourceError: where the storage cannot be written.
     """
     document = convert(evidence, data=data)
     if not document["benchmarks"]:
         raise RecordsError("the run has no measured cell to export", where=str(evidence.folder))
     folder = storage / _platform(evidence.run.machine)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     numbers = [int(each.name[:4]) for each in folder.glob("[0-9][0-9][0-9][0-9]_*.json")]
     path = folder / f"{max(numbers, default=0) + 1:04}_{evidence.folder.name}.json"
     write_atomically(path, json.dumps(document, indent=4) + "\n")
     return path
 
 
-def convert(evidence: Evidence, *, data: bool = True) -> dict[str, Any]:
+def convert(evidence: Evidence, *, data: bool = False) -> dict[str, Any]:
     """A run as the object that pytest-benchmark would have written."""
     run = evidence.run
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 STORED = "report.json"
 _VERDICTS = ("leader", "verdict", "sentence", "status", "outcome", "passed", "counts_from", "thresholds")
+_BY_DATA = ("percentiles", "scores", "intervals", "spread", "thresholds", "wanted")  # mappings whose keys are data
 _SAME = 1e-9  # relative; other versions of NumPy may round the last digits otherwise
 
 
@@ -50,6 +52,7 @@ class VerifyResult:
     moved: tuple[Moved, ...]  # verdicts first
     checked: int  # statistics and verdicts compared
     sentences: tuple[str, ...]  # what to print, the conclusion first
+    lacking: int = 0  # figures that the report's version did not write
 
 
 def verify(folder: Path) -> VerifyResult:
@@ -74,10 +77,16 @@ def verify(folder: Path) -> VerifyResult:
     repeated, moved = _repeat(evidence, answers)
     summary = summarise(evidence, repeated)
     before, after = plain.flatten(said), plain.flatten(json.loads(plain.to_json(summary)))
-    moved += list(_differences(before, after))
+    lacking = _lacking(before, after)
+    moved += list(_differences(before, {path: each for path, each in after.items() if path not in lacking}))
     moved.sort(key=lambda each: (not each.verdict, each.path))
-    checked = len(before.keys() | after.keys())
-    return VerifyResult(not moved, tuple(moved), checked, tuple(_sentences(moved, checked, summary, len(answers))))
+    checked = len(before.keys() | after.keys()) - len(lacking)
+    sentences = [*_sentences(moved, checked, summary, len(answers))]
+    if lacking:
+        figures = "one figure" if len(lacking) == 1 else f"{len(lacking):,} figures"
+        advice = f"write it anew with `harness report {folder}`"
+        sentences.insert(1, f"the report was written by an earlier version and lacks {figures}; {advice}")
+    return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
 
 
 def _repeat(evidence: Evidence, answers: Sequence[Located]) -> tuple[list[Located], list[Moved]]:
@@ -98,9 +107,43 @@ def _repeat(evidence: Evidence, answers: Sequence[Located]) -> tuple[list[Locate
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Moved]:
     for path in dict.fromkeys([*before, *after]):
-        one, other = before.get(path, "nothing"), after.get(path, "nothing")
+        one, other = before.get(path, _Absent()), after.get(path, _Absent())
         if not _equal(one, other):
             yield Moved(path, one, other)
+
+
+class _Absent:
+    """What stands for a figure that is not there."""
+
+    def __str__(self) -> str:
+        return "nothing of it"
+
+
+def _lacking(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Paths of figures that the report has for no row at all, and in whose place it has nothing either.
+
+    An empty list, an empty mapping or a null where figures should be is a statement of the report, and no gap in it.
+    """
+    stated = {_kind(path) for path in before}
+    return {
+        path for path in after.keys() - before.keys() if not any(each in stated for each in _with_parents(_kind(path)))
+    }
+
+
+def _kind(path: str) -> str:
+    """A path without the names of its rows, `cells[].call.value`, and up to the mapping where its keys are data."""
+    bare = re.sub(r"\[[^\]]*\]", "[]", path)
+    for name in _BY_DATA:
+        bare = re.sub(rf"(\.{name})\..*$", r"\1", bare)
+    return bare
+
+
+def _with_parents(kind: str) -> Iterator[str]:
+    """`a[].b.c`, `a[].b`, `a[]`, `a`."""
+    yield kind
+    for place in range(len(kind) - 1, 0, -1):
+        if kind[place] == "." or kind[place : place + 2] == "[]":
+            yield kind[:place]
 
 
 def _equal(one: Any, other: Any) -> bool:

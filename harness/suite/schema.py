@@ -180,7 +180,8 @@ class Race(Part):
     search: Annotated[Literal["adaptive", "grid"] | None, Field(description="the suite's if absent")] = None
     requires: Annotated[Requires | None, Field(description="fidelity below which a crossover does not count")] = None
     threshold: Annotated[
-        float | None, Field(gt=0, description="relative change that `harness compare` calls a regression")
+        float | None,
+        Field(gt=0, description="relative change that `harness compare` calls a regression; the suite's if absent"),
     ] = None
 
 
@@ -320,6 +321,10 @@ class Suite(Part):
     fidelity: Annotated[
         bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
     ] = True
+    threshold: Annotated[
+        float | None,
+        Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent"),
+    ] = None
 
     def race(self, name: str) -> Race:
         """The race of this name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -26,6 +27,39 @@ def test_noise_has_few_steps():
     generator = np.random.default_rng(0)
     found = sum(bool(steps(np.exp(generator.normal(0, 0.02, 20)))) for _ in range(200))
     assert found <= 10
+
+
+@pytest.mark.parametrize("runs", [4, 6, 10, 20])
+def test_many_quantities_of_noise_seldom_have_a_step_in_any(runs):
+    generator = np.random.default_rng(runs)
+    found = sum(
+        any(steps(np.exp(generator.normal(0, 0.1, runs)), quantities=30) for _ in range(30)) for _ in range(100)
+    )
+    assert found <= 9
+
+
+def test_readings_that_know_little_have_no_steps():
+    values = [1.00, 1.001, 0.999, 1.002, 1.00, 1.31, 1.29, 1.30]
+    assert steps(values, [0.01] * 8) == (5,)
+    assert steps(values, [0.3] * 8) == ()
+    assert steps(values, [math.nan] * 8) == (5,)
+
+
+def test_noisy_launches_are_no_steps():
+    runs = [
+        Maker(seed=day, launch_sigma=0.1).table(launches=4).evidence(started=f"2026-01-{day:02}T00:00:00+00:00")
+        for day in range(1, 13)
+    ]
+    assert [each.name for each in history(runs) if each.steps] == []
+
+
+def test_quick_runs_among_full_ones_are_remarked():
+    runs = [
+        Maker(seed=day).table(launches=2).evidence(quick=day == 2, started=f"2026-01-0{day}T00:00:00+00:00")
+        for day in (1, 2, 3)
+    ]
+    remarks = [each.remark for each in history(runs)[0].readings]
+    assert remarks == ["", "a quick run, after a full one", "a full run, after a quick one"]
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0]])

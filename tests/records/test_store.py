@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from harness.analysis.located import dump
 from harness.errors import RecordsError, ResourceError
 from harness.records import store as module
 from harness.records.evidence import MEASUREMENTS, RUN
 from harness.records.store import Store, read
+from harness.report import reporting
 from tests.synthetic import Maker
 
 
@@ -40,11 +44,13 @@ def test_what_is_written_is_read_back(folder, evidence):
 
 def test_a_record_is_on_the_disk_before_append_returns(tmp_path, evidence, monkeypatch):
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number)))
     with Store.create(tmp_path / "run", evidence.run) as store:
         synced.clear()
         store.append(evidence.measurements[0])
-        assert synced == [(tmp_path / "run" / MEASUREMENTS).stat().st_size]
+        folder, file = synced  # the name of the new file, then what is in it
+        assert stat.S_ISDIR(folder.st_mode)
+        assert file.st_size == (tmp_path / "run" / MEASUREMENTS).stat().st_size
         assert read(tmp_path / "run").measurements == evidence.measurements[:1]
 
 
@@ -194,10 +200,10 @@ def test_a_folder_that_vanishes_is_told(tmp_path, evidence):
     ],
 )
 def test_what_the_system_says_becomes_a_sentence(tmp_path, evidence, monkeypatch, number, sentence):
-    def refuse(path, text):
+    def refuse(*arguments, **more):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(module, "write_atomically", refuse)
+    monkeypatch.setattr(module.tempfile, "mkstemp", refuse)
     with pytest.raises(ResourceError, match=sentence):
         Store.create(tmp_path / "run", evidence.run)
 
@@ -221,6 +227,60 @@ def test_files_are_replaced_whole(folder, monkeypatch):
             store.write("report.md", "new")
     assert (folder / "report.md").read_text() == "old"
     assert not [each for each in folder.iterdir() if each.name.startswith(".report")]
+
+
+def test_a_file_and_its_name_are_on_the_disk_when_it_is_said_to_be_written(folder, evidence, monkeypatch):
+    events = []
+    replace, sync = Path.replace, os.fsync
+
+    def synced(handle):
+        events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def replaced(self, target):
+        events.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(module.Path, "replace", replaced)
+    module.write_atomically(folder / "report.md", "new")
+    assert events == ["file", "rename", "folder"]
+    (folder / MEASUREMENTS).unlink()
+    store, _ = Store.resume(folder)
+    events.clear()
+    with store:
+        store.append(evidence.measurements[0])
+    assert events == ["folder", "file"]
+
+
+def test_what_a_killed_run_left_of_its_reports_is_removed(folder):
+    left = [".report.html.abc", ".report.json.abc", ".report.md.abc", ".dispatch.json.abc", ".crossovers.json.abc"]
+    for name in left:
+        (folder / name).write_text("half")
+    Store.resume(folder)[0].close()
+    assert not [name for name in left if (folder / name).exists()]
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.json", "report.html", "dispatch.json"])
+def test_a_full_disk_while_reports_are_written_is_told_and_spoils_nothing(tmp_path, monkeypatch, name):
+    maker = Maker().table(launches=2).searches()
+    path = tmp_path / "run"
+    with Store.create(path, maker.evidence(path).run) as store:
+        store.append(*maker.measurements)
+        store.write(module.LOCATED, dump(maker.located))
+    reporting.write(path)
+    before = {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")}
+    replace = Path.replace
+
+    def full(self, target):
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(module.Path, "replace", full)
+    with pytest.raises(ResourceError, match="the disk is full; make room; everything recorded so far is kept"):
+        reporting.write(path)
+    assert {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")} == before
 
 
 def test_killed_at_any_moment_loses_nothing_finished(tmp_path):

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.errors import RecordsError
+from harness.errors import RecordsError, ResourceError
 from harness.report.pytest_benchmark import convert, export, stats
 from tests.synthetic import Maker
 
@@ -39,8 +39,8 @@ def test_every_measured_cell_has_stats_and_failed_ones_are_left_out(made):
 
 
 def test_data_is_kept_only_where_it_is_asked_for(made):
-    assert len(convert(made.evidence())["benchmarks"][0]["stats"]["data"]) == 32
-    assert "data" not in convert(made.evidence(), data=False)["benchmarks"][0]["stats"]
+    assert len(convert(made.evidence(), data=True)["benchmarks"][0]["stats"]["data"]) == 32
+    assert "data" not in convert(made.evidence())["benchmarks"][0]["stats"]
 
 
 def test_pytest_benchmark_lists_and_compares_exported_runs(made, tmp_path):
@@ -57,6 +57,12 @@ def test_pytest_benchmark_lists_and_compares_exported_runs(made, tmp_path):
     assert "benchmark 'teacher[N=1024-B=1]': 2 tests" in done.stdout
     rows = (tmp_path / "out.csv").read_text().splitlines()
     assert len([row for row in rows if "teacher" in row]) == 12
+
+
+def test_a_storage_that_cannot_be_written_is_told(made, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match="the path of the records is a file, not a folder"):
+        export(made.evidence(), tmp_path / "file")
 
 
 def test_it_is_json_that_anybody_reads(made, tmp_path):

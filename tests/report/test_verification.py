@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from harness.errors import RecordsError
 from harness.records.evidence import MEASUREMENTS
 from harness.report.verification import STORED, verify
+from tests.report.conftest import write
+from tests.synthetic import COSTS, SUITE, Maker
 
 
 def edit(folder, wanted, factor):
@@ -67,6 +73,84 @@ def test_an_edited_verdict_is_found(folder):
             "the report says not reproduced, the raw seconds say reproduced"
         )
     ]
+
+
+def strip(value, name):
+    """JSON without any key of that name."""
+    if isinstance(value, dict):
+        return {key: strip(each, name) for key, each in value.items() if key != name}
+    return [strip(each, name) for each in value] if isinstance(value, list) else value
+
+
+def test_figures_that_an_earlier_version_did_not_write_are_told_apart(folder):
+    path = folder / STORED
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(strip(strip(stored, "memory_bytes"), "joint_confidence")))
+    found = verify(folder)
+    assert found.agrees
+    assert found.lacking == len(stored["cells"]) + 1
+    assert found.sentences[0].startswith("agrees: ")
+    assert found.sentences[1] == (
+        f"the report was written by an earlier version and lacks {found.lacking} figures; "
+        f"write it anew with `harness report {folder}`"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stored: stored["cells"][0].pop("memory_bytes"),  # of one row, where the others have it
+        lambda stored: stored["cells"].pop(),
+        lambda stored: stored.update(documented=[]),
+        lambda stored: [each.update(percentiles={}) for each in stored["cells"]],
+        lambda stored: [each["percentiles"].pop("0.9") for each in stored["cells"] if each["percentiles"]],
+        lambda stored: stored["cells"][0].update(call=None),
+    ],
+)
+def test_what_was_taken_out_of_a_report_disagrees(folder, change):
+    path = folder / STORED
+    stored = json.loads(path.read_text())
+    change(stored)
+    path.write_text(json.dumps(stored))
+    found = verify(folder)
+    assert not found.agrees
+    assert found.lacking == 0
+
+
+BASELINES = sorted(each.parent for each in (Path(__file__).parents[2] / "results" / "baseline").rglob("run.json"))
+
+
+@pytest.mark.parametrize("baseline", BASELINES, ids=lambda each: each.name)
+def test_the_committed_baselines_follow_from_their_raw_seconds(baseline):
+    found = verify(baseline)
+    assert found.agrees, found.sentences[:10]
+
+
+def test_one_edited_second_moves_a_verdict_and_the_command_names_it(tmp_path):
+    """Two launches of three samples each: the challenger leads by 10 %, and one second more lets it lead no more."""
+    suite = SUITE | {"documented": None}
+    maker = Maker(suite, COSTS | {"student": lambda n, b: 0.9 * COSTS["teacher"](n, b)}, sigma=1e-4, launch_sigma=1e-4)
+    folder = write(maker.table(launches=2, rounds=1), tmp_path / "run")
+    path = folder / MEASUREMENTS
+    lines = path.read_text().splitlines(keepends=True)
+    place = next(
+        i for i, line in enumerate(lines) if '"contender":"student","heads":1024,"batch_size":1,' in line
+    )  # fmt: skip
+    record = json.loads(lines[place])
+    assert len(record["sampled"]["seconds"]) == 1
+    record["sampled"]["seconds"][0] *= 1.3
+    lines[place] = json.dumps(record) + "\n"
+    path.write_text("".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "verify", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert re.search(
+        r"^verdict moved: races\[best N=1024 B=1\]\.leader: "
+        r"the report says challenger, the raw seconds say nothing$",
+        done.stdout,
+        re.MULTILINE,
+    ), done.stdout
 
 
 def test_a_run_without_a_report_says_how_to_get_one(folder):
