@@ -113,15 +113,13 @@ def to_csv(summary: Summary) -> str:
     for found in data(summary)["cells"]:
         call, query = found["call"] or {}, found["query"] or {}
         throughput, shares = found["throughput"] or {}, found["percentiles"]
-        first, load = found["first_call"] or {}, found["load"] or {}
         writer.writerow(
             {name: _guarded(found.get(name)) for name in _COLUMNS}
             | {
                 "seconds_per_call": call.get("value"), "seconds_low": call.get("low"), "seconds_high": call.get("high"),
                 "seconds_per_query": query.get("value"), "queries_per_second": throughput.get("value"),
                 "p90_seconds": shares.get("0.9", {}).get("value"), "p95_seconds": shares.get("0.95", {}).get("value"),
-                "p99_seconds": shares.get("0.99", {}).get("value"), "first_call_seconds": first.get("value"),
-                "load_seconds": load.get("value"), "p50_seconds": shares.get("0.5", {}).get("value"),
+                "p99_seconds": shares.get("0.99", {}).get("value"), "p50_seconds": shares.get("0.5", {}).get("value"),
             }
         )  # fmt: skip
     return out.getvalue()
@@ -133,6 +131,8 @@ def _cell(each: Any) -> dict[str, Any]:
         "call": _interval(each.call), "query": _interval(each.query), "throughput": _interval(each.throughput),
         "percentiles": {f"{share:g}": _interval(found) for share, found in each.percentiles.items()},
         "first_call": _interval(each.first_call), "load": _interval(each.load),
+        "first_call_seconds": each.first_call.value if each.first_call else None,
+        "load_seconds": each.load.value if each.load else None,
         "build_seconds": each.build_seconds, "compile_seconds": each.compile_seconds,
         "device_seconds": each.device_seconds, "memory_bytes": each.memory_bytes,
         "peak_rss_bytes": each.peak_rss_bytes, "model_bytes": each.model_bytes,
