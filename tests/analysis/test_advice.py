@@ -75,7 +75,9 @@ def test_training_pays_for_itself_after_so_many_queries(scored):
     assert told.startswith("training took 12.0 s and has paid for itself against teacher after ")
     queries = float(told.partition("after ")[2].partition(" queries")[0].replace(",", ""))
     assert queries == pytest.approx(12.0 / saved, rel=0.1)
-    assert told.endswith(" days")
+    assert re.search(r", in \d+\.\d minutes$", told)
+    told = advise(scored, 16384, 32, queries_per_day=1e3).sentences
+    assert any(re.search(r" queries, in \d+\.\d days$", each) for each in told)
 
 
 def test_the_rules_of_thumb_stand_beside_it(summary):

@@ -82,3 +82,13 @@ def test_the_jumps_of_one_rival_are_told_from_those_of_the_other():
     assert steps_of(found, "student") == (40, 160)
     assert steps_of(found, "student-eager") == (40, 160)  # the same projector in another runtime
     assert steps_of(summarise(maker.evidence(), answers[:1]), "loop") is None
+
+
+def test_who_states_a_cost_that_is_linear_in_heads_has_no_jumps_of_its_own():
+    maker = Maker().table(2, 2)
+    for place, each in enumerate(maker.measurements):
+        stated = {"teacher": 2.0 * each.heads + 100, "student": 1000.0 * math.ceil(math.log(each.heads, 4))}
+        maker.measurements[place] = each.model_copy(update={"cost_flops": stated.get(each.contender)})
+    found = summarise(maker.evidence(), [located("best", "teacher", "student", (40, 160))])
+    assert steps_of(found, "teacher") == ()
+    assert steps_of(found, "student") == (40, 160)
