@@ -88,6 +88,10 @@ def test_a_mistake_is_told_in_a_sentence_and_leaves_with_two(said, command):
         ("compare out nowhere", "nowhere: there is no such folder"),
         ("advise out --heads 8", "batch 1 lies outside of the batch sizes that the run has measured: 2"),
         ("advise out --heads 8 --batch 2 --require x", "--require 'x' is not a score and a number, `=` is missing"),
+        (
+            "advise out --heads 8 --batch 2 --require top1=0.9",
+            "no score is called 'top1'; did you mean 'top1_agreement'?",
+        ),
         ("advise out --heads 8 --batch 2 --memory lots", "'lots' is not a size; write it as 64MB or 1GiB"),
         ("run small.yaml --output out", "there is a run in this folder already; name another folder, or continue it"),
     ],

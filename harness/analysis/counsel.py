@@ -44,7 +44,7 @@ def sentences(
         known = " that is exact or was scored" if unscored else ""
         yield f"no contender of this run{known} fits at {place}"
     else:
-        how = "; ".join(each for each in (best.between or "measured", best.doubt) if each)
+        how = "; ".join(each for each in (best.between, best.doubt) if each) or "measured"
         yield f"at {place} use {best.contender}: {_cost(best, asked)} ({how})"
         if outside:
             yield outside
@@ -199,11 +199,19 @@ def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Qu
     if saved <= 0:
         return
     queries = best.training_seconds / saved
-    days = f", in {queries / asked.queries_per_day:,.1f} days" if asked.queries_per_day else ""
+    days = f", in {_days(queries / asked.queries_per_day)}" if asked.queries_per_day else ""
     yield (
         f"training took {seconds(best.training_seconds)} and has paid for itself against {rival.contender} after "
         f"{count(math.ceil(queries))} queries{days}"
     )
+
+
+def _days(value: float) -> str:
+    """`2.5 days`, `30 minutes`: in the unit that keeps it readable."""
+    for share, unit in ((1.0, "days"), (1 / 24, "hours"), (1 / 1440, "minutes")):
+        if value >= share:
+            return f"{value / share:,.1f} {unit}"
+    return "less than a minute"
 
 
 def _factor(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from harness.analysis.cells import CellSummary
     from harness.analysis.summary import Summary
 
+_LINE = 3  # points that a line must go through to be one
 _FEW = 2  # launches below which there is no interval
 _APART = math.log(1.25)  # two N nearer to each other than this tell a slope by their noise alone
 
@@ -66,8 +68,10 @@ def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
     """The largest N before each jump of a contender's cost, as far as the run's searches tell; None where they do not.
 
     A search was told the jumps of both rivals: those of one contender stand in every search over their N that it, or
-    the same projector in another runtime, took part in.
+    the same projector in another runtime, took part in. Who states a cost that is linear in N has no jumps.
     """
+    if _states_a_line(summary, contender):
+        return ()
     if not summary.suite.search.use_steps:
         return None
     own = summary.suite.contenders[contender]
@@ -81,6 +85,21 @@ def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
         return None
     told = {step for leg in legs for step in leg.steps}
     return tuple(sorted(n for n in told if all(n in leg.steps for leg in legs if leg.low <= n < leg.high)))
+
+
+def _states_a_line(summary: Summary, contender: str) -> bool:
+    """The operations that its projector states lie on a straight line in N, at three N or more."""
+    by_batch: dict[int, dict[int, float]] = defaultdict(dict)
+    for (name, heads, batch), records in summary.visits.items():
+        if name == contender:
+            stated = [each.cost_flops for each in records if each.cost_flops is not None]
+            by_batch[batch].update({heads: stated[0]} if stated else {})
+    known = max(by_batch.values(), key=len, default={})
+    if len(known) < _LINE:
+        return False
+    first, *others, last = sorted(known)
+    slope = (known[last] - known[first]) / (last - first)
+    return all(math.isclose(known[n], known[first] + slope * (n - first), rel_tol=1e-6) for n in others)
 
 
 def between(one: Interval, other: Interval, share: float) -> Interval:

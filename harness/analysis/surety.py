@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import Summary
 
+_LARGE, _SMALL = 10.0, 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surety:
@@ -89,9 +91,17 @@ def _apart(one: str, other: str, calls: tuple[Interval, Interval]) -> Surety:
     if unknown:
         return Surety(faster="", why=f"there is no interval for {' and '.join(unknown)} here")
     low, high = theirs.low / ours.high, theirs.high / ours.low
-    told = f"by their separate intervals {other} takes {low:.2f} to {high:.2f} times as long"
+    told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
     return Surety(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
 
 
 def _times(found: Interval) -> str:
-    return f"{found.value:.2f} times ({100 * found.confidence:.0f} %: {found.low:.2f} to {found.high:.2f})"
+    ends = f"{_plain(found.low)} to {_plain(found.high)}"
+    return f"{_plain(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
+
+
+def _plain(value: float) -> str:
+    """Two decimals where that tells something, else the digits that count."""
+    if value >= _LARGE:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= _SMALL else f"{value:.1g}"

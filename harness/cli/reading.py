@@ -77,7 +77,7 @@ def advise(
         memory_bytes=units.parse_size(memory) if memory else None,
     )
     print("\n".join([*found.sentences, *found.documented]))
-    sys.exit(DONE if found.best else FAILED)
+    sys.exit(DONE if any(not each.refused for each in found.options) else FAILED)
 
 
 def compare(

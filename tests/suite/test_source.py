@@ -127,6 +127,21 @@ def test_only_keeps_contenders_and_says_which_races_that_drops():
     assert loaded.notes == ("the race 'loop' is left out: it needs 'loop'",)
 
 
+def test_only_keeps_what_is_documented_about_those_it_keeps():
+    text = f"""{GOOD}
+  latencies:
+    - {{contender: loop, heads: 18, batch_size: 1, milliseconds_per_query: 0.046}}
+    - {{contender: lda, heads: 18, batch_size: 1, milliseconds_per_query: 0.046}}
+  scores:
+    - {{contender: student, heads: 18, temperature: 1, scores: {{mean_cosine: 0.99}}}}
+    - {{projector: transformer, heads: 18, temperature: 1, scores: {{mean_cosine: 0.99}}}}
+"""
+    documented = load(None, text=text, only=["lda"]).suite.documented
+    assert [each.contender for each in documented.latencies] == ["lda"]
+    assert [each.projector for each in documented.scores] == ["transformer"]
+    assert documented.figures == ()
+
+
 def test_only_names_contenders():
     assert problems(None, text=GOOD, only=["studnt"]) == [
         "--only studnt: no contender 'studnt'; did you mean 'student'?"
