@@ -114,12 +114,14 @@ def settle(
 ) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`.
 
-    Where a sign is expected, one pair that shows it as clearly as several must is enough.
+    Where a sign is expected, one pair that shows it as clearly as several must is enough, unless a neighbour did not.
     """
     looks = {n: 1 if expected.get(n) else FIRST_LOOK for n in points}
     prober.visit_each({n: least - prober.count(n) for n, least in looks.items() if prober.count(n) < least})
-    doubted = [n for n in points if n not in prober.left_out and not _as_expected(prober, n, signs, expected, bound)]
-    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in doubted if prober.count(n) < FIRST_LOOK})
+    for n in _as_expected(prober, points, expected, bound):
+        signs.setdefault(n, expected[n])
+    doubted = [n for n in points if not signs.get(n) and prober.count(n) < FIRST_LOOK and n not in prober.left_out]
+    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in doubted})
     while True:
         points = [n for n in points if n not in prober.left_out]
         differences = prober.successive_differences()
@@ -138,15 +140,14 @@ def settle(
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
 
 
-def _as_expected(
-    prober: Prober, heads: int, signs: dict[int, Sign], expected: Mapping[int, Sign], bound: float
-) -> bool:
+def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float) -> list[int]:
+    """Those of `points` whose pairs show what was expected, and so do their neighbours': no stray pair made it up."""
     differences = prober.successive_differences()
-    seen = sign(prober.at(heads), pooled_noise(differences), differences.size, bound)
-    if not seen or seen != expected.get(heads):
-        return False
-    signs.setdefault(heads, seen)
-    return True
+    noise = pooled_noise(differences)
+    hoped = {n for n in points if expected.get(n) and prober.count(n)}
+    failed = {n for n in hoped if sign(prober.at(n), noise, differences.size, bound) != expected[n]}
+    beside = {n for pair in itertools.pairwise(points) if failed.intersection(pair) for n in pair}
+    return sorted(hoped - beside)
 
 
 def _worth_more(

@@ -208,7 +208,7 @@ def _span(search: Search, target: Target) -> tuple[int, int] | None:
     low, high = target.low, target.high
     aim = search.aims.get((low, high))
     interval = aim.fit.crossing_interval() if aim and aim.fit else None
-    enough = search.prober.launch >= search.question.least_launches  # before, only its decided ends are sure
+    enough = aim and aim.fit and aim.fit.launches > search.question.least_launches  # else only its ends are sure
     if interval and enough and all(map(math.isfinite, interval)):
         inner = max(low, math.floor(math.exp(interval[0]))), min(high, math.ceil(math.exp(interval[1])))
         if inner[0] < inner[1]:
