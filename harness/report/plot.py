@@ -89,12 +89,18 @@ def _latency(summary: Summary, batch: int) -> Plot:
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
         y=y, shape=alt.Shape("contender:N", sort=names, legend=None), tooltip=_tooltip(rows)
     )
-    layers = [band, base.mark_line().encode(y=y), points, *_marks(summary, batch, rows)]
+    documented = list(_documented_marks(summary, batch, names))
+    layers = [band, base.mark_line().encode(y=y), points, *_marks(summary, batch, rows), *documented]
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
-        "their shade is the interval of N*.",
+        "their shade is the interval of N*."
+        + (
+            " Dotted lines are documented crossovers; diamonds are documented slowdowns, on top of the measured baseline."
+            if documented
+            else ""
+        ),
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
 
@@ -328,6 +334,46 @@ def _marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]]) -> Iter
     yield base.mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray").encode(
         x=x, y=alt.value(0), text="label:N"
     )
+
+
+def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
+    """Documented N* as dotted lines, and documented slowdowns where the challenger would be, given the baseline here."""
+    figures = [each for each in summary.documented if each.figure.batch_size == batch]
+    lines = [
+        {
+            "race": each.figure.race,
+            "N": each.figure.crossover,
+            "documented": each.documented,
+            "label": f"documented: {each.documented}",
+        }
+        for each in figures
+        if each.quantity == "crossover" and each.figure.crossover
+    ]
+    points = []
+    for each in figures:
+        race = summary.suite.race(each.figure.race)
+        baseline = summary.cell(race.baseline, each.figure.heads or 0, batch)
+        if each.quantity == "slowdown" and each.figure.slowdown and baseline is not None and baseline.call is not None:
+            ms = 1e3 * baseline.call.value * each.figure.slowdown
+            row = {"contender": race.challenger, "N": each.figure.heads, "ms": ms, "documented": each.documented}
+            points.append(row)
+    x = alt.X("N:Q", scale=alt.Scale(type="log"))
+    if lines:
+        base = _chart(lines)
+        tooltip = _tooltip(lines, ("race", "N", "documented"))
+        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=tooltip)
+        yield base.mark_text(
+            angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
+        ).encode(x=x, y=alt.value(_HEIGHT), text="label:N")
+    if points:
+        yield (
+            _chart(points)
+            .mark_point(shape="diamond", size=160, strokeWidth=2, filled=False, opacity=1)
+            .encode(
+                x=x, y=alt.Y("ms:Q", scale=alt.Scale(type="log")), color=alt.Color("contender:N", sort=list(names)),
+                tooltip=_tooltip(points),
+            )
+        )  # fmt: skip
 
 
 def _stated(leg: LegSummary) -> tuple[Crossing, ...]:

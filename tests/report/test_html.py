@@ -58,6 +58,24 @@ def test_the_plots_cover_the_run(summary):
     ]  # fmt: skip
 
 
+def test_documented_figures_are_drawn_on_the_latencies_as_such(summary):
+    found = {each.name: each for each in plots(summary)}
+    single = found["latency-batch-1"]
+    assert "Dotted lines are documented crossovers; diamonds are documented slowdowns" in single.caption
+    spec = single.chart.to_dict(validate=False)
+    drawn = [spec["datasets"][layer["data"]["name"]] for layer in spec["layer"] if "data" in layer]
+    values = [each for each in drawn if "documented" in each[0]]
+    lines, labels, points = values
+    assert [each["N"] for each in lines] == [400]
+    assert labels[0]["label"].startswith("documented: ")
+    baseline = summary.cell("loop", 18, 1).call.value
+    assert points == [
+        {"contender": "student-eager", "N": 18, "ms": pytest.approx(24e3 * baseline), "documented": "24x"}
+    ]
+    layers = found["slowdown-batch-1"].chart.to_dict(validate=False)["layer"]
+    assert any(layer["mark"].get("shape") == "diamond" for layer in layers)
+
+
 def test_plots_are_written_as_pictures(summary, tmp_path):
     for path in save(summary, tmp_path, "svg"):
         assert path.read_text().startswith("<svg")
