@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _HEIGHT = 320
 _BAND = 0.18  # opacity of intervals
+_COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
+_ROOM = 0.45  # behind the longest bar of a waterfall for its text, of its length
+_NEAR = 1.35  # times N: labels of crossovers nearer than this would lie upon each other
+_LABEL = 82  # pixels that the label of a crossover takes along its line
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,8 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
         folder.mkdir(parents=True, exist_ok=True)
         for each in plots(summary):
             path = folder / f"{each.name}.{form}"
-            each.chart.properties(width=640, title=each.title, background="white").save(
-                str(path), format=form, scale_factor=2
-            )
+            chart = each.chart.properties(width=640, title=each.title, background="white")
+            chart.configure_legend(columns=_COLUMNS).save(str(path), format=form, scale_factor=2)
             paths.append(path)
     except OSError as error:
         raise ResourceError(f"the plots cannot be written: {error.strerror}", where=str(folder)) from error
@@ -272,7 +275,7 @@ def _waterfall(summary: Summary, place: int) -> Plot:
     fall = summary.waterfalls[place]
     race = summary.suite.race(fall.race)
     steps = [(f"{race.challenger} over {race.baseline}", "slowdown", fall.start)]
-    for side, taken in (("teacher's side gets faster", fall.baseline), ("student's side gets faster", fall.challenger)):
+    for side, taken in (("teacher gets faster", fall.baseline), ("student gets faster", fall.challenger)):
         steps += [(f"{step.before} → {step.after}", side, step.speedup) for step in taken]
     if fall.end is not None:
         last = (fall.fastest[1] or race.challenger, fall.fastest[0] or race.baseline)
@@ -288,17 +291,20 @@ def _waterfall(summary: Summary, place: int) -> Plot:
     base = _chart(rows).encode(
         y=alt.Y("step:N", sort=[row["step"] for row in rows], title=None, axis=alt.Axis(labelLimit=260))
     )
-    x = alt.X("ratio:Q", scale=alt.Scale(type="log"), title="ratio")
+    least, most = min(1.0, *(row["low"] for row in rows)), max(1.0, *(row["high"] for row in rows))
+    most *= (most / least) ** _ROOM
+    scale = alt.Scale(type="log", nice=False, domain=[least, most])
+    x = alt.X("ratio:Q", scale=scale, title="ratio")
     layers = [
         base.mark_bar(opacity=0.75).encode(
             x=x,
             x2="one:Q",
-            color=alt.Color("meaning:N", legend=_legend(3)),
+            color=alt.Color("meaning:N", legend=_legend(3, columns=1)),
             tooltip=_tooltip(rows, ("step", "ratio", "low", "high")),
         ),
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(type="log"), title="ratio"), x2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, title="ratio"), x2="high:Q"),
         base.mark_text(align="left", dx=6).encode(
-            x=alt.X("high:Q", scale=alt.Scale(type="log"), title="ratio"), text="text:N"
+            x=alt.X("high:Q", scale=scale, title="ratio"), text="text:N"
         ),
     ]
     return Plot(
@@ -331,9 +337,23 @@ def _marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]]) -> Iter
     yield base.mark_rule(strokeDash=[4, 3], color="gray").encode(
         x=x, tooltip=_tooltip(marks, ("race", "N", "low", "high"))
     )
-    yield base.mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray").encode(
-        x=x, y=alt.value(0), text="label:N"
-    )
+    for slot, labels in _slots(marks).items():
+        yield (
+            _chart(labels)
+            .mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray")
+            .encode(x=x, y=alt.value(slot * _LABEL), text="label:N")
+        )
+
+
+def _slots(marks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Marks by how far down their label stands: each below those of its near neighbours."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for mark in sorted(marks, key=lambda each: each["N"]):
+        slot = 0
+        while any(mark["N"] < _NEAR * other["N"] for other in found.get(slot, ())):
+            slot += 1
+        found.setdefault(slot % (_HEIGHT // _LABEL), []).append(mark)
+    return found
 
 
 def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
@@ -393,11 +413,11 @@ def _heads(rows: Sequence[dict[str, Any]]) -> alt.X:
     )  # fmt: skip
 
 
-def _legend(entries: int) -> alt.Legend | None:
+def _legend(entries: int, **more: Any) -> alt.Legend | None:
     """Below the plot, where a phone has room for it; none where there is nothing to tell apart."""
     if entries <= 1:
         return None
-    return alt.Legend(orient="bottom", columns=3, title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries)
+    return alt.Legend(orient="bottom", title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries, **more)
 
 
 def _tooltip(rows: Sequence[dict[str, Any]], fields: Sequence[str] | None = None) -> list[alt.Tooltip]:
