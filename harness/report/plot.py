@@ -80,7 +80,9 @@ def _latency(summary: Summary, batch: int) -> Plot:
         for cell in summary.cells
         if cell.batch_size == batch and cell.call is not None
     ]
-    names = [name for name in summary.suite.contenders if any(row["contender"] == name for row in rows)]
+    seen = {row["contender"]: None for row in rows}  # also those that the records have and the suite has no more
+    names = [name for name in summary.suite.contenders if name in seen]
+    names += [name for name in seen if name not in names]
     base = _chart(rows).encode(
         x=_heads(rows),
         color=alt.Color("contender:N", sort=names, legend=_legend(len(names))),
