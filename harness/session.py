@@ -96,9 +96,7 @@ def run(
             source = session.describe()
             if known is not None:
                 forced += _allowed(resuming.other_data(known, source, session.bench.key), folder, force=force)
-            about = about.model_copy(
-                update={"source": source, "forced": (*about.forced, *forced), "status": "running"}
-            )
+            about = about.model_copy(update={"source": source, "forced": (*about.forced, *forced), "status": "running"})
             store.update(about)
             begun = True
             told.started(about, folder)

@@ -43,9 +43,7 @@ def written(folder: Path, **more) -> Path:
 
 def plain_listener():
     """A listener that says nothing."""
-    return SimpleNamespace(
-        **{name: lambda *_, **__: None for name in ("say", "stage", "step", "search", "recorded")}
-    )
+    return SimpleNamespace(**{name: lambda *_, **__: None for name in ("say", "stage", "step", "search", "recorded")})
 
 
 def harness(*arguments, **more):

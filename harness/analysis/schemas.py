@@ -72,7 +72,11 @@ def _rows(name: str, kind: type) -> dict[str, Any]:
 def _report() -> dict[str, Any]:
     """What stays the same of report.json: its parts, and what an interval is."""
     interval = {"$ref": "#/$defs/interval"}
-    number, text, texts = {"type": ["number", "null"]}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+    number, text, texts = (
+        {"type": ["number", "null"]},
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+    )
     place = {"race": text, "heads": {"type": ["integer", "null"]}, "batch_size": {"type": "integer"}}
     cell = {"contender": text, "heads": {"type": "integer"}, "batch_size": {"type": "integer"}}
     parts: dict[str, dict[str, Any]] = {

@@ -32,7 +32,12 @@ __all__ = ["LOCATED", "Evidence", "Store", "read", "write_atomically", "writing"
 
 _LOCK = ".lock"
 _OWNER = ".owner"
-_REPLACED = (RUN, LOCATED, "report", "dispatch.json")  # what is replaced whole, by the names that its leftovers begin with
+_REPLACED = (
+    RUN,
+    LOCATED,
+    "report",
+    "dispatch.json",
+)  # what is replaced whole, by the names that its leftovers begin with
 
 
 @dataclass

@@ -305,9 +305,7 @@ def _waterfall(summary: Summary, place: int) -> Plot:
             tooltip=_tooltip(rows, ("step", "ratio", "low", "high")),
         ),
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, title="ratio"), x2="high:Q"),
-        base.mark_text(align="left", dx=6).encode(
-            x=alt.X("high:Q", scale=scale, title="ratio"), text="text:N"
-        ),
+        base.mark_text(align="left", dx=6).encode(x=alt.X("high:Q", scale=scale, title="ratio"), text="text:N"),
     ]
     return Plot(
         name=f"waterfall-{fall.race}-batch-{fall.batch_size}",

@@ -289,7 +289,8 @@ class Suite(Part):
         bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
     ] = True
     threshold: Annotated[
-        float | None, Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent")
+        float | None,
+        Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent"),
     ] = None
 
     def race(self, name: str) -> Race:

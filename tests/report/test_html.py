@@ -187,7 +187,9 @@ def test_a_browser_runs_nothing_that_records_and_suites_say(made, tmp_path):
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_the_probe_sees_what_it_looks_for(page, tmp_path):
     """A check that cannot fail proves nothing."""
-    bad = "<script>Promise.reject('lost'); console.error('said'); fetch('https://example.org/x').catch(() => 0);</script>"
+    bad = (
+        "<script>Promise.reject('lost'); console.error('said'); fetch('https://example.org/x').catch(() => 0);</script>"
+    )
     body, _ = driven(page.replace("</main>", f"</main>{bad}"), tmp_path)
     for word in ("rejected: lost", "said", "forbidden: connect-src"):
         assert word in body["data-error"]
