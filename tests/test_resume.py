@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
-from harness.records.store import read
-from tests.benchmarks.kills import LONGEST_SECONDS, Story, check_finished, start_and_kill, undisturbed
-from tests.test_session import written
+from harness.analysis.located import dump
+from harness.records.store import LOCATED, Store, read
+from harness.suite import source
+from tests.benchmarks.kills import LONGEST_SECONDS, Story, check_finished, check_kept, start_and_kill, undisturbed
+from tests.synthetic import Maker
+from tests.test_session import PLUGIN, written
 
 KILLS = 2
 
 
 @pytest.mark.timeout(600)  # many starts, on a machine that may be shared
 def test_a_run_that_is_killed_again_and_again_loses_nothing_and_measures_nothing_twice(tmp_path):
-    suite = written(tmp_path, heads={"from": 2, "to": 64, "points": 2}, search={"budget_samples": 60})
+    suite = written(
+        tmp_path,
+        plugins=[str(PLUGIN), str(PLUGIN.parent / "slowed.py")],
+        heads={"from": 2, "to": 1000, "points": 2},
+        batch_sizes=[2],
+        contenders={
+            "one": {"projector": "growing", "runtime": "faulty", "scored": True, "teacher": "product"},
+            "two": {"projector": "counting", "runtime": "slow"},
+        },
+        search={"budget_samples": 200, "precision": 0.3},
+    )
     seconds, expected = undisturbed(suite, tmp_path / "whole", warm=False)
     generator, story, out = random.Random(4), Story(), tmp_path / "out"
     for _ in range(KILLS):
@@ -25,7 +39,45 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing_and_measures_nothing
     check_finished(out, expected, story)
     assert story.problems == []
     assert story.kills
+    assert {("fidelity", "one", heads, 0) for heads in (2, 1000)} < expected
+    assert {name for name, *_ in expected} == {"table", "self-check", "fidelity"}
     assert read(out).torn == ()
+
+
+def test_records_that_are_gone_or_made_twice_are_seen(tmp_path):
+    """The check itself: it would tell if a score or a self-check were lost or made again."""
+    maker = Maker().table(launches=2).self_check(launches=2).searches()
+    maker.score("student", 18, mean_cosine=0.9)
+    out = tmp_path / "out"
+    with Store.create(out, maker.evidence(out).run) as store:
+        store.append(*maker.measurements)
+        store.append(*maker.fidelities)
+        store.write(LOCATED, dump(maker.located))
+    story = Story()
+    check_kept(out, story)
+    expected = check_finished(out, None, story)
+    assert story.problems == []
+    store, _ = Store.resume(out)
+    with store:
+        store.append(*maker.fidelities)
+        again = [each for each in maker.measurements if each.purpose == "self-check"][:2]
+        store.append(*(each.model_copy(update={"visit": 10**6}) for each in again))
+    check_finished(out, expected, story)
+    assert [each.split(":")[0] for each in story.problems] == ["measured 2 times", "measured 2 times"]
+    (out / "fidelity.jsonl").write_text("")
+    story = Story(kept=story.kept)
+    check_kept(out, story)
+    check_finished(out, expected, story)
+    assert "lines of fidelity.jsonl that were written before a kill are gone or changed" in story.problems
+    assert any(each.startswith("other cells than in an undisturbed run: {('fidelity'") for each in story.problems)
+
+
+def test_the_projects_own_hot_paths_are_a_suite_that_runs_here():
+    loaded = source.load(Path(__file__).parent / "benchmarks" / "hot_paths.yaml")
+    checked = source.check(loaded)
+    assert checked.sweep.cells
+    assert not checked.broken
+    assert set(loaded.suite.relative_to["loop"]) <= set(loaded.suite.contenders)
 
 
 def test_what_a_killed_run_left_beside_its_files_is_removed(tmp_path):

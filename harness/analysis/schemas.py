@@ -72,41 +72,63 @@ def _rows(name: str, kind: type) -> dict[str, Any]:
 def _report() -> dict[str, Any]:
     """What stays the same of report.json: its parts, and what an interval is."""
     interval = {"$ref": "#/$defs/interval"}
-    place = {"race": {"type": "string"}, "heads": {"type": ["integer", "null"]}, "batch_size": {"type": "integer"}}
+    number, text, texts = (
+        {"type": ["number", "null"]},
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+    )
+    place = {"race": text, "heads": {"type": ["integer", "null"]}, "batch_size": {"type": "integer"}}
+    cell = {"contender": text, "heads": {"type": "integer"}, "batch_size": {"type": "integer"}}
     parts: dict[str, dict[str, Any]] = {
         "cells": {
-            "contender": {"type": "string"}, "heads": {"type": "integer"}, "batch_size": {"type": "integer"},
-            "outcome": {"enum": ["measured", "failed", "skipped"]}, "call": interval, "query": interval,
+            **cell, "outcome": {"enum": ["measured", "failed", "skipped"]}, "call": interval, "query": interval,
             "throughput": interval, "percentiles": {"type": "object", "additionalProperties": interval},
-            "failure": {"type": "string"},
+            "failure": text, "doubts": texts,
         },
         "races": {**place, "slowdown": interval, "leader": {"enum": ["baseline", "challenger", None]}},
+        "relative": {"unit": text, **cell, "speedup": interval},
         "crossovers": {
-            **{name: each for name, each in place.items() if name != "heads"}, "sentence": {"type": "string"},
+            **{name: each for name, each in place.items() if name != "heads"}, "sentence": text,
             "status": {"enum": ["crossing", "several", "below", "above", "tie", "unresolved", None]},
+            "reservations": texts, "predicted": interval,
         },
         "documented": {
-            "race": {"type": ["string", "null"]}, "subject": {"type": "string"}, "quantity": {"type": "string"},
+            "race": {"type": ["string", "null"]}, "subject": text, "quantity": text,
             "heads": {"type": ["integer", "null"]}, "batch_size": {"type": ["integer", "null"]},
-            "measured": interval, "why": {"type": "string"},
+            "measured": interval, "why": text,
             "verdict": {"enum": ["reproduced", "not reproduced", "not comparable here"]},
         },
         "waterfalls": {**place, "start": interval, "end": interval},
-        "fidelity": {"contender": {"type": "string"}, "heads": {"type": "integer"}, "scores": {"type": "object"}},
+        "fidelity": {
+            "contender": text, "heads": {"type": "integer"}, "temperature": {"type": "number"},
+            "scores": {"type": "object", "additionalProperties": number},
+        },
+        "limits": {**cell, "seconds": number, "floor_seconds": number, "ratio": number, "bound": text},
     }  # fmt: skip
+    self_check = {
+        "passed": {"description": "null: none was made, or with too few launches", "type": ["boolean", "null"]},
+        "resolvable": {"description": "smallest relative difference that could be told", **number},
+        "sentence": text,
+    }
+    single: dict[str, dict[str, Any]] = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "suite": {"description": "its name", **text},
+        "started": {"description": "UTC, ISO 8601", **text},
+        "status": {"enum": ["running", "complete", "interrupted", "failed"]},
+        "quick": {"type": "boolean"},
+        "remarks": {"description": "about fidelity", **texts},
+        "self_check": {"type": "object", "required": list(self_check), "properties": self_check},
+        "joint_confidence": {"description": "that all stated crossings hold at once", **number},
+        "warnings": {"description": "about the run as a whole", **texts},
+    }
+    rows: dict[str, dict[str, Any]] = {
+        name: {"type": "array", "items": {"type": "object", "required": list(properties), "properties": properties}}
+        for name, properties in parts.items()
+    }
     return {
         "type": "object",
-        "required": ["schema_version", "suite", "status", *parts, "self_check", "warnings"],
-        "properties": {
-            "schema_version": {"const": SCHEMA_VERSION},
-            **{
-                name: {
-                    "type": "array",
-                    "items": {"type": "object", "required": list(properties), "properties": properties},
-                }
-                for name, properties in parts.items()
-            },
-        },
+        "required": [*single, *rows],
+        "properties": single | rows,
         "$defs": {"interval": _INTERVAL},
     }
 

@@ -3,7 +3,7 @@ const specs = JSON.parse(document.getElementById("specs").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const print = matchMedia("print");
 
-function theme() {
+function theme(width) {
   const night = dark.matches && !print.matches;
   const ink = night ? "#e6e9ec" : "#1b1f24";
   const line = night ? "#333b44" : "#d8dee4";
@@ -12,18 +12,22 @@ function theme() {
     font: "system-ui, sans-serif",
     view: { stroke: line },
     axis: { labelColor: ink, titleColor: ink, gridColor: line, gridOpacity: 0.6, domainColor: line, tickColor: line },
-    legend: { labelColor: ink, titleColor: ink },
+    legend: {
+      labelColor: ink,
+      titleColor: ink,
+      columns: Math.max(1, Math.min(4, Math.floor(width / 165))), // as many as there is room for
+    },
     text: { color: ink },
     rule: { color: ink },
     range: { category: night
-      ? ["#6cb6ff", "#f69d50", "#57ab5a", "#f47067", "#dcbdfb", "#e2c541", "#76e3ea", "#ff9bce", "#adbac7", "#c69026"]
-      : ["#0969da", "#bc4c00", "#1a7f37", "#cf222e", "#8250df", "#7d6a00", "#0a7480", "#bf3989", "#57606a", "#633c01"] },
+      ? ["#6cb6ff", "#f69d50", "#57ab5a", "#f47067", "#dcbdfb", "#e2c541", "#76e3ea", "#ff9bce", "#adbac7", "#c69026", "#8ddb8c", "#b083f0"]
+      : ["#0969da", "#bc4c00", "#1a7f37", "#cf222e", "#8250df", "#7d6a00", "#0a7480", "#bf3989", "#57606a", "#633c01", "#54a3ff", "#d4a72c"] },
   };
 }
 
 async function draw() {
   for (const place of document.querySelectorAll("[data-plot]")) {
-    const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false }, config: theme() };
+    const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false }, config: theme(place.clientWidth) };
     try {
       await vegaEmbed(place, specs[place.dataset.plot], options);
     } catch (error) {

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _HEIGHT = 320
 _BAND = 0.18  # opacity of intervals
+_COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
+_ROOM = 0.45  # behind the longest bar of a waterfall for its text, of its length
+_NEAR = 1.35  # times N: labels of crossovers nearer than this would lie upon each other
+_LABEL = 82  # pixels that the label of a crossover takes along its line
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,8 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
         folder.mkdir(parents=True, exist_ok=True)
         for each in plots(summary):
             path = folder / f"{each.name}.{form}"
-            each.chart.properties(width=640, title=each.title, background="white").save(
-                str(path), format=form, scale_factor=2
-            )
+            chart = each.chart.properties(width=640, title=each.title, background="white")
+            chart.configure_legend(columns=_COLUMNS).save(str(path), format=form, scale_factor=2)
             paths.append(path)
     except OSError as error:
         raise ResourceError(f"the plots cannot be written: {error.strerror}", where=str(folder)) from error
@@ -78,7 +81,9 @@ def _latency(summary: Summary, batch: int) -> Plot:
         for cell in summary.cells
         if cell.batch_size == batch and cell.call is not None
     ]
-    names = [name for name in summary.suite.contenders if any(row["contender"] == name for row in rows)]
+    seen = {row["contender"]: None for row in rows}  # also those that the records have and the suite has no more
+    names = [name for name in summary.suite.contenders if name in seen]
+    names += [name for name in seen if name not in names]
     base = _chart(rows).encode(
         x=_heads(rows),
         color=alt.Color("contender:N", sort=names, legend=_legend(len(names))),
@@ -90,12 +95,18 @@ def _latency(summary: Summary, batch: int) -> Plot:
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
         y=y, shape=alt.Shape("contender:N", sort=names, legend=None), tooltip=_tooltip(rows)
     )
-    layers = [band, base.mark_line().encode(y=y), points, *_marks(summary, batch, rows)]
+    documented = list(_documented_marks(summary, batch, names))
+    layers = [band, base.mark_line().encode(y=y), points, *_marks(summary, batch, rows), *documented]
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
-        "their shade is the interval of N*.",
+        "their shade is the interval of N*."
+        + (
+            " Dotted lines are documented crossovers; diamonds are documented slowdowns, on top of the measured baseline."
+            if documented
+            else ""
+        ),
         chart=alt.layer(*layers).properties(height=_HEIGHT, width="container"),
     )
 
@@ -267,7 +278,7 @@ def _waterfall(summary: Summary, place: int) -> Plot:
     fall = summary.waterfalls[place]
     race = summary.suite.race(fall.race)
     steps = [(f"{race.challenger} over {race.baseline}", "slowdown", fall.start)]
-    for side, taken in (("teacher's side gets faster", fall.baseline), ("student's side gets faster", fall.challenger)):
+    for side, taken in (("teacher gets faster", fall.baseline), ("student gets faster", fall.challenger)):
         steps += [(f"{step.before} → {step.after}", side, step.speedup) for step in taken]
     if fall.end is not None:
         last = (fall.fastest[1] or race.challenger, fall.fastest[0] or race.baseline)
@@ -283,18 +294,19 @@ def _waterfall(summary: Summary, place: int) -> Plot:
     base = _chart(rows).encode(
         y=alt.Y("step:N", sort=[row["step"] for row in rows], title=None, axis=alt.Axis(labelLimit=260))
     )
-    x = alt.X("ratio:Q", scale=alt.Scale(type="log"), title="ratio")
+    least, most = min(1.0, *(row["low"] for row in rows)), max(1.0, *(row["high"] for row in rows))
+    most *= (most / least) ** _ROOM
+    scale = alt.Scale(type="log", nice=False, domain=[least, most])
+    x = alt.X("ratio:Q", scale=scale, title="ratio")
     layers = [
         base.mark_bar(opacity=0.75).encode(
             x=x,
             x2="one:Q",
-            color=alt.Color("meaning:N", legend=_legend(3)),
+            color=alt.Color("meaning:N", legend=_legend(3, columns=1)),
             tooltip=_tooltip(rows, ("step", "ratio", "low", "high")),
         ),
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(type="log"), title="ratio"), x2="high:Q"),
-        base.mark_text(align="left", dx=6).encode(
-            x=alt.X("high:Q", scale=alt.Scale(type="log"), title="ratio"), text="text:N"
-        ),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, title="ratio"), x2="high:Q"),
+        base.mark_text(align="left", dx=6).encode(x=alt.X("high:Q", scale=scale, title="ratio"), text="text:N"),
     ]
     return Plot(
         name=f"waterfall-{fall.race}-batch-{fall.batch_size}",
@@ -326,9 +338,63 @@ def _marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]]) -> Iter
     yield base.mark_rule(strokeDash=[4, 3], color="gray").encode(
         x=x, tooltip=_tooltip(marks, ("race", "N", "low", "high"))
     )
-    yield base.mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray").encode(
-        x=x, y=alt.value(0), text="label:N"
-    )
+    for slot, labels in _slots(marks).items():
+        yield (
+            _chart(labels)
+            .mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray")
+            .encode(x=x, y=alt.value(slot * _LABEL), text="label:N")
+        )
+
+
+def _slots(marks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Marks by how far down their label stands: each below those of its near neighbours."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for mark in sorted(marks, key=lambda each: each["N"]):
+        slot = 0
+        while any(mark["N"] < _NEAR * other["N"] for other in found.get(slot, ())):
+            slot += 1
+        found.setdefault(slot % (_HEIGHT // _LABEL), []).append(mark)
+    return found
+
+
+def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
+    """Documented N* as dotted lines, and documented slowdowns where the challenger would be, given the baseline here."""
+    figures = [each for each in summary.documented if each.figure.batch_size == batch]
+    lines = [
+        {
+            "race": each.figure.race,
+            "N": each.figure.crossover,
+            "documented": each.documented,
+            "label": f"documented: {each.documented}",
+        }
+        for each in figures
+        if each.quantity == "crossover" and each.figure.crossover
+    ]
+    points = []
+    for each in figures:
+        race = summary.suite.race(each.figure.race)
+        baseline = summary.cell(race.baseline, each.figure.heads or 0, batch)
+        if each.quantity == "slowdown" and each.figure.slowdown and baseline is not None and baseline.call is not None:
+            ms = 1e3 * baseline.call.value * each.figure.slowdown
+            row = {"contender": race.challenger, "N": each.figure.heads, "ms": ms, "documented": each.documented}
+            points.append(row)
+    x = alt.X("N:Q", scale=alt.Scale(type="log"))
+    if lines:
+        base = _chart(lines)
+        tooltip = _tooltip(lines, ("race", "N", "documented"))
+        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=tooltip)
+        yield base.mark_text(
+            angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
+        ).encode(x=x, y=alt.value(_HEIGHT), text="label:N")
+    if points:
+        yield (
+            _chart(points)
+            .mark_point(shape="diamond", size=160, strokeWidth=2, filled=False, opacity=1)
+            .encode(
+                x=x, y=alt.Y("ms:Q", scale=alt.Scale(type="log")), color=alt.Color("contender:N", sort=list(names)),
+                tooltip=_tooltip(points),
+            )
+        )  # fmt: skip
 
 
 def _stated(leg: LegSummary) -> tuple[Crossing, ...]:
@@ -348,11 +414,11 @@ def _heads(rows: Sequence[dict[str, Any]]) -> alt.X:
     )  # fmt: skip
 
 
-def _legend(entries: int) -> alt.Legend | None:
+def _legend(entries: int, **more: Any) -> alt.Legend | None:
     """Below the plot, where a phone has room for it; none where there is nothing to tell apart."""
     if entries <= 1:
         return None
-    return alt.Legend(orient="bottom", columns=3, title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries)
+    return alt.Legend(orient="bottom", title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries, **more)
 
 
 def _tooltip(rows: Sequence[dict[str, Any]], fields: Sequence[str] | None = None) -> list[alt.Tooltip]:

@@ -52,6 +52,16 @@ def test_what_a_run_writes_fits(folder, name):
     jsonschema.validate(json.loads((folder / f"{name}.json").read_text()), schemas()[name])
 
 
+def test_every_part_of_a_report_is_described_and_required(folder):
+    schema, report = schemas()["report"], json.loads((folder / "report.json").read_text())
+    assert set(schema["required"]) == set(schema["properties"]) == set(report)
+    for name in ("self_check", "warnings", "relative", "limits", "remarks", "joint_confidence"):
+        assert schema["properties"][name].keys() & {"type", "enum", "const"}
+    broken = report | {"self_check": {"passed": "yes"}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema)
+
+
 @pytest.mark.parametrize(("file", "name"), [(MEASUREMENTS, "measurements"), (FIDELITY, "fidelity")])
 def test_every_line_that_a_run_writes_fits(folder, file, name):
     validator = jsonschema.Draft202012Validator(schemas()[name])

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.kills --runs 100
 
-Each run of suites/smoke.yaml is killed once or more (the parent alone: its children must follow it by themselves), then
-resumed until it ends. After each kill the whole lines of measurements.jsonl are kept in mind; at the end they must be
-the beginning of the file, byte for byte.
+Each run of suites/smoke.yaml, with self-check, regret and scores switched on, is killed once or more (the parent alone:
+its children must follow it by themselves), then resumed until it ends. After each kill the whole lines of
+measurements.jsonl and fidelity.jsonl are kept in mind; at the end they must be the beginning of the file, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from pathlib import Path
 
 from harness.analysis.located import load
 from harness.analysis.replay import Recording, replay
+from harness.records.evidence import FIDELITY, MEASUREMENTS
 from harness.records.store import read
 
 SMOKE = Path(__file__).parents[2] / "suites" / "smoke.yaml"
+SETTINGS = ("measurement.self_check=true", "search.regret=true", "contenders.teacher.scored=true")  # of the smoke suite
+FILES = (MEASUREMENTS, FIDELITY)
 LONGEST_SECONDS = 300.0
 
 
@@ -35,19 +38,20 @@ class Story:
     """What happened to one run."""
 
     kills: list[float] = field(default_factory=list)  # seconds after each start
-    kept: bytes = b""  # whole lines that were on the disk at the last kill
+    kept: dict[str, bytes] = field(default_factory=lambda: dict.fromkeys(FILES, b""))  # whole lines at the last kill
     problems: list[str] = field(default_factory=list)
 
 
 def command(suite: Path, out: Path) -> list[str]:
     """The run, or its continuation where there is something to go on with."""
     how = "--resume" if (out / "run.json").exists() else "--output"
-    return [sys.executable, "-m", "harness", "run", str(suite), how, str(out)]
+    settings = [word for setting in SETTINGS if suite == SMOKE for word in ("--set", setting)]
+    return [sys.executable, "-m", "harness", "run", str(suite), how, str(out), *settings]
 
 
-def whole_lines(out: Path) -> bytes:
-    """What measurements.jsonl holds up to its last line feed."""
-    path = out / "measurements.jsonl"
+def whole_lines(out: Path, name: str) -> bytes:
+    """What a file of records holds up to its last line feed."""
+    path = out / name
     content = path.read_bytes() if path.exists() else b""
     return content[: content.rfind(b"\n") + 1]
 
@@ -71,10 +75,11 @@ def start_and_kill(suite: Path, out: Path, after: float, story: Story) -> bool:
 
 def check_kept(out: Path, story: Story) -> None:
     """Whether the lines that were there are there still, as they were."""
-    now = whole_lines(out)
-    if not now.startswith(story.kept):
-        story.problems.append("lines that were written before a kill are gone or changed")
-    story.kept = now
+    for name in FILES:
+        now = whole_lines(out, name)
+        if not now.startswith(story.kept[name]):
+            story.problems.append(f"lines of {name} that were written before a kill are gone or changed")
+        story.kept[name] = now
 
 
 def check_finished(out: Path, expected: set[tuple[object, ...]] | None, story: Story) -> set[tuple[object, ...]]:
@@ -82,25 +87,32 @@ def check_finished(out: Path, expected: set[tuple[object, ...]] | None, story: S
     evidence = read(out)
     if evidence.run.status != "complete":
         story.problems.append(f"its status is {evidence.run.status!r}")
-    for line in story.kept.splitlines():
-        json.loads(line)
+    for name in FILES:
+        for line in story.kept[name].splitlines():
+            json.loads(line)
     identities = Counter(
         (each.purpose, each.leg, each.cell, each.launch)
         for each in evidence.measurements
         if each.purpose in ("table", "regret") and each.outcome == "measured"
     )
+    seats = Counter(
+        (each.visit, each.cell, each.launch) for each in evidence.measurements if each.purpose == "self-check"
+    )
+    identities.update(("self-check", None, cell, launch) for (_, cell, launch), count in seats.items() if count == 2)
+    identities.update(("fidelity", each.contender, each.heads, each.seed) for each in evidence.fidelities)
     story.problems += [f"measured {count} times: {name}" for name, count in identities.items() if count > 1]
     in_visit = Counter((each.visit, each.cell, each.process_id) for each in evidence.measurements)
     story.problems += [f"recorded twice in a visit: {name}" for name, count in in_visit.items() if count > 1]
-    if expected is not None and set(identities) != expected:
-        story.problems.append(f"other cells than in an undisturbed run: {set(identities) ^ expected}")
+    planned = {each for each in identities if each[0] != "regret"}  # whose N depend on what the search has seen
+    if expected is not None and planned != expected:
+        story.problems.append(f"other cells than in an undisturbed run: {planned ^ expected}")
     for each in load(evidence.located):
         if replay(evidence, each.leg, each.asked) != each.location:
             story.problems.append(f"{each.leg.label}: the records give another answer")
         story.problems += unused(evidence, each)
     if not evidence.located:
         story.problems.append("no search has an answer")
-    return set(identities)
+    return planned
 
 
 def unused(evidence, located) -> list[str]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from harness.analysis.cell_changes import judge
+from harness.suite import source
+from harness.suite.sweep import sweep
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +65,53 @@ def test_the_five_lines_find_the_crossing():
 def test_every_local_link_leads_somewhere():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def workflow():
+    """The steps of the workflow for GitHub, and its shell lines."""
+    found = yaml.safe_load(re.findall(r"```yaml\n(name: crossovers.*?)```", OWN, flags=re.DOTALL)[0])
+    steps = found["jobs"]["compare"]["steps"]
+    return steps, [line for step in steps for line in step.get("run", "").splitlines()]
+
+
+def test_the_workflow_fetches_the_branch_that_it_checks_out():
+    steps, lines = workflow()
+    checkout = next(step for step in steps if step.get("uses", "").startswith("actions/checkout@"))
+    assert checkout["with"]["fetch-depth"] == 0
+    refs = [shlex.split(line)[-1] for line in lines if line.startswith("git checkout")]
+    assert refs == ["origin/${{ github.base_ref }}", "${{ github.sha }}"]
+    assert (ROOT / "constraints.txt").exists()
+
+
+def test_the_workflow_runs_commands_that_exist():
+    _, lines = workflow()
+    commands = [shlex.split(line.partition(" >>")[0]) for line in lines if line.startswith("harness ")]
+    assert [words[1] for words in commands] == ["run", "run", "compare"]
+    for words in commands:
+        told = subprocess.run(
+            [sys.executable, "-m", "harness", words[1], "--help"],
+            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        )  # fmt: skip
+        assert not [word for word in words if word.startswith("--") and word not in told.stdout]
+
+
+def test_the_suite_of_the_workflow_is_valid_and_has_launches_enough_to_see_30_percent():
+    _, lines = workflow()
+    for line in lines:
+        if not line.startswith("harness run "):
+            continue
+        words = shlex.split(line)[2:]
+        words = words[: words.index("--output")]
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "check", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        launches = next(int(word.partition("=")[2]) for word in words if word.startswith("measurement.launches="))
+        suite = source.load(ROOT / words[0]).suite
+        cells = len(sweep(suite).cells)
+        spread = 0.05 * np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
+        assert len(spread) == launches
+        assert judge(spread, spread + math.log(1.3), 0.10, cells=cells)[-1] == "slower"
 
 
 def test_every_named_command_exists():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from harness.analysis.summary import summarise
+from harness.records.store import read
 from harness.report import html
 from harness.report.plot import plots, save
 
+ROOT = Path(__file__).parents[2]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -58,6 +62,24 @@ def test_the_plots_cover_the_run(summary):
     ]  # fmt: skip
 
 
+def test_documented_figures_are_drawn_on_the_latencies_as_such(summary):
+    found = {each.name: each for each in plots(summary)}
+    single = found["latency-batch-1"]
+    assert "Dotted lines are documented crossovers; diamonds are documented slowdowns" in single.caption
+    spec = single.chart.to_dict(validate=False)
+    drawn = [spec["datasets"][layer["data"]["name"]] for layer in spec["layer"] if "data" in layer]
+    values = [each for each in drawn if "documented" in each[0]]
+    lines, labels, points = values
+    assert [each["N"] for each in lines] == [400]
+    assert labels[0]["label"].startswith("documented: ")
+    baseline = summary.cell("loop", 18, 1).call.value
+    assert points == [
+        {"contender": "student-eager", "N": 18, "ms": pytest.approx(24e3 * baseline), "documented": "24x"}
+    ]
+    layers = found["slowdown-batch-1"].chart.to_dict(validate=False)["layer"]
+    assert any(layer["mark"].get("shape") == "diamond" for layer in layers)
+
+
 def test_plots_are_written_as_pictures(summary, tmp_path):
     for path in save(summary, tmp_path, "svg"):
         assert path.read_text().startswith("<svg")
@@ -80,29 +102,94 @@ def test_the_specs_are_readable_json(page, summary):
     assert set(json.loads(found[1])) == {each.name for each in plots(summary)}
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_browser_draws_it_without_an_error(made, tmp_path):
-    """Driven over the network-less file: URL; the page tells what it drew in its own document."""
-    suite = made.suite.model_dump(mode="json", by_alias=True) | {"description": HOSTILE}
-    text = html.render(summarise(made.evidence(suite=suite), made.located))
-    probe = """<script>
-    addEventListener("error", (event) => { document.body.dataset.error = event.message; });
-    console.error = (...words) => { document.body.dataset.error = words.join(" "); };
-    </script>"""
-    path = tmp_path / "page.html"
-    path.write_text(text.replace("<main>", probe + "<main>", 1), encoding="utf-8")
+PROBE = """<script>
+const told = (what) => { document.body.dataset.error = `${document.body.dataset.error ?? ""}${what}; `; };
+addEventListener("error", (event) => told(event.message));
+addEventListener("unhandledrejection", (event) => told(`rejected: ${event.reason}`));
+addEventListener("securitypolicyviolation", (event) => told(`forbidden: ${event.violatedDirective}`));
+console.error = console.warn = (...words) => told(words.join(" "));
+const column = (table, place) => [...table.tBodies[0].rows].map((row) => row.children[place].textContent);
+function sorted() {
+  if (document.body.dataset.drawn !== "yes") return setTimeout(sorted, 50);
+  const heading = [...document.querySelectorAll("th.number")].find((each) => {
+    const table = each.closest("table");
+    return new Set(column(table, [...each.parentElement.children].indexOf(each))).size > 2;
+  });
+  const table = heading.closest("table"), place = [...heading.parentElement.children].indexOf(heading);
+  const seen = [];
+  for (let click = 0; click < 2; click += 1) {
+    heading.querySelector("button").click();
+    const cells = [...table.tBodies[0].rows].map((row) => row.children[place].dataset.value);
+    seen.push({ values: cells.filter((each) => each !== undefined).map(Number), aria: heading.getAttribute("aria-sort") });
+  }
+  document.body.dataset.sorted = JSON.stringify(seen);
+}
+addEventListener("load", sorted);
+</script>"""
+
+
+def driven(text, folder):
+    """The attributes of the body and the document after a browser without any network has drawn and sorted the page."""
+    path = folder / "page.html"
+    path.write_text(text.replace("<main>", PROBE + "<main>", 1), encoding="utf-8")
     done = subprocess.run(
         [
             CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--dump-dom", path.as_uri(),
+            "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000", "--dump-dom", path.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=150, check=True,
     )  # fmt: skip
-    body = re.search(r"<body[^>]*>", done.stdout)
-    assert body is not None
-    assert 'data-drawn="yes"' in body[0]
-    assert "data-error" not in body[0]
-    drawn = re.findall(r'<div class="plot[^"]*" data-plot="([^"]+)"[^>]*>.*?<svg', done.stdout, re.DOTALL)
-    assert len(set(drawn)) == 8
-    assert "<title>synthetic: crossovers</title>" in done.stdout
+    found = [attributes for tag, attributes in tags(done.stdout) if tag == "body"]
+    assert found, done.stderr
+    return found[0], done.stdout
+
+
+def check_drawn(body, document, plots_wanted):
+    """No error of any kind, every plot there, and a column that was sorted by two clicks, up and then down."""
+    assert "data-error" not in body, body["data-error"]
+    assert body["data-drawn"] == "yes"
+    drawn = re.findall(r'<div class="plot[^"]*" data-plot="([^"]+)"[^>]*>.*?<svg', document, re.DOTALL)
+    assert set(drawn) == plots_wanted
+    up, down = json.loads(body["data-sorted"])
+    assert (up["aria"], down["aria"]) == ("ascending", "descending")
+    assert up["values"] == sorted(up["values"])
+    assert down["values"] == sorted(down["values"], reverse=True)
+    assert len(set(up["values"])) > 1
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_browser_draws_the_committed_baseline_without_an_error(tmp_path):
+    summary = summarise(read(ROOT / "results" / "baseline" / "crossover"))
+    text = html.render(summary)
+    assert len(text.encode()) < 8e6
+    body, document = driven(text, tmp_path)
+    check_drawn(body, document, {each.name for each in plots(summary)})
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_browser_runs_nothing_that_records_and_suites_say(made, tmp_path):
+    suite = made.suite.model_dump(mode="json", by_alias=True) | {"description": HOSTILE}
+    evidence = made.evidence(suite=suite)
+    renamed = tuple(
+        each.model_copy(update={"contender": HOSTILE}) if each.contender == "loop" and each.purpose == "table" else each
+        for each in evidence.measurements
+    )
+    summary = summarise(dataclasses.replace(evidence, measurements=renamed), made.located)
+    body, document = driven(html.render(summary), tmp_path)
+    check_drawn(body, document, {each.name for each in plots(summary)})
+    assert "<title>synthetic: crossovers</title>" in document
+    assert [tag for tag, _ in tags(document)].count("img") == 0
+    assert "&lt;/script&gt;" in document
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_the_probe_sees_what_it_looks_for(page, tmp_path):
+    """A check that cannot fail proves nothing."""
+    bad = (
+        "<script>Promise.reject('lost'); console.error('said'); fetch('https://example.org/x').catch(() => 0);</script>"
+    )
+    body, _ = driven(page.replace("</main>", f"</main>{bad}"), tmp_path)
+    for word in ("rejected: lost", "said", "forbidden: connect-src"):
+        assert word in body["data-error"]

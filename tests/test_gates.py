@@ -1,0 +1,76 @@
+"""The gates that guard a project, as its CI sees them: exit codes of real commands, on real and on made-up runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.analysis.located import dump
+from harness.records.store import LOCATED, Store
+from harness.suite.sweep import sweep
+from tests.synthetic import COSTS, Maker, linear
+
+PLUGINS = Path(__file__).parent / "fixtures" / "plugins"
+GATE = ("--benchmark-compare", "--benchmark-compare-fail=median:300%")  # far beyond what a shared machine does
+
+
+def gated(folder: Path, *arguments: str, slower: int = 1) -> subprocess.CompletedProcess[str]:
+    """`pytest` on the tiny suite, in a process of its own."""
+    environment = {**os.environ, "TIMES_SLOWER": str(slower)}
+    environment.pop("PYTEST_XDIST_WORKER", None)  # pytest-benchmark measures nothing inside of xdist
+    environment["PYTEST_ADDOPTS"] = ""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tiny.yaml", "--benchmark-only", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=160, check=False
+    )
+
+
+@pytest.mark.timeout(600)  # three runs, on a machine that may be shared
+def test_pytest_benchmarks_gate_lets_an_a_a_pass_and_stops_a_slowdown(tmp_path):
+    suite = {
+        "name": "tiny",
+        "plugins": [str(PLUGINS / "faulty.py"), str(PLUGINS / "slowed.py")],
+        "source": {"use": "small"},
+        "heads": {"values": [4]},
+        "batch_sizes": [2],
+        "contenders": {"counting": {"projector": "counting", "runtime": "slow"}},
+        "measurement": {
+            "launches": 2, "rounds": 3, "min_sample_seconds": 0.0003, "latency_calls": 0, "self_check": False,
+        },
+    }  # fmt: skip
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    first = gated(tmp_path, "--benchmark-autosave", "--harness-output=first")
+    assert first.returncode == 0, first.stdout + first.stderr
+    same = gated(tmp_path, *GATE, "--harness-output=same")
+    assert same.returncode == 0, same.stdout + same.stderr
+    slower = gated(tmp_path, *GATE, "--harness-output=slower", slower=10)
+    assert "Performance has regressed" in slower.stdout + slower.stderr
+    assert slower.returncode == 1
+
+
+def made(folder: Path, factor: float, seed: int) -> Path:
+    """The folder of a made-up run whose N* is moved by a factor."""
+    costs = COSTS | {"student": linear(8 + 172 * factor, 0, 0.5 + 59.5 * factor)}
+    maker = Maker(costs=costs, seed=seed)
+    for leg in sweep(maker.suite).legs:
+        if leg.race == "best":
+            maker.search(leg)
+    with Store.create(folder, maker.evidence(folder).run) as store:
+        store.append(*maker.measurements)
+        store.write(LOCATED, dump(maker.located))
+    return folder
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.5, 1), (0.5, 1)])
+def test_compare_exits_with_1_where_a_crossover_moved_either_way(tmp_path, factor, code):
+    old, new = made(tmp_path / "old", 1.0, 0), made(tmp_path / "new", factor, 1)
+    command = [sys.executable, "-m", "harness", "compare", str(old), str(new)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("the crossover moved by" in done.stdout) is bool(code)
