@@ -49,7 +49,11 @@ def main() -> None:
         Setting("playbook, full batch", playbook),
         Setting("playbook, mini-batches of 32", playbook, batch_size=32),
     )
-    print("| mean cosine, validation (held-out) | as documented | " + " | ".join(f"pace {p:g}" for p in asked.paces) + " |")
+    print(
+        "| mean cosine, validation (held-out) | as documented | "
+        + " | ".join(f"pace {p:g}" for p in asked.paces)
+        + " |"
+    )
     print("|---|---|" + "---|" * len(asked.paces))
     for setting in settings:
         found = [mean_cosines(setting, pace, asked.seeds) for pace in (None, *asked.paces)]
