@@ -25,8 +25,8 @@ _WARM_UP = 0.1  # the share of a training in which the learning rate rises
 class RecipeOptions(harness.Options):
     """The recipe."""
 
-    steps: Annotated[int, Field(ge=1, description="of the optimiser")] = 400
-    batch_size: Annotated[int, Field(ge=1, description="queries that are drawn for each step")] = 256
+    steps: Annotated[int, Field(ge=1, description="of the optimiser")] = 800
+    batch_size: Annotated[int, Field(ge=1, description="queries that are drawn for each step")] = 128
     learning_rate: Annotated[float, Field(gt=0, description="of AdamW, at its highest")] = 1e-3
     cosine_weight: Annotated[
         float, Field(ge=0, le=1, description="λ in (1-λ)·relative squared error + λ·(1 - cosine)")

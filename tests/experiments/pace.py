@@ -3,8 +3,8 @@
     python -m tests.experiments.pace
 
 The documented student (18 heads, H = 4, L = 2) learns with the documented recipe, folded at several paces, and not
-folded, from four fifths of the training queries. How close the cosines come on the last fifth chooses the pace; what the
-held-out queries would have said stands beside it. It takes about ten minutes on one core.
+folded, from four fifths of the training queries. How close the cosines come on the last fifth chooses the pace; what
+the held-out queries would have said stands beside it. It takes about ten minutes on one core.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Which student and recipe imitate the teacher best: prints the table of docs/students.md.
 
-Run `python tests/experiments/students.py`; it takes about half an hour on one core. `--seeds 1 --heads 18` is quicker.
+Run `python -m tests.experiments.students`; it takes about half an hour on one core. `--seeds 1 --heads 18` is quicker;
+`--seconds 15` ends each training after as many, so that recipes compare at equal times.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ CONTENDERS = {
     ),
     "documented, mini-batches of 32": (
         TransformerProjector(),
-        DistillationTrainer().with_options({"batch_size": 32, "epochs": 50}),
+        DistillationTrainer().with_options({"batch_size": 32}),
     ),
     "documented student, our recipe": (TransformerProjector(), RecipeTrainer()),
     "mlp, our recipe": (MLPProjector(), RecipeTrainer()),
@@ -50,7 +51,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--heads", type=int, nargs="*", default=[18, 256])
     parser.add_argument("--temperatures", type=float, nargs="*", default=[0.1, 0.05])
-    parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), metavar="STUDENT", help=", ".join(CONTENDERS))
+    parser.add_argument("--seconds", type=float, help="after which a training ends, whatever its steps or epochs")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print("| N | T | student | parameters | cosine over seeds | norm error | top-1 | seconds |")
@@ -61,7 +63,9 @@ def main() -> None:
                 data = load(heads, temperature, Path(cache))
                 for name in asked.only:
                     seeds = asked.seeds if CONTENDERS[name][1] else 1
-                    print(row(name, data, [score(name, data, seed) for seed in range(seeds)]), flush=True)
+                    print(
+                        row(name, data, [score(name, data, seed, asked.seconds) for seed in range(seeds)]), flush=True
+                    )
 
 
 def load(heads: int, temperature: float, cache: Path) -> harness.Dataset:
@@ -74,9 +78,12 @@ def load(heads: int, temperature: float, cache: Path) -> harness.Dataset:
     return ResampledSource().with_options({"temperature": temperature}).load(heads, context)
 
 
-def score(name: str, data: harness.Dataset, seed: int) -> dict[str, float]:
-    """Held-out fidelity of one student, trained with one seed."""
+def score(name: str, data: harness.Dataset, seed: int, seconds: float | None = None) -> dict[str, float]:
+    """Held-out fidelity of one student, trained with one seed, perhaps for so many seconds."""
     projector, trainer = CONTENDERS[name]
+    if trainer is not None and seconds is not None:
+        endless = {"steps": 10**6} if isinstance(trainer, RecipeTrainer) else {"epochs": 10**6}
+        trainer = trainer.with_options({**trainer.options.model_dump(), **endless, "seconds": seconds})
     torch.manual_seed(seed)
     started = time.perf_counter()
     student = projector.build(

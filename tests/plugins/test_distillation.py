@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import harness
+from harness_plugins import distillation
 from harness_plugins.distillation import (
     DistillationTrainer,
     distillation_losses,
@@ -91,9 +92,52 @@ def test_progress_is_told_after_each_epoch(teacher, data):
     assert told[2][2]["loss"] == history["loss"][2]
 
 
-def test_a_training_that_diverges_names_the_epoch(teacher, data):
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_a_training_that_diverges_names_the_epoch(teacher, data, batch_size):
     with pytest.raises(harness.TrainingError, match=r"the loss diverged in epoch \d+ of 200: .*; lower learning_rate"):
-        train_distillation(student(), teacher, data, 200, learning_rate=1e3)
+        train_distillation(student(), teacher, data, 200, learning_rate=1e3, batch_size=batch_size)
+
+
+def test_what_diverges_within_the_first_epoch_is_measured_by_the_untrained_student(teacher, data):
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(32, 8)
+    with torch.no_grad():
+        untrained = float(distillation_losses(linear(data), teacher(data), 0.7)[0])
+    with pytest.raises(
+        harness.TrainingError, match=r"the loss diverged in epoch 1 of 2: .* before the first step"
+    ) as e:
+        train_distillation(linear, teacher, data, 2, learning_rate=1e3, batch_size=4, seed=0)
+    yardstick = float(str(e.value).split(" after ")[1].split()[0])
+    assert yardstick == pytest.approx(untrained, rel=0.5)
+
+
+class Clock:
+    """Each look at it takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_training_ends_after_its_seconds(teacher, data, batch_size, monkeypatch):
+    monkeypatch.setattr(distillation, "time", Clock())
+    trainer = DistillationTrainer().with_options({"epochs": 1000, "batch_size": batch_size, "seconds": 12.5})
+    report = trainer.fit(student(), teacher, data, harness.TrainContext())
+    assert 5 < report.steps < 13
+    assert report.notes == (f"{len(report.losses['loss'])} of 1000 epochs, at most 12.5 s",)
+    if batch_size is None:
+        assert report.steps == len(report.losses["loss"])
+    else:
+        assert len(report.losses["loss"]) == -(-report.steps // 5)  # 40 queries: the last epoch may be a part
+
+
+def test_seconds_are_positive(teacher, data):
+    with pytest.raises(ValueError, match="seconds must be positive, not 0"):
+        train_distillation(student(), teacher, data, seconds=0)
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
@@ -154,3 +198,4 @@ def test_the_trainer_reports_what_it_did(teacher, data):
     assert report.steps == 9
     assert len(report.losses["loss"]) == 3
     assert report.seconds > 0
+    assert report.notes == ("3 of 3 epochs",)

@@ -9,7 +9,7 @@ import torch
 import harness
 from harness_plugins import distillation
 from harness_plugins.distillation import DistillationTrainer, distillation_losses, evaluate_distillation
-from harness_plugins.folded_training import FoldedTraining, dropout
+from harness_plugins.folded_training import FULL_BATCH_PACE, MINI_BATCH_PACE, FoldedTraining, dropout, pace_for
 from harness_plugins.lda import MultiHeadLDA
 from harness_plugins.transformer import ProjectionTransformer
 
@@ -104,6 +104,23 @@ def test_the_trainer_ends_at_the_same_quality(make_heads, queries, monkeypatch):
         assert rounded == pytest.approx(exact, abs=0.005)
 
 
+@pytest.mark.parametrize(("batch_size", "pace"), [(None, FULL_BATCH_PACE), (8, MINI_BATCH_PACE)])
+def test_the_pace_follows_the_batch_size(make_heads, queries, monkeypatch, batch_size, pace):
+    heads, paces = make_heads(6, output_width=20), []
+
+    class Noted(FoldedTraining):
+        def __init__(self, student, pace):
+            paces.append(pace)
+            super().__init__(student, pace)
+
+    monkeypatch.setattr("harness_plugins.folded_training.FoldedTraining", Noted)
+    trainer = DistillationTrainer().with_options({"epochs": 1, "batch_size": batch_size, "parametrisation": "folded"})
+    teacher = MultiHeadLDA(heads.centroids, heads.answers, 0.5)
+    trainer.fit(student(), teacher, torch.from_numpy(queries), harness.TrainContext())
+    assert paces == [pace] == [pace_for(batch_size)]
+    assert FULL_BATCH_PACE < MINI_BATCH_PACE
+
+
 def test_a_processor_without_bfloat16_does_not_train_in_it(make_heads, queries, monkeypatch):
     monkeypatch.setattr(distillation, "has_bfloat16", lambda: False)
     trainer = DistillationTrainer().with_options({"precision": "bfloat16"})
@@ -113,5 +130,5 @@ def test_a_processor_without_bfloat16_does_not_train_in_it(make_heads, queries, 
 
 def test_another_student_is_refused(make_heads, queries):
     trainer = DistillationTrainer().with_options({"parametrisation": "folded"})
-    with pytest.raises(harness.ContenderError, match="a Linear is not known to be a ProjectionTransformer"):
+    with pytest.raises(harness.ContenderError, match=r"a Linear is not known to be .*; set parametrisation: plain"):
         trainer.fit(torch.nn.Linear(32, 32), torch.sin, torch.from_numpy(queries), harness.TrainContext())

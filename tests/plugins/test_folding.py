@@ -44,6 +44,57 @@ def test_a_trained_student_folds_as_well(layers, dtype, tolerance):
     assert difference(plain, fold(plain), queries) <= tolerance
 
 
+def documented(layers, num_heads=4, dtype=torch.float32):
+    """Of the documented width, with biases and norms away from their initial values."""
+    torch.manual_seed(layers)
+    made = ProjectionTransformer(384, num_heads, layers, 512).to(dtype)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn_like(parameter), alpha=0.05)
+    return made.eval()
+
+
+@pytest.mark.parametrize("layers", range(1, 9))
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_students_of_the_documented_width_fold_exactly(layers, dtype, tolerance):
+    plain = documented(layers, dtype=dtype)
+    queries = torch.nn.functional.normalize(torch.randn(16, 384, dtype=dtype), dim=1)
+    assert difference(plain, fold(plain), queries) <= tolerance
+
+
+@pytest.mark.parametrize("layers", [1, 3, 5, 8])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_trained_students_of_the_documented_width_fold_exactly(layers, dtype, tolerance):
+    plain = documented(layers)
+    queries = torch.nn.functional.normalize(torch.randn(32, 384), dim=1)
+    before = plain.output_proj.weight.detach().clone()
+    train_distillation(plain, torch.sin, queries, 4, learning_rate=1e-3, seed=0)
+    assert float((plain.output_proj.weight.detach() - before).abs().max()) > 1e-3
+    plain.to(dtype)
+    assert difference(plain, fold(plain), queries.to(dtype)) <= tolerance
+
+
+def test_the_number_of_attention_heads_changes_nothing_bit_for_bit():
+    """In evaluation: in training, the attention's own dropout silences the parts of a row that belong to a head."""
+    queries = torch.nn.functional.normalize(torch.randn(16, 384), dim=1)
+    students = [documented(2, num_heads=num_heads) for num_heads in (1, 2, 4, 8)]
+    for other in students[1:]:
+        other.load_state_dict(students[0].state_dict())
+    first, *others = (each(queries) for each in students)
+    assert all(torch.equal(other, first) for other in others)
+    # Without gradients PyTorch takes fused kernels, and for H = 1 one that adds in another order: equal to rounding.
+    with torch.no_grad():
+        first, *others = (each(queries) for each in students)
+    assert all(torch.allclose(other, first, rtol=0, atol=1e-5) for other in others)
+
+
+def test_while_it_trains_it_computes_the_same():
+    plain = student()
+    folded, queries = fold(plain), torch.randn(9, 48)
+    torch.testing.assert_close(folded.train()(queries), folded.eval()(queries), rtol=0, atol=1e-5)
+
+
 def test_one_changed_weight_is_seen():
     plain = student()
     folded = fold(plain)
@@ -85,7 +136,10 @@ def with_layer(change):
 @pytest.mark.parametrize(
     ("module", "sentence"),
     [
-        (torch.nn.Linear(4, 4), "a Linear is not known to be a ProjectionTransformer, so folding might change what"),
+        (
+            torch.nn.Linear(4, 4),
+            "a Linear is not known to be a ProjectionTransformer, so folding might change what it computes; set d",
+        ),
         (Changed(8, 4, 1, 8), "a Changed is not known to be a ProjectionTransformer"),
         (with_layer(lambda layer: setattr(layer, "norm_first", True)), "layer 1 normalises before attention"),
         (with_layer(lambda layer: setattr(layer, "activation", torch.relu)), "the activation of layer 1 is not GELU"),
@@ -106,7 +160,8 @@ def test_what_would_change_is_refused(module, sentence):
 
 def test_more_than_one_position_is_refused():
     with pytest.raises(
-        harness.ContenderError, match="attention over 3 positions is no linear map, so it cannot be folded"
+        harness.ContenderError,
+        match="attention over 3 positions is no linear map, so it cannot be folded; set deploy: plain",
     ):
         fold(student(), sequence_length=3)
     with pytest.raises(ValueError, match=r"takes queries \[B, D\], not 3 dimensions"):

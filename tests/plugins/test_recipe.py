@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 import harness
+from harness_plugins import recipe
+from harness_plugins.distillation import DistillationTrainer
 from harness_plugins.lda import MultiHeadLDA, formula
 from harness_plugins.playbook import load_playbook
 from harness_plugins.recipe import RecipeTrainer, _drawn, _schedule
-from harness_plugins.residual import ResidualProjector
+from harness_plugins.residual import ResidualProjector, ResidualStudent
 from harness_plugins.students import LinearProjector
+from harness_plugins.transformer import TransformerProjector
 
 
 def trained(projector, heads, train, seed=0, **options):
@@ -75,18 +80,95 @@ def test_one_seed_gives_one_student(make_heads, queries):
 
 
 def test_the_weights_that_validate_best_are_kept(make_heads, queries, monkeypatch):
-    """Validation that only gets worse keeps what the first look saw."""
-    seen = []
+    """Validation that gets better once, then only worse, keeps what that look saw."""
+    seen, told = [], iter([2.0, *map(float, range(1, 100))])
 
-    def worse(self, student, validation):
+    def judged(student, parts, cosine_weight):
         seen.append(student.matrix.detach().clone())
-        return float(len(seen))
+        return next(told)
 
-    monkeypatch.setattr(RecipeTrainer, "_validated", worse)
+    monkeypatch.setattr(recipe, "validated", judged)
     projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
     student, report = trained(projector, make_heads(5), queries, steps=40, batch_size=16)
-    assert torch.equal(student.matrix, seen[0])
+    assert torch.equal(student.matrix, seen[1])
     assert report.notes == ("kept the weights after step 2 of 40",)
+
+
+def test_where_no_step_helps_the_student_is_the_linear_one(make_heads, queries, monkeypatch):
+    told = itertools.count(1)
+    monkeypatch.setattr(recipe, "validated", lambda *_: float(next(told)))
+    heads = make_heads(5)
+    projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
+    student, report = trained(projector, heads, queries, steps=40, batch_size=16)
+    assert report.notes == ("kept the weights after step 0 of 40",)
+    linear = LinearProjector().build(heads, harness.BuildContext(form="module", train_queries=queries))
+    with torch.no_grad():
+        torch.testing.assert_close(student(torch.tensor(queries)), linear(torch.tensor(queries)), rtol=0, atol=1e-5)
+
+
+def test_nothing_is_fitted_to_what_validates(make_heads, queries, monkeypatch):
+    """Neither drawn from nor in the closed form: other validation queries change nothing but which step is kept."""
+    started = []
+
+    class Noted(ResidualStudent):
+        def start(self, queries, targets):
+            started.append(queries.clone())
+            super().start(queries, targets)
+
+    monkeypatch.setattr(recipe, "validated", lambda *_: 1.0)
+    monkeypatch.setattr("harness_plugins.residual.ResidualStudent", Noted)
+    projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
+    trained(projector, make_heads(5), queries, steps=2, batch_size=16, validation=0.25)
+    first, last = started
+    assert [len(first), len(last)] == [30, 40]
+    torch.manual_seed(0)
+    order = torch.randperm(40)
+    assert torch.equal(first, torch.tensor(queries)[order[10:]])
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_loss_on_validation_queries_that_is_no_number_is_told(make_heads, queries, monkeypatch, broken):
+    monkeypatch.setattr(recipe, "validated", lambda *_: broken)
+    projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
+    with pytest.raises(harness.TrainingError, match="the loss diverged in step 1 of 4"):
+        trained(projector, make_heads(5), queries, steps=4, batch_size=16)
+
+
+def test_a_validation_that_leaves_nothing_to_draw_from_is_refused(make_heads, queries):
+    projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
+    with pytest.raises(
+        harness.TrainingError,
+        match=r"distillation-scaled: validation: 0\.97 holds back all 10 training queries, so none is left to draw "
+        "from; lower validation",
+    ):
+        trained(projector, make_heads(5), queries[:10], steps=2, validation=0.97)
+
+
+class Clock:
+    """Each look at it takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        self.now += 1.0
+        return self.now
+
+
+def test_a_training_ends_after_its_seconds_and_its_learning_rate_follows(make_heads, queries, monkeypatch):
+    monkeypatch.setattr(recipe, "time", Clock())
+    seen = []
+    schedule = recipe._schedule
+    monkeypatch.setattr(recipe, "_schedule", lambda progress, step: seen.append(progress) or schedule(progress, step))
+    projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
+    student, report = trained(projector, make_heads(5), queries, steps=10**6, batch_size=16, seconds=100)
+    assert 20 < report.steps < 100
+    assert report.steps == len(seen)
+    assert seen == sorted(seen)
+    assert seen[-1] > 0.9
+    assert report.notes[1] == "at most 100 s"
+    assert 15 <= len(report.losses["loss"]) <= 20
+    assert not student.training
 
 
 def test_drawn_queries_keep_their_length_and_some_stay():
@@ -101,17 +183,51 @@ def test_drawn_queries_keep_their_length_and_some_stay():
 
 
 def test_the_learning_rate_rises_and_falls():
-    rates = [_schedule(step, 100) for step in range(101)]
+    rates = [_schedule(step / 100, 0.01) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[10] == 1.0
     assert rates[100] == pytest.approx(0, abs=1e-12)
+    assert _schedule(0.0, 1.0) == 1.0  # of a single step
 
 
-def test_a_training_that_diverges_says_so(make_heads, queries):
+@pytest.mark.parametrize("learning_rate", [1e3, 1e30])
+def test_a_training_that_diverges_says_so(make_heads, queries, learning_rate):
     heads = make_heads(5)
     teacher = MultiHeadLDA(heads.centroids, heads.answers, 0.1)
     with pytest.raises(harness.TrainingError, match="queries of width 31 do not fit"):
         RecipeTrainer().fit(torch.nn.Linear(32, 24), teacher, torch.zeros(12, 31), harness.TrainContext())
     projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
-    with pytest.raises(harness.TrainingError, match=r"the loss diverged in step \d+ of 400; lower learning_rate"):
-        trained(projector, heads, queries, learning_rate=1e30, batch_size=16)
+    with pytest.raises(
+        harness.TrainingError,
+        match=r"the loss diverged in step 40 of 800: .* before the first step; lower learning_rate",
+    ):
+        trained(projector, heads, queries, learning_rate=learning_rate, batch_size=16)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ours_beats_the_linear_and_the_documented_student(make_heads, queries, seed):
+    """Small heads and random queries, each in its own recipe; ours has fewer parameters."""
+    heads = make_heads(12, temperature=0.2)
+    held_out = np.random.default_rng(5).standard_normal((200, 32), dtype=np.float32)
+    train = np.random.default_rng(6).standard_normal((300, 32), dtype=np.float32)
+    wanted = formula(heads, held_out)
+    teacher = MultiHeadLDA(heads.centroids, heads.answers, heads.temperature)
+    torch.manual_seed(seed)
+    documented = TransformerProjector().with_options({"ff_dim": 64}).build(
+        heads, harness.BuildContext(form="module")
+    )  # fmt: skip
+    DistillationTrainer().fit(documented, teacher, torch.tensor(train), harness.TrainContext(seed=seed))
+    ours, _ = trained(
+        ResidualProjector().with_options({"ff_dim": 64}), heads, train, seed, steps=200, batch_size=128,
+        learning_rate=5e-3,
+    )  # fmt: skip
+    linear = LinearProjector().build(heads, harness.BuildContext(form="module", train_queries=train))
+    asked = torch.tensor(held_out)
+    with torch.no_grad():
+        scores = {
+            name: cosine(student.eval()(asked).numpy(), wanted)
+            for name, student in (("ours", ours), ("linear", linear), ("documented", documented))
+        }
+    assert scores["ours"] > scores["linear"] + 0.01
+    assert scores["ours"] > scores["documented"] + 0.01
+    assert sum(p.numel() for p in ours.parameters()) <= sum(p.numel() for p in documented.parameters())
