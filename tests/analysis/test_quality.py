@@ -110,8 +110,10 @@ def test_a_student_that_wins_by_cosine_and_loses_by_rankings_is_told():
         )
     )
     assert found == (
-        "at N = 256 and T = 0.1 the order turns with the score: by top-1 agreement linear (0.742) is better than "
-        "student (0.643), though its mean cosine is lower",
+        (
+            "at N = 256 and T = 0.1 the order turns with the score: by top-1 agreement linear (0.742) is better than "
+            "student (0.643), though its mean cosine is lower"
+        ),
     )
 
 
@@ -123,8 +125,10 @@ def test_a_student_that_loses_by_cosine_and_wins_by_recall_is_told():
         )
     )
     assert found[1:] == (
-        "at N = 64 and T = 0.1 the order turns with the score: by recall@10 linear (0.670) is worse than "
-        "student (0.720), though its mean cosine is higher",
+        (
+            "at N = 64 and T = 0.1 the order turns with the score: by recall@10 linear (0.670) is worse than "
+            "student (0.720), though its mean cosine is higher"
+        ),
     )
 
 
@@ -179,11 +183,15 @@ COSINES = {
 def test_an_option_that_makes_no_difference_and_one_that_does():
     found = sized({(h, n): COSINES[n] for h in (1, 4) for n in (1, 2, 3)})
     assert found == (
-        "num_heads makes no difference to transformer: at N = 16, 64, 256 contenders that differ in it alone (1, 4) "
-        "have the same scores to the last digit",
-        "the largest gain of transformer in mean cosine by one more num_layers is from 1 to 2 (+0.0170) at N = 16, "
-        "from 1 to 2 (+0.0180) at N = 64, from 1 to 2 (+0.0180) at N = 256: the same at every N: no step moves with N, "
-        "as it would if what is enough grew with N",
+        (
+            "num_heads makes no difference to transformer: at N = 16, 64, 256 contenders that differ in it alone "
+            "(1, 4) have the same scores to the last digit"
+        ),
+        (
+            "the largest gain of transformer in mean cosine by one more num_layers is from 1 to 2 (+0.0170) at N = 16, "
+            "from 1 to 2 (+0.0180) at N = 64, from 1 to 2 (+0.0180) at N = 256: the same at every N: "
+            "no step moves with N, as it would if what is enough grew with N"
+        ),
     )
 
 
