@@ -50,6 +50,15 @@ def test_a_student_that_loses_to_a_linear_map_is_told():
     assert found == ("at N = 18 and T = 0.1 the trained student (mean cosine 0.8800) does not beat linear (0.9430)",)
 
 
+def test_a_student_is_not_held_against_the_teacher_itself():
+    found = table(
+        ("student", 18, 0.1, 0, {"mean_cosine": 0.96, "constant_cosine": 0.55}),
+        ("teacher", 18, 0.1, 0, {"mean_cosine": 0.9999, "constant_cosine": 0.55}),  # in a runtime with fewer bits
+    )
+    assert [row.teacher for row in found] == [True, False]
+    assert remarks(found) == ()
+
+
 def test_students_that_lose_to_the_same_ones_share_a_sentence():
     found = remarks(
         table(
