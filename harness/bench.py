@@ -83,7 +83,9 @@ class Bench:
             "input_batches": plan.suite.measurement.input_batches,
         }
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
-        self._scoring = Scoring(self._workshop, plan.plugins_of_sources, plan.suite.measurement.deadline_seconds)
+        how = plan.suite.measurement
+        limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
+        self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
 
     # ---------------------------------------------------------------------------------------------- before launches
 

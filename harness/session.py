@@ -238,7 +238,8 @@ class _Session:
         if not self._suite.fidelity or not wanted:
             return
         self._listener.stage("training and scoring", total=len(wanted))
-        for name, heads, seed in sorted(wanted):
+        runtimes = {name: contender.runtime for name, contender in self._suite.contenders.items()}
+        for name, heads, seed in sorted(wanted, key=lambda each: (runtimes[each[0]], *each)):  # a process for each
             self._recall.remember(self.bench.score(name, heads, seed))
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
 

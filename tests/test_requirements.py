@@ -13,9 +13,12 @@ from harness.records.evidence import read
 
 SUITE = {
     "name": "right",
-    "source": {"use": "playbook", "options": {"temperature": 1.0}},
+    "source": {
+        "use": "resampled",
+        "options": {"of": "playbook", "temperature": 1.0, "train_queries": 128, "held_out_queries": 40},
+    },
     "heads": {"values": [18]},
-    "batch_sizes": [1],
+    "batch_sizes": [32],
     "training_seeds": [0, 1],
     "contenders": {
         "loop": {"projector": "lda-loop", "runtime": "python"},
@@ -31,7 +34,7 @@ SUITE = {
             "name": name,
             "baseline": "loop",
             "challenger": challenger,
-            "heads": {"from": 16, "to": 32},
+            "heads": {"from": 64, "to": 128},
             "requires": {"skill": 0.5},
         }
         for name, challenger in (("trivial", "constant"), ("trained", "student"))
@@ -41,14 +44,19 @@ SUITE = {
 }
 
 
+def run(folder, suite, code=0):
+    """What the command line makes of a suite."""
+    path = folder / "suite.yaml"
+    path.write_text(yaml.safe_dump(suite))
+    command = [sys.executable, "-m", "harness", "run", str(path), "--output", str(folder / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return read(folder / "out")
+
+
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("right")
-    (folder / "right.yaml").write_text(yaml.safe_dump(SUITE))
-    command = [sys.executable, "-m", "harness", "run", str(folder / "right.yaml"), "--output", str(folder / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return summarise(read(folder / "out"))
+    return summarise(run(tmp_path_factory.mktemp("right"), SUITE))
 
 
 def leg(summary, race):
@@ -65,23 +73,38 @@ def test_at_a_temperature_of_one_a_constant_reaches_what_was_documented_as_succe
 
 def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summary):
     found = leg(summary, "trivial")
-    assert found.located.location.status == "below"  # a constant is faster than a loop from 16 heads on
-    assert found.constrained.faster_from == 16
+    assert found.located.location.status == "below"  # a constant is faster than a loop at any N
+    assert found.constrained.faster_from == 64
     assert found.constrained.counts_from is None
-    span = "constant is faster from N = 16 to 32, the end of the range, but not equivalent there: skill"
+    span = "constant is faster from N = 64 to 128, the end of the range, but not equivalent there: skill"
     assert found.constrained.sentence.startswith(span)
-    assert found.constrained.sentence.endswith("(scored at N = 16, 18 and 32)")
+    assert found.constrained.sentence.endswith("(scored at N = 64 and 128)")
 
 
 def test_a_challenger_is_trained_and_scored_with_every_seed_from_end_to_end_of_its_lead(summary):
     found = leg(summary, "trained")
-    assert found.located.location.status == "below"  # at N = 32 nothing is as slow as the loop
+    assert found.located.location.status == "below"  # 32 queries one after the other are slow
     rows = {row.heads: row for row in summary.fidelity if row.contender == "student"}
-    assert set(rows) == {16, 18, 32}
+    assert set(rows) == {18, 64, 128}
     assert {(row.seeds, row.asked_seeds) for row in rows.values()} == {(2, 2)}
     assert all(row.training_seconds > 0 and row.scores["skill"] < 0.5 for row in rows.values())
     assert rows[18].spread["mean_cosine"][0] < rows[18].spread["mean_cosine"][1]
-    assert "student is faster from N = 16 to 32, the end of the range, but not equivalent there: skill" in (
+    assert "student is faster from N = 64 to 128, the end of the range, but not equivalent there: skill" in (
         found.constrained.sentence
     )
     assert found.constrained.counts_from is None
+
+
+def test_a_training_that_failed_is_told_at_the_temperature_of_its_own_source(tmp_path):
+    diverging = {
+        "projector": "mlp",
+        "runtime": "eager",
+        "source": {"use": "playbook", "options": {"temperature": 0.5}},
+        "trainer": {"use": "distillation", "options": {"epochs": 3, "learning_rate": 1e6, "batch_size": 32}},
+    }
+    contenders = {"constant": SUITE["contenders"]["constant"], "diverging": diverging}
+    evidence = run(tmp_path, SUITE | {"contenders": contenders, "races": [], "training_seeds": [0]}, code=1)
+    (failed,) = [each for each in evidence.fidelities if each.failure]
+    assert (failed.contender, failed.temperature) == ("diverging", 0.5)
+    (row,) = [each for each in summarise(evidence).fidelity if each.failure]
+    assert (row.temperature, row.seeds, row.asked_seeds) == (0.5, 0, 1)

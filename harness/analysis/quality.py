@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.records.measurement import Fidelity
-    from harness.suite.schema import Suite
+    from harness.suite.schema import Contender, Suite
 
 _RANKINGS = {"top1_agreement": "top-1 agreement", "recall_at_10": "recall@10"}
 _SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
@@ -34,6 +34,7 @@ class FidelityRow:
     spread: Mapping[str, tuple[float, float]]  # smallest and largest over seeds
     thresholds: Mapping[str, bool]  # documented thresholds by name: reached or missed
     trained: bool
+    teacher: bool = False  # it computes the teacher itself, in some form or runtime, and imitates nobody
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None
@@ -76,6 +77,7 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         spread={name: (min(each), max(each)) for name, each in values.items() if len(each) > 1},
         thresholds={name: _reached(name, scores[name], bound) for name, bound in documented.items() if name in scores},
         trained=entry is not None and entry.trainer is not None,
+        teacher=entry is not None and computes_teacher(entry),
         parameters=known[0].parameters,
         effective_heads=known[0].effective_heads,
         training_seconds=_mean([each.training_seconds for each in good]),
@@ -83,6 +85,15 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         failure=failure,
         asked_seeds=len(records),
     )
+
+
+def computes_teacher(contender: Contender) -> bool:
+    """Whether a contender computes its own teacher's formula; how exactly is a matter of its runtime.
+
+    Projectors of one formula share the first part of their names: `lda`, `lda-loop`, `lda-blocked`.
+    """
+    own, teacher = (name.partition("-")[0] for name in (contender.projector, contender.teacher))
+    return contender.trainer is None and own == teacher
 
 
 def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
@@ -136,16 +147,21 @@ def _about_students(here: Sequence[FidelityRow], heads: int, temperature: float)
 def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[tuple[str, float]]:
     """Who imitates the teacher at least as well as a trained student, without training."""
     own, constant = row.scores["mean_cosine"], row.scores.get("constant_cosine")
-    others = {each.contender: each.scores["mean_cosine"] for each in here if not each.trained and each.scores}
+    others = {each.contender: each.scores["mean_cosine"] for each in here if _is_trivial(each)}
     if constant is not None and constant >= own and not any(abs(each - constant) < _SAME for each in others.values()):
         yield "a constant", constant
     yield from ((name, cosine) for name, cosine in others.items() if cosine >= own)
 
 
+def _is_trivial(row: FidelityRow) -> bool:
+    """Whether it imitates the teacher without any training."""
+    return not row.trained and not row.teacher and "mean_cosine" in row.scores
+
+
 def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
     """Where a trained student and one without training change places once rankings are compared in place of cosines."""
     for score, label in _RANKINGS.items():
-        for rival in (row for row in here if not row.trained):
+        for rival in filter(_is_trivial, here):
             for ranked, word in ((1, "lower"), (-1, "higher")):
                 turned = [row for row in here if row.trained and _turns(row, rival, score) == ranked]
                 if not turned:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _REFERENCE_ELEMENTS = 2**23  # rows x heads up to which every rotating batch is proved, not only the first
 _FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
+_TARGETS = 32  # of scoring, by data and N
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,15 @@ class _Exported:
     data: Dataset  # of the N at which it was built: one that is the same at many N is built, and proved, at one of them
     projector: Projector
     undeployed: Callable[[], Projection]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    """What contenders are scored against."""
+
+    teacher: NDArray[np.float64]  # its outputs for the held-out queries [Q, K]
+    constant: NDArray[np.float64]  # the mean of those for the training queries [K]
+    effective_heads: float
 
 
 class Builder:
@@ -59,6 +69,7 @@ class Builder:
         self._input_batches = int(settings.get("input_batches", 4))
         self._construction = Construction(settings.get("plugins", {}))
         self._formulas: dict[str, NDArray[np.float64] | None] = {}
+        self._targets: dict[str, _Target] = {}
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -133,16 +144,16 @@ class Builder:
         specification = Specification.from_json(request["specification"])
         data = self._construction.dataset(specification, int(request["heads"]))
         output = np.load(request["outputs"], allow_pickle=False).astype(np.float64)
-        teacher = self._outputs_of_teacher(specification, data, data.held_out_queries)
-        constant = self._outputs_of_teacher(specification, data, data.train_queries).mean(axis=0)
-        measured = fidelity.measure(output, teacher, data.heads.answers, constant, seed=specification.seed)
-        weights = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
+        target = self._target(specification, data)
+        measured = fidelity.measure(
+            output, target.teacher, data.heads.answers, target.constant, seed=specification.seed
+        )
         return {
             "scores": dict(measured.scores),
             "intervals": dict(measured.intervals),
             "temperature": data.heads.temperature,
             "queries": len(output),
-            "effective_heads": fidelity.effective_heads(weights),
+            "effective_heads": target.effective_heads,
         }
 
     def save(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,6 +286,20 @@ class Builder:
         kept = {name: about.get(name) for name in ("training_seconds", "training_steps")}
         return module, {**kept, "cached": cached}
 
+    def _target(self, specification: Specification, data: Dataset) -> _Target:
+        """What the teacher answers on this data, remembered for all contenders and seeds that imitate it."""
+        key = repr([self._identity(specification.teacher), data.provenance.digest, data.heads.count])
+        key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
+        if key not in self._targets:
+            _make_room(self._targets, _TARGETS)
+            shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
+            self._targets[key] = _Target(
+                teacher=self._outputs_of_teacher(specification, data, data.held_out_queries),
+                constant=self._outputs_of_teacher(specification, data, data.train_queries).mean(axis=0),
+                effective_heads=fidelity.effective_heads(shares),
+            )
+        return self._targets[key]
+
     def _outputs_of_teacher(
         self, specification: Specification, data: Dataset, queries: NDArray[np.float32]
     ) -> NDArray[np.float64]:
@@ -326,8 +351,7 @@ class Builder:
             where = [self._identity(specification.projector), made.data.provenance.digest, heads.count]
             key = repr([*where, heads.temperature, specification.seed, len(rows)])
             if key not in self._formulas:
-                while len(self._formulas) >= _FORMULAS:
-                    self._formulas.pop(next(iter(self._formulas)))
+                _make_room(self._formulas, _FORMULAS)
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:
@@ -415,6 +439,12 @@ def _call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64
     with torch.no_grad():
         output: NDArray[np.float64] = module(torch.from_numpy(np.array(queries)).double()).numpy()
     return output
+
+
+def _make_room(remembered: dict[str, Any], most: int) -> None:
+    """Forgets what was remembered first, so that one more fits."""
+    while len(remembered) >= most:
+        remembered.pop(next(iter(remembered)))
 
 
 def _batch_size(batch_sizes: Sequence[int], queries: int) -> int:

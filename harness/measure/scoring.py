@@ -22,13 +22,13 @@ class Scoring:
 
     Args:
         workshop: trains, exports, and knows the teacher.
-        plugins: of sources, by name.
+        settings: for the process that runs contenders: `plugins`, `memory_limit_bytes`.
         deadline: seconds in which a contender must load and answer.
     """
 
-    def __init__(self, workshop: Workshop, plugins: Mapping[str, str], deadline: float) -> None:
+    def __init__(self, workshop: Workshop, settings: Mapping[str, Any], deadline: float) -> None:
         self._workshop = workshop
-        self._plugins = dict(plugins)
+        self._settings = dict(settings)
         self._deadline = deadline
         self._child: Child | None = None
         self._runtime: tuple[OfferReference | None, int] | None = None
@@ -66,6 +66,6 @@ class Scoring:
         runtime = specification.runtime, specification.threads
         if self._child is None or not self._child.alive or runtime != self._runtime:
             self.close()
-            self._child = Child(PROJECTING, {"plugins": self._plugins}, environment=environment(specification.threads))
+            self._child = Child(PROJECTING, self._settings, environment=environment(specification.threads))
             self._runtime = runtime
         return self._child

@@ -92,8 +92,8 @@ SPAN = "from N = 6,412 to 65,536, the end of the range"
             {6412: 0.97, HIGH: 0.80},
             None,
             (
-                f"student is faster {SPAN}, but not equivalent at N = 65,536: top1_agreement 0.80 < 0.95; from no N on do "
-                "both hold up to there (scored at N = 6,412 and 65,536)"
+                f"student is faster {SPAN}, but not equivalent at N = 65,536: top1_agreement 0.80 < 0.95; "
+                "from no N on do both hold up to there (scored at N = 6,412 and 65,536)"
             ),
         ),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from harness.measure.projecting import answers
 from harness.measure.scoring import Scoring
 from harness.suite import source
 
+PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 HEADS = 18
 SUITE = {
     "name": "scored",
@@ -52,7 +54,7 @@ def scoring(plan, tmp_path):
     def make():
         settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources), "input_batches": 2}
         workshop = Workshop(plan.specifications, plan.batch_sizes, settings, 120.0)
-        made.append((Scoring(workshop, plan.plugins_of_sources, 60.0), workshop))
+        made.append((Scoring(workshop, {"plugins": dict(plan.plugins_of_sources)}, 60.0), workshop))
         return made[-1][0]
 
     yield make
@@ -112,6 +114,40 @@ def test_a_runtime_that_cannot_load_has_no_fidelity(plan, scoring):
     with pytest.raises(ChildFailed) as caught:
         scoring().score(broken, HEADS, [1])
     assert caught.value.failure.stage in ("score", "train")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "what"),
+    [
+        ("segfault", "signal", "SIGSEGV"),
+        ("endless", "deadline", "no answer within 2 s"),
+        ("not_a_number", "error", "the student's output is not finite for 1"),
+    ],
+)
+def test_a_runtime_that_fails_is_told_and_the_next_is_scored(answered_here, tmp_path, fault, kind, what):
+    faulty = {"projector": "product", "runtime": "faulty", "teacher": "product", "scored": True}
+    suite = {
+        "name": "faults",
+        "plugins": [str(PLUGIN)],
+        "source": {"use": "small"},
+        "heads": {"values": [4]},
+        "batch_sizes": [1],
+        "contenders": {name: faulty | {"runtime_options": {"fault": name}} for name in (fault, "fine")},
+    }
+    loaded = source.load(None, text=yaml.safe_dump(suite))
+    plan = planning.plan(loaded, source.check(loaded))
+    settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources)}
+    workshop = Workshop(plan.specifications, plan.batch_sizes, settings, 60.0)
+    scoring = Scoring(workshop, settings, 2.0)
+    try:
+        with pytest.raises(ChildFailed, match=what) as caught:
+            scoring.score(plan.specifications[fault], 4, [1])
+        assert (caught.value.failure.stage, caught.value.failure.kind) == ("score", kind)
+        fine = scoring.score(plan.specifications["fine"], 4, [1])
+        assert fine["scores"]["mean_cosine"] == pytest.approx(1.0, abs=1e-6)
+    finally:
+        scoring.close()
+        workshop.close()
 
 
 class Recording(Compiled):
