@@ -143,7 +143,7 @@ def plan(
     )
 
 
-class _Silent:
+class Silent:
     """Nobody is told how it goes."""
 
     def say(self, text: str) -> None:
@@ -163,7 +163,7 @@ class _Silent:
 
 
 def _answer(made: Plan, folder: Path) -> Location:
-    outcome = session.run(made, folder, _Silent())
+    outcome = session.run(made, folder, Silent())
     if outcome.interrupted:
         raise KeyboardInterrupt
     located = outcome.summary.legs[0].located

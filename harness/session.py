@@ -127,7 +127,7 @@ class _Session:
         self._recall = Recall(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
-        self._seconds = {each.leg.label: each.seconds for each in load(resume.located)} if resume else {}
+        self._seconds = _seconds_before(resume) if resume else {}
         self._sleep = sleep
         self._timed: int | None = None  # the last launch in which something was measured and not recalled
         self._announced: set[Leg] = set()
@@ -364,6 +364,16 @@ def resumable(plan: Plan, folder: Path, *, force: bool) -> tuple[Evidence, list[
         what = f"this run cannot be resumed: {'; '.join(differences)}"
         raise RecordsError(what, where=str(folder), next_step="start a new run, or say --force")
     return evidence, differences
+
+
+def _seconds_before(evidence: Evidence) -> dict[str, float]:
+    """What each search has cost so far: as stored with its answer, or what its samples took where it has none yet."""
+    found: dict[str, float] = {}
+    for record in evidence.measurements:
+        if record.purpose == "search" and record.leg and record.sampled is not None:
+            took = record.sampled.inner_loops * sum(record.sampled.seconds)
+            found[record.leg] = found.get(record.leg, 0.0) + took
+    return found | {each.leg.label: each.seconds for each in load(evidence.located)}
 
 
 def rivals(leg: Leg, heads: int) -> list[Cell]:
