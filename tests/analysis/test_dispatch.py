@@ -187,6 +187,14 @@ def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_i
     assert set(sides(answer)) == {0, 1, 2}
 
 
+def test_a_short_lead_between_two_changes_is_tried_too():
+    answer = Located(
+        leg=replace(LEG, high=60_000),
+        location=located("several", crossing(9148), crossing(10_241, "baseline"), crossing(10_603)).location,
+    )
+    assert set(sides(answer)) == {0, 1, 2, 3}
+
+
 def test_points_that_the_search_has_used_are_not_used_again():
     answer = located("crossing", crossing(20))
     probes = tuple(Probe(n, 1.0, 0.9, 1.1, 3, 1) for n in range(1, 1001) if n % 7)
