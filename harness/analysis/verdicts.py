@@ -6,8 +6,6 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from harness.analysis.location import confirmed_crossings
-
 if TYPE_CHECKING:
     from harness.analysis.location import Crossing, Location
 
@@ -76,7 +74,7 @@ def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
 
 def _told_all_the_same(location: Location, names: dict[str, str]) -> str:
     """The crossings that were confirmed beside what is open."""
-    confirmed = confirmed_crossings(location)
+    confirmed = [each for each in location.crossings if (each.low, each.high) != location.bracket]
     if not confirmed:
         return ""
     return f"; told all the same: {'; '.join(_from_there_on(each, names) for each in confirmed)}"

@@ -118,7 +118,7 @@ def test_a_confirmed_crossing_of_an_unresolved_answer_is_not_dropped():
 
 
 def test_a_bracket_that_launches_did_not_confirm_is_a_change_without_confidence():
-    (table,) = tables([unresolved(crossing(100), probes=[(10, -1.0), (900, 1.0)], bracket=(95, 105))], [])
+    (table,) = tables([unresolved(probes=[(10, -1.0), (900, 1.0)], bracket=(95, 105))], [])
     (change,) = table.entries[0].changes
     assert (change.low, change.high, change.confidence) == (10, 900, 0.0)
     assert table.choose(100, 8) is None
