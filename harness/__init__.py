@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from harness.hookspecs import hookimpl
     from harness.notifications import Measured, RunFinished, RunStarted
+    from harness.racing import race
 
 __version__ = "0.1.0"
 
@@ -52,6 +53,7 @@ _HOMES = {
     ),
     "harness.hookspecs": ("hookimpl",),
     "harness.notifications": ("Measured", "RunFinished", "RunStarted"),
+    "harness.racing": ("race",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -89,6 +91,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "locate",
+    "race",
 ]
 
 

@@ -123,6 +123,7 @@ def plan_functions(
 ) -> Plan:
     """The plan of a race between two plain functions, named `module:function`, of (heads, batch size)."""
     names = _distinct(baseline, challenger)
+    outside = sorted({n for n in steps if not low <= n < high})
     suite = Suite(
         name="locate",
         description=f"{baseline} against {challenger}",
@@ -144,7 +145,10 @@ def plan_functions(
         suite=suite,
         suite_path=Path("locate.yaml"),
         suite_digest=hashlib.sha256(suite.model_dump_json(by_alias=True).encode()).hexdigest()[:16],
-        sweep=sweep(suite, {list(names)[1]: tuple(steps)}, None),
+        sweep=sweep(suite, {list(names)[1]: tuple(steps)} if steps else {}, None),
+        warnings=[f"steps after n = {_listed(outside)} lie outside n = {low:,} to {high:,} and were ignored"]
+        if outside
+        else (),
         specifications=specifications,
         plugins_of_sources={},
         versions={},
@@ -192,6 +196,10 @@ def _references(specification: Specification) -> list[OfferReference]:
 def _digest(file: str) -> dict[str, str]:
     """The digest of a local plugin file; nothing for an installed plugin."""
     return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file else {}
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{n:,}" for n in numbers)
 
 
 def _distinct(baseline: str, challenger: str) -> dict[str, str]:

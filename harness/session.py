@@ -151,7 +151,7 @@ class _Session:
         self._recall = Recall(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
-        self._seconds = {each.leg.label: each.seconds for each in load(resume.located)} if resume else {}
+        self._seconds = _seconds_before(resume) if resume else {}
         self._sleep = sleep
         self._timed: int | None = None  # the last launch in which something was measured and not recalled
         self._announced: set[Leg] = set()
@@ -368,6 +368,16 @@ class _Session:
                 self._announced.add(leg)
                 found = sentence(searcher.location, leg.challenger, leg.baseline, leg.batch_size)
                 self._listener.say(f"{leg.race}: {found}")
+
+
+def _seconds_before(evidence: Evidence) -> dict[str, float]:
+    """What each search has cost so far: as stored with its answer, or what its samples took where it has none yet."""
+    found: dict[str, float] = {}
+    for record in evidence.measurements:
+        if record.purpose == "search" and record.leg and record.sampled is not None:
+            took = record.sampled.inner_loops * sum(record.sampled.seconds)
+            found[record.leg] = found.get(record.leg, 0.0) + took
+    return found | {each.leg.label: each.seconds for each in load(evidence.located)}
 
 
 def rivals(leg: Leg, heads: int) -> list[Cell]:

@@ -62,6 +62,10 @@ BAD = {
     "locate a:b c:d --range lots": "'lots' is not a range; write LOW:HIGH, such as 1:1e6",
     "locate a:b c:d --precision 2": "--precision 2 is not between 0 and 1; 0.05 asks for 5 %",
     "locate a:b c:d --steps 4,x": "'x' is not a whole number",
+    "locate a:b c:d --range 0:10": "--range 0:10 begins at 0; n starts at 1",
+    "locate a:b c:d --precision 0": "--precision 0 is not between 0 and 1; 0.05 asks for 5 %",
+    "locate a:b c:d --seconds 0": "--seconds 0 leaves no time; give more than 0",
+    "locate nosuch:b c:d": "'nosuch:b' cannot be imported: No module named 'nosuch'; name it as module:function",
     "locate ab c:d": "'ab' does not name a callable; write module:function",
     "report nowhere": "nowhere: there is no such folder; name the folder that a run has written",
     "verify nowhere": "nowhere: there is no such folder",
@@ -103,7 +107,15 @@ def test_a_mistake_about_a_run_is_told_too(said, finished, command, sentence):
 
 
 def test_options_that_are_not_there_are_told_by_the_parser(said):
-    for command in ("run small.yaml --quik", "report out --format xml", "locate a:b c:d --budget 1", "rnu x", "run"):
+    for command in (
+        "run small.yaml --quik",
+        "report out --format xml",
+        "locate a:b c:d --budget 1",
+        "rnu x",
+        "run",
+        "locate a:b c:d --launches 1",
+        "locate a:b c:d --gap -1",
+    ):
         code, _, errors = said(*command.split())
         assert code == 2
         assert "Error" in errors

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from harness import racing, session
 from harness.analysis.replay import replay
 from harness.errors import RecordsError
 from harness.records.store import read
@@ -293,3 +294,57 @@ def test_a_function_that_is_not_there_is_told(tmp_path):
     assert done.returncode != 0
     assert "'os:nothing' cannot be imported" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def answers(folder):
+    return json.loads((folder / "crossovers.json").read_text())["located"]
+
+
+def test_the_seconds_of_a_search_outlive_a_resumption(finished, tmp_path):
+    folder, _ = finished
+    seconds = [each["seconds"] for each in answers(folder / "out")]
+    assert min(seconds) > 0
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    shutil.copytree(folder / "out", whole)
+    shutil.copytree(folder / "out", cut)
+    (cut / "crossovers.json").unlink()  # a run that was killed has not written it
+    for out in (whole, cut):
+        done = harness("run", folder / "small.yaml", "--resume", out)
+        assert done.returncode == 0, done.stderr
+    assert [each["seconds"] for each in answers(whole)] == seconds
+    assert all(0 < each["seconds"] <= before for each, before in zip(answers(cut), seconds, strict=True))
+
+
+def test_seconds_that_are_over_are_named_and_the_answer_follows_from_the_records(tmp_path):
+    suite = written(tmp_path, search={"budget_seconds": 0.001}, batch_sizes=[2])
+    done = harness("run", suite, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    (answer,) = answers(tmp_path / "out")
+    assert answer["location"]["status"] == "unresolved"
+    assert answer["location"]["notes"][0] == "the budget of 0.001 s is spent"
+    assert "the budget of 0.001 s is spent" in done.stdout
+    assert harness("verify", tmp_path / "out").returncode == 0
+
+
+def test_a_grid_visits_the_points_of_the_table_and_its_answer_follows_from_the_records(tmp_path):
+    suite = written(tmp_path, search={"method": "grid", "budget_samples": 400}, batch_sizes=[2])
+    done = harness("run", suite, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    evidence = read(tmp_path / "out")
+    searched = {(each.heads, each.launch) for each in evidence.measurements if each.purpose == "search"}
+    assert searched == {(heads, launch) for heads in (2, 11, 64) for launch in (0, 1, 2)}
+    assert harness("verify", tmp_path / "out").returncode == 0
+
+
+def test_launches_are_apart_by_a_gap_that_varies_and_nobody_waits_for_what_is_recorded(tmp_path, monkeypatch):
+    (tmp_path / "two.py").write_text("def one(n, batch): sum(range(n))\ndef other(n, batch): sum(range(99))\n")
+    monkeypatch.chdir(tmp_path)
+    made = racing.plan("two:one", "two:other", low=8, high=999, launches=2, budget=60, gap=10.0)
+    pauses = []
+    session.run(made, tmp_path / "out", racing.Silent(), sleep=pauses.append)
+    assert len(pauses) == 2  # before launches 1 and 2
+    assert all(5.0 <= each <= 15.0 for each in pauses)
+    assert pauses[0] != pauses[1]
+    again = []
+    session.run(made, tmp_path / "out", racing.Silent(), resume=read(tmp_path / "out"), sleep=again.append)
+    assert again == []

@@ -112,12 +112,13 @@ def locate(
         ValueError: a question that makes no sense, or times that are not positive, finite and as many as asked for.
     """
     question = asked(low, high, precision, confidence, budget, launches, bool(steps))
-    declared = sorted({whole("a step", step) for step in steps})
+    declared = sorted({whole("a step", step) for step in steps} - {question.high})  # one there needs no note
     inside = [step for step in declared if question.low <= step < question.high]
     search = Search(question, inside, measure, seed, prior, on_progress)
-    outside = [step for step in declared if not question.low <= step <= question.high]
-    if outside:
-        search.notes.append(f"{len(outside)} declared steps lie outside N = {low:,} to {high:,} and were ignored")
+    if len(inside) < len(declared):
+        search.notes.append(
+            f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"
+        )
     if budget is not None and budget > MOST_SAMPLES:
         most = f"a search ends after {MOST_SAMPLES:,} at the latest"
         search.notes.append(f"a budget of {budget:,} samples was given: {most}")

@@ -8,7 +8,6 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.location import confirmed_crossings
 from harness.analysis.statistics import centre
 from harness.analysis.visits import pairs
 
@@ -187,7 +186,7 @@ def _unresolved(located: Located, names: Mapping[str, str]) -> Entry:
     )
     if not known:
         return replace(bare, undecided=((leg.low, leg.high),))
-    confirmed = {(each.low, each.high): each for each in confirmed_crossings(location)}
+    confirmed = {(each.low, each.high): each for each in location.crossings}
     first, last = known[0][0], known[-1][0]
     undecided = [(leg.low, first - 1)] if first > leg.low else []
     changes = []
@@ -206,7 +205,7 @@ def _unresolved(located: Located, names: Mapping[str, str]) -> Entry:
 def _known_leads(location: Location) -> list[tuple[int, str]]:
     """(N, who leads), ascending: the ends of confirmed crossings, and probes outside of them and of the bracket."""
     other = {"baseline": "challenger", "challenger": "baseline"}
-    crossings = confirmed_crossings(location)
+    crossings = location.crossings
     found = {}
     spans = [(each.low, each.high) for each in crossings] + ([location.bracket] if location.bracket else [])
     for probe in location.probes:

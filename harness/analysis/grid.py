@@ -22,7 +22,7 @@ from harness.analysis.confirmation import MISFIT_LEVEL, Question, confirmed_sign
 from harness.analysis.crossover import asked, whole
 from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Progress
 from harness.analysis.posterior import fit, launch_interval, two_sided
-from harness.analysis.probing import Prober
+from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
@@ -119,8 +119,23 @@ class _Grid:
         for launch in range(1, self.question.launches + 1):
             left = self.question.launches - launch + 1
             self.prober.launch = launch
-            rounds = {n: side_pairs(self.prober, n, self.question, left, ERRORS) for n in self.points}
-            self.prober.visit_each({n: max(LEAST_PAIRS, count) for n, count in rounds.items()})
+            rounds = {n: max(LEAST_PAIRS, side_pairs(self.prober, n, self.question, left, ERRORS)) for n in self.points}
+            self.prober.visit_each(self._cut(rounds, left))
+
+    def _cut(self, rounds: dict[int, int], left: int) -> dict[int, int]:
+        """The same in proportion, so that the budget lasts for all launches that are left.
+
+        Raises:
+            BudgetSpent: where that is less than a pair for each point.
+        """
+        allowed = self.prober.remaining // SAMPLES_A_PAIR // left
+        total = sum(rounds.values())
+        if total <= allowed:
+            return rounds
+        if allowed < len(rounds):
+            raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
+        spare = allowed - len(rounds)
+        return {n: 1 + (count - 1) * spare // max(1, total - len(rounds)) for n, count in rounds.items()}
 
     @property
     def points(self) -> list[int]:

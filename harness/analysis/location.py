@@ -1,4 +1,4 @@
-"""What a search for crossovers asks for and what it answers with: plain frozen data."""
+"""What a search for crossovers asks for and what it answers with: plain frozen data, no behaviour."""
 
 from __future__ import annotations
 
@@ -111,8 +111,3 @@ class Location:
     bracket: tuple[int, int] | None = None
     joint_confidence: float | None = None  # that all stated intervals hold at once (Bonferroni's bound)
     extrapolated: Crossing | None = None  # 'above' only: a crossing beyond `high`, its interval the local model's
-
-
-def confirmed_crossings(location: Location) -> tuple[Crossing, ...]:
-    """Those of an unresolved answer that launches confirmed: what its bracket says as well is not one of them."""
-    return tuple(each for each in location.crossings if (each.low, each.high) != location.bracket)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
-
-from harness.analysis.location import confirmed_crossings
 
 if TYPE_CHECKING:
     from harness.analysis.location import Crossing, Location
 
+MOST_NAMED = 4  # N that were left out for the same reason
+_LEFT_OUT = re.compile(r"N = ([\d,]+) was left out: (.*)", re.DOTALL)
 BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 
 
@@ -43,8 +44,22 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
 
 
 def remarks(location: Location) -> tuple[str, ...]:
-    """What is to be known beside the sentence: its notes, without what the sentence says itself."""
-    return location.notes[1:] if location.status == "unresolved" else location.notes
+    """What is to be known beside the sentence: its notes, without what it says itself, N with one reason together."""
+    notes = location.notes[1:] if location.status == "unresolved" else location.notes
+    left_out: dict[str, list[str]] = {}
+    kept: list[str] = []
+    for note in notes:
+        if found := _LEFT_OUT.fullmatch(note):
+            left_out.setdefault(found[2], []).append(found[1])
+        else:
+            kept.append(note)
+    return (*kept, *(_left_out(places, why) for why, places in left_out.items()))
+
+
+def _left_out(places: list[str], why: str) -> str:
+    shown = ", ".join(places[:MOST_NAMED])
+    more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+    return f"N = {shown}{more} {'were' if len(places) > 1 else 'was'} left out: {why}"
 
 
 def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
@@ -59,7 +74,7 @@ def _from_there_on(crossing: Crossing, names: dict[str, str]) -> str:
 
 def _told_all_the_same(location: Location, names: dict[str, str]) -> str:
     """The crossings that were confirmed beside what is open."""
-    confirmed = confirmed_crossings(location)
+    confirmed = [each for each in location.crossings if (each.low, each.high) != location.bracket]
     if not confirmed:
         return ""
     return f"; told all the same: {'; '.join(_from_there_on(each, names) for each in confirmed)}"

@@ -120,24 +120,35 @@ def locate(
     launches: Annotated[int, typer.Option(min=2, max=64, help="fresh processes that enter the interval")] = 8,
     steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
     budget: Annotated[int | None, typer.Option(min=2, help="timed samples at the most")] = None,
+    seconds: Annotated[float | None, typer.Option(help="after which no more is measured")] = None,
+    gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     output: Output = None,
 ) -> None:
     """Locate where one Python callable overtakes another, without a suite."""
-    from harness import planning, units
-    from harness.suite.schema import Measurement, Search
+    from harness import racing, units
 
     low, high = units.parse_range(range_)
+    if low < 1:
+        raise UserError(f"--range {range_} begins at {low}", next_step="n starts at 1")
+    if seconds is not None and not seconds > 0:
+        raise UserError(f"--seconds {seconds:g} leaves no time", next_step="give more than 0")
     if not 0 < precision < 1:
         raise UserError(f"--precision {precision:g} is not between 0 and 1", next_step="0.05 asks for 5 %")
-    for path in (baseline, challenger):
-        if ":" not in path:
-            raise UserError(f"{path!r} does not name a callable", next_step="write module:function")
-    how = Measurement(launches=launches, latency_calls=0, rounds=3, min_sample_seconds=0.002)
-    search = Search(precision=precision, budget_samples=budget, regret=False)
     jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
-    plan = planning.plan_functions(
-        baseline, challenger, low=low, high=high, batch_sizes=[batch], steps=jumps, how=how, search=search, seed=seed
+    plan = racing.plan(
+        baseline,
+        challenger,
+        low=low,
+        high=high,
+        batch=batch,
+        steps=jumps,
+        precision=precision,
+        launches=launches,
+        budget=budget,
+        seconds=seconds,
+        gap=gap,
+        seed=seed,
     )
     _finish(_run(plan, output))
 

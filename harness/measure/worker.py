@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-import sys
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contracts import Compiled, LoadContext
-from harness.errors import ContenderError, ParityError
+from harness.errors import ParityError
 from harness.measure import calibration, parity, process
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
+from harness.measure.functions import named
 from harness.measure.serving import Operation, pin, serve
 from harness.measure.specification import Specification
 
@@ -212,7 +212,7 @@ class Worker:
     def _compile(self, place: str, heads: int) -> Compiled:
         specification = self._specification
         if specification.function:
-            return _Function(_function(specification.function), heads)
+            return _Function(named(specification.function), heads)
         context = LoadContext(
             heads=heads,
             threads=specification.threads,
@@ -298,23 +298,6 @@ def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
 def _sweep(size: int) -> None:
     """Writes to `size` bytes, so that nothing else is left in the caches."""
     np.ones(size // 8).sum()
-
-
-def _function(path: str) -> Callable[[int, int], Any]:
-    """The callable that `module:function` names.
-
-    Raises:
-        ContenderError: where there is none.
-    """
-    module, _, attribute = path.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    except (ImportError, AttributeError) as error:
-        raise ContenderError(f"{path!r} cannot be imported: {error}", next_step="name it as module:function") from error
-    if not callable(found):
-        raise ContenderError(f"{path!r} is not callable")
-    return found
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import altair as alt
 
 from harness.errors import ResourceError
-from harness.suite.schema import Figure
+from harness.suite.schema import Figure, LatencyFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -358,26 +358,40 @@ def _slots(marks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
 
 
 def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
-    """Documented N* as dotted lines, and documented slowdowns where the challenger would be, given the baseline here."""
-    figures = [each for each in summary.documented if each.figure.batch_size == batch]
+    """Documented N* as dotted lines; documented latencies, and where a slowdown would put the challenger, as diamonds."""
+    figures = [
+        (each, each.figure)
+        for each in summary.documented
+        if isinstance(each.figure, Figure) and each.figure.batch_size == batch
+    ]
     lines = [
         {
-            "race": each.figure.race,
-            "N": each.figure.crossover,
+            "race": figure.race,
+            "N": figure.crossover,
             "documented": each.documented,
             "label": f"documented: {each.documented}",
         }
-        for each in figures
-        if each.quantity == "crossover" and each.figure.crossover
+        for each, figure in figures
+        if each.quantity == "crossover" and figure.crossover
     ]
     points = []
-    for each in figures:
-        race = summary.suite.race(each.figure.race)
-        baseline = summary.cell(race.baseline, each.figure.heads or 0, batch)
-        if each.quantity == "slowdown" and each.figure.slowdown and baseline is not None and baseline.call is not None:
-            ms = 1e3 * baseline.call.value * each.figure.slowdown
-            row = {"contender": race.challenger, "N": each.figure.heads, "ms": ms, "documented": each.documented}
+    for each, figure in figures:
+        race = summary.suite.race(figure.race)
+        baseline = summary.cell(race.baseline, figure.heads or 0, batch)
+        if each.quantity == "slowdown" and figure.slowdown and baseline is not None and baseline.call is not None:
+            ms = 1e3 * baseline.call.value * figure.slowdown
+            row = {"contender": race.challenger, "N": figure.heads, "ms": ms, "documented": each.documented}
             points.append(row)
+    points += [
+        {
+            "contender": each.figure.contender,
+            "N": each.figure.heads,
+            "ms": batch * each.figure.milliseconds_per_query,
+            "documented": each.documented,
+        }
+        for each in summary.documented
+        if isinstance(each.figure, LatencyFigure) and each.figure.batch_size == batch
+    ]
     x = alt.X("N:Q", scale=alt.Scale(type="log"))
     if lines:
         base = _chart(lines)

@@ -22,9 +22,9 @@ _PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 
 def bracket(leg: Leg, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
-    place = f"N* about {units.count(progress.estimate)}, " if progress.estimate is not None else ""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
-    return f"{leg.label}: {place}{span} ({progress.samples:,} samples)"
+    found = "no change of the lead" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
+    return f"{leg.label}: {found} {span} ({progress.samples:,} samples)"
 
 
 class PlainProgress:

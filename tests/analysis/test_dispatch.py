@@ -118,7 +118,7 @@ def test_a_confirmed_crossing_of_an_unresolved_answer_is_not_dropped():
 
 
 def test_a_bracket_that_launches_did_not_confirm_is_a_change_without_confidence():
-    (table,) = tables([unresolved(crossing(100), probes=[(10, -1.0), (900, 1.0)], bracket=(95, 105))], [])
+    (table,) = tables([unresolved(probes=[(10, -1.0), (900, 1.0)], bracket=(95, 105))], [])
     (change,) = table.entries[0].changes
     assert (change.low, change.high, change.confidence) == (10, 900, 0.0)
     assert table.choose(100, 8) is None
@@ -185,6 +185,14 @@ def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_i
     assert all(not each.low <= n <= each.high for each in answer.location.crossings for n in found)
     assert sum(all(not each.heads / 2 <= n <= each.heads * 2 for each in answer.location.crossings) for n in found) == 3
     assert set(sides(answer)) == {0, 1, 2}
+
+
+def test_a_short_lead_between_two_changes_is_tried_too():
+    answer = Located(
+        leg=replace(LEG, high=60_000),
+        location=located("several", crossing(9148), crossing(10_241, "baseline"), crossing(10_603)).location,
+    )
+    assert set(sides(answer)) == {0, 1, 2, 3}
 
 
 def test_points_that_the_search_has_used_are_not_used_again():

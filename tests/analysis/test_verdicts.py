@@ -97,3 +97,12 @@ def test_what_is_to_be_known_beside_the_sentence_does_not_repeat_it():
     notes = ("the budget is spent", "N = 9 was left out: memory ran out")
     assert remarks(replace(FOUND, notes=notes)) == notes
     assert remarks(replace(FOUND, status="unresolved", notes=notes)) == notes[1:]
+
+
+def test_n_that_were_left_out_for_one_reason_are_told_together():
+    notes = tuple(f"N = {n:,} was left out: memory ran out" for n in (512, 1024, 2048, 4096, 8192, 16384))
+    told = remarks(replace(FOUND, notes=(*notes, "N = 9 was left out: it crashed")))
+    assert told == (
+        "N = 512, 1,024, 2,048, 4,096 and 2 more were left out: memory ran out",
+        "N = 9 was left out: it crashed",
+    )

@@ -39,6 +39,7 @@ def folder(tmp_path_factory):
         "measurement": {"launches": 2, "rounds": 2, "self_check": False},
     }
     (folder / "readme.yaml").write_text(yaml.safe_dump(suite))
+    (folder / "mine.py").write_text(next(re.finditer(r"```py\n(.*?)```", OWN, flags=re.DOTALL))[1])
     command = [sys.executable, "-m", "harness", "run", "readme.yaml", "--output", "RUN"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
