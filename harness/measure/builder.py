@@ -47,7 +47,13 @@ class Builder:
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        return {"describe": self.describe, "build": self.build, "score": self.score, "save": self.save}
+        return {
+            "describe": self.describe,
+            "build": self.build,
+            "score": self.score,
+            "save": self.save,
+            "costs": self.costs,
+        }
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the source gives at this N."""
@@ -125,6 +131,19 @@ class Builder:
             "cached": cached,
             "build_seconds": time.perf_counter() - started,
         }
+
+    def costs(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a contender's projector states at each N and batch size: (N, B, operations, bytes, products)."""
+        projector = self._construction.projector(Specification.from_json(request["specification"]))
+        widths = int(request["width"]), int(request["output_width"])
+        rows = []
+        for heads in request["heads"]:
+            for batch in request["batch_sizes"]:
+                cost = projector.cost(heads, batch, *widths)
+                if cost is not None:
+                    products = [[int(side) for side in shape] for shape in cost.products]
+                    rows.append([heads, batch, cost.flops, cost.bytes, products])
+        return {"costs": rows}
 
     def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A trained contender against its teacher, on queries that it has never seen."""

@@ -187,6 +187,7 @@ class LDAProjector(harness.Projector):
         return harness.Cost(
             flops=2.0 * heads * batch * (width + output_width) + 4.0 * heads * batch,
             bytes=4.0 * (heads + batch) * (width + output_width),
+            products=((batch, width, heads), (batch, heads, output_width)),
         )
 
 
