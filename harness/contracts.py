@@ -145,6 +145,7 @@ class ExportContext:
     seed: int = 0
     calibration_queries: Float32 | None = None  # [Q, D], for runtimes that quantise
     device: Device = "cpu"  # where it will be loaded, for runtimes that compile ahead of time
+    threads: int = 1  # that it will be called with there
 
 
 @dataclass(frozen=True, kw_only=True)

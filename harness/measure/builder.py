@@ -107,6 +107,7 @@ class Builder:
                 seed=specification.seed,
                 calibration_queries=data.train_queries,
                 device=specification.device,
+                threads=specification.threads,
             )
             runtime.export(deployed, example, folder / "artifact", context)
             return {
@@ -320,6 +321,7 @@ class Builder:
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,
+            "threads": specification.threads,
             "seed": specification.seed,
             "training_seed": specification.training_seed if specification.trainer else None,
             "versions": self._versions,
