@@ -66,6 +66,7 @@ def test_distances_tell_both_ratios():
     ("seconds", "told"),
     [
         (1.2e-3, ""),
+        (1.9e-3, "work beside its products, or their shape"),
         (2.6e-3, "the shape of its products"),
         (7e-3, "work beside its products"),
     ],

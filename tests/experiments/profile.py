@@ -1,4 +1,4 @@
-"""Where the time of the teacher in ONNX Runtime goes, operation by operation, beside NumPy's products of the same shapes.
+"""Where the time of the teacher in ONNX Runtime goes, operation by operation, beside NumPy's products of its shapes.
 
     python -m tests.experiments.profile [N,B ...]
 
@@ -107,7 +107,7 @@ def timed(ready, queries):
 
 
 def profiled(ready, queries):
-    """(operation, mean seconds of the faster half) in the order of the graph."""
+    """(operation, mean seconds of the fastest tenth) in the order of the graph."""
     binding = bound(ready, queries)
     for _ in range(400):
         ready.run_with_iobinding(binding)
@@ -118,7 +118,7 @@ def profiled(ready, queries):
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             times[event["name"]].append(event["dur"] * 1e-6)
             names[event["name"]] = event["args"]["op_name"]
-    return [(names[key], statistics.mean(sorted(seconds)[: len(seconds) // 2])) for key, seconds in times.items()]
+    return [(names[key], statistics.mean(sorted(seconds)[: len(seconds) // 10])) for key, seconds in times.items()]
 
 
 def empty(path):
