@@ -66,6 +66,10 @@ class Ceilings:
         """Seconds that a call cannot beat: operations at the best rate of all, or memory traffic, whichever is more."""
         return max(cost.flops / self._best, self.memory(cost.bytes))
 
+    def other(self, cost: Stated) -> float:
+        """Seconds of whichever of arithmetic and memory traffic is less."""
+        return min(cost.flops / self._best, self.memory(cost.bytes))
+
     def shaped(self, cost: Stated) -> float | None:
         """The same with every product at the rate of its own shape; None where shapes are not known."""
         if not self.products or not cost.products:
@@ -104,6 +108,7 @@ class Distance:
     gigaflops_per_second: float
     gigabytes_per_second: float
     bound: str  # 'arithmetic' or 'memory'
+    other_seconds: float  # of the other of the two, which the floor supposes to be hidden behind it
     fixed_seconds: float  # the least that this contender takes over its floor at any N and batch size
 
     @property
@@ -128,6 +133,8 @@ class Distance:
             return "the shape of its products"
         if self.fixed_seconds >= rest / 2:
             return "the fixed cost of a call"
+        if self.other_seconds >= rest / 2:
+            return "arithmetic and memory that do not overlap"
         # Where it multiplies faster than NumPy, NumPy's rate does not tell what its shapes cost.
         return "work beside its products, or their shape" if beaten else "work beside its products"
 
@@ -168,6 +175,7 @@ def distances(
             gigaflops_per_second=found.flops / seconds / 1e9,
             gigabytes_per_second=found.bytes / seconds / 1e9,
             bound="memory" if ceilings.memory(found.bytes) >= floor else "arithmetic",
+            other_seconds=ceilings.other(found),
             fixed_seconds=fixed[cell.contender],
         )
         for cell, seconds, found, floor in known

@@ -81,6 +81,13 @@ def test_what_is_in_the_way_follows_from_the_figures(seconds, told):
     assert found[0].in_the_way == told
 
 
+def test_weights_that_have_to_come_from_afar_take_their_time_beside_the_arithmetic():
+    costs = {("one", 32): (stated(18, 1e9, 2**26), stated(900, 1e3))}
+    memory = ceilings().memory(2**26)
+    found = distances([cell("one", 18, 32, 10e-3 + 1.2 * memory), cell("one", 900, 32, 1e-6)], costs, ceilings())
+    assert found[0].in_the_way == "arithmetic and memory that do not overlap"
+
+
 def test_a_leftover_that_even_the_cheapest_call_has_is_its_fixed_cost():
     costs = {("one", 1): (stated(18, 1e3), stated(900, 1e6))}
     found = distances([cell("one", 18, 1, 50e-6), cell("one", 900, 1, 70e-6)], costs, ceilings())
