@@ -22,7 +22,7 @@ class Listener:
 
 class Child:
     answer: object = {"products": [], "flops_per_second": {"1": 1.0}, "bytes_per_second": {"1": 1.0}}
-    asked: dict = {}
+    asked: object = None
 
     def __init__(self, *_, **__):
         pass

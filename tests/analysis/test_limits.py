@@ -82,8 +82,8 @@ def test_what_is_in_the_way_follows_from_the_figures(seconds, told):
 
 
 def test_weights_that_have_to_come_from_afar_take_their_time_beside_the_arithmetic():
-    costs = {("one", 32): (stated(18, 1e9, 2**26), stated(900, 1e3))}
-    memory = ceilings().memory(2**26)
+    costs = {("one", 32): (stated(18, 1e9, 2**27), stated(900, 1e3))}
+    memory = ceilings().memory(2**27)
     found = distances([cell("one", 18, 32, 10e-3 + 1.2 * memory), cell("one", 900, 32, 1e-6)], costs, ceilings())
     assert found[0].in_the_way == "arithmetic and memory that do not overlap"
 
