@@ -3,7 +3,8 @@
     python -m tests.experiments.profile [N,B ...]
 
 What an empty call costs is that of a graph which only hands its input on. Operations are timed by ONNX Runtime's own
-profiler in a second session, since being watched takes time; what is left is the call's, between its operations.
+profiler in a second session, in whole microseconds and with the time that being watched takes: where operations take a
+few of them, they add up to more than the call.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def rows(heads, batch, folder):
         rate = next(multiplications) / seconds / 1e9 if name.startswith("MatMul") else None
         found.append((f"  {name}", 1e6 * seconds, rate))
     rest = call - sum(seconds for _, seconds in operations)
-    found.append(("  between operations", 1e6 * rest, None))
+    found.append(("  the call less these", 1e6 * rest, None))
     found.append(("an empty call", 1e6 * nothing, None))
     for shape, size in zip(products, flops, strict=True):
         rate = of_numpy[shape]
