@@ -98,6 +98,7 @@ def _described(offered: Offered) -> OfferData:
         distribution=origin.distribution, version=origin.version, entry_point=origin.entry_point, file=origin.file,
         forms=tuple(getattr(offer, "forms", ())), devices=tuple(getattr(offer, "devices", ())),
         needs_training=bool(getattr(offer, "needs_training", False)), tolerance=getattr(offer, "tolerance", None),
+        precision=str(getattr(offer, "precision", "float32")),
         options_schema=schema, option_rows=tuple(option_rows(schema)), missing=here.missing, install=here.command,
     )  # fmt: skip
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from harness import inquiry_cache
 from harness.errors import ContenderError, DataError, HarnessError, ResourceError
+from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.deaths import Deaths
 from harness.measure.pairing import Interrupted, Purpose, visit
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 _BUILD_DEADLINE_SECONDS = 1800.0
 LIMITS = "harness.measure.limits"
-_LARGE = 512  # rows with which matrix products come near their best rate
 _SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
 
 
@@ -188,16 +189,55 @@ class Bench:
 
     def limits(self) -> dict[str, Any]:
         """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
-        batches = sorted({_LARGE, *(size for sizes in self._plan.batch_sizes.values() for size in sizes)})
+        if self._plan.suite.device != "cpu":
+            self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")
+            return {}
         threads = self._plan.suite.threads
         settings = {"threads": threads, "core": timing_cores(threads)}
         child = Child(LIMITS, settings, environment=environment(threads))
         try:
-            return child.ask({"do": "rates", "batch_sizes": batches, "sizes": _SIZES}, stage="load", deadline=120.0)
-        except ChildFailed:
+            costs = self._costs()
+            table = {cell.heads for cell in self._plan.sweep.cells}
+            shapes = [
+                (heads in table, (shape[0], shape[1], shape[2]))
+                for rows in costs.values()
+                for heads, *_, products in rows
+                for shape in products
+            ]
+            wanted = limits.chosen(
+                [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
+            )
+            found = child.ask({"do": "rates", "shapes": wanted, "sizes": _SIZES}, stage="load", deadline=120.0)
+        except ChildFailed as failed:
+            self._listener.say(
+                f"the limits of this machine were not measured ({failed.failure.what}): "
+                "no distances to them and no crossovers by them are told"
+            )
             return {}
         finally:
             child.close()
+        return {**found, "costs": costs}
+
+    def _costs(self) -> dict[str, list[Any]]:
+        """What every projector states at the N of the table, along the searches, and on both sides of each step."""
+        heads = {cell.heads for cell in self._plan.sweep.cells}
+        for leg in self._plan.sweep.legs:
+            heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
+            heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
+        widths: dict[str, Any] = {name: self.source[name] for name in ("width", "output_width") if name in self.source}
+        if len(widths) < 2:  # plain functions state nothing
+            return {}
+        found: dict[str, list[Any]] = {}
+        for name, specification in self._plan.specifications.items():
+            request: dict[str, Any] = {
+                "do": "costs",
+                "specification": specification.to_json(),
+                "heads": sorted(heads),
+                "batch_sizes": self._plan.batch_sizes[name],
+                **widths,
+            }
+            found[name] = self._workshop.ask(request, stage="load")["costs"]
+        return found
 
     def close_launch(self, patience: float = 0.2) -> None:
         """Ends the workers of the launch."""

@@ -89,6 +89,7 @@ class Cost:
 
     flops: float  # floating-point operations, a multiply-add counts as two
     bytes: float  # bytes that must be read or written once
+    products: Sequence[tuple[int, int, int]] = ()  # (rows, inner, columns) of the matrix products among the operations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ class ExportContext:
     seed: int = 0
     calibration_queries: Float32 | None = None  # [Q, D], for runtimes that quantise
     device: Device = "cpu"  # where it will be loaded, for runtimes that compile ahead of time
+    threads: int = 1  # that it will be called with there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -391,6 +393,7 @@ class Runtime(Offer):
     forms: ClassVar[tuple[Form, ...]] = ("module",)  # that it accepts, the preferred one first
     devices: ClassVar[tuple[Device, ...]] = ("cpu",)
     tolerance: ClassVar[float] = 1e-4  # of parity: the largest error relative to the reference's largest value
+    precision: ClassVar[str] = "float32"  # of its arithmetic; another one is marked, and has no limits
     imports: ClassVar[
         tuple[str, ...]
     ] = ()  # modules that `load` needs: the workers of a launch import them side by side

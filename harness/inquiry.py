@@ -88,6 +88,7 @@ class OfferData(_Data):
     devices: tuple[str, ...] = ()  # of runtimes
     needs_training: bool = False
     tolerance: float | None = None
+    precision: str = "float32"  # of a runtime
     options_schema: Mapping[str, Any] = {}
     option_rows: tuple[tuple[str, str, str, str], ...] = ()  # (option, type, default, description)
     missing: tuple[str, ...] = ()  # import names that are not installed

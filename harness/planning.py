@@ -89,7 +89,12 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     }
     used = {(each.kind, each.name) for one in specifications.values() for each in _references(one)}
     offers = {
-        f"{each.kind} {each.name}": {"origin": each.origin, "version": each.version, **_digest(each.file)}
+        f"{each.kind} {each.name}": {
+            "origin": each.origin,
+            "version": each.version,
+            **({"precision": each.precision} if each.precision != "float32" else {}),
+            **_digest(each.file),
+        }
         for each in listing.offers
         if (each.kind, each.name) in used
     }

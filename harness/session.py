@@ -178,7 +178,8 @@ class _Session:
         if "limits" in known or not self._suite.measurement.limits:
             return known
         self._listener.stage("the limits of this machine")
-        return {**known, "limits": self.bench.limits()}
+        found = self.bench.limits()
+        return {**known, "limits": found} if found else known
 
     def measure(self) -> None:
         """Fidelity, then launch after launch: the table's visits, and whatever the searches ask for."""

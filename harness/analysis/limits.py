@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,15 +20,31 @@ if TYPE_CHECKING:
     from harness.records.measurement import Measurement
     from harness.suite.sweep import Leg
 
-Costs = Mapping[tuple[str, int, int], tuple[float, float]]  # (operations, bytes) by contender, heads and batch size
+Shape = tuple[int, int, int]  # rows, inner, columns of a matrix product
+NEAR = 1.3  # times a floor up to which nothing needs an explanation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What a projector says that a call needs."""
+
+    heads: int
+    flops: float
+    bytes: float
+    products: tuple[Shape, ...] = ()
+
+
+Costs = Mapping[tuple[str, int], tuple[Stated, ...]]  # by contender and batch size, ascending in heads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ceilings:
-    """The machine's best rates, by batch size and by working set."""
+    """The machine's best rates: of matrix products by rows or by shape, of reading by working set."""
 
     flops_per_second: Mapping[int, float]
     bytes_per_second: Mapping[int, float]
+    products: Mapping[Shape, float] = field(default_factory=dict)
+    achieved: float = 0.0  # operations per second within a contender
 
     @classmethod
     def of(cls, machine: Mapping[str, Any]) -> Ceilings | None:
@@ -37,12 +55,44 @@ class Ceilings:
         return cls(
             flops_per_second={int(batch): float(rate) for batch, rate in found["flops_per_second"].items()},
             bytes_per_second={int(size): float(rate) for size, rate in found["bytes_per_second"].items()},
+            products={(int(m), int(k), int(n)): float(rate) for m, k, n, rate in found.get("products", ())},
         )
 
-    def floor(self, flops: float, size: float, batch_size: int) -> float:
-        """Seconds that a call cannot beat: the larger of arithmetic and memory traffic."""
-        arithmetic = flops / max(self.flops_per_second.values()) if batch_size > 1 else 0.0
-        return max(arithmetic, size / _between(self.bytes_per_second, size))
+    def memory(self, size: float) -> float:
+        """Seconds to read so many bytes over and over."""
+        return size / _between(self.bytes_per_second, size)
+
+    def floor(self, cost: Stated) -> float:
+        """Seconds that a call cannot beat: operations at the best rate of all, or memory traffic, whichever is more."""
+        return max(cost.flops / self._best, self.memory(cost.bytes))
+
+    def other(self, cost: Stated) -> float:
+        """Seconds of whichever of arithmetic and memory traffic is less."""
+        return min(cost.flops / self._best, self.memory(cost.bytes))
+
+    def shaped(self, cost: Stated) -> float | None:
+        """The same with every product at the rate of its own shape; None where shapes are not known."""
+        if not self.products or not cost.products:
+            return None
+        counted = [2.0 * rows * inner * columns for rows, inner, columns in cost.products]
+        seconds = sum(
+            flops / self._rate(shape) for flops, shape in zip(counted, cost.products, strict=True) if flops > 0
+        )
+        scale = min(1.0, cost.flops / sum(counted)) if sum(counted) else 1.0
+        rest = max(0.0, cost.flops - sum(counted)) / self._best
+        return max(seconds * scale + rest, self.memory(cost.bytes))
+
+    def raised(self, achieved: Iterable[float]) -> Ceilings:
+        """The same where contenders achieved more operations per second: what was reached can be reached."""
+        return dataclasses.replace(self, achieved=max([self.achieved, *achieved]))
+
+    @property
+    def _best(self) -> float:
+        return max([self.achieved, *self.flops_per_second.values(), *self.products.values()])
+
+    def _rate(self, shape: Shape) -> float:
+        """Of the timed shape that is nearest on a logarithmic scale."""
+        return self.products[min(self.products, key=lambda each: (_distance(each, shape), each))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,91 +103,149 @@ class Distance:
     heads: int
     batch_size: int
     seconds: float
-    floor_seconds: float
+    floor_seconds: float  # with the best rate of all
+    shape_floor_seconds: float | None  # with the rates of products of its own shapes
     gigaflops_per_second: float
     gigabytes_per_second: float
     bound: str  # 'arithmetic' or 'memory'
+    other_seconds: float  # of the other of the two, which the floor supposes to be hidden behind it
+    fixed_seconds: float  # the least that this contender takes over its floor at any N and batch size
 
     @property
     def ratio(self) -> float:
         """Measured over floor: 1 is the machine's limit."""
         return self.seconds / self.floor_seconds if self.floor_seconds else math.nan
 
+    @property
+    def shape_ratio(self) -> float:
+        """Measured over the floor at its own shapes; NaN where that is not known."""
+        return self.seconds / self.shape_floor_seconds if self.shape_floor_seconds else math.nan
 
-def distances(cells: Sequence[CellSummary], costs: Costs, ceilings: Ceilings | None) -> tuple[Distance, ...]:
+    @property
+    def in_the_way(self) -> str:
+        """What most of the time over the floor is, as far as figures tell; empty within 1.3 times the floor."""
+        if not self.floor_seconds or self.ratio <= NEAR:
+            return ""
+        beaten = self.shape_floor_seconds is not None and self.seconds < self.shape_floor_seconds
+        floor = self.floor_seconds if beaten else self.shape_floor_seconds or self.floor_seconds
+        rest = self.seconds - floor
+        if floor - self.floor_seconds >= rest:
+            return "the shape of its products"
+        if self.fixed_seconds >= rest / 2:
+            return "the fixed cost of a call"
+        if self.other_seconds >= rest / 2:
+            return "arithmetic and memory that do not overlap"
+        # Where it multiplies faster than NumPy, NumPy's rate does not tell what its shapes cost.
+        return "work beside its products, or their shape" if beaten else "work beside its products"
+
+
+def distances(
+    cells: Sequence[CellSummary], costs: Costs, ceilings: Ceilings | None, left_out: Collection[str] = ()
+) -> tuple[Distance, ...]:
     """Every cell whose projector states its cost, where the limits were measured.
 
     Args:
         cells: of a summary.
         costs: as `costs_of` gives them.
         ceilings: of the machine.
+        left_out: contenders that are not float32, which these limits do not hold for.
     """
-    found = []
-    for cell in cells:
-        cost = costs.get((cell.contender, cell.heads, cell.batch_size))
-        if ceilings is None or cost is None or cell.call is None:
-            continue
-        flops, size = cost
-        floor = ceilings.floor(flops, size, cell.batch_size)
-        memory = size / _between(ceilings.bytes_per_second, size)
-        found.append(
-            Distance(
-                contender=cell.contender,
-                heads=cell.heads,
-                batch_size=cell.batch_size,
-                seconds=cell.call.value,
-                floor_seconds=floor,
-                gigaflops_per_second=flops / cell.call.value / 1e9,
-                gigabytes_per_second=size / cell.call.value / 1e9,
-                bound="memory" if memory >= floor else "arithmetic",
-            )
+    if ceilings is None:
+        return ()
+    counted = [
+        (cell, cell.call.value, found)
+        for cell in cells
+        if cell.call is not None
+        and cell.contender not in left_out
+        and (found := _at(costs.get((cell.contender, cell.batch_size), ()), cell.heads)) is not None
+    ]
+    ceilings = ceilings.raised(found.flops / seconds for _, seconds, found in counted)
+    known = [(cell, seconds, found, ceilings.floor(found)) for cell, seconds, found in counted]
+    fixed: dict[str, float] = defaultdict(lambda: math.inf)
+    for cell, seconds, _, floor in known:
+        fixed[cell.contender] = min(fixed[cell.contender], max(0.0, seconds - floor))
+    return tuple(
+        Distance(
+            contender=cell.contender,
+            heads=cell.heads,
+            batch_size=cell.batch_size,
+            seconds=seconds,
+            floor_seconds=floor,
+            shape_floor_seconds=ceilings.shaped(found),
+            gigaflops_per_second=found.flops / seconds / 1e9,
+            gigabytes_per_second=found.bytes / seconds / 1e9,
+            bound="memory" if ceilings.memory(found.bytes) >= floor else "arithmetic",
+            other_seconds=ceilings.other(found),
+            fixed_seconds=fixed[cell.contender],
         )
-    return tuple(found)
+        for cell, seconds, found, floor in known
+    )
 
 
-def predicted(costs: Costs, leg: Leg, ceilings: Ceilings | None) -> int | None:
+def predicted(costs: Costs, leg: Leg, ceilings: Ceilings | None, left_out: Collection[str] = ()) -> int | None:
     """The first N of a leg at which the challenger's floor is below the baseline's; None where there is none.
 
-    Costs between the N that were visited are interpolated, so a step of a cost lies somewhere between two of them.
+    Costs were asked for on both sides of every declared step, and are interpolated between the N that were asked for.
     """
-    floors = [_floors(costs, name, leg, ceilings) for name in (leg.baseline, leg.challenger)]
+    if ceilings is None or {leg.baseline, leg.challenger} & set(left_out):
+        return None
+    grid = np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
+    edges = [n for step in leg.steps for n in (step, step + 1) if leg.low <= n <= leg.high]
+    grid = np.union1d(grid, np.array(edges, dtype=np.int64))
+    floors = [_floors(costs.get((name, leg.batch_size), ()), grid, ceilings) for name in (leg.baseline, leg.challenger)]
     if floors[0] is None or floors[1] is None:
         return None
     ahead = np.flatnonzero(floors[1] < floors[0])
-    return int(_grid(leg)[ahead[0]]) if ahead.size and ahead[0] > 0 else None
+    return int(grid[ahead[0]]) if ahead.size and ahead[0] > 0 else None
 
 
-def _grid(leg: Leg) -> NDArray[np.int64]:
-    return np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
-
-
-def _floors(costs: Costs, contender: str, leg: Leg, ceilings: Ceilings | None) -> NDArray[np.float64] | None:
-    """Seconds that a contender cannot beat at each N of the leg's grid; None where its costs are not known."""
-    known = sorted(
-        (n, *cost) for (name, n, batch), cost in costs.items() if (name, batch) == (contender, leg.batch_size)
-    )
-    if ceilings is None or len(known) < 2:
+def _floors(known: Sequence[Stated], grid: NDArray[np.int64], ceilings: Ceilings) -> NDArray[np.float64] | None:
+    """Seconds that a contender cannot beat at each N, at its own shapes where they are known; None without costs."""
+    if len(known) < 2:
         return None
-    places, flops, sizes = np.log(np.array(known, dtype=np.float64)).T
-    at = np.log(_grid(leg))
-    return np.array(
-        [
-            ceilings.floor(math.exp(one), math.exp(other), leg.batch_size)
-            for one, other in zip(np.interp(at, places, flops), np.interp(at, places, sizes), strict=True)
-        ]
+    seconds = [ceilings.shaped(each) or ceilings.floor(each) for each in known]
+    places = np.log([each.heads for each in known])
+    found: NDArray[np.float64] = np.exp(np.interp(np.log(grid), places, np.log(np.maximum(seconds, 1e-15))))
+    return found
+
+
+def costs_of(records: Iterable[Measurement], machine: Mapping[str, Any] | None = None) -> Costs:
+    """What the projectors stated: when the limits were measured, and with each record."""
+    found: dict[tuple[str, int], dict[int, Stated]] = defaultdict(dict)
+    for each in records:
+        if each.cost_flops is not None and each.cost_bytes is not None:
+            found[each.contender, each.batch_size][each.heads] = Stated(
+                heads=each.heads, flops=each.cost_flops, bytes=each.cost_bytes
+            )
+    asked = ((machine or {}).get("limits") or {}).get("costs", {})
+    for name, rows in asked.items():
+        for heads, batch, flops, size, products in rows:
+            shapes = tuple((int(m), int(k), int(n)) for m, k, n in products)
+            found[name, int(batch)][int(heads)] = Stated(
+                heads=int(heads), flops=float(flops), bytes=float(size), products=shapes
+            )
+    return {place: tuple(stated[n] for n in sorted(stated)) for place, stated in found.items()}
+
+
+def _at(known: Sequence[Stated], heads: int) -> Stated | None:
+    """What was stated at an N, with the shapes of the nearest N where only a search has been there."""
+    here = next((each for each in known if each.heads == heads), None)
+    shaped = [each for each in known if each.products]
+    if here is None or here.products or not shaped:
+        return here
+    nearest = min(shaped, key=lambda each: (abs(math.log(each.heads / heads)), each.heads))
+    stretch = heads / nearest.heads
+    products = tuple(
+        tuple(round(side * stretch) if side == nearest.heads else side for side in shape) for shape in nearest.products
     )
+    return Stated(heads=heads, flops=here.flops, bytes=here.bytes, products=products)  # type: ignore[arg-type]
 
 
-def costs_of(records: Iterable[Measurement]) -> Costs:
-    """What the projectors stated, by contender, heads and batch size."""
-    return {
-        each.cell: (each.cost_flops, each.cost_bytes)
-        for each in records
-        if each.cost_flops is not None and each.cost_bytes is not None
-    }
+def _distance(one: Shape, other: Shape) -> float:
+    return sum(abs(math.log(max(a, 1) / max(b, 1))) for a, b in zip(one, other, strict=True))
 
 
 def _between(rates: Mapping[int, float], size: float) -> float:
-    """The rate at a size or batch size, interpolated on a logarithmic scale."""
+    """The rate at a size, interpolated on a logarithmic scale."""
     sizes = sorted(rates)
     return float(np.interp(math.log(max(size, 1.0)), np.log(sizes), [rates[each] for each in sizes]))

@@ -77,6 +77,7 @@ class Summary:
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
+    precisions: Mapping[str, str]  # of the contenders that do not compute in float32
     dispatch: tuple[Table, ...]  # which contender to use from which N on
     self_check: SelfCheck
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
@@ -117,6 +118,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     self_check = check(evidence.measurements, confidence)
     table = rows(evidence.fidelities, suite)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
+    ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
     return Summary(
         run=evidence.run,
         suite=suite,
@@ -132,7 +134,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         waterfalls=waterfalls(suite, cells, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
-        distances=distances(summaries, costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)),
+        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
+        precisions=inexact,
         dispatch=tables(answers, evidence.measurements, _counts(suite, answers, evidence.fidelities)),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
@@ -171,6 +174,17 @@ def _races(
                 )
 
 
+def _ceilings(evidence: Evidence) -> Ceilings | None:
+    """The machine's limits; they are the processor's, so there are none for another device."""
+    return Ceilings.of(evidence.run.machine) if evidence.run.suite.get("device", "cpu") == "cpu" else None
+
+
+def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
+    """Contenders whose runtime says that it computes with another precision than float32."""
+    said = {name: evidence.run.offers.get(f"runtime {each.runtime}", {}) for name, each in suite.contenders.items()}
+    return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
+
+
 def _leader(found: Interval) -> str | None:
     if not found.differs:
         return None
@@ -187,7 +201,8 @@ def _legs(
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
-    costs, ceilings = costs_of(evidence.measurements), Ceilings.of(evidence.run.machine)
+    costs, ceilings = costs_of(evidence.measurements, evidence.run.machine), _ceilings(evidence)
+    inexact = _inexact(evidence, suite)
     wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
@@ -200,7 +215,7 @@ def _legs(
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             notes=remarks_on(answer.location) if answer else (),
             constrained=_constrained(race, answer, evidence.fidelities),
-            floor_crossing=predicted(costs, leg, ceilings),
+            floor_crossing=predicted(costs, leg, ceilings, inexact),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
         )
 

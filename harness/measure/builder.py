@@ -73,7 +73,7 @@ class Builder:
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        operations = {"describe": self.describe, "build": self.build, "hold_out": self.hold_out}
+        operations = {"describe": self.describe, "build": self.build, "hold_out": self.hold_out, "costs": self.costs}
         return {**operations, "score": self.score, "save": self.save}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +194,7 @@ class Builder:
                 seed=specification.seed,
                 calibration_queries=data.train_queries,
                 device=specification.device,
+                threads=specification.threads,
             )
             runtime.export(deployed, example, folder / "artifact", context)
             return {
@@ -210,6 +211,19 @@ class Builder:
             data = self._construction.dataset(specification, int(about["heads"]))
             built.clear()
         return _Exported(place=place, about=about, cached=cached, data=data, projector=projector, undeployed=undeployed)
+
+    def costs(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a contender's projector states at each N and batch size: (N, B, operations, bytes, products)."""
+        projector = self._construction.projector(Specification.from_json(request["specification"]))
+        widths = int(request["width"]), int(request["output_width"])
+        rows = []
+        for heads in request["heads"]:
+            for batch in request["batch_sizes"]:
+                cost = projector.cost(heads, batch, *widths)
+                if cost is not None:
+                    products = [[int(side) for side in shape] for shape in cost.products]
+                    rows.append([heads, batch, cost.flops, cost.bytes, products])
+        return {"costs": rows}
 
     # ------------------------------------------------------------------------------------------------ the student
 
@@ -386,6 +400,7 @@ class Builder:
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,
+            "threads": specification.threads,
             "seed": specification.seed,
             "training_seed": specification.training_seed if specification.trainer else None,
             "versions": self._versions,

@@ -87,9 +87,12 @@ def data(summary: Summary) -> dict[str, Any]:
                 "contender": each.contender, "heads": each.heads, "batch_size": each.batch_size,
                 "seconds": _number(each.seconds), "floor_seconds": _number(each.floor_seconds),
                 "ratio": _number(each.ratio), "bound": each.bound,
+                "shape_floor_seconds": each.shape_floor_seconds, "shape_ratio": _number(each.shape_ratio),
+                "in_the_way": each.in_the_way,
             }
             for each in summary.distances
         ],
+        "precisions": dict(summary.precisions),
         "remarks": list(summary.remarks),
         "self_check": {
             "passed": summary.self_check.passed, "resolvable": _number(summary.self_check.resolvable),
@@ -157,6 +160,7 @@ def _leg(each: Any) -> dict[str, Any]:
         ],
         "samples": location.samples if location else 0, "notes": list(location.notes) if location else [],
         "sentence": each.sentence, "reservations": list(each.reservations), "predicted": _interval(each.predicted),
+        "predicted_by_limits": each.floor_crossing,
         "requires": None if constrained is None else {
             "wanted": dict(constrained.requires), "faster_from": constrained.faster_from,
             "counts_from": constrained.counts_from, "sentence": constrained.sentence,

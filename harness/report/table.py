@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness import units
 from harness.analysis.cells import PERCENTILES
+from harness.analysis.limits import NEAR
 
 if TYPE_CHECKING:
     from harness.analysis.cells import CellSummary
@@ -36,7 +37,10 @@ _STATUS = {
     "tie": "no difference",
     "unresolved": "unresolved",
 }
-_EXTRAPOLATED = "Extrapolated: linearly from the smallest N of the table; no measurement."
+_EXTRAPOLATED = (
+    "No measurements: by the limits, where stated costs at the rates of this machine would put it; extrapolated, "
+    "linearly from the smallest N of the table."
+)
 _COUNTS = " Counts from: the N from which on the challenger is faster and as right as its race requires."
 
 
@@ -100,25 +104,32 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
             sorted({each.heads for each in here}),
             names,
             lambda heads, name: _latency(by_place.get((heads, name)), per_query=per_query),  # noqa: B023 - used at once
+            summary.precisions,
         )
 
 
 def _grid(
-    name: str, title: str, sizes: Sequence[int], contenders: Sequence[str], entry: Callable[[int, str], Entry]
+    name: str,
+    title: str,
+    sizes: Sequence[int],
+    contenders: Sequence[str],
+    entry: Callable[[int, str], Entry],
+    inexact: Mapping[str, str],
 ) -> Table:
-    """N x contenders, or contenders x N where there are many contenders and few N."""
+    """N x contenders, or contenders x N where there are many contenders and few N; who is inexact is marked."""
+    label = {each: f"{each} ({inexact[each]}, inexact)" if each in inexact else each for each in contenders}
     if len(contenders) > _MOST_COLUMNS > len(sizes):
         return Table(
             name=name,
             title=title,
             columns=("contender", *(f"N = {heads:,}" for heads in sizes)),
-            rows=tuple((text(each), *(entry(heads, each) for heads in sizes)) for each in contenders),
+            rows=tuple((text(label[each]), *(entry(heads, each) for heads in sizes)) for each in contenders),
             numeric=tuple(range(1, len(sizes) + 1)),
         )
     return Table(
         name=name,
         title=title,
-        columns=("N", *contenders),
+        columns=("N", *label.values()),
         rows=tuple((Entry(f"{heads:,}", heads), *(entry(heads, each) for each in contenders)) for heads in sizes),
         numeric=tuple(range(len(contenders) + 1)),
     )
@@ -139,6 +150,7 @@ def relative(summary: Summary) -> Iterator[Table]:
                 lambda heads, name: (
                     interval(known[heads, name], units.ratio) if (heads, name) in known else Entry("-")  # noqa: B023
                 ),
+                summary.precisions,
             )
 
 
@@ -155,11 +167,11 @@ def crossovers(summary: Summary) -> Table:
         name="crossovers",
         title="Crossovers",
         columns=(
-            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "extrapolated"),
-            *(("counts from",) if requiring else ()),
+            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "by the limits"),
+            *("extrapolated", *(("counts from",) if requiring else ())),
         ),
         rows=tuple(rows),
-        numeric=(1, 3, 6, 7, *((8,) if requiring else ())),
+        numeric=(1, 3, 6, 7, 8, *((9,) if requiring else ())),
         note=f"{note} {_EXTRAPOLATED}{_COUNTS if requiring else ''}".strip(),
     )
 
@@ -297,25 +309,29 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
             Entry(f"{each.gigabytes_per_second:.3g}", each.gigabytes_per_second),
             Entry(units.milliseconds(each.floor_seconds), each.floor_seconds),
             Entry(f"{each.ratio:.2f}x", each.ratio),
+            Entry("") if each.shape_floor_seconds is None else Entry(f"{each.shape_ratio:.2f}x", each.shape_ratio),
             text(each.bound),
+            text(each.in_the_way),
         )
         for each in summary.distances
         if searched or each.heads in grid
     ]
-    crossings = [
-        f"{leg.leg.label}: {units.count(leg.floor_crossing)}" for leg in summary.legs if leg.floor_crossing is not None
-    ]
-    where = f" From the two floors alone the crossovers would be at {'; '.join(crossings)}." if crossings else ""
     return Table(
         name="limits",
         title="Distance to the limits of this machine",
-        columns=("contender", "N", "batch", "GFLOP/s", "GB/s", "floor ms", "over the floor", "bound by"),
+        columns=(
+            "contender", "N", "batch", "GFLOP/s", "GB/s", "floor ms", "over the floor", "at its shape", "bound by",
+            "in the way",
+        ),
         rows=tuple(rows),
-        numeric=(1, 2, 3, 4, 5, 6),
-        note="The floor is the larger of the stated operations over the rate of matrix products and the stated bytes "
-        f"over the memory bandwidth, both measured in this run with as many threads.{_rates(summary)}{where}",
+        numeric=(1, 2, 3, 4, 5, 6, 7),
+        note="The floor is the larger of the stated operations over the best rate of matrix products (of those timed "
+        "alone, and of any contender) and the stated bytes over the memory bandwidth, both of this run with as many "
+        "threads. At its shape: every product "
+        "at the rate that NumPy reaches for matrices of that shape; below 1 a product is better than NumPy's. What is "
+        f"in the way is told above {NEAR}x.{_rates(summary)}{_unmeasured(summary)}",
         keys=(0, 1, 2),
-    )
+    )  # fmt: skip
 
 
 def _rates(summary: Summary) -> str:
@@ -325,7 +341,15 @@ def _rates(summary: Summary) -> str:
     if not rates:
         return ""
     told = ", ".join(f"{rates[batch]:.0f} GFLOP/s at batch {batch}" for batch in sorted(rates))
-    return f" Matrix products reach {told}; the floor takes the best, so that few rows alone cost the difference."
+    return f" The best products of each number of rows reach {told}."
+
+
+def _unmeasured(summary: Summary) -> str:
+    """Whom the limits do not hold for."""
+    if not summary.precisions:
+        return ""
+    told = ", ".join(f"{name} ({precision})" for name, precision in summary.precisions.items())
+    return f" The limits are float32's, so these are left out: {told}."
 
 
 def details(summary: Summary) -> Table:
@@ -480,6 +504,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
     )
     end = (
         text(documented),
+        Entry("", None) if leg.floor_crossing is None else Entry(units.count(leg.floor_crossing), leg.floor_crossing),
         Entry("", None) if leg.predicted is None else Entry(units.count(leg.predicted.value), leg.predicted.value),
     )
     if leg.located is None:

@@ -38,6 +38,7 @@ class TorchCompileRuntime(EagerRuntime):
 
         module = load_module(folder / "state.safetensors", context, self.name)
         _compile_alone()
+        _never_give_up()
         return _CompiledAtFirstSight(torch.compile(module, dynamic=True), context)
 
 
@@ -62,7 +63,10 @@ class _CompiledAtFirstSight(TorchCompiled):
 
 
 class AOTInductorRuntime(harness.Runtime):
-    """AOTInductor: compiled to a shared library when it is exported, which takes as long as a C++ compiler does."""
+    """AOTInductor: compiled to a shared library when it is exported, which takes as long as a C++ compiler does.
+
+    The number of threads is written into the library: it is the contender's, and not what the builder happens to have.
+    """
 
     name = "aotinductor"
     devices = ("cpu", "cuda")
@@ -81,7 +85,7 @@ class AOTInductorRuntime(harness.Runtime):
         batch = torch.export.Dim("batch")
         _compile_alone()
         try:
-            with torch.no_grad(), silence():
+            with torch.no_grad(), silence(), torch._inductor.config.patch({"cpp.threads": context.threads}):  # noqa: SLF001
                 program = torch.export.export(
                     projection.eval().to(context.device),
                     (torch.from_numpy(rows).to(context.device),),
@@ -113,6 +117,18 @@ def _compile_alone() -> None:
     import torch._inductor.config as config
 
     config.compile_threads = 1
+
+
+def _never_give_up() -> None:
+    """Makes Dynamo compile for every N, and fail where it would otherwise run uncompiled from some N on, silently.
+
+    Each N and kind of batch is one compilation of the same code, and by default the ninth is not made.
+    """
+    import torch._dynamo.config as config
+
+    config.recompile_limit = 4096
+    config.accumulated_recompile_limit = 65_536
+    config.fail_on_recompile_limit_hit = True
 
 
 @harness.hookimpl

@@ -141,9 +141,12 @@ class VectorisedLDA:
         """[B, D] -> [B, K]."""
         if len(queries) == 1:
             return self._one(queries[0])
-        weights: Float32 = queries @ self._columns
         norms = np.sqrt(np.einsum("bd,bd->b", queries, queries))
-        weights /= np.maximum(norms, np.float32(_TINY))[:, None]
+        lengths = np.maximum(norms, np.float32(_TINY))[:, None]
+        fewer = len(self.keys) <= queries.shape[1]  # one pass more over whichever is smaller: weights or queries
+        weights: Float32 = queries @ self._columns if fewer else (queries / lengths) @ self._columns
+        if fewer:
+            weights /= lengths
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)
         projections: Float32 = np.matmul(weights, self.answers)
@@ -184,6 +187,7 @@ class LDAProjector(harness.Projector):
         return harness.Cost(
             flops=2.0 * heads * batch * (width + output_width) + 4.0 * heads * batch,
             bytes=4.0 * (heads + batch) * (width + output_width),
+            products=((batch, width, heads), (batch, heads, output_width)),
         )
 
 

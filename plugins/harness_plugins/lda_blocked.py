@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 
+# B·N up to which all weights at once were faster, on an AMD core: PyTorch's softmax writes a second [B, N].
+_WEIGHTS = {"numpy": 2**20, "module": 2**18}
+
 
 class BlockedLDA:
     """Two matrix products for each block of heads, whose weights stay in the processor's cache.
@@ -67,9 +70,10 @@ class BlockedOptions(harness.Options):
     """When the heads are taken in blocks, and how many of them at once."""
 
     block: Annotated[int, Field(ge=1, description="heads in a block of the NumPy form")] = 2048
-    weights: Annotated[int, Field(ge=0, description="up to this many weights, B·N, the heads are taken at once")] = (
-        2**20
-    )
+    weights: Annotated[
+        int | None,
+        Field(ge=0, description="up to this many weights, B·N, the heads are taken at once; none: as was measured"),
+    ] = None
 
 
 class BlockedProjector(LDAProjector):
@@ -81,13 +85,15 @@ class BlockedProjector(LDAProjector):
     def build(
         self, heads: harness.Heads, context: harness.BuildContext
     ) -> torch.nn.Module | Callable[[Float32], Float32]:
-        """The loop over blocks in NumPy, or PyTorch's fused attention, which does the same in one kernel."""
+        """The loop over blocks in NumPy, or the module that fuses where it is worth it."""
+        chosen = self.options.weights
+        weights = _WEIGHTS[context.form] if chosen is None else chosen
         if context.form == "numpy":
-            return BlockedLDA(heads, self.options.block, self.options.weights)
+            return BlockedLDA(heads, self.options.block, weights)
         from harness_plugins.lda_module import FusedLDAModule
 
         rows = keys(heads) if context.weights else np.zeros(heads.centroids.shape, dtype=np.float32)
-        return FusedLDAModule(rows, heads.answers)
+        return FusedLDAModule(rows, heads.answers, weights)
 
 
 @harness.hookimpl

@@ -41,7 +41,7 @@ class OnnxExporter:
         """Writes `module` [B, D] -> [B, K] to `path`, weights in a file beside it (protobuf ends at 2 GB).
 
         Args:
-            module: in evaluation mode.
+            module: in evaluation mode; its attribute `onnx_opset`, if any, is the opset that it is written in.
             example: queries [B, D]; the batch stays dynamic whatever B is.
             path: where to write, in an empty folder.
         """
@@ -110,6 +110,7 @@ def _exported(module: torch.nn.Module, rows: NDArray[np.float32]) -> Any:
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             input_names=[INPUT],
             output_names=[OUTPUT],
+            opset_version=getattr(module, "onnx_opset", None),
             verbose=False,
         )
     assert program is not None

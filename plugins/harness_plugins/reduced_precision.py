@@ -26,6 +26,7 @@ class OnnxInt8Runtime(OnnxRuntime):
 
     name = "onnxruntime-int8"
     devices = ("cpu",)
+    precision = "int8"
     tolerance = 0.2  # of the largest value; what it costs in fidelity is measured like any student's
 
     def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
@@ -68,6 +69,7 @@ class EagerBFloat16Runtime(EagerRuntime):
     """PyTorch in inference mode with weights and activations in bfloat16."""
 
     name = "eager-bfloat16"
+    precision = "bfloat16"
     tolerance = 0.1  # of the largest value: 8 bits of precision in every product, and a softmax behind them
     Options = BFloat16Options
 

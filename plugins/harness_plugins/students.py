@@ -132,6 +132,7 @@ class LinearProjector(harness.Projector):
         return harness.Cost(
             flops=2.0 * batch * width * output_width,
             bytes=4.0 * (width * output_width + batch * (width + output_width)),
+            products=[(batch, width, output_width)],
         )
 
 
@@ -197,7 +198,11 @@ class MLPProjector(harness.Projector):
         """Three matrix products."""
         hidden = self._hidden(heads, width, output_width)
         weights = hidden * (width + hidden + output_width)
-        return harness.Cost(flops=2.0 * batch * weights, bytes=4.0 * (weights + batch * (width + output_width)))
+        return harness.Cost(
+            flops=2.0 * batch * weights,
+            bytes=4.0 * (weights + batch * (width + output_width)),
+            products=[(batch, width, hidden), (batch, hidden, hidden), (batch, hidden, output_width)],
+        )
 
 
 @harness.hookimpl

@@ -208,11 +208,19 @@ class TransformerProjector(harness.Projector):
     def cost(self, heads: int, batch: int, width: int, output_width: int) -> harness.Cost:
         """The matrix products of what is deployed, and its weights read once; biases, norms and GELU are below 1%."""
         layers = self.architecture(heads)[1]
-        square, feed_forward = width * width, 2 * width * self.options.ff_dim
-        plain = square + layers * (4 * square + feed_forward)
-        encoder = plain if self.options.deploy == "plain" else layers * (square + feed_forward)
-        weights = encoder + width * output_width
-        return harness.Cost(flops=2.0 * weights * batch, bytes=4.0 * (weights + batch * (width + output_width)))
+        raised = self.options.ff_dim
+        feed_forward = [(width, raised), (raised, width)]
+        if self.options.deploy == "plain":
+            matrices = [(width, width), *layers * [(width, 3 * width), (width, width), *feed_forward]]
+        else:
+            matrices = layers * [(width, width), *feed_forward]
+        matrices.append((width, output_width))
+        weights = sum(inner * columns for inner, columns in matrices)
+        return harness.Cost(
+            flops=2.0 * weights * batch,
+            bytes=4.0 * (weights + batch * (width + output_width)),
+            products=[(batch, inner, columns) for inner, columns in matrices],
+        )
 
 
 @harness.hookimpl

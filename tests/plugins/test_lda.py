@@ -74,6 +74,35 @@ def test_the_length_of_centroids_and_queries_makes_no_difference(make_heads, que
     np.testing.assert_allclose(lda.formula(longer, queries * 4), lda.formula(heads, queries), atol=1e-13)
 
 
+def test_the_module_makes_no_more_of_the_weights_size_than_products_and_their_softmax(make_heads, queries):
+    module = PROJECTORS["lda"].build(make_heads(300), harness.BuildContext(form="module"))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        module(torch.from_numpy(queries))
+    large = [event.name for event in profile.events() if [len(queries), 300] in event.input_shapes]
+    assert "aten::div" not in large
+    assert "aten::mul" not in large
+
+
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
+def test_the_onnx_graph_normalises_rows_in_one_operation(tmp_path, length, make_heads, queries, by_hand):
+    import onnx
+    import onnxruntime
+
+    from harness_plugins.onnx_export import INPUT, OUTPUT, OnnxExporter
+
+    heads = make_heads(18)
+    module = PROJECTORS["lda"].build(heads, harness.BuildContext(form="module"))
+    OnnxExporter(1e-4).write(module, queries[:1], tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [node.op_type for node in graph.node] == ["RMSNormalization", "MatMul", "Softmax", "MatMul"]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    wanted = by_hand(heads, queries)
+    rows = np.concatenate([queries * np.float32(length), np.zeros_like(queries[:1])])
+    got = session.run([OUTPUT], {INPUT: rows})[0]
+    np.testing.assert_allclose(got[:-1], wanted, atol=1e-5 * np.abs(wanted).max())
+    np.testing.assert_allclose(got[-1], heads.answers.mean(axis=0), atol=1e-6)
+
+
 def test_a_module_without_weights_has_the_shapes_of_one_with_them(make_heads):
     heads = make_heads(9)
     full, empty = (

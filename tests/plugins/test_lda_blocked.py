@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import harness
 from harness_plugins.lda import LDAProjector
@@ -19,11 +20,63 @@ def test_blocks_change_nothing(block, temperature, make_heads, queries):
     np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
+class Watched(TorchDispatchMode):
+    """Notes the largest result of every operation."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest: dict[str, int] = {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        given = {each.untyped_storage().data_ptr() for each in args if torch.is_tensor(each)}
+        made = [each for each in (result if isinstance(result, tuple) else (result,)) if torch.is_tensor(each)]
+        fresh = [each.numel() for each in made if each.untyped_storage().data_ptr() not in given]
+        name = function.overloadpacket.__name__
+        self.largest[name] = max([self.largest.get(name, 0), *fresh])
+        return result
+
+
+@pytest.mark.parametrize("rows", [2, 33])
+@pytest.mark.parametrize("output_width", [24, 32])
+def test_the_fused_module_never_holds_all_weights(rows, output_width, make_heads, queries):
+    heads = make_heads(1500, output_width=output_width)
+    module = BlockedProjector().with_options({"weights": 0}).build(heads, harness.BuildContext(form="module"))
+    with Watched() as watched:
+        got = module(torch.from_numpy(queries[:rows])).numpy()
+    assert max(watched.largest.values()) < rows * 1500
+    fused = "_scaled_dot_product_flash_attention_for_cpu" in watched.largest
+    assert fused == (output_width == 32 and rows <= 32)  # its kernel needs one width, and is slower for many queries
+    wanted = LDAProjector().reference(heads, queries[:rows])
+    np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_the_module_takes_few_weights_at_once(make_heads, queries):
+    module = (
+        BlockedProjector()
+        .with_options({"weights": 40 * 300})
+        .build(make_heads(300, output_width=32), harness.BuildContext(form="module"))
+    )
+    for rows, at_once in ((40, True), (41, False)):
+        with Watched() as watched:
+            module(torch.from_numpy(np.resize(queries, (rows, 32))))
+        assert ("_softmax" in watched.largest) == at_once
+
+
+def test_a_recorded_graph_serves_other_batch_sizes(make_heads, queries):
+    heads = make_heads(300, output_width=32)
+    module = BlockedProjector().build(heads, harness.BuildContext(form="module"))
+    traced = torch.jit.trace(module, (torch.from_numpy(queries[:2]),), check_trace=False)
+    wanted = LDAProjector().reference(heads, queries)
+    np.testing.assert_allclose(traced(torch.from_numpy(queries)).numpy(), wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("weights", [0, None])
 @pytest.mark.parametrize("rows", [1, 2, 33])
 @pytest.mark.parametrize("output_width", [24, 32])
-def test_the_fused_module_computes_the_same(rows, output_width, make_heads, queries):
+def test_the_fused_module_computes_the_same(rows, output_width, weights, make_heads, queries):
     heads = make_heads(300, output_width=output_width)
-    projector = BlockedProjector()
+    projector = BlockedProjector().with_options({"weights": weights})
     module = projector.build(heads, harness.BuildContext(form="module"))
     wanted = projector.reference(heads, queries[:rows])
     got = module(torch.from_numpy(queries[:rows])).numpy()

@@ -1,0 +1,59 @@
+"""Tables of limits, precisions and crossovers by the limits, from a run that states its costs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import pytest
+
+from harness.analysis.summary import summarise
+from harness.report import plain, table
+from tests.synthetic import COSTS, SUITE, Maker
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    suite = copy.deepcopy(SUITE)
+    suite["contenders"]["student"]["runtime"] = "onnxruntime-int8"
+    suite["races"].append({"name": "exact", "baseline": "teacher", "challenger": "student-eager"})
+    made = Maker(suite, COSTS).table(launches=2, rounds=2).evidence()
+    places = (18, 1024, 16384)
+    costs = {
+        "teacher": [[n, b, 1e6 * n, 1e3, []] for n in places for b in (1, 32)],
+        "student-eager": [[n, b, 2e9, 1e3, []] for n in places for b in (1, 32)],
+        "student": [[n, b, 2e9, 1e3, []] for n in places for b in (1, 32)],
+    }
+    limits = {"flops_per_second": {"32": 1e14}, "bytes_per_second": {"1024": 1e10}, "costs": costs}
+    run = made.run.model_copy(
+        update={"machine": {"limits": limits}, "offers": {"runtime onnxruntime-int8": {"precision": "int8"}}}
+    )
+    return dataclasses.replace(made, run=run)
+
+
+def test_what_is_not_float32_is_marked_and_has_no_limits(evidence):
+    summary = summarise(evidence)
+    assert {each.contender for each in summary.distances} == {"teacher", "student-eager"}
+    assert "student (int8)" in table.limits(summary).note
+    (first, *_) = table.relative(summary)
+    assert "student (int8, inexact)" in [*first.columns, *(row[0].text for row in first.rows)]
+    assert plain.data(summary)["precisions"] == {"student": "int8"}
+
+
+def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
+    summary = summarise(evidence)
+    found = table.crossovers(summary)
+    column = found.columns.index("by the limits")
+    by_race = {(row[0].text, row[1].text): row[column].value for row in found.rows}
+    assert by_race["exact", "32"] == pytest.approx(2000, rel=0.01)
+    assert by_race["best", "32"] is None  # its challenger computes in eight bits
+    legs = {
+        (each["race"], each["batch_size"]): each["predicted_by_limits"] for each in plain.data(summary)["crossovers"]
+    }
+    assert legs["exact", 32] == by_race["exact", "32"]
+
+
+def test_limits_of_the_processor_say_nothing_about_another_device(evidence):
+    suite = {**evidence.run.suite, "device": "cuda"}
+    elsewhere = dataclasses.replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
+    assert summarise(elsewhere).distances == ()
