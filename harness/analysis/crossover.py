@@ -119,7 +119,9 @@ def locate(
             f"{len(declared) - len(inside)} declared steps lie outside N = {low:,} to {high:,} and were ignored"
         )
     if budget is not None and budget > MOST_SAMPLES:
-        search.notes.append(f"a budget of {budget:,} samples was given: a search ends after {MOST_SAMPLES:,} at the latest")
+        search.notes.append(
+            f"a budget of {budget:,} samples was given: a search ends after {MOST_SAMPLES:,} at the latest"
+        )
     lacking = None
     try:
         search.explore()

@@ -30,9 +30,7 @@ def throughout(search: Search) -> tuple[Status, str]:
     """
     question, prober = search.question, search.prober
     noise = pooled_noise(prober.successive_differences())
-    audited = [
-        n for n in search.weak if n in search.signs and len(prober.by_launch(n, 1)) >= question.least_launches
-    ]
+    audited = [n for n in search.weak if n in search.signs and len(prober.by_launch(n, 1)) >= question.least_launches]
     if not audited:
         return "unresolved", f"fewer than {question.least_launches} further launches looked at who leads"
     decided = {sign for sign in search.signs.values() if sign}

@@ -27,7 +27,9 @@ CURVES = (curves.STEEP, curves.THREE, curves.BASELINE_FIRST, curves.CHALLENGER_F
 
 
 @pytest.mark.parametrize("rivals", CURVES, ids=lambda rivals: rivals.name)
-@pytest.mark.parametrize(("launch", "pairs"), [(0, 4), (0, 40), (0, 10**6), (1, 0), (1, 12), (2, 0), (4, 9), (7, 0), (8, 5)])
+@pytest.mark.parametrize(
+    ("launch", "pairs"), [(0, 4), (0, 40), (0, 10**6), (1, 0), (1, 12), (2, 0), (4, 9), (7, 0), (8, 5)]
+)
 def test_a_search_that_was_ended_is_unresolved_wherever_it_ends(rivals, launch, pairs):
     location = interrupted(rivals, 3, launch=launch, pairs=pairs)
     if location.notes[0] != "ten seconds are over":  # this search wants no more than that of its last launch

@@ -29,15 +29,16 @@ def provisional(location):
 def mirrored(location):
     """The opposite of what was seen."""
     probes = [
-        dataclasses.replace(each, log_ratio=-each.log_ratio, low=-each.high, high=-each.low)
-        for each in location.probes
+        dataclasses.replace(each, log_ratio=-each.log_ratio, low=-each.high, high=-each.low) for each in location.probes
     ]
     return dataclasses.replace(location, probes=tuple(probes))
 
 
 def held(rivals, runs):
     (truth,) = rivals.truth
-    return np.mean([run.status == "crossing" and run.crossings[0].low <= truth <= run.crossings[0].high for run in runs])
+    return np.mean(
+        [run.status == "crossing" and run.crossings[0].low <= truth <= run.crossings[0].high for run in runs]
+    )
 
 
 def spent(runs):
