@@ -106,8 +106,8 @@ def _general_notes(search: Search) -> list[str]:
         notes.append(WEAK_MODE)
     if search.visible is False:
         notes.append(
-            f"the declared steps change the ratio by less than {math.expm1(PRACTICAL_JUMP):.0%}, if at all: they matter "
-            "little here, or are declared at the wrong N, and then others may hide crossings"
+            f"the declared steps change the ratio by less than {math.expm1(PRACTICAL_JUMP):.0%}, if at all: they "
+            "matter little here, or are declared at the wrong N, and then others may hide crossings"
         )
     return notes + [f"N = {n:,} was left out: {reason}" for n, reason in sorted(search.prober.left_out.items())]
 

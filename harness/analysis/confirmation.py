@@ -340,7 +340,7 @@ def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
 
 
 def _beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:
-    """Where the fitted curve crosses behind the range's end, with the model's interval; None where it has no two ends."""
+    """Where the fitted curve crosses behind the range's end, with the model's interval; None where it is unbounded."""
     root, interval = local.root(), local.crossing_interval()
     if root is None or interval is None or root <= log_end or not all(map(math.isfinite, interval)):
         return None

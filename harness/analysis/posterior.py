@@ -12,8 +12,8 @@ Outliers are met by Tukey's biweight, carried over to the least-squares theory b
 Huber, Robust Statistics, 1981, 7.10). The launch is the unit: launches are combined as studies are in a meta-
 analysis, with DerSimonian and Laird's between-variance (1986), and the interval over launches is that of Hartung
 and Knapp (2001), t with k - 1 degrees of freedom; the model's own interval is computed beside it and the wider one
-is stated, as IntHout et al. (2014) advise. With fewer launches than were planned the t quantile holds in any case, since
-a few that happen to agree prove little. The interval of the crossing collects every u at which "nobody leads
+is stated, as IntHout et al. (2014) advise. With fewer launches than were planned the t quantile holds in any case,
+since a few that happen to agree prove little. The interval of the crossing collects every u at which "nobody leads
 here" is not rejected (Fieller, 1954), so that an uncertain slope makes it wide or unbounded, and never falsely
 short.
 """

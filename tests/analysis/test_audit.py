@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from harness.analysis.audit import PRACTICAL_JUMP, steps_visible
@@ -13,7 +14,6 @@ STEPS = [Step(n, n + 1) for n in (16, 64, 256, 1024, 4096)]
 
 def looked_at(jump, noise, pairs=3, seed=1):
     """A prober that has seen both sides of every step, where the challenger's cost jumps by the log-ratio `jump`."""
-    import numpy as np
 
     random = np.random.default_rng(seed)
 

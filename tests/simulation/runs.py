@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.crossover import Location, locate
+from harness.analysis.crossover import BudgetSpent, Location, locate
 from tests.simulation import curves as catalogue
 from tests.simulation.fake_machine import FakeMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.analysis.location import Measure
     from tests.simulation.curves import Curves
 
 STEP_WORDS = ("step", "fit")  # a note that says either has flagged the declared steps
@@ -27,6 +28,7 @@ class Case:
     question: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[int, ...] | None = None  # declared instead of the true ones
     span: tuple[int, int] | None = None
+    last: int | None = None  # the launch after which the caller's time is over
 
     def rivals(self) -> Curves:
         """The curves over the range of this case."""
@@ -37,6 +39,7 @@ class Case:
         words = [self.rivals().name, *(f"{key}={value:g}" for key, value in self.machine.items())]
         words += [f"{key}={value}" for key, value in self.question.items()]
         words += [f"N={self.span[0]:,}..{self.span[1]:,}"] if self.span else []
+        words += [f"ended after launch {self.last}"] if self.last is not None else []
         return " ".join(words)
 
 
@@ -63,7 +66,19 @@ def search(case: Case, seed: int) -> tuple[Location, FakeMachine]:
     rivals = case.rivals()
     machine = FakeMachine(rivals.baseline, rivals.challenger, seed=seed, **dict(case.machine))
     steps = rivals.steps if case.steps is None else case.steps
-    return locate(machine.measure, rivals.low, rivals.high, steps=steps, seed=seed, **dict(case.question)), machine
+    measure = machine.measure if case.last is None else until(machine, case.last)
+    return locate(measure, rivals.low, rivals.high, steps=steps, seed=seed, **dict(case.question)), machine
+
+
+def until(machine: FakeMachine, last: int) -> Measure:
+    """The machine's measure for a caller whose time is over after this launch."""
+
+    def measure(heads: int, rounds: int, launch: int) -> list[tuple[float, float]]:
+        if launch > last:
+            raise BudgetSpent("the time is over")
+        return machine.measure(heads, rounds, launch)
+
+    return measure
 
 
 def summarised(location: Location, machine: FakeMachine, truth: tuple[float, ...]) -> Run:
