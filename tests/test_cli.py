@@ -66,7 +66,7 @@ BAD = {
     "report nowhere": "nowhere: there is no such folder; name the folder that a run has written",
     "verify nowhere": "nowhere: there is no such folder",
     "export nowhere": "nowhere: there is no such folder",
-    "history": "there are no runs in results/; name folders that `harness run` wrote",
+    "history": "there are no runs below results/; name folders that `harness run` wrote",
     "plugins show ldaa": "no plugin offers 'ldaa'; did you mean 'lda'?",
 }
 

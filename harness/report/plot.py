@@ -102,7 +102,7 @@ def _latency(summary: Summary, batch: int) -> Plot:
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
         "their shade is the interval of N*."
         + (
-            " Dotted lines are documented crossovers; diamonds are documented slowdowns, on top of the measured baseline."
+            " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented
             else ""
         ),
@@ -357,7 +357,7 @@ def _slots(marks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
 
 
 def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
-    """Documented N* as dotted lines, and documented slowdowns where the challenger would be, given the baseline here."""
+    """Documented N* as dotted lines, and documented slowdowns where they put the challenger."""
     figures = [each for each in summary.documented if each.figure.batch_size == batch]
     lines = [
         {
