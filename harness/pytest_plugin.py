@@ -95,7 +95,7 @@ class SuiteFile(pytest.File):
             yield self._unlimited(CrossoverItem.from_parent(self, name=name, leg=leg))
 
     def _unlimited(self, item: pytest.Item) -> pytest.Item:
-        """The item without a limit of pytest-timeout: the first one measures the whole suite, with its own deadlines."""
+        """The item without a limit of pytest-timeout: the first one measures the whole suite, by its own deadlines."""
         if self.config.pluginmanager.has_plugin("timeout"):
             item.add_marker(pytest.mark.timeout(0))
         return item

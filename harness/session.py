@@ -105,7 +105,8 @@ def run(
             begun = True
             told.started(about, folder)
             told.say(
-                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; records in {folder}"
+                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; "
+                f"records in {folder}"
             )
             for note in plan.warnings:
                 told.say(f"note: {note}")

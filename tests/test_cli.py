@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +72,7 @@ BAD = {
     "report nowhere": "nowhere: there is no such folder; name the folder that a run has written",
     "verify nowhere": "nowhere: there is no such folder",
     "export nowhere": "nowhere: there is no such folder",
-    "history": "there are no runs in results/; name folders that `harness run` wrote",
+    "history": "there are no runs below results/; name folders that `harness run` wrote",
     "plugins show ldaa": "no plugin offers 'ldaa'; did you mean 'lda'?",
 }
 
@@ -169,6 +171,23 @@ def test_an_export_names_its_file(said, finished, place):
     path = place / out.strip()
     assert path.is_relative_to(place / "kept")
     assert all(each["stats"] for each in json.loads(path.read_text())["benchmarks"])
+
+
+def test_an_export_holds_the_raw_samples_only_where_they_are_asked_for(said, finished, place):
+    for more, kept in (((), False), (("--data",), True)):
+        _, out, _ = said("export", finished, "--storage", f"kept-{kept}", *more)
+        stats = json.loads((place / out.strip()).read_text())["benchmarks"][0]["stats"]
+        assert ("data" in stats) is kept
+
+
+def test_history_finds_runs_wherever_they_are_below_results(said, finished, monkeypatch, tmp_path):
+    for name in ("one", "baseline/two"):
+        folder = tmp_path / "results" / name
+        shutil.copytree(Path(finished).resolve(), folder)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = said("history")
+    assert code == 0
+    assert ": 2 runs" in out
 
 
 def test_history_shows_what_it_is_asked_for(said, finished):

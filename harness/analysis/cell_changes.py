@@ -1,9 +1,9 @@
 """Cells of two runs compared by their launches: slower, faster, the same, or unclear.
 
 Each cell has an interval of its own (Welch's t on the logarithms of the launches), and one that holds jointly with
-those of all other cells (Šidák 1967, JASA 62): of a hundred cells that did not change, five would be slower at 95 % each.
-A cell is slower or faster where its whole joint interval lies beyond the threshold, the same where its own lies within,
-and unclear otherwise: absence of evidence is not sameness.
+those of all other cells (Šidák 1967, JASA 62): of a hundred cells that did not change, two or three would be slower
+at 95 % each. A cell is slower or faster where its whole joint interval lies beyond the threshold, the same where its
+own lies within, and unclear otherwise: absence of evidence is not sameness.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Crossovers of two runs compared, two-sided: an N* that moved up or down is news, and so is an answer of another kind.
 
-The interval of the change is made of those of both N* (MOVER: Zou and Donner 2008, Stat. Med. 27). An N* moved where all
-of it lies beyond the threshold, is the same where all of it lies within, and otherwise the two runs cannot tell.
+The interval of the change is made of those of both N* (MOVER: Zou and Donner 2008, Stat. Med. 27). An N* moved where
+all of it lies beyond the threshold, is the same where all of it lies within, and otherwise the two runs cannot tell.
 """
 
 from __future__ import annotations

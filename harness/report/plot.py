@@ -103,7 +103,7 @@ def _latency(summary: Summary, batch: int) -> Plot:
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
         "their shade is the interval of N*."
         + (
-            " Dotted lines are documented crossovers; diamonds are documented slowdowns, on top of the measured baseline."
+            " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented
             else ""
         ),

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.kills --runs 100
 
-Each run of suites/smoke.yaml, with self-check, regret and scores switched on, is killed once or more (the parent alone:
-its children must follow it by themselves), then resumed until it ends. After each kill the whole lines of
-measurements.jsonl and fidelity.jsonl are kept in mind; at the end they must be the beginning of the file, byte for byte.
+Each run of suites/smoke.yaml, with self-check, regret and scores switched on, is killed once or more (the parent
+alone: its children must follow it by themselves), then resumed until it ends. After each kill the whole lines of
+measurements.jsonl and fidelity.jsonl are kept in mind; at the end they must be the beginning of the file, byte for
+byte.
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ function sorted() {
   for (let click = 0; click < 2; click += 1) {
     heading.querySelector("button").click();
     const cells = [...table.tBodies[0].rows].map((row) => row.children[place].dataset.value);
-    seen.push({ values: cells.filter((each) => each !== undefined).map(Number), aria: heading.getAttribute("aria-sort") });
+    const values = cells.filter((each) => each !== undefined).map(Number);
+    seen.push({ values, aria: heading.getAttribute("aria-sort") });
   }
   document.body.dataset.sorted = JSON.stringify(seen);
 }
