@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.analysis.confirmation import MISFIT_LEVEL, Question, confirmed_sign, leader, side_pairs
+from harness.analysis.confirmation import MISFIT_LEVEL, Question, leader, side_pairs
 from harness.analysis.crossover import asked, whole
 from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Progress
 from harness.analysis.posterior import fit, launch_interval, two_sided
@@ -146,10 +146,18 @@ class _Grid:
     def signs(self) -> dict[int, int]:
         """Who leads at each point, 0 where it cannot be told."""
         if self.prober.launch > 0:
-            found = {n: confirmed_sign(self.prober, n, self.question, self._each) for n in self.points}
+            found = {n: self._confirmed(n) for n in self.points}
             few = sum(map(abs, found.values())) * 3 < len(found)
             return dict.fromkeys(found, 0) if few else found  # alike nearly everywhere: a few signs are no lead
         return self._by_pairs()
+
+    def _confirmed(self, heads: int) -> int:
+        """Who leads at a point by the launches alone, at its share of the confidence."""
+        parts = self.prober.by_launch(heads, 1)
+        if not parts:
+            return 0
+        _, low, high = launch_interval(parts, self._noise(), self._each, self.question.launches)
+        return int(low > 0) - int(high < 0)
 
     def _by_pairs(self) -> dict[int, int]:
         """What the pairs alone say, of whatever launch: enough for a bracket, and for nothing that is stated."""

@@ -358,7 +358,7 @@ def _slots(marks: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
 
 
 def _documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iterator[alt.Chart]:
-    """Documented N* as dotted lines; documented latencies, and where a slowdown would put the challenger, as diamonds."""
+    """Documented N* as dotted lines; documented latencies and what slowdowns make of the baseline as diamonds."""
     figures = [
         (each, each.figure)
         for each in summary.documented
