@@ -116,6 +116,11 @@ def _report() -> dict[str, Any]:
         "started": {"description": "UTC, ISO 8601", **text},
         "status": {"enum": ["running", "complete", "interrupted", "failed"]},
         "quick": {"type": "boolean"},
+        "precisions": {
+            "description": "of contenders that do not compute in float32",
+            "type": "object",
+            "additionalProperties": text,
+        },
         "remarks": {"description": "about fidelity", **texts},
         "self_check": {"type": "object", "required": list(self_check), "properties": self_check},
         "joint_confidence": {"description": "that all stated crossings hold at once", **number},

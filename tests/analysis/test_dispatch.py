@@ -10,7 +10,7 @@ import pytest
 from harness.analysis.dispatch import tables
 from harness.analysis.located import Located
 from harness.analysis.location import Crossing, Location, Probe
-from harness.analysis.quality import Constrained
+from harness.analysis.requirement import Constrained
 from harness.analysis.unseen import points
 from harness.records.measurement import Measurement, Sampled
 from harness.suite.sweep import Leg
