@@ -45,6 +45,7 @@ class Ceilings:
     bytes_per_second: Mapping[int, float]
     products: Mapping[Shape, float] = field(default_factory=dict)
     achieved: float = 0.0  # operations per second within a contender
+    reached: tuple[tuple[float, float], ...] = ()  # bytes of a call, and bytes per second within a contender
 
     @classmethod
     def of(cls, machine: Mapping[str, Any]) -> Ceilings | None:
@@ -59,8 +60,9 @@ class Ceilings:
         )
 
     def memory(self, size: float) -> float:
-        """Seconds to read so many bytes over and over."""
-        return size / _between(self.bytes_per_second, size)
+        """Seconds to read so many bytes over and over; who reads more bytes as fast shows that so many can be."""
+        reached = [rate for held, rate in self.reached if held >= size]
+        return size / max([_between(self.bytes_per_second, size), *reached])
 
     def floor(self, cost: Stated) -> float:
         """Seconds that a call cannot beat: operations at the best rate of all, or memory traffic, whichever is more."""
@@ -82,9 +84,17 @@ class Ceilings:
         rest = max(0.0, cost.flops - sum(counted)) / self._best
         return max(seconds * scale + rest, self.memory(cost.bytes))
 
-    def raised(self, achieved: Iterable[float]) -> Ceilings:
-        """The same where contenders achieved more operations per second: what was reached can be reached."""
-        return dataclasses.replace(self, achieved=max([self.achieved, *achieved]))
+    def raised(self, calls: Sequence[tuple[Stated, float]]) -> Ceilings:
+        """The same where contenders were faster than what was timed alone: what was reached can be reached.
+
+        Args:
+            calls: what calls need, and the seconds that they took.
+        """
+        return dataclasses.replace(
+            self,
+            achieved=max([self.achieved, *(cost.flops / seconds for cost, seconds in calls)]),
+            reached=(*self.reached, *((cost.bytes, cost.bytes / seconds) for cost, seconds in calls)),
+        )
 
     @property
     def _best(self) -> float:
@@ -159,7 +169,7 @@ def distances(
         and cell.contender not in left_out
         and (found := _at(costs.get((cell.contender, cell.batch_size), ()), cell.heads)) is not None
     ]
-    ceilings = ceilings.raised(found.flops / seconds for _, seconds, found in counted)
+    ceilings = ceilings.raised([(found, seconds) for _, seconds, found in counted])
     known = [(cell, seconds, found, ceilings.floor(found)) for cell, seconds, found in counted]
     fixed: dict[str, float] = defaultdict(lambda: math.inf)
     for cell, seconds, _, floor in known:

@@ -100,6 +100,13 @@ def test_what_a_contender_reached_raises_the_ceiling():
     assert [each.ratio for each in found] == pytest.approx([1, 2])
 
 
+def test_nobody_is_faster_than_the_floor():
+    costs = {("one", 1): (stated(18, 1e3, 2**20), stated(900, 1e3, 2**24))}
+    quick = 2**24 / 200e9  # twice as fast as any size was read alone
+    found = distances([cell("one", 18, 1, 2**20 / 90e9), cell("one", 900, 1, quick)], costs, ceilings())
+    assert [each.ratio for each in found] == pytest.approx([200 / 90, 1])
+
+
 def test_contenders_of_another_precision_are_left_out():
     costs = {("eight-bits", 32): (stated(18, 1e9),), ("exact", 32): (stated(18, 1e9),)}
     cells = [cell("eight-bits", 18, 32, 1e-4), cell("exact", 18, 32, 20e-3)]
