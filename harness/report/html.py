@@ -114,7 +114,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield from table.latencies(summary, per_query=False, searched=False)
     yield from table.latencies(summary, per_query=True, searched=False)
     yield from table.relative(summary)
-    yield table.waterfall(summary)
+    yield from table.waterfalls(summary)
     yield table.fidelity(summary)
     yield table.limits(summary)
     yield table.details(summary)

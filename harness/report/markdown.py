@@ -73,7 +73,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield from table.relative(summary)
     yield table.crossovers(summary)
     yield table.documented(summary)
-    yield table.waterfall(summary)
+    yield from table.waterfalls(summary)
     yield table.fidelity(summary)
     yield table.limits(summary)
     yield table.failures(summary)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from harness.analysis.quality import FidelityRow
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import LegSummary, Summary
-    from harness.suite.schema import Documented
+    from harness.analysis.waterfall import Waterfall
+    from harness.suite.schema import Documented, Race
 
 _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("mean_cosine", "cosine"),
@@ -214,45 +215,28 @@ def _about_scores(known: Documented) -> str:
     return f"Documented scores are of the document's own queries, ours of the queries of this suite.{told}"
 
 
-def waterfall(summary: Summary) -> Table:
-    """Where documented slowdowns come from, step by step."""
-    rows: list[tuple[Entry, ...]] = []
-    for fall in summary.waterfalls:
-        place = f"{fall.race}, N = {fall.heads:,}, batch {fall.batch_size}"
-        race = summary.suite.race(fall.race)
-        rows.append(
-            (
-                text(place),
-                text(f"{race.challenger} over {race.baseline}"),
-                interval(fall.start, units.ratio),
-                text("slowdown as raced"),
-            )
-        )
-        for side, steps in (("baseline", fall.baseline), ("challenger", fall.challenger)):
-            rows.extend(
-                (
-                    text(place),
-                    text(f"{step.before} → {step.after}"),
-                    interval(step.speedup, units.ratio),
-                    text(f"{side} gets faster: {step.change}"),
-                )
-                for step in steps
-            )
-        last = (fall.fastest[1] or race.challenger, fall.fastest[0] or race.baseline)
-        rows.append(
-            (
-                text(place),
-                text(f"{last[0]} over {last[1]}"),
-                interval(fall.end, units.ratio),
-                text("slowdown, fastest forms"),
-            )
-        )
+def waterfalls(summary: Summary) -> list[Table]:
+    """Where documented slowdowns come from, step by step: one table for each documented point."""
+    return [_waterfall(fall, summary.suite.race(fall.race)) for fall in summary.waterfalls]
+
+
+def _waterfall(fall: Waterfall, race: Race) -> Table:
+    steps = [
+        (text(f"{step.before} → {step.after}"), interval(step.speedup, units.ratio), text(f"faster: {step.change}"))
+        for step in (*fall.baseline, *fall.challenger)
+    ]
+    first = text(f"{race.challenger} over {race.baseline}")
+    last = text(f"{fall.fastest[1] or race.challenger} over {fall.fastest[0] or race.baseline}")
     return Table(
         name="waterfall",
-        title="Where the slowdown comes from",
-        columns=("point", "step", "ratio", "meaning"),
-        rows=tuple(rows),
-        numeric=(2,),
+        title=f"Where the slowdown comes from: {fall.race}, N = {fall.heads:,}, batch {fall.batch_size}",
+        columns=("step", "ratio", "what it is"),
+        rows=(
+            (first, interval(fall.start, units.ratio), text("slowdown as raced")),
+            *steps,
+            (last, interval(fall.end, units.ratio), text("slowdown, fastest forms")),
+        ),
+        numeric=(1,),
     )
 
 

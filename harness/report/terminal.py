@@ -35,8 +35,8 @@ def render(summary: Summary, console: Console) -> None:
         for compared in summary.documented:
             colour = _VERDICTS[compared.verdict]
             console.print(f"  [{colour}]●[/{colour}] {escape(compared.sentence)}", soft_wrap=True)
-    if summary.waterfalls:
-        _grid(table.waterfall(summary), console)
+    for each in table.waterfalls(summary):
+        _grid(each, console)
     if summary.fidelity:
         _grid(table.fidelity(summary), console)
         _list("", summary.remarks, console)
