@@ -39,7 +39,7 @@ SUITE = {
         }
         for name, challenger in (("trivial", "constant"), ("trained", "student"))
     ],
-    "measurement": {"launches": 2, "table": False, "min_sample_seconds": 0.0003, "self_check": False},
+    "measurement": {"launches": 4, "table": False, "min_sample_seconds": 0.0003, "self_check": False},
     "search": {"precision": 0.5, "regret": False},
 }
 
