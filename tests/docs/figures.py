@@ -20,6 +20,7 @@ RACES = {
 }
 SPEEDS = {
     "loop": ((18, 1), (18, 32), (1024, 1), (1024, 32)),
+    "teacher-numpy": ((18, 256), (1024, 256), (16384, 1), (16384, 32), (16384, 256)),
     "student-eager": ((18, 1), (18, 32), (1024, 1), (16384, 32)),
 }
 STUDENTS = {
@@ -29,6 +30,14 @@ STUDENTS = {
     "documented-mini-batch": "the same in mini-batches of 32",
     "ours": "our student and recipe",
 }
+SCORES = {"mean_cosine": "mean cosine", "min_cosine": "smallest cosine", "max_cosine": "largest cosine"}
+TRAININGS = {"documented-full-batch-T1": "full batch", "documented-mini-batch-T1": "mini-batches of 32"}
+EQUAL_TIMES = (
+    (18, 0.1, ("linear-T0.1", "documented-8s-T0.1", "ours-T0.1")),
+    (18, 0.05, ("linear-T0.05", "documented-8s-T0.05", "ours-T0.05")),
+    (256, 0.1, ("linear-resampled", "documented-15s-N256-T0.1", "ours-15s-N256-T0.1")),
+    (256, 0.05, ("linear-N256-T0.05", "documented-15s-N256-T0.05", "ours-15s-N256-T0.05")),
+)
 
 
 def crossovers() -> str:
@@ -45,9 +54,65 @@ def documented() -> str:
     rows = []
     for each in _report("crossover")["documented"]:
         batch = "a single query" if each["batch_size"] == 1 else f"batch {each['batch_size']}"
-        what = f"slowdown of the student at N = {each['heads']}" if each["quantity"] == "slowdown" else "crossover"
+        what = {
+            "slowdown": f"slowdown of the student at N = {each['heads']}",
+            "crossover": "crossover",
+            "latency": f"`{each['contender']}` at N = {each['heads']}, a query",
+        }[each["quantity"]]
         rows.append([f"{what}, {batch}", each["documented"], _measured(each), each["verdict"]])
+    rows += [
+        [
+            f"{SCORES[each['quantity']]} after 200 epochs at T = 1, {TRAININGS[each['contender']]}",
+            each["documented"],
+            f"{each['measured']['value']:.4f}",
+            each["verdict"],
+        ]
+        for each in _report("distillation")["documented"]
+        if each["quantity"] in SCORES and each["contender"] in TRAININGS
+    ]
     return _table(["figure", "documented", "here", "verdict"], rows)
+
+
+def conjecture() -> str:
+    """H^L = N: mean cosine by layers, for one and for four attention heads, at three N."""
+    found = {(each["contender"], each["heads"]): each["scores"] for each in _report("distillation")["fidelity"]}
+    many = sorted({heads for name, heads in found if name.startswith("H4-L")})
+    rows = [
+        [f"{layers} ({4**layers} by the conjecture)", *(_both(found, layers, heads) for heads in many)]
+        for layers in (1, 2, 3, 4)
+    ]
+    rows.append(["linear", *(f"{found['linear-resampled', heads]['mean_cosine']:.4f}" for heads in many)])
+    return _table(["layers, H = 4 (H = 1)", *(f"N = {heads}" for heads in many)], rows)
+
+
+def _both(found: Mapping[tuple[str, int], Mapping[str, float]], layers: int, heads: int) -> str:
+    four, one = (found[f"H{count}-L{layers}", heads]["mean_cosine"] for count in (4, 1))
+    return f"{four:.4f} ({one:.4f})"
+
+
+def worth() -> str:
+    """Our student beside the linear map and the documented one, with equal training times."""
+    found = {(each["contender"], each["heads"]): each["scores"] for each in _report("distillation")["fidelity"]}
+    rows = [
+        [f"N = {heads}, T = {temperature}", *(_fidelity(found[name, heads]) for name in names)]
+        for heads, temperature, names in EQUAL_TIMES
+    ]
+    return _table(["mean cosine (top-1 agreement)", "linear", "documented student", "ours"], rows)
+
+
+def right() -> str:
+    """How right the linear map is where it is faster than the teacher: on the main suite's held-out queries."""
+    rows = [
+        [
+            f"{each['heads']:,}",
+            f"{each['scores']['mean_cosine']:.3f}",
+            f"{each['scores']['top1_agreement']:.2f}",
+            f"{each['scores']['recall_at_10']:.2f}",
+        ]
+        for each in _report("crossover")["fidelity"]
+        if each["contender"] == "linear-onnx"
+    ]
+    return _table(["N", "mean cosine", "top-1 agreement", "recall@10"], rows)
 
 
 def speeds(unit: str) -> str:
@@ -77,7 +142,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "documented": documented,
     "loop": lambda: speeds("loop"),
     "student-eager": lambda: speeds("student-eager"),
+    "teacher-numpy": lambda: speeds("teacher-numpy"),
     "students": students,
+    "conjecture": conjecture,
+    "worth": worth,
+    "right": right,
 }
 
 
@@ -86,7 +155,16 @@ def _report(name: str) -> Any:
 
 
 def _where(leg: Mapping[str, Any]) -> str:
-    """Where the lead changes, in the words of a table's cell."""
+    """Where the lead changes, in the words of a table's cell, and whether that counts."""
+    counts = leg.get("requires")
+    if counts:
+        return f"{_lead(leg)}; right as well: " + (
+            f"from {counts['counts_from']:,} on" if counts["counts_from"] else "never"
+        )
+    return _lead(leg)
+
+
+def _lead(leg: Mapping[str, Any]) -> str:
     span = f"{leg['low']:,} to {leg['high']:,}"
     if leg["status"] == "below":
         return f"everywhere ({span})"
@@ -113,6 +191,9 @@ def _where(leg: Mapping[str, Any]) -> str:
 def _measured(each: Mapping[str, Any]) -> str:
     if each["quantity"] == "slowdown" and each["measured"]:
         return f"{_number(each['measured']['value'])}x ({_span(each['measured'])})"
+    if each["quantity"] == "latency" and each["measured"]:
+        ms = {name: 1e3 * each["measured"][name] for name in ("value", "low", "high")}
+        return f"{ms['value']:.3f} ms ({ms['low']:.3f} to {ms['high']:.3f})"
     leg = next(
         leg
         for leg in _report("crossover")["crossovers"]
