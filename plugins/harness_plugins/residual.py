@@ -49,6 +49,21 @@ class ResidualStudent(torch.nn.Module):
             self.correction.output_matrix.zero_()
             self.correction.output_bias.zero_()
 
+    def paces(self) -> Sequence[tuple[Sequence[torch.nn.Parameter], float]]:
+        """How far a trainer should move which weights, in its learning rates.
+
+        The linear map is right from the start, and what is added to it begins at zero: moved as fast as what lies
+        within the correction, whose matrices are products of two or three of the documented student's, both would first
+        have to be learned again. Found at N = 64 (tests/experiments/students.py uses other N).
+        """
+        correction = self.correction
+        last = (correction.output_matrix, correction.output_bias)
+        return (
+            (tuple(correction.layers.parameters()), 3.0),
+            (last, 0.3),
+            ((self.matrix, self.bias), 0.1),
+        )
+
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
         """Projections [B, K] of queries [B, D]."""
         linear = (
