@@ -52,9 +52,8 @@ class ResidualStudent(torch.nn.Module):
     def paces(self) -> Sequence[tuple[Sequence[torch.nn.Parameter], float]]:
         """How far a trainer should move which weights, in its learning rates.
 
-        The linear map is right from the start, and what is added to it begins at zero: moved as fast as what lies
-        within the correction, whose matrices are products of two or three of the documented student's, both would first
-        have to be learned again. Found at N = 64 (tests/experiments/students.py uses other N).
+        The linear map is right from the start, and what is added to it begins at zero. Moved as fast as the weights
+        within the correction, both overshoot, and the student spends its training on learning the linear map again.
         """
         correction = self.correction
         last = (correction.output_matrix, correction.output_bias)
