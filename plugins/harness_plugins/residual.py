@@ -58,9 +58,9 @@ class ResidualStudent(torch.nn.Module):
         correction = self.correction
         last = (correction.output_matrix, correction.output_bias)
         return (
-            (tuple(correction.layers.parameters()), 3.0),
-            (last, 0.3),
-            ((self.matrix, self.bias), 0.1),
+            (tuple(correction.layers.parameters()), 1.0),
+            (last, 0.03),
+            ((self.matrix, self.bias), 0.01),
         )
 
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
