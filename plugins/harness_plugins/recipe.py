@@ -54,6 +54,7 @@ class RecipeTrainer(harness.Trainer):
       training before `steps` do, it follows the time.
     - A part of the training queries is never drawn from, nor is anything fitted to it: the weights that imitate the
       teacher best on it are kept, those before the first step among them.
+    - A student may say how fast which of its weights should move (it has a method `paces`).
     - A student that starts in closed form (it has a method `start`) is started on the part that is drawn from. Where no
       step has made it better, it is started again, on all training queries.
     """
@@ -153,13 +154,13 @@ class _Training:
         """Trains, and gives the step whose weights the student has now."""
         options = self.options
         self._keep_if_best()
-        optimizer = torch.optim.AdamW(
-            self.student.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
-        )
+        groups = [{"params": list(moved), "pace": pace} for moved, pace in _paces(self.student)]
+        optimizer = torch.optim.AdamW(groups, weight_decay=options.weight_decay, fused=True)
         untrained, checks = math.nan, 0
         while (progress := self._progress()) < 1:
+            rate = options.learning_rate * _schedule(progress, 1 / options.steps)
             for group in optimizer.param_groups:
-                group["lr"] = options.learning_rate * _schedule(progress, 1 / options.steps)
+                group["lr"] = group["pace"] * rate
             drawn = _drawn(self.parts.queries, options.batch_size, options.spread)
             with torch.no_grad():
                 wanted = self.teacher(drawn)
@@ -214,6 +215,15 @@ def validated(student: torch.nn.Module, parts: _Parts, cosine_weight: float) -> 
         losses = _losses(student(parts.validation_queries), parts.validation_targets, parts.scale, cosine_weight)
     student.train()
     return float(losses[0])
+
+
+def _paces(student: torch.nn.Module) -> Sequence[tuple[Sequence[torch.nn.Parameter], float]]:
+    """Weights, and the learning rates that each of them moves by: all at one, unless the student knows better."""
+    paces = getattr(student, "paces", None)
+    found: Sequence[tuple[Sequence[torch.nn.Parameter], float]] = (
+        ((tuple(student.parameters()), 1.0),) if paces is None else paces()
+    )
+    return found
 
 
 def _start(student: torch.nn.Module, queries: torch.Tensor, targets: torch.Tensor) -> None:

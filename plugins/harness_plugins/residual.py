@@ -49,6 +49,20 @@ class ResidualStudent(torch.nn.Module):
             self.correction.output_matrix.zero_()
             self.correction.output_bias.zero_()
 
+    def paces(self) -> Sequence[tuple[Sequence[torch.nn.Parameter], float]]:
+        """How far a trainer should move which weights, in its learning rates.
+
+        The linear map is right from the start, and what is added to it begins at zero. Moved as fast as the weights
+        within the correction, both overshoot, and the student spends its training on learning the linear map again.
+        """
+        correction = self.correction
+        last = (correction.output_matrix, correction.output_bias)
+        return (
+            (tuple(correction.layers.parameters()), 1.0),
+            (last, 0.03),
+            ((self.matrix, self.bias), 0.01),
+        )
+
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
         """Projections [B, K] of queries [B, D]."""
         linear = (

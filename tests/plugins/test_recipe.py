@@ -231,3 +231,10 @@ def test_ours_beats_the_linear_and_the_documented_student(make_heads, queries, s
     assert scores["ours"] > scores["linear"] + 0.01
     assert scores["ours"] > scores["documented"] + 0.01
     assert sum(p.numel() for p in ours.parameters()) <= sum(p.numel() for p in documented.parameters())
+
+
+def test_every_weight_of_the_student_has_a_pace(make_heads):
+    student = ResidualProjector().build(make_heads(18), harness.BuildContext(form="module"))
+    moved = [parameter for parameters, _ in student.paces() for parameter in parameters]
+    assert {id(parameter) for parameter in moved} == {id(parameter) for parameter in student.parameters()}
+    assert len(moved) == len(list(student.parameters()))
