@@ -136,6 +136,7 @@ class Builder:
             "batch_size": _batch_size(request["batch_sizes"], len(queries)),
             "parameters": parameters,
             **{name: training.get(name) for name in ("training_seconds", "training_steps")},
+            "notes": training.get("notes") or (),
             "cached": bool(specification.trainer) and (made.cached or bool(training.get("cached"))),
         }
 
@@ -239,7 +240,9 @@ class Builder:
         projector = self._construction.projector(specification)
         trainer = self._construction.trainer(specification)
         form: Form = "module" if "module" in projector.forms else projector.forms[0]
+        started = time.perf_counter()
         module: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
         if trainer is None:
             return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
         import safetensors.torch
@@ -279,8 +282,9 @@ class Builder:
                 "contender": specification.contender,
                 "heads": data.heads.count,
                 "what": f"{projector.name} trained by {trainer.name}",
-                "training_seconds": report.seconds,
+                "training_seconds": fitted + report.seconds,
                 "training_steps": report.steps,
+                "notes": list(report.notes),
                 "losses": {name: [float(value) for value in values] for name, values in report.losses.items()},
             }
 
@@ -297,7 +301,7 @@ class Builder:
         place, about, cached = self._artifacts.obtain(parts, fill)
         module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
         module.eval()
-        kept = {name: about.get(name) for name in ("training_seconds", "training_steps")}
+        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
         return module, {**kept, "cached": cached}
 
     def _target(self, specification: Specification, data: Dataset) -> _Target:

@@ -142,6 +142,7 @@ class Fidelity(Record):
     effective_heads: float | None = None
     training_seconds: float | None = None
     training_steps: int | None = None
+    notes: Annotated[tuple[str, ...], Field(description="what the trainer said of its training")] = ()
     queries: int = 0
     failure: Failure | None = None
     cached: bool = False

@@ -33,10 +33,10 @@ STUDENTS = {
 SCORES = {"mean_cosine": "mean cosine", "min_cosine": "smallest cosine", "max_cosine": "largest cosine"}
 TRAININGS = {"documented-full-batch-T1": "full batch", "documented-mini-batch-T1": "mini-batches of 32"}
 EQUAL_TIMES = (
-    (18, 0.1, ("linear-T0.1", "documented-8s-T0.1", "ours-T0.1")),
-    (18, 0.05, ("linear-T0.05", "documented-8s-T0.05", "ours-T0.05")),
-    (256, 0.1, ("linear-resampled", "documented-15s-N256-T0.1", "ours-15s-N256-T0.1")),
-    (256, 0.05, ("linear-N256-T0.05", "documented-15s-N256-T0.05", "ours-15s-N256-T0.05")),
+    (18, 0.1, ("linear-T0.1", "documented-10s-T0.1", "ours-T0.1")),
+    (18, 0.05, ("linear-T0.05", "documented-10s-T0.05", "ours-T0.05")),
+    (256, 0.1, ("linear-resampled", "documented-18s-N256-T0.1", "ours-N256-T0.1")),
+    (256, 0.05, ("linear-N256-T0.05", "documented-18s-N256-T0.05", "ours-N256-T0.05")),
 )
 
 
