@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 
 
+_SHORTEST_SECONDS = 0.15  # systems count in ticks of ten milliseconds
+
+
 @dataclass(frozen=True, kw_only=True)
 class Activity:
     """Since the machine started, in seconds of a core."""
@@ -39,11 +42,11 @@ def activity() -> Activity | None:
 
 
 def between(before: Activity | None, after: Activity | None) -> Meanwhile | None:
-    """What happened between two moments; None where that is not known, or no time has passed."""
-    if before is None or after is None or after.at <= before.at:
+    """What happened between two moments; None where that is not known, or they are too close for what systems count."""
+    if before is None or after is None or after.at < before.at + _SHORTEST_SECONDS:
         return None
     seconds = after.at - before.at
     return Meanwhile(
-        busy_cores=max(0.0, after.busy - before.busy) / seconds,
-        stolen_share=max(0.0, after.stolen - before.stolen) / (seconds * after.cores),
+        busy_cores=min(float(after.cores), max(0.0, after.busy - before.busy) / seconds),
+        stolen_share=min(1.0, max(0.0, after.stolen - before.stolen) / (seconds * after.cores)),
     )

@@ -18,8 +18,14 @@ def test_busy_cores_and_the_share_of_other_guests():
 
 def test_no_time_or_an_unknown_moment_says_nothing():
     assert between(START, START) is None
+    assert between(START, dataclasses.replace(START, at=100.1, busy=50.1)) is None
     assert between(None, START) is None
     assert between(START, None) is None
+
+
+def test_what_is_counted_in_ticks_is_never_more_than_there_is():
+    found = between(START, dataclasses.replace(START, at=100.2, busy=51.0, stolen=3.0))
+    assert (found.busy_cores, found.stolen_share) == (4.0, 1.0)
 
 
 def test_a_busy_loop_is_seen():
