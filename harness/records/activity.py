@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-
 _SHORTEST_SECONDS = 0.15  # systems count in ticks of ten milliseconds
 
 

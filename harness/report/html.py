@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.report import table
+from harness.report import facts, tables, wording
 from harness.report.bundle import bundle
 from harness.report.plot import Plot, plots
 
@@ -56,19 +56,19 @@ def _body(summary: Summary, pictures: list[Plot]) -> Iterator[str]:
     yield f"<h1>{escape(summary.suite.name)}</h1>"
     if summary.suite.description:
         yield f"<p>{escape(summary.suite.description)}</p>"
-    about = f"{table.headline(summary)}. Started {summary.run.started}, {summary.run.status}."
+    about = f"{wording.headline(summary)}. Started {summary.run.started}, {summary.run.status}."
     yield f'<p class="dim">{escape(about)}</p>'
     yield from _answers(summary)
     yield from _documented(summary)
     if summary.failures:
-        yield from _section("Failures", [_grid(table.failures(summary))])
+        yield from _section("Failures", [_grid(tables.failures(summary))])
     for picture in pictures:
         yield _figure(picture)
     for found in _tables(summary):
         if found.rows:
             yield from _section(found.title, _with_note(found, summary))
     yield from _list("Self-check", [summary.self_check.sentence])
-    yield from _list("Warnings", [*summary.warnings, *table.doubts(summary)])
+    yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
     yield from _machine(summary)
     yield "</main>"
 
@@ -102,7 +102,7 @@ def _answer(leg: LegSummary) -> str:
 def _documented(summary: Summary) -> Iterator[str]:
     if not summary.documented:
         return
-    found = table.documented(summary)
+    found = tables.documented(summary)
     yield "<section><h2>Documented and measured</h2>"
     for each in summary.documented:
         yield f'<p class="verdict {_CLASSES[each.verdict]}">{escape(each.sentence)}</p>'
@@ -110,14 +110,14 @@ def _documented(summary: Summary) -> Iterator[str]:
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
-    yield table.crossovers(summary)
-    yield from table.latencies(summary, per_query=False, searched=False)
-    yield from table.latencies(summary, per_query=True, searched=False)
-    yield from table.relative(summary)
-    yield from table.waterfalls(summary)
-    yield table.fidelity(summary)
-    yield table.limits(summary)
-    yield table.details(summary)
+    yield tables.crossovers(summary)
+    yield from tables.latencies(summary, per_query=False, searched=False)
+    yield from tables.latencies(summary, per_query=True, searched=False)
+    yield from tables.relative(summary)
+    yield from tables.waterfalls(summary)
+    yield tables.fidelity(summary)
+    yield tables.limits(summary)
+    yield tables.details(summary)
 
 
 def _with_note(found: Table, summary: Summary) -> Iterator[str]:
@@ -162,8 +162,8 @@ def _sorted_by(entry: Entry) -> str:
 
 
 def _machine(summary: Summary) -> Iterator[str]:
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in table.machine(summary))
-    yield from _section("Machine and versions", [f"<dl>{facts}</dl>"])
+    pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.machine(summary))
+    yield from _section("Machine and versions", [f"<dl>{pairs}</dl>"])
     lines = [f"<p>Seed {summary.run.seed}, commit {escape(summary.run.commit or 'unknown')}.</p>"]
     if summary.run.command:
         lines.append(f"<pre>{escape(summary.run.command)}</pre>")

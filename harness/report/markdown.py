@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.report import table
+from harness.report import facts, tables, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,9 +47,9 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.suite.description:
         yield escape(summary.suite.description)
         yield ""
-    yield f"{escape(table.headline(summary))}; started {summary.run.started}, {summary.run.status}."
+    yield f"{escape(wording.headline(summary))}; started {summary.run.started}, {summary.run.status}."
     yield ""
-    yield from _list("Answers", table.sentences(summary))
+    yield from _list("Answers", wording.sentences(summary))
     yield from _list("Deciding by these crossovers", [each.sentence for each in summary.dispatch if each.sentence])
     if summary.documented:
         yield from _list("Documented figures", [each.sentence for each in summary.documented])
@@ -58,8 +58,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         if each.name == "fidelity":
             yield from _bullets(summary.remarks)
     yield from _list("Self-check", [summary.self_check.sentence])
-    yield from _list("Warnings", [*summary.warnings, *table.doubts(summary)])
-    yield from _list("Machine", [f"{name}: {value}" for name, value in table.machine(summary)])
+    yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
+    yield from _list("Machine", [f"{name}: {value}" for name, value in facts.machine(summary)])
     if summary.run.command:
         yield "## Reproduce"
         yield ""
@@ -68,16 +68,16 @@ def _lines(summary: Summary) -> Iterator[str]:
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
-    yield from table.latencies(summary, per_query=False)
-    yield from table.latencies(summary, per_query=True)
-    yield from table.relative(summary)
-    yield table.crossovers(summary)
-    yield table.documented(summary)
-    yield from table.waterfalls(summary)
-    yield table.fidelity(summary)
-    yield table.limits(summary)
-    yield table.failures(summary)
-    yield table.details(summary)
+    yield from tables.latencies(summary, per_query=False)
+    yield from tables.latencies(summary, per_query=True)
+    yield from tables.relative(summary)
+    yield tables.crossovers(summary)
+    yield tables.documented(summary)
+    yield from tables.waterfalls(summary)
+    yield tables.fidelity(summary)
+    yield tables.limits(summary)
+    yield tables.failures(summary)
+    yield tables.details(summary)
 
 
 def _table(found: Table) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from harness.report import table
+from harness.report import tables, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,23 +24,23 @@ _VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable 
 
 def render(summary: Summary, console: Console) -> None:
     """Prints a run; names from suites and plugins are never read as markup."""
-    console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(table.headline(summary))}")
-    for each in itertools.chain(table.latencies(summary, per_query=False), table.relative(summary)):
+    console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(wording.headline(summary))}")
+    for each in itertools.chain(tables.latencies(summary, per_query=False), tables.relative(summary)):
         _grid(each, console)
     if summary.legs:
-        _list("Crossovers", table.sentences(summary), console)
+        _list("Crossovers", wording.sentences(summary), console)
         _list("", [each.sentence for each in summary.dispatch if each.sentence], console)
     if summary.documented:
         console.print("[bold]Documented and measured[/bold]")
         for compared in summary.documented:
             colour = _VERDICTS[compared.verdict]
             console.print(f"  [{colour}]●[/{colour}] {escape(compared.sentence)}", soft_wrap=True)
-    for each in table.waterfalls(summary):
+    for each in tables.waterfalls(summary):
         _grid(each, console)
     if summary.fidelity:
-        _grid(table.fidelity(summary), console)
+        _grid(tables.fidelity(summary), console)
         _list("", summary.remarks, console)
-    _limits(table.limits(summary, searched=False), console)
+    _limits(tables.limits(summary, searched=False), console)
     if summary.failures:
         _list(
             "Failures",
@@ -53,7 +53,7 @@ def render(summary: Summary, console: Console) -> None:
         )
     if summary.self_check.points:
         _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
-    _list("Warnings", [*summary.warnings, *table.doubts(summary)], console, "yellow")
+    _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 
 def _limits(found: Table, console: Console) -> None:

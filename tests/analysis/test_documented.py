@@ -14,7 +14,7 @@ from harness.analysis.quality import rows
 from harness.analysis.statistics import Interval
 from harness.analysis.summary import summarise
 from harness.analysis.visits import by_cell
-from harness.report.table import documented
+from harness.report.tables import documented
 from harness.suite import source
 from harness.suite.schema import Suite
 from harness.suite.sweep import Leg

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.analysis.located import Located
 from harness.analysis.location import Crossing, Location
 from harness.analysis.summary import summarise
-from harness.report import html, markdown, table, terminal
+from harness.report import html, markdown, tables, terminal, wording
 from harness.suite.schema import Suite
 from harness.suite.sweep import sweep
 from tests.synthetic import Maker
@@ -121,7 +121,7 @@ def test_an_empty_run_is_a_report_too():
 
 
 def test_doubts_are_told_once_with_the_rows_they_concern(made):
-    found = table.doubts(summarise(Maker().table(launches=2).evidence(), ()))
+    found = wording.doubts(summarise(Maker().table(launches=2).evidence(), ()))
     told = [each for each in found if each.startswith("only 2 launches")]
     assert len(told) == 1
     assert told[0].endswith("(loop at N = 18, batch 1 and 23 more)")
@@ -152,11 +152,11 @@ def test_the_notes_of_a_search_stand_under_its_answer(render):
 
 def test_the_table_of_crossovers_says_from_where_a_challenger_counts_that_must_be_right():
     maker = Maker().table()
-    assert "counts from" not in table.crossovers(noted(maker)).columns
+    assert "counts from" not in tables.crossovers(noted(maker)).columns
     for heads, top1 in ((100, 0.5), (400, 0.97), (1600, 0.98)):
         maker.score("student", heads, 1.0, top1_agreement=top1)
     for bound, counts in ((0.95, "400"), (0.99, "never")):
-        found = table.crossovers(noted(maker, requires={"top1_agreement": bound}))
+        found = tables.crossovers(noted(maker, requires={"top1_agreement": bound}))
         assert found.columns[-1] == "counts from"
         assert [row[-1].text for row in found.rows] == [counts]
         (dispatched,) = noted(maker, requires={"top1_agreement": bound}).dispatch

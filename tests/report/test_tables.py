@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.report import plain, table
+from harness.report import plain, tables
 from tests.synthetic import COSTS, SUITE, Maker
 
 
@@ -34,15 +34,15 @@ def evidence():
 def test_what_is_not_float32_is_marked_and_has_no_limits(evidence):
     summary = summarise(evidence)
     assert {each.contender for each in summary.distances} == {"teacher", "student-eager"}
-    assert "student (int8)" in table.limits(summary).note
-    (first, *_) = table.relative(summary)
+    assert "student (int8)" in tables.limits(summary).note
+    (first, *_) = tables.relative(summary)
     assert "student (int8, inexact)" in [*first.columns, *(row[0].text for row in first.rows)]
     assert plain.data(summary)["precisions"] == {"student": "int8"}
 
 
 def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
     summary = summarise(evidence)
-    found = table.crossovers(summary)
+    found = tables.crossovers(summary)
     column = found.columns.index("by the limits")
     by_race = {(row[0].text, row[1].text): row[column].value for row in found.rows}
     assert by_race["exact", "32"] == pytest.approx(2000, rel=0.01)

@@ -1,0 +1,52 @@
+"""The machine and the versions of a run, as pairs of a name and a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from harness import units
+
+if TYPE_CHECKING:
+    from harness.analysis.summary import Summary
+
+
+def machine(summary: Summary) -> list[tuple[str, str]]:
+    """The machine and the versions as pairs of name and value."""
+    facts = [
+        (str(name).removesuffix("_bytes").replace("_", " "), _fact(name, value))
+        for name, value in summary.run.machine.items()
+        if name != "limits" and value not in ([], {}, "")
+    ]
+    facts += _ceilings(summary.run.machine.get("limits", {}))
+    facts += [(f"{name}, as loaded", "; ".join(versions)) for name, versions in summary.libraries.items()]
+    return facts + [(name, str(version)) for name, version in summary.run.versions.items()]
+
+
+def _ceilings(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
+    """The rates that the machine reached at best."""
+    products = [
+        f"{float(rate) / 1e9:.0f} GFLOP/s at batch {b}" for b, rate in found.get("flops_per_second", {}).items()
+    ]
+    reads = [
+        f"{float(rate) / 1e9:.0f} GB/s of {units.size(float(held))}"
+        for held, rate in found.get("bytes_per_second", {}).items()
+    ]
+    told = (("matrix products", products), ("reading memory", reads))
+    return [(name, ", ".join(rates)) for name, rates in told if rates]
+
+
+def _fact(name: str, value: object) -> str:
+    if name.endswith("_bytes") and isinstance(value, (int, float)):
+        return units.size(value)
+    if name == "caches" and isinstance(value, dict):
+        return ", ".join(f"{level} {units.size(held)}" for level, held in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_fact(str(key), each)}" for key, each in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(str(each) for each in value)
+    return str(value)

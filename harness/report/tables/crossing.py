@@ -1,0 +1,96 @@
+"""The table of crossovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import units
+from harness.report.table import Entry, Table, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.analysis.summary import LegSummary, Summary
+
+
+_STATUS = {
+    "crossing": "crossing",
+    "several": "several crossings",
+    "below": "challenger leads throughout",
+    "above": "baseline leads throughout",
+    "tie": "no difference",
+    "unresolved": "unresolved",
+}
+_EXTRAPOLATED = (
+    "No measurements: by the limits, where stated costs at the rates of this machine would put it; extrapolated, "
+    "linearly from the smallest N of the table."
+)
+_COUNTS = " Counts from: the N from which on the challenger is faster and as right as its race requires."
+
+
+def crossovers(summary: Summary) -> Table:
+    """Every race and batch size with the answer of its search."""
+    requiring = {race.name for race in summary.suite.races if race.requires is not None}
+    rows = [
+        (*row, *([_counts_from(leg)] if requiring else [])) for leg in summary.legs for row in _crossings(leg, summary)
+    ]
+    note = ""
+    if summary.joint_confidence is not None:
+        note = f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
+    return Table(
+        name="crossovers",
+        title="Crossovers",
+        columns=(
+            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "by the limits"),
+            *("extrapolated", *(("counts from",) if requiring else ())),
+        ),
+        rows=tuple(rows),
+        numeric=(1, 3, 6, 7, 8, *((9,) if requiring else ())),
+        note=f"{note} {_EXTRAPOLATED}{_COUNTS if requiring else ''}".strip(),
+    )
+
+
+def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
+    """One row for each crossing, or one that says why there is none."""
+    start = (text(leg.leg.race), Entry(f"{leg.leg.batch_size}", leg.leg.batch_size))
+    documented = next(
+        (
+            each.documented
+            for each in summary.documented
+            if each.quantity == "crossover" and each.subject == leg.leg.label
+        ),
+        "",
+    )
+    end = (
+        text(documented),
+        Entry("", None) if leg.floor_crossing is None else Entry(units.count(leg.floor_crossing), leg.floor_crossing),
+        Entry("", None) if leg.predicted is None else Entry(units.count(leg.predicted.value), leg.predicted.value),
+    )
+    if leg.located is None:
+        yield (*start, text("not searched"), Entry(""), text(""), text(""), *end)
+        return
+    location = leg.located.location
+    status = text(_STATUS[location.status])
+    stated = location.crossings if location.status in ("crossing", "several") else ()
+    for crossing in stated:
+        leader = leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline
+        yield (
+            *start,
+            status,
+            Entry(f"{crossing.heads:,}", crossing.heads),
+            text(f"{crossing.low:,} to {crossing.high:,}"),
+            text(leader),
+            *end,
+        )
+    if not stated:
+        bracket = f"between {location.bracket[0]:,} and {location.bracket[1]:,}" if location.bracket else ""
+        leader = {"below": leg.leg.challenger, "above": leg.leg.baseline}.get(location.status, "")
+        yield (*start, status, Entry(""), text(bracket), text(leader), *end)
+
+
+def _counts_from(leg: LegSummary) -> Entry:
+    """From which N on a challenger that must be right counts; empty where its race requires nothing."""
+    if leg.constrained is None:
+        return Entry("")
+    start = leg.constrained.counts_from
+    return Entry(f"{start:,}", start) if start is not None else Entry("never")

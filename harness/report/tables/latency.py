@@ -1,0 +1,155 @@
+"""Tables of latency: by N and contender, as times a unit, and all that is known of each cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import units
+from harness.analysis.cells import PERCENTILES
+from harness.report.table import Entry, Table, interval, seconds, size, spread, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from harness.analysis.cells import CellSummary
+    from harness.analysis.summary import Summary
+
+
+_MOST_COLUMNS = 6  # of contenders side by side
+
+
+def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> Iterator[Table]:
+    """One table N x contender of median milliseconds for each batch size.
+
+    Args:
+        summary: the run.
+        per_query: per query instead of per call; batch 1, where both are the same, is left out.
+        searched: also the N that only a search has visited.
+    """
+    grid = set(summary.suite.heads.grid())
+    for batch in sorted({cell.batch_size for cell in summary.cells}):
+        if per_query and batch == 1:
+            continue
+        here = [each for each in summary.cells if each.batch_size == batch and (searched or each.heads in grid)]
+        names = [name for name in summary.suite.contenders if any(each.contender == name for each in here)]
+        by_place = {(each.heads, each.contender): each for each in here}
+        unit = "query" if per_query else "call"
+        yield _grid(
+            f"latency-{unit}-{batch}",
+            f"Median ms per {unit}, batch {batch}",
+            sorted({each.heads for each in here}),
+            names,
+            lambda heads, name: _latency(by_place.get((heads, name)), per_query=per_query),  # noqa: B023 - used at once
+            summary.precisions,
+        )
+
+
+def relative(summary: Summary) -> Iterator[Table]:
+    """For each contender that is a unit and each batch size: how many times as fast the others are."""
+    for unit, names in summary.suite.relative_to.items():
+        for batch in sorted({each.batch_size for each in summary.relatives if each.unit == unit}):
+            here = [each for each in summary.relatives if (each.unit, each.batch_size) == (unit, batch)]
+            known = {(each.heads, each.contender): each.speedup for each in here}
+            sizes = sorted({each.heads for each in here})
+            yield _grid(
+                f"relative-{unit}-{batch}",
+                f"Times as fast as {unit}, batch {batch}",
+                sizes,
+                names,
+                lambda heads, name: (
+                    interval(known[heads, name], units.ratio) if (heads, name) in known else Entry("-")  # noqa: B023
+                ),
+                summary.precisions,
+            )
+
+
+def details(summary: Summary) -> Table:
+    """Latency as users mean it, for every cell."""
+    measured = [each for each in summary.cells if each.outcome == "measured"]
+    told = {"compile_seconds": "compile", "device_seconds": "on the device"}
+    rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
+    rows = [
+        (
+            text(each.contender),
+            Entry(f"{each.heads:,}", each.heads),
+            Entry(f"{each.batch_size:,}", each.batch_size),
+            interval(each.call, units.milliseconds),
+            *(spread(each.percentiles.get(share), units.milliseconds) for share in PERCENTILES),
+            spread(each.throughput, units.count),
+            spread(each.first_call, units.seconds),
+            spread(each.load, units.seconds),
+            seconds(each.build_seconds),
+            *(seconds(getattr(each, name)) for name in rare),
+            size(each.memory_bytes or each.peak_rss_bytes),
+            size(each.model_bytes),
+            Entry(f"{each.launches}", each.launches),
+            text(", ".join(dict.fromkeys(doubt.code for doubt in each.warnings))),
+        )
+        for each in measured
+    ]
+    return Table(
+        name="cells",
+        title="All cells",
+        columns=(
+            "contender", "N", "batch", "ms per call", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call",
+            "load", "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
+        ),
+        rows=tuple(rows),
+        numeric=tuple(range(1, 15 + len(rare))),
+        note="Percentiles are of calls that were timed one by one, and stated where at least three calls lie beyond; "
+        "± is half a 95 % interval over launches. Memory is that of a process which holds the cell alone: libraries, "
+        "model, and what first calls add.",
+    )  # fmt: skip
+
+
+def failures(summary: Summary) -> Table:
+    """What has no latency, and why."""
+    rows = [
+        (
+            text(each.contender),
+            Entry(f"{each.heads:,}", each.heads),
+            Entry(f"{each.batch_size}", each.batch_size),
+            text(each.failure),
+        )
+        for each in summary.failures
+    ]
+    return Table(
+        name="failures", title="Failures", columns=("contender", "N", "batch", "what"), rows=tuple(rows), numeric=(1, 2)
+    )
+
+
+def _grid(
+    name: str,
+    title: str,
+    sizes: Sequence[int],
+    contenders: Sequence[str],
+    entry: Callable[[int, str], Entry],
+    inexact: Mapping[str, str],
+) -> Table:
+    """N x contenders, or contenders x N where there are many contenders and few N; who is inexact is marked."""
+    label = {each: f"{each} ({inexact[each]}, inexact)" if each in inexact else each for each in contenders}
+    if len(contenders) > _MOST_COLUMNS > len(sizes):
+        return Table(
+            name=name,
+            title=title,
+            columns=("contender", *(f"N = {heads:,}" for heads in sizes)),
+            rows=tuple((text(label[each]), *(entry(heads, each) for heads in sizes)) for each in contenders),
+            numeric=tuple(range(1, len(sizes) + 1)),
+        )
+    return Table(
+        name=name,
+        title=title,
+        columns=("N", *label.values()),
+        rows=tuple((Entry(f"{heads:,}", heads), *(entry(heads, each) for each in contenders)) for heads in sizes),
+        numeric=tuple(range(len(contenders) + 1)),
+    )
+
+
+def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
+    """`0.012 ±3%`, `failed`, or a dash."""
+    if cell is None or cell.outcome == "skipped":
+        return Entry("-")
+    if cell.call is None or cell.query is None:
+        return Entry("failed")
+    found = cell.query if per_query else cell.call
+    return spread(found, units.milliseconds)

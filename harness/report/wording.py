@@ -1,0 +1,50 @@
+"""What a report says in sentences: what was asked, the answers, and the doubts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.analysis.cells import CellSummary
+    from harness.analysis.summary import Summary
+
+
+def headline(summary: Summary) -> str:
+    """What was asked, in one sentence; the answers are the sentences of the legs."""
+    grid = summary.suite.heads
+    batches = ", ".join(str(each) for each in summary.suite.batch_sizes)
+    searched = len({leg.leg.race for leg in summary.legs})
+    races = f"; {searched} race{'s' if searched != 1 else ''}" if searched else ""
+    return (
+        f"{len(summary.suite.contenders)} contenders from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
+    )
+
+
+def sentences(summary: Summary) -> list[str]:
+    """The answer of each leg in one sentence, its reservations beside it, its quality and the search's notes below."""
+    found = []
+    for leg in summary.legs:
+        reserved = f" ({'; '.join(leg.reservations)})" if leg.reservations else ""
+        found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
+        if leg.constrained is not None:
+            found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
+        found.extend(f"{leg.leg.label}: note: {note}" for note in leg.notes)
+    return found
+
+
+def doubts(summary: Summary) -> list[str]:
+    """The doubts of all cells, each kind once, with how many rows it concerns."""
+    found: dict[tuple[str, str], list[tuple[CellSummary, str]]] = {}
+    for cell in summary.cells:
+        for doubt in cell.warnings:
+            found.setdefault((doubt.code, doubt.remedy), []).append((cell, str(doubt)))
+    return [_doubt(rows) for rows in found.values()]
+
+
+def _doubt(rows: Sequence[tuple[CellSummary, str]]) -> str:
+    cell, sentence = rows[0]
+    place = f"{cell.contender} at N = {cell.heads:,}, batch {cell.batch_size}"
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"{sentence} ({place}{more})"
