@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
-import hashlib
-import importlib.util
 import os
 import time
 from dataclasses import dataclass
@@ -15,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis import fidelity
-from harness.contracts import Dataset, ExportContext, Form, Projection, Projector, TrainContext
-from harness.discovery import declared
+from harness.contracts import Dataset, ExportContext, Form, Projection, Projector
 from harness.errors import ContenderError, TrainingError
 from harness.measure.artifacts import Artifacts
-from harness.measure.construction import Construction, offer, seed_everything, shared_form
+from harness.measure.construction import Construction, seed_everything, shared_form
+from harness.measure.identities import identity
 from harness.measure.serving import Operation, serve
-from harness.measure.specification import OfferReference, Specification
+from harness.measure.specification import Specification
+from harness.measure.students import Students, call64, make_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 _REFERENCE_ELEMENTS = 2**23  # rows x heads up to which every rotating batch is proved, not only the first
 _FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
-_TARGETS = 32  # of scoring, by data and N
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +40,6 @@ class _Exported:
     data: Dataset  # of the N at which it was built: one that is the same at many N is built, and proved, at one of them
     projector: Projector
     undeployed: Callable[[], Projection]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Target:
-    """What contenders are scored against."""
-
-    teacher: NDArray[np.float64]  # its outputs for the held-out queries [Q, K]
-    constant: NDArray[np.float64]  # the mean of those for the training queries [K]
-    effective_heads: float
 
 
 class Builder:
@@ -68,8 +56,8 @@ class Builder:
         self._versions = dict(settings.get("versions", {}))
         self._input_batches = int(settings.get("input_batches", 4))
         self._construction = Construction(settings.get("plugins", {}))
+        self._students = Students(self._artifacts, self._construction, self._versions)
         self._formulas: dict[str, NDArray[np.float64] | None] = {}
-        self._targets: dict[str, _Target] = {}
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -128,7 +116,7 @@ class Builder:
         _write(Path(request["queries"]), queries)
         parameters = made.about.get("parameters")
         if parameters is None and "module" in made.projector.forms:  # of a NumPy form: its module's
-            parameters = _parameters(self._trained(specification, "module", made.data)[0])
+            parameters = _parameters(self._students.trained(specification, "module", made.data)[0])
         training = made.about.get("training") or {}
         return {
             "place": str(made.place),
@@ -145,7 +133,7 @@ class Builder:
         specification = Specification.from_json(request["specification"])
         data = self._construction.dataset(specification, int(request["heads"]))
         output = np.load(request["outputs"], allow_pickle=False).astype(np.float64)
-        target = self._target(specification, data)
+        target = self._students.target(specification, data)
         measured = fidelity.measure(
             output, target.teacher, data.heads.answers, target.constant, seed=specification.seed
         )
@@ -160,7 +148,9 @@ class Builder:
     def save(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Saves a trained contender's module where the user wants it."""
         specification = Specification.from_json(request["specification"])
-        student, _ = self._student(specification, self._construction.dataset(specification, int(request["heads"])))
+        student, _ = self._students.student(
+            specification, self._construction.dataset(specification, int(request["heads"]))
+        )
         keep = getattr(student, "save", None)
         if keep is None:
             raise ContenderError(f"{specification.contender}: this projection has no `save`")
@@ -177,7 +167,7 @@ class Builder:
 
         def undeployed() -> Projection:
             if not built:
-                built.append(self._trained(specification, form, data))
+                built.append(self._students.trained(specification, form, data))
             return built[0][0]
 
         def fill(folder: Path) -> dict[str, Any]:
@@ -226,108 +216,6 @@ class Builder:
                     rows.append([heads, batch, cost.flops, cost.bytes, products])
         return {"costs": rows}
 
-    # ------------------------------------------------------------------------------------------------ the student
-
-    def _trained(self, specification: Specification, form: Form, data: Dataset) -> tuple[Projection, dict[str, Any]]:
-        """The undeployed projection, trained where it is to be, and how its training went."""
-        if specification.trainer:
-            return self._student(specification, data)
-        built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
-        return (built.eval() if hasattr(built, "eval") else built), {}
-
-    def _student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
-        """The trained module, from the cache where it was trained before, and how its training went."""
-        projector = self._construction.projector(specification)
-        trainer = self._construction.trainer(specification)
-        form: Form = "module" if "module" in projector.forms else projector.forms[0]
-        started = time.perf_counter()
-        module: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
-        fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
-        if trainer is None:
-            return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
-        import safetensors.torch
-        import torch
-
-        def fill(folder: Path) -> dict[str, Any]:
-            teacher = self._construction.teacher(specification)
-            outputs = self._outputs_of_teacher(specification, data, data.train_queries)
-            known = torch.from_numpy(outputs.astype(np.float32))
-            seen = torch.from_numpy(np.array(data.train_queries))
-            reference: Any = (
-                self._construction.projection(
-                    _only(specification, teacher_of=True), "module", data.heads, queries=data.train_queries
-                )
-                if "module" in teacher.forms
-                else None
-            )
-
-            def teach(queries: torch.Tensor) -> torch.Tensor:
-                if queries.shape == seen.shape and torch.equal(queries.cpu(), seen):
-                    return known.to(queries.device)
-                if reference is not None:
-                    with torch.no_grad():
-                        answer: torch.Tensor = reference(queries)
-                        return answer
-                outputs = self._outputs_of_teacher(specification, data, queries.cpu().numpy())
-                return torch.from_numpy(outputs.astype(np.float32)).to(queries.device)
-
-            seed_everything(specification.training_seed)
-            context = TrainContext(
-                seed=specification.training_seed, threads=specification.threads, device=specification.device
-            )
-            report = trainer.fit(module, teach, seen, context)
-            state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-            safetensors.torch.save_file(state, folder / "student.safetensors")
-            return {
-                "contender": specification.contender,
-                "heads": data.heads.count,
-                "what": f"{projector.name} trained by {trainer.name}",
-                "training_seconds": fitted + report.seconds,
-                "training_steps": report.steps,
-                "notes": list(report.notes),
-                "losses": {name: [float(value) for value in values] for name, values in report.losses.items()},
-            }
-
-        parts = {
-            "student": self._identity(specification.projector),
-            "trainer": self._identity(specification.trainer),
-            "teacher": self._identity(specification.teacher),
-            "data": data.provenance.digest,
-            "heads": data.heads.count,
-            "temperature": data.heads.temperature,
-            "seed": specification.training_seed,
-            "versions": self._versions,
-        }
-        place, about, cached = self._artifacts.obtain(parts, fill)
-        module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
-        module.eval()
-        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
-        return module, {**kept, "cached": cached}
-
-    def _target(self, specification: Specification, data: Dataset) -> _Target:
-        """What the teacher answers on this data, remembered for all contenders and seeds that imitate it."""
-        key = repr([self._identity(specification.teacher), data.provenance.digest, data.heads.count])
-        key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
-        if key not in self._targets:
-            _make_room(self._targets, _TARGETS)
-            shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
-            self._targets[key] = _Target(
-                teacher=self._outputs_of_teacher(specification, data, data.held_out_queries),
-                constant=self._outputs_of_teacher(specification, data, data.train_queries).mean(axis=0),
-                effective_heads=fidelity.effective_heads(shares),
-            )
-        return self._targets[key]
-
-    def _outputs_of_teacher(
-        self, specification: Specification, data: Dataset, queries: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        teacher = self._construction.teacher(specification)
-        known = teacher.reference(data.heads, queries)
-        if known is not None:
-            return known
-        module = self._construction.projection(_only(specification, teacher_of=True), teacher.forms[0], data.heads)
-        return _call64(module, queries)
-
     # --------------------------------------------------------------------------------------- inputs and references
 
     def _inputs(self, data: Dataset, batch: int, seed: int) -> NDArray[np.float32]:
@@ -366,18 +254,18 @@ class Builder:
         """What a contender should answer to rows [Q, D], and how that is known."""
         heads = made.data.heads
         if not specification.trainer:
-            where = [self._identity(specification.projector), made.data.provenance.digest, heads.count]
+            where = [identity(specification.projector), made.data.provenance.digest, heads.count]
             key = repr([*where, heads.temperature, specification.seed, len(rows)])
             if key not in self._formulas:
-                _make_room(self._formulas, _FORMULAS)
+                make_room(self._formulas, _FORMULAS)
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:
                 return known, "formula"
         projection: Any = made.undeployed()
         if not hasattr(projection, "state_dict") and "module" in made.projector.forms:
-            projection = self._trained(specification, "module", made.data)[0]
-        return _call64(projection, rows), "float64" if hasattr(projection, "state_dict") else "itself"
+            projection = self._students.trained(specification, "module", made.data)[0]
+        return call64(projection, rows), "float64" if hasattr(projection, "state_dict") else "itself"
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
@@ -396,11 +284,11 @@ class Builder:
             projector.variant(heads.count) if same_for_all else [data.provenance.digest, heads.count, heads.temperature]
         )
         return {
-            "projector": self._identity(specification.projector),
-            "runtime": self._identity(specification.runtime),
+            "projector": identity(specification.projector),
+            "runtime": identity(specification.runtime),
             "form": form,
-            "trainer": self._identity(specification.trainer),
-            "teacher": self._identity(specification.teacher) if specification.trainer else None,
+            "trainer": identity(specification.trainer),
+            "teacher": identity(specification.teacher) if specification.trainer else None,
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,
@@ -410,60 +298,6 @@ class Builder:
             "versions": self._versions,
             "input_batches": self._input_batches,
         }
-
-    def _identity(self, reference: OfferReference | None) -> list[Any] | None:
-        """An offer by name, the options that it really has, and a digest of its plugin's source."""
-        if reference is None:
-            return None
-        options = offer(reference).options.model_dump(mode="json")
-        return [reference.kind, reference.name, options, plugin_digest(reference.plugin)]
-
-
-@functools.cache
-def plugin_digest(plugin: str) -> str:
-    """SHA-256 over the source of a plugin, named by its identity: its file, or all modules of its package."""
-    if plugin.startswith("file:"):
-        path = Path(plugin.removeprefix("file:"))
-    else:
-        module = next(
-            (each.entry.module for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), plugin
-        )
-        found = importlib.util.find_spec(module.partition(".")[0])
-        if found is None or found.origin is None:
-            return ""
-        path = Path(found.origin)
-    files = sorted(path.parent.rglob("*.py"))[:200] if path.name == "__init__.py" else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _only(specification: Specification, *, teacher_of: bool) -> Specification:
-    """The same specification with the teacher as an untrained projector."""
-    from dataclasses import replace
-
-    return replace(
-        specification, projector=specification.teacher if teacher_of else specification.projector, trainer=None
-    )
-
-
-def _call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A projection evaluated in float64 where it is a module, in its own precision where it is a callable."""
-    if not hasattr(projection, "state_dict"):
-        return np.asarray(projection(queries), dtype=np.float64)
-    import torch
-
-    module = copy.deepcopy(projection).double().eval()
-    with torch.no_grad():
-        output: NDArray[np.float64] = module(torch.from_numpy(np.array(queries)).double()).numpy()
-    return output
-
-
-def _make_room(remembered: dict[str, Any], most: int) -> None:
-    """Forgets what was remembered first, so that one more fits."""
-    while len(remembered) >= most:
-        remembered.pop(next(iter(remembered)))
 
 
 def _batch_size(batch_sizes: Sequence[int], queries: int) -> int:

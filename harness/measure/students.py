@@ -1,0 +1,177 @@
+"""Contenders as they are before deployment: trained where they are to be, and what they are to imitate."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.analysis import fidelity
+from harness.contracts import TrainContext
+from harness.measure.construction import seed_everything
+from harness.measure.identities import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.contracts import Dataset, Form, Projection
+    from harness.measure.artifacts import Artifacts
+    from harness.measure.construction import Construction
+    from harness.measure.specification import Specification
+
+_TARGETS = 32  # that are remembered, by data and N
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What contenders are scored against."""
+
+    teacher: NDArray[np.float64]  # its outputs for the held-out queries [Q, K]
+    constant: NDArray[np.float64]  # the mean of those for the training queries [K]
+    effective_heads: float
+
+
+class Students:
+    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer.
+
+    Args:
+        artifacts: where trained students are kept.
+        construction: builds projections, teachers and trainers.
+        versions: of the libraries that results depend on.
+    """
+
+    def __init__(self, artifacts: Artifacts, construction: Construction, versions: Mapping[str, str]) -> None:
+        self._artifacts = artifacts
+        self._construction = construction
+        self._versions = dict(versions)
+        self._targets: dict[str, Target] = {}
+
+    def trained(self, specification: Specification, form: Form, data: Dataset) -> tuple[Projection, dict[str, Any]]:
+        """The undeployed projection, trained where it is to be, and how its training went."""
+        if specification.trainer:
+            return self.student(specification, data)
+        built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        return (built.eval() if hasattr(built, "eval") else built), {}
+
+    def student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
+        """The trained module, from the cache where it was trained before, and how its training went."""
+        projector = self._construction.projector(specification)
+        trainer = self._construction.trainer(specification)
+        form: Form = "module" if "module" in projector.forms else projector.forms[0]
+        started = time.perf_counter()
+        module: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
+        if trainer is None:
+            return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
+        import safetensors.torch
+        import torch
+
+        def fill(folder: Path) -> dict[str, Any]:
+            teacher = self._construction.teacher(specification)
+            outputs = self.outputs_of_teacher(specification, data, data.train_queries)
+            known = torch.from_numpy(outputs.astype(np.float32))
+            seen = torch.from_numpy(np.array(data.train_queries))
+            reference: Any = (
+                self._construction.projection(
+                    _teacher_of(specification), "module", data.heads, queries=data.train_queries
+                )
+                if "module" in teacher.forms
+                else None
+            )
+
+            def teach(queries: torch.Tensor) -> torch.Tensor:
+                if queries.shape == seen.shape and torch.equal(queries.cpu(), seen):
+                    return known.to(queries.device)
+                if reference is not None:
+                    with torch.no_grad():
+                        answer: torch.Tensor = reference(queries)
+                        return answer
+                outputs = self.outputs_of_teacher(specification, data, queries.cpu().numpy())
+                return torch.from_numpy(outputs.astype(np.float32)).to(queries.device)
+
+            seed_everything(specification.training_seed)
+            context = TrainContext(
+                seed=specification.training_seed, threads=specification.threads, device=specification.device
+            )
+            report = trainer.fit(module, teach, seen, context)
+            state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+            safetensors.torch.save_file(state, folder / "student.safetensors")
+            return {
+                "contender": specification.contender,
+                "heads": data.heads.count,
+                "what": f"{projector.name} trained by {trainer.name}",
+                "training_seconds": fitted + report.seconds,
+                "training_steps": report.steps,
+                "notes": list(report.notes),
+                "losses": {name: [float(value) for value in values] for name, values in report.losses.items()},
+            }
+
+        parts = {
+            "student": identity(specification.projector),
+            "trainer": identity(specification.trainer),
+            "teacher": identity(specification.teacher),
+            "data": data.provenance.digest,
+            "heads": data.heads.count,
+            "temperature": data.heads.temperature,
+            "seed": specification.training_seed,
+            "versions": self._versions,
+        }
+        place, about, cached = self._artifacts.obtain(parts, fill)
+        module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
+        module.eval()
+        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
+        return module, {**kept, "cached": cached}
+
+    def target(self, specification: Specification, data: Dataset) -> Target:
+        """What the teacher answers on this data, remembered for all contenders and seeds that imitate it."""
+        key = repr([identity(specification.teacher), data.provenance.digest, data.heads.count])
+        key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
+        if key not in self._targets:
+            make_room(self._targets, _TARGETS)
+            shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
+            self._targets[key] = Target(
+                teacher=self.outputs_of_teacher(specification, data, data.held_out_queries),
+                constant=self.outputs_of_teacher(specification, data, data.train_queries).mean(axis=0),
+                effective_heads=fidelity.effective_heads(shares),
+            )
+        return self._targets[key]
+
+    def outputs_of_teacher(
+        self, specification: Specification, data: Dataset, queries: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """What the teacher of a contender answers to queries [Q, D], in float64 [Q, K]."""
+        teacher = self._construction.teacher(specification)
+        known = teacher.reference(data.heads, queries)
+        if known is not None:
+            return known
+        module = self._construction.projection(_teacher_of(specification), teacher.forms[0], data.heads)
+        return call64(module, queries)
+
+
+def call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A projection evaluated in float64 where it is a module, in its own precision where it is a callable."""
+    if not hasattr(projection, "state_dict"):
+        return np.asarray(projection(queries), dtype=np.float64)
+    import torch
+
+    module = copy.deepcopy(projection).double().eval()
+    with torch.no_grad():
+        output: NDArray[np.float64] = module(torch.from_numpy(np.array(queries)).double()).numpy()
+    return output
+
+
+def make_room(remembered: dict[str, Any], most: int) -> None:
+    """Forgets what was remembered first, so that one more fits."""
+    while len(remembered) >= most:
+        remembered.pop(next(iter(remembered)))
+
+
+def _teacher_of(specification: Specification) -> Specification:
+    """The teacher as an untrained contender of its own."""
+    return replace(specification, projector=specification.teacher, trainer=None)
