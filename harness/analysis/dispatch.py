@@ -77,6 +77,7 @@ class Table:
     challenger: str
     entries: tuple[Entry, ...]
     checked: tuple[Checked, ...] = ()
+    self_check_passed: bool | None = None  # of the run: where it failed, nothing should be decided by this
 
     @property
     def mean_regret(self) -> float:
@@ -99,6 +100,8 @@ class Table:
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
+        if self.self_check_passed is False:
+            said.append("the run's self-check failed: measure again before anything is decided by this")
         return f"{self.race}: {'; '.join(said)}" if said else ""
 
     @property
@@ -116,6 +119,8 @@ def tables(
     located: Sequence[Located],
     measurements: Iterable[Measurement],
     constrained: Mapping[tuple[str, int], Constrained] | None = None,
+    *,
+    passed: bool | None = None,
 ) -> tuple[Table, ...]:
     """The dispatch tables of all races that were searched.
 
@@ -123,12 +128,16 @@ def tables(
         located: the answers of the searches.
         measurements: of the run; those made for the regret are used.
         constrained: by race and batch size, where the challenger counts only if it is also right.
+        passed: what the run's self-check said.
     """
     races: dict[str, list[Located]] = defaultdict(list)
     for each in located:
         races[each.leg.race].append(each)
     visits = _visits(measurements)
-    return tuple(_table(race, answers, visits, constrained or {}) for race, answers in races.items())
+    return tuple(
+        replace(_table(race, answers, visits, constrained or {}), self_check_passed=passed)
+        for race, answers in races.items()
+    )
 
 
 def _table(

@@ -136,7 +136,12 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
         precisions=inexact,
-        dispatch=tables(answers, evidence.measurements, _counts(suite, answers, evidence.fidelities)),
+        dispatch=tables(
+            answers,
+            evidence.measurements,
+            _counts(suite, answers, evidence.fidelities),
+            passed=self_check.passed,
+        ),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
