@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.report import facts, tables, wording
 from harness.report.bundle import bundle
-from harness.report.plot import Plot, plots
+from harness.report.plots import Plot, plots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

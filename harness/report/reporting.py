@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
-from harness.report import html, markdown, plain, plot, terminal
+from harness.report import html, markdown, plain, terminal
+from harness.report.plots import save
 from harness.report.verification import STORED
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def rendered(folder: Path, form: str) -> str:
 def plots(folder: Path, output: Path) -> list[Path]:
     """Every plot of a run as SVG and as PNG."""
     summary = summarise(read(folder))
-    return [*plot.save(summary, output, "svg"), *plot.save(summary, output, "png")]
+    return [*save(summary, output, "svg"), *save(summary, output, "png")]
 
 
 def dispatch(found: tuple[Table, ...]) -> str:

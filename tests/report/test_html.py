@@ -15,7 +15,7 @@ import pytest
 from harness.analysis.summary import summarise
 from harness.records.store import read
 from harness.report import html
-from harness.report.plot import plots, save
+from harness.report.plots import plots, save
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

@@ -1,0 +1,49 @@
+"""The plots of a report, in one grammar: interactive in the page, SVG or PNG on request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import ResourceError
+from harness.report.plots.frontier import frontier
+from harness.report.plots.grammar import COLUMNS, Plot
+from harness.report.plots.latency import latency
+from harness.report.plots.slowdown import slowdown
+from harness.report.plots.students import fidelity
+from harness.report.plots.waterfall import waterfall
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.analysis.summary import Summary
+
+__all__ = ["Plot", "plots", "save"]
+
+
+def plots(summary: Summary) -> list[Plot]:
+    """All plots that the run has data for, in the order of the page."""
+    batches = sorted({cell.batch_size for cell in summary.cells if cell.call is not None})
+    found = [latency(summary, batch) for batch in batches]
+    found += [slowdown(summary, batch) for batch in sorted({each.batch_size for each in summary.races})]
+    found += [each for each in (frontier(summary), fidelity(summary)) if each is not None]
+    found += [waterfall(summary, place) for place in range(len(summary.waterfalls))]
+    return found
+
+
+def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") -> list[Path]:
+    """Writes every plot as a picture.
+
+    Raises:
+        ResourceError: where the folder cannot be written.
+    """
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in plots(summary):
+            path = folder / f"{each.name}.{form}"
+            chart = each.chart.properties(width=640, title=each.title, background="white")
+            chart.configure_legend(columns=COLUMNS).save(str(path), format=form, scale_factor=2)
+            paths.append(path)
+    except OSError as error:
+        raise ResourceError(f"the plots cannot be written: {error.strerror}", where=str(folder)) from error
+    return paths

@@ -1,0 +1,56 @@
+"""The frontier: N* against the batch size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, stated, tooltip
+
+if TYPE_CHECKING:
+    from harness.analysis.summary import Summary
+
+
+def frontier(summary: Summary) -> Plot | None:
+    """N* against the batch size, for races that were searched at several."""
+    rows: list[dict[str, Any]] = [
+        {
+            "race": leg.leg.race,
+            "batch": leg.leg.batch_size,
+            "N*": crossing.heads,
+            "low": crossing.low,
+            "high": crossing.high,
+            "leads after it": leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline,
+        }
+        for leg in summary.legs
+        for crossing in stated(leg)
+    ]
+    several = {
+        race for race in {row["race"] for row in rows} if len({r["batch"] for r in rows if r["race"] == race}) > 1
+    }
+    rows = [row for row in rows if row["race"] in several]
+    if not rows:
+        return None
+    batches = sorted({row["batch"] for row in rows})
+    base = chart(rows).encode(
+        x=alt.X(
+            "batch:Q",
+            scale=alt.Scale(type="log", nice=False, padding=20),
+            axis=alt.Axis(values=batches, format="~s"),
+            title="batch size",
+        ),
+        color=alt.Color("race:N", legend=legend(len(several))),
+    )
+    y = alt.Y("N\\*:Q", scale=alt.Scale(type="log"), title="N*: heads at which the lead changes")
+    layers = [
+        base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N"),
+        base.mark_rule(strokeWidth=3).encode(y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=""), y2="high:Q"),
+        base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip(rows)),
+    ]
+    return Plot(
+        name="frontier",
+        title="Frontier: the crossover against the batch size",
+        caption="Bars are the intervals of N*; above the line the one that leads after the crossover is faster.",
+        chart=alt.layer(*layers).properties(height=HEIGHT, width="container"),
+    )
