@@ -134,6 +134,14 @@ class Prober:
                 launches.setdefault(launch, []).append(log_ratios)
         return [np.concatenate(parts) for parts in launches.values()]
 
+    def means(self, heads: int, first_launch: int) -> dict[int, float]:
+        """The middle of the log-ratios seen at this N in each launch from one on."""
+        launches: dict[int, list[Floats]] = {}
+        for launch, log_ratios in self._by_heads.get(heads, ()):
+            if launch >= first_launch:
+                launches.setdefault(launch, []).append(log_ratios)
+        return {launch: float(np.median(np.concatenate(parts))) for launch, parts in launches.items()}
+
     def sightings(self) -> Sightings:
         """Everything seen so far."""
         if self._flat is None:

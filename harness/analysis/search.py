@@ -24,6 +24,7 @@ from harness.analysis.confirmation import (
     side_pairs,
 )
 from harness.analysis.earlier import expected, first_places
+from harness.analysis.jumps import Found, gone, unseen_since
 from harness.analysis.location import BudgetSpent, Progress
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import SUREST, pooled_noise, winsorised_mean
@@ -71,6 +72,8 @@ class Search:
         self.unseen = 0  # places that a small budget left out
         self.weak: list[int] = []
         self.visible: bool | None = None
+        self._found: dict[int, Found] = {}  # steps that nobody declared, by their left side
+        self._refuted: list[tuple[int, int]] = []  # what looked like one and was none
         self.prober = Prober(measure, question.budget, seed, self._report if on_progress else lambda: None)
         self._on_progress = on_progress
         self._prior = prior
@@ -159,17 +162,46 @@ class Search:
         suspicion = suspected_jump(aim.fit, self.steps)
         if suspicion is None:
             return False
+        if any(suspicion.left < right and left < suspicion.right for left, right in self._refuted):
+            return False
         step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
-        self.notes.append(
-            f"a step that was not declared was found between N = {step.left:,} and {step.right:,} "
-            f"(the ratio changes by {math.expm1(abs(suspicion.size)):.0%})"
-        )
+        if gone(self.prober, step, suspicion):
+            self._refute(step, "it was gone when both sides were measured again")
+            return False
+        self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
+        self.notes.append(self._finding(step, suspicion.size))
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((aim.target.low, aim.target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
         settle(self.prober, ends, self.question.goal, self.signs, self.steps)
         self._forget_left_out()
         return True
+
+    def _refute(self, step: Step, why: str) -> None:
+        """Say that times changed while N were visited, where it looked as if they changed with N."""
+        self._refuted.append((step.left, step.right))
+        self.notes.append(
+            f"what looked like a step between N = {step.left:,} and {step.right:,} was a change in time: {why}"
+        )
+
+    def _drop_steps(self) -> None:
+        """Take back found steps that the launches since do not see, with the signs that rested on them."""
+        for found in list(self._found.values()):
+            if unseen_since(self.prober, found):
+                step = found.step
+                self._found.pop(step.left)
+                self.steps = [other for other in self.steps if other != step]
+                for n in (step.left, step.right):
+                    self.signs.pop(n, None)
+                self.notes = [note for note in self.notes if note != self._finding(step, found.size)]
+                self._refute(step, "later launches do not see it")
+
+    @staticmethod
+    def _finding(step: Step, size: float) -> str:
+        return (
+            f"a step that was not declared was found between N = {step.left:,} and {step.right:,} "
+            f"(the ratio changes by {math.expm1(abs(size)):.0%})"
+        )
 
     # -- launches 1 to k ----------------------------------------------------------------------------------------------
 
@@ -188,6 +220,7 @@ class Search:
             rounds = self._cut(self._rounds(left), allowed)
             self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})
             self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})
+            self._drop_steps()
             for key, aim in list(self.aims.items()):
                 self.aims[key] = aimed(self.prober, aim, self.question)
                 if left > LAUNCHES_AFTER_A_FIND and not self.bound:
