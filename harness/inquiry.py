@@ -162,8 +162,11 @@ def inquire(
 
     Raises:
         ChildError: where the child fails though no plugin can be blamed.
-        UserError: where HARNESS_PLUGIN_SECONDS is not a number of seconds.
+        UserError: where a plugin file is not there, or HARNESS_PLUGIN_SECONDS is not a number of seconds.
     """
+    for path in plugin_files:
+        if not path.is_file():
+            raise UserError("there is no such plugin file", where=str(path), next_step="name a .py file that is there")
     asked = {
         "plugin_files": [str(path.resolve()) for path in plugin_files],
         "questions": [each.model_dump() for each in questions],

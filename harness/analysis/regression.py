@@ -43,6 +43,7 @@ class Comparison:
     broken: tuple[str, ...]  # failing now, at least in one launch, and not then
     machine: tuple[str, ...]  # what makes the runs incomparable, in words
     doubts: tuple[str, ...] = ()  # why no time of these runs is believed
+    remarks: tuple[str, ...] = ()  # what else to know of the two
 
     @property
     def comparable(self) -> bool:
@@ -112,7 +113,8 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)
     shared = was.keys() & (now.keys() | failing), then.keys() & here.keys(), scored.keys() & scores.keys()
     if (now or here or scores) and not any(shared):
-        what = f"{old.folder.name} and {new.folder.name} have no cell, race or score in common"
+        suites = " and ".join(dict.fromkeys(str(each.run.suite.get("name")) for each in (old, new)))
+        what = f"{old.folder.name} and {new.folder.name} (suites: {suites}) have no cell, race or score in common"
         raise UserError(what, next_step="compare two runs of one suite")
     gone = list(_names(was.keys() - now.keys() - failing, {key[0] for key in now.keys() | failing}))
     come = list(_names((now.keys() | failing) - was.keys() - failed, {key[0] for key in was.keys() | failed}))
@@ -142,7 +144,15 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         broken=tuple(broken),
         machine=tuple(_incomparable(old, new)),
         doubts=doubts,
+        remarks=tuple(_remarks(old, new)),
     )
+
+
+def _remarks(old: Evidence, new: Evidence) -> Iterator[str]:
+    """What makes the two runs unlike, though their cells may be compared."""
+    names = [str(each.run.suite.get("name")) for each in (old, new)]
+    if names[0] != names[1]:
+        yield f"these are runs of two suites, {names[0]} and {names[1]}: only what both have can be compared"
 
 
 def _failing(evidence: Evidence) -> set[CellKey]:

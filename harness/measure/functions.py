@@ -35,7 +35,8 @@ def named(path: str) -> Callable[[int, int], Any]:
     try:
         found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
-        raise ContenderError(f"{path!r} cannot be imported: {error}", next_step="name it as module:function") from error
+        hint = f"start in the folder that holds {module}.py, or install it; name it as module:function"
+        raise ContenderError(f"{path!r} cannot be imported: {error}", next_step=hint) from error
     if not callable(found):
         raise ContenderError(f"{path!r} is not callable")
     return found

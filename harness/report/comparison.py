@@ -100,6 +100,7 @@ def _interval(found: Interval) -> str:
 
 
 def _rest(found: Comparison) -> Iterator[str]:
+    yield from (f"  {each}" for each in found.remarks)
     for word, names in (("vanished", found.vanished), ("appeared", found.appeared), ("fails now", found.broken)):
         yield from (f"  {word}: {name}" for name in names)
     yield from (f"  machines differ: {each}" for each in found.machine)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness import units
-
 if TYPE_CHECKING:
     from harness.suite.checking import Checked
 
@@ -27,9 +25,8 @@ def render(checked: Checked) -> str:
                 ", ".join(f"{each:,}" for each in heads) or "none",
             )
         )
-    batches = ", ".join(str(each) for each in suite.batch_sizes)
     parts = [
-        f"{suite.name}: {len(sweep.cells)} cells at batch {batches}, {suite.measurement.launches} launches",
+        _headline(checked),
         tabulate(
             rows,
             headers=("contender", "projector", "runtime", "trainer", "N"),
@@ -45,7 +42,7 @@ def render(checked: Checked) -> str:
                 leg.challenger,
                 f"{leg.low:,} to {leg.high:,}",
                 leg.method,
-                ", ".join(units.count(each) for each in leg.steps),
+                ", ".join(f"{each:,}" for each in leg.steps),
             )
             for leg in sweep.legs
         ]
@@ -62,3 +59,13 @@ def render(checked: Checked) -> str:
         )
     parts += [f"note: {note}" for note in checked.notes]
     return "\n\n".join(parts)
+
+
+def _headline(checked: Checked) -> str:
+    """How much there is to do."""
+    suite, cells = checked.suite, len(checked.sweep.cells)
+    batches = ", ".join(str(each) for each in suite.batch_sizes)
+    if suite.measurement.table:
+        return f"{suite.name}: {cells} cells at batch {batches}, {suite.measurement.launches} launches"
+    seeds = len(suite.training_seeds)
+    return f"{suite.name}: {cells} cells to train and score, with {seeds} seeds where there is a trainer; none is timed"

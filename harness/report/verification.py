@@ -41,7 +41,12 @@ class Moved:
         return any(part in self.path.rsplit(".", 1)[-1] for part in _VERDICTS)
 
     def __str__(self) -> str:
-        return f"{self.path}: the report says {_shown(self.stored)}, the raw seconds say {_shown(self.derived)}"
+        stored, derived = self.stored, self.derived
+        if isinstance(stored, list) and isinstance(derived, list):  # only what one has and the other has not
+            stored, derived = (
+                [each for each in one if each not in other] for one, other in ((stored, derived), (derived, stored))
+            )
+        return f"{self.path}: the report says {_shown(stored)}, the raw seconds say {_shown(derived)}"
 
 
 @dataclass(frozen=True)

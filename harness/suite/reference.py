@@ -15,15 +15,25 @@ README = Path("suites/README.md")
 JSON_SCHEMA = Path("docs/suite.schema.json")
 _PARTS = (
     schema.Suite, schema.HeadsRange, schema.HeadsList, schema.Use, schema.Contender, schema.Race, schema.Requires,
-    schema.Measurement, schema.Search, schema.Documented, schema.Figure,
+    schema.Measurement, schema.Search, schema.Documented, schema.Figure, schema.LatencyFigure,
+    schema.FidelityFigure,
 )  # fmt: skip
 _DEFAULTS = {"required": "required", "nothing": "", "a mapping": "as below", "an empty mapping": "`{}`", "''": ""}
 _INTRODUCTION = """\
 # Suites
 
 A suite says which contenders race, over which numbers of heads N and batch sizes B, and what is documented about them.
-`harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. Everything that is wrong is
-told at once, each with file, line, and what to write instead.
+`harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. What is wrong is told with
+file, line, and what to write instead: all mistakes of form at once, and once the form is right, all unknown offers and
+options.
+
+| suite | what it is for | on two quiet cores |
+|---|---|---|
+| `smoke.yaml` | that the harness works on this machine | seconds |
+| `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 8 minutes; `--quick` 2 |
+| `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
+| `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
+| `frontier.yaml` | how does the crossover move with the batch size? | 10 minutes |
 
 ```yaml
 name: example

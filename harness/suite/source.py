@@ -92,7 +92,8 @@ def _content(path: Path | None) -> str:
         near = (
             did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")]) if path.parent.is_dir() else ""
         )
-        problem = Problem(file=str(path), line=0, path="", what="there is no such file", hint=near)
+        hint = near or "name a suite, such as suites/smoke.yaml"
+        problem = Problem(file=str(path), line=0, path="", what="there is no such file", hint=hint)
     except IsADirectoryError:
         problem = Problem(file=str(path), line=0, path="", what="is a folder", hint="name a suite file in it")
     except UnicodeDecodeError as error:
