@@ -35,7 +35,7 @@ def named(path: str) -> Callable[[int, int], Any]:
     try:
         found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
-        hint = f"start in the folder that holds {module}.py, or install it; name it as module:function"
+        hint = f"name it as module:function, and start in the folder that holds {module}.py, or install it"
         raise ContenderError(f"{path!r} cannot be imported: {error}", next_step=hint) from error
     if not callable(found):
         raise ContenderError(f"{path!r} is not callable")
