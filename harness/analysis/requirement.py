@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.suite.schema import Requires
 
 _SCORE_OF = {"cosine": "mean_cosine"}  # what a suite calls it, where the record calls it otherwise
+_MOST_LISTED = 4
 _Misses = dict[int, list[str]]  # by N that was scored: a sentence for each requirement that was missed
 
 
@@ -117,8 +118,10 @@ def _first_miss(scored: _Misses, lead: Lead) -> str | None:
 
 def _scored_at(scored: _Misses, lead: Lead) -> str:
     *others, last = (f"{heads:,}" for heads in scored)
-    listed = f"{', '.join(others)} and {last}" if others else last
     beyond = "" if max(scored) == lead.end else ", and nowhere above"
+    if len(scored) > _MOST_LISTED:
+        return f"scored at {len(scored)} N from {min(scored):,} to {max(scored):,}{beyond}"
+    listed = f"{', '.join(others)} and {last}" if others else last
     return f"scored at N = {listed}{beyond}"
 
 

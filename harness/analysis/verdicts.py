@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from harness.analysis.location import Crossing, Location
 
 MOST_NAMED = 4  # N that were left out for the same reason
+_HOW = re.compile(r"at \d+ of \d+ places one pair agreed with an earlier answer")  # changes nothing for a reader
 _LEFT_OUT = re.compile(r"N = ([\d,]+) was left out: (.*)", re.DOTALL)
 BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 
@@ -49,6 +50,8 @@ def remarks(location: Location) -> tuple[str, ...]:
     left_out: dict[str, list[str]] = {}
     kept: list[str] = []
     for note in notes:
+        if _HOW.fullmatch(note):
+            continue
         if found := _LEFT_OUT.fullmatch(note):
             left_out.setdefault(found[2], []).append(found[1])
         else:

@@ -185,3 +185,9 @@ def test_a_training_that_failed_is_not_right():
     )
     found = constrain(Requires(cosine=0.9), CROSSING, [broken], "student")
     assert "not equivalent there: it could not be scored: loss is NaN" in found.sentence
+
+
+def test_many_places_at_which_it_was_scored_are_counted():
+    places = dict.fromkeys((18, 72, 288, 1152, 65536), 0.9)
+    found = constrain(Requires(top1_agreement=0.5), located("below"), scored(places), "student")
+    assert "scored at 5 N from 18 to 65,536" in found.sentence

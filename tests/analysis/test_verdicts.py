@@ -106,3 +106,8 @@ def test_n_that_were_left_out_for_one_reason_are_told_together():
         "N = 512, 1,024, 2,048, 4,096 and 2 more were left out: memory ran out",
         "N = 9 was left out: it crashed",
     )
+
+
+def test_how_a_search_saved_pairs_is_no_reservation():
+    notes = ("at 7 of 14 places one pair agreed with an earlier answer", "the interval is wider than …")
+    assert remarks(replace(FOUND, notes=notes)) == ("the interval is wider than …",)
