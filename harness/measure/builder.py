@@ -280,9 +280,11 @@ class Builder:
         """All that an exported artifact depends on."""
         heads = data.heads
         same_for_all = not specification.trainer and projector.variant(heads.count) != heads.count
-        content: Any = (
-            projector.variant(heads.count) if same_for_all else [data.provenance.digest, heads.count, heads.temperature]
-        )
+        content: Any = [data.provenance.digest, heads.count, heads.temperature]
+        if (
+            same_for_all
+        ):  # for all N of this source, that is: it is proved at one of them, and others may not have that N
+            content = [projector.variant(heads.count), identity(specification.source)]
         return {
             "projector": identity(specification.projector),
             "runtime": identity(specification.runtime),

@@ -105,3 +105,12 @@ def test_building_takes_as_long_as_it_took_when_it_was_done(build):
     first, again = build(contender), build(contender)
     assert (first["cached"], again["cached"]) == (False, True)
     assert again["build_seconds"] == first["build_seconds"] > 0
+
+
+def test_what_is_the_same_at_many_n_is_shared_within_a_source_alone(build):
+    """The other source has no N at which it was built, and could not prove it there."""
+    contender = {"projector": "identity", "runtime": "python"}
+    first = build(contender, heads=100)
+    assert (build(contender, heads=40)["place"], build(contender, heads=40)["heads"]) == (first["place"], 100)
+    own = {**contender, "source": {"use": "playbook"}}
+    assert build(own, heads=18)["heads"] == 18
