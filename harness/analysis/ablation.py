@@ -39,6 +39,17 @@ class _Group:
             if score in one.scores and score in other.scores
         )
 
+    @property
+    def seeds(self) -> float:
+        """By how much the mean cosine of one of them differs between training seeds, at most; 0 where it has one."""
+        spreads = (row.spread.get("mean_cosine") for row in self.rows.values())
+        return max((ends[1] - ends[0] for ends in spreads if ends), default=0.0)
+
+    @property
+    def same(self) -> bool:
+        """The scores are the same but for rounding."""
+        return self.difference < _SAME
+
 
 def ablations(table: Sequence[FidelityRow], suite: Suite) -> tuple[str, ...]:
     """One sentence for each option that makes no difference, and for each in whose values fidelity grows."""
@@ -76,13 +87,13 @@ def _key(value: Any) -> Any:
 def _about(place: tuple[str, str], groups: Sequence[_Group]) -> str:
     projector, option = place
     values = list(dict.fromkeys(value for group in groups for value in group.rows))
-    same = [group for group in groups if group.difference < _SAME]
-    if len(same) == len(groups):
-        largest = max(group.difference for group in groups)
+    same = [group for group in groups if group.same]
+    if same and all(group.same or group.difference < group.seeds for group in groups):
+        largest = max(group.difference for group in same)
         within = f"to within {largest:.0e}" if largest else "to the last digit"
         return (
-            f"{option} makes no difference to {projector}: at N = {_listed(groups)} contenders that differ in it alone "
-            f"({', '.join(map(str, values))}) have the same scores {within}"
+            f"{option} makes no difference to {projector}: at N = {_listed(same)} contenders that differ in it alone "
+            f"({', '.join(map(str, values))}) have the same scores {within}{_less_than_seeds(groups)}"
         )
     if any(isinstance(value, (str, bool)) for value in values):
         return ""
@@ -97,6 +108,18 @@ def _about(place: tuple[str, str], groups: Sequence[_Group]) -> str:
         else "not the same at every N"
     )
     return f"the largest gain of {projector} in mean cosine by one more {option} is {told}: {moral}"
+
+
+def _less_than_seeds(groups: Sequence[_Group]) -> str:
+    """Where scores differ, and training seeds by more: a training that amplifies its rounding."""
+    apart = [group for group in groups if not group.same]
+    if not apart:
+        return ""
+    widest = max(apart, key=lambda group: group.difference)
+    return (
+        f"; at N = {_listed(apart)} some differ by up to {widest.difference:.4f}, where training seeds differ by "
+        f"{widest.seeds:.4f}: training amplifies its rounding there"
+    )
 
 
 def _largest_gain(group: _Group) -> tuple[Any, Any, float] | None:
