@@ -235,8 +235,8 @@ def test_what_differs_by_less_than_training_seeds_do_is_no_difference_either():
     parsed = Suite.model_validate(suite)
     assert ablations(rows(maker.fidelities, parsed), parsed) == (
         (
-            "num_heads makes no difference to transformer: at N = 64 contenders that differ in it alone (1, 4) have the "
-            "same scores to the last digit; at N = 16 some differ by up to 0.0020, where training seeds differ by "
+            "num_heads makes no difference to transformer: at N = 64 contenders that differ in it alone (1, 4) have "
+            "the same scores to the last digit; at N = 16 some differ by up to 0.0020, where training seeds differ by "
             "0.0200: training amplifies its rounding there"
         ),
     )
