@@ -21,7 +21,7 @@ from harness.analysis.asking import spent
 from harness.analysis.crossover import Pair, Unmeasurable
 from harness.analysis.leads import leads
 from harness.analysis.located import Located, dump, load
-from harness.analysis.recall import Recall
+from harness.analysis.recall import Recall, without_failures
 from harness.analysis.replay import Recording
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import pairs
@@ -67,6 +67,7 @@ def run(
     *,
     resume: bool = False,
     force: bool = False,
+    retry: bool = False,
     save: Mapping[str, Path] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -78,6 +79,7 @@ def run(
         listener: is told how it goes.
         resume: measure only what the folder lacks.
         force: resume although suite, machine, code or data differ; the records say so.
+        retry: what failed in the table, in training or in scoring counts as missing, too.
         save: where to write the trained students of these contenders.
         sleep: pauses between launches, for so many seconds.
 
@@ -93,7 +95,7 @@ def run(
         if known is not None:  # what is decided upon was read under the lock
             forced += _allowed(resuming.differences(plan, known.run, about), folder, force=force)
             about = known.run
-        session = _Session(plan, store, told, known, sleep)
+        session = _Session(plan, store, told, without_failures(known) if known and retry else known, sleep)
         begun = known is None  # a run that may not be continued is left as it is
         status = "failed"
         try:

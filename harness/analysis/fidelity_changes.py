@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from harness.analysis import quality
+from harness.analysis.recall import latest
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ScoreChange:
 
 def scores(evidence: Evidence) -> dict[Score, _Range]:
     """Mean cosine and top-1 agreement of every contender that was scored, with their intervals."""
-    table = quality.rows(evidence.fidelities, Suite.model_validate(evidence.run.suite))
+    table = quality.rows(latest(evidence.fidelities), Suite.model_validate(evidence.run.suite))
     return {
         Score(row.heads, row.temperature, row.contender, word): _range(row, name)
         for row in table

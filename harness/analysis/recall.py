@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from harness.records.evidence import Evidence
     from harness.records.measurement import Fidelity, Measurement
 
 
@@ -62,3 +64,19 @@ class Recall:
     def remember(self, record: Fidelity) -> None:
         """Keeps the scores of a student for the rest of the run."""
         self._fidelities[record.contender, record.heads, record.seed] = record
+
+
+def without_failures(evidence: Evidence) -> Evidence:
+    """The same without what failed in the table, in training or in scoring; a search's failures are of its answer."""
+    return dataclasses.replace(
+        evidence,
+        measurements=tuple(
+            each for each in evidence.measurements if each.outcome != "failed" or each.purpose != "table"
+        ),
+        fidelities=tuple(each for each in evidence.fidelities if each.failure is None),
+    )
+
+
+def latest(fidelities: Iterable[Fidelity]) -> tuple[Fidelity, ...]:
+    """The last record of each contender, N and seed: what failed once may have been tried again."""
+    return tuple({(each.contender, each.heads, each.seed): each for each in fidelities}.values())

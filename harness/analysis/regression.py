@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import cell_changes, crossover_changes, fidelity_changes
 from harness.analysis.located import load
+from harness.analysis.recall import latest
 from harness.analysis.selfcheck import check
 from harness.analysis.visits import CellKey, by_cell
 from harness.errors import UserError
@@ -169,7 +170,7 @@ def _failing_elsewhere(evidence: Evidence) -> set[str]:
     }
     return found | {
         f"{each.contender} at N = {each.heads:,}, seed {each.seed}, in training or scoring"
-        for each in evidence.fidelities
+        for each in latest(evidence.fidelities)
         if each.failure is not None
     }
 

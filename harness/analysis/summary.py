@@ -13,6 +13,7 @@ from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.documented_scores import compare_scores
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import FidelityRow, remarks, rows
+from harness.analysis.recall import latest
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.requirement import Constrained, constrain
 from harness.analysis.selfcheck import SelfCheck, check
@@ -116,7 +117,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
-    table = rows(evidence.fidelities, suite)
+    scored = latest(evidence.fidelities)
+    table = rows(scored, suite)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
     return Summary(
@@ -139,7 +141,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         dispatch=tables(
             answers,
             evidence.measurements,
-            _counts(suite, answers, evidence.fidelities),
+            _counts(suite, answers, scored),
             passed=self_check.passed,
         ),
         self_check=self_check,
@@ -219,7 +221,7 @@ def _legs(
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             notes=remarks_on(answer.location) if answer else (),
-            constrained=_constrained(race, answer, evidence.fidelities),
+            constrained=_constrained(race, answer, latest(evidence.fidelities)),
             floor_crossing=predicted(costs, leg, ceilings, inexact),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
         )

@@ -46,6 +46,9 @@ def run(
     force: Annotated[
         bool, typer.Option(help="resume although suite, machine, code or data differ; the records say so")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="with --resume: measure, train and score again what failed")
+    ] = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
     from harness import planning
@@ -55,7 +58,9 @@ def run(
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quicken(loaded.suite))
     plan = planning.plan(loaded, source.check(loaded), quick=quick)
-    _finish(_run(plan, output, resume=resume, force=force))
+    if retry_failed and resume is None:
+        raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
+    _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed))
 
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
@@ -185,6 +190,7 @@ def _run(
     *,
     resume: Path | None = None,
     force: bool = False,
+    retry: bool = False,
     save: dict[str, Path] | None = None,
 ) -> Outcome:
     """Runs a plan with a display of its progress."""
@@ -193,7 +199,7 @@ def _run(
     listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
-        return session.run(plan, folder, listener, resume=resume is not None, force=force, save=save or {})
+        return session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {})
     finally:
         listener.close()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _DONE = "complete.json"
+_TRAINED = "losses"  # what is remembered of a student: minutes of training in few bytes, so that exports go first
 DEFAULT_BOUND_BYTES = 8 * 2**30
 _FILLED_BETWEEN_TRIMS = 50  # adding up the sizes of many folders takes longer than an export
 
@@ -40,7 +41,7 @@ class Artifacts:
 
     Args:
         folder: where.
-        bound_bytes: the folders used longest ago are removed beyond this.
+        bound_bytes: beyond this folders are removed: exports before trained students, those used longest ago first.
     """
 
     def __init__(self, folder: Path, bound_bytes: int = DEFAULT_BOUND_BYTES) -> None:
@@ -144,7 +145,7 @@ class Artifacts:
 
     def _trim(self, keep: Path) -> None:
         total = 0
-        for entry in self.entries():
+        for entry in sorted(self.entries(), key=lambda entry: (_TRAINED not in entry.about, -entry.used)):
             total += entry.size_bytes
             if total > self._bound and entry.folder != keep:
                 shutil.rmtree(entry.folder, ignore_errors=True)

@@ -66,6 +66,22 @@ def test_the_ones_used_longest_ago_are_removed(tmp_path):
     assert [folder.exists() for folder in folders] == [False, True, True]
 
 
+def test_trained_students_outlive_exports_that_were_used_later(tmp_path):
+    def fill(folder, **about):
+        (folder / "content").write_bytes(b"x" * 1000)
+        return about
+
+    student, _, _ = Artifacts(tmp_path, bound_bytes=2500).obtain("student", lambda to: fill(to, losses={"loss": [0.1]}))
+    os.utime(student, (0, 0))
+    exports = []
+    for number in (1, 2):
+        folder, _, _ = Artifacts(tmp_path, bound_bytes=2500).obtain(number, fill)
+        os.utime(folder, (number, number))
+        exports.append(folder)
+    assert student.exists()
+    assert [folder.exists() for folder in exports] == [False, True]
+
+
 def test_it_is_not_cleared_under_a_process_that_relies_on_it(tmp_path):
     kept = Artifacts(tmp_path)
     folder, _ = filled(kept, "a")

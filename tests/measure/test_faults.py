@@ -122,6 +122,18 @@ def test_what_kills_a_contender_in_some_cells_leaves_it_its_others(tmp_path):
     assert {heads for heads, _ in outcomes[3, "failed"]} == {4, 8, 16, 32}  # each tried, none given up unseen
 
 
+def test_what_failed_is_tried_again_where_that_is_asked_for(tmp_path):
+    path, out = suite(tmp_path, ("broken_today", "fine")), tmp_path / "out"
+    first = harness("run", path, "--output", out, env={**os.environ, "BROKEN_TODAY": "1"})
+    assert first.returncode == 1, first.stderr
+    assert harness("run", path, "--resume", out).returncode == 1  # what failed has failed
+    again = harness("run", path, "--resume", out, "--retry-failed")
+    assert again.returncode == 0, again.stderr
+    outcomes = [(each.contender, each.outcome) for each in read(out).measurements]
+    assert outcomes.count(("broken_today", "measured")) == outcomes.count(("fine", "measured")) == 4
+    assert outcomes.count(("broken_today", "failed")) >= 1  # what was recorded stays recorded
+
+
 def children_of(parent: int) -> set[int]:
     return {each.pid for each in psutil.Process(parent).children(recursive=True)}
 
