@@ -78,5 +78,5 @@ def without_failures(evidence: Evidence) -> Evidence:
 
 
 def latest(fidelities: Iterable[Fidelity]) -> tuple[Fidelity, ...]:
-    """The last record of each contender, N and seed: what failed once may have been tried again."""
-    return tuple({(each.contender, each.heads, each.seed): each for each in fidelities}.values())
+    """The last record of each contender, N, temperature and seed: what failed once may have been tried again."""
+    return tuple({(each.contender, each.heads, each.temperature, each.seed): each for each in fidelities}.values())
