@@ -21,7 +21,7 @@ from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
 from harness.analysis.waterfall import Waterfall, waterfalls
-from harness.suite.schema import Race, Suite
+from harness.suite.schema import Suite
 from harness.suite.sweep import Leg, sweep
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     self_check = check(evidence.measurements, confidence)
     scored = latest(evidence.fidelities)
     table = rows(scored, suite)
+    counts = _counts(suite, answers, scored)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
     return Summary(
@@ -128,7 +129,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, confidence)),
         documented=(
             *compare(suite, cells, answers, confidence, passed=self_check.passed),
             *compare_scores(suite, table),
@@ -141,7 +142,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         dispatch=tables(
             answers,
             evidence.measurements,
-            _counts(suite, answers, scored),
+            counts,
             passed=self_check.passed,
         ),
         self_check=self_check,
@@ -204,6 +205,7 @@ def _legs(
     answers: Sequence[Located],
     self_check: SelfCheck,
     evidence: Evidence,
+    counts: Mapping[tuple[str, int], Constrained],
     confidence: float,
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
@@ -214,14 +216,13 @@ def _legs(
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
         leg = answer.leg if answer else wanted[place]
-        race = next((each for each in suite.races if each.name == leg.race), None)
         yield LegSummary(
             leg=leg,
             located=answer,
             sentence=_sentence(leg, answer),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             notes=remarks_on(answer.location) if answer else (),
-            constrained=_constrained(race, answer, latest(evidence.fidelities)),
+            constrained=counts[place] if place in counts and counts[place].sentence else None,
             floor_crossing=predicted(costs, leg, ceilings, inexact),
             predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
         )
@@ -240,13 +241,6 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
         yield _QUICK
     if self_check.passed is False:
         yield "downgraded: the self-check failed"
-
-
-def _constrained(race: Race | None, answer: Located | None, fidelities: Sequence[Fidelity]) -> Constrained | None:
-    if race is None or race.requires is None or answer is None:
-        return None
-    found = constrain(race.requires, answer.location, fidelities, race.challenger)
-    return found if found.sentence else None
 
 
 def _counts(
