@@ -72,6 +72,8 @@ def quicken(suite: Suite) -> Suite:
                 update={
                     "launches": min(how.launches, _QUICK_LAUNCHES),
                     "latency_calls": min(how.latency_calls, _QUICK_CALLS),
+                    "gap_seconds": 0.0,
+                    "launch_every_seconds": 0.0,
                 }
             ),
             "search": suite.search.model_copy(update={"precision": max(suite.search.precision, _QUICK_PRECISION)}),

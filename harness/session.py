@@ -28,6 +28,7 @@ from harness.analysis.visits import pairs
 from harness.bench import Bench, Listener
 from harness.errors import RecordsError
 from harness.measure.searching import Request, Searches
+from harness.pacing import Pace
 from harness.records import machine
 from harness.records.measurement import RunInfo
 from harness.records.store import LOCATED, Evidence, Store
@@ -47,7 +48,6 @@ DISTRIBUTION = "crossover-harness"
 _SELF_CHECK_ROUNDS = 5
 _SELF_CHECKS = 3  # cells at which a contender is raced against itself: both ends of the sweep and its middle
 _REGRET_ROUNDS = 15
-_GAP_JITTER = (0.5, 1.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +155,7 @@ class _Session:
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
         self._seconds = _seconds_before(resume) if resume else {}
-        self._sleep = sleep
-        self._timed: int | None = None  # the last launch in which something was measured and not recalled
+        self._pace = Pace(suite.measurement, suite.seed, sleep)
         self._announced: set[Leg] = set()
         self._searches = Searches(
             plan.sweep.legs,
@@ -191,7 +190,7 @@ class _Session:
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         while number is not None:
-            self._pause(number)
+            self._pace.wait(number, self._listener.stage)
             self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
                 self._visit_table(number)
@@ -288,17 +287,8 @@ class _Session:
             cells = [cell for cell in groups[heads, batch_size] if self._is_missing(cell, number)]
             if cells:
                 self.bench.visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
-                self._timed = number
+                self._pace.timed(number)
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
-
-    def _pause(self, number: int) -> None:
-        """Lets the machine drift between launches: evenly spaced ones would all meet the same phase of a cycle."""
-        gap = self._suite.measurement.gap_seconds
-        if not gap or self._timed is None or self._timed == number:
-            return
-        seconds = gap * float(np.random.default_rng([self._suite.seed, 4, number]).uniform(*_GAP_JITTER))
-        self._listener.stage(f"a pause of {seconds:.1f} s before launch {number}")
-        self._sleep(seconds)
 
     def _taking_part(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
@@ -339,7 +329,7 @@ class _Session:
         started = time.monotonic()
         records = self.bench.visit(cells, request.rounds, "search", leg=leg.label)
         self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
-        self._timed = request.launch
+        self._pace.timed(request.launch)
         failed = next((record for record in records if record.outcome == "failed"), None)
         if failed is not None:
             what = failed.failure.what if failed.failure else "failed"

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from harness.analysis.bracketing import Smooth, Step, Undecided
-from harness.analysis.posterior import curvature_prior
+from harness.analysis.posterior import PLACEMENT, curvature_prior
 from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ WEAK = 0.25  # a log-ratio below which a sign from one launch is looked at again
 MOST_WEAK = 6
 JUMP_GAIN = 15.0  # chi-square that one more parameter, and the choice of its place, must earn
 LEAST_JUMP = 0.03
+FEWEST_PLACES = 4  # N that a jump may be seen among
 PINNING_ERRORS = 2.8
 PINNING_PAIRS = 60
+DIVISIONS = (0.5, 0.7, 0.3)  # of what may hold the jump, tried until one tells on which side it lies
 SMALLEST_STEP_TESTED = 8  # at smaller N the smooth change from N to N + 1 is no smaller than a jump
 VISIBLE_LEVEL = 0.01
 VISIBLE_ALONE = 3.6  # errors at which a single step is seen
@@ -91,14 +93,15 @@ class Suspicion:
 def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     """The likeliest undeclared step inside a fitted window, if it earns its place."""
     heads = sorted(local.residuals)
-    if len(heads) < 4 or local.misfit > 0.02:
+    if len(heads) < FEWEST_PLACES:
         return None
     if any(heads[0] <= step.left < heads[-1] for step in known):
         return None  # that step would be found again
     logs = np.log(heads)
     u = logs - local.centre
-    level = local.value(logs) + np.array([local.residuals[n][0] for n in heads])
-    root_weight = np.sqrt([local.residuals[n][1] for n in heads]) / local.noise
+    seen = [local.residuals[n] for n in heads]
+    level = local.value(logs) + np.array([each.mean for each in seen])
+    root_weight = np.array([1 / each.error for each in seen])
     mean, spread = curvature_prior(local.coefficients[1])
     columns = np.stack((np.ones_like(u), u, u * u), axis=1)
     prior_row = np.array([[0.0, 0.0, 1 / spread]])
@@ -137,13 +140,15 @@ def _misfit(
 def pinned(prober: Prober, jump: Suspicion, noise: float, most_distinct: int) -> Step:
     """Halve the gap that holds the jump until its sides are neighbours, or the noise or the builds forbid it."""
     left, right = jump.left, jump.right
-    while right - left > 1 and len(prober.visited) < most_distinct:
-        middle = round(math.sqrt(left * right))
-        middle = min(max(middle, left + 1), right - 1)
-        side = _side(prober, middle, jump, noise)
-        if side == 0:
+    while right - left > 1:
+        for share in DIVISIONS:  # one N may be off for where its arrays lie, and not its neighbours
+            between = min(max(round(left ** (1 - share) * right**share), left + 1), right - 1)
+            side = _side(prober, between, jump, noise) if len(prober.visited) < most_distinct else 0
+            if side:
+                break
+        else:
             break
-        left, right = (middle, right) if side < 0 else (left, middle)
+        left, right = (between, right) if side < 0 else (left, between)
     return Step(left, right, declared=False)
 
 
@@ -154,10 +159,11 @@ def _side(prober: Prober, heads: int, jump: Suspicion, noise: float) -> int:
     prober.visit(heads, 4)
     while heads not in prober.left_out:
         seen = prober.at(heads)
-        score = (winsorised_mean(seen, noise) - level) / (WINSORISED_COST * noise / math.sqrt(seen.size))
+        error = math.hypot(WINSORISED_COST * noise / math.sqrt(seen.size), PLACEMENT)
+        score = (winsorised_mean(seen, noise) - level) / error
         if abs(score) > PINNING_ERRORS:
             return 1 if score * jump.size > 0 else -1
-        if seen.size >= PINNING_PAIRS:
+        if seen.size >= PINNING_PAIRS or error < math.sqrt(2) * PLACEMENT:  # more pairs would tell no more
             break
         prober.visit(heads, max(2, seen.size // 2))
     return 0

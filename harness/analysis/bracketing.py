@@ -61,6 +61,7 @@ class Jump:
     right: int
     before: Sign
     after: Sign
+    declared: bool = True
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _change(left: int, right: int, between: list[int], signs: dict[int, Sign], s
     if len(inside) == 1:
         step = inside[0]
         if (left, right) == (step.left, step.right):
-            return Jump(left, right, signs[left], signs[right])
+            return Jump(left, right, signs[left], signs[right], step.declared)
         if left == step.left and step.right in between:
             return Smooth(step.right, right, signs[left], signs[right], step_before=True)
         if right == step.right and step.left in between:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
-from harness.analysis.confirmation import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
 from harness.analysis.throughout import throughout

@@ -18,9 +18,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.analysis.confirmation import MISFIT_LEVEL, Question, leader, side_pairs
+from harness.analysis.confirmation import Question, side_pairs
 from harness.analysis.crossover import asked, whole
 from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Progress
+from harness.analysis.outcomes import MISFIT_LEVEL, leader
 from harness.analysis.posterior import fit, launch_interval, two_sided
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean

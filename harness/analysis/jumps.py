@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
+from harness.analysis.signs import WINSORISED_COST, median, pooled_noise, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.audit import Suspicion
@@ -19,6 +19,8 @@ CHECKED_PAIRS = 6  # at each side
 CLEAR_ERRORS = 4.0  # errors that a jump must have to be checked: what is smaller, so few pairs cannot refute
 REFUTING_ERRORS = 2.0
 FEWEST_LAUNCHES = 3
+LAUNCHES_FOR_A_MEDIAN = 5
+MEDIAN_COST = 1.25  # its standard error over that of the mean, under normal noise
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ def unseen_since(prober: Prober, found: Found) -> bool:
     if len(both) < FEWEST_LAUNCHES:
         return False
     jumps = np.array([sides[1][launch] - sides[0][launch] for launch in both])
-    error = float(jumps.std(ddof=1)) / math.sqrt(len(both))
-    mean = float(jumps.mean()) * math.copysign(1.0, found.size)
-    return mean + REFUTING_ERRORS * error < abs(found.size) / 2
+    if len(both) < LAUNCHES_FOR_A_MEDIAN:
+        middle, spread = float(jumps.mean()), float(jumps.std(ddof=1))
+    else:  # one launch may be far off at one N
+        middle = median(jumps)
+        spread = MEDIAN_COST * 1.4826 * median(np.abs(jumps - middle))
+    seen = middle * math.copysign(1.0, found.size)
+    return seen + REFUTING_ERRORS * spread / math.sqrt(len(both)) < abs(found.size) / 2

@@ -23,12 +23,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 
-from harness.analysis.signs import median
+from harness.analysis.signs import median, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.probing import Floats, Integers, Sightings
@@ -38,6 +38,7 @@ MONOTONE_ROUNDS, REDESCENDING_ROUNDS = 3, 3
 CURVATURE_SPREAD = 0.2  # prior standard deviation of c, in units of |s|
 REACH = 0.7  # how far from the centre a root is looked for, in log N
 GRID = 561  # points of log N on which a crossing's interval is looked for
+PLACEMENT = 0.02  # what one process may be off by at one N, for where its arrays lie there
 PRIOR_FREEDOM = 4.0  # pairs' worth of trust in the noise seen before
 
 
@@ -46,6 +47,13 @@ def two_sided(confidence: float, freedom: float = math.inf) -> float:
     """Quantile of |t| with `freedom` degrees of freedom (normal where infinite)."""
     tail = (1 + confidence) / 2
     return float(ndtri(tail) if math.isinf(freedom) else stdtrit(freedom, tail))
+
+
+class Residual(NamedTuple):
+    """How far what was seen at one N lies from the fitted curve."""
+
+    mean: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class LocalFit:
     misfit: float  # p-value of "the curve goes through what was seen at every N"
     pairs: int
     launches: int
-    residuals: dict[int, tuple[float, int]]  # N -> (mean residual, pairs)
+    residuals: dict[int, Residual]  # by N
 
     def value(self, log_heads: float | Floats) -> Floats:
         """The fitted log-ratio."""
@@ -149,6 +157,7 @@ def fit(
     seen = float(influence @ influence) / sensitivity**2
     variance = (seen + PRIOR_FREEDOM * scale**2) / (freedom + PRIOR_FREEDOM)
     return _combine(
+        y,
         pseudo,
         u,
         launch,
@@ -217,6 +226,7 @@ class _Window:
 
 
 def _combine(
+    y: Floats,
     pseudo: Floats,
     u: Floats,
     launch: Integers,
@@ -270,8 +280,23 @@ def _combine(
         misfit,
         int(pseudo.size),
         launches,
-        {int(n): (float(m), int(c)) for n, m, c in zip(window.heads, mean_residual, per_heads, strict=True)},
+        {
+            int(n): _residual((y - fitted)[window.where == place], launch[window.where == place], variance)
+            for place, n in enumerate(window.heads)
+        },
     )
+
+
+def _residual(strays: Floats, launch: Integers, variance: float) -> Residual:
+    """Of one N, by its own pairs: where all of them lie far off they are no outliers, whatever the fit made of them.
+
+    A process may be off at one N for where its arrays lie there, which its other pairs share.
+    """
+    noise = math.sqrt(variance)
+    means = np.array([winsorised_mean(strays[launch == one], noise) for one in np.unique(launch)])
+    own = float(means.var(ddof=1)) - variance * means.size / strays.size if means.size > 1 else 0.0
+    error = math.sqrt(variance / strays.size + max(own, PLACEMENT**2) / means.size)
+    return Residual(winsorised_mean(strays, noise), error)
 
 
 def _over_launches(confidence: float, launches: int, ratio: float, planned: int) -> float:

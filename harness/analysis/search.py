@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,6 @@ from harness.analysis.confirmation import (
     Aim,
     Question,
     aimed,
-    confirmed_sign,
     first_aim,
     pairs_wanted,
     refine,
@@ -26,6 +26,7 @@ from harness.analysis.confirmation import (
 from harness.analysis.earlier import expected, first_places
 from harness.analysis.jumps import Found, gone, unseen_since
 from harness.analysis.location import BudgetSpent, Progress
+from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import SUREST, pooled_noise, winsorised_mean
 
@@ -145,16 +146,25 @@ class Search:
                 aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
                 self.aims[target.low, target.high] = aim
             if not self.question.known and not self.bound:
-                window = shared_out(self.prober, aim, 7 * DOUBTING_PAIRS)
-                self.prober.visit_each(window)
-                aim = aimed(self.prober, aim, self.question)
-                self.aims[target.low, target.high] = aim
-                if self._found_step(aim):
+                around = replace(aim, target=self._around(target))
+                self.prober.visit_each(shared_out(self.prober, around, 7 * DOUBTING_PAIRS))
+                self.aims[target.low, target.high] = aimed(self.prober, aim, self.question)
+                if self._found_step(aimed(self.prober, around, self.question), target):
                     return True
         return False
 
-    def _found_step(self, aim: Aim) -> bool:
-        """Whether the window of this aim holds an undeclared step; it is then pinned down and taken in."""
+    def _around(self, target: Smooth) -> Smooth:
+        """The same change of the lead, and on to the next place on either side: a step may hide beside the bracket."""
+        low = max((n for n in self.signs if n < target.low), default=target.low)
+        high = min((n for n in self.signs if n > target.high), default=target.high)
+        if self.signs[low] == -target.before or any(low <= step.left < target.low for step in self.steps):
+            low = target.low
+        if self.signs[high] == -target.after or any(target.high <= step.left < high for step in self.steps):
+            high = target.high
+        return replace(target, low=low, high=high)
+
+    def _found_step(self, aim: Aim, target: Smooth) -> bool:
+        """Whether the window of this aim at a target holds an undeclared step; it is then pinned down and taken in."""
         if aim.fit is None or sum(not step.declared for step in self.steps) >= MOST_FOUND_STEPS:
             return False
         if len(self.prober.visited) > MOST_DISTINCT - PLACES_TO_PIN:
@@ -171,7 +181,7 @@ class Search:
         self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
         self.notes.append(self._finding(step, suspicion.size))
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
-        self.aims.pop((aim.target.low, aim.target.high), None)
+        self.aims.pop((target.low, target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
         settle(self.prober, ends, self.question.goal, self.signs, self.steps)
         self._forget_left_out()
@@ -224,7 +234,7 @@ class Search:
             for key, aim in list(self.aims.items()):
                 self.aims[key] = aimed(self.prober, aim, self.question)
                 if left > LAUNCHES_AFTER_A_FIND and not self.bound:
-                    self._found_step(self.aims[key])
+                    self._found_step(self.aims[key], aim.target)
 
     def _think_again(self) -> None:
         """Let the launches overrule a weak sign of launch 0."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.audit import WEAK
-from harness.analysis.confirmation import confirmed_sign
+from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.posterior import launch_interval
 from harness.analysis.signs import pooled_noise, winsorised_mean
 

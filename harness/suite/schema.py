@@ -204,7 +204,16 @@ class Measurement(Part):
     gap_seconds: Annotated[
         float,
         Field(
-            ge=0, description="pause before each launch, in seconds; longer than the machine's own drift if it can be"
+            ge=0,
+            description="mean pause before each launch, in seconds; longer than the machine's own drift if it can be",
+        ),
+    ] = 0.0
+    launch_every_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="mean time from one launch's start to the next one's, in seconds; a launch that takes longer is "
+            "followed at once, so that this spreads launches over the machine's drift and does not slow a slow run",
         ),
     ] = 0.0
     input_batches: Annotated[int, Field(ge=1, description="distinct batches that the calls rotate among")] = 4

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
-from tests.simulation.runs import Case, covers, errors, run_many, search
+from tests.simulation.runs import PLACED, Case, covers, errors, run_many, search
 
 STEEP = curves.STEEP
 
@@ -293,6 +293,20 @@ def test_three_crossings_are_found_without_steps():
     runs = run_many(Case("THREE", steps=()), range(RUNS))
     assert sum(run.status == "several" and len(run.intervals) == 3 for run in runs) >= 0.78 * RUNS
     assert np.median([run.samples for run in runs]) <= 1500
+
+
+@pytest.mark.parametrize("machine", [{"sigma": 0.02}, {"sigma": 0.05}, PLACED], ids=str)
+def test_three_crossings_are_found_without_steps_on_quieter_machines_too(machine):
+    """A bracket that is narrowed down at once must not hide what lies right beside it."""
+    runs = run_many(Case("THREE", machine, steps=()), range(RUNS))
+    assert sum(run.status == "several" and len(run.intervals) == 3 for run in runs) >= 0.8 * RUNS
+
+
+@pytest.mark.parametrize("curves", ["STEEP", "SHALLOW"])
+def test_what_one_process_is_off_by_at_one_place_is_not_taken_for_a_step(curves):
+    runs = run_many(Case(curves, PLACED, steps=()), range(RUNS))
+    assert sum(run.resolved for run in runs) >= 0.93 * RUNS
+    assert np.median([run.samples for run in runs]) <= 600
 
 
 def test_true_steps_are_seldom_doubted():

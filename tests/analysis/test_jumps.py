@@ -67,6 +67,16 @@ def test_launches_refute_a_step_that_they_do_not_see(later, unseen):
     assert unseen_since(made, Found(STEP, 1, 0.4)) == unseen
 
 
+@pytest.mark.parametrize("off", [1, 2, 3])
+def test_a_single_launch_that_is_far_off_keeps_no_step(off):
+    machine = Machine(lambda launch: 0.8 if launch == off else 0.0, sigma=0.02)
+    made = Prober(machine, 10_000, 0, lambda: None)
+    for launch in range(1, 7):
+        made.launch = launch
+        made.visit_each({100: 4, 101: 4})
+    assert unseen_since(made, Found(STEP, 0, 0.3))
+
+
 def test_two_launches_refute_nothing():
     made = Prober(Machine(lambda launch: 0.0), 10_000, 0, lambda: None)
     for launch in (2, 3):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from harness.analysis.location import Measure
     from tests.simulation.curves import Curves
 
+# Pairs as quiet as real ones, and processes that are off for where their arrays lie, at all N and at one.
+PLACED = {"sigma": 0.02, "launch_effect": 0.02, "launch_heads_effect": 0.02}
 STEP_WORDS = ("step", "fit")  # a note that says either has flagged the declared steps
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tests.simulation import grid
-from tests.simulation.runs import Case, Run, covers, errors, run_many, search
+from tests.simulation.runs import PLACED, Case, Run, covers, errors, run_many, search
 
 FOUR = ("STEEP", "EARLY", "SHALLOW", "SMOOTH")
 MOST_SAMPLES = {"STEEP": 520, "EARLY": 770, "SHALLOW": 1400, "SMOOTH": 650}
@@ -206,6 +206,7 @@ ROWS = (
         every=True,
     ),
     Row("launch effects", each(FOUR, launch_effect=0.03, launch_heads_effect=0.01), resolved_hold(0.93)),
+    Row("quiet pairs, launches that differ", each(FOUR, **PLACED), resolved_hold(0.93)),
     Row("one-sided drift", (*each(FOUR, own_drift=0.03), *each(FOUR, own_drift=0.08)), resolved_hold(0.93)),
     Row("rough", (*each(FOUR, outliers=0.1), *each(FOUR, sigma=0.4)), resolved_hold(0.93)),
     Row("baseline always", (Case("BASELINE_FIRST"),), says("above", 0.98)),
@@ -214,7 +215,17 @@ ROWS = (
     Row("three", (Case("THREE"),), three(0.95, silent=True)),
     Row("shallow and knee", (Case("VERY_SHALLOW"), Case("KNEE")), resolved_hold(0.93, 0.05)),
     Row("steps unknown", tuple(Case(name, steps=()) for name in FOUR), resolved_hold(0.90, 0.05, 1500)),
+    Row(
+        "steps unknown, quiet pairs",
+        tuple(Case(name, PLACED, steps=()) for name in FOUR),
+        resolved_hold(0.90, 0.05, 1500),
+    ),
     Row("steps unknown, three", (Case("THREE", steps=()),), three(0.85, silent=False, most_samples=1500)),
+    Row(
+        "steps unknown, three, quieter",
+        (*(Case("THREE", {"sigma": sigma}, steps=()) for sigma in (0.02, 0.05)), Case("THREE", PLACED, steps=())),
+        three(0.85, silent=False, most_samples=1500),
+    ),
     Row(
         "true steps",
         tuple(case for sigma in (0.05, 0.1, 0.2) for case in each(("STEEP", "EARLY"), sigma=sigma)),

@@ -1,0 +1,196 @@
+"""What may be stated of each change of the lead once the launches are over, and what is left open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from harness.analysis.location import Crossing
+from harness.analysis.posterior import REACH, fit, launch_interval
+from harness.analysis.signs import median, pooled_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.analysis.bracketing import Jump, Smooth
+    from harness.analysis.confirmation import Aim, Question
+    from harness.analysis.location import Direction
+    from harness.analysis.posterior import LocalFit
+    from harness.analysis.probing import Prober
+    from harness.analysis.signs import Sign
+
+MISFIT_LEVEL = 0.003
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one target."""
+
+    kind: Literal["crossing", "none", "open"]
+    crossing: Crossing | None = None
+    notes: tuple[str, ...] = ()
+    missed: bool = False  # the interval is wider than was wanted
+    beyond: tuple[float, float, float] | None = None  # N of a crossing beyond the range, and its interval, as modelled
+
+
+def confirmed_sign(prober: Prober, heads: int, question: Question, confidence: float | None = None) -> int:
+    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
+
+    Args:
+        prober: what was measured.
+        heads: the N.
+        question: with the launches that were planned.
+        confidence: another one than the question's.
+    """
+    confidence = question.confidence if confidence is None else confidence
+    parts = prober.by_launch(heads, 1)
+    if len(parts) < question.least_launches:
+        return 0
+    noise = pooled_noise(prober.successive_differences())
+    _, low, high = launch_interval(parts, noise, confidence, question.launches)
+    if low > 0 or high < 0:
+        return 1 if low > 0 else -1
+    medians = [median(part) for part in parts]
+    unanimous = min(medians) > 0 or max(medians) < 0
+    if unanimous and 2 ** (1 - len(parts)) < 1 - confidence:  # the sign test
+        return 1 if min(medians) > 0 else -1
+    return 0
+
+
+def jump_outcome(prober: Prober, target: Jump, question: Question, implied: tuple[bool, bool]) -> Outcome:
+    """A step is a crossing where the lead on both sides of it is confirmed by launches, or implied.
+
+    Args:
+        prober: what was measured.
+        target: the step.
+        question: with the confidence.
+        implied: for each side, whether a change of the lead that the launches did confirm, in the same segment and
+            away from the step, leaves no doubt about who leads beside it.
+    """
+    wanted = target.before, target.after
+    told = tuple(confirmed_sign(prober, n, question) for n in (target.left, target.right))
+    if all(sign in (0, want) and (sign or also) for sign, want, also in zip(told, wanted, implied, strict=True)):
+        crossing = Crossing(target.right, target.left, target.right, leader(target.after), question.confidence, "step")
+        if told == wanted:
+            return Outcome("crossing", crossing) if target.declared else _as_found(prober, target, crossing, question)
+        sides = " and ".join(f"{n:,}" for n, sign in zip((target.left, target.right), told, strict=True) if not sign)
+        note = (
+            f"who leads at N = {sides} follows from the change of the lead beside it; there alone it could not be told"
+        )
+        return Outcome("crossing", crossing, notes=(note,))
+    place = f"the step from N = {target.left:,} to {target.right:,}"
+    return Outcome("open", notes=(f"the lead seems to change at {place}, which the launches do not confirm",))
+
+
+def _as_found(prober: Prober, target: Jump, crossing: Crossing, question: Question) -> Outcome:
+    """A crossing at a step that was only found: where a side's lead is slight, the interval goes on to a clear one.
+
+    The two sides were picked because they differ, so that a slight lead there may be theirs alone and not their
+    neighbours', and the next run, which measures at other N, would contradict an interval that ends at them.
+    """
+    low = _clear(prober, [n for n in reversed(prober.visited) if n <= target.left], target.before, question)
+    high = _clear(prober, [n for n in prober.visited if n >= target.right], target.after, question)
+    if (low, high) == (target.left, target.right):
+        return Outcome("crossing", crossing)
+    note = (
+        f"the lead changes at a step found between N = {target.left:,} and {target.right:,}, but is slight beside it: "
+        "the interval ends where it is clear"
+    )
+    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
+    return Outcome("crossing", replace(crossing, low=low, high=high, kind="smooth"), (note,), missed)
+
+
+def _clear(prober: Prober, outwards: Sequence[int], sign: Sign, question: Question) -> int:
+    """The first N at which the launches confirm a lead of half the precision; the first of all where there is none."""
+    noise = pooled_noise(prober.successive_differences())
+    for n in outwards:
+        if abs(math.log(n / outwards[0])) > REACH:
+            break
+        told = confirmed_sign(prober, n, question)
+        if told == -sign:
+            break
+        if told and sign * launch_interval(prober.by_launch(n, 1), noise, question.confidence)[0] > question.goal / 2:
+            return n
+    return outwards[0]
+
+
+def leader(after: int) -> Direction:
+    """Who leads where the sign of the log-ratio is this."""
+    return "challenger" if after > 0 else "baseline"
+
+
+def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
+    """The interval of a smooth crossing from the confirming launches."""
+    target = aim.target
+    local, notes = _final_fit(prober, aim, question)
+    name = f"between N = {target.low:,} and {target.high:,}"
+    if local is None:
+        return Outcome("open", notes=(f"too few confirming pairs {name}",))
+    if local.launches < question.least_launches:
+        seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"
+        return Outcome("open", notes=(f"{seen}: its interval needs {question.least_launches}",))
+    if target.before * target.after == 0:
+        outcome = _at_the_end(local, target)
+        if outcome is not None:
+            return outcome
+    interval, root = local.crossing_interval(), local.root()
+    after = target.after or -target.before
+    if root is None or interval is None or not all(map(math.isfinite, interval)) or local.coefficients[1] * after <= 0:
+        return Outcome("open", notes=(*notes, f"the two costs are too nearly parallel {name} for an interval"))
+    low, high = math.floor(math.exp(interval[0]) + 1e-9), math.ceil(math.exp(interval[1]) - 1e-9)
+    low = max(low, question.low, target.low - 1 if target.step_before else question.low)
+    high = min(high, question.high, target.high + 1 if target.step_after else question.high)
+    if high <= low:
+        low, high = (low, low + 1) if low < question.high else (high - 1, high)
+    heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
+    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
+    crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
+    return Outcome("crossing", crossing, tuple(notes), missed)
+
+
+def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[LocalFit | None, list[str]]:
+    low, high = aim.window
+    seen = prober.sightings().within(low, high, 1)
+    local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
+    if local is None or local.misfit > MISFIT_LEVEL:
+        return local, []
+    note = (
+        f"the local curve does not fit what was seen between N = {low:,} and {high:,} (p = {local.misfit:.2g}): "
+        "there may be a step that was not declared, or a bend; the window was narrowed"
+    )
+    closer = replace(aim, stride=aim.stride / 2).window
+    narrow = fit(
+        prober.sightings().within(*closer, 1),
+        aim.log_centre,
+        aim.slope,
+        aim.noise,
+        question.confidence,
+        planned=question.launches,
+    )
+    interval = narrow.crossing_interval() if narrow and narrow.launches >= question.least_launches else None
+    return (narrow if interval and all(map(math.isfinite, interval)) else local), [note]
+
+
+def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
+    """Whether the crossing lies outside the range; None where it lies inside."""
+    end = target.high if target.after == 0 else target.low
+    inner = target.before if target.after == 0 else target.after
+    level, half = float(local.value(math.log(end))), float(local.half_width(math.log(end)))
+    if level * inner > half:
+        return Outcome("none", beyond=_beyond(local, math.log(end)) if target.after == 0 else None)
+    if level * inner < -half:
+        return None
+    note = (
+        f"whether the lead changes just before or just beyond N = {end:,} cannot be told: the log-ratio there is "
+        f"{level:+.3f} ± {half:.3f}"
+    )
+    return Outcome("open", notes=(note,))
+
+
+def _beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:
+    """Where the fitted curve crosses behind the range's end, with the model's interval; None where it is unbounded."""
+    root, interval = local.root(), local.crossing_interval()
+    if root is None or interval is None or root <= log_end or not all(map(math.isfinite, interval)):
+        return None
+    return math.exp(root), math.exp(interval[0]), math.exp(interval[1])
