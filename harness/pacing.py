@@ -51,7 +51,7 @@ class Pace:
         """
         seconds = self._pause(launch) if self._timed not in {None, launch} else 0.0
         if seconds > 0:
-            tell(f"a pause of {seconds:.1f} s before launch {launch}")
+            tell(f"a pause of {seconds:.0f} s before launch {launch}, so that launches are spread over time")
             self._sleep(seconds)
         self._started = self._clock()
 

@@ -33,6 +33,7 @@ from harness.records import machine
 from harness.records.measurement import RunInfo
 from harness.records.store import LOCATED, Evidence, Store
 from harness.report import reporting
+from harness.report.wording import spread_out
 from harness.suite.sweep import Cell, Leg
 from harness.told import Told
 
@@ -107,8 +108,8 @@ def run(
             begun = True
             told.started(about, folder)
             told.say(
-                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches; "
-                f"records in {folder}"
+                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches, "
+                f"{spread_out(plan.suite, searched=bool(plan.sweep.legs))}; records in {folder}"
             )
             for note in plan.warnings:
                 told.say(f"note: {note}")

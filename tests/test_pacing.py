@@ -78,9 +78,16 @@ def test_nobody_waits_after_a_launch_that_was_only_recalled():
     pace.timed(3)
     pace.wait(4, clock.told.append)
     assert len(clock.slept) == 1
-    assert clock.told[0].endswith("before launch 4")
+    assert clock.told[0].startswith("a pause of ")
 
 
 def test_the_same_seed_waits_the_same_and_another_does_not():
     one, again, other = (apart(starts(Clock(), work=5, seed=seed, launch_every_seconds=75)) for seed in (1, 1, 2))
     assert one == again != other
+
+
+@pytest.mark.parametrize(("searched", "seconds"), [(True, 600), (False, 525)])
+def test_a_suite_tells_how_long_its_launches_are_spread_over(searched, seconds):
+    assert Measurement(launch_every_seconds=75, launches=8).spread_seconds(searched=searched) == seconds
+    assert Measurement(gap_seconds=75, launches=8).spread_seconds(searched=searched) == seconds
+    assert Measurement(launches=8).spread_seconds(searched=searched) == 0

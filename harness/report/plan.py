@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from harness.report.wording import spread_out
+
 if TYPE_CHECKING:
     from harness.suite.checking import Checked
 
@@ -66,6 +68,7 @@ def _headline(checked: Checked) -> str:
     suite, cells = checked.suite, len(checked.sweep.cells)
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     if suite.measurement.table:
-        return f"{suite.name}: {cells} cells at batch {batches}, {suite.measurement.launches} launches"
+        launches = spread_out(suite, searched=bool(checked.sweep.legs))
+        return f"{suite.name}: {cells} cells at batch {batches}, {launches}"
     seeds = len(suite.training_seeds)
     return f"{suite.name}: {cells} cells to train and score, with {seeds} seeds where there is a trainer; none is timed"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.cells import CellSummary
     from harness.analysis.summary import Summary
+    from harness.suite.schema import Suite
 
 
 def headline(summary: Summary) -> str:
@@ -20,6 +21,13 @@ def headline(summary: Summary) -> str:
     return (
         f"{len(summary.suite.contenders)} contenders from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
     )
+
+
+def spread_out(suite: Suite, *, searched: bool) -> str:
+    """How many launches a suite asks for, and over how many minutes they are spread on purpose."""
+    minutes = suite.measurement.spread_seconds(searched=searched) / 60
+    over = f" over about {minutes:.0f} minutes" if minutes >= 1 else ""
+    return f"{suite.measurement.launches} launches{over}"
 
 
 def sentences(summary: Summary) -> list[str]:

@@ -212,8 +212,8 @@ class Measurement(Part):
         float,
         Field(
             ge=0,
-            description="mean time from one launch's start to the next one's, in seconds; a launch that takes longer is "
-            "followed at once, so that this spreads launches over the machine's drift and does not slow a slow run",
+            description="mean time from one launch's start to the next one's, in seconds: spreads launches over the "
+            "machine's own drift, and does not slow a slow run, since a launch that takes longer is followed at once",
         ),
     ] = 0.0
     input_batches: Annotated[int, Field(ge=1, description="distinct batches that the calls rotate among")] = 4
@@ -228,6 +228,15 @@ class Measurement(Part):
     self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = (
         True
     )
+
+    def spread_seconds(self, *, searched: bool) -> float:
+        """About how long launches are spread over at least: each but the first waits for its turn.
+
+        Args:
+            searched: whether a launch 0 explores before the others.
+        """
+        waits = self.launches if searched else self.launches - 1
+        return waits * max(self.gap_seconds, self.launch_every_seconds)
 
 
 class Search(Part):

@@ -133,7 +133,7 @@ def claims(case: Case, runs: Sequence[Run]) -> list[Figure]:
     ]
 
 
-def three(found_least: float, *, silent: bool, most_samples: float | None = None) -> Judge:
+def three(found_least: float | None, *, silent: bool, most_samples: float | None = None) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
         del case
         return [
@@ -225,6 +225,11 @@ ROWS = (
         "steps unknown, three, quieter",
         (*(Case("THREE", {"sigma": sigma}, steps=()) for sigma in (0.02, 0.05)), Case("THREE", PLACED, steps=())),
         three(0.85, silent=False, most_samples=1500),
+    ),
+    Row(
+        "steps unknown, three, hard",
+        (Case("THREE", {"sigma": 0.2}, steps=()), *(Case("EXCURSION", {"sigma": s}, steps=()) for s in (0.02, 0.1))),
+        three(None, silent=False),
     ),
     Row(
         "true steps",
