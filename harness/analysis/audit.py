@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc
 
-from harness.analysis.bracketing import Smooth, Step, Undecided
+from harness.analysis.bracketing import PITCH, Smooth, Step, Undecided
 from harness.analysis.posterior import PLACEMENT, curvature_prior
 from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.bracketing import Target
     from harness.analysis.posterior import LocalFit
-    from harness.analysis.probing import Prober
+    from harness.analysis.probing import Floats, Prober
     from harness.analysis.signs import Sign
 
 WEAK = 0.25  # a log-ratio below which a sign from one launch is looked at again in the others
@@ -91,7 +91,11 @@ class Suspicion:
 
 
 def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
-    """The likeliest undeclared step inside a fitted window, if it earns its place."""
+    """The likeliest undeclared step inside a fitted window, if it earns its place.
+
+    One N that stands out from those on both sides of it is none: a cost may be its own at a single N, for example at a
+    power of two, where rows fall on the same sets of a cache.
+    """
     heads = sorted(local.residuals)
     if len(heads) < FEWEST_PLACES:
         return None
@@ -105,15 +109,20 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     mean, spread = curvature_prior(local.coefficients[1])
     columns = np.stack((np.ones_like(u), u, u * u), axis=1)
     prior_row = np.array([[0.0, 0.0, 1 / spread]])
-    best: Suspicion | None = None
     plain = _misfit(columns * root_weight[:, None], level * root_weight, prior_row, mean / spread)[1]
-    for place in range(1, len(heads)):
-        jump = (np.arange(len(heads)) >= place).astype(np.float64)
-        wider = np.concatenate((columns, jump[:, None]), axis=1)
+
+    def with_one_more(column: Floats) -> tuple[Floats, float]:
+        wider = np.concatenate((columns, column[:, None]), axis=1)
         solution, misfit = _misfit(
             wider * root_weight[:, None], level * root_weight, np.append(prior_row, [[0.0]], axis=1), mean / spread
         )
-        gain = plain - misfit
+        return solution, plain - misfit
+
+    places = np.arange(len(heads))
+    alone = max(with_one_more((places == place).astype(np.float64))[1] for place in places[1:-1])
+    best: Suspicion | None = None
+    for place in range(1, len(heads)):
+        solution, gain = with_one_more((places >= place).astype(np.float64))
         if gain > max(JUMP_GAIN, best.gain if best else 0.0) and abs(solution[3]) > LEAST_JUMP:
             best = Suspicion(
                 heads[place - 1],
@@ -123,15 +132,20 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
                 (float(solution[0]), float(solution[1]), float(solution[2])),
                 local.centre,
             )
-    return best
+    return best if best and best.gain >= alone else None
 
 
-def _misfit(
-    design: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    wanted: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    prior_row: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    prior: float,
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], float]:
+def edge(local: LocalFit, jump: Suspicion) -> int | None:
+    """The N beyond the fitted window that would tell whether its outermost N stands alone; None where another does."""
+    heads = sorted(local.residuals)
+    if jump.left == heads[0]:
+        return min(heads[0] - 1, round(heads[0] * math.exp(-PITCH)))
+    if jump.right == heads[-1]:
+        return max(heads[-1] + 1, round(heads[-1] * math.exp(PITCH)))
+    return None
+
+
+def _misfit(design: Floats, wanted: Floats, prior_row: Floats, prior: float) -> tuple[Floats, float]:
     rows, values = np.concatenate((design, prior_row)), np.append(wanted, prior)
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
     return solution, float(np.sum((rows @ solution - values) ** 2))

@@ -29,6 +29,8 @@ MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
 HASTY = 2.3  # standard errors that a small budget makes do with
+PITCH = math.log(2) / 8  # of the N around an estimate, in log N
+BESIDE_POWERS = PITCH / 2  # powers of two are left out: what N costs there may be true of that N alone
 FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more than this: the crossing is near it
 
 
@@ -259,9 +261,9 @@ def rungs(log_centre: float, low: int, high: int, stride: float, visited: Sequen
 
     N already built are preferred where one is near, and nothing new is proposed where `room` for new ones is used up.
     """
-    pitch = stride * math.log(2) / 8
-    middle = round(log_centre / pitch)
-    wanted = [min(max(math.exp((middle + i) * pitch), low), high) for i in range(-3, 4)]
+    pitch = stride * PITCH
+    middle = round((log_centre - BESIDE_POWERS) / pitch)
+    wanted = [min(max(math.exp((middle + i) * pitch + BESIDE_POWERS), low), high) for i in range(-3, 4)]
     chosen = distinct(_nearest_built(n, visited, low, high) for n in wanted)
     integer = round(math.exp(min(max(log_centre, math.log(low)), math.log(high))))
     for offset in (0, 1, -1, 2, -2, 3, -3):

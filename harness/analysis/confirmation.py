@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.bracketing import Smooth, rungs
+from harness.analysis.bracketing import PITCH, Smooth, rungs
 from harness.analysis.posterior import fit, two_sided
 from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
 
@@ -26,8 +26,8 @@ WHOLE_HEADS = 0.35  # of a head: half of the width wanted where N* is a few head
 TIGHTER = 0.85  # planned half-width over the wanted one, because the stated one varies from run to run
 LEAST_PAIRS = 6  # per launch and crossing: two outliers among three would pass for a launch of its own
 SLOPE_COST = 1.1  # an uncertain slope widens Fieller's interval by about this factor squared
-PITCH = math.log(2) / 8
 LEAST_LAUNCHES = 3  # that an interval over launches may rest on, where more were asked for and time ran out
+EDGE_PAIRS = 8  # beyond a window whose outermost N stands out
 MOST_SIDE_PAIRS = 80  # per launch
 SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
 HOPELESS_PAIRS, HOPELESS_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
@@ -148,6 +148,15 @@ def aimed(prober: Prober, aim: Aim, question: Question) -> Aim:
     )
     stride = 1.0 if reachable < 0.09 else 2.0 if reachable < 0.2 else 4.0
     return replace(aim, stride=max(aim.stride, stride))
+
+
+def looked_beyond(prober: Prober, aim: Aim, beyond: int, question: Question) -> LocalFit | None:
+    """The local fit with one N more, beyond its window."""
+    assert aim.fit is not None
+    prober.visit(beyond, EDGE_PAIRS)
+    ends = (beyond, *aim.fit.residuals)
+    seen = prober.sightings().within(min(ends), max(ends))
+    return fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence)
 
 
 def pairs_wanted(aim: Aim, question: Question) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from harness.analysis.audit import WEAK, pinned, steps_visible, suspected_jump, weak_points
+from harness.analysis.audit import WEAK, edge, pinned, steps_visible, suspected_jump, weak_points
 from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
     LEAST_PAIRS,
@@ -18,6 +18,7 @@ from harness.analysis.confirmation import (
     Question,
     aimed,
     first_aim,
+    looked_beyond,
     pairs_wanted,
     refine,
     shared_out,
@@ -170,6 +171,9 @@ class Search:
         if len(self.prober.visited) > MOST_DISTINCT - PLACES_TO_PIN:
             return False
         suspicion = suspected_jump(aim.fit, self.steps)
+        if suspicion is not None and self._inside(beyond := edge(aim.fit, suspicion)):
+            wider = looked_beyond(self.prober, aim, beyond, self.question)
+            suspicion = suspected_jump(wider, self.steps) if wider else None
         if suspicion is None:
             return False
         if any(suspicion.left < right and left < suspicion.right for left, right in self._refuted):
@@ -186,6 +190,9 @@ class Search:
         settle(self.prober, ends, self.question.goal, self.signs, self.steps)
         self._forget_left_out()
         return True
+
+    def _inside(self, heads: int | None) -> TypeGuard[int]:
+        return heads is not None and self.question.low <= heads <= self.question.high
 
     def _refute(self, step: Step, why: str) -> None:
         """Say that times changed while N were visited, where it looked as if they changed with N."""

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.analysis.audit import PRACTICAL_JUMP, steps_visible
-from harness.analysis.bracketing import Step
+from harness.analysis.audit import PRACTICAL_JUMP, edge, steps_visible, suspected_jump
+from harness.analysis.bracketing import Step, rungs
+from harness.analysis.posterior import fit
 from harness.analysis.probing import Prober
 
 STEPS = [Step(n, n + 1) for n in (16, 64, 256, 1024, 4096)]
@@ -53,3 +54,72 @@ def test_a_doubt_is_looked_at_again():
 
 def test_what_was_not_visited_cannot_be_tested():
     assert steps_visible(Prober(lambda *_: [], 10, 0, lambda: None), STEPS) is None
+
+
+# -- jumps that nobody declared ---------------------------------------------------------------------------------------
+
+PLACES = (770, 840, 916, 999, 1090, 1189, 1296)
+
+
+def fitted(extra, launches=1, noise=0.02, seed=3):
+    """The local fit of a line in log N, crossing at 1,000, with `extra(N, launch)` added to the log-ratio."""
+    random = np.random.default_rng(seed)
+
+    def measure(heads, rounds, launch):
+        level = math.log(heads / 1000) + extra(heads, launch)
+        return [(math.exp(level + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
+
+    prober = Prober(measure, 100_000, 0, lambda: None)
+    for launch in range(launches):
+        prober.launch = launch
+        prober.visit_each(dict.fromkeys(PLACES, 8))
+    local = fit(prober.sightings(), math.log(1000), 1.0, noise, 0.95)
+    assert local is not None
+    return local
+
+
+@pytest.mark.parametrize("size", [0.2, -0.2])
+@pytest.mark.parametrize("behind", PLACES[1:])
+def test_a_jump_is_suspected_between_the_two_places_around_it(size, behind):
+    found = suspected_jump(fitted(lambda n, _: size * (n >= behind)), [])
+    assert found is not None
+    assert (found.left, found.right) == (PLACES[PLACES.index(behind) - 1], behind)
+    assert found.size == pytest.approx(size, abs=0.08)
+
+
+@pytest.mark.parametrize("size", [0.2, -0.2, 0.6])
+@pytest.mark.parametrize("place", PLACES[1:-1])
+def test_one_place_that_stands_out_alone_is_no_jump(size, place):
+    assert suspected_jump(fitted(lambda n, _: size * (n == place)), []) is None
+
+
+@pytest.mark.parametrize(("place", "beyond"), [(PLACES[0], 706), (PLACES[-1], 1413)])
+def test_the_outermost_place_is_told_apart_only_by_one_beyond_it(place, beyond):
+    local = fitted(lambda n, _: 0.2 * (n == place))
+    found = suspected_jump(local, [])
+    assert found is not None
+    assert edge(local, found) == beyond
+
+
+def test_a_jump_in_the_middle_needs_no_place_beyond():
+    local = fitted(lambda n, _: 0.2 * (n >= PLACES[3]))
+    assert edge(local, suspected_jump(local, [])) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_process_is_off_by_at_each_place_is_no_jump_however_often_it_is_timed(seed):
+    off = dict(zip(PLACES, np.random.default_rng(seed).normal(0, 0.02, len(PLACES)), strict=True))
+    assert suspected_jump(fitted(lambda n, _: off[n], noise=0.003, seed=seed), []) is None
+
+
+def test_one_launch_that_is_off_from_some_place_on_is_no_jump():
+    assert suspected_jump(fitted(lambda n, launch: 0.3 * (launch == 1 and n >= 999), launches=4), []) is None
+    assert suspected_jump(fitted(lambda n, _: 0.3 * (n >= 999), launches=4), []) is not None
+
+
+@pytest.mark.parametrize("centre", [100, 1000, 8192, 16_384, 100_000])
+@pytest.mark.parametrize("stride", [1.0, 2.0, 4.0])
+def test_no_power_of_two_is_among_the_places_around_an_estimate(centre, stride):
+    chosen = rungs(math.log(centre), 20, 10**6, stride, [], 40)
+    assert len(chosen) >= 5
+    assert not any(n & (n - 1) == 0 for n in chosen)
