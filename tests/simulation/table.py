@@ -263,6 +263,7 @@ ROWS = (
             Case("PLATEAU"),
             Case("STEEP", {"tails": 2.5}),
             Case("STEEP", question={"launches": 6}),
+            Case("STEEP", PLACED, question={"confidence": 0.99}),
             Case("STEEP", span=(1300, 20_000)),
             Case("STEEP", span=(10, 1600)),
         ),
