@@ -34,7 +34,9 @@ class Outcome:
     beyond: tuple[float, float, float] | None = None  # N of a crossing beyond the range, and its interval, as modelled
 
 
-def confirmed_sign(prober: Prober, heads: int, question: Question, confidence: float | None = None) -> int:
+def confirmed_sign(
+    prober: Prober, heads: int, question: Question, confidence: float | None = None, least: int | None = None
+) -> int:
     """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
 
     Args:
@@ -42,10 +44,11 @@ def confirmed_sign(prober: Prober, heads: int, question: Question, confidence: f
         heads: the N.
         question: with the launches that were planned.
         confidence: another one than the question's.
+        least: launches that must have been there, where fewer than half of those planned are enough.
     """
     confidence = question.confidence if confidence is None else confidence
     parts = prober.by_launch(heads, 1)
-    if len(parts) < question.least_launches:
+    if len(parts) < (question.least_launches if least is None else least):
         return 0
     noise = pooled_noise(prober.successive_differences())
     _, low, high = launch_interval(parts, noise, confidence, question.launches)

@@ -45,6 +45,7 @@ DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown
 MOST_FOUND_STEPS = 3
 LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
 SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
+OPEN_UNTIL = 3  # launches before one beside a step that it left open is told: what lies behind it needs the others
 POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
 PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
 SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
@@ -232,8 +233,7 @@ class Search:
                 raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
             self.prober.launch = launch
             self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
-            if launch > SECOND_THOUGHTS_FROM:
-                self._think_again()
+            self._think_again()
             rounds = self._cut(self._rounds(left), allowed)
             self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})
             self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})
@@ -244,11 +244,22 @@ class Search:
                     self._found_step(self.aims[key], aim.target)
 
     def _think_again(self) -> None:
-        """Let the launches overrule a weak sign of launch 0."""
+        """Let the launches overrule a weak sign of launch 0, or tell one beside a step that it left open."""
         for n in self.weak:
-            now = confirmed_sign(self.prober, n, self.question, max(self.question.confidence, SURELY))
+            opened = self.signs.get(n) == 0 and self._beside_step(n)
+            if self.prober.launch <= (OPEN_UNTIL if opened else SECOND_THOUGHTS_FROM):
+                continue
+            surely = self.question.confidence if opened else max(self.question.confidence, SURELY)
+            now = confirmed_sign(self.prober, n, self.question, surely, OPEN_UNTIL if opened else None)
             if now and n in self.signs and now != self.signs[n]:
                 self.signs[n] = 1 if now > 0 else -1
+
+    def _beside_step(self, heads: int) -> bool:
+        """Whether this N is one side of a step on whose other side somebody leads."""
+        others = [
+            step.right if heads == step.left else step.left for step in self.steps if heads in (step.left, step.right)
+        ]
+        return any(self.signs.get(n) for n in others)
 
     def _rounds(self, left: int) -> dict[int, int]:
         """Pairs wanted at each N in the coming launch, of which `left` remain, this one included."""
@@ -276,7 +287,8 @@ class Search:
         for n in self.weak:
             if n in self.signs:
                 errors = POOLED_ERRORS if n in small and (alive or len(small) > 2) else SIDE_ERRORS
-                rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left, errors))
+                least = 2 if self.signs[n] else LEAST_PAIRS  # launches are to tell what launch 0 could not
+                rounds[n] = max(rounds.get(n, 0), least, side_pairs(prober, n, question, left, errors))
         return rounds
 
     def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
-from tests.simulation.runs import PLACED, Case, covers, errors, run_many, search
+from tests.simulation.runs import PLACED, QUIET, Case, covers, errors, run_many, search
 
 STEEP = curves.STEEP
 
@@ -307,6 +307,12 @@ def test_what_one_process_is_off_by_at_one_place_is_not_taken_for_a_step(curves)
     runs = run_many(Case(curves, PLACED, steps=()), range(RUNS))
     assert sum(run.resolved for run in runs) >= 0.93 * RUNS
     assert np.median([run.samples for run in runs]) <= 600
+
+
+def test_a_slight_lead_behind_a_step_is_told_by_the_launches_where_launch_0_left_it_open():
+    runs = run_many(Case("SLIGHT", QUIET), range(RUNS))
+    assert sum(run.status == "several" and len(run.intervals) == 3 for run in runs) >= 0.8 * RUNS
+    assert sum(run.status == "unresolved" for run in runs) <= 0.15 * RUNS
 
 
 def test_true_steps_are_seldom_doubted():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Pairs as quiet as real ones, and processes that are off for where their arrays lie, at all N and at one.
 PLACED = {"sigma": 0.02, "launch_effect": 0.02, "launch_heads_effect": 0.02}
+QUIET = {"sigma": 0.02, "launch_effect": 0.01, "launch_heads_effect": 0.01}
 STEP_WORDS = ("step", "fit")  # a note that says either has flagged the declared steps
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tests.simulation import grid
-from tests.simulation.runs import PLACED, Case, Run, covers, errors, run_many, search
+from tests.simulation.runs import PLACED, QUIET, Case, Run, covers, errors, run_many, search
 
 FOUR = ("STEEP", "EARLY", "SHALLOW", "SMOOTH")
 MOST_SAMPLES = {"STEEP": 520, "EARLY": 770, "SHALLOW": 1400, "SMOOTH": 650}
@@ -213,6 +213,7 @@ ROWS = (
     Row("challenger always", (Case("CHALLENGER_FIRST"),), says("below", 0.98)),
     Row("identical", (Case("IDENTICAL"),), claims),
     Row("three", (Case("THREE"),), three(0.95, silent=True)),
+    Row("slight", (Case("SLIGHT", QUIET),), three(0.85, silent=False)),
     Row("shallow and knee", (Case("VERY_SHALLOW"), Case("KNEE")), resolved_hold(0.93, 0.05)),
     Row("steps unknown", tuple(Case(name, steps=()) for name in FOUR), resolved_hold(0.90, 0.05, 1500)),
     Row(
