@@ -76,7 +76,31 @@ def test_answers_that_state_no_crossing_are_shown_and_are_no_contradiction(compa
     assert "unresolved, between 80 and 120" in said
 
 
+OPEN = answer(crossing(100, 120), status="unresolved", bracket=(500, 600))
+
+
+def test_an_open_answer_tells_some_crossings_all_the_same(compared):
+    code, said = compared([answer(crossing(90, 110), crossing(500, 600, "baseline"))], [OPEN])
+    assert code == 0
+    assert "1 of 1 stated crossings overlap" in said
+    assert said.count("not stated twice") == 1
+
+
+def test_what_an_open_answer_tells_is_held_against_an_answer_that_tells_all(compared):
+    code, said = compared([answer(crossing(200, 220))], [OPEN])
+    assert code == 1
+    assert said.count("NO") == 1
+    assert said.count("not stated twice") == 1
+
+
 def test_runs_without_a_race_in_common_are_told(compared):
     code, said = compared([answer(status="above")], [answer(status="above", batch_size=2)])
     assert code == 2
     assert "no race at one batch size in common" in said
+
+
+def test_a_wide_interval_may_hold_two_crossings_that_an_open_answer_tells_apart(compared):
+    two = answer(crossing(90, 110), crossing(150, 160), status="unresolved", bracket=(140, 141))
+    code, said = compared([answer(crossing(80, 170))], [two])
+    assert code == 0
+    assert "2 of 2 stated crossings overlap" in said

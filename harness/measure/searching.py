@@ -45,6 +45,7 @@ class Searcher:
     error: BaseException | None = None
     started: bool = False
     told: bool = False  # its estimate, when its exploration ended
+    answered: int = 0  # when it was answered last, counted in answers
     seen: dict[int, list[Pair]] = field(default_factory=dict)  # in launch 0, by N
     answers: queue.Queue[Sequence[Pair] | BaseException] = field(default_factory=lambda: queue.Queue(1))
 
@@ -83,11 +84,15 @@ class Searches:
         self._launches = launches
         self._seed = seed
         self._tell = on_progress
+        self._answers = 0
         self._events: queue.Queue[Searcher] = queue.Queue()
         self.searchers = [Searcher(leg=leg) for leg in legs]
 
     def serve(self, launch: int, measure: Callable[[Request], Sequence[Pair]]) -> None:
         """Answers everything that is asked of one launch.
+
+        Launch 0 explores one search after the other, so that the first is told soon. Later launches take turns: what a
+        search measures there is spread over the launch, and no burst of a neighbour hits all of it.
 
         Args:
             launch: its number.
@@ -99,7 +104,7 @@ class Searches:
             waiting = [each for each in self.searchers if each.request is not None and each.request.launch <= launch]
             if not waiting:
                 return
-            self._answer(waiting[0], measure)  # one search after the other, so that the first is told soon
+            self._answer(waiting[0] if launch == 0 else min(waiting, key=lambda each: each.answered), measure)
 
     def next_launch(self) -> int | None:
         """The earliest launch that is still asked for; None once all searches have ended."""
@@ -122,6 +127,8 @@ class Searches:
         request = searcher.request
         if request is None:
             return
+        self._answers += 1
+        searcher.answered = self._answers
         try:
             pairs = measure(request)
             answer: Sequence[Pair] | BaseException = pairs

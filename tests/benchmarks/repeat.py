@@ -57,10 +57,9 @@ def repeated(first: Sequence[Located], second: Sequence[Located]) -> Iterator[Re
 
 def _compared(one: Located, other: Located) -> Iterator[Repeated]:
     leg = one.leg
-    theirs, ours = _stated(other), _stated(one)
-    if not (ours and theirs):
-        said = [", ".join(map(_interval, _stated(each))) or _status(each) for each in (one, other)]
-        yield Repeated(race=leg.race, batch_size=leg.batch_size, first=said[0], second=said[1], overlap=None)
+    ours, theirs = one.location.crossings, other.location.crossings
+    if {one.location.status, other.location.status} - set(STATED):
+        yield from _partly(one, other)
         return
     for mine, another in zip_longest(ours, theirs):
         yield Repeated(
@@ -72,12 +71,40 @@ def _compared(one: Located, other: Located) -> Iterator[Repeated]:
         )
 
 
+def _partly(one: Located, other: Located) -> Iterator[Repeated]:
+    """Where an answer is open, it may tell some crossings all the same, and the others not.
+
+    A wide interval of one run may hold two crossings that the other run tells apart.
+    """
+    leg, ours, theirs = one.leg, one.location.crossings, other.location.crossings
+    pairs: list[tuple[Crossing | None, Crossing | None]] = [
+        (mine, next((each for each in theirs if _overlap(mine, each)), None)) for mine in ours
+    ]
+    pairs += [
+        (next((mine for mine in ours if _overlap(mine, each)), None), each)
+        for each in theirs
+        if not any(each is another for _, another in pairs)
+    ]
+    for mine, another in pairs or [(None, None)]:
+        yield Repeated(
+            race=leg.race,
+            batch_size=leg.batch_size,
+            first=_interval(mine) if mine else _status(one),
+            second=_interval(another) if another else _status(other),
+            overlap=_verdict(mine, another, one, other),
+        )
+
+
+def _verdict(mine: Crossing | None, another: Crossing | None, one: Located, other: Located) -> bool | None:
+    """A crossing that one of the two lacks contradicts it only where that one says where all of its crossings are."""
+    if mine and another:
+        return True
+    lacking = other if mine else one
+    return False if (mine or another) and lacking.location.status in STATED else None
+
+
 def _overlap(one: Crossing, other: Crossing) -> bool:
     return one.direction == other.direction and max(one.low, other.low) <= min(one.high, other.high)
-
-
-def _stated(each: Located) -> tuple[Crossing, ...]:
-    return each.location.crossings if each.location.status in STATED else ()
 
 
 def _interval(crossing: Crossing) -> str:

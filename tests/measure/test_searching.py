@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -67,6 +68,18 @@ def test_launches_never_go_back_and_all_searches_share_them(three):
     assert set(launches) == set(range(LAUNCHES + 1))
     for batch_size in (1, 2, 4):
         assert {each.launch for each in three[1].asked if each.leg.batch_size == batch_size} == set(range(LAUNCHES + 1))
+
+
+def test_searches_take_turns_in_confirming_launches_and_explore_one_after_the_other():
+    machine = Machine()
+    searched([leg(1, "one"), leg(1, "two"), leg(1, "three")], machine)
+    for launch in range(LAUNCHES + 1):
+        races = [request.leg.race for request in machine.asked if request.launch == launch]
+        changes = sum(one != other for one, other in itertools.pairwise(races))
+        if launch == 0:
+            assert changes == 2
+        else:
+            assert all(set(races[i : i + 3]) == {"one", "two", "three"} for i in range(0, 9, 3))
 
 
 def test_a_later_batch_size_starts_from_what_the_earlier_one_has_seen(three):
