@@ -239,7 +239,7 @@ def test_three_crossings_are_found_and_never_one_of_them_alone():
 
 def test_a_step_between_changes_of_the_lead_is_told_by_them():
     """At the step the leads are 5 %, too little for launches that differ by 3 %: they follow from what is beside."""
-    location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), 13)
+    location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), 20)
     assert location.status == "several"
     assert [each.kind for each in location.crossings] == ["smooth", "step", "smooth"]
     for each, place in zip(location.crossings, curves.EXCURSION.truth, strict=True):
