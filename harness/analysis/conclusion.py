@@ -185,13 +185,15 @@ def _launches_at(search: Search, heads: int) -> tuple[float, float, float] | Non
 
 
 def _take_back(search: Search) -> None:
-    """Forgets the sign of launch 0 beside a step where the launches see hardly a difference."""
+    """Forgets the sign of launch 0 beside a step where the launches tell the opposite, or see hardly a difference."""
     for target in search.targets():
         if not isinstance(target, Jump):
             continue
         for n in (target.left, target.right):
-            found = _launches_at(search, n)
-            if found is None or confirmed_sign(search.prober, n, search.question):
+            found, told = _launches_at(search, n), confirmed_sign(search.prober, n, search.question)
+            if told == -search.signs[n]:
+                search.signs[n] = told
+            if found is None or told:
                 continue
             if max(-found[1], found[2]) <= search.question.goal:
                 search.signs[n] = 0

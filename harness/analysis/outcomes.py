@@ -36,7 +36,7 @@ class Outcome:
 
 def confirmed_sign(
     prober: Prober, heads: int, question: Question, confidence: float | None = None, least: int | None = None
-) -> int:
+) -> Sign:
     """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
 
     Args:

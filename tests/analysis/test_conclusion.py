@@ -1,5 +1,7 @@
 """No verdict rests on one process, and a search that was ended early says so."""
 
+import math
+
 import pytest
 
 from harness.analysis.crossover import BudgetSpent, locate
@@ -136,3 +138,19 @@ def test_no_estimate_is_carried_beyond_four_times_the_range():
         fake = FakeMachine(rivals.baseline, rivals.challenger, seed=seed)
         beyond = locate(fake.measure, 1, 200, steps=()).extrapolated
         assert beyond is None or beyond.high <= 800
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 6, 8])
+def test_launches_that_agree_overrule_what_launch_0_saw_beside_a_step(seed):
+    """Launch 0 is off by 20 % at one N, so that the lead seems to change at the step and to change back behind it."""
+    rivals = float, lambda n: 90.0 if n <= 160 else 150.0
+    fake = FakeMachine(*rivals, seed=seed, sigma=0.02, launch_effect=0.05)
+
+    def measure(heads, rounds, launch):
+        off = math.exp(-0.2) if launch == 0 and heads == 161 else 1.0
+        return [(baseline * off, challenger) for baseline, challenger in fake.measure(heads, rounds, launch)]
+
+    location = locate(measure, 1, 1024, steps=(160,), seed=seed)
+    assert location.status == "crossing"
+    (crossing,) = location.crossings
+    assert crossing.low <= 90 <= crossing.high
