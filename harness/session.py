@@ -90,10 +90,7 @@ def run(
             store.update(about)
             begun = True
             told.started(about, folder)
-            told.say(
-                f"{plan.suite.name}: {len(plan.sweep.cells)} cells, {len(plan.sweep.legs)} searches, "
-                f"{spread_out(plan.suite, searched=bool(plan.sweep.legs))}; records in {folder}"
-            )
+            told.say(f"{_extent(plan)}; records in {folder}")
             for note in plan.warnings:
                 told.say(f"note: {note}")
             about = about.model_copy(update={"machine": schedule.limits(about.machine)})
@@ -116,6 +113,13 @@ def run(
     interrupted = status == "interrupted" or late.pressed or later.pressed
     failed = len(schedule.bench.failed) + len(plan.broken)
     return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
+
+
+def _extent(plan: Plan) -> str:
+    """How much there is to do; a suite that only trains and scores has no launches."""
+    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.legs)
+    launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
+    return f"{suite.name}: {cells} cells, {searches} searches{launches}"
 
 
 def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:

@@ -191,11 +191,9 @@ def _take_back(search: Search) -> None:
             continue
         for n in (target.left, target.right):
             found, told = _launches_at(search, n), confirmed_sign(search.prober, n, search.question)
-            if told == -search.signs[n]:
+            if told:
                 search.signs[n] = told
-            if found is None or told:
-                continue
-            if max(-found[1], found[2]) <= search.question.goal:
+            elif found is not None and max(-found[1], found[2]) <= search.question.goal:
                 search.signs[n] = 0
 
 
