@@ -6,7 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.analysis.crossover import Crossing, Location, Pair, locate
+    from harness.analysis.crossover import (
+        BudgetSpent,
+        Crossing,
+        Decision,
+        Failures,
+        Location,
+        Pair,
+        Unmeasurable,
+        locate,
+    )
     from harness.contracts import (
         BuildContext,
         Compiled,
@@ -42,7 +51,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "harness.analysis.crossover": ("Crossing", "Location", "Pair", "locate"),
+    "harness.analysis.crossover": (
+        "BudgetSpent", "Crossing", "Decision", "Failures", "Location", "Pair", "Unmeasurable", "locate",
+    ),
     "harness.contracts": (
         "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
         "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
@@ -58,6 +69,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BudgetSpent",
     "BuildContext",
     "Compiled",
     "ContenderError",
@@ -65,7 +77,9 @@ __all__ = [
     "Crossing",
     "DataError",
     "Dataset",
+    "Decision",
     "ExportContext",
+    "Failures",
     "HarnessError",
     "Heads",
     "LoadContext",
@@ -87,6 +101,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TrainingReport",
+    "Unmeasurable",
     "UserError",
     "__version__",
     "hookimpl",

@@ -36,6 +36,8 @@ from harness.analysis.confirmation import Question
 from harness.analysis.location import (
     BudgetSpent,
     Crossing,
+    Decision,
+    Failures,
     Location,
     Measure,
     Pair,
@@ -53,6 +55,8 @@ __all__ = [
     "MOST_SAMPLES",
     "BudgetSpent",
     "Crossing",
+    "Decision",
+    "Failures",
     "Location",
     "Measure",
     "Pair",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Status = Literal["crossing", "several", "below", "above", "tie", "unresolved"]
 Direction = Literal["challenger", "baseline"]
+Failing = Literal["baseline", "challenger", ""]  # who could not be measured; "" where that is not known
 Kind = Literal["smooth", "step"]
 Stage = Literal["bracket", "refine", "confirm", "done"]
 
@@ -32,12 +33,21 @@ class Measure(Protocol):
 
 
 class Unmeasurable(Exception):  # noqa: N818  an answer, "not at this N", and not a fault
-    """Raised by a measure where this N cannot be timed (it does not fit, it does not build): N is left out."""
+    """Raised by a measure where this N cannot be timed (it does not fit, it does not build): nothing is said of it.
 
-    def __init__(self, heads: int, reason: str = "") -> None:
+    Args:
+        heads: the N.
+        reason: in words.
+        contender: which of the two failed, "" where that is not known.
+        settles_larger: whether it would fail at every larger N too (memory or time ran out): none of them is tried.
+    """
+
+    def __init__(self, heads: int, reason: str = "", contender: Failing = "", settles_larger: bool = False) -> None:
         super().__init__(heads, reason)
         self.heads = heads
         self.reason = reason
+        self.contender: Failing = contender
+        self.settles_larger = settles_larger
 
     def __str__(self) -> str:
         return f"N = {self.heads:,} cannot be measured: {self.reason or 'no reason was given'}"
@@ -61,6 +71,33 @@ class Crossing:
     direction: Direction  # who leads after it
     confidence: float
     kind: Kind
+
+
+@dataclass(frozen=True)
+class Failures:
+    """A span of N that could not be measured, with no measured N in between."""
+
+    low: int  # the first and the last N that failed; the end of the range where a failure settles all larger N
+    high: int
+    last_good: int | None  # the largest N below it at which both were measured
+    next_good: int | None  # the smallest such N above it
+    contender: Failing  # who failed; "" where that is not known, or both did
+    reason: str  # of the smallest N of the span
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to use where: below `below` one rival surely leads, above `above` the other.
+
+    Between them neither leads by more than `at_most` (a share, an upper bound), whatever crossings lie there.
+    """
+
+    below: int  # the largest N of the lower side
+    above: int  # the smallest N of the upper side
+    at_most: float  # 0.04: neither is more than 4 % faster than the other
+    before: Direction  # who leads up to `below`
+    after: Direction  # who leads from `above` on
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -97,8 +134,9 @@ class Location:
 
     `status` is 'crossing', 'several', 'below' (the challenger leads throughout), 'above' (the baseline leads
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
-    lacking and `bracket` is the best one, None where no change of sign was seen. `crossings` of an unresolved answer
-    hold only those that the launches have confirmed, at least half of them and three; they are no full answer.
+    lacking and `bracket` is the best one, None where no change of sign was seen. All of them speak only of N in
+    `measured`, at which both rivals were timed, and never of `failures`. `crossings` are confirmed by launches; those
+    of an unresolved answer are no full answer.
     """
 
     status: Status
@@ -111,3 +149,8 @@ class Location:
     bracket: tuple[int, int] | None = None
     joint_confidence: float | None = None  # that all stated intervals hold at once (Bonferroni's bound)
     extrapolated: Crossing | None = None  # 'above' only: a crossing beyond `high`, its interval the local model's
+    measured: tuple[int, int] | None = None  # smallest and largest N at which both were timed; None: none, or not known
+    failures: tuple[Failures, ...] = ()  # what could not be measured, ascending
+    decision: Decision | None = None  # 'crossing' and 'several': whom to use where, and what the part between costs
+    unconfirmed: tuple[Crossing, ...] = ()  # seen and not confirmed: of no use but as a place to look at
+    details: tuple[str, ...] = ()  # how it was searched, where that changes nothing of the answer
