@@ -15,6 +15,7 @@ from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.deaths import Deaths
 from harness.measure.pairing import Interrupted, Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
+from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, content_hash
@@ -72,6 +73,7 @@ class Bench:
         self._visits = visits
         self._generator = np.random.default_rng([plan.suite.seed, 1, visits])
         self._deaths = Deaths()
+        self.recoveries = Recoveries()
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
         self._machine = machine.describe()
@@ -184,6 +186,7 @@ class Bench:
             how=self._plan.suite.measurement,
             settings=settings,
             deaths=self._deaths,
+            recoveries=self.recoveries,
             together=tuple(dict.fromkeys(contenders)),
         )
 
@@ -238,6 +241,11 @@ class Bench:
             }
             found[name] = self._workshop.ask(request, stage="load")["costs"]
         return found
+
+    def close_twins(self) -> None:
+        """Ends the workers of the launch that raced a contender against itself."""
+        if self._launch is not None:
+            self._launch.close_twins()
 
     def close_launch(self, patience: float = 0.2) -> None:
         """Ends the workers of the launch."""

@@ -211,6 +211,7 @@ class Schedule:
         for cell in [cell for cell in own if cell in picked]:
             if name_of(cell) not in self.bench.failed and not self._recall.self_check(number, name_of(cell)):
                 self.bench.visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
+        self.bench.close_twins()
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""

@@ -105,7 +105,9 @@ def run(
                 schedule.bench.close(patience=0.0 if status == "interrupted" else 0.2)
                 if begun:
                     ended = _now() if store.appended or not about.finished else about.finished
-                    store.update(about.model_copy(update={"finished": ended, "status": status}))
+                    recovery = {**about.recovery, **schedule.bench.recoveries.table()}
+                    last = {"finished": ended, "status": status, "recovery": recovery}
+                    store.update(about.model_copy(update=last))
                     store.write(LOCATED, dump(schedule.located))
         with interrupts.held() as later:
             summary = reporting.write(folder)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _SETTLED = 0.05
 CLOCK_SHARE = 1e-3  # the clock's own step is at most this share of a sample
 _OVERHEAD_LOOPS = 2000
-_UNTIMED_SECONDS = 2e-3  # of calls before a sample: libraries that allocate or thread take a few to be back at speed
-_MOST_UNTIMED = 16
+FIRST_UNTIMED_SECONDS = 2e-3  # of calls before a sample, until it is measured how many it takes to be back at speed
 _TRIALS = 4
 _ROOM = 1.15  # noise makes single samples shorter than the trial
 
@@ -31,7 +30,6 @@ class Calibration:
     """How samples of one cell are taken."""
 
     inner_loops: int
-    untimed_calls: int  # before each sample
     overhead_seconds: float  # per call, of the empty call through the same loop
     single_overhead_seconds: float  # of one empty call that is timed alone
     warm_up_calls: int
@@ -116,10 +114,8 @@ def calibrate(
     calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up, window)
     step = resolution(clock)
     wanted = max(shortest, step / CLOCK_SHARE)
-    untimed = 1 if cold else max(1, min(_MOST_UNTIMED, math.ceil(_UNTIMED_SECONDS / max(per_call, 1e-9))))
     return Calibration(
-        inner_loops=1 if cold else _loops(call, inputs, clock, wanted, per_call, untimed),
-        untimed_calls=untimed,
+        inner_loops=1 if cold else _loops(call, inputs, clock, wanted, per_call),
         overhead_seconds=overhead(clock, inputs),
         single_overhead_seconds=overhead(clock, inputs, loops=1),
         warm_up_calls=calls,
@@ -128,23 +124,31 @@ def calibrate(
     )
 
 
-def sample(call: Callable[[Any], Any], inputs: Rotation, calibration: Calibration, clock: Clock) -> float:
-    """Seconds per call of one sample, preceded by untimed calls, the empty call subtracted."""
+def sample(
+    call: Callable[[Any], Any], inputs: Rotation, calibration: Calibration, clock: Clock, untimed_seconds: float
+) -> float:
+    """Seconds per call of one sample, preceded by so many seconds of untimed calls, the empty call subtracted."""
     loops = calibration.inner_loops
-    for prepared in inputs.take(calibration.untimed_calls):
-        call(prepared)
+    untimed(call, inputs, clock, untimed_seconds)
     own = calibration.single_overhead_seconds if loops == 1 else calibration.overhead_seconds
     return max(timed(call, inputs, loops, clock) / loops - own, 1e-12)
 
 
-def _loops(
-    call: Callable[[Any], Any], inputs: Rotation, clock: Clock, wanted: float, per_call: float, untimed: int
-) -> int:
+def untimed(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, seconds: float) -> None:
+    """Calls that bring a contender back to speed: one, and more for so many seconds."""
+    ends = clock() + seconds
+    while True:
+        for prepared in inputs.take(1):
+            call(prepared)
+        if clock() >= ends:
+            return
+
+
+def _loops(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, wanted: float, per_call: float) -> int:
     """Calls of a sample that lasts as long as wanted: tried out, since what a call takes within a loop is less."""
     loops = max(1, math.ceil(wanted / max(per_call, 1e-9)))
     for _ in range(_TRIALS if loops > 1 else 0):
-        for prepared in inputs.take(untimed):
-            call(prepared)
+        untimed(call, inputs, clock, FIRST_UNTIMED_SECONDS)
         took = timed(call, inputs, loops, clock)
         if took >= wanted:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.measure.child import ChildFailed
 from harness.records.activity import Activity, Meanwhile, activity, between
@@ -49,7 +50,7 @@ class _Seat:
     """One rival of a visit while it is going on."""
 
     cell: Cell
-    twin: int = 0
+    twin: int = 0  # 0: the contender's own worker of the launch; otherwise one of those that race against each other
     participant: Participant | None = None
     failure: Failure | None = None
     seconds: list[float] = field(default_factory=list)
@@ -86,7 +87,8 @@ def visit(
     Raises:
         Interrupted: by Ctrl-C, with what had been measured.
     """
-    seats = [_Seat(cell=cell, twin=sum(each == cell for each in cells[:place])) for place, cell in enumerate(cells)]
+    twins = len(set(cells)) < len(cells)  # alike, none of them the worker that has a longer history
+    seats = [_Seat(cell=cell, twin=1 + place if twins else 0) for place, cell in enumerate(cells)]
     meanwhile: Meanwhile | None = None
     try:
         for place in generator.permutation(
@@ -99,6 +101,7 @@ def visit(
                 seat.participant = launch.participant(seat.cell, twin=seat.twin)
             except ChildFailed as failed:
                 _fail(launch, seat, failed)
+        _rehearse(launch, seats, generator, together=together)
         before = activity()
         for turn in range(rounds):
             if together and any(seat.failure for seat in seats):
@@ -114,9 +117,52 @@ def visit(
     return [_record(launch, seat, purpose, meanwhile) for seat in seats]
 
 
+def _rehearse(launch: Launch, seats: Sequence[_Seat], generator: np.random.Generator, *, together: bool) -> None:
+    """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
+
+    That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
+    """
+    if any(seat.participant is not None and seat.participant.info.get("cold") for seat in seats):
+        return
+    standing = _standing(seats)
+    unknown = [seat for seat in standing if len(standing) > 1 and _recovery(launch, seat) is None]
+    watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
+    for _ in range(recovery.REPETITIONS if unknown else 1):
+        if together and any(seat.failure for seat in seats):
+            return
+        standing = _standing(seats)
+        for index in generator.permutation(len(standing)):
+            seat, participant = standing[index], standing[index].participant
+            assert participant is not None
+            try:
+                if id(seat) in watched:
+                    series = watched[id(seat)]
+                    series.append(participant.watch(recovery.enough(series, launch.min_sample_seconds)))
+                else:
+                    participant.untimed_seconds = _recovery(launch, seat) or participant.untimed_seconds
+                    participant.rehearse()
+            except ChildFailed as failed:
+                _fail(launch, seat, failed)
+    for seat in _standing(unknown):
+        seconds = recovery.recovery(watched[id(seat)], launch.min_sample_seconds)
+        launch.recoveries.add(seat.cell.contender, seat.cell.heads, seat.cell.batch_size, seconds)
+    for seat in _standing(unknown):
+        assert seat.participant is not None
+        seat.participant.untimed_seconds = _recovery(launch, seat) or seat.participant.untimed_seconds
+
+
+def _recovery(launch: Launch, seat: _Seat) -> float | None:
+    return launch.recoveries.known(seat.cell.contender, seat.cell.heads, seat.cell.batch_size)
+
+
+def _standing(seats: Sequence[_Seat]) -> list[_Seat]:
+    """Those that got ready and have not failed."""
+    return [seat for seat in seats if seat.participant is not None and seat.failure is None]
+
+
 def _round(launch: Launch, seats: Sequence[_Seat], turn: int, generator: np.random.Generator) -> None:
     """One sample of each rival that is still standing."""
-    standing = [seat for seat in seats if seat.participant is not None and seat.failure is None]
+    standing = _standing(seats)
     for position, index in enumerate(generator.permutation(len(standing))):
         seat = standing[index]
         if seat.participant is None:
@@ -185,6 +231,7 @@ def _record(
             started=tuple(seat.started),
             inner_loops=info["inner_loops"],
             overhead_seconds=info["overhead_seconds"],
+            untimed_seconds=None if info.get("cold") or seat.participant is None else seat.participant.untimed_seconds,
         )
         if measured
         else None,

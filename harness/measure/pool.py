@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -11,13 +12,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.deaths import ENOUGH, Deaths
+from harness.measure.recovery import Recoveries
 from harness.records.measurement import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.measure.recovery import Window
     from harness.measure.specification import Specification
     from harness.suite.schema import Measurement as How
     from harness.suite.sweep import Cell
@@ -152,20 +156,31 @@ class Participant:
         self._deadline = self._left = deadline
         self._clock = clock
         self.info: dict[str, Any] = {}
+        self.untimed_seconds = FIRST_UNTIMED_SECONDS
 
     def ready(self) -> None:
         """Loads, proves, warms up and calibrates it."""
         self.info = self._ask("ready", "warm-up", heads=self.built.heads, model_bytes=self.built.model_bytes)
 
+    def watch(self, longest: float) -> list[Window]:
+        """What its calls take one after the other for so many seconds."""
+        windows = self._ask("watch", "warm-up", longest=longest).get("windows") or []
+        flat = self._numbers("warm-up", *itertools.chain.from_iterable(windows))
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+    def rehearse(self) -> None:
+        """A sample that does not count."""
+        self.sample()
+
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""
-        answer = self._ask("sample", "sample")
+        answer = self._ask("sample", "sample", untimed_seconds=self.untimed_seconds)
         seconds, started = self._numbers("sample", answer.get("seconds"), answer.get("started"))
         return seconds, started
 
     def calls(self, count: int) -> tuple[list[float], list[float]]:
         """Seconds of individually timed calls, and what the device took for some, where it tells."""
-        answer = self._ask("calls", "sample", count=count)
+        answer = self._ask("calls", "sample", count=count, untimed_seconds=self.untimed_seconds)
         seconds, on_device = (answer.get(name) or [] for name in ("seconds", "device_seconds"))
         return self._numbers("sample", *seconds), self._numbers("sample", *on_device)
 
@@ -199,6 +214,7 @@ class Launch:
         settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         deaths: so far, shared by the launches of a run.
+        recoveries: likewise, how long contenders take to be back at speed.
         clock: seconds since the epoch.
     """
 
@@ -211,6 +227,7 @@ class Launch:
         how: How,
         settings: Mapping[str, Any],
         deaths: Deaths,
+        recoveries: Recoveries | None = None,
         together: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -220,6 +237,7 @@ class Launch:
         self._how = how
         self._settings = settings
         self._deaths = deaths
+        self.recoveries = recoveries or Recoveries()
         self._together = tuple(together)
         self._clock = clock
         self._children: dict[tuple[str, int], tuple[Child, float]] = {}
@@ -239,6 +257,16 @@ class Launch:
         participant = Participant(cell, twin, built, child, started, self._how.deadline_seconds)
         participant.ready()
         return participant
+
+    @property
+    def min_sample_seconds(self) -> float:
+        """That a sample lasts at least."""
+        return self._how.min_sample_seconds
+
+    def close_twins(self) -> None:
+        """Ends the workers that raced against each other."""
+        for key in [key for key in self._children if key[1]]:
+            self._children.pop(key)[0].close()
 
     def bury(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
         """Notes that a contender's process died, so that the next request starts another; its twin lives on."""

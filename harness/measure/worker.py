@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.contracts import Compiled, LoadContext
 from harness.errors import ParityError
-from harness.measure import calibration, parity, process
+from harness.measure import calibration, parity, process, recovery
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
 from harness.measure.functions import named
@@ -97,7 +97,8 @@ class Worker:
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        operations = {"ready": self.ready, "sample": self.sample, "calls": self.calls, "audit": self.audit}
+        operations = {"ready": self.ready, "watch": self.watch, "sample": self.sample}
+        operations |= {"calls": self.calls, "audit": self.audit}
         return {"start": self.start, **operations}
 
     def start(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - an operation
@@ -156,20 +157,25 @@ class Worker:
             "peak_rss_bytes": process.peak_bytes(),
         }
 
+    def watch(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What calls take one after the other, from the first one on."""
+        cell = self._cells[str(request["place"]), int(request["batch_size"])]
+        return {"windows": recovery.watch(cell.compiled, cell.rotation, monotonic, float(request["longest"]))}
+
     def sample(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One sample: seconds per call, and when it began."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
         started = time.time()
         if self._cold:
             return {"seconds": self._single(cell), "started": started}
-        seconds = calibration.sample(cell.compiled, cell.rotation, cell.calibration, monotonic)
+        untimed = float(request["untimed_seconds"])
+        seconds = calibration.sample(cell.compiled, cell.rotation, cell.calibration, monotonic, untimed)
         return {"seconds": seconds, "started": started}
 
     def calls(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Calls timed one by one, for percentiles: seconds each."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        for prepared in cell.rotation.take(cell.calibration.untimed_calls):
-            cell.compiled(prepared)
+        calibration.untimed(cell.compiled, cell.rotation, monotonic, float(request["untimed_seconds"]))
         ends = monotonic() + _CALLS_SECONDS
         seconds: list[float] = []
         for turn in range(int(request["count"])):

@@ -50,6 +50,9 @@ class Sampled(Record):
     started: Annotated[tuple[float, ...], Field(description="seconds since the epoch")]
     inner_loops: int
     overhead_seconds: Annotated[float, Field(description="of an empty call by the same path, already subtracted")]
+    untimed_seconds: Annotated[float | None, Field(description="of calls before each sample, to be back at speed")] = (
+        None
+    )
 
 
 class Measurement(Record):
@@ -161,6 +164,10 @@ class RunInfo(Record):
     quick: bool = False
     command: str = ""
     machine: Mapping[str, Any] = {}
+    recovery: Annotated[
+        Mapping[str, Mapping[str, Mapping[str, float]]],
+        Field(description="seconds of calls after which contenders are back at speed, by batch size and N"),
+    ] = {}
     versions: Mapping[str, str] = {}
     source: Annotated[Mapping[str, Any], Field(description="provenance of the heads and queries")] = {}
     offers: Annotated[

@@ -81,7 +81,7 @@ def test_a_sample_lasts_as_long_as_the_suite_asks_though_calls_of_a_loop_take_le
 def made(**more):
     return calibration.Calibration(
         **{
-            "inner_loops": 6, "untimed_calls": 1, "overhead_seconds": 2e-6, "single_overhead_seconds": 3e-6,
+            "inner_loops": 6, "overhead_seconds": 2e-6, "single_overhead_seconds": 3e-6,
             "warm_up_calls": 0, "clock_step_seconds": 1e-7, "settled": True, **more,
         }
     )  # fmt: skip
@@ -90,7 +90,7 @@ def made(**more):
 def test_a_sample_rotates_inputs_and_subtracts_the_empty_call():
     clock = FakeClock()
     program = Program(clock, cold_calls=1)
-    seconds = calibration.sample(program, Rotation(["a", "b", "c"]), made(), clock)
+    seconds = calibration.sample(program, Rotation(["a", "b", "c"]), made(), clock, 0.0)
     assert program.seen == ["a", "b", "c", "a", "b", "c", "a"]
     assert seconds == pytest.approx(1e-5 - 2e-6, rel=0.01)
 
@@ -99,20 +99,19 @@ def test_samples_of_one_call_rotate_inputs_too_and_subtract_what_a_single_empty_
     clock = FakeClock()
     program = Program(clock, cold_calls=1)
     inputs = Rotation(["a", "b", "c"])
-    seconds = [calibration.sample(program, inputs, made(inner_loops=1), clock) for _ in range(3)]
+    seconds = [calibration.sample(program, inputs, made(inner_loops=1), clock, 0.0) for _ in range(3)]
     assert program.seen[1::2] == ["b", "a", "c"]
     assert seconds[0] == pytest.approx(1e-5 - 3e-6, rel=0.02)
 
 
-def test_short_calls_are_preceded_by_more_untimed_ones():
+def test_untimed_calls_last_as_long_as_asked_and_are_one_at_least():
     clock = FakeClock()
-    counts = [
-        calibration.calibrate(
-            Program(clock, cold_calls=1, warm=warm), Rotation([0]), clock, shortest=0.004, longest_warm_up=1.0
-        ).untimed_calls
-        for warm in (1e-5, 5e-4, 0.05)
-    ]
-    assert counts == [16, 4, 1]
+    counts = []
+    for warm in (1e-5, 5e-4, 0.05):
+        program = Program(clock, cold_calls=1, warm=warm)
+        calibration.untimed(program, Rotation([0]), clock, 2e-3)
+        counts.append(len(program.seen))
+    assert counts == [pytest.approx(200, abs=2), pytest.approx(4, abs=1), 1]
 
 
 def test_the_empty_call_is_measured_by_the_path_that_it_is_subtracted_from():
@@ -125,7 +124,7 @@ def test_the_empty_call_is_measured_by_the_path_that_it_is_subtracted_from():
 def test_a_cold_cell_has_an_inner_loop_of_one():
     clock = FakeClock()
     found = calibration.calibrate(Program(clock), Rotation([0]), clock, shortest=1.0, longest_warm_up=1.0, cold=True)
-    assert (found.inner_loops, found.untimed_calls) == (1, 1)
+    assert found.inner_loops == 1
 
 
 def test_slow_calls_are_warmed_up_with_few():

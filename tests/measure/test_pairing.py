@@ -10,6 +10,7 @@ import pytest
 
 from harness.measure.child import ChildFailed
 from harness.measure.pairing import Interrupted, Purpose, visit
+from harness.measure.recovery import Recoveries
 from harness.records.activity import Activity
 from harness.records.measurement import Failure
 from harness.suite.sweep import Cell
@@ -44,6 +45,21 @@ class FakeParticipant:
             model_bytes=77, build_seconds=0.25, cached=True, costs={"4": (8.0, 32.0)}, proofs={"4": proof}
         )
         self.breaks, self.at, self.count = breaks, at, 0
+        self.rehearsed = []
+
+    untimed_seconds = 2e-3
+
+    def rehearse(self):
+        if self.breaks == "rehearse":
+            raise failed()
+        self.rehearsed.append(self.cell.contender)
+
+    def watch(self, longest):
+        if self.breaks == "watch":
+            raise failed()
+        self.rehearsed.append(f"{self.cell.contender} watched")
+        slow = 1.5 if self.cell.contender == "slow" else 1.0  # for its first ten milliseconds
+        return [(0.5e-3 * turn, 1e-3 * (slow if 0.5 * turn < 10 else 1.0)) for turn in range(1, int(longest / 0.5e-3))]
 
     def sample(self):
         if self.breaks == "sample" and self.count >= self.at:
@@ -68,17 +84,22 @@ class FakeLaunch:
     """Hands out participants; `faults` says whose break, and where."""
 
     number = 3
+    min_sample_seconds = 4e-3
 
-    def __init__(self, proof="formula", **faults):
+    def __init__(self, proof="formula", known=("slow", "fast"), **faults):
         self.faults, self.diary, self.buried, self.asked, self.praised = faults, [], [], [], []
-        self.proof = proof
+        self.proof, self.recoveries, self.rehearsed = proof, Recoveries(), []
+        for name in known:
+            self.recoveries.add(name, 16, 4, 5e-3)
 
     def participant(self, cell, *, twin=0):
         self.asked.append((cell, twin))
         breaks, at = self.faults.get(f"{cell.contender}_{twin}", self.faults.get(cell.contender, ("", 0)))
         if breaks == "build":
             raise failed("build", alive=True)
-        return FakeParticipant(cell, self.diary, 40 + len(self.asked), breaks=breaks, at=at, proof=self.proof)
+        made = FakeParticipant(cell, self.diary, 40 + len(self.asked), breaks=breaks, at=at, proof=self.proof)
+        made.rehearsed = self.rehearsed
+        return made
 
     def bury(self, contender, error, *, twin):
         self.buried.append((contender, twin, error.failure.what))
@@ -200,15 +221,15 @@ def test_an_answer_that_changed_while_it_was_timed_takes_its_times_with_it():
 def test_a_cell_against_itself_runs_in_two_processes():
     launch = FakeLaunch()
     one, two = made(launch, cells=(SLOW, SLOW), rounds=3)
-    assert launch.asked == [(SLOW, 0), (SLOW, 1)]
+    assert sorted(launch.asked, key=lambda each: each[1]) == [(SLOW, 1), (SLOW, 2)]
     assert one.process_id != two.process_id
     assert len(one.sampled.seconds) == len(two.sampled.seconds) == 3
 
 
 def test_of_a_contender_against_itself_only_the_seat_that_broke_is_buried_and_the_other_invents_no_failure():
-    launch = FakeLaunch(slow_1=("sample", 1))
+    launch = FakeLaunch(slow_2=("sample", 1))
     one, two = made(launch, cells=(SLOW, SLOW), rounds=5, calls=2)
-    assert launch.buried == [("slow", 1, "it broke")]
+    assert launch.buried == [("slow", 2, "it broke")]
     assert (one.outcome, one.failure) == ("measured", None)
     assert two.outcome == "failed"
 
@@ -242,3 +263,45 @@ def test_doubts_about_a_sample_stand_on_its_record(monkeypatch):
         "its warm-up did not settle: raise measurement.max_warm_up_seconds",
         "the clock's step is above 0.1 % of a sample: raise measurement.min_sample_seconds",
     )
+
+
+def test_every_visit_begins_with_a_round_that_does_not_count():
+    launch = FakeLaunch()
+    slow, fast = made(launch, rounds=2)
+    assert sorted(launch.rehearsed) == ["fast", "slow"]
+    assert slow.sampled.seconds == fast.sampled.seconds == (1e-3, 2e-3)
+    assert slow.sampled.untimed_seconds == 5e-3
+
+
+def test_a_contender_that_is_not_known_here_is_watched_after_its_rival_has_run():
+    launch = FakeLaunch(known=("fast",))
+    slow, fast = made(launch, rounds=2)
+    assert launch.rehearsed.count("slow watched") == launch.rehearsed.count("fast") == 3
+    assert "fast watched" not in launch.rehearsed
+    assert slow.sampled.untimed_seconds == launch.recoveries.known("slow", 16, 4) == 16e-3  # slow for 10 ms
+    assert fast.sampled.untimed_seconds == 5e-3
+
+
+def test_alone_in_a_visit_nothing_is_learnt_about_recovery():
+    launch = FakeLaunch(known=())
+    (slow,) = made(launch, cells=(SLOW,), rounds=2)
+    assert launch.rehearsed == ["slow"]
+    assert launch.recoveries.known("slow", 16, 4) is None
+    assert slow.sampled.untimed_seconds == 2e-3
+
+
+def test_twins_are_two_fresh_processes_none_of_them_the_contenders_own():
+    launch = FakeLaunch()
+    orders = set()
+    for seed in range(8):
+        launch.asked.clear()
+        made(launch, cells=(SLOW, SLOW), rounds=2, seed=seed)
+        orders.add(tuple(twin for _, twin in launch.asked))
+    assert orders == {(1, 2), (2, 1)}  # who gets ready first is drawn
+
+
+def test_one_that_breaks_in_the_rehearsal_is_not_timed_and_its_rival_neither():
+    slow, fast = made(FakeLaunch(slow=("rehearse", 0)), rounds=2)
+    assert (slow.outcome, fast.outcome) == ("failed", "skipped")
+    slow, fast = made(FakeLaunch(known=(), slow=("watch", 0)), rounds=2)
+    assert (slow.outcome, fast.outcome) == ("failed", "skipped")

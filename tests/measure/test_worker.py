@@ -76,8 +76,21 @@ def test_a_warm_sample_makes_one_loop_after_untimed_calls():
     one = worker()
     ready = one.ready(CELL)
     before = len(CALLED)
-    assert one.sample(CELL)["seconds"] > 0
-    assert len(CALLED) - before == ready["untimed_calls"] + ready["inner_loops"]
+    assert one.sample({**CELL, "untimed_seconds": 0.0})["seconds"] > 0
+    assert len(CALLED) - before == 1 + ready["inner_loops"]
+    before = len(CALLED)
+    one.sample({**CELL, "untimed_seconds": 0.005})
+    assert len(CALLED) - before > 1 + ready["inner_loops"]
+
+
+def test_a_cell_is_watched_from_its_first_call_on():
+    one = worker()
+    one.ready(CELL)
+    windows = one.watch({**CELL, "longest": 0.01})["windows"]
+    ends = [end for end, _ in windows]
+    assert ends == sorted(ends)
+    assert ends[-1] >= 0.01
+    assert all(seconds > 0 for _, seconds in windows)
 
 
 def test_with_a_cold_cache_each_timed_call_comes_right_after_an_eviction(monkeypatch):
@@ -92,7 +105,7 @@ def test_with_a_cold_cache_each_timed_call_comes_right_after_an_eviction(monkeyp
     assert swept == [(2 * 2**20, before)]  # twice the cache, right before the call that is timed
     assert len(CALLED) == before + 1
     swept.clear()
-    one.calls({**CELL, "count": 4})
+    one.calls({**CELL, "count": 4, "untimed_seconds": 0.0})
     assert len(swept) == 4  # percentiles are of cold calls too
 
 
@@ -136,7 +149,7 @@ def test_every_batch_that_calls_rotate_among_is_proved_and_timed(doubling):
     assert ready["row_error"] < 1e-6
     assert ready["compile_seconds"] == pytest.approx(0.5 * 5)  # four batches, and a row alone
     compiled.seen.clear()
-    one.sample(cell)
+    one.sample({**cell, "untimed_seconds": 0.0})
     assert len(set(compiled.seen)) == 4
 
 
@@ -167,7 +180,7 @@ def test_an_audit_looks_at_another_batch_each_time(doubling):
 def test_what_the_device_took_is_told_beside_what_calls_took(doubling):
     one, _, cell = doubling
     one.ready(cell)
-    found = one.calls({**cell, "count": 3})
+    found = one.calls({**cell, "count": 3, "untimed_seconds": 0.0})
     assert len(found["seconds"]) == 3
     assert found["device_seconds"] == [1e-6] * 4
 

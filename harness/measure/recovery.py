@@ -1,0 +1,107 @@
+"""How long a contender takes to be back at speed after another process has run: measured, not assumed.
+
+While its rival runs, a contender's weights leave the caches and its pages the translation buffers, and libraries put
+threads to sleep. How long it then takes depends on the machine and on the size of the model, so each contender is
+watched after its rival: calls are timed one after the other, and what they take is compared with what they settle at.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.measure.calibration import Rotation
+    from harness.measure.clock import Clock
+
+LADDER = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)  # seconds of untimed calls among which the shortest is chosen
+REPETITIONS = 3  # of watching: one of them may be disturbed
+_TOLERANCE = 0.005  # excess over the settled level that is left in a sample
+_ERRORS = 4.4  # three standard errors, in median absolute deviations: seven rungs are looked at
+_WINDOW = 5e-4  # seconds that a window of calls lasts at least
+_FEWEST = 8  # windows, however long they take
+_LONGEST = 1.0  # seconds, however few windows that gives
+
+Window = tuple[float, float]  # when it ended, in seconds since the first call; seconds per call
+
+
+def watch(call: Callable[[object], object], inputs: Rotation, clock: Clock, longest: float) -> list[Window]:
+    """Times calls one after the other, in windows, for so many seconds."""
+    windows: list[Window] = []
+    began = started = clock()
+    calls = 0
+    while True:
+        for prepared in inputs.take(1):
+            call(prepared)
+        calls += 1
+        now = clock()
+        if now - started >= _WINDOW:
+            windows.append((now - began, (now - started) / calls))
+            started, calls = now, 0
+            enough = now - began >= longest and len(windows) >= _FEWEST
+            if enough or now - began >= max(longest, _LONGEST):
+                return windows
+
+
+def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
+    """The shortest rung of the ladder after which a sample is within half a per cent of the settled level.
+
+    Args:
+        watched: what `watch` gave each time that the rival had just run.
+        sample_seconds: that a sample lasts.
+
+    Returns:
+        seconds; the ladder's last rung where none suffices.
+    """
+    settled = np.median([seconds for windows in watched for _, seconds in windows[2 * len(windows) // 3 :]])
+    spread = np.median(
+        [abs(seconds / settled - 1) for windows in watched for _, seconds in windows[len(windows) // 2 :]]
+    )
+    enough = LADDER[-1]
+    for rung in reversed(LADDER):
+        excess = []
+        for windows in watched:
+            inside = [seconds for end, seconds in windows if rung < end <= rung + max(sample_seconds, _WINDOW)]
+            inside = inside or [next((seconds for end, seconds in windows if end > rung), windows[-1][1])]
+            excess.append(float(np.mean(inside)) / settled - 1)
+        noise = _ERRORS * float(spread) / math.sqrt(len(watched) * max(1.0, sample_seconds / _WINDOW))
+        if float(np.median(excess)) > _TOLERANCE + noise:
+            break
+        enough = rung
+    return enough
+
+
+def enough(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
+    """Seconds for which to watch next: all of the ladder at first, and then four times what was needed."""
+    longest = LADDER[-1] + sample_seconds
+    return min(longest, 4 * recovery(watched, sample_seconds) + sample_seconds) if watched else longest
+
+
+class Recoveries:
+    """What was measured in this run, by contender and batch size, at some N."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], dict[int, float]] = {}
+
+    def known(self, contender: str, heads: int, batch_size: int) -> float | None:
+        """Seconds that suffice at this N, by the nearest N within a factor of two; None where there is none."""
+        found = self._known.get((contender, batch_size), {})
+        below = max((n for n in found if heads / 2 <= n <= heads), default=None)
+        above = min((n for n in found if heads <= n <= heads * 2), default=None)
+        return max((found[n] for n in (below, above) if n is not None), default=None)
+
+    def add(self, contender: str, heads: int, batch_size: int, seconds: float) -> None:
+        """One more; the longest counts."""
+        found = self._known.setdefault((contender, batch_size), {})
+        found[heads] = max(seconds, found.get(heads, 0.0))
+
+    def table(self) -> dict[str, dict[str, dict[str, float]]]:
+        """All of them as plain data: seconds by contender, batch size and N."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for (contender, batch_size), by_heads in sorted(self._known.items()):
+            found.setdefault(contender, {})[str(batch_size)] = {str(n): each for n, each in sorted(by_heads.items())}
+        return found
