@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.analysis.noise import Doubt, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.visits import counting, seconds_by_launch
+from harness.records.measurement import RIVAL_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,7 +136,7 @@ def _failure(records: Sequence[Measurement]) -> str:
     if not reasons:
         if any(each.outcome == "measured" for each in records):
             return ""
-        return next((each.reason for each in records if each.reason), "")
+        return next((each.reason for each in records if each.reason and each.reason != RIVAL_FAILED), "")
     text, _ = reasons.most_common(1)[0]
     failed, made = sum(reasons.values()), len(records)
     return text if failed == made else f"{text} (in {failed} of {made} visits)"
