@@ -94,7 +94,7 @@ class Bench:
         self._machine = machine.describe()
         self.source: dict[str, Any] = {}
         self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
-        self.failed.update({each.cell: each.failure for each in known if _counts(each) and each.failure})
+        self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         settings = {
             "cache": str(inquiry_cache.folder()),
@@ -325,7 +325,7 @@ class Bench:
             self._reach.learn(record)
             self._listener.recorded(record)
             if record.outcome == "failed" and record.failure is not None:
-                if _counts(record):
+                if record.failing:
                     self.failed[record.cell] = record.failure
                 place = f"{record.contender} at N = {record.heads:,}, batch {record.batch_size}"
                 self._listener.say(f"{place}: {record.failure.what}")
@@ -403,13 +403,6 @@ class Bench:
                 where=str(folder),
                 next_step="lower heads.to, or set HARNESS_CACHE to a larger disk",
             )
-
-
-def _counts(record: Measurement) -> bool:
-    """A cell that was to be measured failed, or was left out since it would."""
-    if record.purpose == PILOT or record.failure is None:
-        return False
-    return record.outcome == "failed" or (record.outcome == "skipped" and record.failure.kind != TOO_SLOW)
 
 
 def _cut_off(record: Measurement) -> Measurement:

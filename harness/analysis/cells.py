@@ -69,11 +69,7 @@ def summarise_cell(
         contender=contender,
         heads=heads,
         batch_size=batch_size,
-        outcome="measured"
-        if by_launch
-        else "failed"
-        if any(each.outcome == "failed" for each in records)
-        else "skipped",
+        outcome="measured" if by_launch else "failed" if any(each.failing for each in records) else "skipped",
         call=typical(by_launch, confidence) if by_launch else None,
         percentiles=_percentiles(measured, confidence),
         first_call=_once_a_launch(((each.launch, each.first_call_seconds) for each in records), confidence),

@@ -125,6 +125,13 @@ class Measurement(Record):
         return self.contender, self.heads, self.batch_size
 
     @property
+    def failing(self) -> bool:
+        """It failed, or was left out since it would have failed; one that would only take too long was just skipped."""
+        if self.failure is None or self.purpose == PILOT:
+            return self.outcome == "failed" and self.purpose != PILOT
+        return self.failure.kind != TOO_SLOW
+
+    @property
     def interrupted(self) -> bool:
         """Its visit was cut off: its seconds are evidence of nothing, and the visit is made again."""
         return self.outcome == "skipped" and self.reason == INTERRUPTED
