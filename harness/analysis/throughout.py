@@ -10,7 +10,7 @@ import numpy as np
 from harness.analysis.audit import WEAK
 from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.posterior import launch_interval
-from harness.analysis.signs import pooled_noise, winsorised_mean
+from harness.analysis.signs import winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def throughout(search: Search) -> tuple[Status, str]:
     range, the smallest lead, and the weak ones. Large leads are confirmed one by one, weak ones taken together.
     """
     question, prober = search.question, search.prober
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     audited = [n for n in search.weak if n in search.signs and len(prober.by_launch(n, 1)) >= question.least_launches]
     if not audited:
         return "unresolved", f"fewer than {question.least_launches} further launches looked at who leads"
