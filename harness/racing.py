@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.records.measurement import Measurement as Record
     from harness.suite.sweep import Leg
 
-DEADLINE_SECONDS = 10.0  # at one n: functions that take longer are rarely rivals there
+DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there
 
 
 def race(

@@ -267,32 +267,39 @@ class Schedule:
     # --------------------------------------------------------------------------------------------------------- pilots
 
     def _pilot(self) -> None:
-        """Calls contenders of unknown cost at ascending N, off the record, until one more would take too long."""
-        ladders = {name: ladder for name in self._plan.specifications if (ladder := self._ladder(name))}
-        missing = {name: [cell for cell in ladder if not self.bench.tried(cell)] for name, ladder in ladders.items()}
-        missing = {name: cells for name, cells in missing.items() if cells and self.bench.unknown_cost(name)}
-        if not missing:
+        """Calls rivals of unknown cost at ascending N, off the record, until one more would take too long.
+
+        A search meets its N in random order, the largest maybe first. One batch size of each race is enough, the
+        smallest: larger ones take no less.
+        """
+        races = {leg.race: leg for leg in sorted(self._plan.sweep.legs, key=lambda leg: -leg.batch_size)}
+        climbing = [leg for leg in races.values() if not all(map(self.bench.tried, rivals(leg, leg.high)))]
+        names = {name for leg in climbing for name in (leg.baseline, leg.challenger)}
+        unknown = {name for name in names if self.bench.unknown_cost(name)}
+        if not unknown:
             return
-        self.bench.open(0, missing)
-        self._listener.stage("how costs grow", total=len(missing))
+        self.bench.open(0, sorted(unknown))
+        self._listener.stage("how costs grow", total=len(climbing))
         with contextlib.suppress(BudgetSpent):
-            for name, cells in missing.items():
-                for cell in cells:
-                    if self.bench.refusal(cell) is not None:
-                        break
-                    self._visit([cell], 1, PILOT)
-                self._listener.step(name)
+            for leg in climbing:
+                self._climb(leg, unknown)
+                self._listener.step(leg.race)
         self.bench.close_launch()
 
-    def _ladder(self, name: str) -> list[Cell]:
-        """Where searches will look at a contender first, ascending in N, at its smallest batch size."""
-        legs = [leg for leg in self._plan.sweep.legs if name in (leg.baseline, leg.challenger)]
-        heads: set[int] = set()
-        for leg in legs:
-            steps = [bracketing.Step(n, n + 1) for n in leg.steps]
-            heads |= {*leg.points, *bracketing.places(leg.low, leg.high, steps, bool(known_steps(leg)))[0]}
-        batch = min((leg.batch_size for leg in legs), default=1)
-        return [Cell(contender=name, heads=n, batch_size=batch) for n in sorted(heads)]
+    def _climb(self, leg: Leg, unknown: set[str]) -> None:
+        """The pilots of one leg; where one of its rivals is out of reach, the other one need not be called either."""
+        for heads in self._ladder(leg):
+            for cell in rivals(leg, heads):
+                why = self.bench.refusal(cell)
+                if why is not None and why.settles_larger:
+                    return
+                if why is None and cell.contender in unknown and not self.bench.tried(cell):
+                    self._visit([cell], 1, PILOT)
+
+    def _ladder(self, leg: Leg) -> Sequence[int]:
+        """Where a search will look first, ascending."""
+        steps = [bracketing.Step(n, n + 1) for n in leg.steps]
+        return leg.points or bracketing.places(leg.low, leg.high, steps, bool(known_steps(leg)))[0]
 
     # --------------------------------------------------------------------------------------------------------- regret
 

@@ -130,7 +130,7 @@ def locate(
     ] = None,
     deadline: Annotated[
         float, typer.Option(help="seconds that a function may take to be measured at one n; larger n are then skipped")
-    ] = 10.0,
+    ] = 20.0,
     gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     output: Output = None,

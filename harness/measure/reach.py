@@ -20,6 +20,7 @@ ENOUGH = 3  # deaths of a process at smaller N or batch sizes, before a contende
 _DEATHS = ("signal", "exit", "protocol")
 _APART = 2.0  # two N nearer to each other than this tell the growth by their noise alone
 _WINDOW = 16.0  # growth is that of the last such factor in N: what is fixed in small calls has faded there
+_ROOM = 2.0  # for noise: what is just in time by its growth may well be late
 _SINGLES_SECONDS = 0.3  # individually timed calls end here,
 _FEWEST_SINGLES = 3  # but for so many
 
@@ -107,12 +108,12 @@ class Reach:
         last = max(heads for heads in known if heads < cell.heads)
         seconds, first = known[last]
         call = seconds * (cell.heads / last) ** _growth(known, last)
-        visit = first - seconds + self._visit_calls(call, calls) * call
+        visit = _ROOM * (first - seconds + self._visit_calls(call, calls) * call)
         if visit <= self._how.deadline_seconds:
             return None
         what = (
-            f"it would take about {duration(call)} per call at N = {cell.heads:,}, {duration(visit)} in all, by its "
-            f"growth up to {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
+            f"it would take about {duration(call)} per call at N = {cell.heads:,}, up to {duration(visit)} in all, by "
+            f"its growth up to {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
         )
         return Failure(stage="sample", kind=TOO_SLOW, what=what)
 
