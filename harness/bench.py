@@ -9,19 +9,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness import inquiry_cache
+from harness.analysis.location import BudgetSpent
 from harness.errors import ContenderError, DataError, HarnessError, ResourceError
 from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
-from harness.measure.deaths import Deaths
 from harness.measure.pairing import Interrupted, Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
+from harness.measure.reach import Reach
 from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
 from harness.records import machine
-from harness.records.measurement import Fidelity, Measurement, content_hash
+from harness.records.measurement import (
+    INTERRUPTED,
+    PILOT,
+    RIVAL_FAILED,
+    TOO_SLOW,
+    Failure,
+    Fidelity,
+    Measurement,
+    content_hash,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.crossover import Progress
@@ -60,25 +70,34 @@ class Bench:
         plan: of the run.
         store: where records are written.
         listener: is told of records and failures.
-        visits: the number of the last visit that was recorded before.
-        failed: cells that failed before, which are not tried again.
+        known: what was measured and scored before.
+        left: seconds that are left of the run.
     """
 
     def __init__(
-        self, plan: Plan, store: Store, listener: Listener, *, visits: int, failed: Iterable[tuple[str, int, int]]
+        self,
+        plan: Plan,
+        store: Store,
+        listener: Listener,
+        *,
+        known: Sequence[Measurement] = (),
+        scored: Sequence[Fidelity] = (),
+        left: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._plan = plan
         self._store = store
         self._listener = listener
-        self._visits = visits
-        self._generator = np.random.default_rng([plan.suite.seed, 1, visits])
-        self._deaths = Deaths()
         self.recoveries = Recoveries()
+        self._visits = max((record.visit for record in known), default=0)
+        self._generator = np.random.default_rng([plan.suite.seed, 1, self._visits])
+        self._left = left
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
         self._machine = machine.describe()
         self.source: dict[str, Any] = {}
-        self.failed = set(failed)
+        self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
+        self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
+        self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         settings = {
             "cache": str(inquiry_cache.folder()),
             "versions": dict(plan.versions),
@@ -87,6 +106,7 @@ class Bench:
         }
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
         how = plan.suite.measurement
+        self._reach = Reach(how, known)
         limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
         self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
 
@@ -134,7 +154,7 @@ class Bench:
                 scores={},
                 failure=failed.failure,
             )
-            self.failed.add((name, heads, 0))
+            self.failed[name, heads, 0] = failed.failure
             self._listener.say(f"{name} at N = {heads:,}, seed {seed}: {failed.failure.what}")
         self._store.append(record)
         self._listener.recorded(record)
@@ -169,6 +189,18 @@ class Bench:
             self._keys[cell] = content_hash(parts)
         return self._keys[cell]
 
+    def unknown_cost(self, name: str) -> bool:
+        """Nothing is known of how its cost grows: a plain function, or a projector that states none; not if trained."""
+        specification = self._plan.specifications[name]
+        if specification.function:
+            return True
+        if specification.trainer is not None:
+            return False
+        try:
+            return not self._stated(name, [self._plan.suite.heads.low])
+        except ChildFailed:
+            return True
+
     # ----------------------------------------------------------------------------------------------------- launches
 
     def open(self, number: int, contenders: Iterable[str] = ()) -> None:
@@ -185,9 +217,9 @@ class Bench:
             specifications=self._plan.specifications,
             how=self._plan.suite.measurement,
             settings=settings,
-            deaths=self._deaths,
             recoveries=self.recoveries,
-            together=tuple(dict.fromkeys(contenders)),
+            together=tuple(name for name in dict.fromkeys(contenders) if not self._reach.hopeless(name)),
+            left=self._left,
         )
 
     def limits(self) -> dict[str, Any]:
@@ -227,20 +259,21 @@ class Bench:
         for leg in self._plan.sweep.legs:
             heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
             heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
-        widths: dict[str, Any] = {name: self.source[name] for name in ("width", "output_width") if name in self.source}
-        if len(widths) < 2:  # plain functions state nothing
+        if not self.source:  # plain functions state nothing
             return {}
-        found: dict[str, list[Any]] = {}
-        for name, specification in self._plan.specifications.items():
-            request: dict[str, Any] = {
-                "do": "costs",
-                "specification": specification.to_json(),
-                "heads": sorted(heads),
-                "batch_sizes": self._plan.batch_sizes[name],
-                **widths,
-            }
-            found[name] = self._workshop.ask(request, stage="load")["costs"]
-        return found
+        return {name: self._stated(name, sorted(heads)) for name in self._plan.specifications}
+
+    def _stated(self, name: str, heads: Sequence[int]) -> list[Any]:
+        """What a projector states at some N."""
+        request: dict[str, Any] = {
+            "do": "costs",
+            "specification": self._plan.specifications[name].to_json(),
+            "heads": list(heads),
+            "batch_sizes": self._plan.batch_sizes[name],
+            **{name: self.source[name] for name in ("width", "output_width")},
+        }
+        rows: list[Any] = self._workshop.ask(request, stage="load")["costs"]
+        return rows
 
     def close_twins(self) -> None:
         """Ends the workers of the launch that raced a contender against itself."""
@@ -269,7 +302,11 @@ class Bench:
         calls: int = 0,
         together: bool = True,
     ) -> list[Measurement]:
-        """Measures rivals in the present launch and writes their records, all of them at once."""
+        """Measures rivals in the present launch and writes their records, all of them at once.
+
+        Raises:
+            BudgetSpent: where the seconds of the run ended before the visit did; what it had measured does not count.
+        """
         if self._launch is None:
             raise HarnessError("nothing can be measured outside of a launch")
         self._visits += 1
@@ -286,17 +323,34 @@ class Bench:
         except Interrupted as cut:
             self._store.append(*cut.records)
             raise
+        if self._left() <= 0 and any(each.failure and each.failure.kind == "deadline" for each in records):
+            self._store.append(*(_cut_off(each) for each in records))
+            raise BudgetSpent
+        if purpose == PILOT:
+            records = [_piloted(each) for each in records]
         self._store.append(*records)
         for record in records:
+            self._reach.learn(record)
             self._listener.recorded(record)
-            if record.outcome == "failed":
-                self.failed.add(record.cell)
-                what = record.failure.what if record.failure else "failed"
-                self._listener.say(f"{record.contender} at N = {record.heads:,}, batch {record.batch_size}: {what}")
+            if record.outcome == "failed" and record.failure is not None:
+                if record.failing:
+                    self.failed[record.cell] = record.failure
+                place = f"{record.contender} at N = {record.heads:,}, batch {record.batch_size}"
+                self._listener.say(f"{place}: {record.failure.what}")
         return records
 
-    def leave_out(self, cells: Sequence[Cell], leg: str, launch: int, reason: str) -> None:
-        """Records a visit that a search asked for and that was not made, so that the search can be repeated."""
+    def refusal(self, cell: Cell, calls: int = 0) -> Failure | None:
+        """Why a cell is not worth trying: it failed before, or is out of its contender's reach; None where it is."""
+        return self.failed.get((cell.contender, cell.heads, cell.batch_size)) or self._reach.refusal(cell, calls)
+
+    def tried(self, cell: Cell) -> bool:
+        """Whether this N or a larger one was tried at this batch size."""
+        return self._reach.knows(cell)
+
+    def leave_out(
+        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, leg: str | None = None
+    ) -> list[Measurement]:
+        """Records a visit that was asked for and not made, so that reports name it and a search can be repeated."""
         self._visits += 1
         records = [
             Measurement(
@@ -304,16 +358,21 @@ class Bench:
                 contender=cell.contender,
                 heads=cell.heads,
                 batch_size=cell.batch_size,
-                purpose="search",
+                purpose=purpose,  # type: ignore[arg-type]  # validated by the record
                 leg=leg,
                 visit=self._visits,
                 launch=launch,
                 outcome="skipped",
-                reason=reason,
+                reason=why[cell].what if cell in why else RIVAL_FAILED,
+                failure=why.get(cell),
             )
             for cell in cells
         ]
+        for cell, failure in why.items():
+            if failure.kind != TOO_SLOW:
+                self.failed.setdefault((cell.contender, cell.heads, cell.batch_size), failure)
         self._store.append(*records)
+        return records
 
     # ------------------------------------------------------------------------------------------------------- private
 
@@ -352,3 +411,17 @@ class Bench:
                 where=str(folder),
                 next_step="lower heads.to, or set HARNESS_CACHE to a larger disk",
             )
+
+
+def _cut_off(record: Measurement) -> Measurement:
+    """The record of a visit that the end of the run's seconds cut off."""
+    return record.model_copy(update={"outcome": "skipped", "reason": INTERRUPTED, "failure": None})
+
+
+def _piloted(record: Measurement) -> Measurement:
+    """A pilot that took too long is no failure: it was made to find out."""
+    if record.failure is None or record.failure.kind != "deadline":
+        return record
+    what = f"too slow: {record.failure.what}"
+    failure = record.failure.model_copy(update={"kind": TOO_SLOW, "what": what})
+    return record.model_copy(update={"outcome": "skipped", "reason": what, "failure": failure})

@@ -142,7 +142,7 @@ def diagnose(
     before = activity()
     listener.stage("racing a contender against itself", total=launches * repetitions)
     with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "run", session.about_run(plan)) as store:
-        bench = Bench(plan, store, listener, visits=0, failed=())
+        bench = Bench(plan, store, listener)
         try:
             bench.describe()
             for turn in range(repetitions):

@@ -45,6 +45,7 @@ class Plan:
     broken: Mapping[str, str] = field(default_factory=dict)  # contenders whose plugin failed to load, and why
     quick: bool = False
     width: int | None = None  # D that the user expects; another is an error
+    until: float | None = None  # by `time.monotonic()`: nothing is measured after it
 
     @property
     def batch_sizes(self) -> dict[str, list[int]]:
@@ -133,6 +134,7 @@ def plan_functions(
     how: Measurement,
     search: Search,
     seed: int,
+    until: float | None = None,
 ) -> Plan:
     """The plan of a race between two plain functions, named `module:function`, of (heads, batch size)."""
     names = _distinct(baseline, challenger)
@@ -165,6 +167,7 @@ def plan_functions(
         specifications=specifications,
         plugins_of_sources={},
         versions={},
+        until=until,
     )
 
 

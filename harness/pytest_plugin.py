@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.analysis.regression import Comparison
     from harness.planning import Plan
     from harness.records.evidence import Evidence
+    from harness.records.measurement import Measurement
     from harness.suite.sweep import Leg
 
 _SUITE = re.compile(r"^contenders\s*:", re.MULTILINE)  # what no other YAML file of a test suite has at its top
@@ -191,6 +192,8 @@ class CrossoverItem(pytest.Item):
         said = sentence(found[place].location, self.leg.challenger, self.leg.baseline, self.leg.batch_size)
         self.add_report_section("call", "crossover", said)
         self.user_properties.append(("crossover", said))
+        if failed := _failed(each for each in parent.evidence().measurements if each.leg == self.leg.label):
+            _fail(f"{self.leg.label}: {failed}")
         comparison = parent.comparison()
         if comparison is None:
             return
@@ -292,11 +295,28 @@ def _samples(evidence: Evidence, cell: tuple[str, int, int]) -> list[float]:
     from harness.analysis.cells import summarise_cell
     from harness.report.pytest_benchmark import samples
 
-    records = [each for each in evidence.measurements if each.cell == cell and each.purpose == "table"]
+    known = [each for each in evidence.measurements if each.cell == cell]
+    if failed := _failed(known):
+        _fail(failed)
+    records = [each for each in known if each.purpose == "table"]
+    if not records:
+        _fail("the run ended before it was measured")
     seconds = samples(records)
+    if not seconds and any(each.failure for each in records):
+        pytest.skip(summarise_cell(records).failure)
     if not seconds:
-        _fail(summarise_cell(records).failure or "not measured" if records else "the run ended before it was measured")
+        _fail(summarise_cell(records).failure or "not measured")
     return seconds
+
+
+def _failed(records: Iterable[Measurement]) -> str:
+    """The error of a contender, where one failed in any of these visits; empty where none did."""
+    failing = [each for each in records if each.failing]
+    if not failing:
+        return ""
+    first = min(failing, key=lambda each: (each.outcome != "failed", each.heads))
+    what = f"{first.failure.stage}: {first.failure.what}" if first.failure else "failed"
+    return f"{first.contender} at N = {first.heads:,}, batch {first.batch_size}: {what}"
 
 
 def _fail(sentence: str) -> NoReturn:

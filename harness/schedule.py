@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis import unseen
-from harness.analysis.asking import spent
-from harness.analysis.crossover import Pair, Unmeasurable
+from harness.analysis import bracketing, unseen
+from harness.analysis.asking import known_steps, spent
+from harness.analysis.crossover import BudgetSpent, Pair
 from harness.analysis.leads import leads
 from harness.analysis.located import Located, load
 from harness.analysis.recall import Recall
-from harness.analysis.replay import Recording
+from harness.analysis.replay import Recording, unmeasurable
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import pairs
 from harness.bench import Bench
 from harness.measure.searching import Request, Searches
 from harness.pacing import Pace
+from harness.records.measurement import PILOT
 from harness.suite.sweep import Cell, Leg
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.planning import Plan
+    from harness.records.measurement import Measurement
     from harness.records.store import Evidence, Store
     from harness.told import Told
 
@@ -53,7 +57,9 @@ class Schedule:
         self._plan, self._suite, self._listener = plan, suite, listener
         self._recall = Recall(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
-        self._deadline = time.monotonic() + suite.search.budget_seconds if suite.search.budget_seconds else None
+        now, seconds = time.monotonic(), suite.search.budget_seconds
+        self._searched_until = now + seconds if seconds else math.inf
+        self._until = plan.until if plan.until is not None else math.inf
         self._seconds = _seconds_before(resume) if resume else {}
         self._pace = Pace(suite.measurement, suite.seed, sleep)
         self._announced: set[Leg] = set()
@@ -64,9 +70,10 @@ class Schedule:
             seed=suite.seed,
             on_progress=listener.search,
         )
-        failed = {record.cell for record in known if record.outcome == "failed"}
-        failed |= {(each.contender, each.heads, 0) for each in (resume.fidelities if resume else ()) if each.failure}
-        self.bench = Bench(plan, store, listener, visits=self._recall.visits, failed=failed)
+        self._without_latency = self._recall.without_latency()
+        self.bench = Bench(
+            plan, store, listener, known=known, scored=resume.fidelities if resume else (), left=self._left
+        )
 
     # ------------------------------------------------------------------------------------------------ order of events
 
@@ -89,12 +96,14 @@ class Schedule:
         wanted = self._suite.measurement.launches
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
+        self._pilot()
         while number is not None:
-            self._pace.wait(number, self._listener.stage)
+            self._pace.wait(number, self._listener.stage, self._left())
             self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
-                self._visit_table(number)
-                self._check_self(number)
+                with contextlib.suppress(BudgetSpent):
+                    self._visit_table(number)
+                    self._check_self(number)
             if self._searches.next_launch() is not None or number == 0:
                 doing = "exploring" if number == 0 else "confirming crossovers"
                 self._listener.stage(f"launch {number}: {doing}")
@@ -102,10 +111,11 @@ class Schedule:
             self._announce()
             self.bench.close_launch()
             self._listener.deliver()
-            later = number + 1 if timed and number < wanted else None
+            later = number + 1 if timed and number < wanted and self._left() > 0 else None
             number = min((each for each in (self._searches.next_launch(), later) if each is not None), default=None)
         self._score_where_it_counts()
-        self._measure_regret(wanted + 1)
+        with contextlib.suppress(BudgetSpent):
+            self._measure_regret(wanted + 1)
 
     def save(self, wanted: Mapping[str, Path]) -> None:
         """Writes trained students where the user wants them."""
@@ -185,8 +195,13 @@ class Schedule:
         self._listener.stage(f"launch {number} of {how.launches}: the table", total=len(order))
         for heads, batch_size in order:
             cells = [cell for cell in groups[heads, batch_size] if self._is_missing(cell, number)]
-            if cells:
-                self.bench.visit(cells, how.rounds, "table", calls=how.latency_calls, together=False)
+            refused = {cell: why for cell in cells if (why := self.bench.refusal(cell, how.latency_calls))}
+            if refused:
+                self.bench.leave_out(list(refused), refused, "table", number)
+                self._without_latency |= {name_of(cell) for cell in refused}
+            if fit := [cell for cell in cells if cell not in refused]:
+                records = self._visit(fit, how.rounds, "table", calls=how.latency_calls, together=False)
+                self._without_latency |= {record.cell for record in records if record.outcome != "measured"}
                 self._pace.timed(number)
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
 
@@ -198,7 +213,7 @@ class Schedule:
         return timed + [name for leg in racing for name in (leg.baseline, leg.challenger)]
 
     def _is_missing(self, cell: Cell, number: int) -> bool:
-        return self._recall.table(name_of(cell), number) is None and name_of(cell) not in self.bench.failed
+        return self._recall.table(name_of(cell), number) is None and name_of(cell) not in self._without_latency
 
     def _check_self(self, number: int) -> None:
         """Races a contender against itself: what this machine calls a difference where there is none."""
@@ -209,8 +224,8 @@ class Schedule:
         own = [cell for cell in cells if cell.contender == name] or list(cells)
         picked = {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
         for cell in [cell for cell in own if cell in picked]:
-            if name_of(cell) not in self.bench.failed and not self._recall.self_check(number, name_of(cell)):
-                self.bench.visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
+            if self.bench.refusal(cell) is None and not self._recall.self_check(number, name_of(cell)):
+                self._visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
         self.bench.close_twins()
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
@@ -219,28 +234,80 @@ class Schedule:
         known = self._recordings[leg].take(request.heads, request.rounds, request.launch)
         if known is not None:
             return known
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if time.monotonic() > self._searched_until:
             raise spent(self._suite.search.budget_seconds)
         cells = rivals(leg, request.heads)
-        for cell in cells:
-            if name_of(cell) in self.bench.failed:
-                reason = f"{cell.contender} failed there"
-                self.bench.leave_out(cells, leg.label, request.launch, reason)
-                raise Unmeasurable(request.heads, reason)
-        started = time.monotonic()
-        records = self.bench.visit(cells, request.rounds, "search", leg=leg.label)
-        self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
-        self._pace.timed(request.launch)
-        failed = next((record for record in records if record.outcome == "failed"), None)
-        if failed is not None:
-            what = failed.failure.what if failed.failure else "failed"
-            raise Unmeasurable(request.heads, f"{failed.contender}: {what}")
+        if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
+            records = self.bench.leave_out(cells, refused, "search", request.launch, leg.label)
+        else:
+            started = time.monotonic()
+            records = self._visit(cells, request.rounds, "search", leg=leg.label)
+            self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
+            self._pace.timed(request.launch)
+        if (answer := unmeasurable(records, leg)) is not None:
+            raise answer
         return pairs(records[0], records[1])
+
+    def _visit(self, cells: Sequence[Cell], rounds: int, purpose: str, **more: Any) -> list[Measurement]:
+        """A visit, where the run has seconds left for it.
+
+        Raises:
+            BudgetSpent: where it has none, or they ended meanwhile.
+        """
+        if self._left() <= 0:
+            raise spent(self._suite.search.budget_seconds)
+        try:
+            return self.bench.visit(cells, rounds, purpose, **more)
+        except BudgetSpent:
+            raise spent(self._suite.search.budget_seconds) from None
+
+    def _left(self) -> float:
+        """Seconds until nothing more may be measured."""
+        return self._until - time.monotonic()
+
+    # --------------------------------------------------------------------------------------------------------- pilots
+
+    def _pilot(self) -> None:
+        """Calls rivals of unknown cost at ascending N, off the record, until one more would take too long.
+
+        A search meets its N in random order, the largest maybe first. One batch size of each race is enough, the
+        smallest: larger ones take no less.
+        """
+        races = {leg.race: leg for leg in sorted(self._plan.sweep.legs, key=lambda leg: -leg.batch_size)}
+        climbing = [leg for leg in races.values() if not all(map(self.bench.tried, rivals(leg, leg.high)))]
+        names = {name for leg in climbing for name in (leg.baseline, leg.challenger)}
+        unknown = {name for name in names if self.bench.unknown_cost(name)}
+        if not unknown:
+            return
+        self.bench.open(0, sorted(unknown))
+        self._listener.stage("how costs grow", total=len(climbing))
+        with contextlib.suppress(BudgetSpent):
+            for leg in climbing:
+                self._climb(leg, unknown)
+                self._listener.step(leg.race)
+        self.bench.close_launch()
+
+    def _climb(self, leg: Leg, unknown: set[str]) -> None:
+        """The pilots of one leg; where one of its rivals is out of reach, the other one need not be called either."""
+        for heads in self._ladder(leg):
+            for cell in rivals(leg, heads):
+                why = self.bench.refusal(cell)
+                if why is not None and why.settles_larger:
+                    return
+                if why is None and cell.contender in unknown and not self.bench.tried(cell):
+                    self._visit([cell], 1, PILOT)
+
+    def _ladder(self, leg: Leg) -> Sequence[int]:
+        """Where a search will look first, ascending."""
+        steps = [bracketing.Step(n, n + 1) for n in leg.steps]
+        return leg.points or bracketing.places(leg.low, leg.high, steps, bool(known_steps(leg)))[0]
+
+    # --------------------------------------------------------------------------------------------------------- regret
 
     def _measure_regret(self, number: int) -> None:
         """What it costs to decide by the crossovers, at N that no search used."""
         found = [each for each in self.located if each.location.status in ("crossing", "several")]
-        if not found or self._plan.quick or not self._suite.search.regret:
+        if not found or self._plan.quick or not self._suite.search.regret or self._left() <= 0:
             return
         self.bench.open(number, [name for each in found for name in (each.leg.baseline, each.leg.challenger)])
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
@@ -248,10 +315,8 @@ class Schedule:
             leg = each.leg
             for heads in unseen.points(each, self._suite.seed):
                 cells = rivals(leg, heads)
-                if not self._recall.regret(leg.label, heads) and not any(
-                    name_of(c) in self.bench.failed for c in cells
-                ):
-                    self.bench.visit(cells, _REGRET_ROUNDS, "regret", leg=leg.label)
+                if not self._recall.regret(leg.label, heads) and not any(map(self.bench.refusal, cells)):
+                    self._visit(cells, _REGRET_ROUNDS, "regret", leg=leg.label)
             self._listener.step(leg.label)
         self.bench.close_launch()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
@@ -11,8 +12,11 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+_SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_MOST_DIGITS = 300
 _MOST_DECIMALS = 8
+LARGEST = 2**53  # floating-point numbers, which searches compute with, tell whole numbers apart up to here
+TOO_LARGE = "lower its end: beyond 2^53, floating-point numbers no longer tell neighbouring n apart"
 _BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -24,6 +28,14 @@ def seconds(value: float) -> str:
         if abs(value) >= scale:
             return f"{_significant(value / scale)} {unit}"
     return f"{_significant(value / 1e-9)} ns"
+
+
+def duration(value: float) -> str:
+    """`2400` → `40 min`: seconds as people say how long something takes."""
+    for scale, unit in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if value >= 2 * scale:
+            return f"{value / scale:,.0f} {unit}" if value >= 10 * scale else f"{value / scale:.1f} {unit}"
+    return seconds(value)
 
 
 def milliseconds(value: float) -> str:
@@ -69,10 +81,10 @@ def parse_count(text: str) -> int:
         UserError: where the text is not a whole number.
     """
     match = re.fullmatch(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
-    value = float(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else math.nan
-    if not math.isfinite(value) or value != int(value):
+    number = Decimal(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else Decimal("nan")
+    if not number.is_finite() or number.adjusted() > _MOST_DIGITS or number != int(number):
         raise UserError(f"{text!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
-    return int(value)
+    return int(number)
 
 
 def parse_range(text: str) -> tuple[int, int]:
@@ -87,6 +99,8 @@ def parse_range(text: str) -> tuple[int, int]:
     bounds = parse_count(low), parse_count(high)
     if bounds[0] >= bounds[1]:
         raise UserError(f"the range {text!r} is empty", next_step="LOW must be smaller than HIGH")
+    if bounds[1] > LARGEST:
+        raise UserError(f"the range {text!r} ends above {LARGEST:,}", next_step=TOO_LARGE)
     return bounds
 
 

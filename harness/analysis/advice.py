@@ -211,7 +211,7 @@ def _option(
         right=right,
         memory_is_peak=holder.memory_bytes is None,
         doubt=found.doubt,
-        range=f"measured from N = {low:,} to {high:,} only" if beyond else "",
+        range=_fails(summary, name, cells, heads) or (f"measured from N = {low:,} to {high:,} only" if beyond else ""),
     )
     unfit = tuple(_refusals(option, asked))
     return replace(
@@ -219,6 +219,25 @@ def _option(
         refused="; ".join(each for each in (option.range, *unfit) if each),
         ends_at=found.at if beyond and not unfit and right.kind != "unscored" else None,
     )
+
+
+def _fails(summary: Summary, name: str, cells: Sequence[CellSummary], heads: int) -> str:
+    """Where a contender failed, if this N lies there: between no two N at which it works, or at the one that failed."""
+    works = {each.heads for each in cells}
+    failed = [
+        each
+        for each in summary.failures
+        if (each.contender, each.batch_size) == (name, cells[0].batch_size) and each.heads not in works
+    ]
+    below = max((n for n in works if n <= heads), default=None)
+    above = min((n for n in works if n >= heads), default=None)
+    for each in failed:
+        here = each.heads == heads
+        past = above is None and below is not None and below < each.heads <= heads
+        before = below is None and above is not None and heads <= each.heads < above
+        if here or past or before:
+            return f"fails at N = {each.heads:,}: {each.failure}"
+    return ""
 
 
 def _holder(cells: Sequence[CellSummary], heads: int) -> CellSummary:

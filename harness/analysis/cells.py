@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.analysis.noise import Doubt, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.visits import counting, seconds_by_launch
+from harness.records.measurement import RIVAL_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,11 +69,7 @@ def summarise_cell(
         contender=contender,
         heads=heads,
         batch_size=batch_size,
-        outcome="measured"
-        if by_launch
-        else "failed"
-        if any(each.outcome == "failed" for each in records)
-        else "skipped",
+        outcome="measured" if by_launch else "failed" if any(each.failing for each in records) else "skipped",
         call=typical(by_launch, confidence) if by_launch else None,
         percentiles=_percentiles(measured, confidence),
         first_call=_once_a_launch(((each.launch, each.first_call_seconds) for each in records), confidence),
@@ -135,7 +132,7 @@ def _failure(records: Sequence[Measurement]) -> str:
     if not reasons:
         if any(each.outcome == "measured" for each in records):
             return ""
-        return next((each.reason for each in records if each.reason), "")
+        return next((each.reason for each in records if each.reason and each.reason != RIVAL_FAILED), "")
     text, _ = reasons.most_common(1)[0]
     failed, made = sum(reasons.values()), len(records)
     return text if failed == made else f"{text} (in {failed} of {made} visits)"

@@ -152,6 +152,7 @@ def asked(
     problems = {
         f"low is {low}: N starts at 1": low < 1,
         f"low ({low:,}) must be below high ({high:,})": low >= high,
+        f"high is {high:,}: beyond 2^53 floating-point numbers no longer tell neighbouring N apart": high > 2**53,
         f"precision is {precision}: give a positive share, such as 0.05": not 0 < precision < math.inf,
         f"confidence is {confidence}: give a number between 0 and 1, such as 0.95": not 0 < confidence < 1,
         f"launches is {launches}: at least one launch must confirm, and eight are better": launches < 1,

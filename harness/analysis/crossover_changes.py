@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.covered import covered
 from harness.analysis.statistics import Interval, ratio_of
 
 if TYPE_CHECKING:
@@ -83,5 +84,7 @@ def _shape(location: Location) -> tuple[str, tuple[str, ...]]:
 
 def _said(location: Location) -> str:
     words = {"below": "challenger leads throughout", "above": "baseline leads throughout", "tie": "no difference"}
+    if location.failures and (span := covered(location)) and location.status in words:
+        return f"{words[location.status].removesuffix(' throughout')} from N = {span[0]:,} to {span[1]:,}"
     places = ", ".join(f"{each.heads:,} ({each.low:,} to {each.high:,})" for each in location.crossings)
     return places or words.get(location.status, location.status)

@@ -8,14 +8,15 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.statistics import centre
+from harness.analysis.covered import covered, failing, gap, survivor
+from harness.analysis.regret import FEWEST_PAIRS, Checked, largest_regret, mean_regret, regret
 from harness.analysis.visits import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.analysis.located import Located
-    from harness.analysis.location import Location
+    from harness.analysis.location import Direction, Location
     from harness.analysis.requirement import Constrained
     from harness.records.measurement import Measurement
 
@@ -31,6 +32,7 @@ class Change:
     high: int
     use: str
     confidence: float  # 0 where launches did not confirm it, or where it is not for speed
+    reason: str = ""  # where it is not for speed: who fails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +50,20 @@ class Entry:
     searched_to: int
 
     def choose(self, heads: int) -> str | None:
-        """The contender to use; None where that is not known."""
+        """The contender to use; None where that is not known, and outside of the range that was searched."""
+        if not self.searched_from <= heads <= self.searched_to:
+            return None
         if any(low <= heads <= high for low, high in self.undecided):
             return None
+        return self.leads(heads)
+
+    def leads(self, heads: int) -> str | None:
+        """By the changes alone, whatever is undecided."""
         use = self.below
         for change in self.changes:
             if heads >= change.heads:
                 use = change.use
         return use
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """The decision at a point that no search used."""
-
-    batch_size: int
-    heads: int
-    use: str
-    regret: float  # time of the chosen contender over that of the faster one, less one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +80,23 @@ class Table:
     @property
     def mean_regret(self) -> float:
         """Over the points that no search used; NaN where there are none."""
-        return sum(each.regret for each in self.checked) / len(self.checked) if self.checked else math.nan
+        return mean_regret(self.checked).value
 
     @property
     def largest_regret(self) -> float:
         """Over the points that no search used; NaN where there are none."""
-        return max((each.regret for each in self.checked), default=math.nan)
+        return largest_regret(self.checked).value
 
     @property
     def sentence(self) -> str:
         """What deciding by the table costs, and where it cannot decide; empty where neither is to be said."""
         said = []
         if self.checked:
+            mean, most = mean_regret(self.checked), largest_regret(self.checked)
             said.append(
-                f"deciding by these crossovers costs {self.mean_regret:.1%} on average and {self.largest_regret:.1%} "
-                f"at most, measured at {len(self.checked)} points that no search used"
+                f"deciding by these crossovers costs {max(mean.value, 0.0):.1%} on average and "
+                f"{max(most.value, 0.0):.1%} at most, measured at {len(self.checked)} points that no search used "
+                f"(95 % intervals: {mean.low:.1%} to {mean.high:.1%}, and {most.low:.1%} to {most.high:.1%})"
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
@@ -149,13 +149,16 @@ def _table(
     leg = answers[0].leg
     ordered = sorted(answers, key=lambda each: each.leg.batch_size)
     fastest = Table(
-        race=race, baseline=leg.baseline, challenger=leg.challenger, entries=tuple(_entry(each) for each in ordered)
+        race=race,
+        baseline=leg.baseline,
+        challenger=leg.challenger,
+        entries=tuple(_working(_entry(each), each) for each in ordered),
     )
     entries = tuple(
-        _held_back(entry, constrained[race, entry.batch_size], leg.baseline, leg.challenger)
+        _working(_held_back(_entry(each), constrained[race, entry.batch_size], leg.baseline, leg.challenger), each)
         if (race, entry.batch_size) in constrained
         else entry
-        for entry in fastest.entries
+        for entry, each in zip(fastest.entries, ordered, strict=True)
     )
     labels = {each.leg.label for each in answers}
     checked = [found for visit in visits if visit[0].leg in labels and (found := _checked(fastest, visit)) is not None]
@@ -211,6 +214,67 @@ def _unresolved(located: Located, names: Mapping[str, str]) -> Entry:
     return replace(bare, below=names[known[0][1]], changes=tuple(changes), undecided=tuple(undecided))
 
 
+def _working(entry: Entry, located: Located) -> Entry:
+    """The same where one of the two fails: the other one is used there, since it works.
+
+    Between a failure and the measured N beside it nothing is known, unless the one that works leads there anyway.
+    """
+    location, leg = located.location, located.leg
+    names: dict[Direction, str] = {"baseline": leg.baseline, "challenger": leg.challenger}
+    span = covered(location)
+    if span is None:
+        return replace(entry, below=None, changes=(), undecided=((leg.low, leg.high),))
+    working: list[Change] = []  # who is used from `low` to `high`, for the reason given
+    undecided: list[tuple[int, int]] = []
+    for each, reason in failing(location, names):
+        low, high = gap(each, location)
+        who = survivor(each)
+        if who is None or (who == "challenger" and _wrong(entry, each.low)):
+            undecided.append((low, high))
+            continue
+        use = names[who]
+        start = low if each.last_good is not None and entry.choose(each.last_good) == use else each.low
+        stop = high if each.next_good is not None and entry.choose(each.next_good) == use else each.high
+        undecided += [span for span in ((low, start - 1), (stop + 1, high)) if span[0] <= span[1]]
+        working.append(Change(heads=start, low=start, high=stop, use=use, confidence=0.0, reason=reason))
+    spans = [(each.low, each.high) for each in working]
+    ends = [each for each in ((leg.low, span[0] - 1), (span[1] + 1, leg.high)) if each[0] <= each[1]]
+    undecided += [part for each in (*entry.undecided, *ends) for part in _less(each, [*spans, *undecided])]
+    if not working and not undecided:
+        return entry
+    return _merged(entry, working, tuple(sorted(set(undecided))))
+
+
+def _wrong(entry: Entry, heads: int) -> bool:
+    """The challenger is not known to be as right there as its race requires."""
+    return entry.requires and (entry.counts_from is None or heads < entry.counts_from)
+
+
+def _merged(entry: Entry, working: Sequence[Change], undecided: tuple[tuple[int, int], ...]) -> Entry:
+    """The entry with these spans put over its changes."""
+    changes = [each for each in entry.changes if not any(span.low <= each.heads <= span.high for span in working)]
+    for span in working:
+        back = entry.leads(span.high + 1)
+        changes.append(replace(span, high=span.low))
+        if span.high < entry.searched_to and back is not None:
+            after = Change(heads=span.high + 1, low=span.high, high=span.high + 1, use=back, confidence=0.0)
+            changes.append(after)
+    use, kept = entry.below, []
+    for each in sorted(changes, key=lambda change: change.heads):
+        if each.use != use:
+            kept.append(each)
+        use = each.use
+    return replace(entry, changes=tuple(kept), undecided=undecided)
+
+
+def _less(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The parts of a span that lie in none of the others."""
+    parts = [span]
+    for low, high in others:
+        parts = [each for a, b in parts for each in ((a, min(b, low - 1)), (max(a, high + 1), b)) if each[0] <= each[1]]
+    return parts
+
+
 def _known_leads(location: Location) -> list[tuple[int, str]]:
     """(N, who leads), ascending: the ends of confirmed crossings, and probes outside of them and of the bracket."""
     other = {"baseline": "challenger", "challenger": "baseline"}
@@ -249,11 +313,11 @@ def _checked(table: Table, visit: Sequence[Measurement]) -> Checked | None:
     """The regret at one visited point."""
     use = table.choose(visit[0].heads, visit[0].batch_size)
     logs = [math.log(pair.challenger / pair.baseline) for pair in pairs(visit[0], visit[1])]
-    if use is None or not logs:
+    if use is None or len(logs) < FEWEST_PAIRS:
         return None
-    lead = float(centre(logs))  # above 0 the baseline is faster
-    cost = lead if use == table.challenger else -lead
-    return Checked(batch_size=visit[0].batch_size, heads=visit[0].heads, use=use, regret=math.expm1(max(cost, 0.0)))
+    paid, low, high = regret(logs if use == table.challenger else [-each for each in logs])
+    place = visit[0]
+    return Checked(batch_size=place.batch_size, heads=place.heads, use=use, regret=paid, low=low, high=high)
 
 
 def _visits(measurements: Iterable[Measurement]) -> list[list[Measurement]]:

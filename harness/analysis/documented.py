@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.covered import covered
 from harness.analysis.statistics import Interval, typical
 from harness.analysis.visits import CellKey, counting, seconds_by_launch, slowdown
 from harness.units import count, milliseconds, ratio
@@ -242,14 +243,17 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
         return "not comparable here", "the race was not searched at this batch size"
     if crossing is not None:
         return _judge_crossing(value, kind, location, crossing)
+    low, high = covered(location) or (location.low, location.high)
     if location.status == "above":
-        seen = f"the baseline leads up to N = {location.high:,}, the end of the range"
-        if value > location.high:
+        end = "the end of the range" if high == location.high else "above which one of the two fails"
+        seen = f"the baseline leads up to N = {high:,}, {end}"
+        if value > high:
             return "not comparable here", seen
         return ("reproduced" if kind == "above" else "not reproduced"), seen
     if location.status == "below":
-        seen = f"the challenger leads from N = {location.low:,} on, the beginning of the range"
-        return ("not reproduced" if value > location.low else "not comparable here"), seen
+        start = "the beginning of the range" if low == location.low else "below which one of the two fails"
+        seen = f"the challenger leads from N = {low:,} on, {start}"
+        return ("not reproduced" if value > low else "not comparable here"), seen
     if location.status == "tie":
         return "not reproduced", "no difference between the two was found anywhere in the range"
     if location.status == "several":

@@ -61,3 +61,10 @@ def around_failures(low: int, high: int, spans: Collection[Failures]) -> tuple[i
             low = min(low, span.last_good or low)
             high = max(high, span.next_good or high)
     return low, high
+
+
+def lost_between(left: int, right: int, span: Failures) -> str:
+    """Why a change of the lead between two N is not located: what lies between could not be measured."""
+    where = f"N = {span.low:,}" if span.low == span.high else f"N = {span.low:,} to {span.high:,}"
+    change = f"the lead changes between N = {left:,} and {right:,}"
+    return f"{change}, where {where} could not be measured: {span.reason}"

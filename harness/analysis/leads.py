@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.covered import covered, gap
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.location import Location
+    from harness.analysis.location import Failures, Location
 
 _STEP = 4  # between two N of a ladder
 
@@ -19,7 +21,8 @@ class Lead:
 
     start: int
     end: int  # the last N of it
-    holds: bool  # up to the end of the range that was searched; otherwise it ends again, or is not known further
+    holds: bool  # to the end of what could be measured of both; otherwise it ends again, or is not known further
+    beyond: str = ""  # why it could not be measured further, where the end of the range lies beyond
 
     def ladder(self) -> tuple[int, ...]:
         """A few N from its start to its end, both among them."""
@@ -33,24 +36,47 @@ class Lead:
 def leads(location: Location) -> tuple[Lead, ...]:
     """All spans in which the challenger leads, ascending; none where the answer has none.
 
-    An unresolved answer gives those that follow from the crossings it confirmed, as far as its open bracket.
+    An unresolved answer gives those that follow from the crossings it confirmed, as far as its open bracket. N at
+    which one of the two could not be measured are in none of them.
     """
-    if location.status == "below":
-        return (Lead(location.low, location.high, holds=True),)
-    if location.status in ("above", "tie"):
+    span = covered(location)
+    if span is None or location.status in ("above", "tie"):
         return ()
-    if location.status != "unresolved":
-        return tuple(_between(location))
-    known = (each for each in location.crossings if (each.low, each.high) != location.bracket)
-    confirmed = tuple(_between(replace(location, crossings=tuple(known))))
-    return tuple(_known_part(each, location.bracket) for each in confirmed)
+    if location.status == "below":
+        found = [Lead(*span, holds=True)]
+    elif location.status != "unresolved":
+        found = list(_between(location, *span))
+    else:
+        known = tuple(each for each in location.crossings if (each.low, each.high) != location.bracket)
+        confirmed = _between(replace(location, crossings=known), *span)
+        found = [_known_part(each, location.bracket) for each in confirmed]
+    for each in location.failures:
+        found = [part for lead in found for part in _without(lead, each, location)]
+    return tuple(found)
 
 
-def _between(location: Location) -> Iterator[Lead]:
+def _without(lead: Lead, failures: Failures, location: Location) -> Iterator[Lead]:
+    """What is left of a lead where some N could not be measured."""
+    low, high = gap(failures, location)
+    if lead.end < low - 1 or lead.start > high:
+        yield lead
+        return
+    if lead.end == low - 1:  # it reaches as far as both were measured, or the change of the lead lies right there
+        last = lead.holds and failures.next_good is None
+        alone = last and failures.contender == "baseline"  # nobody else works there
+        yield replace(lead, holds=alone, beyond="the baseline fails above" if alone else "") if last else lead
+        return
+    if lead.start < low:
+        yield Lead(lead.start, low - 1, holds=False)
+    if lead.end > high:
+        yield replace(lead, start=high + 1)
+
+
+def _between(location: Location, low: int, high: int) -> Iterator[Lead]:
     """From each crossing after which the challenger leads to the next after which it does not."""
     if not location.crossings:
         return
-    start = location.low if location.crossings[0].direction == "baseline" else None
+    start = low if location.crossings[0].direction == "baseline" else None
     for crossing in location.crossings:
         if crossing.direction == "challenger":
             start = crossing.heads if start is None else start
@@ -59,7 +85,7 @@ def _between(location: Location) -> Iterator[Lead]:
                 yield Lead(start, crossing.heads - 1, holds=False)
             start = None
     if start is not None:
-        yield Lead(start, location.high, holds=True)
+        yield Lead(start, high, holds=True)
 
 
 def _known_part(lead: Lead, bracket: tuple[int, int] | None) -> Lead:

@@ -87,7 +87,7 @@ class Prober:
         if rounds < 1:
             raise BudgetSpent(f"the budget of {self._budget:,} samples is spent")
         try:
-            pairs = self._measure(heads, rounds, self.launch)
+            pairs = self._measure(int(heads), int(rounds), self.launch)  # never NumPy's integers: they overflow
         except Unmeasurable as error:
             self.left_out[heads] = error
             return

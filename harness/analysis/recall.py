@@ -6,6 +6,8 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from harness.records.measurement import PILOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,7 +24,6 @@ class Recall:
     """
 
     def __init__(self, measurements: Sequence[Measurement], fidelities: Sequence[Fidelity]) -> None:
-        self.visits = max((record.visit for record in measurements), default=0)
         by_visit: dict[int, list[Measurement]] = defaultdict(list)
         for record in measurements:
             if not record.interrupted:
@@ -49,6 +50,10 @@ class Recall:
         """The table's record of (contender, heads, batch size) in a launch."""
         return self._tables.get((*cell, launch))
 
+    def without_latency(self) -> set[tuple[str, int, int]]:
+        """Cells of which the table says that they failed, or were left out since they would."""
+        return {record.cell for record in self._tables.values() if record.outcome != "measured"}
+
     def self_check(self, launch: int, cell: tuple[str, int, int]) -> bool:
         """Whether a cell was raced against itself in this launch."""
         return (launch, cell) in self._self_checks
@@ -71,7 +76,7 @@ def without_failures(evidence: Evidence) -> Evidence:
     return dataclasses.replace(
         evidence,
         measurements=tuple(
-            each for each in evidence.measurements if each.outcome != "failed" or each.purpose != "table"
+            each for each in evidence.measurements if each.failure is None or each.purpose not in ("table", PILOT)
         ),
         fidelities=tuple(each for each in evidence.fidelities if each.failure is None),
     )

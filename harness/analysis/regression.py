@@ -17,6 +17,7 @@ from harness.analysis.selfcheck import check
 from harness.analysis.visits import CellKey, by_cell
 from harness.errors import UserError
 from harness.records.machine import differences
+from harness.records.measurement import PILOT
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _remarks(old: Evidence, new: Evidence) -> Iterator[str]:
 
 def _failing(evidence: Evidence) -> set[CellKey]:
     """Cells of the table that failed in any launch, though others may have been measured before."""
-    return {each.cell for each in evidence.measurements if each.purpose == "table" and each.outcome == "failed"}
+    return {each.cell for each in evidence.measurements if each.purpose == "table" and each.failure is not None}
 
 
 def _failing_elsewhere(evidence: Evidence) -> set[str]:
@@ -166,7 +167,7 @@ def _failing_elsewhere(evidence: Evidence) -> set[str]:
     found = {
         f"{each.contender} at batch {each.batch_size}, in a visit for the {each.purpose}"
         for each in evidence.measurements
-        if each.purpose != "table" and each.outcome == "failed"
+        if each.purpose not in ("table", PILOT) and each.outcome == "failed"
     }
     return found | {
         f"{each.contender} at N = {each.heads:,}, seed {each.seed}, in training or scoring"

@@ -14,6 +14,7 @@ from harness.errors import RecordsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harness.analysis.location import Failing
     from harness.records.evidence import Evidence
     from harness.records.measurement import Measurement
     from harness.suite.sweep import Leg
@@ -62,9 +63,8 @@ class Recording:
                 f"N = {first.heads:,} in launch {first.launch} there",
                 next_step="the recorded seconds or the search itself have changed since",
             )
-        reason = failure(visit)
-        if reason:
-            raise Unmeasurable(heads, reason)
+        if (refused := unmeasurable(visit, self._leg)) is not None:
+            raise refused
         found = _matched(visit, self._leg)
         if len(found) != rounds:
             raise DivergedError(
@@ -75,12 +75,17 @@ class Recording:
         return found
 
 
-def failure(visit: Sequence[Measurement]) -> str:
-    """Why a visit gave no pairs, in one line; empty where it did."""
-    failed = next((each for each in visit if each.outcome == "failed"), None)
-    if failed is not None:
-        return f"{failed.contender}: {failed.failure.what if failed.failure else 'failed'}"
-    return next((each.reason or each.outcome for each in visit if each.outcome != "measured"), "")
+def unmeasurable(visit: Sequence[Measurement], leg: Leg) -> Unmeasurable | None:
+    """What a search is told of a visit that gave no pairs; None where it gave some."""
+    failed = [each for each in visit if each.failure is not None]
+    if not failed:
+        reason = next((each.reason or each.outcome for each in visit if each.outcome != "measured"), "")
+        return Unmeasurable(visit[0].heads, reason) if reason else None
+    first = failed[0]
+    who: Failing = "" if len(failed) > 1 else "baseline" if first.contender == leg.baseline else "challenger"
+    settles = any(each.failure is not None and each.failure.settles_larger for each in failed)
+    reason = f"{first.contender}: {first.failure.what if first.failure else 'failed'}"
+    return Unmeasurable(first.heads, reason, who, settles)
 
 
 def replay(evidence: Evidence, leg: Leg, asked: Asked | None = None) -> Location:

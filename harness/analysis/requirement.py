@@ -78,7 +78,7 @@ def _counts_from(scored: _Misses) -> int | None:
 
 def _about_last(lead: Lead, scored: _Misses, counts_from: int | None, challenger: str) -> str:
     """A lead that holds to the end of the range."""
-    span = f"from N = {lead.start:,} to {lead.end:,}, the end of the range"
+    span = f"from N = {lead.start:,} to {lead.end:,}, {lead.beyond or 'the end of the range'}"
     if not scored:
         return f"{challenger} is faster {span}, but whether it is equivalent there was not measured"
     where = _scored_at(scored, lead)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import located as stored
 from harness.analysis.ablation import ablations
 from harness.analysis.cells import CellSummary, summarise_cell
+from harness.analysis.covered import outside
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.documented_scores import compare_scores
@@ -216,6 +218,8 @@ def _legs(
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
         leg = answer.leg if answer else wanted[place]
+        floor = predicted(costs, leg, ceilings, inexact)
+        linear = _predicted(cells, leg, suite.heads.grid(), confidence)
         yield LegSummary(
             leg=leg,
             located=answer,
@@ -223,9 +227,16 @@ def _legs(
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             notes=remarks_on(answer.location) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
-            floor_crossing=predicted(costs, leg, ceilings, inexact),
-            predicted=_predicted(cells, leg, suite.heads.grid(), confidence),
+            floor_crossing=floor if floor is not None and _sensible(floor, answer) else None,
+            predicted=linear if linear is not None and _sensible(linear.value, answer) else None,
         )
+
+
+def _sensible(heads: float, answer: Located | None) -> bool:
+    """Whether a predicted N* may be shown: not among N at which one of the two fails."""
+    if answer is None or not answer.location.failures or not math.isfinite(heads):
+        return True
+    return not outside(answer.location, round(heads))
 
 
 def _sentence(leg: Leg, answer: Located | None) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.covered import covered, failing, outside, survivor
 from harness.analysis.visits import slowdown
 
 if TYPE_CHECKING:
-    from harness.analysis.location import Location
+    from collections.abc import Mapping
+
+    from harness.analysis.location import Direction, Location
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import Summary
 
@@ -49,25 +52,35 @@ def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> Su
             continue
         if not leg.low <= heads <= leg.high:
             continue
-        leader, why = _leader(each.located.location, heads)
+        leader, why = _leader(each.located.location, heads, {"baseline": leg.baseline, "challenger": leg.challenger})
         if why:
             name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
             return Surety(faster="one" if name == one else "other" if name == other else "", why=why)
     return None
 
 
-def _leader(location: Location, heads: int) -> tuple[str, str]:
-    """Who leads at an N by a search's answer, and why; two empty texts where it came to none."""
+def _leader(location: Location, heads: int, names: Mapping[Direction, str]) -> tuple[str, str]:
+    """Who is to be used at an N by a search's answer, and why; two empty texts where it came to none."""
+    for failures, reason in failing(location, names):
+        if failures.low <= heads <= failures.high:
+            return survivor(failures) or "", f"in their race {reason}"
+    span = covered(location)
+    if span is None or outside(location, heads):
+        return "", ""
+    if location.status in ("crossing", "several"):
+        return _by_crossings(location, heads)
     match location.status:
         case "below" | "above":
             leader = "challenger" if location.status == "below" else "baseline"
-            return leader, f"in their race the lead does not change from N = {location.low:,} to {location.high:,}"
+            return leader, f"in their race the lead does not change from N = {span[0]:,} to {span[1]:,}"
         case "tie":
             return "", "in their race they do not differ beyond the precision asked for"
-        case "crossing" | "several":
-            pass
         case _:
             return "", ""
+
+
+def _by_crossings(location: Location, heads: int) -> tuple[str, str]:
+    """By on which side of each crossing an N lies."""
     leader = "baseline" if location.crossings[0].direction == "challenger" else "challenger"
     why = ""
     for crossing in location.crossings:

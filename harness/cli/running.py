@@ -125,7 +125,12 @@ def locate(
     launches: Annotated[int, typer.Option(min=2, max=64, help="fresh processes that enter the interval")] = 8,
     steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
     budget: Annotated[int | None, typer.Option(min=2, help="timed samples at the most")] = None,
-    seconds: Annotated[float | None, typer.Option(help="after which no more is measured")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="after which no more is measured, from the start of the command")
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option(help="seconds that a function may take to be measured at one n; larger n are then skipped")
+    ] = 20.0,
     gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     output: Output = None,
@@ -138,6 +143,8 @@ def locate(
         raise UserError(f"--range {range_} begins at {low}", next_step="n starts at 1")
     if seconds is not None and not seconds > 0:
         raise UserError(f"--seconds {seconds:g} leaves no time", next_step="give more than 0")
+    if not deadline > 0:
+        raise UserError(f"--deadline {deadline:g} leaves no time", next_step="give more than 0")
     if not 0 < precision < 1:
         raise UserError(f"--precision {precision:g} is not between 0 and 1", next_step="0.05 asks for 5 %")
     jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
@@ -152,6 +159,7 @@ def locate(
         launches=launches,
         budget=budget,
         seconds=seconds,
+        deadline=deadline,
         gap=gap,
         seed=seed,
     )

@@ -9,7 +9,7 @@ from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.measure.child import ChildFailed
 from harness.records.activity import Activity, Meanwhile, activity, between
-from harness.records.measurement import INTERRUPTED, Failure, Measurement, Parity, Sampled
+from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Failure, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -188,8 +188,6 @@ def _finish(launch: Launch, seat: _Seat, calls: int) -> None:
         seat.participant.audit()
     except ChildFailed as failed:
         _fail(launch, seat, failed)
-    else:
-        launch.completed(seat.cell.contender)
 
 
 def _fail(launch: Launch, seat: _Seat, failed: ChildFailed) -> None:
@@ -221,7 +219,7 @@ def _record(
         visit=purpose.visit,
         launch=launch.number,
         outcome="failed" if seat.failure else "measured" if measured and not interrupted else "skipped",
-        reason=None if seat.failure else INTERRUPTED if interrupted else None if measured else "its rival failed",
+        reason=None if seat.failure else INTERRUPTED if interrupted else None if measured else RIVAL_FAILED,
         process_id=seat.participant.process_id if seat.participant else None,
         process_started=seat.participant.process_started if seat.participant else None,
         sampled=Sampled(

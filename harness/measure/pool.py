@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.child import Child, ChildFailed, environment
-from harness.measure.deaths import ENOUGH, Deaths
 from harness.measure.recovery import Recoveries
 from harness.records.measurement import Failure
 
@@ -67,7 +66,6 @@ class Workshop:
         self._deadline = deadline
         self._child: Child | None = None
         self._built: dict[tuple[str, int], Built | Failure] = {}
-        self._deaths = Deaths()
 
     def built(self, contender: str, heads: int) -> Built:
         """The contender at this N, built now if it was not yet.
@@ -97,9 +95,6 @@ class Workshop:
             self._child = None
 
     def _build(self, contender: str, heads: int) -> Built | Failure:
-        if self._deaths.hopeless(contender):
-            what = f"given up: building it ended the builder {ENOUGH} times, and never succeeded"
-            return Failure(stage="build", kind="error", what=what)
         request = {
             "do": "build",
             "specification": self._specifications[contender].to_json(),
@@ -109,10 +104,7 @@ class Workshop:
         try:
             answer = self.ask(request, stage="build")
         except ChildFailed as failed:
-            if not failed.alive:
-                self._deaths.died(contender)
             return failed.failure
-        self._deaths.lived(contender)
         return Built(
             place=answer["place"],
             heads=int(answer["heads"]),
@@ -133,7 +125,9 @@ class Participant:
         built: where it lies.
         child: its worker.
         started: when that was started, in seconds since the epoch.
-        deadline: seconds that the worker may take for it, all in all.
+        deadline: seconds that the worker may take to get ready and for a few samples, all in all.
+        few: so many samples; each one more may take as long again as one of them.
+        left: seconds that are left of the run.
         clock: seconds.
     """
 
@@ -145,6 +139,8 @@ class Participant:
         child: Child,
         started: float,
         deadline: float,
+        few: int = 1,
+        left: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cell = cell
@@ -154,6 +150,9 @@ class Participant:
         self.process_started = started
         self._child = child
         self._deadline = self._left = deadline
+        self._few = few
+        self._samples = 0
+        self._left_of_run = left
         self._clock = clock
         self.info: dict[str, Any] = {}
         self.untimed_seconds = FIRST_UNTIMED_SECONDS
@@ -175,6 +174,10 @@ class Participant:
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""
         answer = self._ask("sample", "sample", untimed_seconds=self.untimed_seconds)
+        self._samples += 1
+        if self._samples > self._few:
+            self._left += self._deadline / self._few
+        answer = self._ask("sample", "sample")
         seconds, started = self._numbers("sample", answer.get("seconds"), answer.get("started"))
         return seconds, started
 
@@ -192,7 +195,8 @@ class Participant:
         request = {"do": operation, "place": self.built.place, "batch_size": self.cell.batch_size, **more}
         began = self._clock()
         self._child.send(request, stage=stage)
-        answer = self._child.receive(stage=stage, deadline=self._deadline, within=max(0.0, self._left))
+        within = max(0.0, min(self._left, self._deadline, self._left_of_run()))
+        answer = self._child.receive(stage=stage, deadline=self._deadline, within=within)
         self._left -= self._clock() - began
         return answer
 
@@ -213,8 +217,8 @@ class Launch:
         how: the suite's measurement settings.
         settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
-        deaths: so far, shared by the launches of a run.
-        recoveries: likewise, how long contenders take to be back at speed.
+        recoveries: how long contenders take to be back at speed, shared by the launches of a run.
+        left: seconds that are left of the run.
         clock: seconds since the epoch.
     """
 
@@ -226,9 +230,9 @@ class Launch:
         specifications: Mapping[str, Specification],
         how: How,
         settings: Mapping[str, Any],
-        deaths: Deaths,
         recoveries: Recoveries | None = None,
         together: Sequence[str] = (),
+        left: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.number = number
@@ -236,9 +240,9 @@ class Launch:
         self._specifications = specifications
         self._how = how
         self._settings = settings
-        self._deaths = deaths
         self.recoveries = recoveries or Recoveries()
         self._together = tuple(together)
+        self._left = left
         self._clock = clock
         self._children: dict[tuple[str, int], tuple[Child, float]] = {}
 
@@ -248,13 +252,11 @@ class Launch:
         Raises:
             ChildFailed: where it cannot be built, loaded, proved right or warmed up.
         """
-        if self._deaths.hopeless(cell.contender):
-            what = f"given up: its process ended {ENOUGH} times, and never came to an answer"
-            raise ChildFailed(Failure(stage="load", kind="error", what=what), alive=True)
         built = self._workshop.built(cell.contender, cell.heads)
         self._start_together()
         child, started = self._worker(cell.contender, twin)
-        participant = Participant(cell, twin, built, child, started, self._how.deadline_seconds)
+        how = self._how
+        participant = Participant(cell, twin, built, child, started, how.deadline_seconds, how.rounds, self._left)
         participant.ready()
         return participant
 
@@ -272,13 +274,8 @@ class Launch:
         """Notes that a contender's process died, so that the next request starts another; its twin lives on."""
         if (failed.alive and failed.failure.kind not in _FATAL) or failed.failure.stage == "build":
             return
-        self._deaths.died(contender)
         if (contender, twin) in self._children:
             self._children.pop((contender, twin))[0].close(patience=0.0)
-
-    def completed(self, contender: str) -> None:
-        """Notes that a contender came to an answer."""
-        self._deaths.lived(contender)
 
     def close(self, patience: float = 0.2) -> None:
         """Ends all workers."""
@@ -288,8 +285,7 @@ class Launch:
 
     def _start_together(self) -> None:
         """Starts the workers of this launch as many at a time as there are cores: most of a start is imports."""
-        names = [name for name in self._together if not self._deaths.hopeless(name)]
-        self._together = ()
+        names, self._together = self._together, ()
         starting: deque[Child] = deque()
         for name in names:
             if len(starting) >= _cores():

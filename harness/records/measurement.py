@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
+RIVAL_FAILED = "its rival failed"
+PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
+TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
+_SETTLING = ("memory", "deadline", TOO_SLOW)
 
 
 class Record(BaseModel):
@@ -24,9 +28,16 @@ class Failure(Record):
 
     stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
     what: str
-    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol")] = "error"
+    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, too slow")] = (
+        "error"
+    )
     signal: str | None = None
     output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
+
+    @property
+    def settles_larger(self) -> bool:
+        """Memory or time ran out, as it would at every larger N."""
+        return self.kind in _SETTLING or self.signal == "SIGKILL"
 
 
 class Parity(Record):
@@ -63,7 +74,9 @@ class Measurement(Record):
     contender: str
     heads: int
     batch_size: int
-    purpose: Annotated[Literal["table", "search", "self-check", "regret"], Field(description="what the visit was for")]
+    purpose: Annotated[
+        Literal["table", "search", "self-check", "regret", "pilot"], Field(description="what the visit was for")
+    ]
     leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
     visit: Annotated[int, Field(description="number of the visit within the run; rivals of a pair share it")]
     launch: Annotated[int, Field(description="0 explores; intervals are made of 1 and above")]
@@ -113,6 +126,13 @@ class Measurement(Record):
     def cell(self) -> tuple[str, int, int]:
         """(contender, heads, batch size)."""
         return self.contender, self.heads, self.batch_size
+
+    @property
+    def failing(self) -> bool:
+        """It failed, or was left out since it would have failed; one that would only take too long was just skipped."""
+        if self.failure is None or self.purpose == PILOT:
+            return self.outcome == "failed" and self.purpose != PILOT
+        return self.failure.kind != TOO_SLOW
 
     @property
     def interrupted(self) -> bool:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def _leg(each: Any) -> dict[str, Any]:
             }
             for found in (location.crossings if location else ())
         ],
+        "measured": list(location.measured) if location and location.measured else None,
+        "failures": [asdict(found) for found in (location.failures if location else ())],
         "samples": location.samples if location else 0, "notes": list(location.notes) if location else [],
         "sentence": each.sentence, "reservations": list(each.reservations), "predicted": _interval(each.predicted),
         "predicted_by_limits": each.floor_crossing,

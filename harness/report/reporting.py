@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from harness.analysis.regret import largest_regret, mean_regret
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
 from harness.report import html, markdown, plain, terminal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.analysis.dispatch import Table
+    from harness.analysis.statistics import Interval
 
 DISPATCH = "dispatch.json"
 PAGE = "report.html"
@@ -54,11 +56,17 @@ def dispatch(found: tuple[Table, ...]) -> str:
         {
             **asdict(table),
             "mean_regret": table.mean_regret if table.checked else None,
+            "mean_regret_interval": _ends(mean_regret(table.checked)),
             "largest_regret": table.largest_regret if table.checked else None,
+            "largest_regret_interval": _ends(largest_regret(table.checked)),
         }
         for table in found
     ]
     return json.dumps({"schema_version": 1, "races": rows}, indent=1) + "\n"
+
+
+def _ends(found: Interval) -> list[float] | None:
+    return [found.low, found.high] if found.known else None
 
 
 def show(summary: Summary, console: Console, folder: Path) -> None:

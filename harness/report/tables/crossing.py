@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import units
+from harness.analysis.covered import covered
 from harness.report.table import Entry, Table, text
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         yield (*start, text("not searched"), Entry(""), text(""), text(""), *end)
         return
     location = leg.located.location
-    status = text(_STATUS[location.status])
+    span = covered(location)
+    measured = f", measured from {span[0]:,} to {span[1]:,}" if span and location.failures else ""
+    words = _STATUS[location.status].removesuffix(" throughout") if measured else _STATUS[location.status]
+    status = text(f"{words}{measured}")
     stated = location.crossings if location.status in ("crossing", "several") else ()
     for crossing in stated:
         leader = leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline

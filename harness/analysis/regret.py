@@ -1,0 +1,62 @@
+"""What deciding by a table costs at points that no search used, without the bias of a noisy figure cut off at 0."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from harness.analysis.statistics import Interval, centre
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+FEWEST_PAIRS = 3
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """The decision at a point that no search used."""
+
+    batch_size: int
+    heads: int
+    use: str
+    regret: float  # time of the chosen contender over that of the faster one, less one; noise may take it below 0
+    low: float = 0.0  # its interval, over the pairs of the visit; never below 0
+    high: float = math.inf
+
+
+def regret(costs: Sequence[float]) -> tuple[float, float, float]:
+    """What a choice costs, with a 95 % interval.
+
+    Half of the pairs tell whether the choice is wrong, the others what that costs, and the other way round: where two
+    contenders are alike, the larger of their noisy difference and 0 would be a cost that nobody pays.
+
+    Args:
+        costs: log(time of the chosen contender / time of the other one) of at least three pairs, in time order.
+    """
+    one, other = centre(costs[::2]), centre(costs[1::2])
+    paid = 0.5 * ((other if one > 0 else 0.0) + (one if other > 0 else 0.0))
+    middle, error = centre(costs), float(np.std(costs, ddof=1)) / math.sqrt(len(costs))
+    half = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, len(costs) - 1)) * error
+    return math.expm1(paid), math.expm1(max(0.0, middle - half)), math.expm1(max(0.0, middle + half))
+
+
+def mean_regret(points: Sequence[Checked]) -> Interval:
+    """The mean over points; its ends are the means of theirs, which is wider than need be. NaN where there are none."""
+    return _over(points, lambda values: sum(values) / len(values))
+
+
+def largest_regret(points: Sequence[Checked]) -> Interval:
+    """The largest of the points, from the largest lower end to the largest upper end. NaN where there are none."""
+    return _over(points, max)
+
+
+def _over(points: Sequence[Checked], made: Callable[[Sequence[float]], float]) -> Interval:
+    columns = ([each.regret for each in points], [each.low for each in points], [each.high for each in points])
+    value, low, high = (made(column) if column else math.nan for column in columns)
+    return Interval(value, low, high, 1, _CONFIDENCE)
