@@ -10,12 +10,12 @@ import os
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from harness.causes import cause
 from harness.errors import HarnessError, ParityError
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -67,11 +67,9 @@ def _told(error: BaseException) -> dict[str, str]:
     if isinstance(error, MemoryError):
         gc.collect()
         return {"what": "memory ran out: " + (str(error) or "MemoryError"), "kind": "memory"}
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    text = (str(error).strip().splitlines() or [""])[0]
-    kind = "memory" if "can't allocate memory" in text or "bad allocation" in text else "error"
-    return {"what": f"{type(error).__name__}: {text}{place}"[:1000], "kind": kind}
+    what = cause(error)
+    kind = "memory" if "can't allocate memory" in what or "bad allocation" in what else "error"
+    return {"what": what[:1000], "kind": kind}
 
 
 def _die_with_parent(parent: int) -> None:
