@@ -11,7 +11,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -146,6 +146,9 @@ class ExportContext:
     calibration_queries: Float32 | None = None  # [Q, D], for runtimes that quantise
     device: Device = "cpu"  # where it will be loaded, for runtimes that compile ahead of time
     threads: int = 1  # that it will be called with there
+    operations: Mapping[int, str] = field(default_factory=dict)
+    """A digest of what a module's `forward` does, operation by operation, for so many queries: for each batch size that
+    is raced, for 1 and for 2. Where two differ, an export made at one is none of the other. Empty where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,6 +337,7 @@ class Compiled(ABC):
     """
 
     compile_seconds: float = 0.0  # what this process has spent compiling so far, where that is apart from loading
+    batch_sizes: Sequence[int] | None = None  # the only ones that it can be called with; None: any
 
     @abstractmethod
     def __call__(self, prepared: Any) -> Any:

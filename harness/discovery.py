@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.hookspecs import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
     from types import ModuleType
 
 
@@ -121,3 +122,50 @@ def module_of(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def files(plugin: str) -> list[tuple[str, Path]]:
+    """The files that a plugin, named by its identity, consists of: (name, path), sorted by name; nothing is imported.
+
+    They are those of the package that holds its module, with all of its data, and those that its distribution installed
+    beside it. Below a namespace, which many distributions share, it is the first package inside that counts, or the
+    folder of the module where there is none. A local plugin is its file. Hidden files and bytecode are left out.
+    """
+    if plugin.startswith("file:"):
+        path = Path(plugin.removeprefix("file:"))
+        return [(path.name, path)]
+    owner = next((each for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), None)
+    found = dict(_of_module(owner.entry.module if owner else plugin))
+    if owner is not None:
+        with contextlib.suppress(PackageNotFoundError):
+            listed = Distribution.from_name(owner.distribution).files or ()
+            found |= {each.as_posix(): Path(str(each.locate())) for each in listed if _counts(each.parts)}
+    return sorted((name, path) for name, path in found.items() if path.is_file())
+
+
+def _of_module(module: str) -> Iterator[tuple[str, Path]]:
+    """(name below the folder that is on the path, path) of what lies in a module's package; namespaces run no code."""
+    parts = module.split(".")
+    depth, origin, folders = 0, None, list[Path]()
+    while depth < len(parts) and origin is None:
+        depth += 1
+        spec = importlib.util.find_spec(".".join(parts[:depth]))
+        if spec is None:
+            return
+        origin, folders = spec.origin, [Path(each) for each in spec.submodule_search_locations or ()]
+    if (
+        origin is not None and not folders
+    ):  # a module alone, on the path or in a namespace; an archive stands for its own
+        single = next((each for each in (Path(origin), *Path(origin).parents) if each.is_file()), Path(origin))
+        yield single.name, single
+        folders, depth = ([single.parent], depth - 1) if depth > 1 else ([], depth)
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if _counts(path.relative_to(folder).parts):
+                yield "/".join([*parts[:depth], *path.relative_to(folder).parts]), path
+
+
+def _counts(parts: Sequence[str]) -> bool:
+    """Whether a file may decide what a plugin does."""
+    idle = (".pyc", ".dist-info", ".egg-info")
+    return not any(part in ("__pycache__", "..") or part.startswith(".") or part.endswith(idle) for part in parts)

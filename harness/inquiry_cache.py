@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.discovery import declared
+from harness.discovery import declared, files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 FOLDER_VARIABLE = "HARNESS_CACHE"
 
@@ -34,7 +34,7 @@ def folder() -> Path:
 def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
     """A digest of all that an answer depends on: the interpreter, what is installed, plugin files, the question."""
     parts = [
-        sys.version, sys.prefix, sorted(sys.path), sorted(_installed()), sorted(_states(_packages())), asked,
+        sys.version, sys.prefix, sorted(sys.path), sorted(_installed()), sorted(set(_states(_packages()))), asked,
         [_content(path) for path in plugin_files], sorted(_states(_named_files(asked))),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -76,28 +76,31 @@ def _installed() -> Iterator[str]:
 
 
 def _packages() -> Iterator[Path]:
-    """Files of the harness and of packages that entry points name: an editable one changes without a new version."""
-    names = {"harness", "harness_plugins"} | {each.entry.module.partition(".")[0] for each in declared()}
-    for name in sorted(names):
+    """Files of the harness and of all plugins that are installed: an editable one changes without a new version."""
+    for plugin in ("harness", "harness_plugins", *(f"{each.distribution}:{each.entry.name}" for each in declared())):
         with contextlib.suppress(ImportError, ValueError):
-            spec = importlib.util.find_spec(name)
-            if spec is None:
-                continue
-            if spec.submodule_search_locations:
-                for place in spec.submodule_search_locations:
-                    yield from Path(place).rglob("*.py")
-            elif spec.origin:
-                yield Path(spec.origin)
+            yield from (path for _, path in files(plugin))
 
 
 def _named_files(asked: Mapping[str, Any]) -> Iterator[Path]:
-    """Files that a source's options name: its limit depends on them."""
+    """Files that a source's options name, those of a source within a source too: its limit depends on them."""
     for question in asked.get("questions", ()):
         if question.get("limit"):
             base = Path(question["limit"]["folder"])
-            for value in question.get("options", {}).values():
-                if isinstance(value, str) and (base / value).exists():
-                    yield base / value
+            for text in _texts(question.get("options", {})):
+                with contextlib.suppress(OSError):  # longer than a path can be
+                    if (base / text).exists():
+                        yield base / text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in nested options."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, Sequence):
+        yield from (text for each in value for text in _texts(each))
 
 
 def _states(paths: Iterator[Path]) -> Iterator[str]:

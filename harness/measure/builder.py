@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis import fidelity
+from harness.causes import plain
 from harness.contracts import Dataset, ExportContext, Form, Projection, Projector
-from harness.errors import ContenderError, TrainingError
+from harness.errors import ContenderError, ParityError, TrainingError
+from harness.measure import probes
 from harness.measure.artifacts import Artifacts
-from harness.measure.construction import Construction, seed_everything, shared_form
+from harness.measure.construction import Construction, shared_form
 from harness.measure.identities import identity
+from harness.measure.operations import by_batch_size
 from harness.measure.serving import Operation, serve
 from harness.measure.specification import Specification
 from harness.measure.students import Students, call64, make_room
+from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REFERENCE_ELEMENTS = 2**23  # rows x heads up to which every rotating batch is proved, not only the first
+_NO_DOUBT = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
+_MOST_WARNINGS = 4  # of one export
+_FREE_OF_BRANCHES = "make forward the same for all queries and batch sizes, or measure it with the runtime eager"
 _FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
 
 
@@ -39,6 +48,7 @@ class _Exported:
     cached: bool
     data: Dataset  # of the N at which it was built: one that is the same at many N is built, and proved, at one of them
     projector: Projector
+    form: Form
     undeployed: Callable[[], Projection]
 
 
@@ -91,6 +101,7 @@ class Builder:
                 "build_seconds": 0.0,
                 "cached": None,
                 "proofs": {},
+                "warnings": [],
             }
         heads, batches = int(request["heads"]), [int(each) for each in request["batch_sizes"]]
         made = self._export(specification, heads, batches)
@@ -104,6 +115,7 @@ class Builder:
             "cached": made.cached,
             "build_seconds": made.about.get("seconds"),
             "proofs": {str(batch): self._refer(made, batch, specification) for batch in batches},
+            "warnings": list(made.about.get("warnings", ())),
         }
 
     def hold_out(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,8 +198,10 @@ class Builder:
                 calibration_queries=data.train_queries,
                 device=specification.device,
                 threads=specification.threads,
+                operations=by_batch_size(deployed, example, {1, 2, *batches}) if form == "module" else {},
             )
-            runtime.export(deployed, example, folder / "artifact", context)
+            with warnings.catch_warnings(record=True) as caught:
+                runtime.export(deployed, example, folder / "artifact", context)
             return {
                 "contender": specification.contender,
                 "heads": heads,
@@ -195,13 +209,22 @@ class Builder:
                 "seconds": time.perf_counter() - begun,
                 "parameters": _parameters(original),
                 "training": built[0][1],
+                "warnings": _told(caught),
             }
 
-        place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form), fill)
+        place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form, batches), fill)
         if int(about["heads"]) != heads:
             data = self._construction.dataset(specification, int(about["heads"]))
             built.clear()
-        return _Exported(place=place, about=about, cached=cached, data=data, projector=projector, undeployed=undeployed)
+        return _Exported(
+            place=place,
+            about=about,
+            cached=cached,
+            data=data,
+            projector=projector,
+            form=form,
+            undeployed=undeployed,
+        )
 
     def costs(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a contender's projector states at each N and batch size: (N, B, operations, bytes, products)."""
@@ -227,10 +250,13 @@ class Builder:
         return np.ascontiguousarray(pool[picked].reshape(self._input_batches, batch, -1), dtype=np.float32)
 
     def _refer(self, made: _Exported, batch: int, specification: Specification) -> str:
-        """Writes inputs [R, B, D] and their float64 reference [R', B, K] beside the artifact, once for a batch size.
+        """Writes inputs [R, B, D], their float64 reference [R', B, K] and probes beside the artifact, once for each B.
 
         Returns:
             what the reference is: `formula`, `float64` (the projection's module in that precision) or `itself`.
+
+        Raises:
+            ParityError: where what should be proved has another shape than [B, K], or is zero whatever the queries are.
         """
         place, data = made.place, made.data
         inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
@@ -240,32 +266,51 @@ class Builder:
         _write(inputs.with_suffix(".npy"), batches)
         if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
             batches = batches[:1]
-        rows = batches.reshape(-1, batches.shape[-1])
-        output, proof = self._reference(made, specification, rows)
-        _write(reference.with_suffix(".npy"), output.reshape(*batches.shape[:2], -1))
+        timed = batches.reshape(-1, batches.shape[-1])
+        few = probes.rows_of(batches[0], data.heads.count)
+        further = probes.scaled(few) if made.form == "module" else []
+        output, proof = self._reference(made, specification, np.concatenate([timed, *further]), len(timed))
+        if proof != "formula" and timed.any() and not output[: len(timed)].any():
+            raise ParityError(
+                "the output is all zeros for every query", next_step="nothing can be proved by it, so it is not timed"
+            )
+        _write(reference.with_suffix(".npy"), output[: len(timed)].reshape(*batches.shape[:2], -1))
+        if further:
+            zero, continuous = probes.at_zero(made.undeployed(), few[0])
+            scaled = output[len(timed) :].reshape(len(further), len(few), -1)
+            probes.Probes(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(place / f"probes-{batch}.npz")
         draft = told.with_name(f".{os.getpid()}-{told.name}")
         draft.write_text(proof)
         draft.replace(told)
         return proof
 
     def _reference(
-        self, made: _Exported, specification: Specification, rows: NDArray[np.float32]
+        self, made: _Exported, specification: Specification, rows: NDArray[np.float32], timed: int
     ) -> tuple[NDArray[np.float64], str]:
-        """What a contender should answer to rows [Q, D], and how that is known."""
+        """What a contender should answer to rows [Q, D], and how that is known; a formula holds for the timed ones."""
         heads = made.data.heads
+        shape = [len(rows), heads.output_width]
         if not specification.trainer:
             where = [identity(specification.projector), made.data.provenance.digest, heads.count]
-            key = repr([*where, heads.temperature, specification.seed, len(rows)])
+            content = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+            key = repr([*where, heads.temperature, specification.seed, content])
             if key not in self._formulas:
                 make_room(self._formulas, _FORMULAS)
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:
+                _expect(known, shape, "the reference of its projector")
+                if not np.isfinite(known[:timed]).all():
+                    raise ParityError("the reference of its projector is not finite for the queries that are timed")
+                if not np.isfinite(known[timed:]).all():  # the formula ends at the queries that it was written for
+                    known = np.concatenate([known[:timed], call64(made.undeployed(), rows[timed:])])
                 return known, "formula"
         projection: Any = made.undeployed()
         if not hasattr(projection, "state_dict") and "module" in made.projector.forms:
             projection = self._students.trained(specification, "module", made.data)[0]
-        return call64(projection, rows), "float64" if hasattr(projection, "state_dict") else "itself"
+        output = call64(projection, rows)
+        _expect(output, shape, "the output")
+        return output, "float64" if hasattr(projection, "state_dict") else "itself"
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
@@ -276,8 +321,10 @@ class Builder:
 
     # ------------------------------------------------------------------------------------------------- identities
 
-    def _parts(self, specification: Specification, projector: Projector, data: Dataset, form: Form) -> dict[str, Any]:
-        """All that an exported artifact depends on."""
+    def _parts(
+        self, specification: Specification, projector: Projector, data: Dataset, form: Form, batches: Sequence[int]
+    ) -> dict[str, Any]:
+        """All that an exported artifact depends on, and the queries and references beside it."""
         heads = data.heads
         same_for_all = not specification.trainer and projector.variant(heads.count) != heads.count
         content: Any = [data.provenance.digest, heads.count, heads.temperature]
@@ -298,6 +345,7 @@ class Builder:
             "seed": specification.seed,
             "training_seed": specification.training_seed if specification.trainer else None,
             "versions": self._versions,
+            "batch_sizes": sorted(batches),
             "input_batches": self._input_batches,
         }
 
@@ -312,6 +360,22 @@ def _parameters(projection: Any) -> int | None:
     if not hasattr(projection, "state_dict"):
         return None
     return int(sum(each.numel() for each in projection.state_dict().values()))
+
+
+def _expect(output: NDArray[Any], shape: Sequence[int], what: str) -> None:
+    """Refuses an output of another shape than [Q, K]."""
+    if list(output.shape) != list(shape):
+        raise ParityError(f"{what} has the shape {list(output.shape)}, expected {list(shape)}")
+
+
+def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """What an export warned of and its runtime did not silence, each place once; not what libraries plan to change."""
+    places: dict[tuple[str, int], str] = {}
+    for each in caught:
+        if not issubclass(each.category, _NO_DOUBT):
+            text = plain(str(each.message)).strip().partition("\n")[0].partition(". ")[0]
+            places.setdefault((each.filename, each.lineno), f"{text} ({each.filename}:{each.lineno})")
+    return [f"its export warns, {text}: {_FREE_OF_BRANCHES}" for text in list(places.values())[:_MOST_WARNINGS]]
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import functools
-import random
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
 
 from harness.catalog import Catalog
 from harness.contracts import (
@@ -26,6 +22,7 @@ from harness.contracts import (
 )
 from harness.errors import ContenderError
 from harness.measure.specification import OfferReference, Specification
+from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,14 +42,6 @@ def _catalog(plugin: str) -> Catalog:
     """The catalog of one plugin alone."""
     files = [Path(plugin.removeprefix("file:"))] if plugin.startswith("file:") else []
     return Catalog.load(files, only={plugin})
-
-
-def seed_everything(seed: int) -> None:
-    """Seeds Python's, NumPy's and, where it is loaded, torch's generators."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - plugins may draw from the legacy generator
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed)
 
 
 class Construction:

@@ -1,22 +1,22 @@
-"""What an offer is, as far as artifacts depend on it: its name, its options, and the source of its plugin."""
+"""What an offer is, as far as artifacts depend on it: its name, its options, and the files of its plugin."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.discovery import declared
+from harness.discovery import files
 from harness.measure.construction import offer
 
 if TYPE_CHECKING:
     from harness.measure.specification import OfferReference
 
+_READ_BYTES = 2**26  # of a plugin, read in full; of what lies beyond, size and time of the last change stand for it
+
 
 def identity(reference: OfferReference | None) -> list[Any] | None:
-    """An offer by name, the options that it really has, and a digest of its plugin's source."""
+    """An offer by name, the options that it really has, and a digest of its plugin's files."""
     if reference is None:
         return None
     options = offer(reference).options.model_dump(mode="json")
@@ -25,19 +25,16 @@ def identity(reference: OfferReference | None) -> list[Any] | None:
 
 @functools.cache
 def plugin_digest(plugin: str) -> str:
-    """SHA-256 over the source of a plugin, named by its identity: its file, or all modules of its package."""
-    if plugin.startswith("file:"):
-        path = Path(plugin.removeprefix("file:"))
-    else:
-        module = next(
-            (each.entry.module for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), plugin
-        )
-        found = importlib.util.find_spec(module.partition(".")[0])
-        if found is None or found.origin is None:
-            return ""
-        path = Path(found.origin)
-    files = sorted(path.parent.rglob("*.py"))[:200] if path.name == "__init__.py" else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
+    """SHA-256 over names and contents of a plugin's files, the plugin named by its identity.
+
+    All files count (`discovery.files` says which are a plugin's). The first 64 MiB, in the order of their names, are
+    read; a file beyond that is known by its size and the time of its last change, so that weights of any size may lie
+    in a package.
+    """
+    digest, left = hashlib.sha256(), _READ_BYTES
+    for name, path in files(plugin):
+        state = path.stat()
+        left -= state.st_size
+        content = path.read_bytes() if left >= 0 else f"{state.st_size} {state.st_mtime_ns}".encode()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]

@@ -204,6 +204,7 @@ def _record(
     cost = built.costs.get(str(seat.cell.batch_size)) if built else None
     proof = built.proofs.get(str(seat.cell.batch_size)) if built else None
     warnings = [_UNPROVED] if proof == "itself" else []
+    warnings += [*(built.warnings if built else ()), *info.get("warnings", ())]
     if info and not info["settled"]:
         warnings.append(_UNSETTLED)
     measured = seat.failure is None and bool(seat.seconds)

@@ -41,6 +41,7 @@ class Built:
     cached: bool | None
     costs: Mapping[str, tuple[float, float]]  # (operations, bytes) of one call by batch size
     proofs: Mapping[str, str]  # what its reference is, by batch size: formula, float64, or itself
+    warnings: Sequence[str] = ()  # of its export
 
 
 class Workshop:
@@ -113,6 +114,7 @@ class Workshop:
             cached=answer["cached"],
             build_seconds=answer["build_seconds"],
             proofs=answer["proofs"],
+            warnings=tuple(answer["warnings"]),
         )
 
 

@@ -10,19 +10,16 @@ import os
 import resource
 import signal
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import harness
+from harness.causes import cause
 from harness.errors import HarnessError, ParityError
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
-_LIBRARIES = ("numpy/", "onnx/", "onnxruntime/", "onnxscript/", "scipy/", "torch/")
 
 
 def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
@@ -69,26 +66,10 @@ def _told(error: BaseException) -> dict[str, str]:
         return {"what": str(error), "kind": "error"}
     if isinstance(error, MemoryError):
         gc.collect()
-        return {"what": f"memory ran out: {str(error) or 'MemoryError'}{_place(error)}", "kind": "memory"}
-    text = (str(error).strip().splitlines() or [""])[0]
-    kind = "memory" if "can't allocate memory" in text or "bad allocation" in text else "error"
-    return {"what": f"{type(error).__name__}: {text}{_place(error)}"[:1000], "kind": kind}
-
-
-def _place(error: BaseException) -> str:
-    """Where a stranger's code was when it failed: its own line, and not that of the library which it called."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if not _of_a_library(each.filename)]
-    last = next(iter(reversed(own or frames)), None)
-    return f" ({last.filename}:{last.lineno})" if last else ""
-
-
-def _of_a_library(file: str) -> bool:
-    """This package, Python's own modules, or a library that contenders are made with."""
-    if file.startswith((str(Path(harness.__file__).parent), "<frozen")):
-        return True
-    _, installed, inside = file.rpartition("site-packages/")
-    return inside.startswith(_LIBRARIES) if installed else file.startswith(sysconfig.get_path("stdlib"))
+        return {"what": f"memory ran out: {cause(error)}"[:1000], "kind": "memory"}
+    what = cause(error)
+    kind = "memory" if "can't allocate memory" in what or "bad allocation" in what else "error"
+    return {"what": what[:1000], "kind": kind}
 
 
 def _die_with_parent(parent: int) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from harness.analysis import fidelity
 from harness.contracts import TrainContext
-from harness.measure.construction import seed_everything
+from harness.errors import ContenderError
 from harness.measure.identities import identity
+from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +121,9 @@ class Students:
             "heads": data.heads.count,
             "temperature": data.heads.temperature,
             "seed": specification.training_seed,
+            "teachers_seed": specification.seed,
+            "threads": specification.threads,
+            "device": specification.device,
             "versions": self._versions,
         }
         place, about, cached = self._artifacts.obtain(parts, fill)
@@ -162,8 +166,10 @@ def call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64]
 
     module = copy.deepcopy(projection).double().eval()
     with torch.no_grad():
-        output: NDArray[np.float64] = module(torch.from_numpy(np.array(queries)).double()).numpy()
-    return output
+        output = module(torch.from_numpy(np.array(queries)).double())
+    if not isinstance(output, torch.Tensor):
+        raise ContenderError(f"the module returned a {type(output).__name__}, expected a tensor [B, K]")
+    return np.asarray(output.numpy(), dtype=np.float64)
 
 
 def make_room(remembered: dict[str, Any], most: int) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.contracts import Compiled, LoadContext
 from harness.errors import ParityError
-from harness.measure import calibration, parity, process, recovery
+from harness.measure import calibration, parity, probes, process, recovery
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
 from harness.measure.functions import named
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_REFERENCES = {  # by what the builder says that they are
+    "float64": "its own module in float64",
+    "itself": "what it answered in another process (there is no reference)",
+}
 _CALLS_SECONDS = 0.3  # individually timed calls of one cell and launch end here, but for the fewest
 _FEWEST_CALLS = 3
 
@@ -50,6 +54,7 @@ class _Cell:
     rotation: calibration.Rotation
     first_outputs: list[NDArray[np.float32]]
     calibration: calibration.Calibration
+    warnings: tuple[str, ...] = ()
     audits: int = 0
 
 
@@ -62,6 +67,7 @@ class _Proof:
     first_call_seconds: float
     error: float | None = None
     row_error: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _Function(Compiled):
@@ -131,6 +137,7 @@ class Worker:
                 inputs=proof.inputs,
                 rotation=rotation,
                 first_outputs=proof.first_outputs,
+                warnings=proof.warnings,
                 calibration=calibration.calibrate(
                     compiled,
                     rotation,
@@ -150,6 +157,7 @@ class Worker:
             "compile_seconds": (compiled.compile_seconds - compiled_before) or None,
             "parity_error": proof.error if proof else None,
             "row_error": proof.row_error if proof else None,
+            "warnings": known.warnings,
             "threads": self._threads_now(compiled),
             "libraries": process.libraries(),
             "base_rss_bytes": self._base_bytes,
@@ -257,37 +265,56 @@ class Worker:
         """The prepared inputs, the first answers with their error, and that of a row alone.
 
         Raises:
-            ParityError: where an error is too large.
+            ParityError: where an answer has another shape, is not finite, does not repeat, or is wrong.
         """
         batch = int(request["batch_size"])
         if self._specification.function:
             return _Proof(inputs=[batch], first_outputs=[], first_call_seconds=_seconds(compiled, batch)[0])
-        folder = Path(request["place"])
+        folder, tolerance = Path(request["place"]), self._specification.tolerance
         batches = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
         references = np.load(folder / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]
+        what = _REFERENCES.get(_text(folder / f"proof-{batch}"), "the float64 reference")
+
+        def answer(queries: NDArray[np.float32]) -> NDArray[np.float32]:
+            return _result(compiled, compiled(compiled.prepare(np.ascontiguousarray(queries))))
+
         inputs = [compiled.prepare(np.ascontiguousarray(each)) for each in batches]
         first_call_seconds, output = _seconds(compiled, inputs[0])
-        outputs = [compiled.result(output).copy()]
-        outputs += [compiled.result(compiled(prepared)).copy() for prepared in inputs[1 : len(references)]]
-        tolerance = self._specification.tolerance
+        outputs = [_result(compiled, output)]
+        notes = conversion(output, self._precision())
+        parity.shaped(outputs[0], references[0].shape)
+        parity.finite(outputs[0])
+        parity.repeated(outputs[0], _result(compiled, compiled(inputs[0])))
+        outputs += [_result(compiled, compiled(prepared)) for prepared in inputs[1 : len(references)]]
         error = max(
-            parity.prove(output, reference, tolerance) for output, reference in zip(outputs, references, strict=True)
+            parity.prove(output, reference, tolerance, what)
+            for output, reference in zip(outputs, references, strict=True)
         )
         row = batch // 2
-        alone = compiled.result(compiled(compiled.prepare(np.ascontiguousarray(batches[0][row : row + 1]))))
+        if compiled.batch_sizes is None or 1 in compiled.batch_sizes:
+            alone, neighbours = answer(batches[0][row : row + 1])[0], "the row alone"
+        else:  # the same row elsewhere in a batch, beside others
+            alone, neighbours = answer(np.roll(batches[0], 1, axis=0))[(row + 1) % batch], "the row in another place"
         scale = float(np.abs(references[0]).max()) or 1.0
-        row_error = float(np.abs(alone[0].astype(np.float64) - outputs[0][row]).max()) / scale
+        row_error = float(np.abs(alone.astype(np.float64) - outputs[0][row]).max()) / scale
         if not row_error <= 2 * tolerance:
             raise ParityError(
-                f"row {row} of a batch of {batch} differs from the row alone by {row_error:.2g} of the largest value"
+                f"row {row} of a batch of {batch} differs from {neighbours} by {row_error:.2g} of the largest value"
             )
+        if (folder / f"probes-{batch}.npz").exists():
+            probes.Probes.load(folder / f"probes-{batch}.npz").prove(answer, batch, tolerance, what)
         return _Proof(
             inputs=inputs,
             first_outputs=outputs,
             first_call_seconds=first_call_seconds,
             error=error,
             row_error=row_error,
+            warnings=notes,
         )
+
+    def _precision(self) -> str:
+        """What the runtime says that it computes in."""
+        return self._construction.runtime(self._specification).precision if self._specification.runtime else "float32"
 
     def _threads_now(self, compiled: Compiled) -> dict[str, int]:
         own = compiled.threads()
@@ -299,6 +326,34 @@ def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
     started = monotonic()
     output = compiled(prepared)
     return monotonic() - started, output
+
+
+def _result(compiled: Compiled, output: Any) -> NDArray[np.float32]:
+    """What a contender returned as an array of its own."""
+    return np.array(compiled.result(output), dtype=np.float32)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def conversion(output: Any, precision: str) -> tuple[str, ...]:
+    """What is told of an output that is no float32 array: `Compiled.result` converts it, off the clock.
+
+    Args:
+        output: as `Compiled.__call__` returned it.
+        precision: in which the runtime says that it computes.
+
+    Raises:
+        ParityError: where it is complex, and a conversion would leave half of it out.
+    """
+    named = str(getattr(output, "dtype", "")).removeprefix("torch.")
+    found = f"a {type(output).__name__}" if isinstance(output, list | tuple) else named
+    if named.startswith("complex"):
+        raise ParityError(f"the output is {named}, expected float32")
+    if found in ("", "float32", precision):
+        return ()
+    return (f"it returns {found}, which is converted to float32 off the clock: return a float32 array [B, K]",)
 
 
 def _sweep(size: int) -> None:

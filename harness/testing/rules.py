@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import random
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.causes import cause
 from harness.contracts import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
+from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,8 +53,7 @@ class Rules:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the offer is a stranger's code
-            text = (str(error).strip().splitlines() or [""])[0]
-            self.expect(False, rule, f"{doing} raised {type(error).__name__}: {text}")
+            self.expect(False, rule, f"{doing} raised {cause(error, frames=False)}")
 
     def finish(self) -> None:
         """Raises what was collected.
@@ -118,14 +117,6 @@ def build(projector: Projector, form: Form, heads: Heads, *, seed: int = 0) -> P
         heads, BuildContext(form=form, seed=seed, train_queries=sample_queries(64, width=heads.width))
     )
     return projection.eval() if hasattr(projection, "eval") else projection
-
-
-def seed_everything(seed: int) -> None:
-    """Seeds Python's, NumPy's and, where it is loaded, torch's generators."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - plugins may draw from the legacy generator
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed)
 
 
 def caller(projection: Any) -> Callable[[Float32], Any]:

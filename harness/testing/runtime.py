@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contracts import ExportContext, LoadContext
+from harness.seeding import seed_everything
 from harness.testing.rules import (
     OUTPUT_WIDTH,
     ROWS,
@@ -18,7 +19,6 @@ from harness.testing.rules import (
     check_outputs,
     describe,
     sample_queries,
-    seed_everything,
 )
 
 if TYPE_CHECKING:

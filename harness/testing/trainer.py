@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import TrainContext
-from harness.testing.rules import OUTPUT_WIDTH, WIDTH, Rules, describe, sample_queries, seed_everything
+from harness.seeding import seed_everything
+from harness.testing.rules import OUTPUT_WIDTH, WIDTH, Rules, describe, sample_queries
 
 if TYPE_CHECKING:
     import torch

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins.batches import beside, differing, loaded, rows
 from harness_plugins.eager import EagerRuntime, TorchCompiled, check_device, load_module
 from harness_plugins.onnx_export import silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import torch
 
 Float32 = NDArray[np.float32]
 
@@ -81,17 +84,20 @@ class AOTInductorRuntime(harness.Runtime):
         import torch
 
         check_device(context.device, self.name)
-        rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
-        batch = torch.export.Dim("batch")
+        module, most = projection.eval().to(context.device), max(2, len(example))
+        own = differing(context, most)
         _compile_alone()
         try:
             with torch.no_grad(), silence(), torch._inductor.config.patch({"cpp.threads": context.threads}):  # noqa: SLF001
-                program = torch.export.export(
-                    projection.eval().to(context.device),
-                    (torch.from_numpy(rows).to(context.device),),
-                    dynamic_shapes=({0: batch},),
-                )
-                torch._inductor.aoti_compile_and_package(program, package_path=os.fspath(folder / _PACKAGE))  # noqa: SLF001
+                if not own or set(context.batch_sizes) - set(own):
+                    try:
+                        program = _exported(module, rows(example, most), dynamic=True)
+                    except torch._dynamo.exc.UserError:  # noqa: SLF001 - its operations hold for one batch size alone
+                        own = sorted(set(context.batch_sizes))
+                    else:
+                        _package(program, folder / _PACKAGE)
+                for size in own:
+                    _package(_exported(module, rows(example, size), dynamic=False), beside(folder / _PACKAGE, size))
         except torch._inductor.exc.InvalidCxxCompiler as problem:  # noqa: SLF001 - where PyTorch documents them
             raise harness.ContenderError(
                 "there is no C++ compiler", where=self.name, next_step="install g++, or leave this runtime out"
@@ -106,10 +112,28 @@ class AOTInductorRuntime(harness.Runtime):
         import torch
 
         check_device(context.device, self.name)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            package = torch._inductor.aoti_load_package(os.fspath(folder / _PACKAGE))  # noqa: SLF001
-        return TorchCompiled(package, context)
+
+        def one(path: Path) -> harness.Compiled:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return TorchCompiled(torch._inductor.aoti_load_package(os.fspath(path)), context)  # noqa: SLF001
+
+        return loaded(folder / _PACKAGE, one)
+
+
+def _exported(module: torch.nn.Module, example: Float32, *, dynamic: bool) -> torch.export.ExportedProgram:
+    """The module as a graph, for any batch size or for that of the example [B, D]."""
+    import torch
+
+    device = next((each.device for each in module.state_dict().values()), torch.device("cpu"))
+    shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
+    return torch.export.export(module, (torch.from_numpy(example).to(device),), dynamic_shapes=shapes)
+
+
+def _package(program: torch.export.ExportedProgram, path: Path) -> None:
+    import torch
+
+    torch._inductor.aoti_compile_and_package(program, package_path=os.fspath(path))  # noqa: SLF001
 
 
 def _compile_alone() -> None:

@@ -9,13 +9,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from harness_plugins.batches import beside, differing, rows
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
     from pathlib import Path
 
     import torch
-    from numpy.typing import NDArray
+
+    import harness
+
+Float32 = NDArray[np.float32]
 
 INPUT, OUTPUT = "queries", "projections"
 
@@ -37,39 +43,64 @@ class OnnxExporter:
         self._tolerance = tolerance
         self._graphs: dict[Hashable, Any] = {}
 
-    def write(self, module: torch.nn.Module, example: NDArray[np.float32], path: Path) -> None:
+    def write(
+        self, module: torch.nn.Module, example: Float32, path: Path, context: harness.ExportContext | None = None
+    ) -> None:
         """Writes `module` [B, D] -> [B, K] to `path`, weights in a file beside it (protobuf ends at 2 GB).
+
+        The batch is dynamic. Batch sizes that are raced, and at which the module does something else, have a file of
+        their own beside it, with a fixed batch; so have all where the module cannot be exported otherwise.
 
         Args:
             module: in evaluation mode; its attribute `onnx_opset`, if any, is the opset that it is written in.
-            example: queries [B, D]; the batch stays dynamic whatever B is.
+            example: queries [B, D].
             path: where to write, in an empty folder.
+            context: which batch sizes are raced, and what the module does at each; unknown if absent.
         """
-        # A batch of one would be taken for a constant, so there are at least two rows.
-        rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
-        key = _structure(module, rows.shape[1])
-        if key in self._graphs:
+        raced = sorted(set(context.batch_sizes)) if context else []
+        most = max(2, len(example))  # a batch of one would be taken for a constant
+        own = differing(context, most) if context else []
+        if not own or set(raced) - set(own):
+            try:
+                self._write(module, rows(example, most), path, context.operations.get(most, "") if context else "")
+            except Exception:
+                if not raced:
+                    raise
+                for left in path.parent.glob(f"{path.name}*"):
+                    left.unlink()
+                own = raced
+        for size in own:
+            self._write(module, rows(example, size), beside(path, size), "", dynamic=False)
+
+    def _write(
+        self, module: torch.nn.Module, example: Float32, path: Path, operations: str, *, dynamic: bool = True
+    ) -> None:
+        """One file; its graph is remembered where it serves any batch size, for modules that do the same."""
+        key = operations, _structure(module, example.shape[1])
+        if dynamic and key in self._graphs:
             _fill(self._graphs[key], module)
             _save(self._graphs[key], path)
-            if self._agrees(module, rows, path):
+            if self._agrees(module, example, path):
                 _empty(self._graphs[key], module)
                 return
             del self._graphs[key]
-        model = _exported(module, rows)
+        model = _exported(module, example, dynamic=dynamic)
         _save(model, path)
+        if not dynamic:
+            return
         _empty(model, module)
         while len(self._graphs) >= _KEPT:
             del self._graphs[next(iter(self._graphs))]
         self._graphs[key] = model
 
-    def _agrees(self, module: torch.nn.Module, rows: NDArray[np.float32], path: Path) -> bool:
-        """Whether the file computes what the module does, for a batch and for a single query."""
+    def _agrees(self, module: torch.nn.Module, example: Float32, path: Path) -> bool:
+        """Whether the file computes what the module does, for a batch, a single query, and queries of other lengths."""
         import onnxruntime
         import torch
 
         try:
             session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-            for batch in (rows, rows[:1]):
+            for batch in (example, example[:1], example * np.float32(0.1), example * np.float32(10)):
                 with torch.no_grad():
                     wanted = module(torch.from_numpy(batch)).numpy()
                 error = np.abs(session.run([OUTPUT], {INPUT: batch})[0] - wanted).max()
@@ -99,15 +130,15 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, bool | int | float | str | tuple | type(None))
 
 
-def _exported(module: torch.nn.Module, rows: NDArray[np.float32]) -> Any:
+def _exported(module: torch.nn.Module, example: Float32, *, dynamic: bool) -> Any:
     import torch
 
     with silence():
         program = torch.onnx.export(
             module.eval(),
-            (torch.from_numpy(rows),),
+            (torch.from_numpy(example),),
             dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic else None,
             input_names=[INPUT],
             output_names=[OUTPUT],
             opset_version=getattr(module, "onnx_opset", None),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins.batches import loaded
 from harness_plugins.onnx_export import INPUT, OUTPUT, OnnxExporter
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class OnnxRuntime(harness.Runtime):
     def __init__(self) -> None:
         self._exporter = OnnxExporter(self.tolerance)
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
         """Writes the module as ONNX."""
-        self._exporter.write(projection, example, folder / _FILE)
+        self._exporter.write(projection, example, folder / _FILE, context)
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """A session with the threads that are asked for.
@@ -94,7 +95,7 @@ class OnnxRuntime(harness.Runtime):
         Raises:
             ContenderError: where there is no such device.
         """
-        return OnnxCompiled(folder / _FILE, context, self.name)
+        return loaded(folder / _FILE, lambda path: OnnxCompiled(path, context, self.name))
 
 
 @harness.hookimpl

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins.batches import loaded
 from harness_plugins.onnx_export import OnnxExporter
 
 if TYPE_CHECKING:
@@ -67,13 +68,13 @@ class OpenVinoRuntime(harness.Runtime):
     def __init__(self) -> None:
         self._exporter = OnnxExporter(self.tolerance)
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
         """Writes the module as ONNX."""
-        self._exporter.write(projection, example, folder / _FILE)
+        self._exporter.write(projection, example, folder / _FILE, context)
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """The model, compiled for this processor and these threads."""
-        return OpenVinoCompiled(folder / _FILE, context.threads)
+        return loaded(folder / _FILE, lambda path: OpenVinoCompiled(path, context.threads))
 
 
 @harness.hookimpl

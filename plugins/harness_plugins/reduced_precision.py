@@ -29,23 +29,23 @@ class OnnxInt8Runtime(OnnxRuntime):
     precision = "int8"
     tolerance = 0.2  # of the largest value; what it costs in fidelity is measured like any student's
 
-    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:  # noqa: ARG002
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
         """Writes the module as ONNX, its matrix products quantised column by column."""
         import onnxruntime.quantization as quantization
 
-        exact = folder / "exact.onnx"
-        self._exporter.write(projection, example, exact)
-        with silence():
-            quantization.quantize_dynamic(
-                exact,
-                folder / "model.onnx",
-                per_channel=True,
-                reduce_range=True,  # 7 bits: without VNNI, sums of products of 8 bits overflow
-                weight_type=quantization.QuantType.QInt8,
-                use_external_data_format=True,
-                extra_options={"MatMulConstBOnly": True},
-            )
-        for path in folder.glob("exact.onnx*"):
+        self._exporter.write(projection, example, folder / "exact.onnx", context)
+        for exact in list(folder.glob("exact*.onnx")):
+            with silence():
+                quantization.quantize_dynamic(
+                    exact,
+                    folder / exact.name.replace("exact", "model"),
+                    per_channel=True,
+                    reduce_range=True,  # 7 bits: without VNNI, sums of products of 8 bits overflow
+                    weight_type=quantization.QuantType.QInt8,
+                    use_external_data_format=True,
+                    extra_options={"MatMulConstBOnly": True},
+                )
+        for path in folder.glob("exact*.onnx*"):
             path.unlink()
 
 

@@ -6,15 +6,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import harness
+from harness_plugins.batches import beside, differing, loaded, rows
 from harness_plugins.eager import TorchCompiled, check_device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    import torch
+
+Float32 = NDArray[np.float32]
 
 _FILE = "module.pt"
 
@@ -27,23 +31,28 @@ class TorchScriptRuntime(harness.Runtime):
     imports = ("torch",)
     devices = ("cpu", "cuda")
 
-    def export(
-        self,
-        projection: Any,
-        example: NDArray[np.float32],
-        folder: Path,
-        context: harness.ExportContext,  # noqa: ARG002
-    ) -> None:
-        """Traces and freezes the module with the example, which says nothing about the batch size."""
-        import torch
+    def export(self, projection: Any, example: Float32, folder: Path, context: harness.ExportContext) -> None:
+        """Traces the module with the example; at each batch size that is raced where the trace may depend on it.
 
-        rows = np.ascontiguousarray(np.resize(example, (max(2, len(example)), example.shape[1])))
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that TorchScript is deprecated is known, and measured
-            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                projection.eval(), (torch.from_numpy(rows),), check_trace=False
-            )
-            torch.jit.save(torch.jit.freeze(traced), folder / _FILE)
+        It may where the tracer warns, or the module is known to do something else at another batch size. The tracer's
+        warnings are passed on.
+        """
+        module = projection.eval()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            traced = _traced(module, example, check=True)
+        told = [each for each in caught if not issubclass(each.category, DeprecationWarning)]
+        for each in told:  # that TorchScript is deprecated is known, and measured
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        sizes = sorted({*context.batch_sizes, len(example)})
+        traces = {len(example): traced}
+        if told or differing(context, len(example)):
+            traces |= {size: _traced(module, rows(example, size)) for size in {1, *sizes} - {len(example)}}
+        if len({_graph(each) for each in traces.values()}) == 1:
+            _save(traced, folder / _FILE)
+        else:
+            for size in sizes:
+                _save(traces[size], beside(folder / _FILE, size))
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """The frozen module, optimised here: what that makes of it cannot be stored.
@@ -51,14 +60,54 @@ class TorchScriptRuntime(harness.Runtime):
         Raises:
             ContenderError: where there is no such device.
         """
-        import torch
-
         check_device(context.device, self.name)
-        with warnings.catch_warnings():
+        return loaded(folder / _FILE, lambda path: TorchCompiled(_optimised(path, context), context))
+
+
+def _traced(module: torch.nn.Module, example: Float32, *, check: bool = False) -> Any:
+    """A trace; if it is checked, another one is made and both are compared with the module."""
+    import torch
+
+    with torch.no_grad(), warnings.catch_warnings():
+        if not check:
             warnings.simplefilter("ignore")
-            module = torch.jit.load(folder / _FILE, map_location=context.device)  # type: ignore[no-untyped-call]
-            optimised = torch.jit.optimize_for_inference(module)
-        return TorchCompiled(optimised, context)
+        return torch.jit.trace(  # type: ignore[no-untyped-call]
+            module,
+            (torch.from_numpy(np.ascontiguousarray(example)),),
+            check_trace=check,
+            check_tolerance=TorchScriptRuntime.tolerance,
+        )
+
+
+def _graph(traced: Any) -> Hashable:
+    """What a trace does, apart from weights and from the shapes that it happened to see: operations and constants."""
+    return tuple((node.kind(), _constant(node)) for node in traced.inlined_graph.nodes())
+
+
+def _constant(node: Any) -> Hashable:
+    if node.kind() == "prim::GetAttr":
+        return str(node.s("name"))
+    if node.kind() != "prim::Constant":
+        return ""
+    value = node.output().toIValue()
+    return (tuple(value.shape), value.cpu().numpy().tobytes()) if hasattr(value, "numpy") else repr(value)
+
+
+def _save(traced: Any, path: Path) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.freeze(traced), path)
+
+
+def _optimised(path: Path, context: harness.LoadContext) -> Any:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.load(path, map_location=context.device)  # type: ignore[no-untyped-call]
+        return torch.jit.optimize_for_inference(module)
 
 
 @harness.hookimpl

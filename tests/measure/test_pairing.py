@@ -42,7 +42,7 @@ class FakeParticipant:
         self.cell, self.diary, self.info = cell, diary, info
         self.process_id, self.process_started = process_id, 1000.0 + process_id
         self.built = SimpleNamespace(
-            model_bytes=77, build_seconds=0.25, cached=True, costs={"4": (8.0, 32.0)}, proofs={"4": proof}
+            model_bytes=77, build_seconds=0.25, cached=True, costs={"4": (8.0, 32.0)}, proofs={"4": proof}, warnings=()
         )
         self.breaks, self.at, self.count = breaks, at, 0
         self.rehearsed = []

@@ -14,7 +14,9 @@ def exports(monkeypatch):
     """The modules that PyTorch's exporter was asked for."""
     asked = []
     exported = onnx_export._exported
-    monkeypatch.setattr(onnx_export, "_exported", lambda module, rows: asked.append(module) or exported(module, rows))
+    monkeypatch.setattr(
+        onnx_export, "_exported", lambda module, rows, **how: asked.append(module) or exported(module, rows, **how)
+    )
     return asked
 
 

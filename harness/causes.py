@@ -1,0 +1,80 @@
+"""What an exception of somebody else's code comes down to, in one line that names its place."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_STATED = re.compile(r'File "([^"]+)", line (\d+)(?:, in [^\n]*\n[ \t]*([^\n]*))?')
+_STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
+_OWN = str(Path(__file__).resolve().parent)
+_INSTALLED = ("site-packages", "dist-packages")
+_FRAMEWORKS = ("torch", "numpy", "scipy", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "openvino", "sympy", "numba")
+_LONGEST = 600
+
+
+def cause(error: BaseException, *, frames: bool = True) -> str:
+    """`RuntimeError: no license (/home/me/plugin.py:12)`: the deepest cause, and the line of the user's that led to it.
+
+    Exporters raise an error of their own around the one that says why, which states the line in the midst of others.
+
+    Args:
+        error: what was raised.
+        frames: also look for the line among those that were being executed, not only in what the exporter states.
+    """
+    chain = list(_chain(error))
+    root = chain[0]
+    text = next((line.strip() for line in plain(str(root)).splitlines() if line.strip()), "")
+    place = next((found for each in chain if (found := _stated(each))), "")
+    if not place and frames:
+        place = next((found for each in chain if (found := _executed(each))), "") or _last(error)
+    return f"{type(root).__name__}: {text[:_LONGEST]}{f' ({place})' if place else ''}"
+
+
+def plain(text: str) -> str:
+    """A text without the codes that colour it on a terminal."""
+    return _COLOURS.sub("", text)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, below it what a framework gives as its cause, and so on: the deepest first."""
+    found = [error]
+    while found[-1].__cause__ is not None and type(found[-1]).__module__.partition(".")[0] in _FRAMEWORKS:
+        found.append(found[-1].__cause__)
+    yield from reversed(found)
+
+
+def _stated(error: BaseException) -> str:
+    """The last line of a user's code that the text of an exception names, with that code."""
+    for path, line, code in reversed(_STATED.findall(plain(str(error)))):
+        if _is_users(path):
+            return f"{path}:{line}{f': {code.strip()}' if code.strip() else ''}"
+    return ""
+
+
+def _executed(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f"{each.filename}:{each.lineno}" for each in reversed(frames) if _is_users(each.filename)), "")
+
+
+def _last(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _is_users(path: str) -> bool:
+    """Neither a framework's, nor the interpreter's, nor of the harness itself, nor made up."""
+    if not Path(path).is_file():
+        return False
+    parts = Path(path).parts
+    place = next((place for place, part in enumerate(parts) if part in _INSTALLED), None)
+    if place is not None:
+        return parts[place + 1] not in _FRAMEWORKS
+    return not str(Path(path).resolve()).startswith((_STANDARD, _OWN))
