@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl
     from harness.notifications import Measured, RunFinished, RunStarted
     from harness.racing import race
+    from harness.repeats import first_equal
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _HOMES = {
     "harness.hookspecs": ("hookimpl",),
     "harness.notifications": ("Measured", "RunFinished", "RunStarted"),
     "harness.racing": ("race",),
+    "harness.repeats": ("first_equal",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -89,6 +91,7 @@ __all__ = [
     "TrainingReport",
     "UserError",
     "__version__",
+    "first_equal",
     "hookimpl",
     "locate",
     "race",
