@@ -17,7 +17,7 @@ def run(path, statement, *values):
 
 def test_stale_paths_are_found_beside_the_database(lda_database):
     path, heads, questions = lda_database
-    stored = database.read(path)
+    stored = database.read(path, 1)
     np.testing.assert_allclose(stored.centroids, heads.centroids)
     np.testing.assert_array_equal(stored.answers, heads.answers)
     assert stored.centroids.dtype == np.float32
@@ -25,23 +25,58 @@ def test_stale_paths_are_found_beside_the_database(lda_database):
     np.testing.assert_array_equal(stored.query_heads, np.arange(20) % 5)
 
 
-def test_the_first_of_several_projections_is_taken_and_named(lda_database):
-    stored = database.read(lda_database[0])
-    assert stored.temperature == 0.1
-    assert stored.projection == "projection 1 ('cool') of lda.db"
-    assert stored.notes == ("the first of 2 projections: 1 ('cool', T = 0.1), 2 ('warm', T = 1.0)",)
+LISTED = r"1 \('cool', T = 0.1, N = 5\), 2 \('warm', T = 1.0, N = 5\)"
+
+
+def test_several_projections_are_listed_and_none_is_taken(lda_database):
+    with pytest.raises(
+        harness.DataError,
+        match=f"lda.db: it holds 2 projections: {LISTED}; choose one by its id with the option `projection` "
+        r"\(`--projection` of `harness distill`\)",
+    ):
+        database.read(lda_database[0])
+
+
+def test_two_projections_of_one_name_are_listed_and_none_is_taken(lda_database):
+    path = lda_database[0]
+    run(path, "UPDATE multi_head_projections SET name = 'the same'")
+    listed = LISTED.replace("cool", "the same").replace("warm", "the same")
+    with pytest.raises(harness.DataError, match=f"2 projections are called 'the same': {listed}; choose one by its id"):
+        database.read(path, "the same")
+    with pytest.raises(harness.DataError, match=f"it holds 2 projections: {listed}; choose one by its id"):
+        database.read(path)
+    assert database.read(path, "2").temperature == 1.0
+
+
+def test_an_id_is_an_id_though_another_projection_has_it_for_a_name(lda_database):
+    path = lda_database[0]
+    run(path, "UPDATE multi_head_projections SET name = '2' WHERE mh_projection_id = 1")
+    assert database.read(path, "2").projection == "projection 2 ('warm') of lda.db"
+
+
+def test_a_temperature_chooses_the_one_projection_that_has_it(lda_database):
+    path = lda_database[0]
+    assert database.read(path, temperature=1.0).projection == "projection 2 ('warm') of lda.db"
+    with pytest.raises(harness.DataError, match=f"it holds 2 projections: {LISTED}; choose one"):
+        database.read(path, temperature=0.5)
+    stored = database.read(path, 2, 0.5)
+    assert stored.temperature == 0.5
+    assert "T = 0.5 in place of the stored 1.0" in stored.notes
 
 
 @pytest.mark.parametrize("wanted", [2, "2", "warm"])
 def test_a_projection_is_chosen_by_id_or_name(lda_database, wanted):
     stored = database.read(lda_database[0], wanted)
     assert stored.temperature == 1.0
-    assert not stored.notes
+    assert stored.notes == (
+        "lda.db also holds 1 ('cool', T = 0.1, N = 5): choose one by its id with the option `projection` "
+        "(`--projection` of `harness distill`)",
+    )
 
 
 def test_an_unknown_projection_names_the_known_ones(lda_database):
     with pytest.raises(
-        harness.DataError, match=r"there is no projection 'hot'; choose one of 1 \('cool', T = 0.1\), 2"
+        harness.DataError, match=r"there is no projection 'hot'; choose one of " + LISTED + r""
     ):
         database.read(lda_database[0], "hot")
 
@@ -53,7 +88,7 @@ def test_nothing_outside_the_folder_is_read(lda_database):
     with pytest.raises(
         harness.DataError, match=r"the vector '../secret.npy' is not in the database's folder; copy the"
     ):
-        database.read(path)
+        database.read(path, 1)
 
 
 def test_a_symbolic_link_that_leads_outside_is_not_followed(lda_database):
@@ -62,14 +97,14 @@ def test_a_symbolic_link_that_leads_outside_is_not_followed(lda_database):
     (path.parent / "embeddings" / "10_c.npy").unlink()
     (path.parent / "embeddings" / "10_c.npy").symlink_to(path.parent.parent / "secret.npy")
     with pytest.raises(harness.DataError, match="nothing outside the folder is read"):
-        database.read(path)
+        database.read(path, 1)
 
 
 def test_the_database_is_opened_for_reading_only(lda_database):
     path = lda_database[0]
     before = path.read_bytes(), sorted(p.name for p in path.parent.iterdir())
     path.chmod(0o444)
-    database.read(path)
+    database.read(path, 1)
     assert (path.read_bytes(), sorted(p.name for p in path.parent.iterdir())) == before
 
 
@@ -77,14 +112,14 @@ def test_pickled_vectors_are_refused(lda_database):
     path = lda_database[0]
     np.save(path.parent / "embeddings" / "10_c.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(harness.DataError, match=r"10_c.npy: it is not a NumPy file of plain numbers"):
-        database.read(path)
+        database.read(path, 1)
 
 
 def test_vectors_of_different_widths_are_refused(lda_database):
     path = lda_database[0]
     np.save(path.parent / "embeddings" / "10_c.npy", np.ones(7))
     with pytest.raises(harness.DataError, match=r"lda.db: its vectors have different widths: 7, 32"):
-        database.read(path)
+        database.read(path, 1)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +138,7 @@ def test_what_is_no_database_says_so(tmp_path, content, sentence):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(harness.DataError, match=sentence) as caught:
-        database.read(path)
+        database.read(path, 1)
     assert caught.value.where == str(path)
 
 

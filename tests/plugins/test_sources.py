@@ -14,7 +14,7 @@ def context(tmp_path):
 
 
 def database(**options):
-    return DatabaseSource().with_options({"path": "moved here/lda.db", **options})
+    return DatabaseSource().with_options({"path": "moved here/lda.db", "projection": 1, **options})
 
 
 def test_a_database_is_found_from_the_suites_folder(context, lda_database):
@@ -28,7 +28,8 @@ def test_a_database_is_found_from_the_suites_folder(context, lda_database):
     together = np.concatenate([data.train_queries, data.held_out_queries])
     assert {tuple(row) for row in together} == {tuple(row) for row in questions.astype(np.float32)}
     assert data.provenance.kind == "real"
-    assert "first of 2 projections" in data.provenance.description
+    assert data.provenance.description == "projection 1 ('cool') of lda.db, first 5 of 5 heads"
+    assert "lda.db also holds 2 ('warm', T = 1.0, N = 5)" in data.provenance.notes[0]
 
 
 def test_fewer_heads_are_the_first_ones_with_their_own_queries(context, lda_database):
