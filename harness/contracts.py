@@ -291,8 +291,8 @@ class Projector(Offer):
         return None
 
     def cost_of(self, heads: Heads, batch: int) -> Cost | None:
-        """The cost for these very heads: that of their number, or None, the default, where some have matrices."""
-        return None if heads.matrices else self.cost(heads.count, batch, heads.width, heads.output_width)
+        """The cost for these very heads: by default that of their number. To be told where it depends on matrices."""
+        return self.cost(heads.count, batch, heads.width, heads.output_width)
 
 
 class Trainer(Offer):
