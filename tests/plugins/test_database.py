@@ -68,16 +68,12 @@ def test_a_temperature_chooses_the_one_projection_that_has_it(lda_database):
 def test_a_projection_is_chosen_by_id_or_name(lda_database, wanted):
     stored = database.read(lda_database[0], wanted)
     assert stored.temperature == 1.0
-    assert stored.notes == (
-        "lda.db also holds 1 ('cool', T = 0.1, N = 5): choose one by its id with the option `projection` "
-        "(`--projection` of `harness distill`)",
-    )
+    note = "lda.db also holds 1 ('cool', T = 0.1, N = 5): choose one by its id with the option `projection` "
+    assert stored.notes == (f"{note}(`--projection` of `harness distill`)",)
 
 
 def test_an_unknown_projection_names_the_known_ones(lda_database):
-    with pytest.raises(
-        harness.DataError, match=r"there is no projection 'hot'; choose one of " + LISTED + r""
-    ):
+    with pytest.raises(harness.DataError, match=r"there is no projection 'hot'; choose one of " + LISTED + r""):
         database.read(lda_database[0], "hot")
 
 

@@ -42,7 +42,9 @@ def called(projection, queries):
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
 @pytest.mark.parametrize("mapped", [(0,), (1, 4), range(6)], ids=["one", "some", "all"])
-@pytest.mark.parametrize("length", [1.0, 7.0])  # cosines do not depend on a query's length, but what a matrix gives does
+@pytest.mark.parametrize(
+    "length", [1.0, 7.0]
+)  # cosines do not depend on a query's length, but what a matrix gives does
 def test_every_form_agrees_with_the_formula(name, form, mapped, length, make_mapped, queries):
     heads = make_mapped(6, mapped)
     rows = queries * np.float32(length)
