@@ -126,12 +126,11 @@ def _queries(
         if row["cluster_id"] in head_of:
             heads.setdefault(row["question_id"], []).append(head_of[row["cluster_id"]])
     found = [(row, head) for question, row in latest.items() for head in sorted(set(heads.get(question, ())))]
-    left_out = len(latest.keys() - heads.keys())
-    notes = [
+    left_out, repeated = len(latest.keys() - heads.keys()), len(questions) - len(latest)
+    notes = (
         *([f"{left_out} of {len(latest)} questions belong to no head, and were left out"] if left_out else ()),
-        *([f"of {len(questions) - len(latest)} questions that are embedded twice, the latest embedding was read"]
-          if len(questions) > len(latest) else ()),
-    ]  # fmt: skip
+        *([f"questions embedded more than once: {repeated}; the latest embedding was read"] if repeated else ()),
+    )
     if not found:
         return None
     rows = folder.stack([_path_of_embedding(row) for row, _ in found])

@@ -175,3 +175,105 @@ def test_what_is_written_is_read_again(tmp_path, make_heads):
 def test_an_existing_database_is_not_written_over(lda_database, make_heads):
     with pytest.raises(harness.DataError, match="it exists already; give a new path"):
         database.write_database(lda_database[0], make_heads(2), "mine")
+
+
+def test_ids_that_numpy_wrote_are_ids(lda_database):
+    """SQLite keeps a NumPy integer as its eight bytes, which compare with no number."""
+    path = lda_database[0]
+    wanted = database.read(path, 2)
+    for table, columns in (
+        ("embeddings", ("embedding_id", "entity_id", "model_id")),
+        ("cluster_questions", ("cluster_id", "question_id")),
+        ("cluster_heads", ("head_id", "cluster_id", "mh_projection_id")),
+        ("multi_head_projections", ("mh_projection_id", "model_id")),
+    ):
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            for column in columns:
+                rows = connection.execute(f"SELECT rowid, {column} FROM {table}").fetchall()
+                for row, value in rows[::2]:
+                    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (np.int64(value), row))
+    found = database.read(path, 2)
+    assert found.projection == wanted.projection
+    np.testing.assert_array_equal(found.centroids, wanted.centroids)
+    np.testing.assert_array_equal(found.queries, wanted.queries)
+    np.testing.assert_array_equal(found.query_heads, wanted.query_heads)
+
+
+def test_a_temperature_that_numpy_wrote_is_a_number(lda_database):
+    path = lda_database[0]
+    run(path, "UPDATE multi_head_projections SET temperature = ? WHERE mh_projection_id = 1", np.float32(0.25))
+    assert database.read(path, 1).temperature == 0.25
+
+
+@pytest.mark.parametrize("value", [None, "warm", 0.0, -1.0, float("inf")])
+def test_a_temperature_that_is_none_is_asked_for(lda_database, value):
+    path = lda_database[0]
+    run(path, "UPDATE multi_head_projections SET temperature = ? WHERE mh_projection_id = 1", value)
+    with pytest.raises(harness.DataError, match=r"temperature.*; give it with the option `temperature` \(`--temp"):
+        database.read(path, 1)
+    assert database.read(path, 1, 0.2).temperature == 0.2
+
+
+def test_an_archive_without_a_temperature_is_not_read_at_one(tmp_path, make_heads):
+    heads = make_heads(3)
+    np.savez(tmp_path / "h.npz", centroids=heads.centroids, answers=heads.answers)
+    with pytest.raises(harness.DataError, match="it has no temperature; give it with the option `temperature`"):
+        database.read(tmp_path / "h.npz")
+    assert database.read(tmp_path / "h.npz", temperature=0.3).temperature == 0.3
+
+
+def test_an_archive_has_no_projections(tmp_path, make_heads):
+    database.write_archive(tmp_path / "h.npz", make_heads(3))
+    with pytest.raises(harness.DataError, match="an archive has no projections, and 2 was asked for; leave the option"):
+        database.read(tmp_path / "h.npz", 2)
+
+
+def test_matrices_of_heads_are_read(lda_database):
+    path = lda_database[0]
+    matrix = np.random.default_rng(0).standard_normal((24, 32))
+    np.save(path.parent / "embeddings" / "W.npy", matrix)
+    run(path, "UPDATE cluster_heads SET W_path = '../out/x/embeddings/W.npy' WHERE head_id = 23")
+    assert not database.read(path, 1).matrices
+    stored = database.read(path, 2)
+    assert stored.notes[-1] == "1 of 5 heads have a matrix"
+    assert list(stored.heads.matrices) == [3]
+    np.testing.assert_array_equal(stored.matrices[3], matrix.astype(np.float32))
+    np.save(path.parent / "embeddings" / "W.npy", matrix.T)
+    with pytest.raises(harness.DataError, match=r"the matrix of head 3 has the shape \[32, 24\], and the 5 heads map"):
+        database.read(path, 2)
+    (path.parent / "embeddings" / "W.npy").unlink()
+    with pytest.raises(harness.DataError, match=r"W_path of head_id 23 in cluster_heads: the vector '../out/x/emb"):
+        database.read(path, 2)
+
+
+def test_a_question_of_two_clusters_has_a_row_for_each_and_the_latest_embedding(lda_database):
+    path, _, questions = lda_database
+    run(path, "INSERT INTO cluster_questions VALUES (13, 0)")
+    np.save(path.parent / "embeddings" / "again.npy", np.full(32, 0.5))
+    run(path, "INSERT INTO embeddings VALUES (99, 1, 'question', 7, 'embeddings/again.npy')")
+    stored = database.read(path, 1)
+    assert stored.queries.shape == (21, 32)
+    np.testing.assert_array_equal(stored.query_heads[:2], [0, 3])
+    np.testing.assert_array_equal(stored.queries[0], stored.queries[1])
+    assert (stored.queries == 0.5).all(axis=1).sum() == 1
+    assert stored.own_queries.notes == ("questions embedded more than once: 1; the latest embedding was read",)
+    assert len(questions) == 20
+
+
+def test_questions_that_belong_to_no_head_are_counted(lda_database):
+    path = lda_database[0]
+    run(path, "DELETE FROM cluster_questions WHERE question_id < 4")
+    stored = database.read(path, 1)
+    assert len(stored.queries) == 16
+    assert stored.own_queries.notes == ("4 of 20 questions belong to no head, and were left out",)
+
+
+def test_questions_are_not_read_as_answers(lda_database):
+    path = lda_database[0]
+    run(path, "UPDATE cluster_heads SET answer_emb_path = '/gone/answers/q3.npy' WHERE head_id = 12")
+    sentence = (
+        r"answer_emb_path of head_id 12 in cluster_heads: the vector '/gone/answers/q3.npy' is not in the database's "
+        "folder: embeddings/q3.npy is vector_path of embedding_id 3 in embeddings"
+    )
+    with pytest.raises(harness.DataError, match=sentence):
+        database.read(path, 1)
