@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl
     from harness.notifications import Measured, RunFinished, RunStarted
     from harness.racing import race
+    from harness.repeats import first_equal
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ _HOMES = {
     "harness.hookspecs": ("hookimpl",),
     "harness.notifications": ("Measured", "RunFinished", "RunStarted"),
     "harness.racing": ("race",),
+    "harness.repeats": ("first_equal",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -104,6 +106,7 @@ __all__ = [
     "Unmeasurable",
     "UserError",
     "__version__",
+    "first_equal",
     "hookimpl",
     "locate",
     "race",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +32,7 @@ from harness.records.measurement import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.crossover import Progress
@@ -95,6 +96,7 @@ class Bench:
         self._launch: Launch | None = None
         self._machine = machine.describe()
         self.source: dict[str, Any] = {}
+        self.sources: dict[str, dict[str, Any]] = {}  # of contenders with a source of their own
         self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
@@ -120,7 +122,9 @@ class Bench:
             ResourceError: where memory or disk do not suffice.
             HarnessError: where the source cannot be loaded.
         """
-        specification = next(iter(self._plan.specifications.values()))
+        specifications, contenders = self._plan.specifications, self._plan.suite.contenders
+        shared = [each for name, each in specifications.items() if contenders[name].source is None]
+        specification = next(iter(shared or specifications.values()))
         if specification.function:
             return {}
         cells = self._plan.sweep.cells
@@ -137,7 +141,20 @@ class Bench:
                 next_step=f"say --embed-dim {self.source['width']}",
             )
         self._refuse_what_does_not_fit()
+        self.sources = dict(self._own_sources())
         return self.source
+
+    def _own_sources(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What the sources give that contenders have for themselves; one that fails is told of at its cells."""
+        for name, contender in self._plan.suite.contenders.items():
+            specification = self._plan.specifications.get(name)
+            if contender.source is None or specification is None:
+                continue
+            heads = min((cell.heads for cell in self._plan.sweep.cells if cell.contender == name), default=None)
+            heads = heads or self._plan.suite.heads.low
+            request = {"do": "describe", "specification": specification.to_json(), "heads": heads}
+            with contextlib.suppress(ChildFailed):
+                yield name, self._workshop.ask(request, stage="load")
 
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
         """Trains and scores a contender at one N, and writes the record."""

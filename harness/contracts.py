@@ -11,7 +11,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -47,6 +47,13 @@ class Heads:
     centroids: Float32  # [N, D]
     answers: Float32  # [N, K]
     temperature: float  # T in softmax(cosine / T), > 0
+    matrices: Mapping[int, Float32] = field(default_factory=dict)
+    """W [K, D] by head: such a head contributes W q in place of its answer. Empty where no head has a matrix."""
+
+    def first(self, count: int) -> Heads:
+        """The first `count` heads, which share memory with these."""
+        matrices = {head: matrix for head, matrix in self.matrices.items() if head < count}
+        return replace(self, centroids=self.centroids[:count], answers=self.answers[:count], matrices=matrices)
 
     @property
     def count(self) -> int:
@@ -71,6 +78,7 @@ class Provenance:
     kind: Literal["real", "resampled", "synthetic"]
     description: str
     digest: str  # SHA-256 over the arrays and the options that made them
+    notes: Sequence[str] = ()  # what a reader should know: which others there are, what was left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +264,7 @@ class Projector(Offer):
     kind = "projector"
     forms: ClassVar[tuple[Form, ...]] = ("module",)
     needs_training: ClassVar[bool] = False  # True: without a trainer its output means nothing (its latency does)
+    takes_matrices: ClassVar[bool] = False  # True: it computes `Heads.matrices`, too, or reads no heads at all
 
     @abstractmethod
     def build(self, heads: Heads, context: BuildContext) -> Projection:
@@ -283,6 +292,10 @@ class Projector(Offer):
     def cost(self, heads: int, batch: int, width: int, output_width: int) -> Cost | None:  # noqa: ARG002
         """Operations and bytes of one call, or None where it is not known."""
         return None
+
+    def cost_of(self, heads: Heads, batch: int) -> Cost | None:
+        """The cost for these very heads: by default that of their number. To be told where it depends on matrices."""
+        return self.cost(heads.count, batch, heads.width, heads.output_width)
 
 
 class Trainer(Offer):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from harness import planning
-from harness.errors import DataError
+from harness.errors import DataError, SuiteError
 from harness.suite import source
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Wish:
     num_layers: int | None = None
     batch_size: int | None = None
     projection: str | None = None
+    temperature: float | None = None
     queries: Path | None = None
     seed: int = 0
     width: int = 384
@@ -47,7 +48,12 @@ def plan(wish: Wish) -> Plan:
             what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
             raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
     first = source.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
-    heads = next((reply.limit for reply in source.check(first).listing.replies if reply.limit), None)
+    try:
+        replies = source.check(first).listing.replies
+    except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
+        problem = error.problems[0]
+        raise DataError(problem.what, where=problem.path, next_step=problem.hint) from error
+    heads = next((reply.limit for reply in replies if reply.limit), None)
     if heads is None:
         raise DataError("the number of its heads cannot be read", where=str(wish.db))
     loaded = source.load(None, text=yaml.safe_dump(_suite(wish, heads=heads), sort_keys=False))
@@ -57,7 +63,9 @@ def plan(wish: Wish) -> Plan:
 def _suite(wish: Wish, *, heads: int) -> dict[str, Any]:
     """The suite as YAML data: the teacher, the student, and students that need no training."""
     queries = str(wish.queries.resolve()) if wish.queries else None
-    data = _given(path=str(wish.db.resolve()), projection=wish.projection, queries=queries)
+    data = _given(
+        path=str(wish.db.resolve()), projection=wish.projection, temperature=wish.temperature, queries=queries
+    )
     training = _given(epochs=wish.epochs, cosine_weight=wish.cosine_weight, batch_size=wish.batch_size)
     trivial: dict[str, Any] = {
         name: {"projector": name, "runtime": "eager", "scored": True, "options": {}} for name in ("constant", "linear")

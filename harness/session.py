@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness import __version__, interrupts, resuming
+from harness.analysis.data import data_of, lines
 from harness.analysis.located import dump
 from harness.analysis.recall import without_failures
 from harness.errors import RecordsError
@@ -86,11 +87,14 @@ def run(
             source = schedule.describe()
             if known is not None:
                 forced += _allowed(resuming.other_data(known, source, schedule.bench.key), folder, force=force)
-            about = about.model_copy(update={"source": source, "forced": (*about.forced, *forced), "status": "running"})
+            gave = {"source": source, "sources": schedule.bench.sources}
+            about = about.model_copy(update={**gave, "forced": (*about.forced, *forced), "status": "running"})
             store.update(about)
             begun = True
             told.started(about, folder)
             told.say(f"{_extent(plan)}; records in {folder}")
+            for line in lines(data_of(about)):
+                told.say(f"data: {line}")
             for note in plan.warnings:
                 told.say(f"note: {note}")
             about = about.model_copy(update={"machine": schedule.limits(about.machine)})

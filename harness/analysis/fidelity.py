@@ -77,7 +77,8 @@ def measure(
         ‖teacher‖),
         `norm_ratio` (geometric mean of ‖student‖ / ‖teacher‖), `mse`, `top1_agreement` and `recall_at_<k>` in [0, 1];
         with a `constant` also `constant_cosine` and `skill` = 1 - (1 - cosine) / (1 - cosine of the constant).
-        Mean scores carry an interval; extremes do not, since resampling cannot see beyond them.
+        Mean scores carry an interval; extremes do not, since resampling cannot see beyond them. A single query has no
+        interval and no `std_cosine`.
 
     Raises:
         DataError: where the shapes do not fit, there are no queries, or the teacher's output is unusable.
@@ -100,8 +101,13 @@ def measure(
 
     names, matrix = list(series), np.stack(list(series.values()), axis=1)  # [Q, S]
     means = _derived(dict(zip(names, matrix.mean(axis=0), strict=True)))
-    generator = np.random.default_rng(seed)
     queries = matrix.shape[0]
+    scores = {name: float(value) for name, value in means.items()}
+    scores |= {"min_cosine": float(cosine.min()), "max_cosine": float(cosine.max())}
+    if queries == 1:  # it has neither a spread nor an interval
+        scores.pop("std_cosine")
+        return Scores({name: value for name, value in scores.items() if np.isfinite(value)}, {}, queries)
+    generator = np.random.default_rng(seed)
     weights = generator.multinomial(queries, np.full(queries, 1.0 / queries), size=_RESAMPLES) / queries  # [R, Q]
     resampled = _derived(dict(zip(names, (weights @ matrix).T, strict=True)))
     tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
@@ -111,8 +117,6 @@ def measure(
         for low, high in [np.quantile(values, tails)]
         if np.isfinite([low, high]).all()
     }
-    scores = {name: float(value) for name, value in means.items()}
-    scores |= {"min_cosine": float(cosine.min()), "max_cosine": float(cosine.max())}
     return Scores(
         scores={name: value for name, value in scores.items() if np.isfinite(value)},
         intervals=intervals,

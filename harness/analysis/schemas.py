@@ -85,6 +85,11 @@ def _report() -> dict[str, Any]:
             "throughput": interval, "percentiles": {"type": "object", "additionalProperties": interval},
             "failure": text, "doubts": texts,
         },
+        "data": {
+            "contenders": texts, "description": text, "kind": text, "heads": {"type": "integer"},
+            "temperature": number, "train_queries": {"type": "integer"}, "held_out_queries": {"type": "integer"},
+            "digest": text, "notes": texts,
+        },
         "races": {**place, "slowdown": interval, "leader": {"enum": ["baseline", "challenger", None]}},
         "relative": {"unit": text, **cell, "speedup": interval},
         "crossovers": {

@@ -10,6 +10,8 @@ from harness.analysis import located as stored
 from harness.analysis.ablation import ablations
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.covered import outside
+from harness.analysis.data import DataSummary, data_of
+from harness.analysis.data import warnings as about_data
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.documented_scores import compare_scores
@@ -71,6 +73,7 @@ class Summary:
     run: RunInfo
     suite: Suite
     folder: str
+    data: tuple[DataSummary, ...]  # what the sources gave
     cells: tuple[CellSummary, ...]
     races: tuple[RaceCell, ...]
     relatives: tuple[Relative, ...]  # times as fast as the contenders that the suite names in `relative_to`
@@ -128,6 +131,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         run=evidence.run,
         suite=suite,
         folder=evidence.folder.name,
+        data=data_of(evidence.run),
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
@@ -150,7 +154,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
-        warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
+        warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *_about(evidence.run)),
         visits=cells,
     )
 

@@ -86,6 +86,9 @@ def distill(
         Path | None, typer.Option(help=".npy or .npz with query embeddings, where the database has none")
     ] = None,
     projection: Annotated[str | None, typer.Option(help="id or name, where the database holds several")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="T, in place of the stored one, or where the file has none")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="write the student as safetensors")] = None,
     output: Output = None,
@@ -102,6 +105,7 @@ def distill(
         batch_size=batch_size,
         queries=queries,
         projection=projection,
+        temperature=temperature,
         seed=seed,
         width=embed_dim,
     )

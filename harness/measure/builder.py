@@ -15,8 +15,8 @@ import numpy as np
 
 from harness.analysis import fidelity
 from harness.causes import plain
-from harness.contracts import Dataset, ExportContext, Form, Projection, Projector
-from harness.errors import ContenderError, ParityError, TrainingError
+from harness.contracts import Dataset, ExportContext, Form, Heads, Projection, Projector
+from harness.errors import ContenderError, HarnessError, ParityError, TrainingError
 from harness.measure import probes
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
@@ -36,6 +36,7 @@ _REFERENCE_ELEMENTS = 2**23  # rows x heads up to which every rotating batch is 
 _NO_DOUBT = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
 _MOST_WARNINGS = 4  # of one export
 _FREE_OF_BRANCHES = "make forward the same for all queries and batch sizes, or measure it with the runtime eager"
+_KNOWN = 4096  # heads among which matrices are looked for: so many take gigabytes
 _FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
 
 
@@ -76,7 +77,7 @@ class Builder:
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the source gives at this N."""
-        data = self._construction.dataset(Specification.from_json(request["specification"]), request.get("heads"))
+        data = self._construction.source_data(Specification.from_json(request["specification"]), request.get("heads"))
         return {
             "kind": data.provenance.kind,
             "description": data.provenance.description,
@@ -87,6 +88,8 @@ class Builder:
             "temperature": data.heads.temperature,
             "train_queries": len(data.train_queries),
             "held_out_queries": len(data.held_out_queries),
+            "matrices": len(data.heads.matrices),
+            "notes": list(data.provenance.notes),
         }
 
     def build(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +109,8 @@ class Builder:
         heads, batches = int(request["heads"]), [int(each) for each in request["batch_sizes"]]
         made = self._export(specification, heads, batches)
         held = made.data.heads
-        carried = held.centroids.nbytes + held.answers.nbytes if made.projector.variant(heads) == heads else 0
+        arrays = (held.centroids, held.answers, *held.matrices.values())
+        carried = sum(each.nbytes for each in arrays) if made.projector.variant(heads) == heads else 0
         return {
             "place": str(made.place),
             "heads": int(made.about["heads"]),
@@ -228,16 +232,27 @@ class Builder:
 
     def costs(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a contender's projector states at each N and batch size: (N, B, operations, bytes, products)."""
-        projector = self._construction.projector(Specification.from_json(request["specification"]))
+        specification = Specification.from_json(request["specification"])
+        projector = self._construction.projector(specification)
         widths = int(request["width"]), int(request["output_width"])
         rows = []
-        for heads in request["heads"]:
+        known = self._with_matrices(specification, min(_KNOWN, max(request["heads"], default=1)))
+        for heads in request["heads"]:  # where heads have matrices, what a call costs depends on which of them do
+            own = known and self._with_matrices(specification, heads)
             for batch in request["batch_sizes"]:
-                cost = projector.cost(heads, batch, *widths)
+                cost = projector.cost_of(own, batch) if own else projector.cost(heads, batch, *widths)
                 if cost is not None:
                     products = [[int(side) for side in shape] for shape in cost.products]
                     rows.append([heads, batch, cost.flops, cost.bytes, products])
         return {"costs": rows}
+
+    def _with_matrices(self, specification: Specification, heads: int) -> Heads | None:
+        """The heads of a contender's source, where some have matrices; None also where it has fewer heads."""
+        try:
+            found = self._construction.source_data(specification, heads).heads
+        except HarnessError:
+            return None
+        return found if found.matrices else None
 
     # --------------------------------------------------------------------------------------- inputs and references
 
@@ -316,7 +331,11 @@ class Builder:
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
     ) -> dict[str, tuple[float, float]]:
         """(operations, bytes) of one call by batch size, where the projector states them."""
-        stated = {batch: projector.cost(heads, batch, data.heads.width, data.heads.output_width) for batch in batches}
+        own = data.heads if heads == data.heads.count else None
+        widths = data.heads.width, data.heads.output_width
+        stated = {
+            batch: projector.cost_of(own, batch) if own else projector.cost(heads, batch, *widths) for batch in batches
+        }
         return {str(batch): (cost.flops, cost.bytes) for batch, cost in stated.items() if cost is not None}
 
     # ------------------------------------------------------------------------------------------------- identities

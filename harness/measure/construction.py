@@ -22,6 +22,7 @@ from harness.contracts import (
 )
 from harness.errors import ContenderError
 from harness.measure.specification import OfferReference, Specification
+from harness.measure.splitting import apart
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -72,11 +73,30 @@ class Construction:
         """The projector that a contender imitates."""
         return cast("Projector", offer(_given(specification.teacher)))
 
-    def dataset(self, specification: Specification, heads: int | None) -> Dataset:
-        """The heads and queries at this N, from memory where they were the last asked for."""
+    def source_data(self, specification: Specification, heads: int | None) -> Dataset:
+        """What a contender's source gives at this N, from memory where it was the last asked for."""
         key = repr((specification.source, specification.folder, specification.seed))
         self._specifications[key] = specification
         return self._datasets(key, heads)
+
+    def dataset(self, specification: Specification, heads: int | None) -> Dataset:
+        """The same, for a contender that is built on it.
+
+        Raises:
+            ContenderError: where heads have matrices, which the contender's projector or its teacher would pass over.
+        """
+        data = self.source_data(specification, heads)
+        if data.heads.matrices:
+            own = [] if specification.trainer else [self.projector(specification)]
+            for each in (*own, *([self.teacher(specification)] if specification.teacher else [])):
+                if not (each.takes_matrices or each.needs_training):
+                    raise ContenderError(
+                        f"{len(data.heads.matrices)} of {data.heads.count} heads have a matrix, "
+                        f"and the projector {each.name!r} does not compute those",
+                        where=specification.contender,
+                        next_step="leave this contender out, or use a projector that sets `takes_matrices`",
+                    )
+        return data
 
     def projection(
         self, specification: Specification, form: Form, heads: Heads, *, queries: Any = None, weights: bool = True
@@ -118,7 +138,7 @@ class Construction:
         context = SourceContext(
             folder=Path(specification.folder), cache=Path(specification.cache), seed=specification.seed, load=other
         )
-        return cast("Source", offer(reference)).load(heads, context)
+        return apart(cast("Source", offer(reference)).load(heads, context))
 
 
 def shared_form(projector: Projector, runtime: Runtime) -> Form:

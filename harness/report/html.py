@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from harness.analysis.data import lines
 from harness.report import facts, tables, wording
 from harness.report.bundle import bundle
 from harness.report.plots import Plot, plots
@@ -58,6 +59,7 @@ def _body(summary: Summary, pictures: list[Plot]) -> Iterator[str]:
         yield f"<p>{escape(summary.suite.description)}</p>"
     about = f"{wording.headline(summary)}. Started {summary.run.started}, {summary.run.status}."
     yield f'<p class="dim">{escape(about)}</p>'
+    yield from _list("Data", lines(summary.data))
     yield from _answers(summary)
     yield from _documented(summary)
     if summary.failures:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from harness.analysis.data import lines
 from harness.report import facts, tables, wording
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield ""
     yield f"{escape(wording.headline(summary))}; started {summary.run.started}, {summary.run.status}."
     yield ""
+    yield from _list("Data", lines(summary.data))
     yield from _list("Answers", wording.sentences(summary))
     yield from _list("Deciding by these crossovers", [each.sentence for each in summary.dispatch if each.sentence])
     if summary.documented:

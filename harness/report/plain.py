@@ -31,6 +31,14 @@ def data(summary: Summary) -> dict[str, Any]:
         "started": summary.run.started,
         "status": summary.run.status,
         "quick": summary.quick,
+        "data": [
+            {
+                "contenders": list(each.contenders), "description": each.description, "kind": each.kind,
+                "heads": each.heads, "temperature": each.temperature, "train_queries": each.train_queries,
+                "held_out_queries": each.held_out_queries, "digest": each.digest, "notes": list(each.notes),
+            }
+            for each in summary.data
+        ],
         "cells": [_cell(each) for each in summary.cells],
         "races": [
             {

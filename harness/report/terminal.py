@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from harness.analysis.data import lines
 from harness.report import tables, wording
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable 
 def render(summary: Summary, console: Console) -> None:
     """Prints a run; names from suites and plugins are never read as markup."""
     console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(wording.headline(summary))}")
+    _list("Data", lines(summary.data), console)
     for each in itertools.chain(tables.latencies(summary, per_query=False), tables.relative(summary)):
         _grid(each, console)
     if summary.legs:

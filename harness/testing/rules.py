@@ -210,7 +210,8 @@ def check_outputs(
 
 def unchanged(heads: Heads, kept: Heads) -> bool:
     """Whether nobody wrote into the heads."""
-    return np.array_equal(heads.centroids, kept.centroids) and np.array_equal(heads.answers, kept.answers)
+    arrays = (heads.centroids, heads.answers, *heads.matrices.values())
+    return all(map(np.array_equal, arrays, (kept.centroids, kept.answers, *kept.matrices.values())))
 
 
 def copied(heads: Heads) -> Heads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ import numpy as np
 
 from harness.contracts import SourceContext
 from harness.errors import DataError
+from harness.repeats import first_equal
 from harness.testing.rules import Rules, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.contracts import Dataset, Source
+    from harness.contracts import Dataset, Heads, Source
 
 _ALL = 4096  # a source that has more heads is not asked for all of them
 _KINDS = ("real", "resampled", "synthetic")
@@ -42,6 +44,7 @@ def check_source(
         data = _loaded(rules, source, heads, context)
         if data is not None:
             _check_arrays(rules, data, heads)
+            _check_matrices(rules, data)
             _check_provenance(rules, data)
             _check_again(rules, source, data, heads, context)
         _check_limit(rules, source, context)
@@ -79,13 +82,33 @@ def _check_arrays(rules: Rules, data: Dataset, heads: int) -> None:
         f"{data.heads.count} centroids, but {len(data.heads.answers)} answers",
     )
     rules.expect(
-        data.heads.temperature > 0, "temperature", f"the temperature is {data.heads.temperature}; it must be positive"
+        0 < data.heads.temperature < np.inf,
+        "temperature",
+        f"the temperature is {data.heads.temperature}; it must be positive",
     )
+    lengths = np.linalg.norm(data.heads.centroids, axis=1)
+    rules.expect(bool(lengths.all()), "centroids", f"the centroid of head {int(lengths.argmin())} is zero")
     widths = {name: array.shape[1] for name, array in arrays.items() if name != "answers"}
     rules.expect(len(set(widths.values())) == 1, "shape", f"queries and centroids differ in width: {widths}")
-    seen = {row.tobytes() for row in data.train_queries}
-    shared = sum(row.tobytes() in seen for row in data.held_out_queries)
-    rules.expect(shared == 0, "held out", f"{shared} held-out queries are training queries too")
+    train, held_out = len(data.train_queries), len(data.held_out_queries)
+    rules.expect(train > 0, "queries", "there is no query to train on")
+    rules.expect(held_out > 1, "queries", f"it holds out {held_out} queries; a score needs two or more for an interval")
+    if len(set(widths.values())) == 1 and all(bool(np.isfinite(array).all()) for array in arrays.values()):
+        seen = first_equal(np.concatenate([data.train_queries, data.held_out_queries]))[train:]
+        shared = int((seen < train).sum())
+        rules.expect(shared == 0, "held out", f"{shared} held-out queries are training queries too")
+
+
+def _check_matrices(rules: Rules, data: Dataset) -> None:
+    shape = (data.heads.answers.shape[-1], data.heads.centroids.shape[-1])
+    for head, matrix in data.heads.matrices.items():
+        what = f"the matrix of head {head}"
+        rules.expect(head in range(data.heads.count), "matrices", f"{what}: there are {data.heads.count} heads")
+        rules.expect(
+            matrix.shape == shape, "matrices", f"{what} has the shape {list(matrix.shape)}, expected {list(shape)}"
+        )
+        rules.expect(matrix.dtype == np.float32, "matrices", f"{what} is {matrix.dtype}, expected float32")
+        rules.expect(bool(np.isfinite(matrix).all()), "matrices", f"{what} holds NaN or infinity")
 
 
 def _check_provenance(rules: Rules, data: Dataset) -> None:
@@ -98,21 +121,22 @@ def _check_provenance(rules: Rules, data: Dataset) -> None:
 def _check_again(rules: Rules, source: Source, data: Dataset, heads: int, context: SourceContext) -> None:
     again = _loaded(rules, source, heads, context)
     if again is not None:
-        same = all(
-            np.array_equal(one, other)
-            for one, other in (
-                (data.heads.centroids, again.heads.centroids), (data.heads.answers, again.heads.answers),
-                (data.train_queries, again.train_queries), (data.held_out_queries, again.held_out_queries),
-            )
-        )  # fmt: skip
-        rules.expect(same, "determinism", "loaded twice with one seed it gives two data sets")
+        rules.expect(_same(data, again), "determinism", "loaded twice with one seed it gives two data sets")
         rules.expect(data.provenance.digest == again.provenance.digest, "determinism", "the same data have two digests")
+    other = _loaded(rules, source, heads, dataclasses.replace(context, seed=context.seed + 1))
+    if other is not None and not _same(data, other):
+        rules.expect(
+            data.provenance.digest != other.provenance.digest,
+            "provenance",
+            "the data of two seeds have the same digest",
+        )
     fewer = _loaded(rules, source, 1, context)
     if fewer is not None:
-        nested = np.array_equal(fewer.heads.centroids, data.heads.centroids[:1]) and np.array_equal(
-            fewer.heads.answers, data.heads.answers[:1]
+        rules.expect(
+            _same_heads(fewer.heads, data.heads.first(1)),
+            "nesting",
+            "one head is not the first of more: fewer heads are the first ones",
         )
-        rules.expect(nested, "nesting", "one head is not the first of more: fewer heads are the first ones")
         rules.expect(
             fewer.provenance.digest != data.provenance.digest or heads == 1,
             "provenance",
@@ -120,6 +144,24 @@ def _check_again(rules: Rules, source: Source, data: Dataset, heads: int, contex
         )
     if (source.limit(context) or 0) <= _ALL:
         _loaded(rules, source, None, context)
+
+
+def _same(one: Dataset, other: Dataset) -> bool:
+    return (
+        _same_heads(one.heads, other.heads)
+        and np.array_equal(one.train_queries, other.train_queries)
+        and np.array_equal(one.held_out_queries, other.held_out_queries)
+    )
+
+
+def _same_heads(one: Heads, other: Heads) -> bool:
+    return (
+        np.array_equal(one.centroids, other.centroids)
+        and np.array_equal(one.answers, other.answers)
+        and one.temperature == other.temperature
+        and one.matrices.keys() == other.matrices.keys()
+        and all(np.array_equal(matrix, other.matrices[head]) for head, matrix in one.matrices.items())
+    )
 
 
 def _check_limit(rules: Rules, source: Source, context: SourceContext) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins.arrays import StoredQueries, matrix, queries_among, read_arrays
+from harness_plugins.projections import Found, read_projection, same_temperature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Float32 = NDArray[np.float32]
+
+_GIVE_TEMPERATURE = "give it with the option `temperature` (`--temperature` of `harness distill`)"
 
 _SCHEMA = """
 CREATE TABLE embedding_models (
@@ -46,76 +49,52 @@ class StoredHeads:
     answers: Float32  # [N, K]
     temperature: float
     projection: str  # which projection of the file was read, in words
-    queries: Float32 | None = None  # [Q, D]
-    query_heads: NDArray[np.int64] | None = None  # [Q], the head each query belongs to
-    notes: Sequence[str] = field(default=())
+    matrices: Mapping[int, Float32] = field(default_factory=dict)  # [K, D] by head, which gives W q for its answer
+    own_queries: StoredQueries | None = None  # where the file holds any
+    notes: Sequence[str] = field(default=())  # about the heads
+
+    @property
+    def queries(self) -> Float32 | None:
+        """Its own queries, [Q, D]."""
+        return None if self.own_queries is None else self.own_queries.rows
+
+    @property
+    def query_heads(self) -> NDArray[np.int64] | None:
+        """The head that each of them belongs to, [Q]."""
+        return None if self.own_queries is None else self.own_queries.heads
+
+    @property
+    def heads(self) -> harness.Heads:
+        """The heads without the queries."""
+        return harness.Heads(
+            centroids=self.centroids, answers=self.answers, temperature=self.temperature, matrices=self.matrices
+        )
 
 
-def read(path: Path, projection: int | str | None = None) -> StoredHeads:
+def read(path: Path, projection: int | str | None = None, temperature: float | None = None) -> StoredHeads:
     """Heads and queries of an `lda.db` database or an `.npz` archive.
 
     Args:
         path: the file; an archive ends in `.npz`.
-        projection: id or name of a multi-head projection in a database; None takes the first.
+        projection: id or name of a multi-head projection; needed where a database holds several.
+        temperature: in place of the stored one; it chooses among projections, too, where one alone has it.
 
     Raises:
-        DataError: where the file is missing, of another format, or holds values that cannot be used.
+        DataError: where the file is missing, of another format, holds several projections of which none is chosen, or
+            values that cannot be used.
     """
     if not path.is_file():
         raise harness.DataError(
             "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
         )
-    if path.suffix == ".npz":
-        return _read_archive(path)
-    return _read_database(path, projection)
+    found = _in_archive(path, projection) if path.suffix == ".npz" else _in_database(path, projection, temperature)
+    return _checked(path, found, temperature)
 
 
-def _read_archive(path: Path) -> StoredHeads:
-    arrays = read_arrays(path)
-    missing = [name for name in ("centroids", "answers") if name not in arrays]
-    if missing:
-        raise harness.DataError(
-            f"the archive has no array named {' and no '.join(missing)}, but {', '.join(sorted(arrays)) or 'nothing'}",
-            where=str(path),
-            next_step="save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)",
-        )
-    notes = () if "temperature" in arrays else ("the archive names no temperature: 1.0 is used",)
-    return _checked(
-        path,
-        centroids=arrays["centroids"],
-        answers=arrays["answers"],
-        temperature=arrays.get("temperature", np.float64(1.0)),
-        projection=f"the heads of {path.name}",
-        queries=arrays.get("queries"),
-        query_heads=arrays.get("query_heads"),
-        notes=notes,
-    )
-
-
-def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
-    """The arrays of an `.npz` archive by name, or the one of an `.npy` file as `queries`; pickles are refused.
-
-    Raises:
-        DataError: where the file cannot be read.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"queries": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        raise harness.DataError(
-            f"it is not a NumPy file of plain numbers ({problem})",
-            where=str(path),
-            next_step="write it with np.save or np.savez; pickled objects are not read",
-        ) from problem
-
-
-def _read_database(path: Path, projection: int | str | None) -> StoredHeads:
+def _in_database(path: Path, projection: int | str | None, temperature: float | None) -> Found:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return _read_projection(path, connection, projection)
+            return read_projection(path, connection, projection, temperature)
     except sqlite3.Error as problem:
         raise harness.DataError(
             f"it cannot be read as an LDA database ({problem})",
@@ -124,107 +103,43 @@ def _read_database(path: Path, projection: int | str | None) -> StoredHeads:
         ) from problem
 
 
-def _read_projection(path: Path, connection: sqlite3.Connection, wanted: int | str | None) -> StoredHeads:
-    known = connection.execute(
-        "SELECT mh_projection_id, name, temperature, model_id FROM multi_head_projections ORDER BY mh_projection_id"
-    ).fetchall()
-    named = ", ".join(f"{identifier} ({name!r}, T = {temperature})" for identifier, name, temperature, _ in known)
-    chosen = [row for row in known if wanted is None or row[0] == wanted or row[1] == wanted or str(row[0]) == wanted]
-    if not chosen:
-        what = "the database holds no multi-head projection" if not known else f"there is no projection {wanted!r}"
+def _in_archive(path: Path, projection: int | str | None) -> Found:
+    arrays = read_arrays(path)
+    if projection is not None:
         raise harness.DataError(
-            what, where=str(path), next_step=f"choose one of {named}" if known else "train one first"
+            f"an archive has no projections, and {projection!r} was asked for",
+            where=str(path),
+            next_step="leave the option `projection` out",
         )
-    identifier, name, temperature, model = chosen[0]
-    folder = _Folder(path)
-    rows = connection.execute(
-        "SELECT cluster_id, centroid_path, answer_emb_path FROM cluster_heads WHERE mh_projection_id = ? "
-        "ORDER BY head_id",
-        (identifier,),
-    ).fetchall()
-    if not rows:
-        raise harness.DataError(f"the projection {name!r} has no heads", where=str(path), next_step=f"it holds {named}")
-    head_of = {cluster: index for index, (cluster, _, _) in enumerate(rows)}
-    queries = connection.execute(
-        "SELECT DISTINCT c.cluster_id, e.vector_path, e.embedding_id FROM embeddings e JOIN cluster_questions c "
-        "ON c.question_id = e.entity_id WHERE e.entity_type = 'question' AND e.model_id = ? ORDER BY e.embedding_id",
-        (model,),
-    ).fetchall()
-    queries = [row for row in queries if row[0] in head_of]
-    return _checked(
-        path,
-        centroids=folder.stack([row[1] for row in rows]),
-        answers=folder.stack([row[2] for row in rows]),
-        temperature=temperature,
-        projection=f"projection {identifier} ({name!r}) of {path.name}",
-        queries=folder.stack([row[1] for row in queries]) if queries else None,
-        query_heads=np.array([head_of[row[0]] for row in queries]) if queries else None,
-        notes=(f"the first of {len(known)} projections: {named}",) if wanted is None and len(known) > 1 else (),
+    missing = [name for name in ("centroids", "answers") if name not in arrays]
+    if missing:
+        raise harness.DataError(
+            f"the archive has no array named {' and no '.join(missing)}, but {', '.join(sorted(arrays)) or 'nothing'}",
+            where=str(path),
+            next_step="save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)",
+        )
+    centroids = matrix(path, "centroids", arrays["centroids"])
+    matrices = arrays.get("matrices", np.zeros((0, 0, 0)))
+    mapped = np.ravel(arrays.get("matrix_heads", np.arange(len(matrices))))
+    if matrices.ndim != 3 or len(matrices) != len(mapped) or len(set(mapped.tolist())) < len(mapped):
+        raise harness.DataError(
+            f"matrices have the shape {list(matrices.shape)}, and matrix_heads name {len(set(mapped.tolist()))} heads",
+            where=str(path),
+            next_step="save matrices as [M, K, D], and as matrix_heads the M heads that they belong to",
+        )
+    return Found(
+        centroids=centroids,
+        answers=arrays["answers"],
+        matrices=dict(zip(mapped.tolist(), matrices, strict=True)),
+        temperature=arrays.get("temperature"),
+        projection=f"the heads of {path.name}",
+        queries=queries_among(path, arrays, width=centroids.shape[1], heads=len(centroids)),
     )
 
 
-class _Folder:
-    """Finds the vectors of a database, and never reads outside its folder."""
-
-    def __init__(self, database: Path) -> None:
-        self._database = database
-        self._root = database.resolve().parent
-
-    def stack(self, stored: Sequence[str | None]) -> NDArray[Any]:
-        """The vectors at the stored paths, [rows, width]."""
-        vectors = [self._vector(path) for path in stored]
-        widths = sorted({vector.size for vector in vectors})
-        if len(widths) > 1:
-            raise harness.DataError(
-                f"its vectors have different widths: {', '.join(map(str, widths))}",
-                where=str(self._database),
-                next_step="a projection needs embeddings of one model",
-            )
-        return np.stack(vectors)
-
-    def _vector(self, stored: str | None) -> NDArray[Any]:
-        path = self._resolve(stored or "")
-        arrays = read_arrays(path)
-        vector = np.squeeze(next(iter(arrays.values()))) if len(arrays) == 1 else np.zeros((0, 0))
-        if vector.ndim != 1:
-            raise harness.DataError(
-                "it does not hold one vector", where=str(path), next_step="each head has its own .npy file"
-            )
-        return vector
-
-    def _resolve(self, stored: str) -> Path:
-        for candidate in self._candidates(stored.replace("\\", "/")):
-            resolved = candidate.resolve()  # follows symbolic links, so that none leads outside
-            if resolved.is_relative_to(self._root) and resolved.is_file():
-                return resolved
-        raise harness.DataError(
-            f"the vector {stored!r} is not in the database's folder",
-            where=str(self._database),
-            next_step=f"copy the .npy files into {self._root / 'embeddings'}; nothing outside the folder is read",
-        )
-
-    def _candidates(self, stored: str) -> Iterator[Path]:
-        if "\0" in stored or not stored.strip():
-            return
-        name = stored.rstrip("/").rpartition("/")[2]
-        yield self._root / stored
-        yield self._root / name
-        yield self._root / "embeddings" / name
-
-
-def _checked(
-    path: Path,
-    *,
-    centroids: NDArray[Any],
-    answers: NDArray[Any],
-    temperature: Any,
-    projection: str,
-    queries: NDArray[Any] | None,
-    query_heads: NDArray[Any] | None,
-    notes: Sequence[str],
-) -> StoredHeads:
+def _checked(path: Path, found: Found, temperature: float | None) -> StoredHeads:
     """The same, refused where a value cannot be used."""
-    centroids, answers = matrix(path, "centroids", centroids), matrix(path, "answers", answers)
+    centroids, answers = matrix(path, "centroids", found.centroids), matrix(path, "answers", found.answers)
     if len(centroids) != len(answers):
         raise harness.DataError(
             f"it has {len(centroids)} centroids and {len(answers)} answers",
@@ -236,61 +151,56 @@ def _checked(
         raise harness.DataError(
             f"the centroid of head {row} is zero", where=str(path), next_step="it has no direction: leave the head out"
         )
-    try:
-        value = float(temperature)
-    except (TypeError, ValueError):
-        value = 0.0
-    if not 0 < value < np.inf:
-        raise harness.DataError(
-            f"the temperature {temperature!r} is not a positive number", where=str(path), next_step="1.0 is a usual one"
-        )
+    shape = answers.shape[1], centroids.shape[1]
+    for head, values in found.matrices.items():
+        if head not in range(len(centroids)) or values.shape != shape:
+            raise harness.DataError(
+                f"the matrix of head {head} has the shape {list(values.shape)}, and the {len(centroids)} heads map "
+                f"queries of width {shape[1]} to projections of width {shape[0]}",
+                where=str(path),
+                next_step="a matrix is [K, D], and heads are counted from 0",
+            )
+    queries, stored = found.queries, found.temperature
     if queries is not None:
-        queries = matrix(path, "queries", queries, width=centroids.shape[1])
-    if query_heads is not None and (queries is None or query_heads.shape != (len(queries),)):
-        raise harness.DataError(
-            "query_heads does not name one head for each query", where=str(path), next_step="leave it out or mend it"
-        )
+        matrix(path, "queries", queries.rows, width=shape[1])
+    changed = stored is not None and temperature is not None and not same_temperature(stored, temperature)
     return StoredHeads(
         centroids=centroids,
         answers=answers,
-        temperature=value,
-        projection=projection,
-        queries=queries,
-        query_heads=None if query_heads is None else query_heads.astype(np.int64),
-        notes=tuple(notes),
+        matrices={
+            head: matrix(path, f"the matrix of head {head}", found.matrices[head]) for head in sorted(found.matrices)
+        },
+        temperature=_temperature(path, stored if temperature is None else temperature),
+        projection=found.projection,
+        own_queries=queries,
+        notes=(
+            *found.notes,
+            *([f"T = {temperature:g} in place of the stored {stored}"] if changed else ()),
+            *([f"{len(found.matrices)} of {len(centroids)} heads have a matrix"] if found.matrices else ()),
+        ),
     )
 
 
-def matrix(path: Path, name: str, values: NDArray[Any], width: int | None = None) -> Float32:
-    """`values` as a finite float32 matrix with at least one row.
-
-    Raises:
-        DataError: where it is none, or has another width than `width`.
-    """
-    if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "fiu":
-        raise harness.DataError(
-            f"{name} is not a matrix of numbers but {values.dtype} of shape {list(values.shape)}",
-            where=str(path),
-            next_step="one row for each vector, float32 or float64",
-        )
-    if width is not None and values.shape[1] != width:
-        raise harness.DataError(
-            f"{name} have width {values.shape[1]}, the centroids {width}",
-            where=str(path),
-            next_step="embed both with the same model",
-        )
-    converted = np.ascontiguousarray(values, dtype=np.float32)
-    if not np.isfinite(converted).all():
-        row = int(np.argmin(np.isfinite(converted).all(axis=1)))
-        raise harness.DataError(
-            f"row {row} of {name} holds NaN or infinity", where=str(path), next_step="embed it again, or leave it out"
-        )
-    return converted
+def _temperature(path: Path, given: Any) -> float:
+    """T as a positive number; what is given is None where the file has none."""
+    if given is None:
+        raise harness.DataError("it has no temperature", where=str(path), next_step=_GIVE_TEMPERATURE)
+    try:
+        value = float(np.asarray(given, dtype=np.float64).reshape(()))
+    except (TypeError, ValueError):
+        value = 0.0
+    if not 0 < value < np.inf:
+        what = f"the temperature {given!r} is not a positive number"
+        raise harness.DataError(what, where=str(path), next_step=_GIVE_TEMPERATURE)
+    return value
 
 
 def write_archive(path: Path, heads: harness.Heads, queries: Float32 | None = None) -> None:
     """Writes heads, and queries where there are some, as one `.npz` archive."""
     more: dict[str, Any] = {} if queries is None else {"queries": queries}
+    if heads.matrices:
+        more["matrices"] = np.stack(list(heads.matrices.values()))
+        more["matrix_heads"] = np.array(list(heads.matrices), dtype=np.int64)
     with path.open("wb") as file:  # a file object, since savez would append a suffix to a name
         np.savez(
             file, centroids=heads.centroids, answers=heads.answers, temperature=np.float64(heads.temperature), **more
@@ -316,10 +226,14 @@ def write_database(path: Path, heads: harness.Heads, name: str, model: str = "un
         )
         for index in range(heads.count):
             cluster = index + 1
-            stored = [f"embeddings/mh_1_cluster_{cluster}_{part}.npy" for part in ("centroid", "answer")]
-            np.save(path.parent / stored[0], heads.centroids[index])
-            np.save(path.parent / stored[1], heads.answers[index])
+            vectors = {"centroid": heads.centroids[index], "answer": heads.answers[index]}
+            if index in heads.matrices:
+                vectors["W"] = heads.matrices[index]
+            stored = {part: f"embeddings/mh_1_cluster_{cluster}_{part}.npy" for part in vectors}
+            for part, vector in vectors.items():
+                np.save(path.parent / stored[part], vector)
             connection.execute("INSERT INTO qa_clusters VALUES (?, ?)", (cluster, f"head {cluster}"))
             connection.execute(
-                "INSERT INTO cluster_heads VALUES (?, 1, ?, ?, ?, NULL, 0)", (cluster, cluster, stored[0], stored[1])
+                "INSERT INTO cluster_heads VALUES (?, 1, ?, ?, ?, ?, 0)",
+                (cluster, cluster, stored["centroid"], stored["answer"], stored.get("W")),
             )

@@ -13,7 +13,7 @@ import harness
 from harness_plugins import database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import torch
 
@@ -26,10 +26,13 @@ _TINY = 1e-12  # the smallest norm that is divided by: a zero query has cosine 0
 class MultiHeadLDA:
     """Routes a query over N heads: `s = cos(q, c)`, `w = softmax(s / T)`, `p = Σ w a`.
 
+    A head with a matrix W contributes `W q` in place of its answer a.
+
     Args:
         centroids: [N, D], of any length.
         answers: [N, K].
         temperature: T > 0.
+        matrices: W [K, D] by head, of those that map the query in place of giving an answer.
         name: what the projection is called where it is saved.
         notes: what a user should know about how it was read.
     """
@@ -40,6 +43,7 @@ class MultiHeadLDA:
         answers: NDArray[Any],
         temperature: float = 1.0,
         *,
+        matrices: Mapping[int, NDArray[Any]] | None = None,
         name: str = "multi-head projection",
         notes: Sequence[str] = (),
     ) -> None:
@@ -47,25 +51,38 @@ class MultiHeadLDA:
             centroids=np.ascontiguousarray(centroids, dtype=np.float32),
             answers=np.ascontiguousarray(answers, dtype=np.float32),
             temperature=float(temperature),
+            matrices={
+                head: np.ascontiguousarray(values, dtype=np.float32) for head, values in (matrices or {}).items()
+            },
         )
         self.name = name
         self.notes = tuple(notes)
-        self._project = VectorisedLDA(self.heads)
+        self._project = vectorised(self.heads)
         self._modules: dict[torch.device, torch.nn.Module] = {}
 
     @classmethod
-    def load(cls, path: str | Path, projection: int | str | None = None) -> MultiHeadLDA:
+    def load(
+        cls, path: str | Path, projection: int | str | None = None, temperature: float | None = None
+    ) -> MultiHeadLDA:
         """The projection of an `lda.db` database or an `.npz` archive; `name` and `notes` say which one was read.
 
         Args:
             path: the file.
-            projection: id or name where a database holds several; None takes the first.
+            projection: id or name of a projection; needed where a database holds several.
+            temperature: in place of the stored one; needed where an archive has none.
 
         Raises:
-            DataError: where the file cannot be used.
+            DataError: where the file cannot be used, or it is not clear which projection is meant.
         """
-        stored = database.read(Path(path), projection)
-        return cls(stored.centroids, stored.answers, stored.temperature, name=stored.projection, notes=stored.notes)
+        stored = database.read(Path(path), projection, temperature)
+        return cls(
+            stored.centroids,
+            stored.answers,
+            stored.temperature,
+            matrices=stored.matrices,
+            name=stored.projection,
+            notes=stored.notes,
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes an `.npz` archive, or, for any other suffix, an `lda.db` with its vectors in `embeddings/`.
@@ -105,6 +122,7 @@ class LoopedLDA:
     def __init__(self, heads: harness.Heads) -> None:
         self._centroids = list(heads.centroids)
         self._answers = list(heads.answers)
+        self._matrices = dict(heads.matrices)
         self._temperature = heads.temperature
 
     def __call__(self, queries: Float32) -> Float32:
@@ -119,8 +137,17 @@ class LoopedLDA:
         scores = np.exp((scores - scores.max()) / self._temperature)
         weights = scores / scores.sum()
         projection = np.zeros(len(self._answers[0]), dtype=np.float32)
+        if self._matrices:
+            return self._mapped(projection, weights, query)
         for weight, answer in zip(weights, self._answers, strict=True):
             projection += weight * answer
+        return projection
+
+    def _mapped(self, projection: Float32, weights: Float32, query: Float32) -> Float32:
+        """The sum where some heads map the query, which is taken as it is and not at unit length."""
+        for head, weight in enumerate(weights):
+            matrix = self._matrices.get(head)
+            projection += weight * (self._answers[head] if matrix is None else matrix @ query)
         return projection
 
 
@@ -133,6 +160,8 @@ class VectorisedLDA:
     """
 
     def __init__(self, heads: harness.Heads) -> None:
+        if heads.matrices:
+            raise harness.ContenderError("heads with matrices are more than two matrix products: call `vectorised`")
         self.keys = keys(heads)  # [N, D]
         self._columns = self.keys.T
         self.answers = np.ascontiguousarray(heads.answers, dtype=np.float32)
@@ -168,6 +197,7 @@ class LDAProjector(harness.Projector):
     """The teacher as two matrix products: what the same mathematics costs without the loop."""
 
     name = "lda"
+    takes_matrices = True
     forms: ClassVar[tuple[Literal["module", "numpy"], ...]] = ("module", "numpy")
 
     def build(
@@ -175,7 +205,7 @@ class LDAProjector(harness.Projector):
     ) -> torch.nn.Module | Callable[[Float32], Float32]:
         """The module or the NumPy form of the teacher."""
         if context.form == "numpy":
-            return VectorisedLDA(heads)
+            return vectorised(heads)
         return _module(heads) if context.weights else _shapes(heads)
 
     def reference(self, heads: harness.Heads, queries: Float32) -> Float64:
@@ -190,6 +220,20 @@ class LDAProjector(harness.Projector):
             products=((batch, width, heads), (batch, heads, output_width)),
         )
 
+    def cost_of(self, heads: harness.Heads, batch: int) -> harness.Cost:
+        """The same, and the product with all matrices where heads have some."""
+        cost, entries = (
+            self.cost(heads.count, batch, heads.width, heads.output_width),
+            len(heads.matrices) * heads.width,
+        )
+        if not heads.matrices:
+            return cost
+        return harness.Cost(
+            flops=cost.flops + 2.0 * batch * entries * heads.output_width,
+            bytes=cost.bytes + 4.0 * entries * heads.output_width,
+            products=(*cost.products, (batch, entries, heads.output_width)),
+        )
+
 
 class LoopProjector(LDAProjector):
     """The teacher as it was timed for the documented figures: a Python loop over the heads."""
@@ -200,6 +244,15 @@ class LoopProjector(LDAProjector):
     def build(self, heads: harness.Heads, context: harness.BuildContext) -> Callable[[Float32], Float32]:  # noqa: ARG002
         """The loop."""
         return LoopedLDA(heads)
+
+
+def vectorised(heads: harness.Heads) -> Callable[[Float32], Float32]:
+    """The NumPy form that fits the heads: two matrix products, or three where some have matrices."""
+    if not heads.matrices:
+        return VectorisedLDA(heads)
+    from harness_plugins.lda_matrices import MappedLDA
+
+    return MappedLDA(heads, keys(heads))
 
 
 def keys(heads: harness.Heads) -> Float32:
@@ -213,7 +266,10 @@ def keys(heads: harness.Heads) -> Float32:
 
 
 def formula(heads: harness.Heads, queries: Float32) -> Float64:
-    """`Σ softmax(cos(q, c) / T) a` in float64, [B, D] -> [B, K]; blocks bound the memory for millions of heads."""
+    """`Σ softmax(cos(q, c) / T) a` in float64, [B, D] -> [B, K], with `W q` for `a` where a head has a matrix W.
+
+    Blocks bound the memory for millions of heads.
+    """
     blocks = list(_blocks(heads.count))
     result = np.empty((len(queries), heads.output_width), dtype=np.float64)
     for start in range(0, len(queries), 32):
@@ -229,21 +285,33 @@ def formula(heads: harness.Heads, queries: Float32) -> Float64:
         total = np.zeros((len(rows), heads.output_width))
         for block in blocks:
             total += shares[:, block] @ np.asarray(heads.answers[block], dtype=np.float64)
+        for head, matrix in heads.matrices.items():  # in place of its answer
+            mapped = rows @ np.asarray(matrix, dtype=np.float64).T
+            total += shares[:, [head]] * (mapped - np.asarray(heads.answers[head], dtype=np.float64))
         result[start : start + 32] = total
     return result
 
 
 def _module(heads: harness.Heads) -> torch.nn.Module:
-    from harness_plugins.lda_module import LDAModule
+    from harness_plugins.lda_module import LDAModule, MappedLDAModule
 
-    return LDAModule(keys(heads), heads.answers)
+    if not heads.matrices:
+        return LDAModule(keys(heads), heads.answers)
+    from harness_plugins.lda_matrices import answers_alone, maps
+
+    return MappedLDAModule(keys(heads), answers_alone(heads), *maps(heads))
 
 
 def _shapes(heads: harness.Heads) -> torch.nn.Module:
     """The module before its state is loaded: zeros, which no memory is touched for."""
-    from harness_plugins.lda_module import LDAModule
+    from harness_plugins.lda_module import LDAModule, MappedLDAModule
 
-    return LDAModule(np.zeros(heads.centroids.shape, np.float32), np.zeros(heads.answers.shape, np.float32))
+    centroids, answers = np.zeros(heads.centroids.shape, np.float32), np.zeros(heads.answers.shape, np.float32)
+    if not heads.matrices:
+        return LDAModule(centroids, answers)
+    mapped = np.array(sorted(heads.matrices), dtype=np.int64)
+    empty = np.zeros((len(mapped) * heads.width, heads.output_width), np.float32)
+    return MappedLDAModule(centroids, answers, mapped, empty)
 
 
 def _blocks(count: int, rows: int = 16_384) -> Iterator[slice]:

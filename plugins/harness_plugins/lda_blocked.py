@@ -80,6 +80,7 @@ class BlockedProjector(LDAProjector):
     """The teacher fused: for large B·N, never all weights at once."""
 
     name = "lda-blocked"
+    takes_matrices = False
     Options = BlockedOptions
 
     def build(

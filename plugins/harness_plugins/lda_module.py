@@ -41,12 +41,48 @@ class LDAModule(torch.nn.Module):
 
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
         """Projections [B, K] of queries [B, D]."""
+        return self._weights(queries) @ self.answers
+
+    def _weights(self, queries: torch.Tensor) -> torch.Tensor:
+        """How much each head counts [B, N]."""
         if torch.onnx.is_in_onnx_export():
             # One kernel in ONNX Runtime, whose ReduceL2 takes as long as both products of a few heads; five in PyTorch.
             units = torch.nn.functional.rms_norm(queries, self.shape, self.scale, eps=1e-24)
         else:
             units = _units(queries)
-        return torch.softmax(units @ self.columns, dim=-1) @ self.answers
+        return torch.softmax(units @ self.columns, dim=-1)
+
+
+class MappedLDAModule(LDAModule):
+    """The same where some heads have matrices: one product more, of all `w q` with the matrices on top of each other.
+
+    Args:
+        keys: as before.
+        answers: [N, K], zero for the heads with matrices.
+        mapped: which heads have matrices [M].
+        maps: the matrices on top of each other, transposed, [M·D, K].
+    """
+
+    mapped: torch.Tensor
+    maps: torch.Tensor
+
+    def __init__(
+        self,
+        keys: NDArray[np.float32],
+        answers: NDArray[np.float32],
+        mapped: NDArray[np.int64],
+        maps: NDArray[np.float32],
+    ) -> None:
+        super().__init__(keys, answers)
+        self.register_buffer("mapped", torch.from_numpy(mapped), persistent=False)
+        self.register_buffer("maps", torch.from_numpy(maps))
+
+    def forward(self, queries: torch.Tensor) -> torch.Tensor:
+        """Projections [B, K] of queries [B, D]."""
+        weights = self._weights(queries)
+        weighed = weights[:, self.mapped].unsqueeze(2) * queries.unsqueeze(1)  # [B, M, D]
+        projections: torch.Tensor = weights @ self.answers + weighed.flatten(1) @ self.maps
+        return projections
 
 
 class FusedLDAModule(torch.nn.Module):

@@ -116,6 +116,7 @@ class ResampledSource(harness.Source):
                 kind="resampled",
                 description=f"{count} heads at T = {temperature:g}, resampled from {real.provenance.description}",
                 digest=hashlib.sha256(words.encode()).hexdigest(),
+                notes=real.provenance.notes,
             ),
         )
 
@@ -124,7 +125,14 @@ class ResampledSource(harness.Source):
             raise harness.DataError(
                 "another source cannot be loaded from here", where=self.name, next_step="run it through the harness"
             )
-        return context.load(self.options.of, self.options.options, None)
+        real = context.load(self.options.of, self.options.options, None)
+        if real.heads.matrices:
+            raise harness.DataError(
+                f"{len(real.heads.matrices)} of the {real.heads.count} heads have matrices, which cannot be resampled",
+                where=self.options.of,
+                next_step=f"use the source {self.options.of!r} itself, or heads without matrices",
+            )
+        return real
 
 
 def _content(real: harness.Dataset) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -12,10 +11,11 @@ from pydantic import Field
 
 import harness
 from harness_plugins import database
+from harness_plugins.arrays import StoredQueries, read_queries
 from harness_plugins.playbook import load_playbook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 Float32 = NDArray[np.float32]
@@ -25,14 +25,21 @@ class DatabaseOptions(harness.Options):
     """Which database, and how its queries are split."""
 
     path: Annotated[str, Field(min_length=1, description="an lda.db or .npz file, relative to the suite")]
-    projection: Annotated[int | str | None, Field(description="id or name of a projection; none takes the first")] = (
-        None
-    )
-    temperature: Annotated[float | None, Field(gt=0, description="in place of the stored one")] = None
-    queries: Annotated[
-        str | None, Field(description=".npy or .npz file of query embeddings, relative to the suite")
+    projection: Annotated[
+        int | str | None, Field(description="id or name of a projection; needed where the database holds several")
     ] = None
-    held_out: Annotated[float, Field(gt=0, lt=1, description="share of the queries that is never trained on")] = 0.2
+    temperature: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False, description="in place of the stored one, or where none is")
+    ] = None
+    queries: Annotated[
+        str | None,
+        Field(
+            description="file of query embeddings, relative to the suite: .npy, or .npz with queries, or train and test"
+        ),
+    ] = None
+    held_out: Annotated[
+        float, Field(gt=0, lt=1, description="share of the queries that is never trained on, where no file splits them")
+    ] = 0.2
     split_seed: Annotated[int, Field(ge=0, description="of the split into train and held-out queries")] = 0
 
 
@@ -61,22 +68,22 @@ class DatabaseSource(harness.Source):
                 where=str(path),
                 next_step="ask for fewer, or use the source `resampled` for more",
             )
-        queries, groups = self._queries(stored, context)
-        held_out = split(groups, self.options.held_out, self.options.split_seed)
+        queries = self._queries(stored, context)
+        held_out, chosen = queries.held_out, stored.heads.first(count)
+        groups = np.zeros(len(queries.rows), dtype=np.int64) if queries.heads is None else queries.heads
+        if held_out is None:
+            held_out = split(groups, self.options.held_out, self.options.split_seed)
         kept = groups < count
-        chosen = replace(stored, temperature=self.options.temperature or stored.temperature)
+        train, tested = (np.ascontiguousarray(queries.rows[kept & part]) for part in (~held_out, held_out))
         return harness.Dataset(
-            heads=harness.Heads(
-                centroids=chosen.centroids[:count], answers=chosen.answers[:count], temperature=chosen.temperature
-            ),
-            train_queries=np.ascontiguousarray(queries[kept & ~held_out]),
-            held_out_queries=np.ascontiguousarray(queries[kept & held_out]),
+            heads=chosen,
+            train_queries=train,
+            held_out_queries=tested,
             provenance=harness.Provenance(
                 kind="real",
-                description="; ".join((f"{chosen.projection}, first {count} heads", *chosen.notes)),
-                digest=digest(
-                    chosen.centroids[:count], chosen.answers[:count], queries, repr((chosen.temperature, self.options))
-                ),
+                description=f"{stored.projection}, first {count} of {len(stored.centroids)} heads",
+                digest=digest(*_content(chosen), train, tested),
+                notes=(*stored.notes, *queries.notes),
             ),
         )
 
@@ -84,26 +91,23 @@ class DatabaseSource(harness.Source):
         return context.folder / str(self.options.path)
 
     def _read(self, context: harness.SourceContext) -> database.StoredHeads:
-        return database.read(self._path(context), self.options.projection)
+        return database.read(self._path(context), self.options.projection, self.options.temperature)
 
-    def _queries(
-        self, stored: database.StoredHeads, context: harness.SourceContext
-    ) -> tuple[Float32, NDArray[np.int64]]:
-        """Queries [Q, D] and the head that each of them belongs to, 0 where that is not known."""
-        if self.options.queries is None:
-            queries, groups, where = stored.queries, stored.query_heads, self._path(context)
-        else:
-            where, groups = context.folder / self.options.queries, None
-            arrays = database.read_arrays(where)
-            width = stored.centroids.shape[1]
-            queries = database.matrix(where, "queries", arrays.get("queries", next(iter(arrays.values()))), width)
-        if queries is None or len(queries) < 2:
+    def _queries(self, stored: database.StoredHeads, context: harness.SourceContext) -> StoredQueries:
+        """The queries, each vector once."""
+        where, found = self._path(context), stored.own_queries
+        if self.options.queries is not None:
+            where = context.folder / self.options.queries
+            found = read_queries(where, width=stored.centroids.shape[1], heads=len(stored.centroids))
+        distinct = None if found is None else once(found)
+        if distinct is None or len(distinct.rows) < 2:
+            copies = "" if found is None else f": all of its {len(found.rows)} are one vector"
             raise harness.DataError(
-                "there are no query embeddings to train on and to hold out",
+                f"there are no query embeddings to train on and to hold out{copies}",
                 where=str(where),
                 next_step="name a .npy file of them, [queries, width], in the option `queries`",
             )
-        return queries, np.zeros(len(queries), dtype=np.int64) if groups is None else groups
+        return distinct
 
 
 class PlaybookOptions(harness.Options):
@@ -150,6 +154,29 @@ class PlaybookSource(harness.Source):
         )
 
 
+def once(queries: StoredQueries) -> StoredQueries:
+    """Each vector once, with the first of its heads, and held out where any of its copies is.
+
+    A question that belongs to several clusters, or is stored several times, would be trained on and held out.
+    """
+    first = harness.first_equal(queries.rows)
+    kept, place = np.unique(first, return_inverse=True)
+    dropped = len(first) - len(kept)
+    heads, held_out = queries.heads, queries.held_out
+    if heads is not None:
+        lowest = np.full(len(kept), np.iinfo(np.int64).max)
+        np.minimum.at(lowest, place, heads)
+        heads = lowest
+    if held_out is not None:
+        any_held_out = np.zeros(len(kept), dtype=bool)
+        np.logical_or.at(any_held_out, place, held_out)
+        held_out = any_held_out
+    told = [f"{dropped} of {len(first)} queries repeat another one and were dropped: each vector counts once"] * bool(
+        dropped
+    )
+    return StoredQueries(rows=queries.rows[kept], heads=heads, held_out=held_out, notes=(*queries.notes, *told))
+
+
 def split(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
     """Which queries are held out: a share of each group, of which one at least where it has two, drawn with the seed.
 
@@ -161,6 +188,14 @@ def split(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool
         count = min(max(round(share * len(rows)), 1), len(rows) - 1)
         held_out[np.random.default_rng((seed, int(group))).permutation(rows)[:count]] = True
     return held_out
+
+
+def _content(heads: harness.Heads) -> Iterator[NDArray[np.float32] | str]:
+    """All that heads are."""
+    yield heads.centroids
+    yield heads.answers
+    yield repr((heads.temperature, sorted(heads.matrices)))
+    yield from (heads.matrices[head] for head in sorted(heads.matrices))
 
 
 def digest(*parts: NDArray[np.float32] | str) -> str:

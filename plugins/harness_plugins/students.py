@@ -11,7 +11,7 @@ from pydantic import Field
 
 import harness
 from harness_plugins import ridge
-from harness_plugins.lda import VectorisedLDA
+from harness_plugins.lda import vectorised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def fit_targets(heads: harness.Heads, queries: Float32) -> tuple[Float32, Float3
     each = 2.0 * heads.count * (heads.width + heads.output_width)
     rows = min(len(queries), max(_FIT_ROWS, int(_FIT_OPERATIONS / each)))
     chosen = np.ascontiguousarray(queries[np.linspace(0, len(queries) - 1, rows).astype(int)])
-    teacher = VectorisedLDA(heads)
+    teacher = vectorised(heads)
     # In slices, since the teacher's weights of all queries at once would be Q x N numbers.
     return chosen, np.concatenate([teacher(chosen[start : start + 64]) for start in range(0, rows, 64)])
 
@@ -41,6 +41,7 @@ class ConstantProjector(harness.Projector):
     """The mean of the teacher's outputs, whatever the query is."""
 
     name = "constant"
+    takes_matrices = True
     forms: ClassVar[Forms] = ("module", "numpy")
 
     def build(
@@ -65,6 +66,7 @@ class IdentityProjector(harness.Projector):
     """The query itself, as if questions lay where their answers are."""
 
     name = "identity"
+    takes_matrices = True
     forms: ClassVar[Forms] = ("module", "numpy")
 
     def build(
@@ -109,6 +111,7 @@ class LinearProjector(harness.Projector):
     """Ridge regression on the query: one matrix, fitted in closed form, that costs the same whatever N is."""
 
     name = "linear"
+    takes_matrices = True
     forms: ClassVar[Forms] = ("module", "numpy")
     Options = LinearOptions
 

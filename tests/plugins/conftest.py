@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 
 import numpy as np
@@ -97,3 +98,16 @@ def lda_database(tmp_path, make_heads):
             )
             connection.execute("INSERT INTO cluster_questions VALUES (?, ?)", (10 + question % 5, question))
     return path, heads, questions
+
+
+@pytest.fixture(scope="session")
+def make_mapped(make_heads):
+    """Heads of which some have a matrix, which takes the place of their answer."""
+
+    def make(count, mapped, output_width=24, temperature=0.1):
+        heads = make_heads(count, output_width, temperature)
+        generator = np.random.default_rng([count, 1])
+        matrices = {head: generator.standard_normal((output_width, WIDTH), dtype=np.float32) for head in mapped}
+        return dataclasses.replace(heads, matrices=matrices)
+
+    return make

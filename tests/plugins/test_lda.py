@@ -120,12 +120,12 @@ def test_cost_counts_both_products():
 
 def test_multi_head_lda_loads_projects_and_says_which(lda_database, queries, by_hand):
     path, heads, _ = lda_database
-    teacher = MultiHeadLDA.load(path)
+    teacher = MultiHeadLDA.load(path, 1)
     wanted = by_hand(heads, queries)
     np.testing.assert_allclose(teacher.project(queries), wanted, atol=1e-5)
     np.testing.assert_allclose(teacher(torch.from_numpy(queries)).numpy(), wanted, atol=1e-5)
     assert (teacher.num_heads, teacher.name) == (5, "projection 1 ('cool') of lda.db")
-    assert "the first of 2 projections" in teacher.notes[0]
+    assert "lda.db also holds 2" in teacher.notes[0]
     assert MultiHeadLDA.load(path, "warm").heads.temperature == 1.0
 
 

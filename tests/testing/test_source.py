@@ -69,6 +69,14 @@ def test_a_good_source_passes():
     check_source(Drawn())
 
 
+def test_a_source_whose_heads_have_matrices_passes():
+    def some(data, count):
+        matrices = np.random.default_rng(5).standard_normal((32, 8, 8), dtype="float32")
+        data["heads"]["matrices"] = {head: matrices[head] for head in range(0, count, 2)}
+
+    check_source(changed(some))
+
+
 def test_built_in_sources_pass():
     catalog = Catalog.load(only=["harness_plugins.sources", "harness_plugins.resampled"])
 
@@ -104,12 +112,53 @@ def one_digest(data, count):
     data["provenance"]["digest"] = "always"
 
 
+def one_digest_for_all_seeds(data, count):
+    data["provenance"]["digest"] = f"of {count}"
+
+
+def first_mapped_of_many(data, count):
+    if count > 1:
+        mapped(0)(data, count)
+
+
 def real_of_sorts(data, count):
     data["provenance"]["kind"] = "realistic"
 
 
 def warm(data, count):
     data["heads"]["temperature"] = 0.0
+
+
+def rounded_copies(data, count):
+    data["held_out_queries"][:3] = data["train_queries"][:3].astype(np.float16)
+
+
+def one_held_out(data, count):
+    data["held_out_queries"] = data["held_out_queries"][:1]
+
+
+def nothing_to_train_on(data, count):
+    data["train_queries"] = data["train_queries"][:0]
+
+
+def a_zero_centroid(data, count):
+    data["heads"]["centroids"][0] = 0
+
+
+def hot(data, count):
+    data["heads"]["temperature"] = np.inf
+
+
+def mapped(head, **matrix):
+    def change(data, count):
+        data["heads"]["matrices"] = {head: np.ones(**{"shape": (8, 8), "dtype": "float32"} | matrix)}
+
+    return change
+
+
+def not_a_number(data, count):
+    mapped(0)(data, count)
+    data["heads"]["matrices"][0][0, 0] = np.nan
 
 
 def one_more(data, count):
@@ -128,6 +177,17 @@ def one_more(data, count):
         (real_of_sorts, "- provenance: the kind is 'realistic'; it is one of real, resampled, synthetic"),
         (warm, "- temperature: the temperature is 0.0; it must be positive"),
         (one_more, "- count: 8 centroids, but 7 answers"),
+        (rounded_copies, "- held out: 3 held-out queries are training queries too"),
+        (one_held_out, "- queries: it holds out 1 queries; a score needs two or more for an interval"),
+        (nothing_to_train_on, "- queries: there is no query to train on"),
+        (a_zero_centroid, "- centroids: the centroid of head 0 is zero"),
+        (hot, "- temperature: the temperature is inf; it must be positive"),
+        (mapped(9), "- matrices: the matrix of head 9: there are 8 heads"),
+        (mapped(0, shape=(8, 7)), "- matrices: the matrix of head 0 has the shape [8, 7], expected [8, 8]"),
+        (mapped(0, dtype="float64"), "- matrices: the matrix of head 0 is float64, expected float32"),
+        (not_a_number, "- matrices: the matrix of head 0 holds NaN or infinity"),
+        (first_mapped_of_many, "- nesting: one head is not the first of more: fewer heads are the first ones"),
+        (one_digest_for_all_seeds, "- provenance: the data of two seeds have the same digest"),
     ],
 )
 def test_each_broken_rule_is_named(change, sentence):

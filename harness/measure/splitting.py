@@ -1,0 +1,41 @@
+"""Held-out queries are never trained on, whatever a source gives."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import DataError
+from harness.repeats import first_equal
+
+if TYPE_CHECKING:
+    from harness.contracts import Dataset
+
+
+def apart(data: Dataset) -> Dataset:
+    """The same data without the training queries that are held out, too; how many they were is in its notes.
+
+    Raises:
+        DataError: where no training query is left.
+    """
+    held_out, train = data.held_out_queries, data.train_queries
+    if not len(held_out) or not len(train):
+        return data
+    kept = first_equal(np.concatenate([held_out, train]))[len(held_out) :] >= len(held_out)
+    if kept.all():
+        return data
+    if not kept.any():
+        raise DataError(
+            f"all {len(train):,} training queries are held out, too",
+            where=data.provenance.description,
+            next_step="give other queries to train on",
+        )
+    dropped = int(len(train) - kept.sum())
+    told = f"{dropped:,} of {len(train):,} training queries are held out, too, and were dropped from training"
+    about = data.provenance
+    digest = hashlib.sha256(f"{about.digest} without {dropped} training queries".encode()).hexdigest()
+    about = replace(about, digest=digest, notes=(*about.notes, told))
+    return replace(data, train_queries=np.ascontiguousarray(train[kept]), provenance=about)

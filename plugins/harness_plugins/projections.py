@@ -1,0 +1,181 @@
+"""One multi-head projection of an LDA database: which it is, its heads, and the questions that belong to them."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import harness
+from harness_plugins.arrays import StoredQueries, matrix
+from harness_plugins.vector_files import StoredPath, VectorFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Row = dict[str, Any]
+
+_CHOOSE = "choose one by its id with the option `projection` (`--projection` of `harness distill`)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a file holds, before it is known whether that can be used."""
+
+    centroids: NDArray[Any]
+    answers: NDArray[Any]
+    temperature: Any  # None where the file has none
+    projection: str  # which projection of the file it is, in words
+    matrices: Mapping[int, NDArray[Any]] = field(default_factory=dict)
+    queries: StoredQueries | None = None
+    notes: Sequence[str] = ()
+
+
+def read_projection(
+    path: Path, connection: sqlite3.Connection, wanted: int | str | None, temperature: float | None
+) -> Found:
+    """The projection that is wanted, by its id, its name, or as the only one.
+
+    Raises:
+        DataError: where that is not one projection, or its vectors are not there.
+    """
+    projections = _rows(connection, "multi_head_projections", by="mh_projection_id")
+    heads = _rows(connection, "cluster_heads", by="head_id")
+    sizes = [sum(row["mh_projection_id"] == each["mh_projection_id"] for row in heads) for each in projections]
+    named = [_named(each, size) for each, size in zip(projections, sizes, strict=True)]
+    place = _chosen(path, projections, named, wanted, temperature)
+    chosen = projections[place]
+    others = [each for each in named if each != named[place]]
+    if not sizes[place]:
+        what = f"the projection {chosen['name']!r} has no heads"
+        raise harness.DataError(what, where=str(path), next_step=f"it holds {', '.join(named)}")
+    own = [row for row in heads if row["mh_projection_id"] == chosen["mh_projection_id"]]
+    embeddings = _rows(connection, "embeddings", by="embedding_id")
+    folder = VectorFolder(path, [*_paths_of_heads(heads), *map(_path_of_embedding, embeddings)])
+    paths = {column: [_path(row, column) for row in own] for column in ("centroid_path", "answer_emb_path")}
+    return Found(
+        centroids=folder.stack(paths["centroid_path"]),
+        answers=folder.stack(paths["answer_emb_path"]),
+        matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},
+        temperature=_real(chosen["temperature"]),
+        projection=f"projection {chosen['mh_projection_id']} ({chosen['name']!r}) of {path.name}",
+        queries=_queries(
+            path,
+            folder,
+            [row for row in embeddings if row["entity_type"] == "question" and row["model_id"] == chosen["model_id"]],
+            {row["cluster_id"]: index for index, row in enumerate(own)},
+            _rows(connection, "cluster_questions", by="question_id"),
+        ),
+        notes=(f"{path.name} also holds {', '.join(others)}: {_CHOOSE}",) if others else (),
+    )
+
+
+def _chosen(
+    path: Path, projections: Sequence[Row], named: Sequence[str], wanted: int | str | None, temperature: float | None
+) -> int:
+    """The place of the projection that is wanted; an error that lists them where that is not one."""
+    every = range(len(projections))
+    if not projections:
+        what = "the database holds no multi-head projection"
+        raise harness.DataError(what, where=str(path), next_step="train one first")
+    if wanted is None:
+        places = [place for place in every if same_temperature(projections[place]["temperature"], temperature)]
+        if len(projections) == 1 or len(places) == 1:
+            return places[0] if len(places) == 1 else 0
+        what = f"it holds {len(projections)} projections: {', '.join(named)}"
+        raise harness.DataError(what, where=str(path), next_step=_CHOOSE)
+    places = [place for place in every if str(projections[place]["mh_projection_id"]) == str(wanted)]
+    places = places or [place for place in every if projections[place]["name"] == wanted]
+    if len(places) > 1:
+        what = f"{len(places)} projections are called {wanted!r}: {', '.join(named[place] for place in places)}"
+        raise harness.DataError(what, where=str(path), next_step=_CHOOSE)
+    if not places:
+        what = f"there is no projection {wanted!r}"
+        raise harness.DataError(what, where=str(path), next_step=f"choose one of {', '.join(named)}")
+    return places[0]
+
+
+def same_temperature(stored: Any, wanted: float | None) -> bool:
+    """Whether a stored temperature is the one that is wanted, but for rounding."""
+    value = np.asarray(_real(stored))
+    return wanted is not None and value.dtype.kind in "fiu" and bool(np.allclose(value, wanted, rtol=1e-6, atol=0))
+
+
+def _named(projection: Row, heads: int) -> str:
+    """`1 ('cool', T = 0.1, N = 5)`."""
+    temperature = _real(projection["temperature"])
+    return f"{projection['mh_projection_id']} ({projection['name']!r}, T = {temperature}, N = {heads})"
+
+
+def _queries(
+    path: Path,
+    folder: VectorFolder,
+    questions: Sequence[Row],
+    head_of: Mapping[Any, int],
+    clusters: Sequence[Row],
+) -> StoredQueries | None:
+    """The questions that belong to heads, one row for each head of each; None where there are none."""
+    latest = {row["entity_id"]: row for row in questions}
+    heads: dict[Any, list[int]] = {}
+    for row in clusters:
+        if row["cluster_id"] in head_of:
+            heads.setdefault(row["question_id"], []).append(head_of[row["cluster_id"]])
+    found = [(row, head) for question, row in latest.items() for head in sorted(set(heads.get(question, ())))]
+    left_out, repeated = len(latest.keys() - heads.keys()), len(questions) - len(latest)
+    notes = (
+        *([f"{left_out} of {len(latest)} questions belong to no head, and were left out"] if left_out else ()),
+        *([f"questions embedded more than once: {repeated}; the latest embedding was read"] if repeated else ()),
+    )
+    if not found:
+        return None
+    rows = folder.stack([_path_of_embedding(row) for row, _ in found])
+    return StoredQueries(
+        rows=matrix(path, "queries", rows), heads=np.array([head for _, head in found], dtype=np.int64), notes=notes
+    )
+
+
+def _rows(connection: sqlite3.Connection, table: str, *, by: str) -> list[Row]:
+    """The rows of a table by column, in the order of an id; ids are whole numbers."""
+    found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
+    columns = [column[0] for column in found.description]
+    rows = [
+        {name: _whole(value) if name.endswith("_id") else value for name, value in zip(columns, values, strict=True)}
+        for values in found
+    ]
+    if rows and by not in columns:
+        raise sqlite3.OperationalError(f"no such column: {table}.{by}")
+    return sorted(rows, key=lambda row: row[by] if isinstance(row[by], int) else 0)
+
+
+def _whole(value: Any) -> Any:
+    """An id as it was meant: SQLite keeps a NumPy integer as its bytes."""
+    return int.from_bytes(value, "little", signed=True) if isinstance(value, bytes) and len(value) <= 8 else value
+
+
+def _real(value: Any) -> Any:
+    """A number as it was meant: SQLite keeps a float32 of NumPy as its bytes."""
+    return (
+        float(np.frombuffer(value, f"<f{len(value)}")[0])
+        if isinstance(value, bytes) and len(value) in (4, 8)
+        else value
+    )
+
+
+def _paths_of_heads(heads: Iterable[Row]) -> Iterator[StoredPath]:
+    for row in heads:
+        yield from (_path(row, column) for column in ("centroid_path", "answer_emb_path", "W_path") if row.get(column))
+
+
+def _path(head: Row, column: str) -> StoredPath:
+    place = f"{column} of head_id {head['head_id']} in cluster_heads"
+    return StoredPath(stored=head[column], place=place, subject=(column, head["cluster_id"]))
+
+
+def _path_of_embedding(row: Row) -> StoredPath:
+    place = f"vector_path of embedding_id {row['embedding_id']} in embeddings"
+    return StoredPath(stored=row["vector_path"], place=place, subject=(row["entity_type"], row["entity_id"]))

@@ -1,0 +1,150 @@
+"""Where the vectors of a database lie: its stored paths are those of the machine that wrote them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import harness
+from harness_plugins.arrays import numbers, read_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPath:
+    """One path of a database."""
+
+    stored: Any  # as the database holds it; a text, if all is well
+    place: str  # where it stands there, for messages: `centroid_path of head_id 3 in cluster_heads`
+    subject: tuple[Any, ...]  # what it is the vector of; two paths of one subject may lead to one file
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Its folders and its name, without those that lead upwards; empty where it is no path."""
+        if not isinstance(self.stored, str) or "\0" in self.stored or not self.stored.strip():
+            return ()
+        whole = posixpath.normpath(self.stored.replace("\\", "/"))
+        return tuple(part for part in whole.split("/") if part not in ("", ".", ".."))
+
+
+class VectorFolder:
+    """Finds the vectors of a database, and never reads outside its folder.
+
+    The longest tail of a stored folder that exists below the database's folder is where its files are looked for, and
+    nowhere else: a file of the same name in another folder is another vector. Where no part of the stored folder
+    exists, the files were copied beside the database or into its `embeddings/`.
+
+    Args:
+        database: the file.
+        known: all paths in it, so that one file does not pass for two vectors.
+    """
+
+    def __init__(self, database: Path, known: Sequence[StoredPath]) -> None:
+        self._database = database
+        self._root = database.resolve().parent
+        self._bases = (self._root, self._root / "embeddings")
+        self._folders: dict[Path, bool] = {}
+        self._known: dict[str, list[StoredPath]] = defaultdict(list)
+        for each in known:
+            self._known["".join(each.parts[-1:])].append(each)
+
+    def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
+        """The vectors at the paths, [rows, width]."""
+        vectors = [self._vector(path) for path in paths]
+        widths = sorted({vector.size for vector in vectors})
+        if len(widths) > 1:
+            raise harness.DataError(
+                f"its vectors have different widths: {', '.join(map(str, widths))}",
+                where=str(self._database),
+                next_step="a projection needs embeddings of one model",
+            )
+        return np.stack(vectors)
+
+    def matrix(self, path: StoredPath) -> NDArray[Any]:
+        """The matrix at a path, [K, D]."""
+        return self._only(path, 2, "matrix")
+
+    def _vector(self, path: StoredPath) -> NDArray[Any]:
+        return self._only(path, 1, "vector")
+
+    def _only(self, path: StoredPath, dimensions: int, what: str) -> NDArray[Any]:
+        """The one array of a file."""
+        file = self._resolved(path)
+        arrays = read_arrays(file)
+        array = next(iter(arrays.values())) if len(arrays) == 1 else np.zeros((0, 0, 0))
+        if dimensions == 1:
+            array = np.squeeze(array)
+        if array.ndim != dimensions:
+            raise harness.DataError(
+                f"it does not hold one {what}", where=str(file), next_step=f"{path.place} needs a .npy file of its own"
+            )
+        return numbers(file, f"the {what} in it", array)
+
+    def _resolved(self, path: StoredPath) -> Path:
+        """The file of a path, which no other vector may have."""
+        found, sure = self._found(path)
+        if len(found) > 1:
+            names = " and ".join(str(each.relative_to(self._root)) for each in found)
+            raise self._missing(path, f": {names} have its name, and none its folder")
+        if not found:
+            raise self._missing(path)
+        if not sure:  # by its name alone: then it must not be another's
+            for other in self._known[path.parts[-1]]:
+                if (other.subject, other.parts) != (path.subject, path.parts) and self._others(path, other, found[0]):
+                    name = found[0].relative_to(self._root)
+                    raise self._missing(path, f": {name} is {other.place} ({other.stored!r})")
+        return found[0]
+
+    def _others(self, path: StoredPath, other: StoredPath, file: Path) -> bool:
+        """Whether another vector, by another path, lies in this file."""
+        return other.subject != path.subject and other.parts != path.parts and file in self._found(other)[0]
+
+    def _found(self, path: StoredPath) -> tuple[list[Path], bool]:
+        """The files that a path may mean, and whether it is by more than their name."""
+        if not path.parts:
+            return [], True
+        *folders, name = path.parts
+        for start in range(len(folders)):
+            here = [base.joinpath(*folders[start:]) for base in self._bases]
+            here = [folder for folder in here if self._is_folder(folder)]
+            if here:
+                return self._files(here, name)[:1], True
+        found = self._files(self._bases, name)
+        return (found, False) if folders else (found[:1], True)
+
+    def _files(self, folders: Sequence[Path], name: str) -> list[Path]:
+        """The files of this name in these folders; a symbolic link that leads outside is none."""
+        found = []
+        for folder in folders:
+            try:
+                file = (folder / name).resolve()
+                if file.is_relative_to(self._root) and file.is_file():
+                    found.append(file)
+            except OSError:  # a name that no file can have
+                continue
+        return found
+
+    def _is_folder(self, folder: Path) -> bool:
+        if folder not in self._folders:
+            try:
+                self._folders[folder] = folder.resolve().is_relative_to(self._root) and folder.is_dir()
+            except OSError:
+                self._folders[folder] = False
+        return self._folders[folder]
+
+    def _missing(self, path: StoredPath, why: str = "") -> harness.DataError:
+        return harness.DataError(
+            f"{path.place}: the vector {path.stored!r} is not in the database's folder{why}",
+            where=str(self._database),
+            next_step=f"copy the .npy files, in the folders that they were in, into {self._root / 'embeddings'} or "
+            "beside the database; nothing outside the folder is read",
+        )
