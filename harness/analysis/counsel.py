@@ -102,9 +102,7 @@ def _surety(
         yield _leaders(sides, asked.batch)
     if second is None:
         return
-    if summary.self_check.passed is False:
-        yield "that is not sure: this run's self-check failed"
-    elif outside:
+    if outside:
         yield "how sure that is cannot be said: nothing was measured there"
     elif len(evidence) == 1:
         yield _told(*evidence.values())
