@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from harness.analysis.selfcheck import Point
-from harness.analysis.statistics import Interval
+from harness.analysis.statistics import over_launches
 from harness.diagnosis import Diagnosis, Ticking, diagnose, judge_machine
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
@@ -16,8 +18,13 @@ QUIET = Ticking(step_seconds=4e-8, source="tsc")
 
 
 def point(low, high):
-    found = Interval(math.sqrt(low * high), low, high, 6)
-    return Point("itself", 256, 32, found)
+    """A race whose launches give this interval at 95 %."""
+    spread = np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
+    half = scipy.stats.t.ppf(0.975, 5) * spread.std(ddof=1) / math.sqrt(6)
+    logs = math.log(low * high) / 2 + spread * math.log(high / low) / 2 / half
+    found = over_launches(logs)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    return Point("itself", 256, 32, found, tuple((each,) for each in logs))
 
 
 def diagnosis(*points, **more):
