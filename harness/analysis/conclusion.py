@@ -10,7 +10,7 @@ from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
 from harness.analysis.deciding import decided, listed
 from harness.analysis.decision import Evidence
-from harness.analysis.failing import around_failures, failed, failures, lost_between, measured
+from harness.analysis.failing import around_failures, failed, failures, lost_between, measured, too_little
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
 from harness.analysis.posterior import launch_interval, two_sided
@@ -47,7 +47,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
     evidence = Evidence(prober, question, search.signs, fits)
     fatal = {"open", "lacking"} if search.bound else {"lacking"}
-    if not search.signs or any(outcome.kind in fatal for _, outcome in outcomes):
+    if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
         answer = _left_open(search, outcomes)
     else:
         answer = _decided(search, outcomes, evidence, gaps)
@@ -126,8 +126,8 @@ def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _A
     spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
     changes = [span for target, span in spans if not isinstance(target, Undecided)]
     answer.bracket = changes[0] if changes else spans[0][1] if spans else None
-    if not search.signs:
-        answer.lacks.append(_nothing_measured(search))
+    if lack := too_little(search.prober, search.signs):
+        answer.lacks.insert(0, lack)
     return answer
 
 
@@ -153,11 +153,6 @@ def _end(answer: _Answer, search: Search, lacking: str) -> None:
     if answer.crossings and answer.bracket is None:
         answer.bracket = answer.crossings[0].low, answer.crossings[0].high
     answer.lacks.insert(0, lacking)
-
-
-def _nothing_measured(search: Search) -> str:
-    reasons = [error.reason for _, error in sorted(search.prober.left_out.items())]
-    return f"no N could be measured: {reasons[0] if reasons else 'nothing was tried'}"
 
 
 def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Outcome:
