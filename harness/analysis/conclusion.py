@@ -40,7 +40,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     """
     question, prober = search.question, search.prober
     lost = failed(prober, question.least_launches)
-    search.signs = {n: sign for n, sign in search.signs.items() if n not in lost}
+    search.forget(lost)
     gaps = failures(prober, lost, question.high)
     _take_back(search)
     outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in _outcomes(search)]
@@ -100,7 +100,13 @@ def _decided(
     if found.lacks:
         return answer
     if not found.crossings:
-        answer.status, why = throughout(search)
+        search.forget(n for n in search.signs if any(low < n < high or low == n == high for low, high in found.spans))
+        leaders = set(search.signs.values())
+        if found.spans and len(leaders) == 1 and 0 not in leaders and not set(search.weak) & search.signs.keys():
+            status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it
+            answer.status, why = status, ""
+        else:
+            answer.status, why = throughout(search)
         (answer.lacks if answer.status == "unresolved" else answer.notes).extend([why] if why else [])
         if answer.status in {"below", "above"}:
             answer.decision = found.decision

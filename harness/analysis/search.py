@@ -34,7 +34,7 @@ from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import SUREST, winsorised_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from harness.analysis.bracketing import Target
     from harness.analysis.location import Location, Measure, Stage
@@ -135,9 +135,13 @@ class Search:
             if isinstance(target, Smooth | Jump)
         ]
 
-    def _forget_left_out(self) -> None:
-        for n in failed(self.prober, self.question.least_launches):
+    def forget(self, places: Iterable[int]) -> None:
+        """Takes back what was seen of who leads at these N."""
+        for n in list(places):
             self.signs.pop(n, None)
+
+    def _forget_left_out(self) -> None:
+        self.forget(failed(self.prober, self.question.least_launches))
 
     def targets(self) -> list[Target]:
         """What the signs say by now."""
@@ -214,8 +218,7 @@ class Search:
                 step = found.step
                 self._found.pop(step.left)
                 self.steps = [other for other in self.steps if other != step]
-                for n in (step.left, step.right):
-                    self.signs.pop(n, None)
+                self.forget((step.left, step.right))
                 self._refute(step, "later launches do not see it")
 
     def findings(self) -> list[str]:
