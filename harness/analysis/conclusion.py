@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
+LIMITING = 0.3  # of the wanted error: launches that differ by more are what limits an interval
 WEAK_MODE = (
     "steps were not declared: pairs of crossovers between adjacent probes (a factor of two apart) are not detected"
 )
@@ -294,7 +295,7 @@ def _why_wide(search: Search) -> str:
         return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
-    if between > 0.3 * search.question.goal * slope:
+    if between > LIMITING * search.question.goal * slope:
         return f"limited by between-launch variance ({math.expm1(between):.1%}): raise launches, not the budget"
     return "the noise was larger than the plan allowed for"
 
