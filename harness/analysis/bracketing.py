@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.analysis.probing import distinct, geometric
-from harness.analysis.signs import DECISIVE, median, own_noise, sign, standard_error, winsorised_mean
+from harness.analysis.signs import median, own_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ def settle(
     signs: dict[int, Sign],
     steps: Sequence[Step],
     most: int | None = None,
-    bound: float = DECISIVE,
+    bound: float | None = None,
     expected: Mapping[int, Sign] = NOTHING,
 ) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`.
@@ -154,7 +154,7 @@ def settle(
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
 
 
-def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float) -> list[int]:
+def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float | None) -> list[int]:
     """Those of `points` whose pairs show what was expected, and so do their neighbours': no stray pair made it up."""
     differences, noise = prober.successive_differences(), prober.noise()
     hoped = {n for n in points if expected.get(n) and prober.count(n)}

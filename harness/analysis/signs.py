@@ -67,15 +67,16 @@ def standard_error(log_ratios: Floats, pooled: float) -> float:
     return WINSORISED_COST * own_noise(log_ratios, pooled) / math.sqrt(log_ratios.size)
 
 
-def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float = DECISIVE) -> Sign:
+def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float | None = None) -> Sign:
     """Who leads, or 0 while it cannot be told.
 
     Args:
         log_ratios: [pairs] at one N.
         pooled: the noise of one pair.
         freedom: how many differences the pooled noise rests on; few of them raise the bound.
-        bound: standard errors asked for.
+        bound: standard errors asked for, `DECISIVE` unless told.
     """
+    bound = DECISIVE if bound is None else bound
     noise = own_noise(log_ratios, pooled)
     middle = winsorised_mean(log_ratios, noise)
     count = log_ratios.size
