@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.analysis.alike import shown
 from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
-from harness.analysis.throughout import throughout
+from harness.analysis.throughout import how_even, throughout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +39,19 @@ def conclude(search: Search, lacking: str | None) -> Location:
     """
     question = search.question
     _take_back(search)
-    outcomes = _outcomes(search)
+    tied = shown(search.prober, list(search.signs), question) if search.signs and not search.unseen else None
+    outcomes = [] if tied else _outcomes(search)
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
     crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
     lacks, notes = _open_notes(opened), _general_notes(search)
     bracket: tuple[int, int] | None = None
     extrapolated = None
-    if opened or not search.signs:
-        status: Status = "unresolved"
+    status: Status
+    if tied:
+        status = "tie"
+        notes.append(how_even(search, tied))
+    elif opened or not search.signs:
+        status = "unresolved"
         spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
         changes = [span for target, span in spans if not isinstance(target, Undecided)]
         bracket = changes[0] if changes else spans[0][1] if spans else None
@@ -86,6 +92,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
         bracket=bracket,
         joint_confidence=joint,
         extrapolated=extrapolated,
+        margin=question.precision if status == "tie" else None,
     )
 
 

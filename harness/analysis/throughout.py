@@ -1,4 +1,4 @@
-"""Whether one rival leads throughout, or nobody does, where no change of the lead was seen."""
+"""Whether one rival leads throughout where no change of the lead was seen, and how equal those are that tie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.alike import assurance
 from harness.analysis.audit import WEAK
 from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.posterior import launch_interval
@@ -15,6 +16,7 @@ from harness.analysis.signs import pooled_noise, winsorised_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.analysis.equivalence import Evenness
     from harness.analysis.location import Status
     from harness.analysis.probing import Floats
     from harness.analysis.search import Search
@@ -45,15 +47,23 @@ def throughout(search: Search) -> tuple[Status, str]:
     if not weak:
         return ("below" if decided == {1} else "above"), ""
     middle, low, high = launch_interval(_together(search, weak), noise, question.confidence, question.launches)
-    if nothing_strong and -goal < low and high < goal:
-        span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
-        return "tie", f"over {len(weak)} probes the baseline's time differs from the challenger's by {span}"
     contrary = [n for n in weak if confirmed_sign(prober, n, question, SURELY) * middle < 0]
     side = 1 if low > 0 else -1 if high < 0 else 0
     if side and not contrary and decided <= {side}:
         return ("below" if side > 0 else "above"), ""
     span = f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
     return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(weak)} probes"
+
+
+def how_even(search: Search, tied: Evenness) -> str:
+    """What a tie rests on, in a sentence."""
+    places, launches = len(search.signs), search.prober.launch + 1
+    sure = assurance(search.question)
+    return (
+        f"over {places} N and {launches} launches the baseline's time differs from the challenger's by "
+        f"{math.expm1(tied.level):+.1%} on average, and at no N by more than {math.expm1(tied.largest(sure)):.1%} "
+        f"either way ({sure:.0%} confidence)"
+    )
 
 
 def _together(search: Search, places: Sequence[int]) -> list[Floats]:

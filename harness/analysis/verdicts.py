@@ -38,7 +38,9 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
             tail = f" (extrapolated, not measured: it might change at about {beyond.heads:,} heads)" if beyond else ""
             return f"{baseline} is faster throughout, {span}, {at_batch}{tail}"
         case "tie":
-            return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
+            if location.margin is None:  # an older record
+                return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
+            return f"no difference above {100 * location.margin:g}% between {challenger} and {baseline} anywhere {span}, {at_batch}"
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
             return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}{_told_all_the_same(location, names)}"

@@ -1,0 +1,74 @@
+"""Rivals that seem equal: whether they may be, what it takes to show it, and whether it is shown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness.analysis.equivalence import evenness
+from harness.analysis.signs import WINSORISED_COST, pooled_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.analysis.confirmation import Question
+    from harness.analysis.equivalence import Evenness
+    from harness.analysis.probing import Prober
+
+HOPELESS = 0.85  # probability of a difference beyond the precision at some N, from which on no tie is hoped for
+SIDES = 2.0  # each of the two one-sided tests may err this often times what the confidence leaves
+EARLY = 0.2  # of what the last look may err, where launches are still to come
+FINE, COARSE = 0.22, 0.48  # of the precision: the error of what one N adds, where it is cheap and where it is not
+CHEAP = 80  # pairs at one N
+LEAST_PAIRS = 3  # at one N in one launch
+ATTENTION = 4.0  # how much more often a place that surely differs is looked at than one that surely does not
+
+
+def even(prober: Prober, places: Sequence[int], goal: float) -> Evenness | None:
+    """What is known of the rivals' difference at these N; None where one of them was not looked at."""
+    if not places or not all(prober.count(n) for n in places):
+        return None
+    noise = pooled_noise(prober.successive_differences())
+    return evenness(prober.sightings(), sorted(places), noise, goal)
+
+
+def possible(prober: Prober, places: Sequence[int], goal: float) -> bool:
+    """Whether the rivals may well be equal at all of these N, up to the precision."""
+    known = even(prober, places, goal)
+    return known is not None and known.beyond(goal) < HOPELESS
+
+
+def assurance(question: Question) -> float:
+    """The confidence of each of the two one-sided tests."""
+    return 1 - SIDES * (1 - question.confidence)
+
+
+def shown(prober: Prober, places: Sequence[int], question: Question, *, early: bool = False) -> Evenness | None:
+    """What shows that the rivals are equal at all of these N up to the precision; None where it is not shown."""
+    if any(len(prober.by_launch(n, 1)) < question.least_launches for n in places):
+        return None
+    known = even(prober, places, question.goal)
+    allowed = (1 - assurance(question)) * (EARLY if early else 1.0)
+    return known if known is not None and known.beyond(question.goal) <= allowed else None
+
+
+def rounds(
+    prober: Prober, places: Sequence[int], question: Question, left: int, others: dict[int, int]
+) -> dict[int, int]:
+    """Pairs at each N in the coming launch, of which `left` remain, that are to show it: more where one stands out.
+
+    `others` are those that would be timed if it were not hoped for: they are not given up where they cost no more.
+    """
+    known = even(prober, places, question.goal)
+    if known is None:
+        return others
+    noise = pooled_noise(prober.successive_differences())
+    fine, coarse = (math.ceil((WINSORISED_COST * noise / (share * question.goal)) ** 2) for share in (FINE, COARSE))
+    wanted = max(min(fine, CHEAP), coarse) * len(places)
+    pairs = max(wanted - sum(prober.count(n) for n in places), 0) / left
+    attention = 1 + ATTENTION * known.outside(question.goal)
+    shares = attention / attention.sum() * pairs
+    showing = {n: max(LEAST_PAIRS, math.ceil(share)) for n, share in zip(sorted(places), shares, strict=True)}
+    if sum(others.values()) > sum(showing.values()):
+        return showing
+    return {n: max(showing.get(n, 0), others.get(n, 0)) for n in {**showing, **others}}
