@@ -11,7 +11,7 @@ from scipy.special import chdtrc
 
 from harness.analysis.bracketing import PITCH, Smooth, Step, Undecided
 from harness.analysis.posterior import PLACEMENT, curvature_prior
-from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
+from harness.analysis.signs import WINSORISED_COST, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _testable(prober: Prober, step: Step) -> bool:
 
 def _seen(prober: Prober, steps: Sequence[Step], unseen_errors: float) -> bool | None:
     """True where jumps are significant, False where their mean is surely below the practical size."""
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     jumps, errors = [], []
     for step in steps:
         if _testable(prober, step):
@@ -185,10 +185,11 @@ def _side(prober: Prober, heads: int, jump: Suspicion, noise: float) -> int:
 
 def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target]) -> list[int]:
     """N whose sign rests on little: undecided ones, and the weakest of those decided near a change or anywhere."""
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     points = sorted(n for n in signs if n not in prober.left_out)
     level = {n: abs(winsorised_mean(prober.at(n), noise)) for n in points}
     open_points = [target.heads for target in targets if isinstance(target, Undecided)]
+    beside = {n for m in open_points for n in _decided_beside(m, signs) if n in level}
     weak = sorted((n for n in points if level[n] < WEAK and n not in open_points), key=lambda n: level[n])
     if points and not any(signs.values()):
         stride = max(1, math.ceil(len(points) / (2 * MOST_WEAK)))
@@ -198,8 +199,15 @@ def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target
         weak = [n for n in weak if any(_near(n, change, points) for change in changes)][:4]
     if len({sign for sign in signs.values() if sign}) == 1:  # one leader throughout: launches confirm the ends of that
         weak = [*weak[:MOST_WEAK], points[0], points[-1], min(points, key=lambda n: level[n])]
-        return sorted({*open_points[: 2 * MOST_WEAK], *weak})
-    return sorted({*open_points[: 2 * MOST_WEAK], *weak[:MOST_WEAK]})
+        return sorted({*open_points[: 2 * MOST_WEAK], *beside, *weak})
+    return sorted({*open_points[: 2 * MOST_WEAK], *beside, *weak[:MOST_WEAK]})
+
+
+def _decided_beside(heads: int, signs: dict[int, Sign]) -> list[int]:
+    """The decided N next to this one, on which a statement about what lies between them rests."""
+    below = [n for n in signs if n < heads and signs[n]]
+    above = [n for n in signs if n > heads and signs[n]]
+    return [*([max(below)] if below else []), *([min(above)] if above else [])]
 
 
 def _near(heads: int, change: Target, points: Sequence[int]) -> bool:

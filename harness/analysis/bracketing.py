@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.alike import possible
 from harness.analysis.probing import distinct, geometric
-from harness.analysis.signs import DECISIVE, median, own_noise, pooled_noise, sign, standard_error, winsorised_mean
+from harness.analysis.signs import DECISIVE, median, own_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Smooth:
-    """The lead changes somewhere in [low, high]; a sign of 0 says that this end could not be decided."""
+    """The lead changes somewhere in [low, high]; a sign of 0 says that this end could not be decided.
+
+    `edge` says that the undecided end lies inside the range: up to where does nobody's lead show?
+    """
 
     low: int
     high: int
@@ -55,6 +58,7 @@ class Smooth:
     after: Sign
     step_before: bool = False  # an undecided probe sits right behind a step: the crossing may be the step itself
     step_after: bool = False
+    edge: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,10 @@ class Jump:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Nobody leads that could be told at this N, and the same rival leads on both sides of it."""
+    """Nobody leads that could be told at this N."""
 
     heads: int
-    around: Sign
+    around: Sign  # who leads on both sides of it; 0 where that is not one and the same
 
 
 Target = Smooth | Jump | Undecided
@@ -129,8 +133,7 @@ def settle(
     prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in doubted})
     while True:
         points = [n for n in points if n not in prober.left_out]
-        differences = prober.successive_differences()
-        noise = pooled_noise(differences)
+        differences, noise = prober.successive_differences(), prober.noise()
         for n in points:
             if signs.get(n, 0) == 0:
                 signs[n] = sign(prober.at(n), noise, differences.size, bound)
@@ -149,8 +152,7 @@ def settle(
 
 def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float) -> list[int]:
     """Those of `points` whose pairs show what was expected, and so do their neighbours': no stray pair made it up."""
-    differences = prober.successive_differences()
-    noise = pooled_noise(differences)
+    differences, noise = prober.successive_differences(), prober.noise()
     hoped = {n for n in points if expected.get(n) and prober.count(n)}
     failed = {n for n in hoped if sign(prober.at(n), noise, differences.size, bound) != expected[n]}
     beside = {n for pair in itertools.pairwise(points) if failed.intersection(pair) for n in pair}
@@ -212,20 +214,24 @@ def assure(prober: Prober, pairs_of_ends: Sequence[int], signs: dict[int, Sign],
         if prober.count(n) < FIRST_LOOK:  # one pair that agreed with an earlier answer is no end of a bracket
             prober.visit(n, FIRST_LOOK - prober.count(n))
         for _ in range(3):
-            differences = prober.successive_differences()
-            if sign(prober.at(n), pooled_noise(differences), differences.size, bound) != 0:
+            if sign(prober.at(n), prober.noise(), prober.successive_differences().size, bound) != 0:
                 break
             prober.visit(n, max(3, prober.count(n) // 2))
-        differences = prober.successive_differences()
-        now = sign(prober.at(n), pooled_noise(differences), differences.size)
+        now = sign(prober.at(n), prober.noise(), prober.successive_differences().size)
         if now != signs[n]:
             signs[n] = now
             withdrawn = True
     return withdrawn
 
 
-def targets(signs: dict[int, Sign], steps: Sequence[Step]) -> list[Target]:
-    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is."""
+def targets(signs: dict[int, Sign], steps: Sequence[Step], edges: bool = True) -> list[Target]:
+    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is decided.
+
+    Args:
+        signs: by N.
+        steps: that are known.
+        edges: whether the edges of what is open inside the range are wanted too.
+    """
     points = sorted(signs)
     decided = [n for n in points if signs[n]]
     if len(decided) * 3 < len(points):  # alike nearly everywhere: a few signs among so many are no change of the lead
@@ -234,20 +240,30 @@ def targets(signs: dict[int, Sign], steps: Sequence[Step]) -> list[Target]:
     before, behind = [n for n in points if n < decided[0]], [n for n in points if n > decided[-1]]
     if len(before) == 1:  # only the end of the range is open: does the lead change just inside it?
         found.append(Smooth(points[0], decided[0], 0, signs[decided[0]]))
-    found += [Undecided(n, signs[decided[0]]) for n in before[1:] and before]
+    elif before:
+        found += [Undecided(n, signs[decided[0]]) for n in before]
+        found += _edges(None, before, decided[0], signs, steps) if edges else []
     for left, right in itertools.pairwise(decided):
         between = [n for n in points if left < n < right]
-        if signs[left] != signs[right]:
-            found.append(_change(left, right, between, signs, steps))
-        else:
-            found += [Undecided(n, signs[left]) for n in between]
+        change = _change(left, right, between, signs, steps, edges) if signs[left] != signs[right] else None
+        if change is not None:
+            found.append(change)
+        elif between:
+            around: Sign = signs[left] if signs[left] == signs[right] else 0
+            found += [Undecided(n, around) for n in between]
+            found += _edges(left, between, right, signs, steps) if edges else []
     if len(behind) == 1:
         found.append(Smooth(decided[-1], points[-1], signs[decided[-1]], 0))
-    found += [Undecided(n, signs[decided[-1]]) for n in behind[1:] and behind]
+    elif behind:
+        found += [Undecided(n, signs[decided[-1]]) for n in behind]
+        found += _edges(decided[-1], behind, None, signs, steps) if edges else []
     return found
 
 
-def _change(left: int, right: int, between: list[int], signs: dict[int, Sign], steps: Sequence[Step]) -> Smooth | Jump:
+def _change(
+    left: int, right: int, between: list[int], signs: dict[int, Sign], steps: Sequence[Step], edges: bool
+) -> Smooth | Jump | None:
+    """The one change between two decided N; None where undecided N beside a step may hide several, and edges tell."""
     inside = [step for step in steps if left <= step.left and step.right <= right]
     if len(inside) == 1:
         step = inside[0]
@@ -257,7 +273,22 @@ def _change(left: int, right: int, between: list[int], signs: dict[int, Sign], s
             return Smooth(step.right, right, signs[left], signs[right], step_before=True)
         if right == step.right and step.left in between:
             return Smooth(left, step.left, signs[left], signs[right], step_after=True)
+    if edges and any(n in between for step in inside for n in (step.left, step.right)):
+        return None
     return Smooth(left, right, signs[left], signs[right])
+
+
+def _edges(
+    left: int | None, between: list[int], right: int | None, signs: dict[int, Sign], steps: Sequence[Step]
+) -> list[Target]:
+    """Between what is open and the decided N on each side of it, where no step lies there."""
+    found: list[Target] = []
+    first, last = between[0], between[-1]
+    if left is not None and not any(left <= step.left < first for step in steps):
+        found.append(Smooth(left, first, signs[left], 0, edge=True))
+    if right is not None and not any(last <= step.left < right for step in steps):
+        found.append(Smooth(last, right, 0, signs[right], edge=True))
+    return found
 
 
 def rungs(log_centre: float, low: int, high: int, stride: float, visited: Sequence[int], room: int) -> list[int]:

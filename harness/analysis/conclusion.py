@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.alike import shown
 from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
-from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.decision import NEAR_LEAD, Evidence, joined, negligible, net_crossing, opposite, zones
+from harness.analysis.failing import around_failures, failed, failures, measured
+from harness.analysis.location import Crossing, Decision, Location, Probe
 from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
 from harness.analysis.posterior import launch_interval, two_sided
-from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
-from harness.analysis.throughout import how_even, throughout
+from harness.analysis.signs import standard_error, winsorised_mean
+from harness.analysis.throughout import everywhere, throughout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.analysis.bracketing import Target
-    from harness.analysis.location import Status
+    from harness.analysis.decision import Zone
+    from harness.analysis.location import Failures, Status
     from harness.analysis.search import Search
+    from harness.analysis.signs import Sign
 
 MOST_NAMED = 4
-FEW_UNDECIDED = 0.2  # of all places
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
 WEAK_MODE = (
-    "steps were not declared: two changes of the lead between neighbouring probes (a factor of two apart) stay unseen"
+    "steps were not declared: pairs of crossovers between adjacent probes (a factor of two apart) are not detected"
 )
 
 
@@ -37,78 +41,240 @@ def conclude(search: Search, lacking: str | None) -> Location:
         search: as far as it went.
         lacking: why it ended early, None where it did not.
     """
-    question = search.question
+    question, prober = search.question, search.prober
+    lost = failed(prober, question.least_launches)
+    search.signs = {n: sign for n, sign in search.signs.items() if n not in lost}
+    gaps = failures(prober, lost, question.high)
     _take_back(search)
-    tied = shown(search.prober, list(search.signs), question) if search.signs and not search.unseen else None
-    outcomes = [] if tied else _outcomes(search)
-    opened = [(target, outcome) for target, outcome in outcomes if outcome.kind == "open"]
-    crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
-    lacks, notes = _open_notes(opened), _general_notes(search)
-    bracket: tuple[int, int] | None = None
-    extrapolated = None
-    status: Status
-    if tied:
-        status = "tie"
-        notes.append(how_even(search, tied))
-    elif opened or not search.signs:
-        status = "unresolved"
-        spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
-        changes = [span for target, span in spans if not isinstance(target, Undecided)]
-        bracket = changes[0] if changes else spans[0][1] if spans else None
-    elif crossings:
-        status = "several" if len(crossings) > 1 else "crossing"
-        missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
-        if missed and search.bound and not lacking:
-            status, bracket = "unresolved", (missed[0].low, missed[0].high)
-            lacks.append(f"the interval is wider than ±{question.precision:.0%} and the budget is spent")
-        elif missed:
-            wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
-            notes.append(f"{wide}: {_why_wide(search)}")
+    alike = everywhere(search)
+    found = [] if alike else _outcomes(search)
+    outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in found]
+    fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
+    evidence = Evidence(prober, question, search.signs, fits)
+    fatal = {"open", "lacking"} if search.bound else {"lacking"}
+    if alike:
+        answer = _Answer(alike[0], notes=[alike[1]])
+    elif not search.signs or any(outcome.kind in fatal for _, outcome in outcomes):
+        answer = _left_open(search, outcomes)
     else:
-        status, why = throughout(search)
-        if search.unseen and status != "unresolved":
-            status, why = "unresolved", f"the budget left {search.unseen} places of the range unseen"
-        (lacks if status == "unresolved" else notes).extend([why] if why else [])
-        if status == "above" and not lacking:
-            extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])
+        answer = _decided(search, outcomes, evidence, gaps)
+        if search.bound:
+            _hold_to_budget(answer, search, outcomes)
     if lacking:
-        if status != "unresolved":  # it may well be so, but not all that was to prove it was measured
-            lacks.append(f"by {_launches_had(search)} it would be '{status}'")
-            status = "unresolved"
-        if crossings and bracket is None:
-            bracket = crossings[0].low, crossings[0].high
-        lacks.insert(0, lacking)
-    notes += [note for _, outcome in outcomes if outcome.kind != "open" for note in outcome.notes]
-    crossings.sort(key=lambda crossing: crossing.heads)
-    joint = max(0.0, 1 - len(crossings) * (1 - question.confidence)) if status in {"crossing", "several"} else None
+        _end(answer, search, lacking)
+    stated = answer.status in {"crossing", "several"}
+    notes = [note for _, outcome in outcomes if outcome.kind in {"crossing", "none"} for note in outcome.notes]
     return Location(
-        status=status,
-        crossings=tuple(crossings),
-        samples=search.prober.samples,
+        status=answer.status,
+        crossings=tuple(sorted(answer.crossings, key=_place)),
+        samples=prober.samples,
         probes=_probes(search),
-        notes=tuple(dict.fromkeys([*lacks, *notes])),
+        notes=tuple(dict.fromkeys([*answer.lacks, *answer.notes, *_general_notes(search), *notes])),
         low=question.low,
         high=question.high,
-        bracket=bracket,
-        joint_confidence=joint,
-        extrapolated=extrapolated,
-        margin=question.precision if status == "tie" else None,
+        bracket=answer.bracket,
+        joint_confidence=max(0.0, 1 - len(answer.crossings) * (1 - question.confidence)) if stated else None,
+        extrapolated=answer.extrapolated,
+        measured=measured(prober, lost),
+        failures=gaps,
+        decision=answer.decision,
+        unconfirmed=tuple(sorted(answer.unconfirmed, key=_place)),
+        details=tuple(search.details),
+        margin=question.precision if answer.status == "tie" else None,
     )
 
 
-def _open_notes(opened: list[tuple[Target, Outcome]]) -> list[str]:
+@dataclass
+class _Answer:
+    """What is put together on the way to an answer."""
+
+    status: Status
+    crossings: Sequence[Crossing] = ()
+    unconfirmed: Sequence[Crossing] = ()
+    lacks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    bracket: tuple[int, int] | None = None
+    decision: Decision | None = None
+    extrapolated: Crossing | None = None
+
+
+def _decided(
+    search: Search, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence, gaps: Sequence[Failures]
+) -> _Answer:
+    """The answer where the launches measured all that was wanted: undecided N become part of a decision."""
+    question = search.question
+    found = zones(outcomes, evidence)
+    even = [zone for zone in found if negligible(zone, evidence, question.goal)]
+    notes = [_even_note(zone, evidence) for zone in even]
+    rest = [zone for zone in found if zone not in even]
+    unclear = [zone for zone in rest if _unclear(zone, outcomes, evidence)]
+    if unclear:
+        span = unclear[0].low, unclear[0].high
+        confirmed = [crossing for zone in rest if zone not in unclear for crossing in zone.settled()[0]]
+        guesses = [crossing for zone in unclear for crossing in (*zone.crossings, *zone.unconfirmed)]
+        lacks = [_why_unclear(zone, outcomes, evidence) for zone in unclear]
+        return _Answer("unresolved", confirmed, guesses, lacks, notes, span)
+    if not rest:
+        status, why = throughout(search)
+        answer = _Answer(status, notes=notes)
+        (answer.lacks if status == "unresolved" else answer.notes).extend([why] if why else [])
+        bounded = any(gap.next_good is None for gap in gaps)
+        if status == "above" and not bounded:
+            answer.extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])
+        return answer
+    zone = _with_both_sides(functools.reduce(joined, rest))
+    crossings, unconfirmed = zone.settled()
+    if not crossings and zone.before != zone.after:
+        crossings = (net_crossing(zone, search.steps, question.confidence),)
+    lead = evidence.at_most(zone.low, zone.high)
+    decision = Decision(
+        zone.low, zone.high, math.expm1(lead), leader(zone.before), leader(zone.after), question.confidence
+    )
+    if not crossings:
+        status, why = throughout(search)
+        if status not in {"below", "above"}:
+            return _Answer(status, (), unconfirmed, [why], notes, (zone.low, zone.high))
+        return _Answer(status, (), unconfirmed, notes=notes, decision=decision)
+    if any(outcome.missed for _, outcome in outcomes) or _wide(crossings, question.goal):
+        wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
+        notes.append(f"{wide}: {_why_wide(search)}")
+    status = "several" if len(crossings) > 1 else "crossing"
+    return _Answer(status, crossings, unconfirmed, notes=notes, decision=decision)
+
+
+def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _Answer:
+    """The answer where something was not measured as often as it takes."""
+    opened = [(target, outcome) for target, outcome in outcomes if outcome.kind in {"open", "lacking"}]
+    crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
+    answer = _Answer("unresolved", crossings, lacks=_open_notes(opened))
+    spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
+    changes = [span for target, span in spans if not isinstance(target, Undecided)]
+    answer.bracket = changes[0] if changes else spans[0][1] if spans else None
+    if not search.signs:
+        answer.lacks.append(_nothing_measured(search))
+    return answer
+
+
+def _hold_to_budget(answer: _Answer, search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> None:
+    """Takes back what a small budget did not look at well enough."""
+    missed = [outcome.crossing for _, outcome in outcomes if outcome.missed and outcome.crossing]
+    if missed:
+        lack = f"the interval is wider than ±{search.question.precision:.0%} and the budget is spent"
+        answer.status, answer.bracket, answer.decision = "unresolved", (missed[0].low, missed[0].high), None
+        answer.lacks.append(lack)
+        answer.notes.clear()
+    elif search.unseen and answer.status not in {"unresolved", "crossing", "several"}:
+        answer.status, answer.decision, answer.extrapolated = "unresolved", None, None
+        answer.lacks.append(f"the budget left {search.unseen} places of the range unseen")
+
+
+def _end(answer: _Answer, search: Search, lacking: str) -> None:
+    """Says that a search was ended: it may well be so, but not all that was to prove it was measured."""
+    if answer.status != "unresolved":
+        launch = f"launch {search.prober.launch} of {search.question.launches}"
+        answer.lacks.append(f"preliminary result after {launch}: '{answer.status}'")
+    answer.status, answer.decision, answer.extrapolated = "unresolved", None, None
+    if answer.crossings and answer.bracket is None:
+        answer.bracket = answer.crossings[0].low, answer.crossings[0].high
+    answer.lacks.insert(0, lacking)
+
+
+def _with_both_sides(zone: Zone) -> Zone:
+    """A zone that reaches an end of the range has nobody beyond it: who leads inside of it leads there."""
+    before = zone.before or (opposite(_side(zone.crossings[0])) if zone.crossings else zone.after)
+    after = zone.after or (_side(zone.crossings[-1]) if zone.crossings else before)
+    return replace(zone, before=before, after=after)
+
+
+def _side(crossing: Crossing) -> Sign:
+    return 1 if crossing.direction == "challenger" else -1
+
+
+def _unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> bool:
+    """Whether a zone is too little known to decide by: launches contradict each other, or no side of it is known."""
+    if _unsteady(zone, outcomes, evidence) or not (zone.before or zone.after):
+        return True
+    return not (zone.before and zone.after) and evidence.at_most(zone.low, zone.high) > NEAR_LEAD
+
+
+def _unsteady(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[int]:
+    """The open N of a zone at which launches tell very different things."""
+    places = {
+        n
+        for target, outcome in outcomes
+        if outcome.kind == "open" and not isinstance(target, Smooth)
+        for n in ((target.heads,) if isinstance(target, Undecided) else (target.left, target.right))
+    }
+    return sorted(n for n in places if zone.low <= n <= zone.high and evidence.unsteady(n))
+
+
+def _why_unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> str:
+    unsteady = _unsteady(zone, outcomes, evidence)
+    if unsteady:
+        return f"launches contradict each other at N = {_listed(unsteady)}"
+    lead = math.expm1(evidence.at_most(zone.low, zone.high))
+    return (
+        f"who leads between N = {zone.low:,} and {zone.high:,} cannot be told: leads of up to {lead:.0%} are possible"
+    )
+
+
+def _even_note(zone: Zone, evidence: Evidence) -> str:
+    other = leader(opposite(zone.before))
+    lead = math.expm1(max(0.0, evidence.reach(zone.low, zone.high, opposite(zone.before))))
+    return f"between N = {zone.low:,} and {zone.high:,} the {other} leads by at most {lead:.1%}, if at all"
+
+
+def _wide(crossings: Sequence[Crossing], goal: float) -> bool:
+    return any(each.high - each.low > 2 and math.log(each.high / (each.low + 1)) / 2 > goal for each in crossings)
+
+
+def _nothing_measured(search: Search) -> str:
+    reasons = [error.reason for _, error in sorted(search.prober.left_out.items())]
+    return f"no N could be measured: {reasons[0] if reasons else 'nothing was tried'}"
+
+
+def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Outcome:
+    """An outcome that speaks of no N that could not be measured: its interval reaches over them, or it is left open."""
+    if isinstance(target, Undecided):
+        return outcome
+    if outcome.crossing is not None:
+        crossing, fitted = outcome.crossing, outcome.fitted
+        low, high = around_failures(crossing.low, crossing.high, gaps)
+        if (low, high) == (crossing.low, crossing.high):
+            return outcome
+        if fitted is not None and fitted.low <= low and high <= fitted.high:
+            span = outcome.span or (low, high)
+            span = min(low, span[0]), max(high, span[1])
+            return replace(outcome, crossing=replace(crossing, low=low, high=high), missed=True, span=span)
+    ends = (target.low, target.high) if isinstance(target, Smooth) else (target.left, target.right)
+    inside = [gap for gap in gaps if ends[0] < gap.low <= gap.high < ends[1]]
+    if not inside or outcome.kind == "none" or (outcome.kind == "crossing" and outcome.crossing is None):
+        return outcome
+    gap = inside[0]
+    span = gap.last_good or ends[0], gap.next_good or ends[1]
+    where = f"N = {gap.low:,}" if gap.low == gap.high else f"N = {gap.low:,} to {gap.high:,}"
+    note = (
+        f"the lead changes between N = {span[0]:,} and {span[1]:,}, where {where} could not be measured: {gap.reason}"
+    )
+    return Outcome("lacking", notes=(note,), span=span)
+
+
+def _open_notes(opened: Sequence[tuple[Target, Outcome]]) -> list[str]:
     """What the open targets lack; those of many undecided probes in one sentence."""
     notes = [note for target, outcome in opened if not isinstance(target, Undecided) for note in outcome.notes]
     alone = [target.heads for target, _ in opened if isinstance(target, Undecided)]
     if alone:
-        shown = ", ".join(f"{n:,}" for n in alone[:MOST_NAMED])
-        more = f" and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
-        notes.append(f"nobody leads that could be told, or the lead changes and changes back, at N = {shown}{more}")
+        notes.append(f"no significant difference (or a double crossover) at N = {_listed(alone)}")
     return notes
 
 
+def _listed(places: Sequence[int]) -> str:
+    shown = ", ".join(f"{n:,}" for n in places[:MOST_NAMED])
+    return f"{shown} and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else shown
+
+
 def _general_notes(search: Search) -> list[str]:
-    notes = list(search.notes)
+    notes = [*search.notes, *search.findings()]
     if not search.question.known:
         notes.append(WEAK_MODE)
     if search.visible is False:
@@ -116,7 +282,7 @@ def _general_notes(search: Search) -> list[str]:
             f"the declared steps change the ratio by less than {math.expm1(PRACTICAL_JUMP):.0%}, if at all: they "
             "matter little here, or are declared at the wrong N, and then others may hide crossings"
         )
-    return notes + [f"N = {n:,} was left out: {reason}" for n, reason in sorted(search.prober.left_out.items())]
+    return notes
 
 
 def _outcomes(search: Search) -> list[tuple[Target, Outcome]]:
@@ -152,34 +318,16 @@ def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
     question, prober = search.question, search.prober
     if isinstance(target, Smooth):
         aim = search.aims.get((target.low, target.high))
+        if aim is None and target.edge and prober.launch:
+            return Outcome("open", span=(target.low, target.high))
         if aim is None or prober.launch == 0:
             change = f"the change of the lead between N = {target.low:,} and {target.high:,}"
-            return Outcome("open", notes=(f"{change} was not confirmed by further launches",))
-        return smooth_outcome(prober, aim, question)
+            return Outcome("lacking", notes=(f"{change} was not confirmed by further launches",))
+        return smooth_outcome(prober, replace(aim, target=target), question)
     now = confirmed_sign(prober, target.heads, question)
-    if now == target.around or not any(search.signs.values()):
+    if (now and now == target.around) or not any(search.signs.values()):
         return Outcome("none")
-    return _even(search, target) or Outcome("open")
-
-
-def _even(search: Search, target: Undecided) -> Outcome | None:
-    """An N at which the other rival surely leads by less than the precision, if at all: it hardly matters who does.
-
-    Only where nearly all other places are decided: where most are not, the rivals may be equal everywhere.
-    """
-    undecided = sum(not sign for sign in search.signs.values())
-    found = _launches_at(search, target.heads)
-    if found is None or undecided > FEW_UNDECIDED * len(search.signs):
-        return None
-    middle, low, high = found
-    if (high if target.around < 0 else -low) > search.question.goal:
-        return None
-    span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
-    note = (
-        f"at N = {target.heads:,} the baseline's time differs from the challenger's by {span}: too little to tell "
-        "whether the lead changes there and back"
-    )
-    return Outcome("none", notes=(note,))
+    return Outcome("open" if len(prober.by_launch(target.heads, 1)) >= question.least_launches else "lacking")
 
 
 def _launches_at(search: Search, heads: int) -> tuple[float, float, float] | None:
@@ -187,21 +335,19 @@ def _launches_at(search: Search, heads: int) -> tuple[float, float, float] | Non
     parts = search.prober.by_launch(heads, 1)
     if 2 * len(parts) < search.question.launches or len(parts) < LEAST_LAUNCHES:
         return None
-    noise = pooled_noise(search.prober.successive_differences())
+    noise = search.prober.noise()
     return launch_interval(parts, noise, search.question.confidence)
 
 
 def _take_back(search: Search) -> None:
-    """Forgets the sign of launch 0 beside a step where the launches tell the opposite, or see hardly a difference."""
-    for target in search.targets():
-        if not isinstance(target, Jump):
-            continue
-        for n in (target.left, target.right):
-            found, told = _launches_at(search, n), confirmed_sign(search.prober, n, search.question)
-            if told:
-                search.signs[n] = told
-            elif found is not None and max(-found[1], found[2]) <= search.question.goal:
-                search.signs[n] = 0
+    """Lets the launches tell who leads beside each step; where they see hardly a difference, nobody is said to."""
+    changes = {n for target in search.targets() if isinstance(target, Jump) for n in (target.left, target.right)}
+    for n in sorted(n for step in search.steps for n in (step.left, step.right) if n in search.signs):
+        found, told = _launches_at(search, n), confirmed_sign(search.prober, n, search.question)
+        if told and (n in changes or told == search.signs[n] or not search.signs[n]):
+            search.signs[n] = told
+        elif told or (n in changes and found is not None and max(-found[1], found[2]) <= search.question.goal):
+            search.signs[n] = 0
 
 
 def _span(search: Search, target: Target) -> tuple[int, int] | None:
@@ -223,17 +369,13 @@ def _span(search: Search, target: Target) -> tuple[int, int] | None:
     return low, high
 
 
-def _launches_had(search: Search) -> str:
-    return f"launch {search.prober.launch} of {search.question.launches}"
-
-
 def _why_wide(search: Search) -> str:
     if search.ended:
         return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
     if between > 0.3 * search.question.goal * slope:
-        return f"launches differ by {math.expm1(between):.1%}, so that more of them would help and more pairs would not"
+        return f"limited by between-launch variance ({math.expm1(between):.1%}): raise launches, not the budget"
     return "the noise was larger than the plan allowed for"
 
 
@@ -251,7 +393,7 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
 
 def _probes(search: Search) -> tuple[Probe, ...]:
     prober, confidence = search.prober, search.question.confidence
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     probes = []
     for n in prober.visited:
         parts = prober.by_launch(n, 1)

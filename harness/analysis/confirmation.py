@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.analysis.bracketing import PITCH, Smooth, rungs
 from harness.analysis.posterior import fit, two_sided
-from harness.analysis.signs import WINSORISED_COST, pooled_noise, winsorised_mean
+from harness.analysis.signs import WINSORISED_COST, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.posterior import LocalFit
@@ -52,6 +52,12 @@ class Question:
         return math.log1p(self.precision)
 
     @property
+    def stretch(self) -> float:
+        """Of half-widths, so that two ends hold together as surely as one does alone (Bonferroni)."""
+        freedom = max(1, self.launches - 1)
+        return two_sided((1 + self.confidence) / 2, freedom) / two_sided(self.confidence, freedom)
+
+    @property
     def least_launches(self) -> int:
         """Launches without which nothing counts as confirmed: half of those asked for, and three where so many are."""
         return min(self.launches, max(LEAST_LAUNCHES, math.ceil(self.launches / 2)))
@@ -81,7 +87,7 @@ class Aim:
 
 def first_aim(prober: Prober, target: Smooth) -> Aim:
     """From the two ends of the bracket alone: a straight line between them."""
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     left, right = math.log(target.low), math.log(target.high)
     below, above = winsorised_mean(prober.at(target.low), noise), winsorised_mean(prober.at(target.high), noise)
     slope = (above - below) / (right - left)
@@ -166,7 +172,9 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     width = max(width, WHOLE_HEADS / heads)  # an interval of two neighbouring N cannot become narrower
     quantile = two_sided(question.confidence, question.launches - 1) if question.launches > 1 else 2.0
     error = width * abs(aim.slope) / quantile
-    if aim.target.before * aim.target.after == 0:  # an end of the range: can it be told on which side of it N* lies?
+    if (
+        aim.target.before * aim.target.after == 0 and not aim.target.edge
+    ):  # an end of the range: can it be told on which side of it N* lies?
         end = math.log(aim.target.high if aim.target.after == 0 else aim.target.low)
         level = abs(float(aim.fit.value(end))) if aim.fit else 0.0
         error = min(error, max(level, 0.3 * error) / SIDE_ERRORS / 1.5)
@@ -204,7 +212,7 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
 
 def side_pairs(prober: Prober, heads: int, question: Question, left: int, errors: float = SIDE_ERRORS) -> int:
     """Pairs in the coming launch, of which `left` remain, at one N whose sign is to be confirmed."""
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     least = question.goal if errors < SIDE_ERRORS else question.goal / 2
     level = max(abs(winsorised_mean(prober.at(heads), noise)), least)
     wanted = (errors * WINSORISED_COST * noise / level) ** 2

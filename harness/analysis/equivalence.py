@@ -47,12 +47,18 @@ class Evenness:
     alone: Floats  # [places], the log-ratio at this N as if the others told nothing about it
     alone_errors: Floats  # [places]
 
+    def above(self, limit: float, side: int) -> Floats:
+        """For each N, the probability that `side` times the log-ratio lies above the limit."""
+        chances: Floats = stdtr(self.freedom, (side * (self.level + self.added) - limit) / self.errors)
+        return (self.weights * chances).sum(axis=1)
+
     def beyond(self, margin: float) -> float:
         """The largest probability, of all N and both sides, that the log-ratio lies beyond the margin there."""
-        centre = self.level + self.added
-        above = stdtr(self.freedom, (centre - margin) / self.errors)
-        below = stdtr(self.freedom, (-centre - margin) / self.errors)
-        return float(max((self.weights * above).sum(axis=1).max(), (self.weights * below).sum(axis=1).max()))
+        return max(float(self.above(margin, side).max()) for side in (1, -1))
+
+    def contrary(self, side: int) -> float:
+        """The largest probability, of all N, that the log-ratio has not this sign."""
+        return float((1 - self.above(0.0, side)).max())
 
     def outside(self, margin: float) -> Floats:
         """For each N, the probability of a log-ratio beyond the margin if the others told nothing about it."""

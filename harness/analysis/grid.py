@@ -24,7 +24,7 @@ from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Pr
 from harness.analysis.outcomes import MISFIT_LEVEL, leader
 from harness.analysis.posterior import fit, launch_interval, two_sided
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
-from harness.analysis.signs import pooled_noise, standard_error, winsorised_mean
+from harness.analysis.signs import standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -324,7 +324,7 @@ class _Grid:
         )
 
     def _noise(self) -> float:
-        return pooled_noise(self.prober.successive_differences())
+        return self.prober.noise()
 
 
 def _changes(signs: dict[int, int]) -> list[_Change]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.signs import WINSORISED_COST, median, pooled_noise, winsorised_mean
+from harness.analysis.signs import WINSORISED_COST, median, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.audit import Suspicion
@@ -41,7 +41,7 @@ def gone(prober: Prober, step: Step, suspicion: Suspicion) -> bool:
     sides = (step.left, step.right)
     if any(n in prober.left_out or not prober.count(n) for n in sides):
         return False
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     error = WINSORISED_COST * noise * math.sqrt(2 / CHECKED_PAIRS)
     if abs(suspicion.size) < CLEAR_ERRORS * error:
         return False

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from harness.analysis.location import Crossing
 from harness.analysis.posterior import REACH, fit, launch_interval
-from harness.analysis.signs import median, pooled_noise
+from harness.analysis.signs import median
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +23,29 @@ if TYPE_CHECKING:
     from harness.analysis.signs import Sign
 
 MISFIT_LEVEL = 0.003
+UNSURE_POINTS = 201  # of log N on which the end of what is unsure is looked for
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A local curve and the N between which it may be believed."""
+
+    low: int
+    high: int
+    curve: LocalFit
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target."""
+    """What became of one target: 'open' where the launches cannot tell, 'lacking' where they have not measured it."""
 
-    kind: Literal["crossing", "none", "open"]
+    kind: Literal["crossing", "none", "open", "lacking"]
     crossing: Crossing | None = None
     notes: tuple[str, ...] = ()
     missed: bool = False  # the interval is wider than was wanted
     beyond: tuple[float, float, float] | None = None  # N of a crossing beyond the range, and its interval, as modelled
+    span: tuple[int, int] | None = None  # outside of it who leads is sure, on both of its sides at once
+    fitted: Fitted | None = None
 
 
 def confirmed_sign(
@@ -50,7 +64,7 @@ def confirmed_sign(
     parts = prober.by_launch(heads, 1)
     if len(parts) < (question.least_launches if least is None else least):
         return 0
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     _, low, high = launch_interval(parts, noise, confidence, question.launches)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
@@ -82,8 +96,8 @@ def jump_outcome(prober: Prober, target: Jump, question: Question, implied: tupl
             f"who leads at N = {sides} follows from the change of the lead beside it; there alone it could not be told"
         )
         return Outcome("crossing", crossing, notes=(note,))
-    place = f"the step from N = {target.left:,} to {target.right:,}"
-    return Outcome("open", notes=(f"the lead seems to change at {place}, which the launches do not confirm",))
+    note = f"possible crossover at the step from N = {target.left:,} to {target.right:,}, not confirmed by the launches"
+    return Outcome("open", notes=(note,), span=(target.left, target.right))
 
 
 def _as_found(prober: Prober, target: Jump, crossing: Crossing, question: Question) -> Outcome:
@@ -106,7 +120,7 @@ def _as_found(prober: Prober, target: Jump, crossing: Crossing, question: Questi
 
 def _clear(prober: Prober, outwards: Sequence[int], sign: Sign, question: Question) -> int:
     """The first N at which the launches confirm a lead of half the precision; the first of all where there is none."""
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     for n in outwards:
         if abs(math.log(n / outwards[0])) > REACH:
             break
@@ -126,69 +140,91 @@ def leader(after: int) -> Direction:
 def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
     """The interval of a smooth crossing from the confirming launches."""
     target = aim.target
-    local, notes = _final_fit(prober, aim, question)
+    fitted, notes = _final_fit(prober, aim, question)
     name = f"between N = {target.low:,} and {target.high:,}"
-    if local is None:
-        return Outcome("open", notes=(f"too few confirming pairs {name}",))
+    ends = target.low, target.high
+    if fitted is None:
+        return Outcome("lacking", notes=(f"too few confirming pairs {name}",), span=ends)
+    local = fitted.curve
     if local.launches < question.least_launches:
         seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"
-        return Outcome("open", notes=(f"{seen}: its interval needs {question.least_launches}",))
+        return Outcome("lacking", notes=(f"{seen}: its interval needs {question.least_launches}",), span=ends)
     if target.before * target.after == 0:
-        outcome = _at_the_end(local, target)
+        outcome = _at_the_end(fitted, target, question.stretch)
         if outcome is not None:
             return outcome
     interval, root = local.crossing_interval(), local.root()
     after = target.after or -target.before
     if root is None or interval is None or not all(map(math.isfinite, interval)) or local.coefficients[1] * after <= 0:
-        return Outcome("open", notes=(*notes, f"the two costs are too nearly parallel {name} for an interval"))
+        note = f"the two costs are too nearly parallel {name} for an interval"
+        return Outcome("open", notes=(*notes, note), span=ends, fitted=fitted)
+    low, high = _whole(interval, target, question)
+    wider = local.crossing_interval(question.stretch) or interval
+    span = _whole((max(wider[0], math.log(target.low)), min(wider[1], math.log(target.high))), target, question)
+    span = min(low, span[0]), max(high, span[1])
+    heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
+    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
+    crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
+    return Outcome("crossing", crossing, tuple(notes), missed, span=span, fitted=fitted)
+
+
+def _whole(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:
+    """An interval of log N rounded outwards to whole N inside the range, and not beyond a step next to the target."""
     low, high = math.floor(math.exp(interval[0]) + 1e-9), math.ceil(math.exp(interval[1]) - 1e-9)
     low = max(low, question.low, target.low - 1 if target.step_before else question.low)
     high = min(high, question.high, target.high + 1 if target.step_after else question.high)
     if high <= low:
         low, high = (low, low + 1) if low < question.high else (high - 1, high)
-    heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
-    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
-    crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
-    return Outcome("crossing", crossing, tuple(notes), missed)
+    return low, high
 
 
-def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[LocalFit | None, list[str]]:
+def _final_fit(prober: Prober, aim: Aim, question: Question) -> tuple[Fitted | None, list[str]]:
+    def fitted(low: int, high: int) -> Fitted | None:
+        seen = prober.sightings().within(low, high, 1)
+        local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
+        return None if local is None else Fitted(min(local.residuals), max(local.residuals), local)
+
     low, high = aim.window
-    seen = prober.sightings().within(low, high, 1)
-    local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
-    if local is None or local.misfit > MISFIT_LEVEL:
+    local = fitted(low, high)
+    if local is None or local.curve.misfit > MISFIT_LEVEL:
         return local, []
     note = (
-        f"the local curve does not fit what was seen between N = {low:,} and {high:,} (p = {local.misfit:.2g}): "
+        f"the local curve does not fit what was seen between N = {low:,} and {high:,} (p = {local.curve.misfit:.2g}): "
         "there may be a step that was not declared, or a bend; the window was narrowed"
     )
-    closer = replace(aim, stride=aim.stride / 2).window
-    narrow = fit(
-        prober.sightings().within(*closer, 1),
-        aim.log_centre,
-        aim.slope,
-        aim.noise,
-        question.confidence,
-        planned=question.launches,
-    )
-    interval = narrow.crossing_interval() if narrow and narrow.launches >= question.least_launches else None
+    narrow = fitted(*replace(aim, stride=aim.stride / 2).window)
+    enough = narrow is not None and narrow.curve.launches >= question.least_launches
+    interval = narrow.curve.crossing_interval() if narrow is not None and enough else None
     return (narrow if interval and all(map(math.isfinite, interval)) else local), [note]
 
 
-def _at_the_end(local: LocalFit, target: Smooth) -> Outcome | None:
+def _at_the_end(fitted: Fitted, target: Smooth, stretch: float) -> Outcome | None:
     """Whether the crossing lies outside the range; None where it lies inside."""
+    local = fitted.curve
     end = target.high if target.after == 0 else target.low
     inner = target.before if target.after == 0 else target.after
     level, half = float(local.value(math.log(end))), float(local.half_width(math.log(end)))
     if level * inner > half:
-        return Outcome("none", beyond=_beyond(local, math.log(end)) if target.after == 0 else None)
+        beyond = _beyond(local, math.log(end)) if target.after == 0 and not target.edge else None
+        return Outcome("none", beyond=beyond, fitted=fitted)
     if level * inner < -half:
         return None
-    note = (
-        f"whether the lead changes just before or just beyond N = {end:,} cannot be told: the log-ratio there is "
-        f"{level:+.3f} ± {half:.3f}"
+    note = f"who leads at N = {end:,} cannot be told: the log-ratio there is {level:+.3f} ± {half:.3f}"
+    return Outcome("open", notes=(note,), span=_unsure(fitted, target, inner, stretch), fitted=fitted)
+
+
+def _unsure(fitted: Fitted, target: Smooth, inner: int, stretch: float) -> tuple[int, int]:
+    """From the undecided end of a target to where its curve says for sure that the other end's leader leads."""
+    end, far, furthest = (
+        (target.high, target.low, fitted.low) if target.after == 0 else (target.low, target.high, fitted.high)
     )
-    return Outcome("open", notes=(note,))
+    logs = np.linspace(math.log(end), math.log(furthest), UNSURE_POINTS)
+    unsure = np.flatnonzero(fitted.curve.value(logs) * inner <= stretch * fitted.curve.half_width(logs))
+    last = int(unsure[-1]) if unsure.size else 0
+    if last == UNSURE_POINTS - 1:
+        return min(end, far), max(end, far)
+    where = math.exp(logs[last + 1])
+    return (math.floor(where), end) if target.after == 0 else (end, math.ceil(where))
 
 
 def _beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:

@@ -92,13 +92,17 @@ class LocalFit:
         u = -2 * level / (slope + math.copysign(math.sqrt(discriminant), slope))
         return self.centre + u if abs(u) <= REACH else None
 
-    def crossing_interval(self) -> tuple[float, float] | None:
-        """The log N between which the crossing lies, with infinities where an end is not found; None without a root."""
+    def crossing_interval(self, stretch: float = 1.0) -> tuple[float, float] | None:
+        """The log N between which the crossing lies, with infinities where an end is not found; None without a root.
+
+        Args:
+            stretch: of the half-widths, for another confidence than the fit's.
+        """
         root = self.root()
         if root is None:
             return None
         log_heads = root + np.linspace(-REACH, REACH, GRID)
-        excess = np.abs(self.value(log_heads)) - self.half_width(log_heads)
+        excess = np.abs(self.value(log_heads)) - stretch * self.half_width(log_heads)
         middle = GRID // 2
         return _edge(log_heads[middle::-1], excess[middle::-1], -math.inf), _edge(
             log_heads[middle:], excess[middle:], math.inf

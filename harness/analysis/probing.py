@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analysis.location import BudgetSpent, Unmeasurable
+from harness.analysis.signs import pooled_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +50,7 @@ class Prober:
         self.random = np.random.default_rng(seed)
         self.launch = 0
         self.samples = 0
-        self.left_out: dict[int, str] = {}
+        self.left_out: dict[int, Unmeasurable] = {}
         self._measure = measure
         self._budget = budget
         self._on_visit = on_visit
@@ -57,6 +58,8 @@ class Prober:
         self._by_heads: dict[int, list[tuple[int, Floats]]] = {}
         self._flat: Sightings | None = None
         self._steps: list[Floats] = []
+        self._differences: Floats | None = None
+        self._noise: float | None = None
 
     @property
     def remaining(self) -> int:
@@ -77,13 +80,16 @@ class Prober:
         """
         if heads in self.left_out or rounds < 1:
             return
+        if (settling := self._settled(heads)) is not None:
+            self.left_out[heads] = settling
+            return
         rounds = min(rounds, self.remaining // SAMPLES_A_PAIR)
         if rounds < 1:
             raise BudgetSpent(f"the budget of {self._budget:,} samples is spent")
         try:
             pairs = self._measure(heads, rounds, self.launch)
         except Unmeasurable as error:
-            self.left_out[heads] = error.reason or "no reason was given"
+            self.left_out[heads] = error
             return
         if len(pairs) != rounds:
             raise ValueError(
@@ -99,6 +105,13 @@ class Prober:
         logs = np.log(seconds)
         self._keep(heads, logs[:, 0] - logs[:, 1])
         self._on_visit()
+
+    def _settled(self, heads: int) -> Unmeasurable | None:
+        """The failure at a smaller N that leaves no hope for this one; None where a larger N than it was measured."""
+        largest = max(self._by_heads, default=0)
+        smaller = (n for n, error in self.left_out.items() if error.settles_larger and largest < n < heads)
+        first = min(smaller, default=None)
+        return None if first is None else self.left_out[first]
 
     def visit_each(self, rounds: dict[int, int]) -> None:
         """Visit several N in random order, so that drift is not mistaken for N."""
@@ -116,7 +129,7 @@ class Prober:
         else:
             self._steps.append(np.abs(np.diff(log_ratios)))
         earlier.append((self.launch, log_ratios))
-        self._flat = None
+        self._flat = self._differences = self._noise = None
 
     def count(self, heads: int) -> int:
         """Pairs timed at this N."""
@@ -155,7 +168,15 @@ class Prober:
 
     def successive_differences(self) -> Floats:
         """Absolute differences of successive log-ratios at one N within one launch: noise without the level."""
-        return np.concatenate(self._steps or [np.zeros(0)])
+        if self._differences is None:
+            self._differences = np.concatenate(self._steps or [np.zeros(0)])
+        return self._differences
+
+    def noise(self) -> float:
+        """Standard deviation of one pair's log-ratio, pooled over all N."""
+        if self._noise is None:
+            self._noise = pooled_noise(self.successive_differences())
+        return self._noise
 
 
 def geometric(low: float, high: float, ratio: float) -> list[int]:

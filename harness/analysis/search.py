@@ -26,11 +26,13 @@ from harness.analysis.confirmation import (
     side_pairs,
 )
 from harness.analysis.earlier import expected, first_places
+from harness.analysis.failing import failed
 from harness.analysis.jumps import Found, gone, unseen_since
 from harness.analysis.location import BudgetSpent, Progress
 from harness.analysis.outcomes import confirmed_sign
+from harness.analysis.posterior import launch_interval
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
-from harness.analysis.signs import SUREST, pooled_noise, winsorised_mean
+from harness.analysis.signs import SUREST, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +52,7 @@ OPEN_UNTIL = 3  # launches before one beside a step that it left open is told: w
 POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
 PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
 SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
+DOUBT = 2.0  # times smaller than the wanted precision is a lead that the launches may well not see in the end
 EVENLY = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
 
 
@@ -70,6 +73,7 @@ class Search:
         self.signs: dict[int, Sign] = {}
         self.aims: dict[tuple[int, int], Aim] = {}
         self.notes: list[str] = []
+        self.details: list[str] = []  # what changes nothing for a reader
         self.stage: Stage = "bracket"
         self.bound = False  # whether the budget cut what was wanted
         self.ended = False  # whether the maximum of every search did
@@ -90,13 +94,13 @@ class Search:
         question, prober = self.question, self.prober
         points, thinned = places(question.low, question.high, self.steps, question.known)
         if thinned:
-            self.notes.append(f"{thinned} of {len(self.steps)} declared steps were not probed, to keep the builds few")
+            self.notes.append(f"{thinned} of {len(self.steps)} declared steps were skipped, to keep the builds few")
             dropped = [step for step in self.steps if step.left not in points]
             self.steps = [step for step in self.steps if step not in dropped]
         likely = expected(self._prior, points)
         if question.budget < SAMPLES_A_PAIR * FULL_LOOK_PAIRS * len(points):
             self.bound = True
-            self.notes.append("the budget allows one change of the lead to be looked for, and no second one")
+            self.notes.append("budget too small for a full scan: only one crossover is searched for")
             first = first_places(self._prior, points)
             settle_by_halves(prober, points, question.goal, self.signs, self.steps, first)
             if not self._changes():  # nothing to halve: look at as many of the other places as the budget reaches
@@ -108,7 +112,9 @@ class Search:
         else:
             settle(prober, points, question.goal, self.signs, self.steps, expected=likely)
         if agreed := sum(prober.count(n) == 1 for n in likely):
-            self.notes.append(f"at {agreed} of {len(points)} places one pair agreed with an earlier answer")
+            self.details.append(
+                f"{agreed} of {len(points)} probes were accepted after one pair, as another batch size predicts"
+            )
         self._forget_left_out()
         self.even = self._may_be_equal()
         if not self.even:
@@ -142,12 +148,12 @@ class Search:
         ]
 
     def _forget_left_out(self) -> None:
-        for n in self.prober.left_out:
+        for n in failed(self.prober, self.question.least_launches):
             self.signs.pop(n, None)
 
     def targets(self) -> list[Target]:
         """What the signs say by now."""
-        return targets(self.signs, self.steps)
+        return targets(self.signs, self.steps, edges=not self.bound)
 
     def _refined(self) -> bool:
         """Narrow every smooth change down; True where that brought a step to light and the picture changed."""
@@ -196,7 +202,6 @@ class Search:
             self._refute(step, "it was gone when both sides were measured again")
             return False
         self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
-        self.notes.append(self._finding(step, suspicion.size))
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((target.low, target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
@@ -211,7 +216,7 @@ class Search:
         """Say that times changed while N were visited, where it looked as if they changed with N."""
         self._refuted.append((step.left, step.right))
         self.notes.append(
-            f"what looked like a step between N = {step.left:,} and {step.right:,} was a change in time: {why}"
+            f"suspected step between N = {step.left:,} and {step.right:,} rejected (a change in time): {why}"
         )
 
     def _drop_steps(self) -> None:
@@ -223,15 +228,15 @@ class Search:
                 self.steps = [other for other in self.steps if other != step]
                 for n in (step.left, step.right):
                     self.signs.pop(n, None)
-                self.notes = [note for note in self.notes if note != self._finding(step, found.size)]
                 self._refute(step, "later launches do not see it")
 
-    @staticmethod
-    def _finding(step: Step, size: float) -> str:
-        return (
-            f"a step that was not declared was found between N = {step.left:,} and {step.right:,} "
-            f"(the ratio changes by {math.expm1(abs(size)):.0%})"
-        )
+    def findings(self) -> list[str]:
+        """What is to be told of the steps that were found and stood."""
+        return [
+            f"a step that was not declared was found between N = {found.step.left:,} and {found.step.right:,} "
+            f"(the ratio changes by {math.expm1(abs(found.size)):.0%})"
+            for found in self._found.values()
+        ]
 
     # -- launches 1 to k ----------------------------------------------------------------------------------------------
 
@@ -250,7 +255,8 @@ class Search:
             rounds = self._cut(self._rounds(left), allowed)
             self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})
             self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})
-            if self.even and alike.shown(self.prober, list(self.signs), self.question, early=True):
+            self._forget_left_out()
+            if self.even and alike.told(self.prober, list(self.signs), self.question, early=True):
                 return
             self._drop_steps()
             for key, aim in list(self.aims.items()):
@@ -275,8 +281,22 @@ class Search:
                 continue
             surely = self.question.confidence if opened else max(self.question.confidence, SURELY)
             now = confirmed_sign(self.prober, n, self.question, surely, OPEN_UNTIL if opened else None)
-            if now and n in self.signs and now != self.signs[n]:
+            if n not in self.signs or now == self.signs[n]:
+                continue
+            if now:
                 self.signs[n] = 1 if now > 0 else -1
+            elif self.signs[n] and not self.bound and self._doubted(n):
+                self.signs[n] = 0
+
+    def _doubted(self, heads: int) -> bool:
+        """Whether this N is a side of a step at which the launches, so far, do not see who leads as launch 0 did."""
+        if not any(heads in (step.left, step.right) for step in self.steps):
+            return False
+        parts = self.prober.by_launch(heads, 1)
+        if len(parts) < OPEN_UNTIL:
+            return False
+        middle = launch_interval(parts, self.prober.noise(), self.question.confidence)[0]
+        return middle * self.signs[heads] < self.question.goal / DOUBT
 
     def _beside_step(self, heads: int) -> bool:
         """Whether this N is one side of a step on whose other side somebody leads."""
@@ -293,7 +313,8 @@ class Search:
         for target in self.targets():
             if isinstance(target, Smooth):
                 key = target.low, target.high
-                aim = self.aims.get(key) or aimed(prober, first_aim(prober, target), question)
+                known = self.aims.get(key)
+                aim = replace(known, target=target) if known else aimed(prober, first_aim(prober, target), question)
                 alive[key] = aim
                 low, high = aim.window
                 done = prober.sightings().within(low, high, 1).heads.size
@@ -306,7 +327,7 @@ class Search:
                 for n in (target.left, target.right):
                     rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left))
         self.aims = alive
-        noise = pooled_noise(prober.successive_differences())
+        noise = prober.noise()
         small = [n for n in self.weak if prober.count(n) and abs(winsorised_mean(prober.at(n), noise)) < WEAK]
         for n in self.weak:
             if n in self.signs:
@@ -337,7 +358,7 @@ class Search:
 
     def bracket(self) -> tuple[int, int, int | None]:
         """The narrowest bracket of the first change of the lead, and its likeliest place."""
-        for target in self.targets():
+        for target in sorted(self.targets(), key=lambda each: isinstance(each, Smooth) and each.edge):
             if isinstance(target, Jump):
                 return target.left, target.right, target.right
             if isinstance(target, Smooth):

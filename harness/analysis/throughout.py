@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.alike import assurance
+from harness.analysis import alike
 from harness.analysis.audit import WEAK
 from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.posterior import launch_interval
-from harness.analysis.signs import pooled_noise, winsorised_mean
+from harness.analysis.signs import winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.equivalence import Evenness
     from harness.analysis.location import Status
     from harness.analysis.probing import Floats
     from harness.analysis.search import Search
@@ -31,7 +30,7 @@ def throughout(search: Search) -> tuple[Status, str]:
     range, the smallest lead, and the weak ones. Large leads are confirmed one by one, weak ones taken together.
     """
     question, prober = search.question, search.prober
-    noise = pooled_noise(prober.successive_differences())
+    noise = prober.noise()
     audited = [n for n in search.weak if n in search.signs and len(prober.by_launch(n, 1)) >= question.least_launches]
     if not audited:
         return "unresolved", f"fewer than {question.least_launches} further launches looked at who leads"
@@ -55,15 +54,21 @@ def throughout(search: Search) -> tuple[Status, str]:
     return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(weak)} probes"
 
 
-def how_even(search: Search, tied: Evenness) -> str:
-    """What a tie rests on, in a sentence."""
-    places, launches = len(search.signs), search.prober.launch + 1
-    sure = assurance(search.question)
-    return (
-        f"over {places} N and {launches} launches the baseline's time differs from the challenger's by "
-        f"{math.expm1(tied.level):+.1%} on average, and at no N by more than {math.expm1(tied.largest(sure)):.1%} "
-        f"either way ({sure:.0%} confidence)"
+def everywhere(search: Search) -> tuple[Status, str] | None:
+    """The answer, and what it rests on, where all N taken together tell that it is the same at each of them."""
+    told = None if search.unseen else alike.told(search.prober, list(search.signs), search.question)
+    if told is None:
+        return None
+    status, known = told
+    seen = (
+        f"over {len(search.signs)} N and {search.prober.launch + 1} launches the baseline's time differs from the "
+        f"challenger's by {math.expm1(known.level):+.1%} on average"
     )
+    if status != "tie":
+        return status, seen
+    sure = alike.assurance(search.question)
+    most = math.expm1(known.largest(sure))
+    return status, f"{seen}, and at no N by more than {most:.1%} either way ({sure:.0%} confidence)"
 
 
 def _together(search: Search, places: Sequence[int]) -> list[Floats]:

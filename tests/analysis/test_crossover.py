@@ -169,7 +169,10 @@ def test_an_unmeasurable_place_is_left_out_and_named():
 
     location = steep(measure)
     assert location.status == "crossing"
-    assert "N = 1,000,000 was left out: it needs 9 GB" in location.notes
+    (failures,) = location.failures
+    assert (failures.low, failures.high, failures.next_good) == (1_000_000, 1_000_000, None)
+    assert failures.reason == "it needs 9 GB"
+    assert location.measured == (1, 262_145)
     assert str(Unmeasurable(7, "it needs 9 GB")) == "N = 7 cannot be measured: it needs 9 GB"
 
 
@@ -239,7 +242,7 @@ def test_three_crossings_are_found_and_never_one_of_them_alone():
 
 def test_a_step_between_changes_of_the_lead_is_told_by_them():
     """At the step the leads are 5 %, too little for launches that differ by 3 %: they follow from what is beside."""
-    location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), 20)
+    location, _ = search(Case("EXCURSION", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), 9)
     assert location.status == "several"
     assert [each.kind for each in location.crossings] == ["smooth", "step", "smooth"]
     for each, place in zip(location.crossings, curves.EXCURSION.truth, strict=True):

@@ -99,7 +99,7 @@ def test_both_ends_and_both_sides_of_every_step_are_still_visited():
     assert set(pairs) >= {n for step in curves.STEEP.steps for n in (step, step + 1)}
     assert pairs[1] >= 3
     assert pairs[1_000_000] >= 3
-    assert any("one pair agreed with an earlier answer" in note for note in location.notes)
+    assert any("accepted after one pair" in detail for detail in location.details)
 
 
 def test_a_small_budget_looks_first_where_the_lead_changed_before():

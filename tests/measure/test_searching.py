@@ -164,7 +164,7 @@ def test_an_n_that_cannot_be_measured_is_left_out_with_its_reason():
     (searcher,) = searched([leg(1)], machine).searchers
     assert sum(each.heads == 4 for each in machine.asked) == 1
     assert searcher.location.status == "crossing"
-    assert "memory ran out" in " ".join(searcher.location.notes)
+    assert [each.reason for each in searcher.location.failures] == ["flat: memory ran out"]
     assert 4 not in {probe.heads for probe in searcher.location.probes}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -106,6 +107,9 @@ SLIGHT = make(
 BASELINE_FIRST = make("baseline first", lambda n: 5 + 0.28 * n, lambda n: 1.1 * (5 + 0.28 * n))
 CHALLENGER_FIRST = make("challenger first", lambda n: 1.1 * (5 + 0.28 * n), lambda n: 5 + 0.28 * n)
 IDENTICAL = make("identical", lambda n: 20 + 0.1 * n, lambda n: 20 + 0.1 * n)
+TENS = tuple(10 * 4**level for level in range(9))
+# the challenger leads by up to 9 % from 140 to the step at 160, and for good from 170 on
+CLOSE = make("three close to a step", lambda n: 30 + 0.4 * n, lambda n: 50 + 12 * (1 + bisect_left(TENS, n)), TENS)
 VERY_SHALLOW = make("very shallow", lambda n: n**0.15, lambda n: 3000**0.15)
 KNEE = make("knee", lambda n: 20 + 0.1 * n + 0.3 * max(0.0, n - 600), lambda n: 170.0)
 POWERS = make("powers", lambda n: 0.5 * n**0.9, lambda n: 12 * n**0.4)
