@@ -40,8 +40,8 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
         case "tie":
             if location.margin is None:  # an older record
                 return f"{challenger} and {baseline} do not differ beyond the precision asked for, {span}, {at_batch}"
-            difference = f"no difference above {100 * location.margin:g}% anywhere {span}, {at_batch}"
-            return f"{difference}, between {challenger} and {baseline}"
+            names = f"between {challenger} and {baseline}"
+            return f"no difference above {100 * location.margin:g} % {names} anywhere {span}, {at_batch}"
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
             return f"unresolved {at_batch}{_best_bracket(location)}: {lacks}{_told_all_the_same(location, names)}"

@@ -67,7 +67,7 @@ def test_an_n_that_stands_out_is_left_as_it_is():
 
 
 def test_rare_outliers_move_nothing():
-    """Two of a hundred pairs at every N ten times slower: without them the rivals are equal but for one in a thousand."""
+    """Two of a hundred pairs at every N are ten times slower: without them the rivals are equal."""
     known = evenness(
         sightings(lambda n, launch, i: math.log(10) if i == 0 and launch < 2 else 0.001 * (-1) ** i, pairs=25),
         PLACES,
@@ -78,7 +78,7 @@ def test_rare_outliers_move_nothing():
 
 
 def test_what_a_launch_adds_at_single_n_widens_what_is_known_of_each():
-    """The same pairs, once as quiet as they seem and once with 2 % that launches add at single N and that averages out."""
+    """No difference at all, and 2 % that launches add at single N and that averages out."""
     quiet = evenness(sightings(lambda n, launch, i: 0.0), PLACES, 0.01, 0.05)
     placed = evenness(
         sightings(lambda n, launch, i: 0.02 * (1 if (launch + PLACES.index(n)) % 2 else -1)), PLACES, 0.01, 0.05
