@@ -73,6 +73,18 @@ def told(
     return None
 
 
+def described(status: Status, known: Evenness, prober: Prober, question: Question) -> str:
+    """What such an answer rests on, in a sentence."""
+    seen = (
+        f"over {len(known.alone)} N and {prober.launch + 1} launches the baseline's time differs from the "
+        f"challenger's by {math.expm1(known.level):+.1%} on average"
+    )
+    if status != "tie":
+        return seen
+    sure = assurance(question)
+    return f"{seen}, and at no N by more than {math.expm1(known.largest(sure)):.1%} either way ({sure:.0%} confidence)"
+
+
 def rounds(
     prober: Prober, places: Sequence[int], question: Question, left: int, others: dict[int, int]
 ) -> dict[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,15 +59,7 @@ def everywhere(search: Search) -> tuple[Status, str] | None:
     if told is None:
         return None
     status, known = told
-    seen = (
-        f"over {len(search.signs)} N and {search.prober.launch + 1} launches the baseline's time differs from the "
-        f"challenger's by {math.expm1(known.level):+.1%} on average"
-    )
-    if status != "tie":
-        return status, seen
-    sure = alike.assurance(search.question)
-    most = math.expm1(known.largest(sure))
-    return status, f"{seen}, and at no N by more than {most:.1%} either way ({sure:.0%} confidence)"
+    return status, alike.described(status, known, search.prober, search.question)
 
 
 def _together(search: Search, places: Sequence[int]) -> list[Floats]:
