@@ -14,6 +14,8 @@ import yaml
 
 import harness
 from harness import distilling
+from harness.measure.builder import Builder
+from harness.measure.specification import OfferReference, Specification
 from harness_plugins import database, lda
 
 WIDTH = 16
@@ -144,6 +146,28 @@ def test_who_does_not_compute_matrices_is_not_raced_and_own_sources_are_told(tmp
     assert (shared["contenders"], shared["temperature"]) == ([], 1.0)
     assert (other["contenders"], other["temperature"]) == (["elsewhere"], 0.5)
     assert "elsewhere: the first 4 topics of the playbook at T = 0.5; N = 4, T = 0.5; " in told
-    costs = json.loads((tmp_path / "out" / "run.json").read_text())["machine"]["limits"]["costs"]
-    flops = {name: rows[0][2] for name, rows in costs.items()}
-    assert flops["teacher"] == 2 * 4 * (WIDTH + WIDTH) + 4 * 4 + 2 * 2 * WIDTH * WIDTH  # two of four have matrices
+    records = [json.loads(line) for line in (tmp_path / "out" / "measurements.jsonl").read_text().splitlines()]
+    (flops,) = {each["cost_flops"] for each in records if each["contender"] == "teacher"}
+    assert flops == 2 * 4 * (WIDTH + WIDTH) + 4 * 4 + 2 * 2 * WIDTH * WIDTH  # two of four heads have a matrix
+
+
+def test_costs_along_a_range_count_the_matrices_of_each_n(tmp_path):
+    database.write_archive(tmp_path / "h.npz", HEADS, drawn(40, 4))
+    options = {"path": str(tmp_path / "h.npz")}
+    teacher = Specification(
+        contender="teacher",
+        source=OfferReference(kind="source", name="database", plugin="harness_plugins.sources", options=options),
+        projector=OfferReference(kind="projector", name="lda", plugin="harness_plugins.lda"),
+    )
+    asked = {
+        "specification": teacher.to_json(),
+        "heads": [1, 2, 4, 9],
+        "batch_sizes": [1],
+        "width": 16,
+        "output_width": 16,
+    }
+    rows = Builder({"cache": str(tmp_path / "cache")}).costs(asked)["costs"]
+    plain = {heads: 2 * heads * 32 + 4 * heads for heads in (1, 2, 4, 9)}
+    extra = {heads: flops - plain[heads] for heads, _, flops, *_ in rows}
+    assert extra == {1: 0, 2: 2 * 256, 4: 2 * 2 * 256, 9: 0}  # it has four heads: beyond, the number alone is known
+    assert rows[2][-1] == [[1, 16, 4], [1, 4, 16], [1, 32, 16]]
