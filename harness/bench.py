@@ -408,7 +408,9 @@ class Bench:
 
         sweep, contenders = self._plan.sweep, len(self._plan.specifications)
         heads = max([leg.high for leg in sweep.legs] + [cell.heads for cell in sweep.cells], default=1)
-        one = heads * (self.source["width"] + self.source["output_width"]) * 4
+        widths = self.source["width"], self.source["output_width"]
+        mapped = self.source.get("matrices", 0) / max(self.source.get("heads", 1), 1)  # share of heads with a matrix
+        one = int(heads * (sum(widths) + mapped * widths[0] * widths[1]) * 4)
         batch = max(max(sizes) for sizes in self._plan.batch_sizes.values())
         kept = min(one, self._plan.suite.measurement.models_in_memory_bytes)
         memory = 4 * one + contenders * kept + batch * heads * 16

@@ -236,9 +236,10 @@ class Builder:
         projector = self._construction.projector(specification)
         widths = int(request["width"]), int(request["output_width"])
         rows = []
-        known = self._with_matrices(specification, min(_KNOWN, max(request["heads"], default=1)))
+        tried = (self._heads(specification, n) for n in sorted(request["heads"], reverse=True) if n <= _KNOWN)
+        largest = next((each for each in tried if each is not None), None)
         for heads in request["heads"]:  # where heads have matrices, what a call costs depends on which of them do
-            own = known and self._with_matrices(specification, heads)
+            own = self._heads(specification, heads) if largest is not None and largest.matrices else None
             for batch in request["batch_sizes"]:
                 cost = projector.cost_of(own, batch) if own else projector.cost(heads, batch, *widths)
                 if cost is not None:
@@ -246,13 +247,12 @@ class Builder:
                     rows.append([heads, batch, cost.flops, cost.bytes, products])
         return {"costs": rows}
 
-    def _with_matrices(self, specification: Specification, heads: int) -> Heads | None:
-        """The heads of a contender's source, where some have matrices; None also where it has fewer heads."""
+    def _heads(self, specification: Specification, heads: int) -> Heads | None:
+        """The heads of a contender's source; None where it has fewer."""
         try:
-            found = self._construction.source_data(specification, heads).heads
+            return self._construction.source_data(specification, heads).heads
         except HarnessError:
             return None
-        return found if found.matrices else None
 
     # --------------------------------------------------------------------------------------- inputs and references
 
