@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
-from harness.analysis.decision import NEAR_LEAD, Evidence, joined, negligible, net_crossing, opposite, zones
-from harness.analysis.failing import around_failures, failed, failures, measured
-from harness.analysis.location import Crossing, Decision, Location, Probe
-from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome
+from harness.analysis.deciding import decided, listed
+from harness.analysis.decision import Evidence
+from harness.analysis.failing import around_failures, failed, failures, lost_between, measured, too_little
+from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import standard_error, winsorised_mean
 from harness.analysis.throughout import everywhere, throughout
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.analysis.bracketing import Target
-    from harness.analysis.decision import Zone
-    from harness.analysis.location import Failures, Status
+    from harness.analysis.location import Decision, Failures, Status
     from harness.analysis.search import Search
-    from harness.analysis.signs import Sign
 
-MOST_NAMED = 4
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
+LIMITING = 0.3  # of the wanted error: launches that differ by more are what limits an interval
 WEAK_MODE = (
     "steps were not declared: pairs of crossovers between adjacent probes (a factor of two apart) are not detected"
 )
@@ -43,7 +41,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     """
     question, prober = search.question, search.prober
     lost = failed(prober, question.least_launches)
-    search.signs = {n: sign for n, sign in search.signs.items() if n not in lost}
+    search.forget(lost)
     gaps = failures(prober, lost, question.high)
     _take_back(search)
     alike = everywhere(search)
@@ -52,10 +50,10 @@ def conclude(search: Search, lacking: str | None) -> Location:
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
     evidence = Evidence(prober, question, search.signs, fits)
     fatal = {"open", "lacking"} if search.bound else {"lacking"}
-    if alike:
-        answer = _Answer(alike[0], notes=[alike[1]])
-    elif not search.signs or any(outcome.kind in fatal for _, outcome in outcomes):
+    if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
         answer = _left_open(search, outcomes)
+    elif alike:
+        answer = _Answer(alike[0], notes=[alike[1]])
     else:
         answer = _decided(search, outcomes, evidence, gaps)
         if search.bound:
@@ -103,43 +101,33 @@ def _decided(
 ) -> _Answer:
     """The answer where the launches measured all that was wanted: undecided N become part of a decision."""
     question = search.question
-    found = zones(outcomes, evidence)
-    even = [zone for zone in found if negligible(zone, evidence, question.goal)]
-    notes = [_even_note(zone, evidence) for zone in even]
-    rest = [zone for zone in found if zone not in even]
-    unclear = [zone for zone in rest if _unclear(zone, outcomes, evidence)]
-    if unclear:
-        span = unclear[0].low, unclear[0].high
-        confirmed = [crossing for zone in rest if zone not in unclear for crossing in zone.settled()[0]]
-        guesses = [crossing for zone in unclear for crossing in (*zone.crossings, *zone.unconfirmed)]
-        lacks = [_why_unclear(zone, outcomes, evidence) for zone in unclear]
-        return _Answer("unresolved", confirmed, guesses, lacks, notes, span)
-    if not rest:
-        status, why = throughout(search)
-        answer = _Answer(status, notes=notes)
-        (answer.lacks if status == "unresolved" else answer.notes).extend([why] if why else [])
+    found = decided(outcomes, evidence, question, search.steps)
+    answer = _Answer("unresolved", found.crossings, found.unconfirmed, [*found.lacks], [*found.notes], found.bracket)
+    if found.lacks:
+        return answer
+    if not found.crossings:
+        search.forget(n for n in search.signs if any(low < n < high or low == n == high for low, high in found.spans))
+        leaders = set(search.signs.values())
+        if found.spans and len(leaders) == 1 and 0 not in leaders and not set(search.weak) & search.signs.keys():
+            status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it
+            answer.status, why = status, ""
+        else:
+            answer.status, why = throughout(search)
+        (answer.lacks if answer.status == "unresolved" else answer.notes).extend([why] if why else [])
+        if answer.status in {"below", "above"}:
+            answer.decision = found.decision
+        elif found.decision:
+            answer.bracket = found.decision.below, found.decision.above
         bounded = any(gap.next_good is None for gap in gaps)
-        if status == "above" and not bounded:
+        if answer.status == "above" and not bounded and found.decision is None:
             answer.extrapolated = _extrapolated(search, [outcome for _, outcome in outcomes])
         return answer
-    zone = _with_both_sides(functools.reduce(joined, rest))
-    crossings, unconfirmed = zone.settled()
-    if not crossings and zone.before != zone.after:
-        crossings = (net_crossing(zone, search.steps, question.confidence),)
-    lead = evidence.at_most(zone.low, zone.high)
-    decision = Decision(
-        zone.low, zone.high, math.expm1(lead), leader(zone.before), leader(zone.after), question.confidence
-    )
-    if not crossings:
-        status, why = throughout(search)
-        if status not in {"below", "above"}:
-            return _Answer(status, (), unconfirmed, [why], notes, (zone.low, zone.high))
-        return _Answer(status, (), unconfirmed, notes=notes, decision=decision)
-    if any(outcome.missed for _, outcome in outcomes) or _wide(crossings, question.goal):
+    answer.status = "several" if len(found.crossings) > 1 else "crossing"
+    answer.decision = found.decision
+    if any(outcome.missed for _, outcome in outcomes) or any(wider(each, question.goal) for each in found.crossings):
         wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
-        notes.append(f"{wide}: {_why_wide(search)}")
-    status = "several" if len(crossings) > 1 else "crossing"
-    return _Answer(status, crossings, unconfirmed, notes=notes, decision=decision)
+        answer.notes.append(f"{wide}: {_why_wide(search)}")
+    return answer
 
 
 def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _Answer:
@@ -150,8 +138,8 @@ def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _A
     spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
     changes = [span for target, span in spans if not isinstance(target, Undecided)]
     answer.bracket = changes[0] if changes else spans[0][1] if spans else None
-    if not search.signs:
-        answer.lacks.append(_nothing_measured(search))
+    if lack := too_little(search.prober, search.signs):
+        answer.lacks.insert(0, lack)
     return answer
 
 
@@ -179,60 +167,6 @@ def _end(answer: _Answer, search: Search, lacking: str) -> None:
     answer.lacks.insert(0, lacking)
 
 
-def _with_both_sides(zone: Zone) -> Zone:
-    """A zone that reaches an end of the range has nobody beyond it: who leads inside of it leads there."""
-    before = zone.before or (opposite(_side(zone.crossings[0])) if zone.crossings else zone.after)
-    after = zone.after or (_side(zone.crossings[-1]) if zone.crossings else before)
-    return replace(zone, before=before, after=after)
-
-
-def _side(crossing: Crossing) -> Sign:
-    return 1 if crossing.direction == "challenger" else -1
-
-
-def _unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> bool:
-    """Whether a zone is too little known to decide by: launches contradict each other, or no side of it is known."""
-    if _unsteady(zone, outcomes, evidence) or not (zone.before or zone.after):
-        return True
-    return not (zone.before and zone.after) and evidence.at_most(zone.low, zone.high) > NEAR_LEAD
-
-
-def _unsteady(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[int]:
-    """The open N of a zone at which launches tell very different things."""
-    places = {
-        n
-        for target, outcome in outcomes
-        if outcome.kind == "open" and not isinstance(target, Smooth)
-        for n in ((target.heads,) if isinstance(target, Undecided) else (target.left, target.right))
-    }
-    return sorted(n for n in places if zone.low <= n <= zone.high and evidence.unsteady(n))
-
-
-def _why_unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> str:
-    unsteady = _unsteady(zone, outcomes, evidence)
-    if unsteady:
-        return f"launches contradict each other at N = {_listed(unsteady)}"
-    lead = math.expm1(evidence.at_most(zone.low, zone.high))
-    return (
-        f"who leads between N = {zone.low:,} and {zone.high:,} cannot be told: leads of up to {lead:.0%} are possible"
-    )
-
-
-def _even_note(zone: Zone, evidence: Evidence) -> str:
-    other = leader(opposite(zone.before))
-    lead = math.expm1(max(0.0, evidence.reach(zone.low, zone.high, opposite(zone.before))))
-    return f"between N = {zone.low:,} and {zone.high:,} the {other} leads by at most {lead:.1%}, if at all"
-
-
-def _wide(crossings: Sequence[Crossing], goal: float) -> bool:
-    return any(each.high - each.low > 2 and math.log(each.high / (each.low + 1)) / 2 > goal for each in crossings)
-
-
-def _nothing_measured(search: Search) -> str:
-    reasons = [error.reason for _, error in sorted(search.prober.left_out.items())]
-    return f"no N could be measured: {reasons[0] if reasons else 'nothing was tried'}"
-
-
 def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Outcome:
     """An outcome that speaks of no N that could not be measured: its interval reaches over them, or it is left open."""
     if isinstance(target, Undecided):
@@ -252,10 +186,7 @@ def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Ou
         return outcome
     gap = inside[0]
     span = gap.last_good or ends[0], gap.next_good or ends[1]
-    where = f"N = {gap.low:,}" if gap.low == gap.high else f"N = {gap.low:,} to {gap.high:,}"
-    note = (
-        f"the lead changes between N = {span[0]:,} and {span[1]:,}, where {where} could not be measured: {gap.reason}"
-    )
+    note = lost_between(*span, gap)
     return Outcome("lacking", notes=(note,), span=span)
 
 
@@ -264,13 +195,8 @@ def _open_notes(opened: Sequence[tuple[Target, Outcome]]) -> list[str]:
     notes = [note for target, outcome in opened if not isinstance(target, Undecided) for note in outcome.notes]
     alone = [target.heads for target, _ in opened if isinstance(target, Undecided)]
     if alone:
-        notes.append(f"no significant difference (or a double crossover) at N = {_listed(alone)}")
+        notes.append(f"no significant difference (or a double crossover) at N = {listed(alone)}")
     return notes
-
-
-def _listed(places: Sequence[int]) -> str:
-    shown = ", ".join(f"{n:,}" for n in places[:MOST_NAMED])
-    return f"{shown} and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else shown
 
 
 def _general_notes(search: Search) -> list[str]:
@@ -374,7 +300,7 @@ def _why_wide(search: Search) -> str:
         return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
-    if between > 0.3 * search.question.goal * slope:
+    if between > LIMITING * search.question.goal * slope:
         return f"limited by between-launch variance ({math.expm1(between):.1%}): raise launches, not the budget"
     return "the noise was larger than the plan allowed for"
 

@@ -60,13 +60,20 @@ class Zone:
 class Evidence:
     """What may be said of the log-ratio at any N: by the launches there, or by a curve that was fitted around it."""
 
-    def __init__(self, prober: Prober, question: Question, signs: dict[int, Sign], fits: Sequence[Fitted]) -> None:
-        self._prober, self._question, self._signs, self._fits = prober, question, signs, fits
+    def __init__(
+        self,
+        prober: Prober,
+        question: Question,
+        signs: dict[int, Sign],
+        fits: Sequence[Fitted],
+        surely: float | None = None,  # another confidence for who leads at one N
+    ) -> None:
+        self._prober, self._question, self._signs, self._fits, self._surely = prober, question, signs, fits, surely
         self.places = [n for n in prober.visited if n in signs or not prober.left_out.get(n)]
 
     def sure(self, heads: int) -> Sign:
         """Who surely leads at this N: by the launches, by a curve, or where they did not look, by launch 0."""
-        told = confirmed_sign(self._prober, heads, self._question)
+        told = confirmed_sign(self._prober, heads, self._question, self._surely)
         if told:
             return told
         for fitted in self._fits:
@@ -157,9 +164,11 @@ def joined(one: Zone, other: Zone) -> Zone:
 
 
 def negligible(zone: Zone, evidence: Evidence, goal: float) -> bool:
-    """Whether one rival leads on both sides, and the other within by no more than what counts as no difference."""
-    one_leader = zone.before == zone.after != 0 and not zone.crossings
-    return one_leader and evidence.reach(zone.low, zone.high, -zone.before) <= goal
+    """Whether one rival leads around it, and the other within by no more than what counts as no difference."""
+    known: set[Sign] = {sign for sign in (zone.before, zone.after) if sign}
+    if len(known) != 1 or zone.crossings:
+        return False
+    return evidence.reach(zone.low, zone.high, opposite(*known)) <= goal
 
 
 def net_crossing(zone: Zone, steps: Sequence[Step], confidence: float) -> Crossing:

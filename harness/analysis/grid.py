@@ -19,10 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import alike
+from harness.analysis.bracketing import Smooth, Step, Undecided
 from harness.analysis.confirmation import Question, side_pairs
 from harness.analysis.crossover import asked, whole
+from harness.analysis.deciding import Decided, decided, listed
+from harness.analysis.decision import Evidence, opposite
+from harness.analysis.failing import failed, failures, lost_between, measured, too_little
 from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Progress
-from harness.analysis.outcomes import MISFIT_LEVEL, leader
+from harness.analysis.outcomes import MISFIT_LEVEL, Fitted, Outcome, leader, wider
 from harness.analysis.posterior import fit, launch_interval, two_sided
 from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import standard_error, winsorised_mean
@@ -30,14 +34,15 @@ from harness.analysis.signs import standard_error, winsorised_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.analysis.location import Measure, Stage, Status
+    from harness.analysis.bracketing import Target
+    from harness.analysis.location import Failures, Measure, Stage, Status
+    from harness.analysis.signs import Sign
 
 FIRST_LOOK = 6  # pairs at each point in launch 0
 LEAST_PAIRS = 4  # at each point in each later launch
 NEAR = 0.6  # how far from the estimate, in log N, points enter the local model
 LEAST_POINTS = 4  # within reach, for the local model to be believed
 ERRORS = 4.0  # standard errors that a point's sign is planned for
-MOST_NAMED = 4
 
 
 def locate_on_grid(
@@ -93,7 +98,12 @@ class _Change:
 
     left: int
     right: int
-    after: int  # the sign at the right one
+    after: Sign  # at the right one
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Both of them."""
+        return self.left, self.right
 
 
 class _Grid:
@@ -142,30 +152,31 @@ class _Grid:
     @property
     def points(self) -> list[int]:
         """Those that could be timed."""
-        visited = set(self.prober.visited) - self.prober.left_out.keys()
+        visited = set(self.prober.visited) - failed(self.prober, self.question.least_launches)
         return [n for n in self._points if n in visited]
 
-    def signs(self) -> dict[int, int]:
+    def signs(self) -> dict[int, Sign]:
         """Who leads at each point, 0 where it cannot be told."""
         if self.prober.launch > 0:
             found = {n: self._confirmed(n) for n in self.points}
             few = sum(map(abs, found.values())) * 3 < len(found)
-            return dict.fromkeys(found, 0) if few else found  # alike nearly everywhere: a few signs are no lead
+            nobody: Sign = 0
+            return dict.fromkeys(found, nobody) if few else found  # alike nearly everywhere: a few signs are no lead
         return self._by_pairs()
 
-    def _confirmed(self, heads: int) -> int:
+    def _confirmed(self, heads: int) -> Sign:
         """Who leads at a point by the launches alone, at its share of the confidence."""
         parts = self.prober.by_launch(heads, 1)
         if not parts:
             return 0
         _, low, high = launch_interval(parts, self._noise(), self._each, self.question.launches)
-        return int(low > 0) - int(high < 0)
+        return 1 if low > 0 else -1 if high < 0 else 0
 
-    def _by_pairs(self) -> dict[int, int]:
+    def _by_pairs(self) -> dict[int, Sign]:
         """What the pairs alone say, of whatever launch: enough for a bracket, and for nothing that is stated."""
         noise = self._noise()
         bound = two_sided(self._each)
-        found = {}
+        found: dict[int, Sign] = {}
         for n in self.points:
             middle = winsorised_mean(self.prober.at(n), noise)
             clear = abs(middle) > bound * standard_error(self.prober.at(n), noise)
@@ -185,63 +196,82 @@ class _Grid:
 
     def conclude(self, lacking: str | None) -> Location:
         """The answer, as far as the launches went."""
-        question, signs = self.question, self.signs()
+        question, prober = self.question, self.prober
+        lost = failed(prober, question.least_launches)
+        gaps, signs = failures(prober, lost, question.high), self.signs()
         changes = _changes(signs)
-        notes = [f"N = {n:,} was left out: {why}" for n, why in sorted(self.prober.left_out.items())]
-        crossings = tuple(self._crossing(change) for change in changes)
-        open_points = self._open(signs)
-        status: Status
-        lacks: list[str] = [lacking] if lacking else []
-        bracket = None
-        if lacking or open_points or not any(signs.values()):
-            tied = None if lacking or any(signs.values()) else self._tie()
-            status = "tie" if tied else "unresolved"
-            first = next(iter(changes or (_changes(self._by_pairs()) if lacking else ())), None)
-            bracket = (first.left, first.right) if first else self._around(open_points, signs)
-            if tied:
-                notes.append(tied)
-            elif open_points:
-                shown = ", ".join(f"{n:,}" for n in open_points[:MOST_NAMED])
-                more = f" and {len(open_points) - MOST_NAMED} more" if len(open_points) > MOST_NAMED else ""
-                lacks.append(f"nobody leads that could be told at N = {shown}{more} of the grid")
-            elif not lacking:
-                lacks.append("no point of the grid could be timed")
-        elif changes:
-            status = "several" if len(changes) > 1 else "crossing"
-            wide = max(crossings, key=lambda each: math.log(each.high / max(1, each.low)))
-            if wide.high - wide.low > 2 and math.log(wide.high / (wide.low + 1)) / 2 > question.goal:
-                notes.append(
-                    f"the interval is wider than the ±{question.precision:.0%} that was asked for: a grid tells no "
-                    "more than between which of its points the lead changes"
-                )
+        status: Status = "unresolved"
+        found = Decided()
+        if lacking:
+            seen = changes or _changes(self._by_pairs())
+            found = Decided(lacks=(lacking,), bracket=(seen[0].left, seen[0].right) if seen else None)
+        elif lack := too_little(prober, self.points):
+            found = Decided(lacks=(lack,))
+        elif not any(signs.values()):
+            found, status = self._alike()
         else:
-            status = "below" if 1 in signs.values() else "above"
+            found = self._decided(signs, changes, gaps)
+            if not found.lacks:
+                throughout: Status = "below" if 1 in signs.values() else "above"
+                status = ("crossing", "several")[len(found.crossings) > 1] if found.crossings else throughout
+        stated = status in {"crossing", "several"}
         return Location(
             status=status,
-            crossings=crossings if not lacking else (),
-            samples=self.prober.samples,
+            crossings=found.crossings,
+            samples=prober.samples,
             probes=self._probes(),
-            notes=(*lacks, *notes),
+            notes=(*found.lacks, *found.notes, *(self._coarse(found.crossings) if stated else ())),
             low=question.low,
             high=question.high,
-            bracket=bracket,
-            joint_confidence=max(0.0, 1 - len(crossings) * (1 - question.confidence))
-            if status in {"crossing", "several"}
-            else None,
+            bracket=found.bracket,
+            joint_confidence=max(0.0, 1 - len(found.crossings) * (1 - question.confidence)) if stated else None,
+            measured=measured(prober, lost),
+            failures=gaps,
+            decision=found.decision,
+            unconfirmed=found.unconfirmed,
             margin=question.precision if status == "tie" else None,
         )
 
-    def _crossing(self, change: _Change) -> Crossing:
+    def _decided(self, signs: dict[int, Sign], changes: Sequence[_Change], gaps: Sequence[Failures]) -> Decided:
+        """What follows where somebody leads somewhere."""
+        outcomes: list[tuple[Target, Outcome]] = [(Undecided(n, 0), Outcome("open")) for n, s in signs.items() if not s]
+        for change in changes:
+            target = Smooth(change.left, change.right, opposite(change.after), change.after)
+            inside = [gap for gap in gaps if change.left < gap.low < change.right]
+            if inside:
+                return Decided(lacks=(lost_between(change.left, change.right, inside[0]),), bracket=change.ends)
+            outcomes.append((target, self._outcome(change)))
+        fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
+        evidence = Evidence(self.prober, self.question, signs, fits, self._each)
+        return decided(outcomes, evidence, self.question, [Step(n, n + 1) for n in self.steps])
+
+    def _alike(self) -> tuple[Decided, Status]:
+        """The answer where nobody leads at any point that could be told."""
+        tied = self._tie()
+        if tied:
+            return Decided(notes=(tied,)), "tie"
+        return Decided(lacks=(f"no significant difference at grid points N = {listed(self.points)}",)), "unresolved"
+
+    def _coarse(self, crossings: Sequence[Crossing]) -> Sequence[str]:
+        """A note where an interval is wider than was asked for."""
+        if not any(wider(each, self.question.goal) for each in crossings):
+            return ()
+        wide = f"the interval is wider than the ±{self.question.precision:.0%} that was asked for"
+        return (f"{wide}: a grid tells no more than between which of its points the lead changes",)
+
+    def _outcome(self, change: _Change) -> Outcome:
         """The bracket, narrowed down where the local model may be believed."""
-        low, high = change.left, change.right
+        low, high = change.ends
         if change.left in self.steps and change.right == change.left + 1:
-            return Crossing(high, low, high, leader(change.after), self.question.confidence, "step")
-        centre = self._straight(change)
+            crossing = Crossing(high, low, high, leader(change.after), self.question.confidence, "step")
+            return Outcome("crossing", crossing)
+        centre, fitted = self._straight(change), None
         narrowed = self._narrowed(change, centre)
         if narrowed is not None:
-            centre, low, high = narrowed
+            centre, low, high, fitted = narrowed
         heads = min(max(math.ceil(math.exp(centre) - 1e-9), low + 1), high)
-        return Crossing(heads, low, high, leader(change.after), self.question.confidence, "smooth")
+        crossing = Crossing(heads, low, high, leader(change.after), self.question.confidence, "smooth")
+        return Outcome("crossing", crossing, fitted=fitted)
 
     def _straight(self, change: _Change) -> float:
         """The log N of the crossing on a straight line between the two ends of a bracket."""
@@ -251,7 +281,7 @@ class _Grid:
         share = -below / (above - below) if below * above < 0 else 0.5
         return left + share * (right - left)
 
-    def _narrowed(self, change: _Change, centre: float) -> tuple[float, int, int] | None:
+    def _narrowed(self, change: _Change, centre: float) -> tuple[float, int, int, Fitted] | None:
         """Estimate and interval by the local model over launches; None where the points lie too far apart for it."""
         edges = sorted({0, *self.steps, self.question.high})
         start = max((edge + 1 for edge in edges if edge < change.left), default=change.left)
@@ -273,34 +303,7 @@ class _Grid:
             return None
         low = max(change.left, math.floor(math.exp(interval[0]) + 1e-9))
         high = min(change.right, math.ceil(math.exp(interval[1]) - 1e-9))
-        return (root, low, high) if low < high else None
-
-    def _open(self, signs: dict[int, int]) -> list[int]:
-        """Undecided points with one leader around them (or none) at which the other may lead by what counts."""
-        found = []
-        for n, sign in signs.items():
-            before = next((signs[m] for m in sorted(signs, reverse=True) if m < n and signs[m]), 0)
-            behind = next((signs[m] for m in sorted(signs) if m > n and signs[m]), 0)
-            around = before or behind
-            if sign or (before and behind and before != behind and not self._hides(n, signs)):
-                continue
-            _, low, high = self._interval(n)
-            if not around or max(-low if around > 0 else high, 0.0) > self.question.goal:
-                found.append(n)
-        return found
-
-    def _hides(self, heads: int, signs: dict[int, int]) -> bool:
-        """Nobody leads that could be told on either side of a step here: the lead may change more than once."""
-        return any(
-            step in (heads, heads - 1) and not signs.get(step) and not signs.get(step + 1) for step in self.steps
-        )
-
-    def _around(self, open_points: Sequence[int], signs: dict[int, int]) -> tuple[int, int] | None:
-        if not open_points:
-            return None
-        before = [n for n, sign in signs.items() if sign and n < open_points[0]]
-        behind = [n for n, sign in signs.items() if sign and n > open_points[0]]
-        return (max(before), min(behind)) if before and behind else None
+        return (root, low, high, Fitted(min(near), max(near), local)) if low < high else None
 
     def _tie(self) -> str | None:
         """In words, where the rivals are equal at all points up to the precision."""
@@ -327,7 +330,7 @@ class _Grid:
         return self.prober.noise()
 
 
-def _changes(signs: dict[int, int]) -> list[_Change]:
+def _changes(signs: dict[int, Sign]) -> list[_Change]:
     """Between which decided points the lead changes, ascending."""
     decided = [n for n in sorted(signs) if signs[n]]
     return [_Change(a, b, signs[b]) for a, b in itertools.pairwise(decided) if signs[a] != signs[b]]

@@ -33,8 +33,13 @@ class Lead:
 def leads(location: Location) -> tuple[Lead, ...]:
     """All spans in which the challenger leads, ascending; none where the answer has none.
 
-    An unresolved answer gives those that follow from the crossings it confirmed, as far as its open bracket.
+    An unresolved answer gives those that follow from the crossings it confirmed, as far as its open bracket. Where one
+    of the two could not be measured nobody leads.
     """
+    return tuple(part for lead in _searched(location) for part in _measured(lead, location))
+
+
+def _searched(location: Location) -> tuple[Lead, ...]:
     if location.status == "below":
         return (Lead(location.low, location.high, holds=True),)
     if location.status in ("above", "tie"):
@@ -44,6 +49,20 @@ def leads(location: Location) -> tuple[Lead, ...]:
     known = (each for each in location.crossings if (each.low, each.high) != location.bracket)
     confirmed = tuple(_between(replace(location, crossings=tuple(known))))
     return tuple(_known_part(each, location.bracket) for each in confirmed)
+
+
+def _measured(lead: Lead, location: Location) -> Iterator[Lead]:
+    """The parts of a lead between the N that failed."""
+    start: int | None = lead.start
+    for span in location.failures:
+        last, following = span.last_good, span.next_good
+        if start is None or start > span.high or lead.end < span.low:
+            continue
+        if last is not None and start <= last:
+            yield Lead(start, last, holds=False)
+        start = None if following is None else max(start, following)
+    if start is not None and start <= lead.end:
+        yield replace(lead, start=start)
 
 
 def _between(location: Location) -> Iterator[Lead]:

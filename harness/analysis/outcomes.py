@@ -114,8 +114,8 @@ def _as_found(prober: Prober, target: Jump, crossing: Crossing, question: Questi
         f"the lead changes at a step found between N = {target.left:,} and {target.right:,}, but is slight beside it: "
         "the interval ends where it is clear"
     )
-    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
-    return Outcome("crossing", replace(crossing, low=low, high=high, kind="smooth"), (note,), missed)
+    crossing = replace(crossing, low=low, high=high, kind="smooth")
+    return Outcome("crossing", crossing, (note,), wider(crossing, question.goal))
 
 
 def _clear(prober: Prober, outwards: Sequence[int], sign: Sign, question: Question) -> int:
@@ -135,6 +135,11 @@ def _clear(prober: Prober, outwards: Sequence[int], sign: Sign, question: Questi
 def leader(after: int) -> Direction:
     """Who leads where the sign of the log-ratio is this."""
     return "challenger" if after > 0 else "baseline"
+
+
+def wider(crossing: Crossing, goal: float) -> bool:
+    """Whether its interval is wider than was wanted, apart from what rounding outwards costs."""
+    return crossing.high - crossing.low > 2 and math.log(crossing.high / (crossing.low + 1)) / 2 > goal
 
 
 def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
@@ -159,13 +164,12 @@ def smooth_outcome(prober: Prober, aim: Aim, question: Question) -> Outcome:
         note = f"the two costs are too nearly parallel {name} for an interval"
         return Outcome("open", notes=(*notes, note), span=ends, fitted=fitted)
     low, high = _whole(interval, target, question)
-    wider = local.crossing_interval(question.stretch) or interval
-    span = _whole((max(wider[0], math.log(target.low)), min(wider[1], math.log(target.high))), target, question)
+    loose = local.crossing_interval(question.stretch) or interval
+    span = _whole((max(loose[0], math.log(target.low)), min(loose[1], math.log(target.high))), target, question)
     span = min(low, span[0]), max(high, span[1])
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
-    missed = high - low > 2 and math.log(high / (low + 1)) / 2 > question.goal
     crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
-    return Outcome("crossing", crossing, tuple(notes), missed, span=span, fitted=fitted)
+    return Outcome("crossing", crossing, tuple(notes), wider(crossing, question.goal), span=span, fitted=fitted)
 
 
 def _whole(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:

@@ -65,7 +65,9 @@ def test_a_change_at_a_step_is_told_as_one():
 
 def test_three_crossings_are_never_told_as_one():
     found = [search(curves.THREE.between(16, 4096), 17, seed) for seed in range(20)]
-    assert {each.status for each in found} <= {"several", "unresolved"}
+    assert {each.status for each in found} <= {"several", "crossing"}
+    for each in found:
+        assert each.decision.below <= min(curves.THREE.truth) < max(curves.THREE.truth) <= each.decision.above
     assert any(len(each.crossings) == 3 and holds(each, curves.THREE.truth) for each in found)
 
 
@@ -107,7 +109,15 @@ def test_an_n_that_cannot_be_measured_is_left_out():
 
     found = search(rivals, 9, measure=measure)
     assert found.status == "crossing"
-    assert "N = 16,384 was left out: memory ran out" in found.notes
+    (failures,) = found.failures
+    assert (failures.low, failures.high, failures.next_good, failures.reason) == (
+        16_384,
+        16_384,
+        None,
+        "memory ran out",
+    )
+    assert found.measured == (64, found.probes[-1].heads)
+    assert found.measured[1] < 16_384
 
 
 @pytest.mark.parametrize("budget", [2, 40, 300])
