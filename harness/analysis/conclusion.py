@@ -44,17 +44,16 @@ def conclude(search: Search, lacking: str | None) -> Location:
     search.forget(lost)
     gaps = failures(prober, lost, question.high)
     _take_back(search)
-    little = too_little(prober, search.signs)
-    alike = None if little else everywhere(search)
+    alike = everywhere(search)
     found = [] if alike else _outcomes(search)
     outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in found]
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
     evidence = Evidence(prober, question, search.signs, fits)
     fatal = {"open", "lacking"} if search.bound else {"lacking"}
-    if alike:
-        answer = _Answer(alike[0], notes=[alike[1]])
-    elif little or any(outcome.kind in fatal for _, outcome in outcomes):
+    if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
         answer = _left_open(search, outcomes)
+    elif alike:
+        answer = _Answer(alike[0], notes=[alike[1]])
     else:
         answer = _decided(search, outcomes, evidence, gaps)
         if search.bound:

@@ -135,7 +135,6 @@ ALIKE_BETWEEN = make(
     18,
     65_536,
 )
-
 SAME = IDENTICAL.between(1, 100_000)
 SAME_WITH_STEPS = make("identical, steps declared", SAME.baseline, SAME.challenger, TENS, high=100_000)
 
