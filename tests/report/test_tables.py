@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 
 import pytest
 
@@ -57,3 +58,14 @@ def test_limits_of_the_processor_say_nothing_about_another_device(evidence):
     suite = {**evidence.run.suite, "device": "cuda"}
     elsewhere = dataclasses.replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
     assert summarise(elsewhere).distances == ()
+
+
+def test_a_percentile_without_an_upper_end_is_shown_by_its_lower_one():
+    summary = summarise(Maker().table(launches=8, rounds=2).evidence())
+    details = tables.details(summary)
+    column = details.columns.index("p99 ms")  # of 480 calls: five lie beyond, too few to bound it from above
+    assert all(" (at least " in row[column].text for row in details.rows)
+    (first, *_) = json.loads(plain.to_json(summary))["cells"]
+    found = first["percentiles"]["0.99"]
+    assert found["high"] is None
+    assert 0 < found["low"] < found["value"]
