@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from harness.analysis import quality
+from harness.analysis.families import Families
 from harness.analysis.recall import latest
 from harness.suite.schema import Suite
 
@@ -51,7 +52,8 @@ class ScoreChange:
 
 def scores(evidence: Evidence) -> dict[Score, _Range]:
     """Mean cosine and top-1 agreement of every contender that was scored, with their intervals."""
-    table = quality.rows(latest(evidence.fidelities), Suite.model_validate(evidence.run.suite))
+    suite, families = Suite.model_validate(evidence.run.suite), Families.of(evidence.run.offers)
+    table = quality.rows(latest(evidence.fidelities), suite, families)
     return {
         Score(row.heads, row.temperature, row.contender, word): _range(row, name)
         for row in table

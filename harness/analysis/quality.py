@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.families import Families
 from harness.units import apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.records.measurement import Fidelity
-    from harness.suite.schema import Contender, Suite
+    from harness.suite.schema import Suite
 
 _RANKINGS = {"top1_agreement": "top-1 agreement", "recall_at_10": "recall@10"}
 _SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
+_UNDECLARED = Families()
 _SAYS_LITTLE = 0.95  # from here on a constant's cosine leaves a cosine nothing to say
 
 
@@ -35,6 +37,7 @@ class FidelityRow:
     thresholds: Mapping[str, bool]  # documented thresholds by name: reached or missed
     trained: bool
     teacher: bool = False  # it computes the teacher itself, in some form or runtime, and imitates nobody
+    approximates: str = ""  # the family that it approximates, from the same heads: neither student nor teacher
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None
@@ -43,17 +46,17 @@ class FidelityRow:
     asked_seeds: int = 0  # with those that could not be trained or scored
 
 
-def rows(fidelities: Iterable[Fidelity], suite: Suite) -> tuple[FidelityRow, ...]:
+def rows(fidelities: Iterable[Fidelity], suite: Suite, families: Families = _UNDECLARED) -> tuple[FidelityRow, ...]:
     """The fidelity table, by N, temperature and contender in the order of the suite."""
     groups: dict[tuple[int, float, str], list[Fidelity]] = defaultdict(list)
     for each in fidelities:
         groups[each.heads, each.temperature, each.contender].append(each)
     order = {name: place for place, name in enumerate(suite.contenders)}
     places = sorted(groups, key=lambda key: (key[0], -key[1], order.get(key[2], len(order)), key[2]))
-    return tuple(_row(key, groups[key], suite) for key in places)
+    return tuple(_row(key, groups[key], suite, families) for key in places)
 
 
-def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite) -> FidelityRow:
+def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite, families: Families) -> FidelityRow:
     heads, temperature, contender = key
     good = [each for each in records if each.failure is None]
     names = sorted({name for each in good for name in each.scores})
@@ -77,7 +80,8 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         spread={name: (min(each), max(each)) for name, each in values.items() if len(each) > 1},
         thresholds={name: _reached(name, scores[name], bound) for name, bound in documented.items() if name in scores},
         trained=entry is not None and entry.trainer is not None,
-        teacher=entry is not None and computes_teacher(entry),
+        teacher=entry is not None and families.computes_teacher(entry),
+        approximates=families.approximates(entry) if entry is not None else "",
         parameters=known[0].parameters,
         effective_heads=known[0].effective_heads,
         training_seconds=_mean([each.training_seconds for each in good]),
@@ -85,15 +89,6 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         failure=failure,
         asked_seeds=len(records),
     )
-
-
-def computes_teacher(contender: Contender) -> bool:
-    """Whether a contender computes its own teacher's formula; how exactly is a matter of its runtime.
-
-    Projectors of one formula share the first part of their names: `lda`, `lda-loop`, `lda-blocked`.
-    """
-    own, teacher = (name.partition("-")[0] for name in (contender.projector, contender.teacher))
-    return contender.trainer is None and own == teacher
 
 
 def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
@@ -155,7 +150,7 @@ def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[tuple[str
 
 def _is_trivial(row: FidelityRow) -> bool:
     """Whether it imitates the teacher without any training."""
-    return not row.trained and not row.teacher and "mean_cosine" in row.scores
+    return not row.trained and not row.teacher and not row.approximates and "mean_cosine" in row.scores
 
 
 def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:

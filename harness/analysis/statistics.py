@@ -114,9 +114,9 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
     """A percentile of all samples, with an interval over launches that is looked up among the samples.
 
     What is uncertain is which share of all calls lies below the value (Woodruff 1952, J. Am. Stat. Assoc. 47). It has a
-    binomial interval, with as many samples as would be worth the same if they were independent (Korn and Graubard 1998,
-    Survey Methodology 24), fewest wherever in the interval launches differ most: at the value alone, intervals cover too
-    seldom where launches differ by more than their samples do. Where the upper share lies beyond the largest sample,
+    binomial interval, with the number of independent samples that would be worth as much (Korn and Graubard 1998,
+    Survey Methodology 24). The variance between launches is the largest within the interval: that at the value alone is
+    too small where launches differ by more than their samples do. Where the upper share lies beyond the largest sample,
     nothing bounds the percentile from above, and `high` is infinite (`low` is 0 where nothing bounds it from below).
 
     Args:

@@ -11,6 +11,7 @@ from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.documented_scores import compare_scores
+from harness.analysis.families import Families
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import FidelityRow, remarks, rows
 from harness.analysis.recall import latest
@@ -79,6 +80,7 @@ class Summary:
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     precisions: Mapping[str, str]  # of the contenders that do not compute in float32
+    families: Families  # whose formulas the projectors compute or approximate
     dispatch: tuple[Table, ...]  # which contender to use from which N on
     self_check: SelfCheck
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
@@ -118,7 +120,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
     scored = latest(evidence.fidelities)
-    table = rows(scored, suite)
+    families = Families.of(evidence.run.offers)
+    table = rows(scored, suite, families)
     counts = _counts(suite, answers, scored)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
@@ -134,11 +137,12 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
             *compare(suite, cells, answers, confidence, passed=self_check.passed),
             *compare_scores(suite, table),
         ),
-        waterfalls=waterfalls(suite, cells, confidence),
+        waterfalls=waterfalls(suite, cells, families, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
         precisions=inexact,
+        families=families,
         dispatch=tables(
             answers,
             evidence.measurements,

@@ -168,6 +168,7 @@ class LDAProjector(harness.Projector):
     """The teacher as two matrix products: what the same mathematics costs without the loop."""
 
     name = "lda"
+    family = "lda"
     forms: ClassVar[tuple[Literal["module", "numpy"], ...]] = ("module", "numpy")
 
     def build(

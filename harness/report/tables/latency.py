@@ -97,9 +97,9 @@ def details(summary: Summary) -> Table:
         rows=tuple(rows),
         numeric=tuple(range(1, 15 + len(rare))),
         note="Percentiles are of calls that were timed one by one, and stated where at least three calls lie beyond; "
-        f"± is half a {100 * summary.suite.search.confidence:g} % interval over launches; `at least` is its lower end where too few calls bound the percentile from "
-        "above. Memory is that of a process which holds the cell alone: libraries, "
-        "model, and what first calls add.",
+        f"± is half a {100 * summary.suite.search.confidence:g} % interval over launches; `at least` is its lower end "
+        "where too few calls bound the percentile from above. Memory is that of a process which holds the cell alone: "
+        "libraries, model, and what first calls add.",
     )  # fmt: skip
 
 
