@@ -16,10 +16,11 @@ from harness.contracts import Dataset, ExportContext, Form, Projection, Projecto
 from harness.errors import ContenderError, TrainingError
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, seed_everything, shared_form
+from harness.measure.definition import call64
 from harness.measure.identities import identity
 from harness.measure.serving import Operation, serve
 from harness.measure.specification import Specification
-from harness.measure.students import Students, call64, make_room
+from harness.measure.students import Students, make_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -290,7 +291,7 @@ class Builder:
             "runtime": identity(specification.runtime),
             "form": form,
             "trainer": identity(specification.trainer),
-            "teacher": identity(specification.teacher) if specification.trainer else None,
+            "teacher": identity(specification.teacher),  # also of what is not trained: it may be fitted to its answers
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,

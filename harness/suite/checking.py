@@ -126,14 +126,14 @@ def _wanted(suite: Suite) -> Iterator[_Wanted]:
                 kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
                 options=trainer.options, contender=name,
             )  # fmt: skip
-            yield _Wanted(
-                kind="projector",
-                name=contender.teacher,
-                at=(*at, "teacher"),
-                options_at=(*at, "teacher"),
-                options={},
-                contender=name,
-            )
+        yield _Wanted(  # also of what is not trained: it may be fitted to its teacher's answers, or scored against them
+            kind="projector",
+            name=contender.teacher,
+            at=(*at, "teacher"),
+            options_at=(*at, "teacher"),
+            options={},
+            contender=name,
+        )
 
 
 def _span(suite: Suite) -> tuple[int, int]:
