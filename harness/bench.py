@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness import inquiry_cache
-from harness.errors import ContenderError, DataError, HarnessError, ResourceError
+from harness.errors import ContenderError, HarnessError
 from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.deaths import Deaths
 from harness.measure.pairing import Interrupted, Purpose, visit
 from harness.measure.pool import Launch, Workshop, timing_cores
 from harness.measure.scoring import Scoring
+from harness.provisions import Provisions
 from harness.records import machine
 from harness.records.measurement import Fidelity, Measurement, content_hash
 
@@ -75,7 +76,6 @@ class Bench:
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
         self._machine = machine.describe()
-        self.source: dict[str, Any] = {}
         self.failed = set(failed)
         settings = {
             "cache": str(inquiry_cache.folder()),
@@ -84,6 +84,7 @@ class Bench:
             "input_batches": plan.suite.measurement.input_batches,
         }
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
+        self.provisions = Provisions(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
         limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
         self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
@@ -91,31 +92,13 @@ class Bench:
     # ---------------------------------------------------------------------------------------------- before launches
 
     def describe(self) -> dict[str, Any]:
-        """What the source gives, once it is known that this machine can hold it.
+        """What the suite's source gives; see `Provisions.describe`.
 
         Raises:
-            DataError: where the embeddings are not as wide as the user said.
-            ResourceError: where memory or disk do not suffice.
-            HarnessError: where the source cannot be loaded.
+            DataError, ResourceError, HarnessError: as that does.
         """
-        specification = next(iter(self._plan.specifications.values()))
-        if specification.function:
-            return {}
-        cells = self._plan.sweep.cells
-        smallest = min((cell.heads for cell in cells), default=self._plan.suite.heads.low)
-        request = {"do": "describe", "specification": specification.to_json(), "heads": smallest}
-        try:
-            self.source = self._workshop.ask(request, stage="load")
-        except ChildFailed as failed:
-            what = f"the source cannot be loaded: {failed.failure.what}"
-            raise HarnessError(what, next_step="see its options in the suite") from failed
-        if self._plan.width not in (None, self.source["width"]):
-            raise DataError(
-                f"the embeddings are {self.source['width']} wide, {self._plan.width} were expected",
-                next_step=f"say --embed-dim {self.source['width']}",
-            )
-        self._refuse_what_does_not_fit()
-        return self.source
+        self.provisions.describe()
+        return self.provisions.source
 
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
         """Trains and scores a contender at one N, and writes the record."""
@@ -163,7 +146,7 @@ class Bench:
             for name in ("folder", "cache"):
                 specification.pop(name)
             how = self._plan.suite.measurement.model_dump(mode="json")
-            parts = [specification, self.source.get("digest"), cell.heads, cell.batch_size, how]
+            parts = [specification, self.provisions.digest(cell.contender), cell.heads, cell.batch_size, how]
             self._keys[cell] = content_hash(parts)
         return self._keys[cell]
 
@@ -224,8 +207,7 @@ class Bench:
         for leg in self._plan.sweep.legs:
             heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
             heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
-        widths: dict[str, Any] = {name: self.source[name] for name in ("width", "output_width") if name in self.source}
-        if len(widths) < 2:  # plain functions state nothing
+        if not self.provisions.source:  # plain functions state nothing
             return {}
         found: dict[str, list[Any]] = {}
         for name, specification in self._plan.specifications.items():
@@ -234,7 +216,7 @@ class Bench:
                 "specification": specification.to_json(),
                 "heads": sorted(heads),
                 "batch_sizes": self._plan.batch_sizes[name],
-                **widths,
+                **{side: self.provisions.of(name)[side] for side in ("width", "output_width")},
             }
             found[name] = self._workshop.ask(request, stage="load")["costs"]
         return found
@@ -310,37 +292,10 @@ class Bench:
     # ------------------------------------------------------------------------------------------------------- private
 
     def _temperature(self, name: str, heads: int) -> float:
-        """The temperature of a contender's own source; that of the run's where it cannot be loaded."""
+        """The temperature at this N of a contender's source; that at its smallest N where it cannot be loaded."""
         request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
         try:
             described = self._workshop.ask(request, stage="load")
         except ChildFailed:
-            described = self.source
+            described = self.provisions.of(name)
         return float(described.get("temperature", 1.0))
-
-    def _refuse_what_does_not_fit(self) -> None:
-        """Estimates memory and disk at the largest N, and refuses with the figures."""
-        import psutil
-
-        sweep, contenders = self._plan.sweep, len(self._plan.specifications)
-        heads = max([leg.high for leg in sweep.legs] + [cell.heads for cell in sweep.cells], default=1)
-        one = heads * (self.source["width"] + self.source["output_width"]) * 4
-        batch = max(max(sizes) for sizes in self._plan.batch_sizes.values())
-        kept = min(one, self._plan.suite.measurement.models_in_memory_bytes)
-        memory = 4 * one + contenders * kept + batch * heads * 16
-        free = psutil.virtual_memory().available
-        if memory > free:
-            raise ResourceError(
-                f"N = {heads:,} needs about {memory / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
-                next_step="lower heads.to, or run fewer contenders with --only",
-            )
-        folder = inquiry_cache.folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        disk = (2 + contenders) * one
-        room = psutil.disk_usage(str(folder)).free
-        if disk > room:
-            raise ResourceError(
-                f"N = {heads:,} needs about {disk / 2**30:.1f} GiB of disk, {room / 2**30:.1f} GiB are free",
-                where=str(folder),
-                next_step="lower heads.to, or set HARNESS_CACHE to a larger disk",
-            )

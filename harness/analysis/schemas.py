@@ -122,6 +122,11 @@ def _report() -> dict[str, Any]:
             "type": "object",
             "additionalProperties": text,
         },
+        "approximates": {
+            "description": "contenders that only approximate a formula, and its family",
+            "type": "object",
+            "additionalProperties": text,
+        },
         "remarks": {"description": "about fidelity", **texts},
         "self_check": {"type": "object", "required": list(self_check), "properties": self_check},
         "joint_confidence": {"description": "that all stated crossings hold at once", **number},

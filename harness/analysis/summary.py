@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis import approximation
 from harness.analysis import located as stored
 from harness.analysis.ablation import ablations
 from harness.analysis.cells import CellSummary, summarise_cell
@@ -94,6 +95,12 @@ class Summary:
         return self.run.quick
 
     @property
+    def approximates(self) -> dict[str, str]:
+        """The contenders that only approximate a formula, and the family that it is of."""
+        found = {name: self.families.approximates(each) for name, each in self.suite.contenders.items()}
+        return {name: family for name, family in found.items() if family}
+
+    @property
     def failures(self) -> tuple[CellSummary, ...]:
         """Cells without a latency, or with failures in some launches."""
         return tuple(cell for cell in self.cells if cell.failure)
@@ -132,7 +139,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, table, families, confidence)),
         documented=(
             *compare(suite, cells, answers, confidence, passed=self_check.passed),
             *compare_scores(suite, table),
@@ -210,6 +217,8 @@ def _legs(
     self_check: SelfCheck,
     evidence: Evidence,
     counts: Mapping[tuple[str, int], Constrained],
+    table: Sequence[FidelityRow],
+    families: Families,
     confidence: float,
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
@@ -224,7 +233,10 @@ def _legs(
             leg=leg,
             located=answer,
             sentence=_sentence(leg, answer),
-            reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
+            reservations=(
+                *_reservations(answer, self_check, quick=evidence.run.quick),
+                *(_approximations(leg, suite, table, families) if answer else ()),
+            ),
             notes=remarks_on(answer.location) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
             floor_crossing=predicted(costs, leg, ceilings, inexact),
@@ -245,6 +257,14 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
         yield _QUICK
     if self_check.passed is False:
         yield "downgraded: the self-check failed"
+
+
+def _approximations(leg: Leg, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
+    """What a rival that approximates another is worth."""
+    for name in (leg.baseline, leg.challenger):
+        family = families.approximates(suite.contenders[name])
+        if family:
+            yield approximation.answer(name, family, table)
 
 
 def _counts(

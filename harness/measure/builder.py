@@ -254,7 +254,7 @@ class Builder:
     ) -> tuple[NDArray[np.float64], str]:
         """What a contender should answer to rows [Q, D], and how that is known."""
         heads = made.data.heads
-        if not specification.trainer:
+        if not specification.trainer and not made.projector.approximates:
             where = [identity(specification.projector), made.data.provenance.digest, heads.count]
             key = repr([*where, heads.temperature, specification.seed, len(rows)])
             if key not in self._formulas:

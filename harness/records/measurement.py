@@ -163,6 +163,9 @@ class RunInfo(Record):
     machine: Mapping[str, Any] = {}
     versions: Mapping[str, str] = {}
     source: Annotated[Mapping[str, Any], Field(description="provenance of the heads and queries")] = {}
+    sources: Annotated[
+        Mapping[str, Mapping[str, Any]], Field(description="the same, of contenders with a source of their own")
+    ] = {}
     offers: Annotated[
         Mapping[str, Any], Field(description="origins of the offers that were used, digests of files")
     ] = {}
