@@ -64,8 +64,11 @@ class NearestLDA:
         lengths = np.sqrt(np.einsum("bd,bd->b", queries, queries))
         units = np.ascontiguousarray(queries / np.maximum(lengths, _TINY)[:, None])
         weights, found = self._index.search(units, self._nearest)  # [B, k]: cosines, and whose they are
+        missing = found < 0
+        if missing.any():  # fewer heads in the lists that were searched than were asked for; none for a NaN
+            weights[missing] = -np.inf
+            weights[missing.all(axis=1)] = np.nan
         weights *= self._scale
-        weights[found < 0] = -np.inf  # fewer heads in the lists that were searched than were asked for
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)
         weights /= weights.sum(axis=1, keepdims=True)

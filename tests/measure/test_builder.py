@@ -51,9 +51,19 @@ class Fitted(harness.Projector):
         return lambda queries: queries @ matrix.astype("float32")
 
 
+class Near(Both):
+    "States a formula, as one derived from an exact projector does, and only approximates it."
+
+    name = "near"
+    approximates = "lda"
+
+    def reference(self, heads, queries):
+        return np.full((len(queries), heads.output_width), np.nan)
+
+
 @harness.hookimpl
 def harness_projectors():
-    return [Same(), Both(), Fitted()]
+    return [Same(), Both(), Fitted(), Near()]
 """
 
 
@@ -89,6 +99,7 @@ def build(answered_here, tmp_path):
         ("constant", "eager", "float64"),
         ("both", "python", "float64"),
         ("same", "python", "itself"),
+        ("near", "python", "float64"),  # and not the formula, which it does not claim to compute
     ],
 )
 def test_it_is_told_what_a_reference_is(build, projector, runtime, proof):
