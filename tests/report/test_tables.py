@@ -103,7 +103,7 @@ def test_the_answer_of_a_race_tells_what_an_approximation_is_worth(approximated)
 def test_an_approximation_that_was_not_scored_says_so():
     suite = copy.deepcopy(SUITE)
     suite["contenders"]["student"] = {"projector": "near", "runtime": "python"}
-    evidence = Maker(suite).searches().evidence(offers={"projector near": {"approximates": "lda"}})
-    assert any(
-        "student approximates lda, and was not scored" in each for each in wording.sentences(summarise(evidence))
-    )
+    maker = Maker(suite).searches()
+    evidence = maker.evidence(offers={"projector near": {"approximates": "lda"}})
+    told = wording.sentences(summarise(evidence, maker.located))
+    assert any("student approximates lda, and was not scored" in each for each in told)
