@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.families import Families
+from harness.analysis.posterior import two_sided
 from harness.units import apart
 
 if TYPE_CHECKING:
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from harness.suite.schema import Suite
 
 _RANKINGS = {"top1_agreement": "top-1 agreement", "recall_at_10": "recall@10"}
+_BOUNDS = {  # of scores, which no interval exceeds
+    "mean_cosine": (-1.0, 1.0),
+    "constant_cosine": (-1.0, 1.0),
+    "skill": (-math.inf, 1.0),
+    "top1_agreement": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    **dict.fromkeys(("std_cosine", "norm_error", "norm_ratio", "mse"), (0.0, math.inf)),
+}
 _SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
 _UNDECLARED = Families()
 _SAYS_LITTLE = 0.95  # from here on a constant's cosine leaves a cosine nothing to say
@@ -32,7 +42,8 @@ class FidelityRow:
     temperature: float
     seeds: int
     scores: Mapping[str, float]  # means over seeds
-    intervals: Mapping[str, tuple[float, float]]  # bootstrap over queries, its ends averaged over seeds
+    intervals: Mapping[str, tuple[float, float]]  # over queries, and over seeds where there are several
+    over_queries: Mapping[str, tuple[float, float]]  # of these very seeds, whatever others would have given
     spread: Mapping[str, tuple[float, float]]  # smallest and largest over seeds
     thresholds: Mapping[str, bool]  # documented thresholds by name: reached or missed
     trained: bool
@@ -63,8 +74,9 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite,
     values = {name: [each.scores[name] for each in good if name in each.scores] for name in names}
     scores = {name: float(np.mean(each)) for name, each in values.items()}
     ends = {
-        name: [each.intervals[name] for each in good if name in each.intervals]
-        for name in sorted({name for each in good for name in each.intervals})
+        name: [each.intervals[name] for each in good if name in each.scores]
+        for name in names
+        if all(name in each.intervals for each in good if name in each.scores)
     }
     failure = next((each.failure.what for each in records if each.failure is not None), "")
     documented = suite.documented.fidelity if suite.documented else {}
@@ -76,7 +88,8 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite,
         temperature=temperature,
         seeds=len(good),
         scores=scores,
-        intervals={name: _mean_ends(each) for name, each in ends.items()},
+        intervals={name: _interval(name, values[name], ends[name]) for name in ends},
+        over_queries={name: _over_queries(each) for name, each in ends.items()},
         spread={name: (min(each), max(each)) for name, each in values.items() if len(each) > 1},
         thresholds={name: _reached(name, scores[name], bound) for name, bound in documented.items() if name in scores},
         trained=entry is not None and entry.trainer is not None,
@@ -189,7 +202,30 @@ def _reached(name: str, value: float, bound: float) -> bool:
     return value < bound if name.startswith("std") or name.endswith("error") else value > bound
 
 
-def _mean_ends(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def seeds_reach(values: Sequence[float], confidence: float = 0.95) -> float:
+    """How far the mean over these seeds may lie from that over all seeds, by Student's t; 0 where there is but one."""
+    if len(values) < 2:
+        return 0.0
+    return two_sided(confidence, len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def _interval(name: str, values: Sequence[float], ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The interval of a mean over seeds, from each seed's score and its bootstrap interval over the same queries.
+
+    Queries and seeds are two sources of error, and their distances are added as squares (MOVER: Zou and Donner 2008,
+    Stat. Med. 27). That of the queries is the mean one of the seeds, since all seeds answer the same queries, so that
+    averaging over seeds makes it no smaller; that of the seeds is Student's t.
+    """
+    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), seeds_reach(values)
+    least, most = _BOUNDS.get(name.partition("_at_")[0], (-math.inf, math.inf))
+    return (
+        max(least, middle - math.hypot(middle - low, seeds)),
+        min(most, middle + math.hypot(high - middle, seeds)),
+    )
+
+
+def _over_queries(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The ends averaged over seeds: as far from the mean score as those of a seed are from its own on average."""
     return float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends]))
 
 

@@ -141,6 +141,8 @@ class Builder:
         return {
             "scores": dict(measured.scores),
             "intervals": dict(measured.intervals),
+            "per_query": dict(measured.per_query),
+            "data": data.provenance.digest,
             "temperature": data.heads.temperature,
             "queries": len(output),
             "effective_heads": target.effective_heads,

@@ -138,6 +138,11 @@ class Fidelity(Record):
     intervals: Annotated[
         Mapping[str, tuple[float, float]], Field(description="95 % bootstrap over queries, by score")
     ] = {}
+    per_query: Annotated[
+        Mapping[str, tuple[float, ...]],
+        Field(description="mean_cosine and top1_agreement of each held-out query, where they are at most 2,000"),
+    ] = {}
+    data: Annotated[str, Field(description="digest of heads and queries at this N; empty in earlier records")] = ""
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None
