@@ -233,7 +233,8 @@ class Builder:
         """Writes inputs [R, B, D] and their float64 reference [R', B, K] beside the artifact, once for a batch size.
 
         Returns:
-            what the reference is: `formula`, `float64` (the projection's module in that precision) or `itself`.
+            what the reference is: `formula`, `float64` (the projection's module in that precision), `itself`, or
+            `approximation`, itself where it does not claim to be the formula.
         """
         place, data = made.place, made.data
         inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
@@ -268,7 +269,8 @@ class Builder:
         projection: Any = made.undeployed()
         if not hasattr(projection, "state_dict") and "module" in made.projector.forms:
             projection = self._students.trained(specification, "module", made.data)[0]
-        return call64(projection, rows), "float64" if hasattr(projection, "state_dict") else "itself"
+        own = "approximation" if made.projector.approximates and not specification.trainer else "itself"
+        return call64(projection, rows), "float64" if hasattr(projection, "state_dict") else own
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset

@@ -36,8 +36,11 @@ class Parity(Record):
     tolerance: float
     row_error: Annotated[float | None, Field(description="row i of a batch against the row alone, same scale")] = None
     against: Annotated[
-        Literal["formula", "float64", "itself"] | None,
-        Field(description="the declared formula, the module in float64, or the projection's own float32 output"),
+        Literal["formula", "float64", "itself", "approximation"] | None,
+        Field(
+            description="the declared formula, the module in float64, or the projection's own float32 output; "
+            "`approximation`: its own too, since it only approximates a formula, and is scored"
+        ),
     ] = None
 
 
