@@ -33,6 +33,7 @@ options.
 | `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 12 minutes; `--quick` 3 |
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
+| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
 | `frontier.yaml` | how does the crossover move with the batch size? | not timed as a whole |
 
 ```yaml
