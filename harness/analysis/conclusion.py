@@ -106,7 +106,7 @@ def _decided(
     if found.lacks:
         return answer
     if not found.crossings:
-        search.forget(n for n in search.signs if any(low < n < high or low == n == high for low, high in found.spans))
+        search.forget(n for n in search.signs if any(low < n < high for low, high in found.spans))
         leaders = set(search.signs.values())
         if found.spans and len(leaders) == 1 and 0 not in leaders and not set(search.weak) & search.signs.keys():
             status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it

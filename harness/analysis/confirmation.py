@@ -195,7 +195,7 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     ):  # an end of the range: can it be told on which side of it N* lies?
         end = math.log(aim.target.high if aim.target.after == 0 else aim.target.low)
         level = abs(float(aim.fit.value(end))) if aim.fit else 0.0
-        error = min(error, max(level, END_FLOOR * error) / END_ERRORS)
+        error = min(error, max(level, END_FLOOR * error, question.goal / 2) / END_ERRORS)
     needed = SLOPE_COST * (aim.noise / error) ** 2
     needed *= 1 + min(
         BETWEEN_COST, (aim.between / error) ** 2 / question.launches

@@ -35,7 +35,7 @@ class Decided:
     lacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bracket: tuple[int, int] | None = None  # of what is lacking
-    spans: tuple[tuple[int, int], ...] = ()  # of all zones: what lies within says nothing about who leads outside
+    spans: tuple[tuple[int, int], ...] = ()  # of all zones: what lies strictly within says nothing of who leads outside
 
 
 def decided(
@@ -53,7 +53,7 @@ def decided(
     even = [zone for zone in found if negligible(zone, evidence, question.goal)]
     notes = tuple(_even_note(zone, evidence) for zone in even)
     rest = [zone for zone in found if zone not in even]
-    spans = tuple((zone.low, zone.high) for zone in found)
+    spans = tuple((zone.low - (not zone.before), zone.high + (not zone.after)) for zone in found)
     if not rest:
         return Decided(notes=notes, spans=spans)
     unclear = [zone for zone in rest if _unclear(zone, outcomes, evidence)]
