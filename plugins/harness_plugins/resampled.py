@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 import harness
 
@@ -148,7 +149,8 @@ def _kept(folder: Path, real: harness.Dataset, rank: int, spread: float) -> _Mix
     path = folder / f"mixture-{name}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as stored:
         return _Mixture(**{field.name: stored[field.name] for field in dataclasses.fields(_Mixture)})
-    mixture = _fitted(real, rank, spread)
+    with threadpool_limits(1):  # the last bits of a decomposition depend on the number of threads
+        mixture = _fitted(real, rank, spread)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="fitting-") as workshop:
         draft = Path(workshop) / path.name
