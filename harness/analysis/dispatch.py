@@ -95,8 +95,8 @@ class Table:
             mean = mean_regret(self.checked)
             said.append(
                 f"deciding by these crossovers costs {max(mean.value, 0.0):.1%} on average and "
-                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {len(self.checked)} points that no search used "
-                f"(95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
+                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {len(self.checked)} points that no search "
+                f"used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
