@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import dataclasses
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from harness.analysis.visits import pairs
 from harness.bench import Bench
 from harness.measure.searching import Request, Searches
 from harness.pacing import Pace
-from harness.records.measurement import PILOT
+from harness.records.measurement import PILOT, TOO_SLOW
 from harness.suite.sweep import Cell, Leg
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.planning import Plan
-    from harness.records.measurement import Measurement
+    from harness.records.measurement import Failure, Measurement
     from harness.records.store import Evidence, Store
     from harness.told import Told
 
@@ -196,14 +198,22 @@ class Schedule:
         for heads, batch_size in order:
             cells = [cell for cell in groups[heads, batch_size] if self._is_missing(cell, number)]
             refused = {cell: why for cell in cells if (why := self.bench.refusal(cell, how.latency_calls))}
+            fit = [cell for cell in cells if cell not in refused]
             if refused:
-                self.bench.leave_out(list(refused), refused, "table", number)
-                self._without_latency |= {name_of(cell) for cell in refused}
-            if fit := [cell for cell in cells if cell not in refused]:
+                if self._only_raced(refused):
+                    fit = []
+                self.bench.leave_out([cell for cell in cells if cell not in fit], refused, "table", number)
+                self._without_latency |= {name_of(cell) for cell in cells if cell not in fit}
+            if fit:
                 records = self._visit(fit, how.rounds, "table", calls=how.latency_calls, together=False)
                 self._without_latency |= {record.cell for record in records if record.outcome != "measured"}
                 self._pace.timed(number)
             self._listener.step(f"N = {heads:,}, batch {batch_size}")
+
+    def _only_raced(self, refused: Mapping[Cell, Failure]) -> bool:
+        """Plain functions are measured for the sake of their race: where one is too slow, the other is left alone."""
+        functions = all(each.function for each in self._plan.specifications.values())
+        return functions and all(why.kind == TOO_SLOW for why in refused.values())
 
     def _taking_part(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
@@ -221,8 +231,9 @@ class Schedule:
         if not self._suite.measurement.self_check or not cells:
             return
         name = self._suite.races[0].challenger if self._suite.races else cells[0].contender
-        own = [cell for cell in cells if cell.contender == name] or list(cells)
-        picked = {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
+        known = [cell for cell in cells if name_of(cell) not in self._without_latency]
+        own = [cell for cell in known if cell.contender == name] or known
+        picked = own and {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
         for cell in [cell for cell in own if cell in picked]:
             if self.bench.refusal(cell) is None and not self._recall.self_check(number, name_of(cell)):
                 self._visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
@@ -238,7 +249,8 @@ class Schedule:
             raise spent(self._suite.search.budget_seconds)
         cells = rivals(leg, request.heads)
         if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
-            records = self.bench.leave_out(cells, refused, "search", request.launch, leg.label)
+            blamed = self._to_blame(refused, leg.low)
+            records = self.bench.leave_out(cells, blamed, "search", request.launch, leg.label)
         else:
             started = time.monotonic()
             records = self._visit(cells, request.rounds, "search", leg=leg.label)
@@ -247,6 +259,23 @@ class Schedule:
         if (answer := unmeasurable(records, leg)) is not None:
             raise answer
         return pairs(records[0], records[1])
+
+    def _to_blame(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
+        """Who of the rivals keeps an N from being measured: who fails; of two that are only slow, the slower one."""
+        failing = {cell: why for cell, why in refused.items() if why.kind != TOO_SLOW}
+        if failing or len(refused) < 2:
+            return failing or refused
+
+        def ends(cell: Cell) -> int:
+            """The smallest N at which it is too slow."""
+            heads = range(low, cell.heads)
+            late = bisect.bisect_left(
+                heads, True, key=lambda n: self.bench.refusal(dataclasses.replace(cell, heads=n)) is not None
+            )
+            return low + late
+
+        first = min(refused, key=ends)
+        return {first: refused[first]}
 
     def _visit(self, cells: Sequence[Cell], rounds: int, purpose: str, **more: Any) -> list[Measurement]:
         """A visit, where the run has seconds left for it.

@@ -15,6 +15,7 @@ import yaml
 import harness.pytest_plugin as plugin
 from harness.analysis.located import dump
 from harness.pytest_plugin import Replay
+from harness.records.measurement import TOO_SLOW, Failure
 from harness.records.store import LOCATED, Store, read
 from harness.suite.schema import Suite
 from harness.suite.sweep import sweep
@@ -53,7 +54,7 @@ def project(pytester, monkeypatch):
 
     outputs = []
 
-    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None):
+    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None, failing=None):
         costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
 
         def measured(plan, output):
@@ -65,6 +66,8 @@ def project(pytester, monkeypatch):
                 maker.fail("teacher", 64, 1)
             for leg in plan.sweep.legs:
                 maker.search(leg)
+            if failing is not None:
+                maker.measurements = [failing(each) for each in maker.measurements]
             folder = Path(output or "run")
             with Store.create(folder, maker.evidence(folder).run) as store:
                 store.append(*maker.measurements)
@@ -119,6 +122,48 @@ def test_a_failed_cell_is_a_failed_test_with_its_reason(project):
     found = project("tiny.yaml", "--benchmark-only", broken=True)
     found.assert_outcomes(passed=4, failed=1)
     found.stdout.fnmatch_lines(["*parity: it answers NaN*"])
+
+
+def without_latency(record, outcome, **failure):
+    return record.model_copy(
+        update={"outcome": outcome, "sampled": None, "call_seconds": (), "failure": Failure(stage="build", **failure)}
+    )
+
+
+def test_a_race_whose_contender_fails_is_a_failed_test_with_the_contenders_own_error_and_line(project):
+    def failing(record):
+        broken = record.contender == "teacher" and record.heads >= 64
+        return without_latency(record, "failed", what="RuntimeError: too many (mine.py:7)") if broken else record
+
+    found = project("tiny.yaml", "--benchmark-only", failing=failing)
+    found.assert_outcomes(passed=3, failed=2)
+    found.stdout.fnmatch_lines(
+        ["*race at batch 1: teacher at N = *, batch 1: build: RuntimeError: too many (mine.py:7)*"]
+    )
+    found.stdout.fnmatch_lines(["teacher at N = 64, batch 1: build: RuntimeError: too many (mine.py:7)*"])
+
+
+def test_a_cell_that_only_a_search_has_tried_fails_with_its_error_too(project):
+    def failing(record):  # once it has failed in a search, the table does not try it again
+        if record.cell == ("teacher", 64, 1) and record.purpose == "table":
+            return without_latency(record, "failed", what="ValueError: odd").model_copy(update={"purpose": "search"})
+        return record
+
+    found = project("tiny.yaml", "--benchmark-only", failing=failing)
+    found.assert_outcomes(passed=4, failed=1)
+    found.stdout.fnmatch_lines(["*teacher at N = 64, batch 1: build: ValueError: odd*"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes"), [(TOO_SLOW, {"passed": 4, "skipped": 1}), ("memory", {"passed": 4, "failed": 1})]
+)
+def test_a_cell_that_was_left_out_is_skipped_where_it_is_slow_and_fails_where_it_would(project, kind, outcomes):
+    def failing(record):
+        if record.cell == ("teacher", 64, 1) and record.purpose == "table":
+            return without_latency(record, "skipped", what="it would", kind=kind)
+        return record
+
+    project("tiny.yaml", "--benchmark-only", failing=failing).assert_outcomes(**outcomes)
 
 
 def test_a_run_that_breaks_is_not_measured_again_by_every_test(project):

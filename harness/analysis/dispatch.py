@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.covered import covered, failing, gap, survivor
-from harness.analysis.regret import FEWEST_PAIRS, Checked, largest_regret, mean_regret, regret
+from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.analysis.visits import pairs
 
 if TYPE_CHECKING:
@@ -85,18 +85,18 @@ class Table:
     @property
     def largest_regret(self) -> float:
         """Over the points that no search used; NaN where there are none."""
-        return largest_regret(self.checked).value
+        return max((each.regret for each in self.checked), default=math.nan)
 
     @property
     def sentence(self) -> str:
         """What deciding by the table costs, and where it cannot decide; empty where neither is to be said."""
         said = []
         if self.checked:
-            mean, most = mean_regret(self.checked), largest_regret(self.checked)
+            mean = mean_regret(self.checked)
             said.append(
                 f"deciding by these crossovers costs {max(mean.value, 0.0):.1%} on average and "
-                f"{max(most.value, 0.0):.1%} at most, measured at {len(self.checked)} points that no search used "
-                f"(95 % intervals: {mean.low:.1%} to {mean.high:.1%}, and {most.low:.1%} to {most.high:.1%})"
+                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {len(self.checked)} points that no search "
+                f"used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")

@@ -12,7 +12,7 @@ from scipy import stats
 from harness.analysis.statistics import Interval, centre
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 FEWEST_PAIRS = 3
 _CONFIDENCE = 0.95
@@ -26,8 +26,8 @@ class Checked:
     heads: int
     use: str
     regret: float  # time of the chosen contender over that of the faster one, less one; noise may take it below 0
-    low: float = 0.0  # its interval, over the pairs of the visit; never below 0
-    high: float = math.inf
+    low: float  # its interval, over the pairs of the visit; never below 0
+    high: float
 
 
 def regret(costs: Sequence[float]) -> tuple[float, float, float]:
@@ -47,16 +47,10 @@ def regret(costs: Sequence[float]) -> tuple[float, float, float]:
 
 
 def mean_regret(points: Sequence[Checked]) -> Interval:
-    """The mean over points; its ends are the means of theirs, which is wider than need be. NaN where there are none."""
-    return _over(points, lambda values: sum(values) / len(values))
-
-
-def largest_regret(points: Sequence[Checked]) -> Interval:
-    """The largest of the points, from the largest lower end to the largest upper end. NaN where there are none."""
-    return _over(points, max)
-
-
-def _over(points: Sequence[Checked], made: Callable[[Sequence[float]], float]) -> Interval:
-    columns = ([each.regret for each in points], [each.low for each in points], [each.high for each in points])
-    value, low, high = (made(column) if column else math.nan for column in columns)
-    return Interval(value, low, high, 1, _CONFIDENCE)
+    """The mean over points, with an interval from theirs, whose errors add up as squares. NaN where there are none."""
+    if not points:
+        return Interval(math.nan, math.nan, math.nan, 0, _CONFIDENCE)
+    value = sum(each.regret for each in points) / len(points)
+    errors = [max(each.high - each.regret, each.regret - each.low) for each in points]
+    half = math.sqrt(sum(each * each for each in errors)) / len(points)
+    return Interval(value, max(0.0, value - half), max(0.0, value + half), 1, _CONFIDENCE)

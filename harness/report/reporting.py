@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.analysis.regret import largest_regret, mean_regret
+from harness.analysis.regret import mean_regret
 from harness.analysis.summary import Summary, summarise
 from harness.records.store import read, write_atomically
 from harness.report import html, markdown, plain, terminal
@@ -58,7 +58,6 @@ def dispatch(found: tuple[Table, ...]) -> str:
             "mean_regret": table.mean_regret if table.checked else None,
             "mean_regret_interval": _ends(mean_regret(table.checked)),
             "largest_regret": table.largest_regret if table.checked else None,
-            "largest_regret_interval": _ends(largest_regret(table.checked)),
         }
         for table in found
     ]

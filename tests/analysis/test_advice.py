@@ -309,3 +309,15 @@ def test_a_race_between_the_first_two_decides_against_interpolation(batch, best)
     assert (found.best.contender, found.runner_up.contender) == (best, "student")
     why = "in their race the lead does not change from N = 18 to 16,384"
     assert sum(why in each for each in found.sentences) == (2 if batch == 8 else 1)
+
+
+def test_a_contender_is_not_advised_where_it_failed_or_beyond():
+    made = Maker().table()
+    made.measurements = [each for each in made.measurements if each.batch_size == 1 and each.contender != "student"]
+    made.fail("teacher", 16384, 1, "no memory", "load")
+    found = summarise(made.evidence(), [])
+    beyond = advise(found, 20_000, 1)
+    refused = {each.contender: each.refused for each in beyond.options}
+    assert refused["teacher"].startswith("fails at N = 16,384: load: no memory")
+    assert (beyond.best.contender, advise(found, 1024, 1).best.contender) == ("loop", "teacher")
+    assert "fails" not in "".join(each.refused for each in advise(found, 1024, 1).options)

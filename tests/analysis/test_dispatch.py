@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.dispatch import tables
+from harness.analysis.leads import Lead, leads
 from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Location, Probe
+from harness.analysis.location import Crossing, Failures, Location, Probe
 from harness.analysis.requirement import Constrained
 from harness.analysis.unseen import points
 from harness.records.measurement import Measurement, Sampled
@@ -76,6 +77,7 @@ def test_regret_is_what_the_wrong_choice_costs_and_nothing_where_it_is_right():
     assert [each.regret for each in table.checked] == pytest.approx([0.0, 0.25])
     assert table.mean_regret == pytest.approx(0.125)
     assert "costs 12.5% on average and 25.0% at most, measured at 2 points" in table.sentence
+    assert "(95 % interval of the mean: 12.5% to 12.5%)" in table.sentence
 
 
 def test_where_nothing_was_checked_nothing_is_said():
@@ -214,3 +216,85 @@ def test_a_change_at_the_end_of_the_range_is_tried_on_the_side_that_there_is():
     answer = located("crossing", crossing(998))
     assert points(answer, 0)
     assert all(1 <= n <= 1000 for n in points(answer, 0))
+
+
+# ---------------------------------------------------------------------------------------- one of the two fails
+
+
+def failing(status, *spans, crossings=(), measured=(1, 1000)):
+    """An answer with spans (low, high, last good, next good, who)."""
+    failures = tuple(Failures(*span, reason="no memory") for span in spans)
+    location = replace(located(status, *crossings).location, measured=measured, failures=failures)
+    return Located(leg=LEG, location=location)
+
+
+TAIL = (632, 1000, 316, None)
+MIDDLE = (200, 300, 150, 400)
+
+
+def used(answer, *places, constrained=None):
+    (table,) = tables([answer], [], constrained)
+    return [table.choose(heads, 8) for heads in places]
+
+
+def test_beyond_the_first_failure_the_one_that_works_is_used_and_what_lies_before_it_is_undecided():
+    answer = failing("above", (*TAIL, "baseline"), measured=(1, 316))
+    assert used(answer, 1, 316, 317, 631, 632, 1000) == ["flat", "flat", None, None, "student", "student"]
+    (entry,) = tables([answer], [])[0].entries
+    assert entry.undecided == ((317, 631),)
+    (change,) = entry.changes
+    assert (change.heads, change.confidence, change.reason) == (632, 0.0, "flat fails at N = 632 and above")
+
+
+def test_where_the_one_that_works_leads_before_the_failure_nothing_is_undecided():
+    answer = failing("above", (*TAIL, "challenger"), measured=(1, 316))
+    assert used(answer, 1, 316, 317, 631, 632, 1000) == ["flat"] * 6
+    assert tables([answer], [])[0].undecided == 0
+
+
+def test_crossings_before_a_failure_stand():
+    answer = failing("crossing", (*TAIL, "challenger"), crossings=(crossing(100),), measured=(1, 316))
+    assert used(answer, 99, 100, 316, 400, 632, 1000) == ["flat", "student", "student", None, "flat", "flat"]
+
+
+def test_a_failure_in_the_middle_ends_again():
+    answer = failing("above", (*MIDDLE, "baseline"))
+    expected = ["flat", None, "student", "student", None, "flat", "flat"]
+    assert used(answer, 150, 151, 200, 300, 399, 400, 1000) == expected
+
+
+def test_a_failure_at_the_beginning_leaves_what_lies_behind_it_as_it_was():
+    answer = failing("below", (1, 4, None, 8, "challenger"), measured=(8, 1000))
+    assert used(answer, 1, 4, 5, 7, 8, 1000) == ["flat", "flat", None, None, "student", "student"]
+
+
+@pytest.mark.parametrize("who", ["", "baseline"])
+def test_what_was_left_out_never_counts_as_a_win(who):
+    nothing = failing("unresolved", (1, 1000, None, None, who), measured=None)
+    assert used(nothing, 1, 500, 1000) == [None] * 3
+    both = failing("above", (*TAIL, ""), measured=(1, 316))
+    assert used(both, 316, 317, 632, 1000) == ["flat", None, None, None]
+
+
+def test_a_challenger_that_is_not_right_is_not_used_where_the_baseline_fails_either():
+    answer = failing("above", (*TAIL, "baseline"), measured=(1, 316))
+    wrong = Constrained(requires={"skill": 0.5}, faster_from=None, counts_from=None, sentence="")
+    assert used(answer, 316, 632, constrained={("race", 8): wrong}) == ["flat", None]
+
+
+def test_nothing_is_chosen_outside_of_the_range_that_was_searched():
+    assert used(located("above"), 1, 1000, 1001, 0) == ["flat", "flat", None, None]
+    (table,) = tables([replace(located("above"), leg=replace(LEG, low=10))], [])
+    assert table.choose(9, 8) is None
+
+
+def test_a_lead_ends_where_one_of_the_two_fails():
+    assert leads(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (Lead(1, 316, holds=False),)
+    (alone,) = leads(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
+    assert (alone.start, alone.end, alone.holds) == (1, 316, True)
+    assert alone.beyond == "the baseline fails above"
+    assert leads(failing("below", (*MIDDLE, "baseline")).location) == (
+        Lead(1, 150, holds=False),
+        Lead(400, 1000, holds=True),
+    )
+    assert leads(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Location
+from harness.analysis.location import Crossing, Failures, Location
 from harness.analysis.statistics import Interval
 from harness.analysis.summary import summarise
 from harness.analysis.surety import surety
@@ -77,3 +77,24 @@ def test_a_race_without_a_crossing_tells_too(status, faster):
 def test_else_there_are_their_own_intervals_and_how_far_apart_they_could_be(calls, faster, why):
     found = surety(raced("unresolved"), "teacher", "student", calls, 500, 1)
     assert (found.faster, found.why) == (faster, why)
+
+
+@pytest.mark.parametrize(
+    ("heads", "faster", "why"),
+    [
+        (300, "one", "in their race the lead does not change from N = 2 to 316"),
+        (400, "", ""),  # between the last N that worked and the first one that failed
+        (632, "other", "in their race teacher fails at N = 632 and above"),
+        (9000, "other", "in their race teacher fails at N = 632 and above"),
+    ],
+)
+def test_a_race_tells_nothing_of_n_at_which_one_of_the_two_was_not_measured(heads, faster, why):
+    leg = Leg(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
+    failures = (Failures(632, 16384, 316, None, "baseline", "memory ran out"),)
+    location = Location("above", (), 400, (), (), 2, 16384, measured=(2, 316), failures=failures)
+    found = surety(
+        summarise(Maker().evidence(), [Located(leg=leg, location=location)]), "teacher", "student",
+        (Interval(1.0), Interval(2.0)), heads, 1,
+    )  # fmt: skip
+    assert found.faster == faster
+    assert found.why == (why or "there is no interval for teacher and student here")
