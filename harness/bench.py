@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness import inquiry_cache
+from harness.analysis.unchecked import unchecked
 from harness.errors import ContenderError, DataError, HarnessError, ResourceError
 from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
@@ -77,6 +78,7 @@ class Bench:
         self._machine = machine.describe()
         self.source: dict[str, Any] = {}
         self.failed = set(failed)
+        self.unchecked: set[str] = set()  # contenders whose output was compared with nothing but itself
         settings = {
             "cache": str(inquiry_cache.folder()),
             "versions": dict(plan.versions),
@@ -279,6 +281,7 @@ class Bench:
             self._store.append(*cut.records)
             raise
         self._store.append(*records)
+        self.unchecked.update(unchecked(records))
         for record in records:
             self._listener.recorded(record)
             if record.outcome == "failed":

@@ -14,6 +14,7 @@ from harness.analysis.leads import leads
 from harness.analysis.located import Located, load
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording
+from harness.analysis.unchecked import marked, unchecked
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import pairs
 from harness.bench import Bench
@@ -67,6 +68,7 @@ class Schedule:
         failed = {record.cell for record in known if record.outcome == "failed"}
         failed |= {(each.contender, each.heads, 0) for each in (resume.fidelities if resume else ()) if each.failure}
         self.bench = Bench(plan, store, listener, visits=self._recall.visits, failed=failed)
+        self.bench.unchecked.update(unchecked(known))
 
     # ------------------------------------------------------------------------------------------------ order of events
 
@@ -260,7 +262,8 @@ class Schedule:
             leg = searcher.leg
             if searcher.location is not None and leg not in self._announced:
                 self._announced.add(leg)
-                found = sentence(searcher.location, leg.challenger, leg.baseline, leg.batch_size)
+                challenger, baseline = (marked(name, self.bench.unchecked) for name in (leg.challenger, leg.baseline))
+                found = sentence(searcher.location, challenger, baseline, leg.batch_size)
                 self._listener.say(f"{leg.race}: {found}")
 
 

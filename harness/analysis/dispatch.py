@@ -12,7 +12,7 @@ from harness.analysis.statistics import centre
 from harness.analysis.visits import pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.analysis.located import Located
     from harness.analysis.location import Location
@@ -77,6 +77,7 @@ class Table:
     challenger: str
     entries: tuple[Entry, ...]
     checked: tuple[Checked, ...] = ()
+    unchecked: tuple[str, ...] = ()  # of the two, those whose output was compared with nothing but itself
     self_check_passed: bool | None = None  # of the run: where it failed, nothing should be decided by this
 
     @property
@@ -100,6 +101,8 @@ class Table:
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
+        if self.unchecked:
+            said.append(f"{' and '.join(self.unchecked)}: unchecked, its output was compared with nothing but itself")
         if self.self_check_passed is False:
             said.append("the run's self-check failed: measure again before anything is decided by this")
         return f"{self.race}: {'; '.join(said)}" if said else ""
@@ -121,6 +124,7 @@ def tables(
     constrained: Mapping[tuple[str, int], Constrained] | None = None,
     *,
     passed: bool | None = None,
+    unproved: Collection[str] = (),
 ) -> tuple[Table, ...]:
     """The dispatch tables of all races that were searched.
 
@@ -129,13 +133,18 @@ def tables(
         measurements: of the run; those made for the regret are used.
         constrained: by race and batch size, where the challenger counts only if it is also right.
         passed: what the run's self-check said.
+        unproved: contenders whose output was compared with nothing but itself.
     """
     races: dict[str, list[Located]] = defaultdict(list)
     for each in located:
         races[each.leg.race].append(each)
     visits = _visits(measurements)
     return tuple(
-        replace(_table(race, answers, visits, constrained or {}), self_check_passed=passed)
+        replace(
+            _table(race, answers, visits, constrained or {}),
+            self_check_passed=passed,
+            unchecked=tuple(n for n in (answers[0].leg.baseline, answers[0].leg.challenger) if n in unproved),
+        )
         for race, answers in races.items()
     )
 

@@ -70,7 +70,8 @@ def rightness(summary: Summary, contender: str, heads: int) -> Rightness:
     error = max((each.error for each in parities), default=math.nan)
     own = summary.suite.contenders[contender]
     same = own.projector.partition("-")[0] == own.teacher.partition("-")[0]
-    if same and own.trainer is None and parities and max(each.tolerance for each in parities) <= _EXACT:
+    proved = all(each.against != "itself" for each in parities)
+    if same and proved and own.trainer is None and parities and max(each.tolerance for each in parities) <= _EXACT:
         return Rightness(kind="exact", error=error)
     row = min(
         (each for each in summary.fidelity if each.contender == contender and (each.scores or each.failure)),

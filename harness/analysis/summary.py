@@ -17,6 +17,7 @@ from harness.analysis.recall import latest
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.requirement import Constrained, constrain
 from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.unchecked import marked, unchecked
 from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
@@ -84,6 +85,7 @@ class Summary:
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
+    unchecked: tuple[str, ...] = ()  # contenders whose output was compared with nothing but itself
     visits: Mapping[CellKey, Sequence[Measurement]]  # the records by cell, for pairs that no race asked for
 
     @property
@@ -119,7 +121,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     self_check = check(evidence.measurements, confidence)
     scored = latest(evidence.fidelities)
     table = rows(scored, suite)
-    counts = _counts(suite, answers, scored)
+    unproved = unchecked(evidence.measurements)
+    counts = _counts(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
     return Summary(
@@ -129,7 +132,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, unproved, confidence)),
         documented=(
             *compare(suite, cells, answers, confidence, passed=self_check.passed),
             *compare_scores(suite, table),
@@ -144,11 +147,13 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
             evidence.measurements,
             counts,
             passed=self_check.passed,
+            unproved=unproved,
         ),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *_about(evidence.run)),
+        unchecked=unproved,
         visits=cells,
     )
 
@@ -206,6 +211,7 @@ def _legs(
     self_check: SelfCheck,
     evidence: Evidence,
     counts: Mapping[tuple[str, int], Constrained],
+    unproved: Sequence[str],
     confidence: float,
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
@@ -219,7 +225,7 @@ def _legs(
         yield LegSummary(
             leg=leg,
             located=answer,
-            sentence=_sentence(leg, answer),
+            sentence=_sentence(leg, answer, unproved),
             reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
             notes=remarks_on(answer.location) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
@@ -228,10 +234,11 @@ def _legs(
         )
 
 
-def _sentence(leg: Leg, answer: Located | None) -> str:
+def _sentence(leg: Leg, answer: Located | None, unproved: Sequence[str]) -> str:
+    challenger, baseline = (marked(name, unproved) for name in (leg.challenger, leg.baseline))
     if answer is None:
-        return f"{leg.challenger} against {leg.baseline} at batch {leg.batch_size}: not searched yet"
-    return sentence(answer.location, leg.challenger, leg.baseline, leg.batch_size)
+        return f"{challenger} against {baseline} at batch {leg.batch_size}: not searched yet"
+    return sentence(answer.location, challenger, baseline, leg.batch_size)
 
 
 def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
@@ -244,12 +251,14 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
 
 
 def _counts(
-    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity]
+    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity], unproved: Sequence[str]
 ) -> dict[tuple[str, int], Constrained]:
     """For each leg of a race that requires fidelity, from which N on its challenger counts."""
     wanted = {race.name: race for race in suite.races if race.requires is not None}
     return {
-        (each.leg.race, each.leg.batch_size): constrain(race.requires, each.location, fidelities, race.challenger)
+        (each.leg.race, each.leg.batch_size): constrain(
+            race.requires, each.location, fidelities, race.challenger, marked(race.challenger, unproved)
+        )
         for each in answers
         if (race := wanted.get(each.leg.race)) is not None and race.requires is not None
     }

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from harness import units
 from harness.analysis.cells import PERCENTILES
+from harness.analysis.unchecked import MARK, marked
 from harness.report.table import Entry, Table, interval, seconds, size, spread, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.analysis.cells import CellSummary
     from harness.analysis.summary import Summary
@@ -40,7 +41,7 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
             sorted({each.heads for each in here}),
             names,
             lambda heads, name: _latency(by_place.get((heads, name)), per_query=per_query),  # noqa: B023 - used at once
-            summary.precisions,
+            summary,
         )
 
 
@@ -59,7 +60,7 @@ def relative(summary: Summary) -> Iterator[Table]:
                 lambda heads, name: (
                     interval(known[heads, name], units.ratio) if (heads, name) in known else Entry("-")  # noqa: B023
                 ),
-                summary.precisions,
+                summary,
             )
 
 
@@ -70,7 +71,7 @@ def details(summary: Summary) -> Table:
     rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
     rows = [
         (
-            text(each.contender),
+            text(marked(each.contender, summary.unchecked)),
             Entry(f"{each.heads:,}", each.heads),
             Entry(f"{each.batch_size:,}", each.batch_size),
             interval(each.call, units.milliseconds),
@@ -124,10 +125,10 @@ def _grid(
     sizes: Sequence[int],
     contenders: Sequence[str],
     entry: Callable[[int, str], Entry],
-    inexact: Mapping[str, str],
+    summary: Summary,
 ) -> Table:
-    """N x contenders, or contenders x N where there are many contenders and few N; who is inexact is marked."""
-    label = {each: f"{each} ({inexact[each]}, inexact)" if each in inexact else each for each in contenders}
+    """N x contenders, or contenders x N where there are many of them and few N, with their marks."""
+    label = {each: _label(each, summary) for each in contenders}
     if len(contenders) > _MOST_COLUMNS > len(sizes):
         return Table(
             name=name,
@@ -143,6 +144,13 @@ def _grid(
         rows=tuple((Entry(f"{heads:,}", heads), *(entry(heads, each) for each in contenders)) for heads in sizes),
         numeric=tuple(range(len(contenders) + 1)),
     )
+
+
+def _label(contender: str, summary: Summary) -> str:
+    """`small (int8, inexact)`, `mine (unchecked)`, or its name alone."""
+    inexact = summary.precisions.get(contender)
+    marks = [*((inexact, "inexact") if inexact else ()), *((MARK,) if contender in summary.unchecked else ())]
+    return f"{contender} ({', '.join(marks)})" if marks else contender
 
 
 def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
