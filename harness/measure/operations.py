@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import traceback
 import warnings
 from pathlib import Path
@@ -32,10 +33,11 @@ def operations(module: Any, queries: Float32) -> tuple[str, ...]:
 
     class Noting(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            frames = (frame for frame, _ in traceback.walk_stack(None))
-            places = ((each.f_code.co_filename, each.f_lineno) for each in frames)
-            outside = (f"{path}:{line}" for path, line in places if not path.startswith((library, _HERE)))
-            found.append(f"{getattr(func, '__name__', func)} ({next(outside, '')})")
+            frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(None))
+            above = itertools.dropwhile(lambda each: each[0] == _HERE, frames)
+            inside = itertools.takewhile(lambda each: each[0] != _HERE, above)
+            place = next((f" ({path}:{line})" for path, line in inside if not path.startswith(library)), "")
+            found.append(f"{getattr(func, '__name__', func)}{place}")
             return func(*args, **(kwargs or {}))
 
     try:
