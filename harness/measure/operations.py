@@ -56,13 +56,13 @@ def by_batch_size(module: Any, example: Float32, sizes: Iterable[int]) -> Mappin
 
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """Where two lists part, as the operation of either; empty where they are the same."""
+    """Where two lists part, as the operation of the other, or of the one where that has ended; empty if they do not."""
     if one == other:
         return ""
     place = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), -1)
     if place < 0:
         place = min(len(one), len(other))
-    return next(each[place] for each in (one, other) if len(each) > place)
+    return next(each[place] for each in (other, one) if len(each) > place)
 
 
 def _digest(found: tuple[str, ...]) -> str:
