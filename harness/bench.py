@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import inquiry_cache
 from harness.analysis.location import BudgetSpent
+from harness.analysis.unchecked import unchecked
 from harness.errors import ContenderError, HarnessError
 from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
@@ -98,6 +99,7 @@ class Bench:
         self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
+        self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
         settings = {
             "cache": str(inquiry_cache.folder()),
             "versions": dict(plan.versions),
@@ -312,6 +314,7 @@ class Bench:
         if purpose == PILOT:
             records = [_piloted(each) for each in records]
         self._store.append(*records)
+        self.unchecked.update(unchecked(records))
         for record in records:
             self._reach.learn(record)
             self._listener.recorded(record)

@@ -181,6 +181,7 @@ class CrossoverItem(pytest.Item):
     def runtest(self) -> None:
         """Reports what was found, and judges it where there is a baseline."""
         from harness.analysis.located import load
+        from harness.analysis.unchecked import marked, unchecked
         from harness.analysis.verdicts import sentence
 
         parent = self.parent
@@ -189,7 +190,9 @@ class CrossoverItem(pytest.Item):
         place = (self.leg.race, self.leg.batch_size)
         if place not in found:
             _fail(f"{self.leg.label}: the search came to no answer")
-        said = sentence(found[place].location, self.leg.challenger, self.leg.baseline, self.leg.batch_size)
+        unproved = unchecked(parent.evidence().measurements)
+        challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
+        said = sentence(found[place].location, challenger, baseline, self.leg.batch_size)
         self.add_report_section("call", "crossover", said)
         self.user_properties.append(("crossover", said))
         if failed := _failed(each for each in parent.evidence().measurements if each.leg == self.leg.label):

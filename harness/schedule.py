@@ -18,6 +18,7 @@ from harness.analysis.leads import leads
 from harness.analysis.located import Located, load
 from harness.analysis.recall import Recall
 from harness.analysis.replay import Recording, unmeasurable
+from harness.analysis.unchecked import marked
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import pairs
 from harness.bench import Bench
@@ -355,7 +356,8 @@ class Schedule:
             leg = searcher.leg
             if searcher.location is not None and leg not in self._announced:
                 self._announced.add(leg)
-                found = sentence(searcher.location, leg.challenger, leg.baseline, leg.batch_size)
+                challenger, baseline = (marked(name, self.bench.unchecked) for name in (leg.challenger, leg.baseline))
+                found = sentence(searcher.location, challenger, baseline, leg.batch_size)
                 self._listener.say(f"{leg.race}: {found}")
 
 

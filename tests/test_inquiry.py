@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import inquiry_cache
 from harness.catalog import BUILT_IN
 from harness.errors import UserError
 from harness.inquiry import Question, SourceQuestion, inquire
@@ -235,3 +236,13 @@ def test_a_file_in_the_current_folder_shadows_nothing(ask, tmp_path, monkeypatch
     (tmp_path / "numpy.py").write_text("raise RuntimeError('the wrong one')")
     monkeypatch.chdir(tmp_path)
     assert ask({"good.py": GOOD}).failures == ()
+
+
+def test_a_file_that_a_source_within_a_source_names_counts_for_the_answer(tmp_path):
+    (tmp_path / "lda.npz").write_text("one")
+    options = {"of": "database", "options": {"path": "lda.npz", "others": ["x" * 5000, 3]}}
+    question = {"options": options, "limit": {"folder": str(tmp_path)}}
+    before = inquiry_cache.key([], {"questions": [question]})
+    assert inquiry_cache.key([], {"questions": [question]}) == before
+    (tmp_path / "lda.npz").write_text("another")
+    assert inquiry_cache.key([], {"questions": [question]}) != before

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.analysis.noise import Doubt, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
+from harness.analysis.unchecked import unchecked
 from harness.analysis.visits import counting, seconds_by_launch
 from harness.records.measurement import RIVAL_FAILED
 
@@ -41,6 +42,7 @@ class CellSummary:
     samples: int = 0
     launches: int = 0
     parity_error: float | None = None
+    unchecked: bool = False  # its output was compared with nothing but itself
     failure: str = ""
     warnings: tuple[Doubt, ...] = ()
 
@@ -83,6 +85,7 @@ def summarise_cell(
         samples=sum(len(each) for each in by_launch.values()),
         launches=len(by_launch),
         parity_error=max(errors, default=None),
+        unchecked=bool(unchecked(records)),
         failure=_failure(records),
         warnings=doubts(records, machine),
     )

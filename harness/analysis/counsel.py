@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.analysis.unchecked import marked
 from harness.units import count, seconds, size
 
 if TYPE_CHECKING:
@@ -45,17 +46,18 @@ def sentences(
         yield f"no contender of this run{known} fits at {place}"
     else:
         how = "; ".join(each for each in (best.between, best.doubt) if each) or "measured"
-        yield f"at {place} use {best.contender}: {_cost(best, asked)} ({how})"
+        yield f"at {place} use {marked(best.contender, summary.unchecked)}: {_cost(best, asked)} ({how})"
         if outside:
             yield outside
         yield _rightness(summary, best, asked)
         if second is not None:
             more = second.call.value / best.call.value
-            yield f"the runner-up, {second.contender}, takes {_times(second.call)} per call, {_factor(more)} as long"
+            name = marked(second.contender, summary.unchecked)
+            yield f"the runner-up, {name}, takes {_times(second.call)} per call, {_factor(more)} as long"
         yield from _surety(best, second, asked, sides, evidence, outside)
         yield from _unseen_rival(best, options, asked.heads)
         yield from _exact(summary, best, second, usable)
-    yield from _unscored(best, unscored)
+    yield from _unscored(best, unscored, summary.unchecked)
     if best is not None:
         yield from _memory([each for each in (best, second) if each is not None])
         yield from _payback(summary, best, usable, asked)
@@ -162,16 +164,16 @@ def _exact(summary: Summary, best: Option, second: Option | None, usable: Sequen
         )
 
 
-def _unscored(best: Option | None, unscored: Sequence[Option]) -> Iterator[str]:
+def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequence[str]) -> Iterator[str]:
     """The fastest of those that only imitate, where nobody knows how well: no advice, but worth a look."""
     if not unscored or (best is not None and unscored[0].call.value >= best.call.value):
         return
-    first = unscored[0]
+    first, name = unscored[0], marked(unscored[0].contender, unproved)
     faster = [each.contender for each in unscored if best is None or each.call.value < best.call.value]
     others = f"; the same goes for {', '.join(faster[1:])}" if len(faster) > 1 else ""
     told = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
     yield (
-        f"{first.contender} takes {_times(first.call)} per call{told}, but nobody has scored what it answers: before "
+        f"{name} takes {_times(first.call)} per call{told}, but nobody has scored what it answers: before "
         f"you use it, score it (`scored: true` in the suite, or a `trainer` where it has to learn){others}"
     )
 

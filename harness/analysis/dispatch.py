@@ -13,7 +13,7 @@ from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.analysis.visits import pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from harness.analysis.located import Located
     from harness.analysis.location import Direction, Location
@@ -75,6 +75,7 @@ class Table:
     challenger: str
     entries: tuple[Entry, ...]
     checked: tuple[Checked, ...] = ()
+    unchecked: tuple[str, ...] = ()  # of the two, those whose output was compared with nothing but itself
     bias: float = 0.0  # systematic error of log-ratios that the run's A/A test has seen; intervals are widened by it
 
     @property
@@ -100,6 +101,8 @@ class Table:
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
+        if self.unchecked:
+            said.append(f"{' and '.join(self.unchecked)}: unchecked, its output was compared with nothing but itself")
         return f"{self.race}: {'; '.join(said)}" if said else ""
 
     @property
@@ -119,6 +122,7 @@ def tables(
     constrained: Mapping[tuple[str, int], Constrained] | None = None,
     *,
     bias: float = 0.0,
+    unproved: Collection[str] = (),
 ) -> tuple[Table, ...]:
     """The dispatch tables of all races that were searched.
 
@@ -127,13 +131,19 @@ def tables(
         measurements: of the run; those made for the regret are used.
         constrained: by race and batch size, where the challenger counts only if it is also right.
         bias: systematic error of log-ratios that the run's A/A test has seen: the answers are widened by it already.
+        unproved: contenders whose output was compared with nothing but itself.
     """
     races: dict[str, list[Located]] = defaultdict(list)
     for each in located:
         races[each.leg.race].append(each)
     visits = _visits(measurements)
     return tuple(
-        replace(_table(race, answers, visits, constrained or {}), bias=bias) for race, answers in races.items()
+        replace(
+            _table(race, answers, visits, constrained or {}),
+            bias=bias,
+            unchecked=tuple(n for n in (answers[0].leg.baseline, answers[0].leg.challenger) if n in unproved),
+        )
+        for race, answers in races.items()
     )
 
 

@@ -32,13 +32,16 @@ class Constrained:
     sentence: str
 
 
-def constrain(requires: Requires, location: Location, fidelities: Iterable[Fidelity], challenger: str) -> Constrained:
+def constrain(
+    requires: Requires, location: Location, fidelities: Iterable[Fidelity], challenger: str, called: str = ""
+) -> Constrained:
     """Where the challenger is faster *and* right, from its scores wherever it leads.
 
     Where it is scored at several training seeds, each must reach the requirement. Leads that end again are told, and
-    count for nothing.
+    count for nothing. In the sentence the challenger is `called` so, where that is given.
     """
-    wanted = {name: float(bound) for name, bound in requires.model_dump().items() if bound is not None}
+    name = called or challenger
+    wanted = {score: float(bound) for score, bound in requires.model_dump().items() if bound is not None}
     scored: _Misses = defaultdict(list)
     for record in fidelities:
         if record.contender == challenger:
@@ -47,13 +50,13 @@ def constrain(requires: Requires, location: Location, fidelities: Iterable[Fidel
     last = found[-1] if found and found[-1].holds else None
     counts_from = _counts_from(_within(scored, last)) if last else None
     ends = "as far as is known" if location.status == "unresolved" else "where its lead ends again"
-    told = [_about(each, _within(scored, each), challenger, ends) for each in found if each is not last]
+    told = [_about(each, _within(scored, each), name, ends) for each in found if each is not last]
     if last:
-        told.append(_about_last(last, _within(scored, last), counts_from, challenger))
+        told.append(_about_last(last, _within(scored, last), counts_from, name))
     elif found:
         told.append("no crossover counts, since the lead does not hold to the end of the range")
     if location.status == "unresolved":
-        told.append(_about_search(location, challenger, known=bool(found)))
+        told.append(_about_search(location, name, known=bool(found)))
     return Constrained(
         requires=wanted,
         faster_from=last.start if last else None,

@@ -132,6 +132,7 @@ def _report() -> dict[str, Any]:
             "type": "object",
             "additionalProperties": text,
         },
+        "unchecked": {"description": "contenders whose output was compared with nothing but itself", **texts},
         "remarks": {"description": "about fidelity", **texts},
         "self_check": {"type": "object", "required": list(self_check), "properties": self_check},
         "joint_confidence": {"description": "that all stated crossings hold at once", **number},

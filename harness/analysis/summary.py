@@ -24,6 +24,7 @@ from harness.analysis.recall import latest
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.requirement import Constrained, constrain
 from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.unchecked import marked, unchecked
 from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
@@ -93,6 +94,7 @@ class Summary:
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
     warnings: tuple[str, ...]  # about the run as a whole
+    unchecked: tuple[str, ...] = ()  # contenders whose output was compared with nothing but itself
     visits: Mapping[CellKey, Sequence[Measurement]]  # the records by cell, for pairs that no race asked for
 
     @property
@@ -136,7 +138,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     scored = latest(evidence.fidelities)
     families = Families.of(evidence.run.offers)
     table = rows(scored, suite, families)
-    counts = _counts(suite, answers, scored)
+    unproved = unchecked(evidence.measurements)
+    counts = _counts(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
     return Summary(
@@ -147,7 +150,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, table, families, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, table, families, unproved, confidence)),
         documented=(
             *compare(suite, cells, answers, confidence, bias=self_check.bias),
             *compare_scores(suite, table),
@@ -158,11 +161,12 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
         precisions=inexact,
         families=families,
-        dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias),
+        dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias, unproved=unproved),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
         warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *_about(evidence.run)),
+        unchecked=unproved,
         visits=cells,
     )
 
@@ -222,6 +226,7 @@ def _legs(
     counts: Mapping[tuple[str, int], Constrained],
     table: Sequence[FidelityRow],
     families: Families,
+    unproved: Sequence[str],
     confidence: float,
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
@@ -237,7 +242,7 @@ def _legs(
         yield LegSummary(
             leg=leg,
             located=answer,
-            sentence=_sentence(leg, answer),
+            sentence=_sentence(leg, answer, unproved),
             reservations=(
                 *_reservations(answer, self_check, quick=evidence.run.quick),
                 *(_approximations(leg, suite, table, families) if answer else ()),
@@ -256,10 +261,11 @@ def _sensible(heads: float, answer: Located | None) -> bool:
     return not outside(answer.location, round(heads))
 
 
-def _sentence(leg: Leg, answer: Located | None) -> str:
+def _sentence(leg: Leg, answer: Located | None, unproved: Sequence[str]) -> str:
+    challenger, baseline = (marked(name, unproved) for name in (leg.challenger, leg.baseline))
     if answer is None:
-        return f"{leg.challenger} against {leg.baseline} at batch {leg.batch_size}: not searched yet"
-    return sentence(answer.location, leg.challenger, leg.baseline, leg.batch_size)
+        return f"{challenger} against {baseline} at batch {leg.batch_size}: not searched yet"
+    return sentence(answer.location, challenger, baseline, leg.batch_size)
 
 
 def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
@@ -289,12 +295,14 @@ def _approximations(leg: Leg, suite: Suite, table: Sequence[FidelityRow], famili
 
 
 def _counts(
-    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity]
+    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity], unproved: Sequence[str]
 ) -> dict[tuple[str, int], Constrained]:
     """For each leg of a race that requires fidelity, from which N on its challenger counts."""
     wanted = {race.name: race for race in suite.races if race.requires is not None}
     return {
-        (each.leg.race, each.leg.batch_size): constrain(race.requires, each.location, fidelities, race.challenger)
+        (each.leg.race, each.leg.batch_size): constrain(
+            race.requires, each.location, fidelities, race.challenger, marked(race.challenger, unproved)
+        )
         for each in answers
         if (race := wanted.get(each.leg.race)) is not None and race.requires is not None
     }

@@ -288,7 +288,7 @@ class Builder:
         timed = batches.reshape(-1, batches.shape[-1])
         few = probes.rows_of(batches[0], data.heads.count)
         further = probes.scaled(few) if made.form == "module" else []
-        output, proof = self._reference(made, specification, np.concatenate([timed, *further]), len(timed))
+        output, proof = self._reference(made, specification, batch, timed, further)
         if proof != "formula" and timed.any() and not output[: len(timed)].any():
             raise ParityError(
                 "the output is all zeros for every query", next_step="nothing can be proved by it, so it is not timed"
@@ -304,11 +304,17 @@ class Builder:
         return proof
 
     def _reference(
-        self, made: _Exported, specification: Specification, rows: NDArray[np.float32], timed: int
+        self,
+        made: _Exported,
+        specification: Specification,
+        batch: int,
+        timed: NDArray[np.float32],
+        further: Sequence[NDArray[np.float32]],
     ) -> tuple[NDArray[np.float64], str]:
-        """What a contender should answer to rows [Q, D], and how that is known; a formula holds for the timed ones."""
+        """What a contender should answer to timed rows and to further ones, all [Q, D], and how that is known."""
         heads = made.data.heads
-        shape = [len(rows), heads.output_width]
+        rows = np.concatenate([timed, *further])
+        wanted = batch, (len(rows), heads.output_width)
         if not specification.trainer and not made.projector.approximates:
             where = [identity(specification.projector), made.data.provenance.digest, heads.count]
             content = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
@@ -318,17 +324,17 @@ class Builder:
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:
-                _expect(known, shape, "the reference of its projector")
-                if not np.isfinite(known[:timed]).all():
+                _expect(known, *wanted, "the reference of its projector")
+                if not np.isfinite(known[: len(timed)]).all():
                     raise ParityError("the reference of its projector is not finite for the queries that are timed")
-                if not np.isfinite(known[timed:]).all():  # the formula ends at the queries that it was written for
-                    known = np.concatenate([known[:timed], call64(made.undeployed(), rows[timed:])])
+                if not np.isfinite(known[len(timed) :]).all():  # it ends at the queries that it was written for
+                    known = np.concatenate([known[: len(timed)], call64(made.undeployed(), *further)])
                 return known, "formula"
         projection: Any = made.undeployed()
         if not hasattr(projection, "state_dict") and "module" in made.projector.forms:
             projection = self._students.trained(specification, "module", made.data)[0]
-        output = call64(projection, rows)
-        _expect(output, shape, "the output")
+        output = call64(projection, timed, *further)
+        _expect(output, *wanted, "the output")
         own = "approximation" if made.projector.approximates and not specification.trainer else "itself"
         return output, "float64" if hasattr(projection, "state_dict") else own
 
@@ -386,10 +392,11 @@ def _parameters(projection: Any) -> int | None:
     return int(sum(each.numel() for each in projection.state_dict().values()))
 
 
-def _expect(output: NDArray[Any], shape: Sequence[int], what: str) -> None:
-    """Refuses an output of another shape than [Q, K]."""
-    if list(output.shape) != list(shape):
-        raise ParityError(f"{what} has the shape {list(output.shape)}, expected {list(shape)}")
+def _expect(output: NDArray[Any], batch: int, shape: tuple[int, int], what: str) -> None:
+    """Refuses an output of another shape than [Q, K], in words of a batch, where it has all the rows of several."""
+    if output.shape != shape:
+        found = [batch, *output.shape[1:]] if output.shape[:1] == shape[:1] else list(output.shape)
+        raise ParityError(f"{what} has the shape {found}, expected {[batch, shape[1]]}")
 
 
 def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:

@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A projection evaluated in float64 where it is a module, in its own precision where it is a callable."""
+def call64(projection: Any, *queries: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A projection evaluated in float64 where it is a module, in its own precision where it is a callable.
+
+    Args:
+        projection: of queries [B, D].
+        queries: batches [Q, D], each for a call of its own; the answers follow each other, [sum of Q, K].
+
+    Raises:
+        ContenderError: where a module returns something else than a tensor.
+    """
     if not hasattr(projection, "state_dict"):
-        return np.asarray(projection(queries), dtype=np.float64)
+        return np.concatenate([np.asarray(projection(each), dtype=np.float64) for each in queries])
     import torch
 
     module = copy.deepcopy(projection).double().eval()
     with torch.no_grad():
-        output = module(torch.from_numpy(np.array(queries)).double())
-    if not isinstance(output, torch.Tensor):
-        raise ContenderError(f"the module returned a {type(output).__name__}, expected a tensor [B, K]")
-    return np.asarray(output.numpy(), dtype=np.float64)
+        outputs = [module(torch.from_numpy(np.array(each)).double()) for each in queries]
+    if strange := next((each for each in outputs if not isinstance(each, torch.Tensor)), None):
+        raise ContenderError(f"the module returned a {type(strange).__name__}, expected a tensor [B, K]")
+    return np.concatenate([each.numpy().astype(np.float64) for each in outputs])

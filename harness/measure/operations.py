@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import traceback
 import warnings
 from pathlib import Path
@@ -32,10 +33,11 @@ def operations(module: Any, queries: Float32) -> tuple[str, ...]:
 
     class Noting(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            frames = (frame for frame, _ in traceback.walk_stack(None))
-            places = ((each.f_code.co_filename, each.f_lineno) for each in frames)
-            outside = (f"{path}:{line}" for path, line in places if not path.startswith((library, _HERE)))
-            found.append(f"{getattr(func, '__name__', func)} ({next(outside, '')})")
+            frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(None))
+            above = itertools.dropwhile(lambda each: each[0] == _HERE, frames)
+            inside = itertools.takewhile(lambda each: each[0] != _HERE, above)
+            place = next((f" ({path}:{line})" for path, line in inside if not path.startswith(library)), "")
+            found.append(f"{getattr(func, '__name__', func)}{place}")
             return func(*args, **(kwargs or {}))
 
     try:
@@ -54,13 +56,13 @@ def by_batch_size(module: Any, example: Float32, sizes: Iterable[int]) -> Mappin
 
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """Where two lists part, as the operation of either; empty where they are the same."""
+    """Where two lists part, as the operation of the other, or of the one where that has ended; empty if they do not."""
     if one == other:
         return ""
     place = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), -1)
     if place < 0:
         place = min(len(one), len(other))
-    return next(each[place] for each in (one, other) if len(each) > place)
+    return next(each[place] for each in (other, one) if len(each) > place)
 
 
 def _digest(found: tuple[str, ...]) -> str:

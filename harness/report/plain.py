@@ -19,7 +19,7 @@ _COLUMNS = (
     "contender", "heads", "batch_size", "outcome", "seconds_per_call", "seconds_low", "seconds_high",
     "seconds_per_query", "queries_per_second", "p50_seconds", "p90_seconds", "p95_seconds", "p99_seconds",
     "first_call_seconds", "load_seconds", "build_seconds", "compile_seconds", "device_seconds", "memory_bytes",
-    "peak_rss_bytes", "model_bytes", "samples", "launches", "parity_error", "failure",
+    "peak_rss_bytes", "model_bytes", "samples", "launches", "parity_error", "unchecked", "failure",
 )  # fmt: skip
 
 
@@ -103,6 +103,7 @@ def data(summary: Summary) -> dict[str, Any]:
         ],
         "precisions": dict(summary.precisions),
         "approximates": summary.approximates,
+        "unchecked": list(summary.unchecked),
         "remarks": list(summary.remarks),
         "self_check": {
             "passed": summary.self_check.passed, "resolvable": _number(summary.self_check.resolvable),
@@ -149,7 +150,8 @@ def _cell(each: Any) -> dict[str, Any]:
         "build_seconds": each.build_seconds, "compile_seconds": each.compile_seconds,
         "device_seconds": each.device_seconds, "memory_bytes": each.memory_bytes,
         "peak_rss_bytes": each.peak_rss_bytes, "model_bytes": each.model_bytes,
-        "samples": each.samples, "launches": each.launches, "parity_error": each.parity_error, "failure": each.failure,
+        "samples": each.samples, "launches": each.launches, "parity_error": each.parity_error,
+        "unchecked": each.unchecked, "failure": each.failure,
         "doubts": [str(doubt) for doubt in each.warnings],
     }  # fmt: skip
 

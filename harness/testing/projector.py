@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.measure.operations import first_difference, operations
+from harness.measure.probes import SCALES, scaled
 from harness.testing.rules import (
     CLOSE,
     Rules,
@@ -23,7 +25,7 @@ from harness.testing.rules import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.contracts import Form, Heads, Projector
+    from harness.contracts import Float32, Form, Heads, Projection, Projector
 
 _STEPS_RANGE = (1, 4096)
 
@@ -88,6 +90,8 @@ def _check_form(rules: Rules, projector: Projector, form: Form, heads: Heads) ->
             "deploy",
             f"{where}: what is deployed computes another function than what was built",
         )
+    if is_module:
+        _check_branches(rules, projection, batch, where)
     with rules.attempt("reference", f"{where}: reference"):
         reference = projector.reference(heads, batch)
         if reference is not None and not projector.approximates:
@@ -104,7 +108,36 @@ def _check_form(rules: Rules, projector: Projector, form: Form, heads: Heads) ->
                 "reference",
                 f"{where}: the output differs from the declared formula by more than {CLOSE:g} of its largest value",
             )
+            _check_lengths(rules, projector, projection, heads, batch, where)
     return output
+
+
+def _check_lengths(
+    rules: Rules, projector: Projector, projection: Projection, heads: Heads, batch: Float32, where: str
+) -> None:
+    """Is it the declared formula for queries of other lengths too, where that is defined there?"""
+    for scale, queries in zip(SCALES, scaled(batch), strict=True):
+        reference = projector.reference(heads, queries)
+        if reference is not None and np.isfinite(reference).all():
+            apart = np.abs(np.asarray(caller(projection)(queries.copy()), dtype=np.float64) - reference).max()
+            rules.expect(
+                bool(apart <= CLOSE * (np.abs(reference).max() or 1.0)),
+                "reference",
+                f"{where}: the output differs from the declared formula for queries times {scale:g}",
+            )
+
+
+def _check_branches(rules: Rules, module: Any, batch: Float32, where: str) -> None:
+    """Does a module do the same for all queries? An export keeps what it saw."""
+    usual = operations(module, batch)
+    others = dict(zip([f"queries times {scale:g}" for scale in SCALES], scaled(batch), strict=True))
+    for queries, rows in {**others, "queries of zeros": np.zeros_like(batch)}.items():
+        place = first_difference(usual, operations(module, rows))
+        rules.expect(
+            not place,
+            "no branches",
+            f"{where}: forward does something else for {queries}, from {place} on; an export keeps one branch",
+        )
 
 
 def _check_figures(rules: Rules, projector: Projector) -> None:

@@ -184,6 +184,7 @@ def check_outputs(
         bool(np.isfinite(output).all()), "finite", f"{where}: ordinary queries gave NaN or infinity"
     ):
         return None
+    rules.expect(bool(output.any()), "zeros", f"{where}: ordinary queries gave nothing but zeros")
     scale = float(np.abs(output).max()) or 1.0
 
     def same(one: Any, other: Any) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.contracts import ExportContext, LoadContext
+from harness.measure.operations import by_batch_size
+from harness.measure.probes import SCALES, scaled
 from harness.seeding import seed_everything
 from harness.testing.rules import (
     OUTPUT_WIDTH,
@@ -64,21 +68,52 @@ def _check_form(rules: Rules, runtime: Runtime, form: Form, folder: Path) -> Non
         compiled = runtime.load(folder, LoadContext(heads=18, rebuild=rebuild))
     if compiled is None:
         return
-    _check_compiled(rules, compiled, where, wanted, runtime.tolerance)
+    _check_compiled(rules, compiled, where, projection, runtime.tolerance)
+    if form == "module":
+        for what, module in (("the values of its queries", _by_value()), ("the size of its batch", _by_batch_size())):
+            with tempfile.TemporaryDirectory() as place:
+                _check_frozen(rules, runtime, module, Path(place), f"{where}, a module that branches on {what}")
 
 
-def _check_compiled(rules: Rules, compiled: Compiled, where: str, wanted: Any, tolerance: float) -> None:
+def _check_frozen(rules: Rules, runtime: Runtime, module: Any, folder: Path, where: str) -> None:
+    """Is a branch kept, or its loss told? An error and a warning of `export` tell it, and so does an error later."""
+    example, sizes = sample_queries(), (1, ROWS)
+    context = ExportContext(heads=18, batch_sizes=sizes, operations=by_batch_size(module, example, {1, 2, ROWS}))
+    cases = [rows * np.float32(scale) for rows in (example, example[:1]) for scale in (1.0, *SCALES)]
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            runtime.export(copy.deepcopy(module), example.copy(), folder, context)
+        if any(not issubclass(each.category, DeprecationWarning | FutureWarning) for each in caught):
+            return
+        compiled = runtime.load(folder, LoadContext(heads=18, rebuild=lambda *_: copy.deepcopy(module)))
+        outputs = [compiled.result(compiled(compiled.prepare(rows.copy()))).copy() for rows in cases]
+        compiled.close()
+    except Exception:  # noqa: BLE001 - whatever it raises, nothing wrong is timed
+        return
+    for rows, output in zip(cases, outputs, strict=True):
+        known = np.array(caller(module)(rows))
+        close = output.shape == known.shape and np.abs(output - known).max() <= runtime.tolerance * np.abs(known).max()
+        rules.expect(bool(close), "frozen branch", f"{where}: another branch was kept, and nothing was said")
+
+
+def _check_compiled(rules: Rules, compiled: Compiled, where: str, projection: Projection, tolerance: float) -> None:
     def call(batch: Float32) -> Any:
         return compiled.result(compiled(compiled.prepare(batch)))
 
     output = check_outputs(rules, call, where, tolerance=max(tolerance, 1e-6))
     if output is not None:
-        error = float(np.abs(output - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
-        rules.expect(
-            error <= tolerance,
-            "parity",
-            f"{where}: the output differs from the projection's own by {error:.2g}, tolerance {tolerance:g}",
-        )
+        batch = sample_queries()
+        further = {f" for queries times {scale:g}": rows for scale, rows in zip(SCALES, scaled(batch), strict=True)}
+        for queries, rows in {"": batch, **further, " for queries of zeros": np.zeros_like(batch)}.items():
+            wanted, found = np.array(caller(projection)(rows)), call(rows.copy())
+            error = float(np.abs(found - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
+            rules.expect(
+                error <= tolerance,
+                "parity",
+                f"{where}: the output differs from the projection's own{queries} by {error:.2g}, "
+                f"tolerance {tolerance:g}",
+            )
         with rules.attempt("results stay", f"{where}: two calls in a row"):
             first = compiled(compiled.prepare(sample_queries(seed=1)))
             kept = compiled.result(first)
@@ -97,6 +132,34 @@ def _check_compiled(rules: Rules, compiled: Compiled, where: str, wanted: Any, t
     with rules.attempt("close twice", f"{where}: close() called twice"):
         compiled.close()
         compiled.close()
+
+
+def _by_value() -> Any:
+    """A module that branches on the values of its queries."""
+    import torch
+
+    class ByValue(torch.nn.Module):
+        def forward(self, queries: torch.Tensor) -> torch.Tensor:
+            shown = queries[:, :OUTPUT_WIDTH]
+            if queries.abs().max() > 1:
+                return shown * 2
+            return shown * 3
+
+    return ByValue().eval()
+
+
+def _by_batch_size() -> Any:
+    """A module that branches on the size of its batch."""
+    import torch
+
+    class ByBatchSize(torch.nn.Module):
+        def forward(self, queries: torch.Tensor) -> torch.Tensor:
+            shown = queries[:, :OUTPUT_WIDTH]
+            if queries.shape[0] == 1:
+                return shown * 2
+            return shown * 3
+
+    return ByBatchSize().eval()
 
 
 def _small(form: Form, *, seed: int = 0) -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import yaml
 
 from harness import planning
+from harness.measure import builder as module
 from harness.measure.builder import Builder
 from harness.suite import source
 
@@ -147,3 +152,139 @@ def test_a_student_in_closed_form_is_fitted_to_its_own_teacher(build, student):
     assert np.corrcoef(train.ravel(), answers.ravel())[0, 1] > 0.7
     other = build({**student, "runtime": "python"})
     assert other["place"] != built["place"]  # what is fitted to another teacher is another projection
+
+
+COUNTING = """
+import numpy as np
+import harness
+
+
+class Sums(harness.Projector):
+    "Answers with a number that no other query has."
+
+    name = "sums"
+    forms = ("numpy",)
+
+    def build(self, heads, context):
+        return lambda queries: (queries * heads.count).astype("float32")
+
+    def reference(self, heads, queries):
+        return queries.astype("float64") * heads.count
+
+
+@harness.hookimpl
+def harness_projectors():
+    return [Sums()]
+"""
+
+
+@pytest.fixture
+def builder(answered_here, tmp_path, monkeypatch):
+    """A builder with so many input batches, and a function that asks it for a contender; references are cut early."""
+    monkeypatch.setattr(module, "_REFERENCE_ELEMENTS", 2**12)  # as at real sizes: some have all batches, some the first
+    (tmp_path / "sums.py").write_text(COUNTING)
+    made = {}
+
+    def ask(input_batches, heads, batch_sizes):
+        text = {
+            "name": "keys",
+            "plugins": [str(tmp_path / "sums.py")],
+            "source": {"use": "resampled", "options": {"of": "playbook", "train_queries": 8, "held_out_queries": 8}},
+            "heads": {"values": [heads]},
+            "batch_sizes": list(batch_sizes),
+            "contenders": {"one": {"projector": "sums", "runtime": "python"}},
+        }
+        loaded = source.load(None, text=yaml.safe_dump(text))
+        plan = planning.plan(loaded, source.check(loaded))
+        if input_batches not in made:
+            settings = {"cache": str(tmp_path / "cache"), "input_batches": input_batches}
+            made[input_batches] = Builder({**settings, "plugins": dict(plan.plugins_of_sources)})
+        specification = plan.specifications["one"].to_json()
+        request = {"specification": specification, "heads": heads, "batch_sizes": list(batch_sizes)}
+        return made[input_batches].build(request)["place"]
+
+    return ask
+
+
+def test_every_stored_reference_answers_the_queries_beside_it(builder):
+    """At N = 64, four batches of 16 and the first of 64 have as many rows; so have many others."""
+    places, truncated = {}, set()
+    for input_batches in (1, 2, 4):
+        for heads in (18, 64, 65, 300):
+            for sizes in ((1,), (4,), (16,), (64,), (1, 4, 16, 64)):
+                place = builder(input_batches, heads, sizes)
+                places[input_batches, heads, sizes] = place
+                for batch in sizes:
+                    inputs, known = (np.load(f"{place}/{name}-{batch}.npy") for name in ("inputs", "reference"))
+                    assert inputs.shape[:2] == (input_batches, batch)
+                    assert known.shape[1] == batch
+                    assert np.array_equal(known, inputs[: len(known)].astype(np.float64) * heads)
+                    truncated.add(len(known) < len(inputs))
+    assert truncated == {True, False}
+    assert len(set(places.values())) == len(places)
+
+
+def test_what_is_kept_of_an_artifact_is_for_the_batch_sizes_that_it_was_exported_for(build):
+    contender = {"projector": "lda", "runtime": "torchscript"}
+    one, both = build(contender, batch_sizes=(1,)), build(contender, batch_sizes=(1, 4))
+    assert one["place"] != both["place"]
+    assert build(contender, batch_sizes=(4, 1))["place"] == both["place"]
+
+
+LATE = """
+import harness
+
+
+class Late(harness.Projector):
+    "Draws with torch, which it imports when it is built, and with NumPy and Python."
+
+    name = "late"
+    forms = ("numpy",)
+
+    def build(self, heads, context):
+        import random
+
+        import numpy as np
+        import torch
+
+        drawn = torch.rand(heads.width, heads.output_width).numpy() * np.random.random() * random.random()
+        return lambda queries: queries @ drawn
+
+
+@harness.hookimpl
+def harness_projectors():
+    return [Late()]
+"""
+
+FRESH = """
+import hashlib, json, sys
+import numpy as np
+from harness.measure.builder import Builder
+
+made = Builder({"cache": sys.argv[1], "plugins": json.loads(sys.argv[3])})
+assert "torch" not in sys.modules
+built = made.build(json.loads(sys.argv[2]))
+print(hashlib.sha256(np.load(built["place"] + "/reference-4.npy").tobytes()).hexdigest())
+"""
+
+
+def test_two_fresh_caches_hold_the_same_weights_though_torch_is_imported_by_build(answered_here, tmp_path):
+    (tmp_path / "late.py").write_text(LATE)
+    text = {
+        "name": "late",
+        "plugins": [str(tmp_path / "late.py")],
+        "source": {"use": "playbook"},
+        "heads": {"values": [18]},
+        "batch_sizes": [4],
+        "contenders": {"one": {"projector": "late", "runtime": "python"}},
+    }
+    loaded = source.load(None, text=yaml.safe_dump(text))
+    plan = planning.plan(loaded, source.check(loaded))
+    request = {"specification": plan.specifications["one"].to_json(), "heads": 18, "batch_sizes": [4]}
+    asked = [json.dumps(request), json.dumps(dict(plan.plugins_of_sources))]
+    commands = [[sys.executable, "-c", FRESH, str(tmp_path / name), *asked] for name in ("one", "other")]
+    one, other = (
+        subprocess.run(each, capture_output=True, text=True, check=True, timeout=60).stdout for each in commands
+    )
+    assert one == other
+    assert one

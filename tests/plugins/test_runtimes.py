@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 import harness
 from harness.catalog import available
+from harness.measure.operations import by_batch_size
+from harness.testing import sample_heads, sample_queries
 from harness_plugins.eager import EagerRuntime, TorchCompiled
 from harness_plugins.lda import LDAProjector, LoopProjector
 from harness_plugins.onnxruntime import OnnxRuntime
@@ -194,3 +198,75 @@ def test_state_that_shares_memory_is_written(tmp_path):
     import safetensors.torch
 
     assert set(safetensors.torch.load_file(tmp_path / "state.safetensors")) == set(module.state_dict())
+
+
+class Loops(torch.nn.Module):
+    """Takes more steps for a single query, and other ones for sixteen or more; the answer tells which."""
+
+    def forward(self, queries):
+        answer = queries[:, :4]
+        if queries.shape[0] == 1:
+            for _ in range(3):
+                answer = answer + 1
+        if queries.shape[0] >= 16:
+            answer = answer - 1
+        return answer
+
+
+@pytest.mark.parametrize("raced", [(1,), (1, 4), (4,), (1, 4, 32), (32,)])
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if name not in ("python", "eager")])
+def test_what_depends_on_the_batch_size_is_exported_at_each_that_is_raced(name, raced, tmp_path):
+    queries = np.random.default_rng(0).standard_normal((32, 8)).astype(np.float32)
+    example, module = queries[: max(raced)], Loops().eval()
+    known = by_batch_size(module, example, {1, 2, *raced})
+    context = harness.ExportContext(heads=4, batch_sizes=raced, operations=known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        RUNTIMES[name].export(module, example, tmp_path, context)
+    compiled = RUNTIMES[name].load(tmp_path, harness.LoadContext(heads=4))
+    for size in raced:
+        batch = queries[:size].copy()
+        found = compiled.result(compiled(compiled.prepare(batch)))
+        assert np.allclose(found, module(torch.from_numpy(batch)).numpy(), atol=1e-6)
+    if compiled.batch_sizes is not None:
+        assert set(raced) <= set(compiled.batch_sizes)
+        with pytest.raises(harness.ContenderError, match="and not of 7"):
+            compiled.prepare(queries[:7].copy())
+
+
+def test_one_trace_serves_all_batch_sizes_where_they_are_alike(tmp_path):
+    projector = PROJECTORS["transformer"]
+    module = build(projector, sample_heads(8, width=16, output_width=16), "module").eval()
+    example = sample_queries(4, width=16)
+    known = by_batch_size(module, example, {1, 2, 4})
+    context = harness.ExportContext(heads=8, batch_sizes=(1, 4), operations=known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RUNTIMES["torchscript"].export(module, example, tmp_path, context)
+    assert [each.name for each in tmp_path.iterdir()] == ["module.pt"]
+
+
+def test_a_graph_is_not_filled_with_the_weights_of_a_module_that_does_something_else(tmp_path):
+    """Two N of one structure, of which the larger takes another branch, with the same answer."""
+
+    class ByHeads(torch.nn.Module):
+        def __init__(self, heads):
+            super().__init__()
+            self.register_buffer("keys", torch.ones(heads, 8))
+
+        def forward(self, queries):
+            if len(self.keys) > 4:
+                return queries @ self.keys.T[:, :1]
+            return (queries[:, None] * self.keys[:1]).sum(dim=2)
+
+    example, operators = sample_queries(4, width=8), []
+    for heads in (2, 9):
+        module, folder = ByHeads(heads).eval(), tmp_path / str(heads)
+        folder.mkdir()
+        known = by_batch_size(module, example, {1, 2, 4})
+        RUNTIMES["onnxruntime"].export(
+            module, example, folder, harness.ExportContext(heads=heads, batch_sizes=(4,), operations=known)
+        )
+        operators.append({node.op_type for node in onnx.load(folder / "model.onnx").graph.node})
+    assert "MatMul" not in operators[0]
+    assert "MatMul" in operators[1]

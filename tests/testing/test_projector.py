@@ -225,3 +225,45 @@ def test_it_can_be_tried_on_other_heads():
 
     check_projector(Narrow(), heads=[sample_heads(3)])
     assert "AssertionError: the width must be 24" in broken(Narrow(), heads=[sample_heads(3, width=8)])
+
+
+def test_a_module_that_branches_on_its_queries_is_told_with_the_line():
+    class Branches(torch.nn.Module):
+        def forward(self, queries):
+            if queries.abs().max() > 1:
+                return queries[:, :16] * 2
+            return queries[:, :16] * 3
+
+    class Branching(harness.Projector):
+        """Branches."""
+
+        name = "branching"
+
+        def build(self, heads, context):
+            return Branches()
+
+    line = Branches.forward.__code__.co_firstlineno + 2
+    where = "- no branches: form 'module', N = 18: forward does something else for queries times 10, from __getitem__"
+    assert any(each.startswith(where) and f"{__file__}:{line})" in each for each in broken(Branching()).splitlines())
+
+
+def test_nothing_but_zeros_is_no_answer():
+    told = broken(wrapped(lambda output, batch, heads: output * 0)).splitlines()
+    assert "- zeros: form 'numpy', N = 18: ordinary queries gave nothing but zeros" in told
+
+
+def test_the_formula_holds_for_queries_of_other_lengths_too():
+    class Declared(Softmaxed):
+        """Its formula does not clip."""
+
+        def build(self, heads, context):
+            project = super().build(heads, context)
+            return lambda batch: project(np.clip(batch, -1, 1))
+
+        def reference(self, heads, queries):
+            return Softmaxed.build(self, heads, None)(queries.astype(np.float64))
+
+    told = broken(Declared()).splitlines()
+    assert (
+        "- reference: form 'numpy', N = 18: the output differs from the declared formula for queries times 10" in told
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -142,3 +144,50 @@ def test_a_failing_export_is_told():
             raise OSError("no compiler")
 
     assert "- export: form 'numpy': export raised OSError: no compiler" in broken(Fails())
+
+
+class Silent(Plain):
+    """Traces with two rows, without a check and without a warning."""
+
+    forms = ("module",)
+
+    def export(self, projection, example, folder, context):
+        import torch
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(projection, (torch.from_numpy(example[:2]),), check_trace=False)
+            torch.jit.save(traced, folder / "module.pt")
+
+    def load(self, folder, context):
+        import torch
+
+        module = torch.jit.load(folder / "module.pt")
+        return Direct(lambda batch: module(torch.from_numpy(batch)).detach().numpy())
+
+
+def test_a_branch_that_is_frozen_without_a_word_is_told():
+    told = broken(Silent()).splitlines()
+    for what in ("the values of its queries", "the size of its batch"):
+        where = f"form 'module', a module that branches on {what}"
+        assert f"- frozen branch: {where}: another branch was kept, and nothing was said" in told
+
+
+def test_a_trace_that_warns_has_said_it():
+    class Warns(Silent):
+        """Leaves the tracer's warnings to whoever exports."""
+
+        def export(self, projection, example, folder, context):
+            import torch
+
+            torch.jit.save(torch.jit.trace(projection, (torch.from_numpy(example),)), folder / "module.pt")
+
+    check_runtime(Warns())
+
+
+def test_queries_of_other_lengths_are_tried():
+    def clipped(self, prepared):
+        return self.projection(np.clip(prepared, -1, 1))
+
+    sentence = "- parity: form 'numpy': the output differs from the projection's own for queries times 10 by "
+    assert any(each.startswith(sentence) for each in broken(with_compiled(__call__=clipped)).splitlines())

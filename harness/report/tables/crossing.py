@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness import units
 from harness.analysis.covered import covered
+from harness.analysis.unchecked import marked
 from harness.report.table import Entry, Table, text
 
 if TYPE_CHECKING:
@@ -83,13 +84,13 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
             status,
             Entry(f"{crossing.heads:,}", crossing.heads),
             text(f"{crossing.low:,} to {crossing.high:,}"),
-            text(leader),
+            text(marked(leader, summary.unchecked)),
             *end,
         )
     if not stated:
         bracket = f"between {location.bracket[0]:,} and {location.bracket[1]:,}" if location.bracket else ""
         leader = {"below": leg.leg.challenger, "above": leg.leg.baseline}.get(location.status, "")
-        yield (*start, status, Entry(""), text(bracket), text(leader), *end)
+        yield (*start, status, Entry(""), text(bracket), text(marked(leader, summary.unchecked)), *end)
 
 
 def _counts_from(leg: LegSummary) -> Entry:

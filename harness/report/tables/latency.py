@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness import units
 from harness.analysis import approximation
 from harness.analysis.cells import PERCENTILES
+from harness.analysis.unchecked import MARK, marked
 from harness.report.table import Entry, Table, interval, seconds, size, spread, text
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def details(summary: Summary) -> Table:
     rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
     rows = [
         (
-            text(each.contender),
+            text(marked(each.contender, summary.unchecked)),
             Entry(f"{each.heads:,}", each.heads),
             Entry(f"{each.batch_size:,}", each.batch_size),
             interval(each.call, units.milliseconds),
@@ -153,10 +154,15 @@ def _grid(
 
 
 def _marks(summary: Summary) -> dict[str, str]:
-    """Who is inexact, and how: `int8, inexact`, `approximates lda`."""
-    return {name: f"{precision}, inexact" for name, precision in summary.precisions.items()} | {
-        name: f"approximates {family}" for name, family in summary.approximates.items()
-    }
+    """What is to be known of contenders, in words: `int8, inexact`, `approximates lda`, `unchecked`."""
+    found: dict[str, list[str]] = {}
+    for name, precision in summary.precisions.items():
+        found.setdefault(name, []).append(f"{precision}, inexact")
+    for name, family in summary.approximates.items():
+        found.setdefault(name, []).append(f"approximates {family}")
+    for name in summary.unchecked:
+        found.setdefault(name, []).append(MARK)
+    return {name: ", ".join(marks) for name, marks in found.items()}
 
 
 def _scored(summary: Summary) -> Callable[[int, str], str]:
