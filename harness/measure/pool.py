@@ -175,11 +175,10 @@ class Participant:
 
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""
-        answer = self._ask("sample", "sample", untimed_seconds=self.untimed_seconds)
         self._samples += 1
         if self._samples > self._few:
             self._left += self._deadline / self._few
-        answer = self._ask("sample", "sample")
+        answer = self._ask("sample", "sample", untimed_seconds=self.untimed_seconds)
         seconds, started = self._numbers("sample", answer.get("seconds"), answer.get("started"))
         return seconds, started
 
