@@ -12,7 +12,7 @@ import yaml
 from tabulate import tabulate
 
 from harness import planning, session, units
-from harness.analysis.selfcheck import Point, check
+from harness.analysis.selfcheck import Point, SelfCheck, check, judge
 from harness.bench import Bench, Listener
 from harness.measure import clock
 from harness.records import machine
@@ -31,10 +31,8 @@ BATCH_SIZES = (1, 32)
 _ROUNDS = 8
 _STEAL = 0.02
 _BUSY = 0.5
-_FALSE_VERDICTS = 0.125  # of the races: five in forty at a nominal 5 %
 _SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 _COARSE_CLOCK = 1e-5  # seconds; a sample of 4 ms would be off by 0.25 %
-_USEFUL = 0.10  # a machine that cannot tell 10 % apart is of little use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,39 +46,23 @@ class Diagnosis:
     faults: Sequence[str] = ()  # what makes every figure doubtful, however the races went
 
     @property
-    def false_verdicts(self) -> int:
-        """Races in which a contender seemed to differ from itself."""
-        return sum(point.false_verdict for point in self.points)
-
-    @property
-    def resolvable(self) -> float:
-        """The relative difference that the median race could tell."""
-        widths = sorted(point.ratio.half_width for point in self.points if point.ratio.known)
-        return widths[len(widths) // 2] if widths else math.nan
+    def check(self) -> SelfCheck:
+        """The verdict of the races, by the rule that holds for every run."""
+        return judge(self.points)
 
     @property
     def trustworthy(self) -> bool:
-        """Few false verdicts, and differences worth knowing can be told."""
-        if self.failures or self.faults or not self.points:
-            return False
-        few = self.false_verdicts <= max(1, math.floor(_FALSE_VERDICTS * len(self.points)))
-        return few and self.resolvable < _USEFUL
+        """No bias was seen, and differences worth knowing would have been."""
+        return not self.failures and not self.faults and self.check.passed is True
 
     @property
     def sentence(self) -> str:
         """The verdict in one line."""
         if self.failures:
-            return f"results of this machine cannot be judged: {self.failures[0]}"
-        if not self.points:
-            return "results of this machine cannot be judged: nothing was measured"
+            return f"A/A test failed to run: {self.failures[0]}"
         if self.faults:
-            return f"results of this machine do not deserve trust now: {self.faults[0]}"
-        score = f"{self.false_verdicts} of {len(self.points)} races of a contender against itself saw a difference"
-        if self.trustworthy:
-            return f"results of this machine deserve trust now: {score}, and {self.resolvable:.1%} can be told apart"
-        if self.resolvable >= _USEFUL:
-            return f"results of this machine are too coarse now: differences below {self.resolvable:.0%} cannot be told"
-        return f"results of this machine do not deserve trust now: {score}, more than chance allows"
+            return f"times of this machine are wrong now: {self.faults[0]}"
+        return self.check.sentence
 
     def render(self) -> str:
         """Table, facts, complaints and the verdict."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from harness.analysis.selfcheck import Point
-from harness.analysis.statistics import Interval
+from harness.analysis.statistics import over_launches
 from harness.diagnosis import Diagnosis, Ticking, diagnose, judge_machine
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
@@ -16,15 +18,22 @@ QUIET = Ticking(step_seconds=4e-8, source="tsc")
 
 
 def point(low, high):
-    found = Interval(math.sqrt(low * high), low, high, 6)
-    return Point("itself", 256, 32, found, found)
+    """A race whose launches give this interval at 95 %."""
+    spread = np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
+    half = scipy.stats.t.ppf(0.975, 5) * spread.std(ddof=1) / math.sqrt(6)
+    logs = math.log(low * high) / 2 + spread * math.log(high / low) / 2 / half
+    found = over_launches(logs)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    return Point("itself", 256, 32, found, tuple((each,) for each in logs))
 
 
 def diagnosis(*points, **more):
     return Diagnosis(points=points, facts={}, complaints=(), failures=more.pop("failures", ()), **more)
 
 
-SEEN = "races of a contender against itself saw a difference"
+SEEN = "races of a contender against itself"
+WIDENED = "intervals are widened by it, and smaller leads are left undecided; stop other load and run again"
+MORE = "use more launches (measurement.launches)"
 SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
 
 
@@ -33,25 +42,25 @@ SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
     [
         (
             diagnosis(*[SAME] * 38, *[APART] * 2), True,
-            f"results of this machine deserve trust now: 2 of 40 {SEEN}, and 2.0% can be told apart",
+            f"A/A test passed: differences in 2 of 40 {SEEN}; smallest detectable difference right now: 2.0%",
         ),
         (
-            diagnosis(*[SAME] * 34, *[APART] * 6), False,
-            f"results of this machine do not deserve trust now: 6 of 40 {SEEN}, more than chance allows",
+            diagnosis(*[SAME] * 33, *[APART] * 7), False,
+            f"A/A test found a bias of 4.0% (differences in 7 of 40 {SEEN}): {WIDENED}",
         ),
         (
             diagnosis(*[point(0.8, 1.3)] * 10), False,
-            "results of this machine are too coarse now: differences below 27% cannot be told",
+            f"A/A test inconclusive: with 6 launches, differences below 27% could not be seen; {MORE}",
         ),
         (
             diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 were asked for",)), False,
-            "results of this machine do not deserve trust now: openblas runs 4 threads, 1 were asked for",
+            "times of this machine are wrong now: openblas runs 4 threads, 1 were asked for",
         ),
         (
             diagnosis(SAME, failures=("it broke",)), False,
-            "results of this machine cannot be judged: it broke",
+            "A/A test failed to run: it broke",
         ),
-        (diagnosis(), False, "results of this machine cannot be judged: nothing was measured"),
+        (diagnosis(), False, "A/A test not made: what this machine calls a difference between equals is not known"),
     ],
 )  # fmt: skip
 def test_the_verdict_in_one_line(found, trusted, sentence):

@@ -36,6 +36,9 @@ PRACTICAL_JUMP = math.log(1.15)  # of the log-ratio: a smaller one, on average o
 ALARMING_ERRORS = 1.2  # errors by which the jumps must seem smaller than that to be looked at again
 UNSEEN_ERRORS = 1.64  # and then, with what was added, to be called unseen
 SECOND_LOOK_PAIRS = 2  # at each side of each step
+ONE_WAY = 2.6  # errors at which jumps that all go one way are seen
+PINNING_FIRST = 4  # pairs at each N that pins a step down, before more are asked for
+MOST_WEAK_NEAR = 4  # weak signs near a change of the lead that are looked at again
 
 
 def steps_visible(prober: Prober, steps: Sequence[Step]) -> bool | None:
@@ -71,7 +74,7 @@ def _seen(prober: Prober, steps: Sequence[Step], unseen_errors: float) -> bool |
     scores = jump / error
     one_way = abs(float(scores.sum())) / math.sqrt(len(jumps))
     together = float(chdtrc(len(jumps), float(scores @ scores)))
-    if one_way > 2.6 or together < VISIBLE_LEVEL / 2 or float(np.abs(scores).max()) > VISIBLE_ALONE:
+    if one_way > ONE_WAY or together < VISIBLE_LEVEL / 2 or float(np.abs(scores).max()) > VISIBLE_ALONE:
         return True
     weights = error**-2
     mean, its_error = float(weights @ jump / weights.sum()), float(weights.sum()) ** -0.5
@@ -170,7 +173,7 @@ def _side(prober: Prober, heads: int, jump: Suspicion, noise: float) -> int:
     """-1 where this N lies before the jump, 1 behind it, 0 where that cannot be told."""
     u = math.log(heads) - jump.centre
     level = jump.line[0] + jump.line[1] * u + jump.line[2] * u * u + jump.size / 2
-    prober.visit(heads, 4)
+    prober.visit(heads, PINNING_FIRST)
     while heads not in prober.left_out:
         seen = prober.at(heads)
         error = math.hypot(WINSORISED_COST * noise / math.sqrt(seen.size), PLACEMENT)
@@ -196,7 +199,7 @@ def weak_points(prober: Prober, signs: dict[int, Sign], targets: Sequence[Target
         return sorted({*points[::stride], points[-1]})
     changes = [t for t in targets if not isinstance(t, Undecided)]
     if changes:
-        weak = [n for n in weak if any(_near(n, change, points) for change in changes)][:4]
+        weak = [n for n in weak if any(_near(n, change, points) for change in changes)][:MOST_WEAK_NEAR]
     if len({sign for sign in signs.values() if sign}) == 1:  # one leader throughout: launches confirm the ends of that
         weak = [*weak[:MOST_WEAK], points[0], points[-1], min(points, key=lambda n: level[n])]
         return sorted({*open_points[: 2 * MOST_WEAK], *beside, *weak})

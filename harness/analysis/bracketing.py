@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.analysis.probing import distinct, geometric
-from harness.analysis.signs import DECISIVE, median, own_noise, sign, standard_error, winsorised_mean
+from harness.analysis.signs import median, own_noise, sign, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,14 @@ HASTY = 2.3  # standard errors that a small budget makes do with
 PITCH = math.log(2) / 8  # of the N around an estimate, in log N
 BESIDE_POWERS = PITCH / 2  # powers of two are left out: what N costs there may be true of that N alone
 FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more than this: the crossing is near it
+LEAST_LIMIT, MOST_LIMIT = 12, 400  # pairs between which a probe's limit lies
+LIMIT_ERRORS = 3.5 * 1.15  # so many standard errors must a difference of the wanted precision be able to show
+WIDER_GAPS = 1.2  # times the distance of the places, until there are few enough
+ASSURANCES = 3  # looks more at an end of a bracket
+MOSTLY_ALIKE = 3  # one decided place in so many, or fewer, is no change of the lead
+FEW_RUNGS = 5  # below which the N next to the estimate join them
+SAME_PLACE = 0.025  # in log N: an N already built that near is taken instead
+OLD_REACH = 5  # rungs within which N already built stand in for new ones
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def places(low: int, high: int, steps: Sequence[Step], known: bool) -> tuple[lis
         points = sorted(edges | {n for a, b in _gaps(sorted(edges), kept) for n in geometric(a, b, ratio * 1.001)})
         if len(points) <= max(MOST_POINTS, len(edges)) or ratio > high / low:
             return points, len(steps) - len(kept)
-        ratio *= 1.2
+        ratio *= WIDER_GAPS
 
 
 def _gaps(edges: list[int], steps: Sequence[Step]) -> list[tuple[int, int]]:
@@ -106,7 +114,7 @@ def _gaps(edges: list[int], steps: Sequence[Step]) -> list[tuple[int, int]]:
 
 def most_pairs(noise: float, goal: float) -> int:
     """Pairs after which a probe stays undecided: enough to see a log-ratio of `goal` in most cases."""
-    return min(400, max(12, math.ceil((3.5 * 1.15 * noise / goal) ** 2)))
+    return min(MOST_LIMIT, max(LEAST_LIMIT, math.ceil((LIMIT_ERRORS * noise / goal) ** 2)))
 
 
 def settle(
@@ -116,7 +124,7 @@ def settle(
     signs: dict[int, Sign],
     steps: Sequence[Step],
     most: int | None = None,
-    bound: float = DECISIVE,
+    bound: float | None = None,
     expected: Mapping[int, Sign] = NOTHING,
 ) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`.
@@ -146,7 +154,7 @@ def settle(
         prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
 
 
-def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float) -> list[int]:
+def _as_expected(prober: Prober, points: Sequence[int], expected: Mapping[int, Sign], bound: float | None) -> list[int]:
     """Those of `points` whose pairs show what was expected, and so do their neighbours': no stray pair made it up."""
     differences, noise = prober.successive_differences(), prober.noise()
     hoped = {n for n in points if expected.get(n) and prober.count(n)}
@@ -209,7 +217,7 @@ def assure(prober: Prober, pairs_of_ends: Sequence[int], signs: dict[int, Sign],
     for n in pairs_of_ends:
         if prober.count(n) < FIRST_LOOK:  # one pair that agreed with an earlier answer is no end of a bracket
             prober.visit(n, FIRST_LOOK - prober.count(n))
-        for _ in range(3):
+        for _ in range(ASSURANCES):
             if sign(prober.at(n), prober.noise(), prober.successive_differences().size, bound) != 0:
                 break
             prober.visit(n, max(3, prober.count(n) // 2))
@@ -230,7 +238,9 @@ def targets(signs: dict[int, Sign], steps: Sequence[Step], edges: bool = True) -
     """
     points = sorted(signs)
     decided = [n for n in points if signs[n]]
-    if len(decided) * 3 < len(points):  # alike nearly everywhere: a few signs among so many are no change of the lead
+    if len(decided) * MOSTLY_ALIKE < len(
+        points
+    ):  # alike nearly everywhere: a few signs among so many are no change of the lead
         return []
     found: list[Target] = []
     before, behind = [n for n in points if n < decided[0]], [n for n in points if n > decided[-1]]
@@ -298,17 +308,17 @@ def rungs(log_centre: float, low: int, high: int, stride: float, visited: Sequen
     chosen = distinct(_nearest_built(n, visited, low, high) for n in wanted)
     integer = round(math.exp(min(max(log_centre, math.log(low)), math.log(high))))
     for offset in (0, 1, -1, 2, -2, 3, -3):
-        if len(chosen) < 5 and low <= integer + offset <= high:
+        if len(chosen) < FEW_RUNGS and low <= integer + offset <= high:
             chosen = distinct([*chosen, integer + offset])
     new = [n for n in chosen if n not in visited]
     if len(new) <= room:
         return chosen
     spare = sorted(new, key=lambda n: -abs(math.log(n) - log_centre))[: len(new) - max(room, 0)]
-    reach = 5 * pitch
+    reach = OLD_REACH * pitch
     old = [n for n in visited if low <= n <= high and abs(math.log(n) - log_centre) < reach]
     return distinct([*(n for n in chosen if n not in spare), *old])
 
 
 def _nearest_built(heads: float, visited: Sequence[int], low: int, high: int) -> float:
-    near = [n for n in visited if low <= n <= high and abs(math.log(n / heads)) < 0.025]
+    near = [n for n in visited if low <= n <= high and abs(math.log(n / heads)) < SAME_PLACE]
     return min(near, key=lambda n: abs(math.log(n / heads))) if near else heads

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from harness.analysis.bias import wider
 from harness.analysis.statistics import Interval
 from harness.analysis.visits import counting, seconds_by_launch
 
@@ -59,13 +60,22 @@ def changes(
     old: Mapping[CellKey, Sequence[float]],
     new: Mapping[CellKey, Sequence[float]],
     thresholds: Mapping[str, float],
+    *,
+    bias: float = 0.0,
 ) -> Iterator[CellChange]:
-    """Every cell that both runs have, by batch size and N; thresholds are by contender."""
+    """Every cell that both runs have, by batch size and N.
+
+    Args:
+        old: one logarithm of seconds per launch of each cell then.
+        new: the same now.
+        thresholds: relative changes that matter, by contender.
+        bias: systematic error of the logarithms that the runs' A/A tests have seen.
+    """
     shared = sorted(old.keys() & new.keys(), key=lambda key: (key[2], key[1], key[0]))
     for key in shared:
         contender, heads, batch_size = key
         threshold = thresholds[contender]
-        change, joint, verdict = judge(old[key], new[key], threshold, cells=len(shared))
+        change, joint, verdict = judge(old[key], new[key], threshold, cells=len(shared), bias=bias)
         yield CellChange(
             contender=contender, heads=heads, batch_size=batch_size, change=change, joint=joint, threshold=threshold,
             verdict=verdict,
@@ -73,7 +83,7 @@ def changes(
 
 
 def judge(
-    old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1
+    old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1, bias: float = 0.0
 ) -> tuple[Interval, Interval, Verdict]:
     """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict.
 
@@ -82,8 +92,9 @@ def judge(
         new: of each launch now.
         threshold: relative change that matters.
         cells: how many are judged at once.
+        bias: systematic error of the logarithms.
     """
-    own, joint = (welch(old, new, each) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
+    own, joint = (wider(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
     return own, joint, _verdict(own, joint, threshold)
 
 

@@ -10,7 +10,7 @@ from harness.analysis.audit import PRACTICAL_JUMP
 from harness.analysis.bracketing import Jump, Smooth, Undecided
 from harness.analysis.deciding import decided, listed
 from harness.analysis.decision import Evidence
-from harness.analysis.failing import around_failures, failed, failures, lost_between, measured
+from harness.analysis.failing import around_failures, failed, failures, lost_between, measured, too_little
 from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
 from harness.analysis.posterior import launch_interval, two_sided
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
+LIMITING = 0.3  # of the wanted error: launches that differ by more are what limits an interval
 WEAK_MODE = (
     "steps were not declared: pairs of crossovers between adjacent probes (a factor of two apart) are not detected"
 )
@@ -40,14 +41,14 @@ def conclude(search: Search, lacking: str | None) -> Location:
     """
     question, prober = search.question, search.prober
     lost = failed(prober, question.least_launches)
-    search.signs = {n: sign for n, sign in search.signs.items() if n not in lost}
+    search.forget(lost)
     gaps = failures(prober, lost, question.high)
     _take_back(search)
     outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in _outcomes(search)]
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
     evidence = Evidence(prober, question, search.signs, fits)
     fatal = {"open", "lacking"} if search.bound else {"lacking"}
-    if not search.signs or any(outcome.kind in fatal for _, outcome in outcomes):
+    if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
         answer = _left_open(search, outcomes)
     else:
         answer = _decided(search, outcomes, evidence, gaps)
@@ -100,7 +101,13 @@ def _decided(
     if found.lacks:
         return answer
     if not found.crossings:
-        answer.status, why = throughout(search)
+        search.forget(n for n in search.signs if any(low < n < high or low == n == high for low, high in found.spans))
+        leaders = set(search.signs.values())
+        if found.spans and len(leaders) == 1 and 0 not in leaders and not set(search.weak) & search.signs.keys():
+            status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it
+            answer.status, why = status, ""
+        else:
+            answer.status, why = throughout(search)
         (answer.lacks if answer.status == "unresolved" else answer.notes).extend([why] if why else [])
         if answer.status in {"below", "above"}:
             answer.decision = found.decision
@@ -126,8 +133,8 @@ def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _A
     spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
     changes = [span for target, span in spans if not isinstance(target, Undecided)]
     answer.bracket = changes[0] if changes else spans[0][1] if spans else None
-    if not search.signs:
-        answer.lacks.append(_nothing_measured(search))
+    if lack := too_little(search.prober, search.signs):
+        answer.lacks.insert(0, lack)
     return answer
 
 
@@ -153,11 +160,6 @@ def _end(answer: _Answer, search: Search, lacking: str) -> None:
     if answer.crossings and answer.bracket is None:
         answer.bracket = answer.crossings[0].low, answer.crossings[0].high
     answer.lacks.insert(0, lacking)
-
-
-def _nothing_measured(search: Search) -> str:
-    reasons = [error.reason for _, error in sorted(search.prober.left_out.items())]
-    return f"no N could be measured: {reasons[0] if reasons else 'nothing was tried'}"
 
 
 def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Outcome:
@@ -293,7 +295,7 @@ def _why_wide(search: Search) -> str:
         return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
-    if between > 0.3 * search.question.goal * slope:
+    if between > LIMITING * search.question.goal * slope:
         return f"limited by between-launch variance ({math.expm1(between):.1%}): raise launches, not the budget"
     return "the noise was larger than the plan allowed for"
 

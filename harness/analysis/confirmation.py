@@ -31,6 +31,23 @@ EDGE_PAIRS = 8  # beyond a window whose outermost N stands out
 MOST_SIDE_PAIRS = 80  # per launch
 SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
 HOPELESS_PAIRS, HOPELESS_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
+WINDOW = 3.7  # half of a fit's window, in rungs: seven N and the rounding of their places
+FLAT = 1e-6  # a slope below which a division is not worth making
+TURNS = 4  # of refinement in launch 0, at most
+FIRST_REACH, REACH_AFTER = 1.0, 0.75  # how far from the estimate, in log N, a refining fit sees
+MANY_RUNGS = 5  # of which the first turn takes every second
+REFINED = 0.25  # an error in log N, and
+MOVED = 2.0  # rungs that the estimate moved, below which refinement ends
+MORE_PAIRS = 1.5  # times as many pairs in each further turn
+SLOPE_TRUST = 0.2  # of the wide slope: the error at which a narrow window's own slope counts half
+BUDGET_SHARE = 0.25  # of the largest budget that one crossing is taken to get
+STRIDES = ((0.09, 1.0), (0.2, 2.0), (math.inf, 4.0))  # (half-width in log N that can be reached, distance of the rungs)
+ROUNDED = 0.15  # of a head: what rounding outwards costs an interval's half-width
+FEW_LAUNCHES_QUANTILE = 2.0  # where there is one launch
+END_FLOOR, END_ERRORS = 0.3, SIDE_ERRORS * 1.5  # at an end of the range: least level in wanted errors; errors planned
+BETWEEN_COST = 0.5  # more pairs than that share cannot make up for launches that differ
+NEAR_RUNGS, NEAR_WEIGHT = 2.2, 2.0  # rungs so near the estimate get so many times the pairs of the others
+EVEN_OUT = 0.2  # of a pair: how much chance decides where one goes
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class Aim:
     @property
     def window(self) -> tuple[int, int]:
         """The N whose pairs enter the local fit."""
-        half = 3.7 * PITCH * self.stride
+        half = WINDOW * PITCH * self.stride
         low = min(math.exp(self.log_centre - half), math.floor(math.exp(self.log_centre)) - 1)
         high = max(math.exp(self.log_centre + half), math.ceil(math.exp(self.log_centre)) + 1)
         return max(self.target.low, math.ceil(low)), min(self.target.high, math.floor(high))
@@ -98,14 +115,14 @@ def first_aim(prober: Prober, target: Smooth) -> Aim:
 
 def refine(prober: Prober, aim: Aim, question: Question, pairs: int) -> Aim:
     """Within launch 0: narrow the place down until the confirming window is sure to hold it."""
-    for turn in range(4):
-        reach = 0.75 if turn else 1.0
+    for turn in range(TURNS):
+        reach = REACH_AFTER if turn else FIRST_REACH
         stride = aim.stride * (2 if turn == 0 else 1)
         target = aim.target
         points = rungs(
             aim.log_centre, target.low, target.high, stride, prober.visited, MOST_DISTINCT - 4 - len(prober.visited)
         )
-        picked = points[:: 2 if len(points) > 5 and not turn else 1]
+        picked = points[:: 2 if len(points) > MANY_RUNGS and not turn else 1]
         prober.visit_each(dict.fromkeys(picked, pairs))
         low, high = (
             max(target.low, math.floor(math.exp(aim.log_centre - reach))),
@@ -117,10 +134,10 @@ def refine(prober: Prober, aim: Aim, question: Question, pairs: int) -> Aim:
         earlier = aim.log_centre
         aim = updated(aim, local)
         if local is not None and turn:
-            error = float(local.half_width(aim.log_centre)) / max(abs(aim.slope), 1e-6)
-            if error < 0.25 and abs(aim.log_centre - earlier) < 2 * PITCH:
+            error = float(local.half_width(aim.log_centre)) / max(abs(aim.slope), FLAT)
+            if error < REFINED and abs(aim.log_centre - earlier) < MOVED * PITCH:
                 break
-        pairs = math.ceil(pairs * 1.5) if turn else pairs
+        pairs = math.ceil(pairs * MORE_PAIRS) if turn else pairs
     return replace(aim, wide_slope=aim.slope)
 
 
@@ -135,7 +152,8 @@ def updated(aim: Aim, local: LocalFit | None) -> Aim:
         slope = aim.slope
         root = None
     if aim.wide_slope is not None:  # sizes planned from a few pairs' slope alone would vary severalfold
-        trust = (0.2 * aim.wide_slope) ** 2 / ((0.2 * aim.wide_slope) ** 2 + local.covariance[1, 1])
+        spread = (SLOPE_TRUST * aim.wide_slope) ** 2
+        trust = spread / (spread + local.covariance[1, 1])
         slope = float(trust * slope + (1 - trust) * aim.wide_slope)
     log_centre = aim.log_centre if root is None else root
     log_centre = min(max(log_centre, math.log(aim.target.low)), math.log(aim.target.high))
@@ -149,10 +167,10 @@ def aimed(prober: Prober, aim: Aim, question: Question) -> Aim:
     aim = updated(aim, fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence))
     reachable = (
         two_sided(question.confidence, max(1, question.launches - 1))
-        * math.sqrt(aim.between**2 / question.launches + aim.noise**2 / (0.25 * question.budget))
-        / max(abs(aim.slope), 1e-6)
+        * math.sqrt(aim.between**2 / question.launches + aim.noise**2 / (BUDGET_SHARE * question.budget))
+        / max(abs(aim.slope), FLAT)
     )
-    stride = 1.0 if reachable < 0.09 else 2.0 if reachable < 0.2 else 4.0
+    stride = next(distance for width, distance in STRIDES if reachable < width or math.isinf(width))
     return replace(aim, stride=max(aim.stride, stride))
 
 
@@ -168,18 +186,20 @@ def looked_beyond(prober: Prober, aim: Aim, beyond: int, question: Question) -> 
 def pairs_wanted(aim: Aim, question: Question) -> int:
     """Over all confirming launches, from the width that is wanted."""
     heads = math.exp(aim.log_centre)
-    width = max(question.goal * TIGHTER - 0.15 / heads, question.goal / 2)  # rounding outwards costs a part of an N
+    width = max(question.goal * TIGHTER - ROUNDED / heads, question.goal / 2)  # rounding outwards costs a part of an N
     width = max(width, WHOLE_HEADS / heads)  # an interval of two neighbouring N cannot become narrower
-    quantile = two_sided(question.confidence, question.launches - 1) if question.launches > 1 else 2.0
+    quantile = two_sided(question.confidence, question.launches - 1) if question.launches > 1 else FEW_LAUNCHES_QUANTILE
     error = width * abs(aim.slope) / quantile
     if (
         aim.target.before * aim.target.after == 0 and not aim.target.edge
     ):  # an end of the range: can it be told on which side of it N* lies?
         end = math.log(aim.target.high if aim.target.after == 0 else aim.target.low)
         level = abs(float(aim.fit.value(end))) if aim.fit else 0.0
-        error = min(error, max(level, 0.3 * error) / SIDE_ERRORS / 1.5)
+        error = min(error, max(level, END_FLOOR * error) / END_ERRORS)
     needed = SLOPE_COST * (aim.noise / error) ** 2
-    needed *= 1 + min(0.5, (aim.between / error) ** 2 / question.launches)  # beyond this only more launches would help
+    needed *= 1 + min(
+        BETWEEN_COST, (aim.between / error) ** 2 / question.launches
+    )  # beyond this only more launches would help
     best = 2 * math.hypot(aim.noise / math.sqrt(HOPELESS_PAIRS), aim.between / math.sqrt(question.launches))
     if best > HOPELESS_WIDTH * abs(aim.slope):  # nothing near the wanted width can be had: do not pay for it
         needed = min(needed, HOPELESS_PAIRS / 4)
@@ -196,7 +216,7 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
     if not points:
         return {}
     distance = np.abs(np.log(points) - aim.log_centre) / (PITCH * aim.stride)
-    weight = np.where(distance < 2.2, 2.0, 1.0)
+    weight = np.where(distance < NEAR_RUNGS, NEAR_WEIGHT, 1.0)
     if target.before * target.after == 0:
         weight[-1 if target.after == 0 else 0] = weight.sum()
     done = np.array([sum(part.size for part in prober.by_launch(n, 1)) for n in points], dtype=np.float64)
@@ -205,7 +225,7 @@ def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
     rounds = np.floor(lacking)
     rest = pairs - int(rounds.sum())
     if rest > 0:
-        keys = lacking - rounds + 0.2 * prober.random.random(len(points))
+        keys = lacking - rounds + EVEN_OUT * prober.random.random(len(points))
         rounds[np.argsort(-keys)[:rest]] += 1
     return {n: int(r) for n, r in zip(points, rounds, strict=True) if r > 0}
 

@@ -52,7 +52,7 @@ def sentences(
         if second is not None:
             more = second.call.value / best.call.value
             yield f"the runner-up, {second.contender}, takes {_times(second.call)} per call, {_factor(more)} as long"
-        yield from _surety(summary, best, second, asked, sides, evidence, outside)
+        yield from _surety(best, second, asked, sides, evidence, outside)
         yield from _unseen_rival(best, options, asked.heads)
         yield from _exact(summary, best, second, usable)
     yield from _unscored(best, unscored)
@@ -89,7 +89,6 @@ def _rightness(summary: Summary, best: Option, asked: Question) -> str:
 
 
 def _surety(
-    summary: Summary,
     best: Option,
     second: Option | None,
     asked: Question,
@@ -102,9 +101,7 @@ def _surety(
         yield _leaders(sides, asked.batch)
     if second is None:
         return
-    if summary.self_check.passed is False:
-        yield "that is not sure: this run's self-check failed"
-    elif outside:
+    if outside:
         yield "how sure that is cannot be said: nothing was measured there"
     elif len(evidence) == 1:
         yield _told(*evidence.values())

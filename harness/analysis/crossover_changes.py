@@ -31,8 +31,8 @@ class CrossoverChange:
     sentence: str
 
 
-def change(old: Located, new: Located, threshold: float, *, doubted: bool = False) -> CrossoverChange:
-    """What became of a crossover; nothing is believed where the runs are doubted."""
+def change(old: Located, new: Located, threshold: float) -> CrossoverChange:
+    """What became of a crossover."""
     before, after = old.location, new.location
     place = f"{old.leg.race} at batch {old.leg.batch_size}"
     verdict: Verdict = "same"
@@ -46,8 +46,6 @@ def change(old: Located, new: Located, threshold: float, *, doubted: bool = Fals
             found, said = _moved(one, other, threshold)
             if found == "moved" or verdict == "same":
                 verdict, why = found, said or why
-    if doubted and verdict != "unclear":
-        verdict, why = "unclear", f"{why}, if this machine could be believed"
     return CrossoverChange(
         race=old.leg.race,
         batch_size=old.leg.batch_size,

@@ -35,6 +35,7 @@ class Decided:
     lacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bracket: tuple[int, int] | None = None  # of what is lacking
+    spans: tuple[tuple[int, int], ...] = ()  # of all zones: what lies within says nothing about who leads outside
 
 
 def decided(
@@ -52,8 +53,9 @@ def decided(
     even = [zone for zone in found if negligible(zone, evidence, question.goal)]
     notes = tuple(_even_note(zone, evidence) for zone in even)
     rest = [zone for zone in found if zone not in even]
+    spans = tuple((zone.low, zone.high) for zone in found)
     if not rest:
-        return Decided(notes=notes)
+        return Decided(notes=notes, spans=spans)
     unclear = [zone for zone in rest if _unclear(zone, outcomes, evidence)]
     if unclear:
         return Decided(
@@ -70,7 +72,7 @@ def decided(
     lead = math.expm1(evidence.at_most(zone.low, zone.high))
     sides = leader(zone.before), leader(zone.after)
     decision = Decision(zone.low, zone.high, lead, *sides, question.confidence)
-    return Decided(crossings, unconfirmed, decision, notes=notes)
+    return Decided(crossings, unconfirmed, decision, notes=notes, spans=spans)
 
 
 def listed(places: Sequence[int]) -> str:

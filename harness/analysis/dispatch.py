@@ -75,7 +75,7 @@ class Table:
     challenger: str
     entries: tuple[Entry, ...]
     checked: tuple[Checked, ...] = ()
-    self_check_passed: bool | None = None  # of the run: where it failed, nothing should be decided by this
+    bias: float = 0.0  # systematic error of log-ratios that the run's A/A test has seen; intervals are widened by it
 
     @property
     def mean_regret(self) -> float:
@@ -100,8 +100,6 @@ class Table:
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
-        if self.self_check_passed is False:
-            said.append("the run's self-check failed: measure again before anything is decided by this")
         return f"{self.race}: {'; '.join(said)}" if said else ""
 
     @property
@@ -120,7 +118,7 @@ def tables(
     measurements: Iterable[Measurement],
     constrained: Mapping[tuple[str, int], Constrained] | None = None,
     *,
-    passed: bool | None = None,
+    bias: float = 0.0,
 ) -> tuple[Table, ...]:
     """The dispatch tables of all races that were searched.
 
@@ -128,15 +126,14 @@ def tables(
         located: the answers of the searches.
         measurements: of the run; those made for the regret are used.
         constrained: by race and batch size, where the challenger counts only if it is also right.
-        passed: what the run's self-check said.
+        bias: systematic error of log-ratios that the run's A/A test has seen: the answers are widened by it already.
     """
     races: dict[str, list[Located]] = defaultdict(list)
     for each in located:
         races[each.leg.race].append(each)
     visits = _visits(measurements)
     return tuple(
-        replace(_table(race, answers, visits, constrained or {}), self_check_passed=passed)
-        for race, answers in races.items()
+        replace(_table(race, answers, visits, constrained or {}), bias=bias) for race, answers in races.items()
     )
 
 

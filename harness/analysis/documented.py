@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.bias import wider
 from harness.analysis.covered import covered
 from harness.analysis.statistics import Interval, typical
 from harness.analysis.visits import CellKey, counting, seconds_by_launch, slowdown
@@ -54,7 +55,7 @@ def compare(
     located: Iterable[Located],
     confidence: float = 0.95,
     *,
-    passed: bool | None = None,
+    bias: float = 0.0,
 ) -> tuple[Compared, ...]:
     """Every latency, slowdown and crossover of the suite's `documented:` block beside what the records say.
 
@@ -63,20 +64,12 @@ def compare(
         cells: the records by cell.
         located: the searches' answers.
         confidence: of the intervals.
-        passed: what the run's self-check said: where it failed, nothing is called reproduced or not reproduced.
+        bias: systematic error of log-ratios that the run's A/A test has seen.
     """
     if suite.documented is None:
         return ()
     answers = {(each.leg.race, each.leg.batch_size): each.location for each in located}
-    found = [*_latencies(suite, cells, confidence), *_races(suite, cells, answers, confidence)]
-    return tuple(found if passed is not False else map(_doubted, found))
-
-
-def _doubted(found: Compared) -> Compared:
-    """Without its verdict, where the machine tells differences between equals."""
-    if found.verdict == "not comparable here":
-        return found
-    return replace(found, verdict="not comparable here", why=f"the self-check of this run failed: {found.why}")
+    return (*_latencies(suite, cells, confidence, bias), *_races(suite, cells, answers, confidence, bias))
 
 
 def _races(
@@ -84,6 +77,7 @@ def _races(
     cells: Mapping[CellKey, Sequence[Measurement]],
     answers: Mapping[tuple[str, int], Location],
     confidence: float,
+    bias: float,
 ) -> Iterator[Compared]:
     assert suite.documented is not None
     for figure in suite.documented.figures:
@@ -91,6 +85,7 @@ def _races(
         measured, heads = None, _heads(figure, suite.documented.figures)
         if heads is not None:
             measured = slowdown(cells, race.baseline, race.challenger, heads, figure.batch_size, confidence)
+            measured = wider(measured, bias) if measured else None
         elsewhere = _elsewhere(figure, suite)
         if figure.slowdown is not None:
             yield _slowdown(figure, figure.slowdown, measured, elsewhere)
@@ -99,11 +94,13 @@ def _races(
             yield _crossover(figure, figure.crossover, location, heads, measured, elsewhere)
 
 
-def _latencies(suite: Suite, cells: Mapping[CellKey, Sequence[Measurement]], confidence: float) -> Iterator[Compared]:
+def _latencies(
+    suite: Suite, cells: Mapping[CellKey, Sequence[Measurement]], confidence: float, bias: float
+) -> Iterator[Compared]:
     assert suite.documented is not None
     for figure in suite.documented.latencies:
         by_launch = seconds_by_launch(counting(cells.get((figure.contender, figure.heads, figure.batch_size), ())))
-        measured = typical(by_launch, confidence).scaled(1.0 / figure.batch_size) if by_launch else None
+        measured = wider(typical(by_launch, confidence), bias).scaled(1.0 / figure.batch_size) if by_launch else None
         yield _latency(figure, measured, _elsewhere(figure, suite))
 
 

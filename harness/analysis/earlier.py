@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.location import Location, Probe
+    from harness.analysis.location import Crossing, Location, Probe
     from harness.analysis.signs import Sign
 
 LARGE = 0.5  # a log-ratio that is expected to keep its sign at another batch size
@@ -40,8 +40,8 @@ def expected(prior: Location | None, points: Sequence[int]) -> dict[int, Sign]:
 
 
 def changes(prior: Location) -> list[tuple[int, int]]:
-    """Where the earlier answer saw the lead change: its crossings, else its best bracket."""
-    crossings = [(each.low, each.high) for each in prior.crossings]
+    """Where the earlier answer saw the lead change, confirmed or not; else its best bracket."""
+    crossings = [(each.low, each.high) for each in sorted((*prior.crossings, *prior.unconfirmed), key=_heads)]
     return crossings or ([prior.bracket] if prior.bracket else [])
 
 
@@ -60,5 +60,5 @@ def _large(probe: Probe) -> Sign:
     return 1 if probe.log_ratio > 0 else -1
 
 
-def _heads(probe: Probe) -> int:
-    return probe.heads
+def _heads(found: Probe | Crossing) -> int:
+    return found.heads

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from harness.analysis.location import Failing
     from harness.analysis.probing import Prober
 
+FEWEST_PLACES = 2  # N at which both must have been measured for a word about who leads
+
 
 def failed(prober: Prober, launches: int) -> set[int]:
     """The N that failed before so many launches had measured them; later failures do not undo what was measured."""
@@ -61,6 +63,15 @@ def around_failures(low: int, high: int, spans: Collection[Failures]) -> tuple[i
             low = min(low, span.last_good or low)
             high = max(high, span.next_good or high)
     return low, high
+
+
+def too_little(prober: Prober, good: Collection[int]) -> str:
+    """Why nothing is said where hardly any N could be measured; empty where enough could."""
+    if len(good) >= FEWEST_PLACES:
+        return ""
+    what = f"only N = {', '.join(f'{n:,}' for n in good)}" if good else "no N"
+    reasons = [error.reason for _, error in sorted(prober.left_out.items())]
+    return f"{what} could be measured: {reasons[0] if reasons else 'nothing else was tried'}"
 
 
 def lost_between(left: int, right: int, span: Failures) -> str:

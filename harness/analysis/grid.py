@@ -23,7 +23,7 @@ from harness.analysis.confirmation import Question, side_pairs
 from harness.analysis.crossover import asked, whole
 from harness.analysis.deciding import Decided, decided, listed
 from harness.analysis.decision import Evidence, opposite
-from harness.analysis.failing import failed, failures, lost_between, measured
+from harness.analysis.failing import failed, failures, lost_between, measured, too_little
 from harness.analysis.location import BudgetSpent, Crossing, Location, Probe, Progress
 from harness.analysis.outcomes import MISFIT_LEVEL, Fitted, Outcome, leader, wider
 from harness.analysis.posterior import fit, launch_interval, two_sided
@@ -204,6 +204,8 @@ class _Grid:
         if lacking:
             seen = changes or _changes(self._by_pairs())
             found = Decided(lacks=(lacking,), bracket=(seen[0].left, seen[0].right) if seen else None)
+        elif lack := too_little(prober, self.points):
+            found = Decided(lacks=(lack,))
         elif not any(signs.values()):
             found, status = self._alike()
         else:
@@ -246,9 +248,6 @@ class _Grid:
         tied = self._tie()
         if tied:
             return Decided(notes=(tied,)), "tie"
-        if not self.points:
-            reasons = [error.reason for _, error in sorted(self.prober.left_out.items())]
-            return Decided(lacks=(f"no point of the grid could be measured: {reasons[0]}",)), "unresolved"
         return Decided(lacks=(f"no significant difference at grid points N = {listed(self.points)}",)), "unresolved"
 
     def _coarse(self, crossings: Sequence[Crossing]) -> Sequence[str]:

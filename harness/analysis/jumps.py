@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.signs import WINSORISED_COST, median, winsorised_mean
+from harness.analysis.signs import MAD_TO_SD, WINSORISED_COST, median, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.audit import Suspicion
@@ -69,6 +69,6 @@ def unseen_since(prober: Prober, found: Found) -> bool:
         middle, spread = float(jumps.mean()), float(jumps.std(ddof=1))
     else:  # one launch may be far off at one N
         middle = median(jumps)
-        spread = MEDIAN_COST * 1.4826 * median(np.abs(jumps - middle))
+        spread = MEDIAN_COST * MAD_TO_SD * median(np.abs(jumps - middle))
     seen = middle * math.copysign(1.0, found.size)
     return seen + REFUTING_ERRORS * spread / math.sqrt(len(both)) < abs(found.size) / 2

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 
-from harness.analysis.signs import median, winsorised_mean
+from harness.analysis.signs import MAD_TO_SD, median, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.analysis.probing import Floats, Integers, Sightings
@@ -40,6 +40,16 @@ REACH = 0.7  # how far from the centre a root is looked for, in log N
 GRID = 561  # points of log N on which a crossing's interval is looked for
 PLACEMENT = 0.02  # what one process may be off by at one N, for where its arrays lie there
 PRIOR_FREEDOM = 4.0  # pairs' worth of trust in the noise seen before
+HUBER = 1.345  # 95 % efficient, for the rounds before those with the biweight
+LEAST_SCALE = 0.3  # of the noise seen before: no fit is believed to be quieter
+LEAST_SENSITIVITY = 0.2  # of the biweight: where most pairs are outliers it says nothing
+STEEPEST = 4.0  # a slope beyond which the curvature's prior is no longer widened
+SLOPE_SPREAD = 3.0  # prior standard deviation of the slope over its first guess: flat in effect
+LEAST_CURVATURE_SPREAD = 0.01
+MISFIT_FREEDOM = 2.5  # degrees of freedom that the curve takes: two, and half of one for a curvature with a prior
+PULLED = 2.5  # scales from the median beyond which a pair is pulled in
+PULLED_COST = 1.3  # variance of such a mean over that of the plain one
+TINY = 1e-9  # keeps divisions finite
 
 
 @lru_cache(maxsize=256)
@@ -147,7 +157,7 @@ def fit(
     launches, launch = np.unique(sightings.launch, return_inverse=True)
     u = np.log(sightings.heads.astype(np.float64)) - centre
     prior_mean, prior_spread = curvature_prior(slope)
-    slope_spread = 3 * abs(slope) + 1.0
+    slope_spread = SLOPE_SPREAD * abs(slope) + 1.0
     y = sightings.log_ratio
     design = np.stack((u, u * u), axis=1)
     residual, scale = _robust_residuals(
@@ -155,7 +165,7 @@ def fit(
     )
     t = np.clip(residual / (BIWEIGHT * scale), -1.0, 1.0) ** 2
     influence = residual * (1 - t) ** 2
-    sensitivity = max(0.2, float(np.mean((1 - t) * (1 - 5 * t))))
+    sensitivity = max(LEAST_SENSITIVITY, float(np.mean((1 - t) * (1 - 5 * t))))
     pseudo = y - residual + influence / sensitivity
     freedom = max(1.0, y.size - launches.size - 2.0)
     seen = float(influence @ influence) / sensitivity**2
@@ -176,9 +186,9 @@ def fit(
 def curvature_prior(slope: float) -> tuple[float, float]:
     """Mean and spread of c: half way between power laws (0) and linear against flat (s (1 - s) / 2)."""
     steepness = abs(slope)
-    steepness = min(steepness, 4.0)
+    steepness = min(steepness, STEEPEST)
     bend = steepness * (1 - steepness) / 4
-    return math.copysign(1.0, slope) * bend, CURVATURE_SPREAD * steepness + 0.01 + max(0.0, -bend)
+    return math.copysign(1.0, slope) * bend, CURVATURE_SPREAD * steepness + LEAST_CURVATURE_SPREAD + max(0.0, -bend)
 
 
 def _robust_residuals(
@@ -195,11 +205,11 @@ def _robust_residuals(
     dummies[np.arange(y.size), launch] = 1.0
     columns = np.concatenate((dummies, design), axis=1)
     means = np.array([0.0] * launches + list(prior_means))
-    scale = max(noise, 1e-9)
+    scale = max(noise, TINY)
     # start from each launch's own median along the guessed slope: least squares would start from the outliers
     along = y - prior_means[0] * design[:, 0]
     residual = along - np.array([median(along[launch == one]) for one in range(launches)])[launch]
-    weights = 1.345 / np.maximum(np.abs(residual) / scale, 1.345)
+    weights = HUBER / np.maximum(np.abs(residual) / scale, HUBER)
     for turn in range(MONOTONE_ROUNDS + REDESCENDING_ROUNDS):
         ridge = np.array([1e-9] * launches + [(scale / spread) ** 2 for spread in prior_spreads])
         weighted = columns * weights[:, None]
@@ -208,11 +218,11 @@ def _robust_residuals(
         residual = y - columns @ np.linalg.solve(normal, weighted.T @ y + ridge * means)
         if turn >= 1:
             used = max(0.3, 1 - (launches + 1) / y.size)
-            scale = max(1e-9, 1.4826 * median(np.abs(residual)) / math.sqrt(used))
-            scale = max(scale, 0.3 * noise)
+            scale = max(TINY, MAD_TO_SD * median(np.abs(residual)) / math.sqrt(used))
+            scale = max(scale, LEAST_SCALE * noise)
         size = np.abs(residual) / scale
         if turn < MONOTONE_ROUNDS:
-            weights = 1.345 / np.maximum(size, 1.345)
+            weights = HUBER / np.maximum(size, HUBER)
         else:
             weights = np.maximum(0.0, 1 - (size / BIWEIGHT) ** 2) ** 2
             weights = np.maximum(weights, 1e-6)
@@ -268,7 +278,7 @@ def _combine(
     fitted = columns @ coefficients + own[launch]
     per_heads = np.bincount(window.where, minlength=window.heads.size)
     mean_residual = np.bincount(window.where, pseudo - fitted, window.heads.size) / per_heads
-    misfit_freedom = window.heads.size - 2.5
+    misfit_freedom = window.heads.size - MISFIT_FREEDOM
     misfit = (
         float(chdtrc(misfit_freedom, float(np.sum(per_heads * mean_residual**2)) / variance))
         if misfit_freedom > 0
@@ -329,13 +339,13 @@ def launch_interval(
     """
     together = np.concatenate(launches)
     middle = median(together)
-    scale = max(noise, 1.4826 * median(np.abs(together - middle)), 1e-9)  # the launches' own differences included
+    scale = max(noise, MAD_TO_SD * median(np.abs(together - middle)), TINY)  # the launches' own differences included
     counts = np.array([part.size for part in launches], dtype=np.float64)
     ends = np.cumsum(counts).astype(np.int64)[:-1]
-    pulled = np.minimum(np.maximum(together, middle - 2.5 * scale), middle + 2.5 * scale)
+    pulled = np.minimum(np.maximum(together, middle - PULLED * scale), middle + PULLED * scale)
     levels = np.array([part.mean() for part in np.split(pulled, ends)])
-    scale = max(noise, 1e-9)
-    variances = 1.3 * scale**2 / counts
+    scale = max(noise, TINY)
+    variances = PULLED_COST * scale**2 / counts
     between = _between_variance(levels, variances)
     weights = 1 / (between + variances)
     middle = float(weights @ levels / weights.sum())

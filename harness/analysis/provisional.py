@@ -37,13 +37,15 @@ def provisional(
     crossing = _crossing(probes, bracket, estimate) if bracket is not None and estimate is not None else None
     return Location(
         status="unresolved",
-        crossings=(crossing,) if crossing is not None else (),
+        crossings=(),
         samples=2 * sum(len(pairs) for pairs in seen.values()),
         probes=probes,
         notes=(NOTE,),
         low=low,
         high=high,
         bracket=bracket,
+        measured=(probes[0].heads, probes[-1].heads) if probes else None,
+        unconfirmed=(crossing,) if crossing is not None else (),
     )
 
 

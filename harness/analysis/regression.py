@@ -1,16 +1,16 @@
 """Two runs compared: cell by cell, crossovers two-sided, scores, and what is gone, new, or fails that did not fail.
 
-How each kind is judged stands in `cell_changes`, `crossover_changes` and `fidelity_changes`. Where a run's self-check
-failed, its machine sees differences between equals, and no time of either run is believed.
+How each kind is judged stands in `cell_changes`, `crossover_changes` and `fidelity_changes`. Where a run's A/A test
+found a bias, intervals are widened by it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import cell_changes, crossover_changes, fidelity_changes
+from harness.analysis.bias import widened
 from harness.analysis.located import load
 from harness.analysis.recall import latest
 from harness.analysis.selfcheck import check
@@ -44,7 +44,7 @@ class Comparison:
     appeared: tuple[str, ...]  # also those that appeared and failed at once
     broken: tuple[str, ...]  # failing now, at least in one launch, and not then
     machine: tuple[str, ...]  # what makes the runs incomparable, in words
-    doubts: tuple[str, ...] = ()  # why no time of these runs is believed
+    doubts: tuple[str, ...] = ()  # why intervals of these runs are wider than they would be
     remarks: tuple[str, ...] = ()  # what else to know of the two
 
     @property
@@ -90,7 +90,7 @@ class Comparison:
             f"slower and faster hold with {all_} % for all {len(self.cells)} cells together, that is with {each} % each"
         )
         alone = [one for one in self.cells if one.verdict == "unclear" and one.alone in ("slower", "faster")]
-        if alone and not self.doubts:
+        if alone:
             said += f"; {len(alone)} of the unclear ones would be slower or faster if looked at alone, at {all_} %"
         return said
 
@@ -111,7 +111,12 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     before, after = by_cell(old.measurements), by_cell(new.measurements)
     was, now = cell_changes.launches(before), cell_changes.launches(after)
     failed, failing = _failing(old), _failing(new)
-    then, here = ({(each.leg.race, each.leg.batch_size): each for each in load(one.located)} for one in (old, new))
+    checks = [check(each.measurements, Suite.model_validate(each.run.suite).search.confidence) for each in (old, new)]
+    biases = [each.bias for each in checks]
+    then, here = (
+        {(each.leg.race, each.leg.batch_size): each for each in widened(load(one.located), bias)}
+        for one, bias in zip((old, new), biases, strict=True)
+    )
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)
     shared = was.keys() & (now.keys() | failing), then.keys() & here.keys(), scored.keys() & scores.keys()
     if (now or here or scores) and not any(shared):
@@ -126,17 +131,13 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     gone += [f"race {race} at batch {batch}" for race, batch in sorted(then.keys() - here.keys())]
     come += [f"race {race} at batch {batch}" for race, batch in sorted(here.keys() - then.keys())]
     broken += sorted(_failing_elsewhere(new) - _failing_elsewhere(old))
-    doubts = tuple(_doubts(old, new))
     thresholds = {key[0]: _threshold(suite, key[0], threshold) for key in was}
-    cells = tuple(cell_changes.changes(was, now, thresholds))
     return Comparison(
         old=old.folder.name,
         new=new.folder.name,
-        cells=tuple(dataclasses.replace(each, verdict="unclear") for each in cells) if doubts else cells,
+        cells=tuple(cell_changes.changes(was, now, thresholds, bias=sum(biases))),
         crossovers=tuple(
-            crossover_changes.change(
-                then[place], here[place], _race_threshold(suite, place[0], threshold), doubted=bool(doubts)
-            )
+            crossover_changes.change(then[place], here[place], _race_threshold(suite, place[0], threshold))
             for place in then
             if place in here
         ),
@@ -145,7 +146,9 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         appeared=tuple(come),
         broken=tuple(broken),
         machine=tuple(_incomparable(old, new)),
-        doubts=doubts,
+        doubts=tuple(
+            f"{one.folder.name}: {found.sentence}" for one, found in zip((old, new), checks, strict=True) if found.bias
+        ),
         remarks=tuple(_remarks(old, new)),
     )
 
@@ -174,14 +177,6 @@ def _failing_elsewhere(evidence: Evidence) -> set[str]:
         for each in latest(evidence.fidelities)
         if each.failure is not None
     }
-
-
-def _doubts(old: Evidence, new: Evidence) -> Iterator[str]:
-    """Runs whose machine saw differences between a contender and itself."""
-    for evidence in (old, new):
-        confidence = Suite.model_validate(evidence.run.suite).search.confidence
-        if check(evidence.measurements, confidence).passed is False:
-            yield f"the self-check of {evidence.folder.name} failed, so that no time is believed: measure it again"
 
 
 def _threshold(suite: Suite, contender: str, threshold: float | None) -> float:

@@ -34,7 +34,7 @@ from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import SUREST, winsorised_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from harness.analysis.bracketing import Target
     from harness.analysis.location import Location, Measure, Stage
@@ -53,6 +53,11 @@ PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
 SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
 DOUBT = 2.0  # times smaller than the wanted precision is a lead that the launches may well not see in the end
 EVENLY = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
+CHECKED_AGAIN = 3  # times that brackets are looked at again once one of their ends was taken back
+WINDOW_RUNGS = 7  # N that a fit's window holds, about
+HALVED_ABOVE = 7  # pairs: more than this at one N are taken in two visits, so that drift within the launch averages out
+REFINABLE = 100  # samples that must be left of a small budget for a change of the lead to be narrowed down
+TIE_BREAK = 0.5  # of a pair: how much chance decides where a pair that was cut goes
 
 
 class Search:
@@ -114,7 +119,7 @@ class Search:
                 f"{agreed} of {len(points)} probes were accepted after one pair, as another batch size predicts"
             )
         self._forget_left_out()
-        for _ in range(3):
+        for _ in range(CHECKED_AGAIN):
             ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
             ends = [n for n in ends if self.signs.get(n)]
             if not assure(prober, ends, self.signs, SUREST):
@@ -135,9 +140,13 @@ class Search:
             if isinstance(target, Smooth | Jump)
         ]
 
-    def _forget_left_out(self) -> None:
-        for n in failed(self.prober, self.question.least_launches):
+    def forget(self, places: Iterable[int]) -> None:
+        """Takes back what was seen of who leads at these N."""
+        for n in list(places):
             self.signs.pop(n, None)
+
+    def _forget_left_out(self) -> None:
+        self.forget(failed(self.prober, self.question.least_launches))
 
     def targets(self) -> list[Target]:
         """What the signs say by now."""
@@ -150,12 +159,12 @@ class Search:
                 continue
             aim = first_aim(self.prober, target)
             self.aims[target.low, target.high] = aim
-            if not self.bound or self.prober.remaining > 100:
+            if not self.bound or self.prober.remaining > REFINABLE:
                 aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
                 self.aims[target.low, target.high] = aim
             if not self.question.known and not self.bound:
                 around = replace(aim, target=self._around(target))
-                self.prober.visit_each(shared_out(self.prober, around, 7 * DOUBTING_PAIRS))
+                self.prober.visit_each(shared_out(self.prober, around, WINDOW_RUNGS * DOUBTING_PAIRS))
                 self.aims[target.low, target.high] = aimed(self.prober, aim, self.question)
                 if self._found_step(aimed(self.prober, around, self.question), target):
                     return True
@@ -214,8 +223,7 @@ class Search:
                 step = found.step
                 self._found.pop(step.left)
                 self.steps = [other for other in self.steps if other != step]
-                for n in (step.left, step.right):
-                    self.signs.pop(n, None)
+                self.forget((step.left, step.right))
                 self._refute(step, "later launches do not see it")
 
     def findings(self) -> list[str]:
@@ -240,8 +248,10 @@ class Search:
             self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
             self._think_again()
             rounds = self._cut(self._rounds(left), allowed)
-            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > 7})
-            self.prober.visit_each({n: count - count // 2 if count > 7 else count for n, count in rounds.items()})
+            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > HALVED_ABOVE})
+            self.prober.visit_each(
+                {n: count - count // 2 if count > HALVED_ABOVE else count for n, count in rounds.items()}
+            )
             self._forget_left_out()
             self._drop_steps()
             for key, aim in list(self.aims.items()):
@@ -321,7 +331,7 @@ class Search:
         names = sorted(rounds)
         wanted = np.array([rounds[n] for n in names]) * allowed / total
         whole = np.floor(wanted)
-        keys = wanted - whole + 0.5 * self.prober.random.random(len(names))
+        keys = wanted - whole + TIE_BREAK * self.prober.random.random(len(names))
         whole[np.argsort(-keys)[: allowed - int(whole.sum())]] += 1
         return {n: int(count) for n, count in zip(names, whole, strict=True) if count > 0}
 

@@ -29,6 +29,8 @@ UNANIMOUS_BELOW = 5  # with fewer pairs than this, all must agree
 FEW_PAIRS = 6  # with fewer pairs than this, none may lie far from the others: most of them might be outliers
 FAR = 8.0  # times the noise of one pair
 PRIOR_PAIRS = 6  # weight of the pooled noise in a probe's own, in pairs
+MAD_TO_SD = 1.4826  # a median absolute deviation over a standard deviation, under normal noise
+FREEDOM_COST = 3.0  # the bound rises by this over the differences that the noise is known from
 
 
 def median(numbers: Floats) -> float:
@@ -48,7 +50,7 @@ def pooled_noise(differences: Floats) -> float:
     """Standard deviation of one pair's log-ratio, from absolute differences of successive pairs."""
     if differences.size == 0:
         return 1.0
-    return max(SMALLEST_NOISE, median(differences) * 1.4826 / math.sqrt(2))
+    return max(SMALLEST_NOISE, median(differences) * MAD_TO_SD / math.sqrt(2))
 
 
 def own_noise(log_ratios: Floats, pooled: float) -> float:
@@ -56,7 +58,7 @@ def own_noise(log_ratios: Floats, pooled: float) -> float:
     count = log_ratios.size
     if count < UNANIMOUS_BELOW:
         return pooled
-    spread = 1.4826 * median(np.abs(log_ratios - median(log_ratios))) * count / (count - 0.8)
+    spread = MAD_TO_SD * median(np.abs(log_ratios - median(log_ratios))) * count / (count - 0.8)
     return math.sqrt(max((PRIOR_PAIRS * pooled**2 + count * spread**2) / (PRIOR_PAIRS + count), pooled**2 / 4))
 
 
@@ -65,19 +67,20 @@ def standard_error(log_ratios: Floats, pooled: float) -> float:
     return WINSORISED_COST * own_noise(log_ratios, pooled) / math.sqrt(log_ratios.size)
 
 
-def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float = DECISIVE) -> Sign:
+def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float | None = None) -> Sign:
     """Who leads, or 0 while it cannot be told.
 
     Args:
         log_ratios: [pairs] at one N.
         pooled: the noise of one pair.
         freedom: how many differences the pooled noise rests on; few of them raise the bound.
-        bound: standard errors asked for.
+        bound: standard errors asked for, `DECISIVE` unless told.
     """
+    bound = DECISIVE if bound is None else bound
     noise = own_noise(log_ratios, pooled)
     middle = winsorised_mean(log_ratios, noise)
     count = log_ratios.size
-    if abs(middle) < bound * (1 + 3 / max(freedom, 1)) * WINSORISED_COST * noise / math.sqrt(count):
+    if abs(middle) < bound * (1 + FREEDOM_COST / max(freedom, 1)) * WINSORISED_COST * noise / math.sqrt(count):
         return 0
     if count < FEW_PAIRS and float(np.ptp(log_ratios)) > FAR * noise:
         return 0

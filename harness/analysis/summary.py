@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import located as stored
 from harness.analysis.ablation import ablations
+from harness.analysis.bias import TOO_WIDE, widened, wider, within
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.covered import outside
 from harness.analysis.data import DataSummary, data_of
@@ -117,11 +118,12 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     Raises:
         RecordsError: where stored answers are of another shape.
     """
-    answers = stored.load(evidence.located) if located is None else tuple(located)
+    found = stored.load(evidence.located) if located is None else tuple(located)
     suite = Suite.model_validate(evidence.run.suite)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
+    answers = widened(found, self_check.bias)
     scored = latest(evidence.fidelities)
     table = rows(scored, suite)
     counts = _counts(suite, answers, scored)
@@ -137,7 +139,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
         legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, confidence)),
         documented=(
-            *compare(suite, cells, answers, confidence, passed=self_check.passed),
+            *compare(suite, cells, answers, confidence, bias=self_check.bias),
             *compare_scores(suite, table),
         ),
         waterfalls=waterfalls(suite, cells, confidence),
@@ -145,12 +147,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
         precisions=inexact,
-        dispatch=tables(
-            answers,
-            evidence.measurements,
-            counts,
-            passed=self_check.passed,
-        ),
+        dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
@@ -184,7 +181,7 @@ def _races(
                     heads=heads,
                     batch_size=batch,
                     slowdown=found,
-                    leader=None if self_check.passed is False else _leader(found),
+                    leader=_leader(found, self_check.bias),
                 )
 
 
@@ -199,8 +196,8 @@ def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
     return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
 
 
-def _leader(found: Interval) -> str | None:
-    if not found.differs:
+def _leader(found: Interval, bias: float) -> str | None:
+    if not wider(found, bias).differs:
         return None
     return "baseline" if found.value > 1.0 else "challenger"
 
@@ -254,8 +251,17 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
         return
     if quick or answer.quick:
         yield _QUICK
-    if self_check.passed is False:
-        yield "downgraded: the self-check failed"
+    if not self_check.bias:
+        return
+    bias = f"{math.expm1(self_check.bias):.1%}"
+    for crossing in answer.location.crossings:
+        factor = crossing.high / crossing.low
+        if factor > TOO_WIDE:
+            yield f"with the bias of {bias} that the A/A test found, this interval spans a factor of {factor:.1f}"
+    if (slight := within(answer.location, self_check.bias)) is not None:
+        low, high = slight
+        place = f"at N = {low:,}" if low == high else f"at some N from {low:,} to {high:,}"
+        yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"
 
 
 def _counts(

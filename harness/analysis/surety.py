@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.bias import wider, within
 from harness.analysis.covered import covered, failing, outside, survivor
 from harness.analysis.visits import slowdown
 
@@ -37,11 +39,13 @@ def surety(summary: Summary, one: str, other: str, calls: tuple[Interval, Interv
         heads: N.
         batch: B, one that was measured.
     """
+    bias = summary.self_check.bias
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:
         told = f"measured here in the same launches, {other} takes {_times(paired)} as long"
-        return Surety(faster="one" if paired.low > 1 else "other" if paired.high < 1 else "", why=told)
-    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls)
+        sure = wider(paired, bias)
+        return Surety(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
+    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls, bias)
 
 
 def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> Surety | None:
@@ -52,6 +56,9 @@ def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> Su
             continue
         if not leg.low <= heads <= leg.high:
             continue
+        slight = within(each.located.location, summary.self_check.bias)
+        if slight is not None and slight[0] <= heads <= slight[1]:
+            return Surety(faster="", why="their lead is smaller than the bias that the A/A test found")
         leader, why = _leader(each.located.location, heads, {"baseline": leg.baseline, "challenger": leg.challenger})
         if why:
             name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
@@ -97,13 +104,13 @@ def _by_crossings(location: Location, heads: int) -> tuple[str, str]:
     return leader, why
 
 
-def _apart(one: str, other: str, calls: tuple[Interval, Interval]) -> Surety:
+def _apart(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> Surety:
     """From two intervals that were not measured together."""
     ours, theirs = calls
     unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
     if unknown:
         return Surety(faster="", why=f"there is no interval for {' and '.join(unknown)} here")
-    low, high = theirs.low / ours.high, theirs.high / ours.low
+    low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
     told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
     return Surety(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
 

@@ -65,13 +65,6 @@ def test_without_a_crossing_one_is_used_throughout_or_nobody_knows(status, use):
     assert table.choose(500, 8) == use
 
 
-@pytest.mark.parametrize(("passed", "told"), [(False, True), (True, False), (None, False)])
-def test_a_run_that_does_not_trust_itself_says_so_beside_its_decisions(passed, told):
-    (table,) = tables([located("crossing", crossing(100))], [], passed=passed)
-    assert table.self_check_passed is passed
-    assert ("self-check failed: measure again before anything is decided by this" in table.sentence) == told
-
-
 def test_batch_sizes_come_in_order():
     (table,) = tables([located("below", batch_size=32), located("crossing", crossing(10), batch_size=1)], [])
     assert [entry.batch_size for entry in table.entries] == [1, 32]

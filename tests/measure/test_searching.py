@@ -90,7 +90,8 @@ def test_a_later_batch_size_starts_from_what_the_earlier_one_has_seen(three):
         low, high = prior.bracket
         assert low <= true * 1.1
         assert high >= true * 0.9
-        (crossing,) = prior.crossings
+        assert prior.crossings == ()
+        (crossing,) = prior.unconfirmed
         assert (crossing.low, crossing.high, crossing.direction) == (low, high, "challenger")
         assert crossing.heads == pytest.approx(true, rel=0.1)
         explored = [each for each in three[1].asked if each.launch == 0 and each.leg == before.leg]

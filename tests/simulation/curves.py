@@ -110,6 +110,31 @@ IDENTICAL = make("identical", lambda n: 20 + 0.1 * n, lambda n: 20 + 0.1 * n)
 TENS = tuple(10 * 4**level for level in range(9))
 # the challenger leads by up to 9 % from 140 to the step at 160, and for good from 170 on
 CLOSE = make("three close to a step", lambda n: 30 + 0.4 * n, lambda n: 50 + 12 * (1 + bisect_left(TENS, n)), TENS)
+# the baseline leads, but for 2 % around a step
+TOUCH = make(
+    "there and back by 2 %",
+    lambda n: 10 * n**0.5,
+    lambda n: 10 * n**0.5 * (0.98 + 0.25 * abs(math.log(n / 2560))),
+    (40, 160, 640, 2_560, 10_240, 40_960),
+    18,
+    65_536,
+)
+
+
+def _plateau(heads: float) -> float:
+    """A log-ratio that hardly changes over a decade."""
+    rise = min(0.0, math.log(heads / 1_000)) + max(0.0, math.log(heads / 10_000))
+    return 0.25 * rise + 0.004 * math.log(heads / 3_000)
+
+
+ALIKE_BETWEEN = make(
+    "alike from 1,000 to 10,000",
+    lambda n: 10 * n**0.5 * math.exp(_plateau(n)),
+    lambda n: 10 * n**0.5,
+    (40, 160, 640, 2_560, 10_240, 40_960),
+    18,
+    65_536,
+)
 VERY_SHALLOW = make("very shallow", lambda n: n**0.15, lambda n: 3000**0.15)
 KNEE = make("knee", lambda n: 20 + 0.1 * n + 0.3 * max(0.0, n - 600), lambda n: 170.0)
 POWERS = make("powers", lambda n: 0.5 * n**0.9, lambda n: 12 * n**0.4)

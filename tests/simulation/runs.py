@@ -57,6 +57,10 @@ class Run:
     distinct: int
     flagged: bool  # a note doubts the steps or the fit
     covered: bool  # every true crossing lies in its interval, and no other is stated
+    decided: bool = False  # whether there is a decision
+    held: bool = False  # it holds every true crossing
+    bounded: bool = False  # and neither rival leads inside by more than it says
+    at_most: float = math.nan
 
     @property
     def resolved(self) -> bool:
@@ -84,8 +88,9 @@ def until(machine: FakeMachine, last: int) -> Measure:
     return measure
 
 
-def summarised(location: Location, machine: FakeMachine, truth: tuple[float, ...]) -> Run:
+def summarised(location: Location, machine: FakeMachine, rivals: Curves) -> Run:
     """What the figures need of one search."""
+    truth, decision = rivals.truth, location.decision
     assert machine.samples == location.samples
     notes = [note for note in location.notes if not note.startswith("steps were not declared")]
     intervals = tuple((crossing.heads, crossing.low, crossing.high) for crossing in location.crossings)
@@ -97,13 +102,24 @@ def summarised(location: Location, machine: FakeMachine, truth: tuple[float, ...
         len(location.probes),
         any(word in note for note in notes for word in STEP_WORDS),
         _hold(intervals, truth),
+        decision is not None,
+        decision is not None and all(decision.below <= place <= decision.above for place in truth),
+        decision is not None and largest_lead(rivals, decision.below, decision.above) <= decision.at_most,
+        decision.at_most if decision is not None else math.nan,
     )
+
+
+def largest_lead(rivals: Curves, low: int, high: int) -> float:
+    """The largest true lead of either rival from one N to another, as a share."""
+    ladder = {round(low * (high / low) ** (i / 200)) for i in range(201)}
+    beside = {n for step in rivals.steps for n in (step, step + 1) if low <= n <= high}
+    return max(math.expm1(abs(math.log(rivals.baseline(n) / rivals.challenger(n)))) for n in ladder | beside)
 
 
 def run_many(case: Case, seeds: range) -> list[Run]:
     """The searches of these seeds."""
-    truth = case.rivals().truth
-    return [summarised(*search(case, seed), truth) for seed in seeds]
+    rivals = case.rivals()
+    return [summarised(*search(case, seed), rivals) for seed in seeds]
 
 
 def covers(run: Run, truth: tuple[float, ...]) -> bool:

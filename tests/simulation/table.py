@@ -149,6 +149,42 @@ def three(found_least: float | None, *, silent: bool, most_samples: float | None
     return judge
 
 
+def decides(case: Case, runs: Sequence[Run]) -> list[Figure]:
+    """One decision that holds all true crossings: whatever else lies inside is a detail."""
+    del case
+    made = [run for run in runs if run.decided]
+    return [
+        share("decision", [run.decided for run in runs], least=0.97),
+        share("it holds all crossings", [run.held for run in made], least=0.95),
+        share("and no larger lead", [run.bounded for run in made], least=0.93),
+        number("median of what it calls the largest lead", float(np.median([run.at_most for run in made])), ".0%"),
+        unresolved(runs, 0.02),
+        samples(runs),
+    ]
+
+
+def all_or_one_decision(case: Case, runs: Sequence[Run]) -> list[Figure]:
+    truth = case.rivals().truth
+    told = [run.held or (run.status == "several" and covers(run, truth)) for run in runs]
+    return [
+        share("all three, or one decision that holds them", told, least=0.95),
+        share("all three", [run.status == "several" and len(run.intervals) == 3 for run in runs]),
+        *decides(case, runs)[2:],
+    ]
+
+
+def undecided_or_slight(case: Case, runs: Sequence[Run]) -> list[Figure]:
+    """One leader, but for a zone: never unresolved, and never a word that the other leads by more than it does."""
+    told = [run.status == "above" or run.held for run in runs]
+    zones = [run.bounded for run in runs if run.decided]
+    return [
+        share("leader, or a zone that holds", told, least=0.95),
+        share("no larger lead", zones, least=0.93),
+        unresolved(runs, 0.05),
+        samples(runs),
+    ]
+
+
 def flagged(least: float) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
         return [share("flagged", [run.flagged for run in runs], least=least), coverage(case, runs, 0.0), samples(runs)]
@@ -214,6 +250,26 @@ ROWS = (
     Row("identical", (Case("IDENTICAL"),), claims),
     Row("three", (Case("THREE"),), three(0.95, silent=True)),
     Row("slight", (Case("SLIGHT", QUIET),), three(0.85, silent=False)),
+    Row(
+        "decision",
+        (
+            *each(FOUR, sigma=0.1),
+            *each(FOUR, launch_effect=0.03, launch_heads_effect=0.01),
+            Case("THREE"),
+            Case("THREE", {"launch_effect": 0.03, "launch_heads_effect": 0.01}),
+            Case("SLIGHT", QUIET),
+            Case("EXCURSION", QUIET),
+            Case("ALIKE_BETWEEN", QUIET),
+        ),
+        decides,
+    ),
+    Row(
+        "three close to a step",
+        (Case("CLOSE", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), Case("CLOSE", QUIET)),
+        all_or_one_decision,
+        every=True,
+    ),
+    Row("there and back by 2 %", (Case("TOUCH", QUIET),), undecided_or_slight),
     Row("shallow and knee", (Case("VERY_SHALLOW"), Case("KNEE")), resolved_hold(0.93, 0.05)),
     Row("steps unknown", tuple(Case(name, steps=()) for name in FOUR), resolved_hold(0.90, 0.05, 1500)),
     Row(
