@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.bias import within
 from harness.analysis.covered import covered, failing, gap, survivor
 from harness.analysis.regret import FEWEST_PAIRS, Checked, largest_regret, mean_regret, regret
 from harness.analysis.visits import pairs
@@ -133,7 +134,7 @@ def tables(
         races[each.leg.race].append(each)
     visits = _visits(measurements)
     return tuple(
-        replace(_table(race, answers, visits, constrained or {}), bias=bias) for race, answers in races.items()
+        replace(_table(race, answers, visits, constrained or {}, bias), bias=bias) for race, answers in races.items()
     )
 
 
@@ -142,6 +143,7 @@ def _table(
     answers: Sequence[Located],
     visits: Sequence[Sequence[Measurement]],
     constrained: Mapping[tuple[str, int], Constrained],
+    bias: float,
 ) -> Table:
     leg = answers[0].leg
     ordered = sorted(answers, key=lambda each: each.leg.batch_size)
@@ -149,10 +151,10 @@ def _table(
         race=race,
         baseline=leg.baseline,
         challenger=leg.challenger,
-        entries=tuple(_working(_entry(each), each) for each in ordered),
+        entries=tuple(_working(_entry(each, bias), each) for each in ordered),
     )
     entries = tuple(
-        _working(_held_back(_entry(each), constrained[race, entry.batch_size], leg.baseline, leg.challenger), each)
+        _working(_held_back(_entry(each, bias), constrained[race, entry.batch_size], leg.baseline, leg.challenger), each)
         if (race, entry.batch_size) in constrained
         else entry
         for entry, each in zip(fastest.entries, ordered, strict=True)
@@ -162,8 +164,8 @@ def _table(
     return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=_place)))
 
 
-def _entry(located: Located) -> Entry:
-    """The changes of the lead as changes of the contender to use."""
+def _entry(located: Located, bias: float) -> Entry:
+    """The changes of the lead as changes of the contender to use; undecided where it is slighter than the bias."""
     leg, location = located.leg, located.location
     names = {"baseline": leg.baseline, "challenger": leg.challenger}
     other = {"baseline": leg.challenger, "challenger": leg.baseline}
@@ -176,11 +178,13 @@ def _entry(located: Located) -> Entry:
     )
     throughout = {"above": leg.baseline, "below": leg.challenger, "tie": leg.baseline}.get(location.status)
     below = other[location.crossings[0].direction] if changes else throughout
+    slight = within(location, bias)
     return Entry(
         batch_size=leg.batch_size,
         status=location.status,
         below=below,
         changes=changes,
+        undecided=(slight,) if slight else (),
         searched_from=leg.low,
         searched_to=leg.high,
     )
