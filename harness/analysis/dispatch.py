@@ -153,10 +153,13 @@ def _table(
         challenger=leg.challenger,
         entries=tuple(_working(_entry(each, bias), each) for each in ordered),
     )
+    held_back = {
+        batch: _held_back(_entry(each, bias), constrained[race, batch], leg.baseline, leg.challenger)
+        for each in ordered
+        if (race, batch := each.leg.batch_size) in constrained
+    }
     entries = tuple(
-        _working(_held_back(_entry(each, bias), constrained[race, entry.batch_size], leg.baseline, leg.challenger), each)
-        if (race, entry.batch_size) in constrained
-        else entry
+        _working(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
         for entry, each in zip(fastest.entries, ordered, strict=True)
     )
     labels = {each.leg.label for each in answers}

@@ -1,7 +1,7 @@
 """Whether visits begin as they go on: the first pair of each against the rest of it.
 
-A contender that is not yet back at speed when its first sample begins shows as a first log-ratio that is off to one side,
-visit after visit. Noise shows, too, and goes either way.
+A contender that is not yet back at speed when its first sample begins shows as a first log-ratio that is off to one
+side, visit after visit. Noise shows, too, and goes either way.
 """
 
 from __future__ import annotations

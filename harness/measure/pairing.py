@@ -131,12 +131,7 @@ def _rehearse(launch: Launch, seats: Sequence[_Seat], generator: np.random.Gener
     standing = _standing(seats)
     if len(standing) < 2 or any(seat.info.get("cold") for seat in standing):
         return
-    unknown = []
-    for seat in standing:
-        if seat.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:  # one call brings it back
-            _learn(launch, seat, recovery.LADDER[0])
-        elif _recovery(launch, seat) is None:
-            unknown.append(seat)
+    unknown = _unknown(launch, standing)
     watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
     for _ in range(recovery.REPETITIONS if unknown else 1):
         if together and any(seat.failure for seat in seats):
@@ -156,6 +151,14 @@ def _rehearse(launch: Launch, seats: Sequence[_Seat], generator: np.random.Gener
                 _fail(launch, seat, failed)
     for seat in _standing(unknown):
         _learn(launch, seat, recovery.recovery(watched[id(seat)], launch.min_sample_seconds))
+
+
+def _unknown(launch: Launch, standing: Sequence[_Seat]) -> list[_Seat]:
+    """Those that are to be watched; where a single call takes longer than any recovery, it is all that is needed."""
+    for seat in standing:
+        if seat.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:
+            _learn(launch, seat, recovery.LADDER[0])
+    return [seat for seat in standing if _recovery(launch, seat) is None]
 
 
 def _learn(launch: Launch, seat: _Seat, seconds: float) -> None:

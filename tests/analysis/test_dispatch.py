@@ -218,7 +218,8 @@ def test_a_change_at_the_end_of_the_range_is_tried_on_the_side_that_there_is():
 
 def test_a_lead_slighter_than_a_bias_decides_nothing_and_a_larger_one_stands():
     found = located("above")
-    probes = tuple(Probe(n, lead, lead - 0.01, lead + 0.01, 20, 8) for n, lead in ((1, -0.4), (100, -0.03), (1000, -0.5)))
+    leads = ((1, -0.4), (100, -0.03), (1000, -0.5))
+    probes = tuple(Probe(n, lead, lead - 0.01, lead + 0.01, 20, 8) for n, lead in leads)
     found = replace(found, location=replace(found.location, probes=probes, measured=(1, 1000)))
     (table,) = tables([found], [], bias=0.05)
     assert [table.choose(heads, 8) for heads in (1, 50, 100, 110, 1000)] == ["flat", "flat", None, None, "flat"]

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {folder} has no visit of two contenders with three pairs", file=sys.stderr)
             return 2
         rows = [
-            (each.name, each.visits, f"{each.median:+.4f} ± {each.error:.4f}", f"{each.mean:+.4f}", _verdict(each.alike))
+            (each.name, each.visits, f"{each.median:+.4f} ± {each.error:.4f}", f"{each.mean:+.4f}", _word(each.alike))
             for each in found
         ]
         print(f"{folder}: {evidence.run.machine.get('processor', 'unknown processor')}")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return worst
 
 
-def _verdict(alike: bool) -> str:
+def _word(alike: bool) -> str:
     return "yes" if alike else "NO"
 
 
