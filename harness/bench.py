@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +10,7 @@ import numpy as np
 
 from harness import inquiry_cache
 from harness.analysis.location import BudgetSpent
-from harness.errors import ContenderError, DataError, HarnessError, ResourceError
+from harness.errors import ContenderError, HarnessError
 from harness.measure import limits
 from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.pairing import Interrupted, Purpose, visit
@@ -19,6 +18,7 @@ from harness.measure.pool import Launch, Workshop, timing_cores
 from harness.measure.reach import Reach
 from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
+from harness.provisions import Provisions
 from harness.records import machine
 from harness.records.measurement import (
     INTERRUPTED,
@@ -32,7 +32,7 @@ from harness.records.measurement import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.crossover import Progress
@@ -95,8 +95,6 @@ class Bench:
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
         self._machine = machine.describe()
-        self.source: dict[str, Any] = {}
-        self.sources: dict[str, dict[str, Any]] = {}  # of contenders with a source of their own
         self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
@@ -107,6 +105,7 @@ class Bench:
             "input_batches": plan.suite.measurement.input_batches,
         }
         self._workshop = Workshop(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
+        self.provisions = Provisions(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
         self._reach = Reach(how, known)
         limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
@@ -115,46 +114,13 @@ class Bench:
     # ---------------------------------------------------------------------------------------------- before launches
 
     def describe(self) -> dict[str, Any]:
-        """What the source gives, once it is known that this machine can hold it.
+        """What the suite's source gives; see `Provisions.describe`.
 
         Raises:
-            DataError: where the embeddings are not as wide as the user said.
-            ResourceError: where memory or disk do not suffice.
-            HarnessError: where the source cannot be loaded.
+            DataError, ResourceError, HarnessError: as that does.
         """
-        specifications, contenders = self._plan.specifications, self._plan.suite.contenders
-        shared = [each for name, each in specifications.items() if contenders[name].source is None]
-        specification = next(iter(shared or specifications.values()))
-        if specification.function:
-            return {}
-        cells = self._plan.sweep.cells
-        smallest = min((cell.heads for cell in cells), default=self._plan.suite.heads.low)
-        request = {"do": "describe", "specification": specification.to_json(), "heads": smallest}
-        try:
-            self.source = self._workshop.ask(request, stage="load")
-        except ChildFailed as failed:
-            what = f"the source cannot be loaded: {failed.failure.what}"
-            raise HarnessError(what, next_step="see its options in the suite") from failed
-        if self._plan.width not in (None, self.source["width"]):
-            raise DataError(
-                f"the embeddings are {self.source['width']} wide, {self._plan.width} were expected",
-                next_step=f"say --embed-dim {self.source['width']}",
-            )
-        self._refuse_what_does_not_fit()
-        self.sources = dict(self._own_sources())
-        return self.source
-
-    def _own_sources(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What the sources give that contenders have for themselves; one that fails is told of at its cells."""
-        for name, contender in self._plan.suite.contenders.items():
-            specification = self._plan.specifications.get(name)
-            if contender.source is None or specification is None:
-                continue
-            heads = min((cell.heads for cell in self._plan.sweep.cells if cell.contender == name), default=None)
-            heads = heads or self._plan.suite.heads.low
-            request = {"do": "describe", "specification": specification.to_json(), "heads": heads}
-            with contextlib.suppress(ChildFailed):
-                yield name, self._workshop.ask(request, stage="load")
+        self.provisions.describe()
+        return self.provisions.source
 
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
         """Trains and scores a contender at one N, and writes the record."""
@@ -202,7 +168,7 @@ class Bench:
             for name in ("folder", "cache"):
                 specification.pop(name)
             how = self._plan.suite.measurement.model_dump(mode="json")
-            parts = [specification, self.source.get("digest"), cell.heads, cell.batch_size, how]
+            parts = [specification, self.provisions.digest(cell.contender), cell.heads, cell.batch_size, how]
             self._keys[cell] = content_hash(parts)
         return self._keys[cell]
 
@@ -276,7 +242,7 @@ class Bench:
         for leg in self._plan.sweep.legs:
             heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
             heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
-        if not self.source:  # plain functions state nothing
+        if not self.provisions.source:  # plain functions state nothing
             return {}
         return {name: self._stated(name, sorted(heads)) for name in self._plan.specifications}
 
@@ -287,7 +253,7 @@ class Bench:
             "specification": self._plan.specifications[name].to_json(),
             "heads": list(heads),
             "batch_sizes": self._plan.batch_sizes[name],
-            **{name: self.source[name] for name in ("width", "output_width")},
+            **{side: self.provisions.of(name)[side] for side in ("width", "output_width")},
         }
         rows: list[Any] = self._workshop.ask(request, stage="load")["costs"]
         return rows
@@ -394,40 +360,13 @@ class Bench:
     # ------------------------------------------------------------------------------------------------------- private
 
     def _temperature(self, name: str, heads: int) -> float:
-        """The temperature of a contender's own source; that of the run's where it cannot be loaded."""
+        """The temperature at this N of a contender's source; that at its smallest N where it cannot be loaded."""
         request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
         try:
             described = self._workshop.ask(request, stage="load")
         except ChildFailed:
-            described = self.source
+            described = self.provisions.of(name)
         return float(described.get("temperature", 1.0))
-
-    def _refuse_what_does_not_fit(self) -> None:
-        """Estimates memory and disk at the largest N, and refuses with the figures."""
-        import psutil
-
-        sweep, contenders = self._plan.sweep, len(self._plan.specifications)
-        heads = max([leg.high for leg in sweep.legs] + [cell.heads for cell in sweep.cells], default=1)
-        one = heads * (self.source["width"] + self.source["output_width"]) * 4
-        batch = max(max(sizes) for sizes in self._plan.batch_sizes.values())
-        kept = min(one, self._plan.suite.measurement.models_in_memory_bytes)
-        memory = 4 * one + contenders * kept + batch * heads * 16
-        free = psutil.virtual_memory().available
-        if memory > free:
-            raise ResourceError(
-                f"N = {heads:,} needs about {memory / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
-                next_step="lower heads.to, or run fewer contenders with --only",
-            )
-        folder = inquiry_cache.folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        disk = (2 + contenders) * one
-        room = psutil.disk_usage(str(folder)).free
-        if disk > room:
-            raise ResourceError(
-                f"N = {heads:,} needs about {disk / 2**30:.1f} GiB of disk, {room / 2**30:.1f} GiB are free",
-                where=str(folder),
-                next_step="lower heads.to, or set HARNESS_CACHE to a larger disk",
-            )
 
 
 def _cut_off(record: Measurement) -> Measurement:

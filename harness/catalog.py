@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 BUILT_IN = (
     "harness_plugins.lda",
     "harness_plugins.lda_blocked",
+    "harness_plugins.lda_nearest",
     "harness_plugins.transformer",
     "harness_plugins.students",
     "harness_plugins.residual",

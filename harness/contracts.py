@@ -132,6 +132,9 @@ class BuildContext:
     threads: int = 1
     train_queries: Float32 | None = None  # [Q, D], for projectors that fit themselves in closed form
     weights: bool = True  # False: the state is loaded afterwards, so right shapes suffice
+    teacher: Callable[[Float32], Float64] | None = None
+    """What the contender's teacher answers to queries, [Q, D] -> [Q, K]; nothing is computed before it is called, and
+    its answers to `train_queries` are remembered. None outside of a run, where nobody is imitated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +268,8 @@ class Projector(Offer):
     forms: ClassVar[tuple[Form, ...]] = ("module",)
     needs_training: ClassVar[bool] = False  # True: without a trainer its output means nothing (its latency does)
     takes_matrices: ClassVar[bool] = False  # True: it computes `Heads.matrices`, too, or reads no heads at all
+    family: ClassVar[str] = ""  # projectors that compute one formula share it; empty: its own name
+    approximates: ClassVar[str] = ""  # the family whose formula it only approximates: scored, and held to no parity
 
     @abstractmethod
     def build(self, heads: Heads, context: BuildContext) -> Projection:

@@ -87,6 +87,8 @@ class OfferData(_Data):
     forms: tuple[Literal["module", "numpy"], ...] = ()  # of projectors and runtimes
     devices: tuple[str, ...] = ()  # of runtimes
     needs_training: bool = False
+    family: str = ""  # of a projector: the formula that it computes, empty for one of its own
+    approximates: str = ""  # of a projector: the family that it only approximates
     tolerance: float | None = None
     precision: str = "float32"  # of a runtime
     options_schema: Mapping[str, Any] = {}

@@ -102,6 +102,8 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
             "origin": each.origin,
             "version": each.version,
             **({"precision": each.precision} if each.precision != "float32" else {}),
+            **({"family": each.family} if each.family else {}),
+            **({"approximates": each.approximates} if each.approximates else {}),
             **_digest(each.file),
         }
         for each in listing.offers

@@ -11,6 +11,7 @@ from harness.suite.sweep import Cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from harness.bench import Bench
     from harness.planning import Plan
     from harness.records.evidence import Evidence
     from harness.records.measurement import Measurement, RunInfo
@@ -31,23 +32,33 @@ def differences(plan: Plan, then: RunInfo, now: RunInfo) -> list[str]:
     return [*found, *_offers(then.offers, now.offers)]
 
 
-def other_data(known: Evidence, source: Mapping[str, Any], key: Callable[[Cell], str]) -> list[str]:
-    """What differs once the source is loaded: its data, and the keys of what was measured.
+def other_data(known: Evidence, now: Bench) -> list[str]:
+    """What differs once the sources are loaded: their data, and the keys of what was measured.
 
     Args:
         known: what the run has left.
-        source: what the source gives now.
-        key: the content hash of what a cell is now.
+        now: knows what the sources give now, and what a cell is now.
     """
-    was, is_ = known.run.source.get("digest"), source.get("digest")
-    if was is not None and was != is_:
-        return [f"the source's data were {_short(was)}, are {_short(is_)}"]
-    others = list(_of_other_experiments(known.measurements, key))
+    changed = [*_changed("the source's data", known.run.source, now.provisions.source)]
+    for name in known.run.sources.keys() & now.provisions.sources.keys():
+        changed += _changed(f"the data of {name}", known.run.sources[name], now.provisions.sources[name])
+    if changed:
+        return sorted(changed)
+    others = list(_of_other_experiments(known.measurements, now.key))
     if not others:
         return []
     first = others[0]
     place = f"{first.contender} at N = {first.heads:,}, batch {first.batch_size}"
     return [f"{len(others):,} of {len(known.measurements):,} records are of another experiment, that of {place} first"]
+
+
+def _changed(whose: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Data by their digests: at the smallest N, and of all heads where that is known."""
+    for name in ("digest", "all_digest"):
+        was, is_ = then.get(name), now.get(name)
+        if was is not None and was != is_:
+            yield f"{whose} were {_short(was)}, are {_short(is_)}"
+            return
 
 
 def _of_other_experiments(records: tuple[Measurement, ...], key: Callable[[Cell], str]) -> Iterator[Measurement]:

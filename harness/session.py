@@ -86,8 +86,8 @@ def run(
         try:
             source = schedule.describe()
             if known is not None:
-                forced += _allowed(resuming.other_data(known, source, schedule.bench.key), folder, force=force)
-            gave = {"source": source, "sources": schedule.bench.sources}
+                forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
+            gave = {"source": source, "sources": schedule.bench.provisions.sources}
             about = about.model_copy(update={**gave, "forced": (*about.forced, *forced), "status": "running"})
             store.update(about)
             begun = True

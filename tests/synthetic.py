@@ -200,6 +200,7 @@ class Maker:
             "status": "complete", "command": "harness run suites/synthetic.yaml",
             "machine": {"processor": "A Processor", "usable_cores": 2, "memory_bytes": 8 * 2**30, "python": "3.12.1"},
             "versions": {"numpy": "2.4.0"}, "commit": "0123456789ab",
+            "offers": {f"projector {name}": {"family": "lda"} for name in ("lda", "lda-loop")},
         }  # fmt: skip
         return Evidence(
             folder=folder,

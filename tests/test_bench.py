@@ -8,6 +8,7 @@ import pytest
 
 from harness import bench
 from harness.measure.child import ChildFailed
+from harness.provisions import Provisions
 from harness.records.measurement import Failure
 from harness.suite.sweep import Cell, Leg
 
@@ -50,7 +51,8 @@ def found(monkeypatch):
         batch_sizes={"flat": [32]},
     )
     one._listener = listener
-    one.source = {"width": 384, "output_width": 384}
+    one.provisions = Provisions(one._plan, None)
+    one.provisions.source = {"width": 384, "output_width": 384}
 
     def stated(request, stage):
         return {"costs": [[n, b, 1.0, 1.0, [[b, 384, n]]] for n in request["heads"] for b in request["batch_sizes"]]}
@@ -89,5 +91,5 @@ def test_limits_of_the_processor_are_not_those_of_a_device(found):
 
 def test_plain_functions_state_no_cost(found):
     one, _ = found
-    one.source = {}
+    one.provisions.source = {}
     assert one.limits()["costs"] == {}

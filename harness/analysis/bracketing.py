@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from harness.analysis.alike import possible
 from harness.analysis.probing import distinct, geometric
 from harness.analysis.signs import median, own_noise, sign, standard_error, winsorised_mean
 
@@ -28,6 +29,7 @@ NOTHING: Mapping[int, Sign] = MappingProxyType({})
 MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
+ROUGHLY = 3.0  # times the precision: a difference that is looked for where the rivals seem equal
 HASTY = 2.3  # standard errors that a small budget makes do with
 PITCH = math.log(2) / 8  # of the N around an estimate, in log N
 BESIDE_POWERS = PITCH / 2  # powers of two are left out: what N costs there may be true of that N alone
@@ -144,6 +146,8 @@ def settle(
             if signs.get(n, 0) == 0:
                 signs[n] = sign(prober.at(n), noise, differences.size, bound)
         limit = most_pairs(noise, goal) if most is None else min(most, most_pairs(noise, goal))
+        if most is None and possible(prober, points, goal):  # launches are to show that, and not the pairs of one
+            limit = most_pairs(noise, ROUGHLY * goal)
         open_points = [
             n
             for n in points

@@ -15,7 +15,7 @@ from harness.analysis.location import Crossing, Location, Probe
 from harness.analysis.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
 from harness.analysis.posterior import launch_interval, two_sided
 from harness.analysis.signs import standard_error, winsorised_mean
-from harness.analysis.throughout import throughout
+from harness.analysis.throughout import everywhere, throughout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,12 +44,16 @@ def conclude(search: Search, lacking: str | None) -> Location:
     search.forget(lost)
     gaps = failures(prober, lost, question.high)
     _take_back(search)
-    outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in _outcomes(search)]
+    alike = everywhere(search)
+    found = [] if alike else _outcomes(search)
+    outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in found]
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
     evidence = Evidence(prober, question, search.signs, fits)
     fatal = {"open", "lacking"} if search.bound else {"lacking"}
     if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
         answer = _left_open(search, outcomes)
+    elif alike:
+        answer = _Answer(alike[0], notes=[alike[1]])
     else:
         answer = _decided(search, outcomes, evidence, gaps)
         if search.bound:
@@ -74,6 +78,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
         decision=answer.decision,
         unconfirmed=tuple(sorted(answer.unconfirmed, key=_place)),
         details=tuple(search.details),
+        margin=question.precision if answer.status == "tie" else None,
     )
 
 

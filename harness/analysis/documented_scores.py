@@ -74,13 +74,13 @@ def _judge(
         failed = f": {row.failure}" if row is not None and row.failure else ""
         return "not comparable here", f"it was not measured at {place}{failed}", None
     ours = row.scores[score]
-    ranges = [each[score] for each in (row.spread, row.intervals) if score in each]
+    ranges = [each[score] for each in (row.spread, row.over_queries) if score in each]
     if not ranges and spread is None:
         measured = Interval(ours, launches=row.seeds)
         return "not comparable here", f"measured {ours:.4f} with one training seed, so without a range", measured
     low, high = min([ours, *(low for low, _ in ranges)]), max([ours, *(high for _, high in ranges)])
     over = [f"{row.seeds} training seeds"] if score in row.spread else []
-    over += ["held-out queries"] if score in row.intervals else []
+    over += ["held-out queries"] if score in row.over_queries else []
     seen = f"measured {ours:.4f}" + (f" ({low:.4f} to {high:.4f} over {' and '.join(over)})" if over else "")
     measured = Interval(ours, low, high, row.seeds, 0.0)  # a range over seeds has no stated confidence
     half = rounding(value)

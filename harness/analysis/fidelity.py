@@ -23,16 +23,19 @@ Array = NDArray[np.floating[Any]]
 
 _RESAMPLES = 1000  # of the bootstrap; the ends of a 95 % interval are its 25th values
 _BLOCK = 256  # queries whose [block, N] similarities are in memory at once
+PAIRED = ("mean_cosine", "top1_agreement")  # scores that are kept for each query, so that two runs can be paired
+_MOST_KEPT = 2000  # queries up to which they are kept: some 30 kB of a record
 _TINY = 1e-12  # below this the constant is the teacher, and a skill against it has no meaning
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores by name, and the bootstrap intervals of those that have one."""
+    """Scores by name, the bootstrap intervals of those that have one, and what two runs are paired by."""
 
     scores: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     queries: int
+    per_query: Mapping[str, tuple[float, ...]]  # of `PAIRED`, in the queries' order; empty where there are too many
 
 
 def score(
@@ -106,7 +109,7 @@ def measure(
     scores |= {"min_cosine": float(cosine.min()), "max_cosine": float(cosine.max())}
     if queries == 1:  # it has neither a spread nor an interval
         scores.pop("std_cosine")
-        return Scores({name: value for name, value in scores.items() if np.isfinite(value)}, {}, queries)
+        return Scores({name: value for name, value in scores.items() if np.isfinite(value)}, {}, queries, {})
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(queries, np.full(queries, 1.0 / queries), size=_RESAMPLES) / queries  # [R, Q]
     resampled = _derived(dict(zip(names, (weights @ matrix).T, strict=True)))
@@ -121,6 +124,7 @@ def measure(
         scores={name: value for name, value in scores.items() if np.isfinite(value)},
         intervals=intervals,
         queries=queries,
+        per_query={name: _kept(series[name]) for name in PAIRED if name in series and queries <= _MOST_KEPT},
     )
 
 
@@ -161,6 +165,11 @@ def _checked(student: Array, teacher: Array, answers: Array) -> tuple[Array, Arr
     if bad:
         raise ContenderError(f"the student's output is not finite for {bad:,} of {student.shape[0]:,} held-out queries")
     return student, teacher, answers
+
+
+def _kept(values: Array) -> tuple[float, ...]:
+    """Rounded to a millionth, a hundredth of which nobody could call a difference."""
+    return tuple(round(float(value), 6) for value in values)
 
 
 def _cosine_to(vector: Array, rows: Array, norms: Array) -> Array:

@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis import alike
 from harness.analysis.bracketing import Smooth, Step, Undecided
 from harness.analysis.confirmation import Question, side_pairs
 from harness.analysis.crossover import asked, whole
@@ -228,6 +229,7 @@ class _Grid:
             failures=gaps,
             decision=found.decision,
             unconfirmed=found.unconfirmed,
+            margin=question.precision if status == "tie" else None,
         )
 
     def _decided(self, signs: dict[int, Sign], changes: Sequence[_Change], gaps: Sequence[Failures]) -> Decided:
@@ -304,13 +306,11 @@ class _Grid:
         return (root, low, high, Fitted(min(near), max(near), local)) if low < high else None
 
     def _tie(self) -> str | None:
-        """In words, where no point shows a difference that counts."""
-        intervals = [self._interval(n) for n in self.points]
-        goal = self.question.goal
-        if not intervals or any(low < -goal or high > goal for _, low, high in intervals):
+        """In words, where the rivals are equal at all points up to the precision."""
+        told = alike.told(self.prober, self.points, self.question)
+        if told is None or told[0] != "tie":
             return None
-        most = max(abs(middle) for middle, _, _ in intervals)
-        return f"at none of {len(intervals)} points do they differ by more than {math.expm1(most):.1%}"
+        return alike.described(*told, self.prober, self.question)
 
     def _interval(self, heads: int) -> tuple[float, float, float]:
         """Of the log-ratio at a point: over launches where there are any, else over pairs."""

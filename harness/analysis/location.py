@@ -154,3 +154,4 @@ class Location:
     decision: Decision | None = None  # 'crossing' and 'several': whom to use where, and what the part between costs
     unconfirmed: tuple[Crossing, ...] = ()  # seen and not confirmed: of no use but as a place to look at
     details: tuple[str, ...] = ()  # how it was searched, where that changes nothing of the answer
+    margin: float | None = None  # 'tie' only: a share that no difference between the two exceeds anywhere

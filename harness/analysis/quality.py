@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.families import Families
+from harness.analysis.posterior import two_sided
 from harness.units import apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.records.measurement import Fidelity
-    from harness.suite.schema import Contender, Suite
+    from harness.suite.schema import Suite
 
 _RANKINGS = {"top1_agreement": "top-1 agreement", "recall_at_10": "recall@10"}
+_BOUNDS = {  # of scores, which no interval exceeds
+    "mean_cosine": (-1.0, 1.0),
+    "constant_cosine": (-1.0, 1.0),
+    "skill": (-math.inf, 1.0),
+    "top1_agreement": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    **dict.fromkeys(("std_cosine", "norm_error", "norm_ratio", "mse"), (0.0, math.inf)),
+}
 _SAME = 1e-4  # two mean cosines closer than this are those of one and the same constant
+_UNDECLARED = Families()
 _SAYS_LITTLE = 0.95  # from here on a constant's cosine leaves a cosine nothing to say
 
 
@@ -30,11 +42,13 @@ class FidelityRow:
     temperature: float
     seeds: int
     scores: Mapping[str, float]  # means over seeds
-    intervals: Mapping[str, tuple[float, float]]  # bootstrap over queries, its ends averaged over seeds
+    intervals: Mapping[str, tuple[float, float]]  # over queries, and over seeds where there are several
+    over_queries: Mapping[str, tuple[float, float]]  # of these very seeds, whatever others would have given
     spread: Mapping[str, tuple[float, float]]  # smallest and largest over seeds
     thresholds: Mapping[str, bool]  # documented thresholds by name: reached or missed
     trained: bool
     teacher: bool = False  # it computes the teacher itself, in some form or runtime, and imitates nobody
+    approximates: str = ""  # the family that it approximates, from the same heads: neither student nor teacher
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None
@@ -43,25 +57,26 @@ class FidelityRow:
     asked_seeds: int = 0  # with those that could not be trained or scored
 
 
-def rows(fidelities: Iterable[Fidelity], suite: Suite) -> tuple[FidelityRow, ...]:
+def rows(fidelities: Iterable[Fidelity], suite: Suite, families: Families = _UNDECLARED) -> tuple[FidelityRow, ...]:
     """The fidelity table, by N, temperature and contender in the order of the suite."""
     groups: dict[tuple[int, float, str], list[Fidelity]] = defaultdict(list)
     for each in fidelities:
         groups[each.heads, each.temperature, each.contender].append(each)
     order = {name: place for place, name in enumerate(suite.contenders)}
     places = sorted(groups, key=lambda key: (key[0], -key[1], order.get(key[2], len(order)), key[2]))
-    return tuple(_row(key, groups[key], suite) for key in places)
+    return tuple(_row(key, groups[key], suite, families) for key in places)
 
 
-def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite) -> FidelityRow:
+def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite, families: Families) -> FidelityRow:
     heads, temperature, contender = key
     good = [each for each in records if each.failure is None]
     names = sorted({name for each in good for name in each.scores})
     values = {name: [each.scores[name] for each in good if name in each.scores] for name in names}
     scores = {name: float(np.mean(each)) for name, each in values.items()}
     ends = {
-        name: [each.intervals[name] for each in good if name in each.intervals]
-        for name in sorted({name for each in good for name in each.intervals})
+        name: [each.intervals[name] for each in good if name in each.scores]
+        for name in names
+        if all(name in each.intervals for each in good if name in each.scores)
     }
     failure = next((each.failure.what for each in records if each.failure is not None), "")
     documented = suite.documented.fidelity if suite.documented else {}
@@ -73,11 +88,13 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         temperature=temperature,
         seeds=len(good),
         scores=scores,
-        intervals={name: _mean_ends(each) for name, each in ends.items()},
+        intervals={name: _interval(name, values[name], ends[name]) for name in ends},
+        over_queries={name: _over_queries(each) for name, each in ends.items()},
         spread={name: (min(each), max(each)) for name, each in values.items() if len(each) > 1},
         thresholds={name: _reached(name, scores[name], bound) for name, bound in documented.items() if name in scores},
         trained=entry is not None and entry.trainer is not None,
-        teacher=entry is not None and computes_teacher(entry),
+        teacher=entry is not None and families.computes_teacher(entry),
+        approximates=families.approximates(entry) if entry is not None else "",
         parameters=known[0].parameters,
         effective_heads=known[0].effective_heads,
         training_seconds=_mean([each.training_seconds for each in good]),
@@ -85,15 +102,6 @@ def _row(key: tuple[int, float, str], records: Sequence[Fidelity], suite: Suite)
         failure=failure,
         asked_seeds=len(records),
     )
-
-
-def computes_teacher(contender: Contender) -> bool:
-    """Whether a contender computes its own teacher's formula; how exactly is a matter of its runtime.
-
-    Projectors of one formula share the first part of their names: `lda`, `lda-loop`, `lda-blocked`.
-    """
-    own, teacher = (name.partition("-")[0] for name in (contender.projector, contender.teacher))
-    return contender.trainer is None and own == teacher
 
 
 def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ def _better(row: FidelityRow, here: Sequence[FidelityRow]) -> Iterator[tuple[str
 
 def _is_trivial(row: FidelityRow) -> bool:
     """Whether it imitates the teacher without any training."""
-    return not row.trained and not row.teacher and "mean_cosine" in row.scores
+    return not row.trained and not row.teacher and not row.approximates and "mean_cosine" in row.scores
 
 
 def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
@@ -194,7 +202,30 @@ def _reached(name: str, value: float, bound: float) -> bool:
     return value < bound if name.startswith("std") or name.endswith("error") else value > bound
 
 
-def _mean_ends(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def seeds_reach(values: Sequence[float], confidence: float = 0.95) -> float:
+    """How far the mean over these seeds may lie from that over all seeds, by Student's t; 0 where there is but one."""
+    if len(values) < 2:
+        return 0.0
+    return two_sided(confidence, len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def _interval(name: str, values: Sequence[float], ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The interval of a mean over seeds, from each seed's score and its bootstrap interval over the same queries.
+
+    Queries and seeds are two sources of error, and their distances are added as squares (MOVER: Zou and Donner 2008,
+    Stat. Med. 27). That of the queries is the mean one of the seeds, since all seeds answer the same queries, so that
+    averaging over seeds makes it no smaller; that of the seeds is Student's t.
+    """
+    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), seeds_reach(values)
+    least, most = _BOUNDS.get(name.partition("_at_")[0], (-math.inf, math.inf))
+    return (
+        max(least, middle - math.hypot(middle - low, seeds)),
+        min(most, middle + math.hypot(high - middle, seeds)),
+    )
+
+
+def _over_queries(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The ends averaged over seeds: as far from the mean score as those of a seed are from its own on average."""
     return float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends]))
 
 

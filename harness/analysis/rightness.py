@@ -69,8 +69,9 @@ def rightness(summary: Summary, contender: str, heads: int) -> Rightness:
     ]
     error = max((each.error for each in parities), default=math.nan)
     own = summary.suite.contenders[contender]
-    same = own.projector.partition("-")[0] == own.teacher.partition("-")[0]
-    if same and own.trainer is None and parities and max(each.tolerance for each in parities) <= _EXACT:
+    proven = parities and all(each.against in ("formula", None) for each in parities)  # None: an earlier version's
+    exact = proven and max(each.tolerance for each in parities) <= _EXACT
+    if exact and summary.families.computes_teacher(own):
         return Rightness(kind="exact", error=error)
     row = min(
         (each for each in summary.fidelity if each.contender == contender and (each.scores or each.failure)),

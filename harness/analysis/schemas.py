@@ -18,7 +18,8 @@ from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, R
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _INTERVAL: dict[str, Any] = {
-    "description": "a value with its interval over launches; the ends are null where a single launch is all there is",
+    "description": "a value with its interval over launches; the ends are null where a single launch is all there is, "
+    "and `high` is null where no sample bounds a percentile from above",
     "type": ["object", "null"],
     "required": ["value", "low", "high", "launches", "confidence"],
     "properties": {
@@ -123,6 +124,11 @@ def _report() -> dict[str, Any]:
         "quick": {"type": "boolean"},
         "precisions": {
             "description": "of contenders that do not compute in float32",
+            "type": "object",
+            "additionalProperties": text,
+        },
+        "approximates": {
+            "description": "contenders that only approximate a formula, and its family",
             "type": "object",
             "additionalProperties": text,
         },

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+from harness.analysis import alike
 from harness.analysis.audit import WEAK, edge, pinned, steps_visible, suspected_jump, weak_points
-from harness.analysis.bracketing import Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
+from harness.analysis.bracketing import NOTHING, Jump, Smooth, Step, assure, places, settle, settle_by_halves, targets
 from harness.analysis.confirmation import (
     LEAST_PAIRS,
     MOST_DISTINCT,
@@ -34,7 +35,7 @@ from harness.analysis.probing import SAMPLES_A_PAIR, Prober
 from harness.analysis.signs import SUREST, winsorised_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.analysis.bracketing import Target
     from harness.analysis.location import Location, Measure, Stage
@@ -82,6 +83,7 @@ class Search:
         self.bound = False  # whether the budget cut what was wanted
         self.ended = False  # whether the maximum of every search did
         self.unseen = 0  # places that a small budget left out
+        self.even = False  # whether the rivals may be equal everywhere
         self.weak: list[int] = []
         self.visible: bool | None = None
         self._found: dict[int, Found] = {}  # steps that nobody declared, by their left side
@@ -119,6 +121,16 @@ class Search:
                 f"{agreed} of {len(points)} probes were accepted after one pair, as another batch size predicts"
             )
         self._forget_left_out()
+        self.even = self._may_be_equal()
+        if not self.even:
+            self._narrow_down(points, likely)
+
+    def _may_be_equal(self) -> bool:
+        return not self.bound and alike.possible(self.prober, list(self.signs), self.question.goal)
+
+    def _narrow_down(self, points: list[int], likely: Mapping[int, Sign] = NOTHING) -> None:
+        """Make sure of the ends of every bracket, then narrow each change down."""
+        question, prober = self.question, self.prober
         for _ in range(CHECKED_AGAIN):
             ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
             ends = [n for n in ends if self.signs.get(n)]
@@ -245,6 +257,7 @@ class Search:
             if allowed < 2 and self.bound:
                 raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
             self.prober.launch = launch
+            self._tell_apart()
             self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
             self._think_again()
             rounds = self._cut(self._rounds(left), allowed)
@@ -253,11 +266,22 @@ class Search:
                 {n: count - count // 2 if count > HALVED_ABOVE else count for n, count in rounds.items()}
             )
             self._forget_left_out()
+            if self.even and alike.told(self.prober, list(self.signs), self.question, early=True):
+                return
             self._drop_steps()
             for key, aim in list(self.aims.items()):
                 self.aims[key] = aimed(self.prober, aim, self.question)
                 if left > LAUNCHES_AFTER_A_FIND and not self.bound:
                     self._found_step(self.aims[key], aim.target)
+
+    def _tell_apart(self) -> None:
+        """Take up what launch 0 left open while the rivals might have been equal, once they are not."""
+        was, self.even = self.even, self._may_be_equal()
+        if was and not self.even:
+            points = sorted(self.signs)
+            settle(self.prober, points, self.question.goal, self.signs, self.steps)
+            self._forget_left_out()
+            self._narrow_down(points)
 
     def _think_again(self) -> None:
         """Let the launches overrule a weak sign of launch 0, or tell one beside a step that it left open."""
@@ -320,7 +344,7 @@ class Search:
                 errors = POOLED_ERRORS if n in small and (alive or len(small) > 2) else SIDE_ERRORS
                 least = 2 if self.signs[n] else LEAST_PAIRS  # launches are to tell what launch 0 could not
                 rounds[n] = max(rounds.get(n, 0), least, side_pairs(prober, n, question, left, errors))
-        return rounds
+        return alike.rounds(prober, list(self.signs), question, left, rounds) if self.even else rounds
 
     def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:
         """The same in proportion, no more than `allowed` pairs in all."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis import approximation
 from harness.analysis import located as stored
 from harness.analysis.ablation import ablations
 from harness.analysis.bias import TOO_WIDE, widened, wider, within
@@ -16,6 +17,7 @@ from harness.analysis.data import warnings as about_data
 from harness.analysis.dispatch import Table, tables
 from harness.analysis.documented import Compared, compare, extrapolate
 from harness.analysis.documented_scores import compare_scores
+from harness.analysis.families import Families
 from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
 from harness.analysis.quality import FidelityRow, remarks, rows
 from harness.analysis.recall import latest
@@ -85,6 +87,7 @@ class Summary:
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     precisions: Mapping[str, str]  # of the contenders that do not compute in float32
+    families: Families  # whose formulas the projectors compute or approximate
     dispatch: tuple[Table, ...]  # which contender to use from which N on
     self_check: SelfCheck
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
@@ -96,6 +99,12 @@ class Summary:
     def quick(self) -> bool:
         """The run was made with --quick."""
         return self.run.quick
+
+    @property
+    def approximates(self) -> dict[str, str]:
+        """The contenders that only approximate a formula, and the family that it is of."""
+        found = {name: self.families.approximates(each) for name, each in self.suite.contenders.items()}
+        return {name: family for name, family in found.items() if family}
 
     @property
     def failures(self) -> tuple[CellSummary, ...]:
@@ -125,7 +134,8 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     self_check = check(evidence.measurements, confidence)
     answers = widened(found, self_check.bias)
     scored = latest(evidence.fidelities)
-    table = rows(scored, suite)
+    families = Families.of(evidence.run.offers)
+    table = rows(scored, suite, families)
     counts = _counts(suite, answers, scored)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
@@ -137,16 +147,17 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, confidence)),
+        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, table, families, confidence)),
         documented=(
             *compare(suite, cells, answers, confidence, bias=self_check.bias),
             *compare_scores(suite, table),
         ),
-        waterfalls=waterfalls(suite, cells, confidence),
+        waterfalls=waterfalls(suite, cells, families, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
         precisions=inexact,
+        families=families,
         dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
@@ -209,6 +220,8 @@ def _legs(
     self_check: SelfCheck,
     evidence: Evidence,
     counts: Mapping[tuple[str, int], Constrained],
+    table: Sequence[FidelityRow],
+    families: Families,
     confidence: float,
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
@@ -225,7 +238,10 @@ def _legs(
             leg=leg,
             located=answer,
             sentence=_sentence(leg, answer),
-            reservations=tuple(_reservations(answer, self_check, quick=evidence.run.quick)),
+            reservations=(
+                *_reservations(answer, self_check, quick=evidence.run.quick),
+                *(_approximations(leg, suite, table, families) if answer else ()),
+            ),
             notes=remarks_on(answer.location) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
             floor_crossing=floor if floor is not None and _sensible(floor, answer) else None,
@@ -262,6 +278,14 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
         low, high = slight
         place = f"at N = {low:,}" if low == high else f"at some N from {low:,} to {high:,}"
         yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"
+
+
+def _approximations(leg: Leg, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
+    """What a rival that approximates another is worth."""
+    for name in (leg.baseline, leg.challenger):
+        family = families.approximates(suite.contenders[name])
+        if family:
+            yield approximation.answer(name, family, table)
 
 
 def _counts(

@@ -1,12 +1,12 @@
-"""Whether one rival leads throughout, or nobody does, where no change of the lead was seen."""
+"""Whether one rival leads throughout where no change of the lead was seen, and how equal those are that tie."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis import alike
 from harness.analysis.audit import WEAK
 from harness.analysis.outcomes import confirmed_sign
 from harness.analysis.posterior import launch_interval
@@ -45,15 +45,21 @@ def throughout(search: Search) -> tuple[Status, str]:
     if not weak:
         return ("below" if decided == {1} else "above"), ""
     middle, low, high = launch_interval(_together(search, weak), noise, question.confidence, question.launches)
-    if nothing_strong and -goal < low and high < goal:
-        span = f"{math.expm1(middle):+.1%} ({math.expm1(low):+.1%} to {math.expm1(high):+.1%})"
-        return "tie", f"over {len(weak)} probes the baseline's time differs from the challenger's by {span}"
     contrary = [n for n in weak if confirmed_sign(prober, n, question, SURELY) * middle < 0]
     side = 1 if low > 0 else -1 if high < 0 else 0
     if side and not contrary and decided <= {side}:
         return ("below" if side > 0 else "above"), ""
     span = f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
     return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(weak)} probes"
+
+
+def everywhere(search: Search) -> tuple[Status, str] | None:
+    """The answer, and what it rests on, where all N taken together tell that it is the same at each of them."""
+    told = None if search.unseen else alike.told(search.prober, list(search.signs), search.question)
+    if told is None:
+        return None
+    status, known = told
+    return status, alike.described(status, known, search.prober, search.question)
 
 
 def _together(search: Search, places: Sequence[int]) -> list[Floats]:

@@ -37,8 +37,10 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
         case "below" | "above":
             return _throughout(location, names, at_batch)
         case "tie":
-            equal = f"{challenger} and {baseline} do not differ beyond the precision asked for"
-            return "; ".join([f"{equal}, {_span(location)}, {at_batch}", *_failing(location, names)])
+            equal = f"{challenger} and {baseline} do not differ beyond the precision asked for,"  # an older record
+            if location.margin is not None:
+                equal = f"no difference above {100 * location.margin:g} % between {challenger} and {baseline} anywhere"
+            return "; ".join([f"{equal} {_span(location)}, {at_batch}", *_failing(location, names)])
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
             parts = [f"unresolved {at_batch}: {lacks}", *_best_bracket(location), *_confirmed(location, names)]

@@ -11,6 +11,7 @@ from harness.analysis.visits import CellKey, counting, seconds_by_launch, slowdo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from harness.analysis.families import Families
     from harness.records.measurement import Measurement
     from harness.suite.schema import Suite
 
@@ -47,14 +48,14 @@ class Waterfall:
 
 
 def waterfalls(
-    suite: Suite, cells: Mapping[CellKey, Sequence[Measurement]], confidence: float = 0.95
+    suite: Suite, cells: Mapping[CellKey, Sequence[Measurement]], families: Families, confidence: float = 0.95
 ) -> tuple[Waterfall, ...]:
     """One for each documented race, N and batch size that was measured.
 
-    The forms of a rival are the contenders whose projector has the same family, its name up to the first hyphen
-    (`lda-loop` and `lda`). From one to the next only one thing changes, where the suite has contenders for that: first
-    the runtime, as long as that makes it faster, then what is run (another projector, other options) in that runtime,
-    then the runtime again. So a step says whether it was the runtime or the arithmetic.
+    The forms of a rival are the contenders whose projector declares the same family (`lda-loop` and `lda`). From one to
+    the next only one thing changes, where the suite has contenders for that: first the runtime, as long as that makes
+    it faster, then what is run (another projector, other options) in that runtime, then the runtime again. So a step
+    says whether it was the runtime or the arithmetic.
     """
     if suite.documented is None:
         return ()
@@ -66,8 +67,8 @@ def waterfalls(
         start = slowdown(cells, race.baseline, race.challenger, *point, confidence)
         if start is None:
             continue
-        ours = tuple(_steps(suite, cells, race.baseline, point, confidence))
-        theirs = tuple(_steps(suite, cells, race.challenger, point, confidence))
+        ours = tuple(_steps(suite, cells, families, race.baseline, point, confidence))
+        theirs = tuple(_steps(suite, cells, families, race.challenger, point, confidence))
         last = (ours[-1].after if ours else race.baseline, theirs[-1].after if theirs else race.challenger)
         found.append(
             Waterfall(
@@ -86,14 +87,16 @@ def waterfalls(
 def _steps(
     suite: Suite,
     cells: Mapping[CellKey, Sequence[Measurement]],
+    families: Families,
     first: str,
     point: tuple[int, int],
     confidence: float,
 ) -> Iterator[Step]:
     """From the documented form to the fastest one of its family."""
     seconds: dict[str, float] = {}
-    for name in suite.contenders:
-        if _family(suite, name) == _family(suite, first):
+    own = families.family(suite.contenders[first].projector)
+    for name, contender in suite.contenders.items():
+        if families.family(contender.projector) == own:
             by_launch = seconds_by_launch(counting(cells.get((name, *point), ())))
             if by_launch:
                 seconds[name] = typical(by_launch).value
@@ -141,7 +144,3 @@ def _change(suite: Suite, before: str, after: str) -> str:
     if one.runtime != other.runtime:
         told.append(f"{other.runtime} in place of {one.runtime}")
     return " and ".join(told)
-
-
-def _family(suite: Suite, contender: str) -> str:
-    return suite.contenders[contender].projector.partition("-")[0]

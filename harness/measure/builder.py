@@ -20,11 +20,12 @@ from harness.errors import ContenderError, HarnessError, ParityError, TrainingEr
 from harness.measure import probes
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
+from harness.measure.definition import call64
 from harness.measure.identities import identity
 from harness.measure.operations import by_batch_size
 from harness.measure.serving import Operation, serve
 from harness.measure.specification import Specification
-from harness.measure.students import Students, call64, make_room
+from harness.measure.students import Students, make_room
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ class Builder:
         return {
             "scores": dict(measured.scores),
             "intervals": dict(measured.intervals),
+            "per_query": dict(measured.per_query),
+            "data": data.provenance.digest,
             "temperature": data.heads.temperature,
             "queries": len(output),
             "effective_heads": target.effective_heads,
@@ -236,9 +239,10 @@ class Builder:
         projector = self._construction.projector(specification)
         widths = int(request["width"]), int(request["output_width"])
         rows = []
-        known = self._with_matrices(specification, min(_KNOWN, max(request["heads"], default=1)))
+        tried = (self._heads(specification, n) for n in sorted(request["heads"], reverse=True) if n <= _KNOWN)
+        largest = next((each for each in tried if each is not None), None)
         for heads in request["heads"]:  # where heads have matrices, what a call costs depends on which of them do
-            own = known and self._with_matrices(specification, heads)
+            own = self._heads(specification, heads) if largest is not None and largest.matrices else None
             for batch in request["batch_sizes"]:
                 cost = projector.cost_of(own, batch) if own else projector.cost(heads, batch, *widths)
                 if cost is not None:
@@ -246,13 +250,12 @@ class Builder:
                     rows.append([heads, batch, cost.flops, cost.bytes, products])
         return {"costs": rows}
 
-    def _with_matrices(self, specification: Specification, heads: int) -> Heads | None:
-        """The heads of a contender's source, where some have matrices; None also where it has fewer heads."""
+    def _heads(self, specification: Specification, heads: int) -> Heads | None:
+        """The heads of a contender's source; None where it has fewer."""
         try:
-            found = self._construction.source_data(specification, heads).heads
+            return self._construction.source_data(specification, heads).heads
         except HarnessError:
             return None
-        return found if found.matrices else None
 
     # --------------------------------------------------------------------------------------- inputs and references
 
@@ -268,7 +271,8 @@ class Builder:
         """Writes inputs [R, B, D], their float64 reference [R', B, K] and probes beside the artifact, once for each B.
 
         Returns:
-            what the reference is: `formula`, `float64` (the projection's module in that precision) or `itself`.
+            what the reference is: `formula`, `float64` (the projection's module in that precision), `itself`, or
+            `approximation`, itself where it does not claim to be the formula.
 
         Raises:
             ParityError: where what should be proved has another shape than [B, K], or is zero whatever the queries are.
@@ -305,7 +309,7 @@ class Builder:
         """What a contender should answer to rows [Q, D], and how that is known; a formula holds for the timed ones."""
         heads = made.data.heads
         shape = [len(rows), heads.output_width]
-        if not specification.trainer:
+        if not specification.trainer and not made.projector.approximates:
             where = [identity(specification.projector), made.data.provenance.digest, heads.count]
             content = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
             key = repr([*where, heads.temperature, specification.seed, content])
@@ -325,7 +329,8 @@ class Builder:
             projection = self._students.trained(specification, "module", made.data)[0]
         output = call64(projection, rows)
         _expect(output, shape, "the output")
-        return output, "float64" if hasattr(projection, "state_dict") else "itself"
+        own = "approximation" if made.projector.approximates and not specification.trainer else "itself"
+        return output, "float64" if hasattr(projection, "state_dict") else own
 
     def _costs(
         self, projector: Projector, heads: int, batches: Sequence[int], data: Dataset
@@ -356,7 +361,7 @@ class Builder:
             "runtime": identity(specification.runtime),
             "form": form,
             "trainer": identity(specification.trainer),
-            "teacher": identity(specification.teacher) if specification.trainer else None,
+            "teacher": identity(specification.teacher),  # also of what is not trained: it may be fitted to its answers
             "content": content,
             "shape": [heads.width, heads.output_width],
             "device": specification.device,

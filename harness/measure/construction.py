@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from harness.catalog import Catalog
 from harness.contracts import (
     BuildContext,
     Dataset,
     Form,
-    Heads,
     Offer,
     Projection,
     Projector,
@@ -21,12 +24,17 @@ from harness.contracts import (
     Trainer,
 )
 from harness.errors import ContenderError
+from harness.measure.definition import call64
 from harness.measure.specification import OfferReference, Specification
 from harness.measure.splitting import apart
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+_ANSWERS = 16  # of teachers that are remembered: one data set is asked for by every student and seed
 
 
 def offer(reference: OfferReference) -> Offer:
@@ -56,6 +64,7 @@ class Construction:
         self._plugins = plugins
         self._datasets = functools.lru_cache(maxsize=8)(self._load)
         self._specifications: dict[str, Specification] = {}
+        self._answers: dict[str, NDArray[np.float64]] = {}
 
     def projector(self, specification: Specification) -> Projector:
         """The projector of a contender."""
@@ -99,15 +108,36 @@ class Construction:
         return data
 
     def projection(
-        self, specification: Specification, form: Form, heads: Heads, *, queries: Any = None, weights: bool = True
+        self, specification: Specification, form: Form, data: Dataset, *, weights: bool = True
     ) -> Projection:
         """The undeployed projection, seeded."""
         projector = self.projector(specification)
         context = BuildContext(
-            form=form, seed=specification.seed, threads=specification.threads, train_queries=queries, weights=weights
+            form=form,
+            seed=specification.seed,
+            threads=specification.threads,
+            train_queries=data.train_queries,
+            weights=weights,
+            teacher=functools.partial(self.answers, specification, data) if specification.teacher else None,
         )
         seed_everything(specification.training_seed if specification.trainer else specification.seed)
-        return projector.build(heads, context)
+        return projector.build(data.heads, context)
+
+    def answers(self, specification: Specification, data: Dataset, queries: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the teacher of a contender answers to queries [Q, D], in float64 [Q, K]; remembered."""
+        heads, asked = data.heads, hashlib.sha256(np.ascontiguousarray(queries).data).hexdigest()
+        about = [specification.teacher, specification.seed, data.provenance.digest, heads.count, heads.temperature]
+        key = repr([*about, asked])
+        if key not in self._answers:
+            while len(self._answers) >= _ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            teacher = self.teacher(specification)
+            known = teacher.reference(heads, queries)
+            if known is None:
+                known = call64(self.projection(teacher_of(specification), teacher.forms[0], data), queries)
+            known.flags.writeable = False  # it is given to every plugin that asks again
+            self._answers[key] = known
+        return self._answers[key]
 
     def rebuild(self, specification: Specification, heads: int) -> Callable[[Form, bool], Projection]:
         """What a runtime calls in the worker to have the deployed projection again."""
@@ -119,7 +149,7 @@ class Construction:
                     next_step="its runtime must export what was trained",
                 )
             data = self.dataset(specification, heads)
-            built = self.projection(specification, form, data.heads, queries=data.train_queries, weights=weights)
+            built = self.projection(specification, form, data, weights=weights)
             return self.projector(specification).deploy(built)
 
         return again
@@ -139,6 +169,11 @@ class Construction:
             folder=Path(specification.folder), cache=Path(specification.cache), seed=specification.seed, load=other
         )
         return apart(cast("Source", offer(reference)).load(heads, context))
+
+
+def teacher_of(specification: Specification) -> Specification:
+    """The teacher as an untrained contender of its own, which imitates nobody."""
+    return replace(specification, projector=specification.teacher, trainer=None, teacher=None)
 
 
 def shared_form(projector: Projector, runtime: Runtime) -> Form:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.analysis import fidelity
 from harness.contracts import TrainContext
-from harness.errors import ContenderError
+from harness.measure.construction import teacher_of
 from harness.measure.identities import identity
 from harness.seeding import seed_everything
 
@@ -57,7 +56,7 @@ class Students:
         """The undeployed projection, trained where it is to be, and how its training went."""
         if specification.trainer:
             return self.student(specification, data)
-        built: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        built: Any = self._construction.projection(specification, form, data)
         return (built.eval() if hasattr(built, "eval") else built), {}
 
     def student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
@@ -66,7 +65,7 @@ class Students:
         trainer = self._construction.trainer(specification)
         form: Form = "module" if "module" in projector.forms else projector.forms[0]
         started = time.perf_counter()
-        module: Any = self._construction.projection(specification, form, data.heads, queries=data.train_queries)
+        module: Any = self._construction.projection(specification, form, data)
         fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
         if trainer is None:
             return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
@@ -75,13 +74,11 @@ class Students:
 
         def fill(folder: Path) -> dict[str, Any]:
             teacher = self._construction.teacher(specification)
-            outputs = self.outputs_of_teacher(specification, data, data.train_queries)
+            outputs = self._construction.answers(specification, data, data.train_queries)
             known = torch.from_numpy(outputs.astype(np.float32))
             seen = torch.from_numpy(np.array(data.train_queries))
             reference: Any = (
-                self._construction.projection(
-                    _teacher_of(specification), "module", data.heads, queries=data.train_queries
-                )
+                self._construction.projection(teacher_of(specification), "module", data)
                 if "module" in teacher.forms
                 else None
             )
@@ -93,7 +90,7 @@ class Students:
                     with torch.no_grad():
                         answer: torch.Tensor = reference(queries)
                         return answer
-                outputs = self.outputs_of_teacher(specification, data, queries.cpu().numpy())
+                outputs = self._construction.answers(specification, data, queries.cpu().numpy())
                 return torch.from_numpy(outputs.astype(np.float32)).to(queries.device)
 
             seed_everything(specification.training_seed)
@@ -140,44 +137,14 @@ class Students:
             make_room(self._targets, _TARGETS)
             shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
             self._targets[key] = Target(
-                teacher=self.outputs_of_teacher(specification, data, data.held_out_queries),
-                constant=self.outputs_of_teacher(specification, data, data.train_queries).mean(axis=0),
+                teacher=self._construction.answers(specification, data, data.held_out_queries),
+                constant=self._construction.answers(specification, data, data.train_queries).mean(axis=0),
                 effective_heads=fidelity.effective_heads(shares),
             )
         return self._targets[key]
-
-    def outputs_of_teacher(
-        self, specification: Specification, data: Dataset, queries: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """What the teacher of a contender answers to queries [Q, D], in float64 [Q, K]."""
-        teacher = self._construction.teacher(specification)
-        known = teacher.reference(data.heads, queries)
-        if known is not None:
-            return known
-        module = self._construction.projection(_teacher_of(specification), teacher.forms[0], data.heads)
-        return call64(module, queries)
-
-
-def call64(projection: Any, queries: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A projection evaluated in float64 where it is a module, in its own precision where it is a callable."""
-    if not hasattr(projection, "state_dict"):
-        return np.asarray(projection(queries), dtype=np.float64)
-    import torch
-
-    module = copy.deepcopy(projection).double().eval()
-    with torch.no_grad():
-        output = module(torch.from_numpy(np.array(queries)).double())
-    if not isinstance(output, torch.Tensor):
-        raise ContenderError(f"the module returned a {type(output).__name__}, expected a tensor [B, K]")
-    return np.asarray(output.numpy(), dtype=np.float64)
 
 
 def make_room(remembered: dict[str, Any], most: int) -> None:
     """Forgets what was remembered first, so that one more fits."""
     while len(remembered) >= most:
         remembered.pop(next(iter(remembered)))
-
-
-def _teacher_of(specification: Specification) -> Specification:
-    """The teacher as an untrained contender of its own."""
-    return replace(specification, projector=specification.teacher, trainer=None)

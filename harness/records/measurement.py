@@ -47,8 +47,11 @@ class Parity(Record):
     tolerance: float
     row_error: Annotated[float | None, Field(description="row i of a batch against the row alone, same scale")] = None
     against: Annotated[
-        Literal["formula", "float64", "itself"] | None,
-        Field(description="the declared formula, the module in float64, or the projection's own float32 output"),
+        Literal["formula", "float64", "itself", "approximation"] | None,
+        Field(
+            description="the declared formula, the module in float64, or the projection's own float32 output; "
+            "`approximation`: its own too, since it only approximates a formula, and is scored"
+        ),
     ] = None
 
 
@@ -161,6 +164,11 @@ class Fidelity(Record):
     intervals: Annotated[
         Mapping[str, tuple[float, float]], Field(description="95 % bootstrap over queries, by score")
     ] = {}
+    per_query: Annotated[
+        Mapping[str, tuple[float, ...]],
+        Field(description="mean_cosine and top1_agreement of each held-out query, where they are at most 2,000"),
+    ] = {}
+    data: Annotated[str, Field(description="digest of heads and queries at this N; empty in earlier records")] = ""
     parameters: int | None = None
     effective_heads: float | None = None
     training_seconds: float | None = None

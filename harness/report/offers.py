@@ -105,6 +105,10 @@ def _details(offer: OfferData) -> str:
         facts.append(f"parity tolerance: {offer.tolerance:g}")
     if offer.needs_training:
         facts.append("needs training: without a trainer its latency counts, its output means nothing")
+    if offer.family and offer.family != offer.name:
+        facts.append(f"computes the same formula as {offer.family}")
+    if offer.approximates:
+        facts.append(f"approximates {offer.approximates}: scored on held-out queries, held to no parity")
     if offer.missing:
         facts.append(f"needs {', '.join(offer.missing)}: {offer.install}")
     if offer.option_rows:

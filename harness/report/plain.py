@@ -102,6 +102,7 @@ def data(summary: Summary) -> dict[str, Any]:
             for each in summary.distances
         ],
         "precisions": dict(summary.precisions),
+        "approximates": summary.approximates,
         "remarks": list(summary.remarks),
         "self_check": {
             "passed": summary.self_check.passed, "resolvable": _number(summary.self_check.resolvable),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,11 @@ def interval(found: Interval | None, write: Callable[[float], str]) -> Entry:
 
 
 def spread(found: Interval | None, write: Callable[[float], str]) -> Entry:
-    """`0.012 ±3%`; without the latter where there is no interval."""
+    """`0.012 ±3%`; `0.012 (at least 0.011)` where only the lower end is known, and the value alone without any."""
     if found is None:
         return Entry("")
+    if found.low > 0 and math.isinf(found.high):
+        return Entry(f"{write(found.value)} (at least {write(found.low)})", found.value)
     spread = "" if not found.known else f" ±{found.half_width:.0%}" if found.half_width < 1 else " ±>100%"
     return Entry(f"{write(found.value)}{spread}", found.value)
 

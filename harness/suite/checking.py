@@ -69,6 +69,7 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | Non
         for each in wanted
     ]
     listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    suite = _scoring(suite, listing)
     review = _Review(loaded, listing)
     for each in wanted:
         review.offer(each)
@@ -89,6 +90,21 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | Non
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
     spelled = sweep(suite, steps, broken=review.broken)
     return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken=review.broken)
+
+
+def _scoring(suite: Suite, listing: Listing) -> Suite:
+    """The same suite, in which what approximates a formula is scored whether or not it says so."""
+    contenders = {
+        name: each.model_copy(update={"scored": True}) if _approximates(each, listing) else each
+        for name, each in suite.contenders.items()
+    }
+    return suite.model_copy(update={"contenders": contenders})
+
+
+def _approximates(contender: Contender, listing: Listing) -> str:
+    """The family that an untrained contender approximates; empty where it approximates none."""
+    projector = listing.find("projector", contender.projector)
+    return projector.approximates if projector is not None and contender.trainer is None else ""
 
 
 def _wanted(suite: Suite) -> Iterator[_Wanted]:
@@ -126,14 +142,14 @@ def _wanted(suite: Suite) -> Iterator[_Wanted]:
                 kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
                 options=trainer.options, contender=name,
             )  # fmt: skip
-            yield _Wanted(
-                kind="projector",
-                name=contender.teacher,
-                at=(*at, "teacher"),
-                options_at=(*at, "teacher"),
-                options={},
-                contender=name,
-            )
+        yield _Wanted(  # also of what is not trained: it may be fitted to its teacher's answers, or scored against them
+            kind="projector",
+            name=contender.teacher,
+            at=(*at, "teacher"),
+            options_at=(*at, "teacher"),
+            options={},
+            contender=name,
+        )
 
 
 def _span(suite: Suite) -> tuple[int, int]:
@@ -227,6 +243,14 @@ class _Review:
             self.complain((*at, "trainer"), what, "leave the trainer out", at_key=True)
         if projector.needs_training and contender.trainer is None:
             self._untrained.append(name)
+        teacher = self._listing.find("projector", contender.teacher)
+        wanted, computed = _approximates(contender, self._listing), (teacher.family or teacher.name) if teacher else ""
+        if wanted and computed and wanted != computed:
+            self.complain(
+                (*at, "teacher"),
+                f"the projector {projector.name!r} approximates {wanted}, and its teacher computes {computed}",
+                f"name a teacher of the family {wanted}",
+            )
 
     @property
     def notes(self) -> list[str]:

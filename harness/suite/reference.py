@@ -11,7 +11,7 @@ from typing import Any
 from harness.suite import schema
 from harness.validation import option_rows
 
-README = Path("suites/README.md")
+README, PAGE = Path("suites/README.md"), Path("docs/suites.md")  # beside the suites, and as a page of the documentation
 JSON_SCHEMA = Path("docs/suite.schema.json")
 _PARTS = (
     schema.Suite, schema.HeadsRange, schema.HeadsList, schema.Use, schema.Contender, schema.Race, schema.Requires,
@@ -33,6 +33,7 @@ options.
 | `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 12 minutes; `--quick` 3 |
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
+| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
 | `frontier.yaml` | how does the crossover move with the batch size? | not timed as a whole |
 
 ```yaml
@@ -107,8 +108,8 @@ def _linked(described: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Writes both files, relative to the current folder."""
-    for path, text in ((README, markdown()), (JSON_SCHEMA, json_schema())):
+    """Writes the files, relative to the current folder."""
+    for path, text in ((README, markdown()), (PAGE, markdown()), (JSON_SCHEMA, json_schema())):
         path.write_text(text, encoding="utf-8")
 
 

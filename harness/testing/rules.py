@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.analysis import fidelity
 from harness.causes import cause
 from harness.contracts import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
 WIDTH, OUTPUT_WIDTH = 24, 16  # D and K of the samples
 ROWS = 7  # of a batch that is neither one nor a power of two
@@ -114,9 +118,22 @@ def build(projector: Projector, form: Form, heads: Heads, *, seed: int = 0) -> P
     """A projection as the builder makes it: all generators seeded, a module in eval mode."""
     seed_everything(seed)
     projection = projector.build(
-        heads, BuildContext(form=form, seed=seed, train_queries=sample_queries(64, width=heads.width))
+        heads,
+        BuildContext(
+            form=form,
+            seed=seed,
+            train_queries=sample_queries(64, width=heads.width),
+            teacher=functools.partial(_teach, heads),
+        ),
     )
     return projection.eval() if hasattr(projection, "eval") else projection
+
+
+def _teach(heads: Heads, queries: Float32) -> NDArray[np.float64]:
+    """What a multi-head projection answers, for projections that are fitted to a teacher."""
+    shares = fidelity.weights(queries, heads.centroids, heads.temperature)
+    answers: NDArray[np.float64] = shares @ heads.answers.astype(np.float64)
+    return answers
 
 
 def caller(projection: Any) -> Callable[[Float32], Any]:

@@ -198,6 +198,7 @@ class LDAProjector(harness.Projector):
 
     name = "lda"
     takes_matrices = True
+    family = "lda"
     forms: ClassVar[tuple[Literal["module", "numpy"], ...]] = ("module", "numpy")
 
     def build(

@@ -86,7 +86,17 @@ class BlockedProjector(LDAProjector):
     def build(
         self, heads: harness.Heads, context: harness.BuildContext
     ) -> torch.nn.Module | Callable[[Float32], Float32]:
-        """The loop over blocks in NumPy, or the module that fuses where it is worth it."""
+        """The loop over blocks in NumPy, or the module that fuses where it is worth it.
+
+        Raises:
+            ContenderError: where heads have matrices.
+        """
+        if heads.matrices:
+            raise harness.ContenderError(
+                f"{len(heads.matrices)} of {heads.count} heads have a matrix, which is not computed in blocks",
+                where=self.name,
+                next_step="use the projector 'lda'",
+            )
         chosen = self.options.weights
         weights = _WEIGHTS[context.form] if chosen is None else chosen
         if context.form == "numpy":

@@ -97,8 +97,8 @@ class ResidualProjector(harness.Projector):
         )
         matrix = np.zeros((heads.width, heads.output_width), dtype=np.float32)
         bias = np.zeros(heads.output_width, dtype=np.float32)
-        if context.weights and context.train_queries is not None:
-            matrix, bias = ridge.fit(*fit_targets(heads, context.train_queries))
+        if (fitted := fit_targets(heads, context)) is not None:
+            matrix, bias = ridge.fit(*fitted)
         return ResidualStudent(torch.from_numpy(matrix), torch.from_numpy(bias), fold(transformer)).eval()
 
     def steps(self, low: int, high: int) -> Sequence[int]:

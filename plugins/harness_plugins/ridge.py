@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ Float32 = NDArray[np.float32]
 GRID = tuple(10.0**power for power in np.arange(-4.0, 2.01, 0.5))  # penalties, relative to the mean eigenvalue
 
 
-def fit(queries: Float32, targets: Float32, penalty: float | None = None) -> tuple[Float32, Float32]:
+def fit(queries: Float32, targets: NDArray[np.floating[Any]], penalty: float | None = None) -> tuple[Float32, Float32]:
     """`matrix` [D, K] and `bias` [K] that minimise `|q M + b - t|² + penalty · s · |M|²`, s the mean eigenvalue of QᵀQ.
 
     Args:

@@ -11,7 +11,6 @@ from pydantic import Field
 
 import harness
 from harness_plugins import ridge
-from harness_plugins.lda import vectorised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,14 +26,18 @@ _FIT_OPERATIONS = 6e10  # what the teacher's targets of a fit may cost: seconds,
 _FIT_ROWS = 256  # and how many of them there are at least
 
 
-def fit_targets(heads: harness.Heads, queries: Float32) -> tuple[Float32, Float32]:
-    """Queries to fit to and the teacher's projections of them; evenly spaced ones where all would take minutes."""
+def fit_targets(heads: harness.Heads, context: harness.BuildContext) -> tuple[Float32, NDArray[np.float64]] | None:
+    """Queries to fit to and the teacher's projections of them; evenly spaced ones where all would take minutes.
+
+    None where nothing can be fitted: the state is loaded afterwards, or there are no queries, or there is no teacher.
+    """
+    queries = context.train_queries
+    if not context.weights or queries is None or context.teacher is None:
+        return None
     each = 2.0 * heads.count * (heads.width + heads.output_width)
     rows = min(len(queries), max(_FIT_ROWS, int(_FIT_OPERATIONS / each)))
     chosen = np.ascontiguousarray(queries[np.linspace(0, len(queries) - 1, rows).astype(int)])
-    teacher = vectorised(heads)
-    # In slices, since the teacher's weights of all queries at once would be Q x N numbers.
-    return chosen, np.concatenate([teacher(chosen[start : start + 64]) for start in range(0, rows, 64)])
+    return chosen, context.teacher(chosen)
 
 
 class ConstantProjector(harness.Projector):
@@ -49,8 +52,8 @@ class ConstantProjector(harness.Projector):
     ) -> torch.nn.Module | Callable[[Float32], Float32]:
         """The mean over the training queries."""
         mean = np.zeros(heads.output_width, dtype=np.float32)
-        if context.weights and context.train_queries is not None:
-            mean = fit_targets(heads, context.train_queries)[1].mean(axis=0)
+        if (fitted := fit_targets(heads, context)) is not None:
+            mean = fitted[1].mean(axis=0).astype(np.float32)
         if context.form == "numpy":
             return lambda queries: np.tile(mean, (len(queries), 1))
         from harness_plugins.student_modules import Constant
@@ -121,9 +124,8 @@ class LinearProjector(harness.Projector):
         """The map fitted to the teacher's outputs on the training queries; zeros where there are none."""
         matrix = np.zeros((heads.width, heads.output_width), dtype=np.float32)
         bias = np.zeros(heads.output_width, dtype=np.float32)
-        if context.weights and context.train_queries is not None:
-            queries, targets = fit_targets(heads, context.train_queries)
-            matrix, bias = ridge.fit(queries, targets, self.options.ridge)
+        if (fitted := fit_targets(heads, context)) is not None:
+            matrix, bias = ridge.fit(*fitted, self.options.ridge)
         if context.form == "numpy":
             return _Affine(matrix, bias)
         from harness_plugins.student_modules import Affine

@@ -99,14 +99,11 @@ class VectorFolder:
             raise self._missing(path)
         if not sure:  # by its name alone: then it must not be another's
             for other in self._known[path.parts[-1]]:
-                if (other.subject, other.parts) != (path.subject, path.parts) and self._others(path, other, found[0]):
+                another = other.subject != path.subject and other.parts != path.parts
+                if another and found[0] in self._found(other)[0]:
                     name = found[0].relative_to(self._root)
                     raise self._missing(path, f": {name} is {other.place} ({other.stored!r})")
         return found[0]
-
-    def _others(self, path: StoredPath, other: StoredPath, file: Path) -> bool:
-        """Whether another vector, by another path, lies in this file."""
-        return other.subject != path.subject and other.parts != path.parts and file in self._found(other)[0]
 
     def _found(self, path: StoredPath) -> tuple[list[Path], bool]:
         """The files that a path may mean, and whether it is by more than their name."""

@@ -110,3 +110,14 @@ def test_a_student_that_answers_nan_is_told():
     student[1, 2] = np.nan
     with pytest.raises(ContenderError, match="the student's output is not finite for 1 of 3 held-out queries"):
         fidelity.score(student, np.ones((3, 4)), np.ones((5, 4)))
+
+
+def test_one_query_has_a_score_and_neither_an_interval_nor_a_spread(world):
+    answers, teacher, generator = world
+    student = teacher + generator.standard_normal(teacher.shape)
+    one, two = (fidelity.measure(student[:n], teacher[:n], answers, teacher.mean(axis=0)) for n in (1, 2))
+    assert one.intervals == {}
+    assert one.queries == 1
+    assert one.scores["mean_cosine"] == one.scores["min_cosine"] == one.scores["max_cosine"]
+    assert set(two.scores) - set(one.scores) == {"std_cosine"}
+    assert "mean_cosine" in two.intervals

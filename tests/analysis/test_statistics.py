@@ -62,13 +62,46 @@ def test_the_interval_agrees_with_scipy():
     assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
 
 
-def test_percentiles_are_pooled_and_their_interval_knows_launches():
+def calls(generator, between, within, outliers, count=8, samples=50):
+    """Calls timed one by one: lognormal around a launch's own level, some of them far slower."""
+    return {
+        launch: np.exp(
+            generator.normal(0, between)
+            + generator.normal(0, within, samples)
+            + (generator.random(samples) < outliers) * generator.exponential(1.0, samples)
+        )
+        for launch in range(1, count + 1)
+    }
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize(
+    ("between", "within", "outliers"), [(0.0, 0.1, 0.0), (0.03, 0.1, 0.02), (0.05, 0.05, 0.02), (0.03, 0.3, 0.05)]
+)
+def test_intervals_of_percentiles_cover(share, between, within, outliers):
     generator = np.random.default_rng(3)
-    hits = 0
-    truth = math.exp(math.hypot(0.02, 0.1) * 1.2816)  # 90th percentile of the mixture
-    for _ in range(200):
-        hits += statistics.percentile(launches(generator, 8, 60, 0.02), 0.9).contains(truth)
-    assert hits / 200 > 0.88
+    truth = np.quantile(np.concatenate(list(calls(generator, between, within, outliers, 20_000).values())), share)
+    found = [statistics.percentile(calls(generator, between, within, outliers), share) for _ in range(400)]
+    assert np.mean([each.contains(truth) for each in found]) >= 0.94
+    assert np.mean([each.low > 0 for each in found]) == 1.0
+
+
+def test_a_percentile_without_calls_beyond_it_has_no_upper_end():
+    found = statistics.percentile(calls(np.random.default_rng(4), 0.0, 0.1, 0.0), 0.99)  # four calls of 400 beyond
+    assert found.high == math.inf
+    assert 0 < found.low < found.value
+    assert not found.known
+    assert math.isnan(found.half_width)
+    assert found.contains(10.0)
+    assert not found.contains(found.low / 2)
+    assert found.scaled(2.0).high == math.inf
+    assert found.inverse().low == 0.0
+
+
+def test_percentiles_that_launches_tell_apart_are_known_from_both_sides():
+    found = statistics.percentile(calls(np.random.default_rng(5), 0.0, 0.1, 0.0, samples=1000), 0.99)
+    assert found.known
+    assert found.half_width < 0.05
 
 
 def test_an_interval_in_other_units():

@@ -67,6 +67,12 @@ def test_no_crossing_is_said_plainly(status, words):
     assert said(status=status, crossings=()) == words
 
 
+def test_a_tie_says_its_margin():
+    assert said(status="tie", crossings=(), margin=0.05) == (
+        "no difference above 5 % between the student and the teacher anywhere from 1 to 100,000 heads, at batch 32"
+    )
+
+
 def test_an_extrapolated_crossing_is_called_so():
     beyond = Crossing(120_000, 100_000, 150_000, "challenger", 0.0, "smooth")
     assert said(status="above", crossings=(), extrapolated=beyond).endswith(

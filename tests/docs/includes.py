@@ -1,17 +1,27 @@
-"""Fills the marked parts of the pages from what they show: `python -m tests.docs.includes`."""
+"""Fills the marked parts of the pages, and makes what is made from code or results: `python -m tests.docs.includes`."""
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import vl_convert
+
 from harness import hookspecs
+from harness.analysis.summary import summarise
+from harness.records.store import read
+from harness.report.plots.leadmap import lead_map
 from tests.docs import figures
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
-PAGES = (PAGE, ROOT / "README.md")
+PAGES = (PAGE, ROOT / "README.md", ROOT / "docs" / "results.md")
+PICTURE = ROOT / "docs" / "lead-map.svg"
+COMMANDS = ROOT / "docs" / "cli.md"
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 
 
@@ -48,6 +58,33 @@ def _include(match: re.Match[str]) -> str:
     return f"{match[1]}```{_LANGUAGES[path.suffix]}\n{content}```\n{match[4]}"
 
 
+def picture() -> str:
+    """The lead map of the committed run of the main suite, as SVG."""
+    plot = lead_map(summarise(read(figures.BASELINE / "crossover")))
+    assert plot is not None
+    return vl_convert.vegalite_to_svg(plot.chart.properties(width=640, background="white").to_dict())
+
+
+def commands() -> str:
+    """The reference of the command line, from its own help."""
+    arguments = [
+        sys.executable,
+        "-m",
+        "typer",
+        "harness.cli",
+        "utils",
+        "docs",
+        "--name",
+        "harness",
+        "--title",
+        "Command line",
+    ]
+    plain = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=ROOT, env=plain).stdout
+
+
 if __name__ == "__main__":
+    PICTURE.write_text(picture(), encoding="utf-8")
+    COMMANDS.write_text(commands(), encoding="utf-8")
     for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The examples of the README do what it says."""
+"""The examples of the README and of the pages do what they say."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from harness.suite import source
 from harness.suite.sweep import sweep
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("subject.md", "records.md", "regression.md", "tutorial.md")
+TEXT = README + "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
 OWN = re.sub(r"<!-- include .*?<!-- /include -->", "", TEXT, flags=re.DOTALL)  # included files have tests of their own
 EXAMPLES = re.findall(r"```python\n(.*?)```", OWN, flags=re.DOTALL)
 PLUGIN = ROOT / "tests" / "fixtures" / "plugins" / "faulty.py"
@@ -63,8 +65,12 @@ def test_the_five_lines_find_the_crossing():
     assert found.crossings[0].low <= 411 <= found.crossings[0].high
 
 
+def test_the_front_page_is_short():
+    assert len(README.splitlines()) <= 200
+
+
 def test_every_local_link_leads_somewhere():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 

@@ -10,6 +10,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,10 @@ def score(name: str, data: harness.Dataset, seed: int, seconds: float | None = N
     torch.manual_seed(seed)
     started = time.perf_counter()
     student = projector.build(
-        data.heads, harness.BuildContext(form="module", seed=seed, train_queries=data.train_queries)
+        data.heads,
+        harness.BuildContext(
+            form="module", seed=seed, train_queries=data.train_queries, teacher=partial(formula, data.heads)
+        ),
     )
     assert isinstance(student, torch.nn.Module)
     if trainer is not None:

@@ -40,9 +40,30 @@ class Both(Same):
     forms = ("numpy", "module")
 
 
+class Fitted(harness.Projector):
+    "A linear map in NumPy, fitted to what its teacher answers; whoever builds it writes down what it was asked."
+
+    name = "fitted"
+    forms = ("numpy",)
+
+    def build(self, heads, context):
+        matrix = np.linalg.lstsq(context.train_queries, context.teacher(context.train_queries), rcond=None)[0]
+        return lambda queries: queries @ matrix.astype("float32")
+
+
+class Near(Same):
+    "States a formula, as one derived from an exact projector does, and only approximates it."
+
+    name = "near"
+    approximates = "lda"
+
+    def reference(self, heads, queries):
+        return np.full((len(queries), heads.output_width), np.nan)
+
+
 @harness.hookimpl
 def harness_projectors():
-    return [Same(), Both()]
+    return [Same(), Both(), Fitted(), Near()]
 """
 
 
@@ -78,6 +99,7 @@ def build(answered_here, tmp_path):
         ("constant", "eager", "float64"),
         ("both", "python", "float64"),
         ("same", "python", "itself"),
+        ("near", "python", "approximation"),  # and not the formula, which it does not claim to compute
     ],
 )
 def test_it_is_told_what_a_reference_is(build, projector, runtime, proof):
@@ -114,3 +136,14 @@ def test_what_is_the_same_at_many_n_is_shared_within_a_source_alone(build):
     assert (build(contender, heads=40)["place"], build(contender, heads=40)["heads"]) == (first["place"], 100)
     own = {**contender, "source": {"use": "playbook"}}
     assert build(own, heads=18)["heads"] == 18
+
+
+@pytest.mark.parametrize("student", [{"projector": "linear", "options": {"ridge": 0}}, {"projector": "fitted"}])
+def test_a_student_in_closed_form_is_fitted_to_its_own_teacher(build, student):
+    built = build({**student, "runtime": "python", "teacher": "both"})
+    inputs, answers = (np.load(f"{built['place']}/{name}-4.npy") for name in ("inputs", "reference"))
+    matrix = np.random.default_rng(7).standard_normal((inputs.shape[-1], answers.shape[-1]))
+    train = inputs[: len(answers)].astype(np.float64) @ matrix  # fewer queries than dimensions: it knows those it saw
+    assert np.corrcoef(train.ravel(), answers.ravel())[0, 1] > 0.7
+    other = build({**student, "runtime": "python"})
+    assert other["place"] != built["place"]  # what is fitted to another teacher is another projection

@@ -99,3 +99,11 @@ def test_a_module_without_weights_has_the_shapes_of_one_with_them(make_heads):
     )
     empty.load_state_dict(full.state_dict())
     torch.testing.assert_close(empty.keys, full.keys)
+
+
+@pytest.mark.parametrize("form", ["module", "numpy"])
+def test_heads_with_matrices_are_refused(form, make_mapped):
+    with pytest.raises(
+        harness.ContenderError, match="2 of 6 heads have a matrix, which is not computed in blocks; use"
+    ):
+        BlockedProjector().build(make_mapped(6, (1, 4)), harness.BuildContext(form=form))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,9 +18,14 @@ from harness_plugins.students import LinearProjector
 from harness_plugins.transformer import TransformerProjector
 
 
+def context(form, heads, train):
+    """With queries to fit to, and the teacher that answers them."""
+    return harness.BuildContext(form=form, train_queries=train, teacher=partial(formula, heads))
+
+
 def trained(projector, heads, train, seed=0, **options):
     torch.manual_seed(seed)
-    student = projector.build(heads, harness.BuildContext(form="module", train_queries=train))
+    student = projector.build(heads, context("module", heads, train))
     trainer = RecipeTrainer().with_options(options)
     teacher = MultiHeadLDA(heads.centroids, heads.answers, heads.temperature)
     report = trainer.fit(student, teacher, torch.tensor(train), harness.TrainContext(seed=seed))
@@ -40,10 +46,10 @@ def playbook():
 
 def test_before_training_the_residual_student_is_the_linear_one(playbook):
     heads, train, held_out = playbook
-    context = harness.BuildContext(form="module", train_queries=train)
+    wanted = context("module", heads, train)
     with torch.no_grad():
-        residual = ResidualProjector().build(heads, context)(torch.tensor(held_out))
-        linear = LinearProjector().build(heads, context)(torch.tensor(held_out))
+        residual = ResidualProjector().build(heads, wanted)(torch.tensor(held_out))
+        linear = LinearProjector().build(heads, wanted)(torch.tensor(held_out))
     torch.testing.assert_close(residual, linear)
 
 
@@ -55,7 +61,7 @@ def test_a_short_training_beats_the_linear_student_on_held_out_queries(playbook)
     wanted = formula(heads, held_out)
     with torch.no_grad():
         outputs = student(torch.tensor(held_out)).numpy()
-        linear = LinearProjector().build(heads, harness.BuildContext(form="numpy", train_queries=train))(held_out)
+        linear = LinearProjector().build(heads, context("numpy", heads, train))(held_out)
     assert cosine(outputs, wanted) > cosine(linear, wanted) + 0.005
     assert not student.training
     assert len(report.losses["validation"]) == 20
@@ -101,7 +107,7 @@ def test_where_no_step_helps_the_student_is_the_linear_one(make_heads, queries, 
     projector = ResidualProjector().with_options({"ff_dim": 8, "num_layers": 1})
     student, report = trained(projector, heads, queries, steps=40, batch_size=16)
     assert report.notes == ("kept the weights after step 0 of 40",)
-    linear = LinearProjector().build(heads, harness.BuildContext(form="module", train_queries=queries))
+    linear = LinearProjector().build(heads, context("module", heads, queries))
     with torch.no_grad():
         torch.testing.assert_close(student(torch.tensor(queries)), linear(torch.tensor(queries)), rtol=0, atol=1e-5)
 
@@ -221,7 +227,7 @@ def test_ours_beats_the_linear_and_the_documented_student(make_heads, queries, s
         ResidualProjector().with_options({"ff_dim": 64}), heads, train, seed, steps=200, batch_size=128,
         learning_rate=5e-3,
     )  # fmt: skip
-    linear = LinearProjector().build(heads, harness.BuildContext(form="module", train_queries=train))
+    linear = LinearProjector().build(heads, context("module", heads, train))
     asked = torch.tensor(held_out)
     with torch.no_grad():
         scores = {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,9 @@ from harness_plugins.transformer import TransformerProjector
 
 
 def built(projector, heads, form, queries=None, weights=True):
-    return projector.build(heads, harness.BuildContext(form=form, train_queries=queries, weights=weights))
+    teacher = partial(formula, heads)
+    context = harness.BuildContext(form=form, train_queries=queries, weights=weights, teacher=teacher)
+    return projector.build(heads, context)
 
 
 def both(projector, heads, queries, asked):
@@ -101,7 +105,9 @@ def test_fits_to_very_many_heads_take_evenly_spaced_queries(make_heads, queries,
     heads = make_heads(20)
     monkeypatch.setattr(students, "_FIT_ROWS", 4)
     monkeypatch.setattr(students, "_FIT_OPERATIONS", 10 * 2 * 20 * 56)
-    chosen, targets = fit_targets(heads, queries)
+    teacher = partial(formula, heads)
+    context = harness.BuildContext(form="numpy", train_queries=queries, teacher=teacher)
+    chosen, targets = fit_targets(heads, context)
     assert chosen.shape == (10, 32)
     np.testing.assert_array_equal(chosen[[0, -1]], queries[[0, -1]])
     np.testing.assert_allclose(targets, formula(heads, chosen), atol=1e-5)

@@ -57,8 +57,8 @@ def test_it_is_one_file_that_asks_for_nothing(page):
 
 def test_the_plots_cover_the_run(summary):
     assert [each.name for each in plots(summary)] == [
-        "latency-batch-1", "latency-batch-32", "slowdown-batch-1", "slowdown-batch-32", "frontier", "fidelity",
-        "waterfall-documented-batch-1", "waterfall-documented-batch-32",
+        "lead-map", "latency-batch-1", "latency-batch-32", "slowdown-batch-1", "slowdown-batch-32",
+        "frontier", "fidelity", "waterfall-documented-batch-1", "waterfall-documented-batch-32",
     ]  # fmt: skip
 
 

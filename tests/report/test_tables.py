@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.report import plain, tables
+from harness.report import plain, tables, wording
 from tests.synthetic import COSTS, SUITE, Maker
 
 
@@ -57,3 +58,52 @@ def test_limits_of_the_processor_say_nothing_about_another_device(evidence):
     suite = {**evidence.run.suite, "device": "cuda"}
     elsewhere = dataclasses.replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
     assert summarise(elsewhere).distances == ()
+
+
+def test_a_percentile_without_an_upper_end_is_shown_by_its_lower_one():
+    summary = summarise(Maker().table(launches=8, rounds=2).evidence())
+    details = tables.details(summary)
+    column = details.columns.index("p99 ms")  # of 480 calls: five lie beyond, too few to bound it from above
+    assert all(" (at least " in row[column].text for row in details.rows)
+    (first, *_) = json.loads(plain.to_json(summary))["cells"]
+    found = first["percentiles"]["0.99"]
+    assert found["high"] is None
+    assert 0 < found["low"] < found["value"]
+
+
+@pytest.fixture(scope="module")
+def approximated():
+    """A run in which the challenger of a race approximates the teacher, and is scored at two of three N."""
+    suite = copy.deepcopy(SUITE)
+    suite["contenders"]["student"] = {"projector": "near", "runtime": "python"}
+    maker = Maker(suite).table(launches=3, rounds=2).searches()
+    maker.score("student", 18, mean_cosine=0.9999, top1_agreement=1.0)
+    maker.score("student", 1024, mean_cosine=0.999, top1_agreement=0.969)
+    return summarise(maker.evidence(offers={"projector near": {"approximates": "lda"}}), maker.located)
+
+
+def test_an_approximation_is_shown_with_its_score_beside_its_latency(approximated):
+    first, *_ = tables.latencies(approximated, per_query=False)
+    column = first.columns.index("student (approximates lda)")
+    told = [row[column].text.partition(", ")[2] for row in first.rows]
+    assert told == ["top-1 1.000", "top-1 0.969", "not scored"]
+    assert all(", " not in row[first.columns.index("teacher")].text for row in first.rows)
+    assert plain.data(approximated)["approximates"] == {"student": "lda"}
+
+
+def test_the_answer_of_a_race_tells_what_an_approximation_is_worth(approximated):
+    told = wording.sentences(approximated)
+    worth = "student approximates lda: top-1 0.969 at N = 1,024, 1.000 at N = 18"
+    best = [each for each in told if each.startswith("best: ")]
+    assert best
+    assert all(worth in each for each in best)
+    assert not any(worth in each for each in told if each.startswith("documented: "))
+
+
+def test_an_approximation_that_was_not_scored_says_so():
+    suite = copy.deepcopy(SUITE)
+    suite["contenders"]["student"] = {"projector": "near", "runtime": "python"}
+    maker = Maker(suite).searches()
+    evidence = maker.evidence(offers={"projector near": {"approximates": "lda"}})
+    told = wording.sentences(summarise(evidence, maker.located))
+    assert any("student approximates lda, and was not scored" in each for each in told)

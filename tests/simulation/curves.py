@@ -135,6 +135,23 @@ ALIKE_BETWEEN = make(
     18,
     65_536,
 )
+SAME = IDENTICAL.between(1, 100_000)
+SAME_WITH_STEPS = make("identical, steps declared", SAME.baseline, SAME.challenger, TENS, high=100_000)
+
+
+def apart(share: float, first: int = 1, steps: tuple[int, ...] = ()) -> Curves:
+    """The challenger is slower by this share from one N on."""
+    where = f" from {first:,} on" if first > 1 else ""
+
+    def cost(heads: float) -> float:
+        return SAME.baseline(heads) * (1 + share if heads >= first else 1)
+
+    return make(f"{share:.0%} apart{where}", SAME.baseline, cost, steps, high=100_000)
+
+
+APART_1, APART_2, APART_5, APART_6, APART_10 = (apart(share) for share in (0.01, 0.02, 0.05, 0.06, 0.1))
+APART_LATE = apart(0.1, 40_961, TENS)
+GENTLE = make("a gentle change of the lead", lambda n: 20 * (n / 300) ** 0.03, lambda n: 20.0, high=100_000)
 VERY_SHALLOW = make("very shallow", lambda n: n**0.15, lambda n: 3000**0.15)
 KNEE = make("knee", lambda n: 20 + 0.1 * n + 0.3 * max(0.0, n - 600), lambda n: 170.0)
 POWERS = make("powers", lambda n: 0.5 * n**0.9, lambda n: 12 * n**0.4)

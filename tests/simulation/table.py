@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -133,6 +133,20 @@ def claims(case: Case, runs: Sequence[Run]) -> list[Figure]:
     ]
 
 
+def ties(least: float | None, most_samples: float | None = None, *, most: float | None = None) -> Judge:
+    def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
+        del case
+        ninth = float(np.quantile([run.samples for run in runs], 0.9))
+        return [
+            share("'tie'", [run.status == "tie" for run in runs], least=least, most=most),
+            share("false crossings", [run.resolved for run in runs], most=0.01),
+            samples(runs),
+            number("9 of 10 runs take at most", ninth, ",.0f", most_samples),
+        ]
+
+    return judge
+
+
 def three(found_least: float | None, *, silent: bool, most_samples: float | None = None) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
         del case
@@ -233,6 +247,15 @@ def each(curves: Sequence[str], **machine: float) -> tuple[Case, ...]:
     return tuple(Case(name, machine) for name in curves)
 
 
+LAUNCHES = {"sigma": 0.06, "launch_effect": 0.03, "launch_heads_effect": 0.01}
+
+
+def equal(machine: Mapping[str, float]) -> tuple[Case, ...]:
+    """Equal rivals with steps declared and not, where launches differ and where one of the two drifts."""
+    machines = {**LAUNCHES, **machine}, {**machine, "own_drift": 0.03}
+    return tuple(Case(name, each) for name in ("SAME", "SAME_WITH_STEPS") for each in machines)
+
+
 ROWS = (
     Row(
         "one crossing",
@@ -325,6 +348,34 @@ ROWS = (
             Case("STEEP", span=(10, 1600)),
         ),
         resolved_hold(0.93),
+    ),
+    Row("equal", equal({"sigma": 0.06}), ties(0.9, 3000)),
+    Row("equal, noisy", equal({"sigma": 0.18}), ties(0.9, 8000)),
+    Row(
+        "nearly equal",
+        tuple(Case(name, {"sigma": sigma}) for name in ("APART_1", "APART_2") for sigma in (0.06, 0.18)),
+        ties(0.9),
+    ),
+    Row("nearly equal, launch effects", tuple(Case(name, LAUNCHES) for name in ("APART_1", "APART_2")), ties(None)),
+    Row(
+        "apart by the precision",
+        tuple(Case("APART_5", LAUNCHES | {"sigma": s}) for s in (0.06, 0.18)),
+        ties(None, most=0.12),
+    ),
+    Row(
+        "apart by a little more",
+        tuple(Case("APART_6", LAUNCHES | {"sigma": s}) for s in (0.06, 0.18)),
+        ties(None, most=0.05),
+    ),
+    Row(
+        "apart by twice that",
+        tuple(Case("APART_10", LAUNCHES | {"sigma": s}) for s in (0.06, 0.18)),
+        says("above", 0.98),
+    ),
+    Row(
+        "no tie",
+        tuple(Case(name, LAUNCHES | {"sigma": s}) for name in ("APART_LATE", "GENTLE") for s in (0.06, 0.18)),
+        ties(None, most=0.01),
     ),
 )
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import BUILT_IN, Catalog
+from harness.catalog import BUILT_IN, Catalog, available
 from harness.testing import ConformanceError, check_projector, sample_heads
 
 
@@ -47,7 +47,8 @@ def test_a_good_projector_passes():
     check_projector(Softmaxed())
 
 
-PROJECTORS = ["lda", "lda-loop", "lda-blocked", "transformer", "constant", "identity", "linear", "mlp", "residual"]
+PROJECTORS = ["lda", "lda-loop", "lda-blocked", "transformer", "constant", "identity", "linear", "mlp", "residual",
+              "lda-nearest"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,11 @@ def built_in():
 
 @pytest.mark.parametrize("name", PROJECTORS)
 def test_built_in_projectors_pass(built_in, name):
+    projector = built_in.get("projector", name)
+    if lacking := available(projector).missing:
+        pytest.skip(f"{', '.join(lacking)} is not installed")
     square = [sample_heads(count, output_width=24) for count in (1, 18)]  # `identity` needs equal widths
-    check_projector(built_in.get("projector", name), heads=square)
+    check_projector(projector, heads=square)
 
 
 def test_no_built_in_projector_is_left_out(built_in):

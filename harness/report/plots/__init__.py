@@ -8,6 +8,7 @@ from harness.errors import ResourceError
 from harness.report.plots.frontier import frontier
 from harness.report.plots.grammar import COLUMNS, Plot
 from harness.report.plots.latency import latency
+from harness.report.plots.leadmap import lead_map
 from harness.report.plots.slowdown import slowdown
 from harness.report.plots.students import fidelity
 from harness.report.plots.waterfall import waterfall
@@ -23,7 +24,8 @@ __all__ = ["Plot", "plots", "save"]
 def plots(summary: Summary) -> list[Plot]:
     """All plots that the run has data for, in the order of the page."""
     batches = sorted({cell.batch_size for cell in summary.cells if cell.call is not None})
-    found = [latency(summary, batch) for batch in batches]
+    found = [each for each in (lead_map(summary),) if each is not None]
+    found += [latency(summary, batch) for batch in batches]
     found += [slowdown(summary, batch) for batch in sorted({each.batch_size for each in summary.races})]
     found += [each for each in (frontier(summary), fidelity(summary)) if each is not None]
     found += [waterfall(summary, place) for place in range(len(summary.waterfalls))]

@@ -46,7 +46,8 @@ def fidelity(summary: Summary) -> Plot | None:
     return Plot(
         name="fidelity",
         title=f"Fidelity against {name}, beside trivial students",
-        caption="A cosine means something only above the constant's. Bars are 95 % bootstrap intervals over queries.",
+        caption="A cosine means something only above the constant's. "
+        "Bars are 95 % intervals over held-out queries and training seeds.",
         chart=alt.layer(*layers).properties(height=HEIGHT, width="container"),
     )
 

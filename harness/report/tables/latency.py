@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import units
+from harness.analysis import approximation
 from harness.analysis.cells import PERCENTILES
 from harness.report.table import Entry, Table, interval, seconds, size, spread, text
 
@@ -33,14 +34,19 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
         here = [each for each in summary.cells if each.batch_size == batch and (searched or each.heads in grid)]
         names = [name for name in summary.suite.contenders if any(each.contender == name for each in here)]
         by_place = {(each.heads, each.contender): each for each in here}
+        scored = _scored(summary)
         unit = "query" if per_query else "call"
         yield _grid(
             f"latency-{unit}-{batch}",
             f"Median ms per {unit}, batch {batch}",
             sorted({each.heads for each in here}),
             names,
-            lambda heads, name: _latency(by_place.get((heads, name)), per_query=per_query),  # noqa: B023 - used at once
-            summary.precisions,
+            lambda heads, name: _latency(
+                by_place.get((heads, name)),  # noqa: B023
+                scored(heads, name),  # noqa: B023
+                per_query=per_query,
+            ),
+            _marks(summary),
         )
 
 
@@ -59,7 +65,7 @@ def relative(summary: Summary) -> Iterator[Table]:
                 lambda heads, name: (
                     interval(known[heads, name], units.ratio) if (heads, name) in known else Entry("-")  # noqa: B023
                 ),
-                summary.precisions,
+                _marks(summary),
             )
 
 
@@ -97,8 +103,9 @@ def details(summary: Summary) -> Table:
         rows=tuple(rows),
         numeric=tuple(range(1, 15 + len(rare))),
         note="Percentiles are of calls that were timed one by one, and stated where at least three calls lie beyond; "
-        "± is half a 95 % interval over launches. Memory is that of a process which holds the cell alone: libraries, "
-        "model, and what first calls add.",
+        f"± is half a {100 * summary.suite.search.confidence:g} % interval over launches; `at least` is its lower end "
+        "where too few calls bound the percentile from above. Memory is that of a process which holds the cell alone: "
+        "libraries, model, and what first calls add.",
     )  # fmt: skip
 
 
@@ -124,10 +131,10 @@ def _grid(
     sizes: Sequence[int],
     contenders: Sequence[str],
     entry: Callable[[int, str], Entry],
-    inexact: Mapping[str, str],
+    marks: Mapping[str, str],
 ) -> Table:
     """N x contenders, or contenders x N where there are many contenders and few N; who is inexact is marked."""
-    label = {each: f"{each} ({inexact[each]}, inexact)" if each in inexact else each for each in contenders}
+    label = {each: f"{each} ({marks[each]})" if each in marks else each for each in contenders}
     if len(contenders) > _MOST_COLUMNS > len(sizes):
         return Table(
             name=name,
@@ -145,11 +152,25 @@ def _grid(
     )
 
 
-def _latency(cell: CellSummary | None, *, per_query: bool) -> Entry:
-    """`0.012 ±3%`, `failed`, or a dash."""
+def _marks(summary: Summary) -> dict[str, str]:
+    """Who is inexact, and how: `int8, inexact`, `approximates lda`."""
+    return {name: f"{precision}, inexact" for name, precision in summary.precisions.items()} | {
+        name: f"approximates {family}" for name, family in summary.approximates.items()
+    }
+
+
+def _scored(summary: Summary) -> Callable[[int, str], str]:
+    """The score of an approximation at an N; empty for every other contender."""
+    rows = {(row.heads, row.contender): row for row in summary.fidelity}
+    return lambda heads, name: approximation.score(rows.get((heads, name))) if name in summary.approximates else ""
+
+
+def _latency(cell: CellSummary | None, scored: str, *, per_query: bool) -> Entry:
+    """`0.012 ±3%`, an approximation's with its score, `failed`, or a dash."""
     if cell is None or cell.outcome == "skipped":
         return Entry("-")
     if cell.call is None or cell.query is None:
         return Entry("failed")
     found = cell.query if per_query else cell.call
-    return spread(found, units.milliseconds)
+    entry = spread(found, units.milliseconds)
+    return Entry(f"{entry.text}, {scored}", entry.value) if scored else entry

@@ -89,6 +89,6 @@ def _seeds(row: FidelityRow) -> tuple[Entry, Entry]:
 
 def _threshold_note(rows: Sequence[FidelityRow]) -> str:
     several = any(row.spread for row in rows)
-    ranges = "ranges in brackets are 95 % bootstrap intervals over queries"
-    seeds = ", their ends averaged over seeds; those over seeds are the smallest and the largest" if several else ""
+    ranges = "ranges in brackets are 95 % intervals over held-out queries (bootstrap)"
+    seeds = " and training seeds (Student's t); those over seeds are the smallest and the largest" if several else ""
     return f"Skill is 1 - (1 - cosine) / (1 - cosine of the constant student); {ranges}{seeds}."

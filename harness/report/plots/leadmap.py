@@ -1,0 +1,133 @@
+"""The lead map: who is faster at which N, by how much, and where that is undecided; a row for each search."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from harness.report.plots.grammar import Plot, chart, tooltip
+from harness.suite.schema import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.analysis.location import Location
+    from harness.analysis.summary import LegSummary, Summary
+
+_ROW = 24  # pixels
+_LETTER, _WIDEST = 6.5, 220  # pixels of a letter, and of a row's name
+_MOST = 2.0  # doublings: a larger lead is drawn like this one
+_TICK = 0.007  # of the axis between two strokes of a hatch
+_COLOURS = ["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"]  # told apart by colour-blind readers and in print
+_TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challenger ') + pow(2, abs(datum.value)) + 'x'"
+_FASTER = {1: "challenger", -1: "baseline"}
+
+
+def lead_map(summary: Summary) -> Plot | None:
+    """Who is faster at which N, for all searches of a run."""
+    legs = [leg for leg in summary.legs if leg.located is not None]
+    leads = [row for leg in legs for row in _leads(leg)]
+    if not leads:
+        return None
+    low, high = min(row["low"] for row in leads), max(row["high"] for row in leads)
+    names = [_name(leg) for leg in legs]
+    scale = alt.Scale(type="log", nice=False, domain=[low, high])
+    decades = [10**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    x = alt.X("low:Q", scale=scale, title="N, number of heads", axis=alt.Axis(format="~s", values=decades))
+    room = _LETTER * max(len(name) for name in names)  # whatever font a reader has
+    axis = alt.Axis(labelLimit=_WIDEST, minExtent=min(room, _WIDEST), ticks=False, domain=False)
+    y = alt.Y("search:N", sort=names, title=None, axis=axis)
+    colour = alt.Color(
+        "doublings:Q",
+        scale=alt.Scale(domain=[-_MOST, _MOST], range=_COLOURS, interpolate="lab", clamp=True),
+        legend=alt.Legend(
+            orient="bottom", title="times as fast", gradientLength=240, values=[-2, -1, 0, 1, 2],
+            labelExpr=_TIMES,
+        ),
+    )  # fmt: skip
+    shown = tooltip(leads, ("search", "faster", "times as fast", "low", "high"))
+    layers: list[Any] = [
+        chart(leads).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
+    ]
+    if strokes := [row for leg in legs for row in _hatch(leg, low, high)]:
+        layers.append(
+            chart(strokes)
+            .mark_tick(height=_ROW - 6, thickness=1.2, color="#222", opacity=0.85)
+            .encode(x=alt.X("N:Q", scale=scale), y=y, tooltip=tooltip(strokes, ("search", "undecided")))
+        )
+    if figures := list(_published(summary, legs, low, high)):
+        layers.append(
+            chart(figures)
+            .mark_point(shape="diamond", size=110, filled=True, color="#d01c8b", stroke="white", opacity=1)
+            .encode(x=alt.X("N:Q", scale=scale), y=y, tooltip=tooltip(figures))
+        )
+    caption = "A row for each race and batch size. Colour: who is faster, and by how much; hatched: undecided."
+    return Plot(
+        name="lead-map",
+        title="Who is faster at which N",
+        caption=caption + (" Diamonds: published crossovers." if figures else ""),
+        chart=alt.layer(*layers).properties(height=_ROW * len(names), width="container"),
+    )
+
+
+def _name(leg: LegSummary) -> str:
+    return f"{leg.leg.race}, batch {leg.leg.batch_size}"
+
+
+def _leads(leg: LegSummary) -> Iterator[dict[str, Any]]:
+    """What was seen around each probed N, as far as halfway to its neighbours."""
+    location = _location(leg)
+    first, last = location.measured or (location.low, location.high)
+    probes = [each for each in location.probes if first <= each.heads <= last]
+    edges = [first, *(math.sqrt(a.heads * b.heads) for a, b in itertools.pairwise(probes)), last]
+    names = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
+    for probe, (low, high) in zip(probes, itertools.pairwise(edges), strict=True):
+        leads = 0 if probe.low <= 0 <= probe.high else 1 if probe.log_ratio > 0 else -1
+        yield {
+            "search": _name(leg), "low": low, "high": high, "doublings": probe.log_ratio / math.log(2),
+            "faster": names[_FASTER[leads]] if leads else "neither",
+            "times as fast": math.exp(abs(probe.log_ratio)),
+        }  # fmt: skip
+
+
+def _undecided(location: Location) -> list[tuple[float, float]]:
+    """The spans of N in which it is not decided who is faster."""
+    if location.status == "unresolved":
+        return [location.bracket or (location.low, location.high)]
+    if location.status == "tie":
+        return [(location.low, location.high)]
+    if location.decision is not None:
+        return [(location.decision.below, location.decision.above)]
+    return [(each.low, each.high) for each in location.crossings]
+
+
+def _hatch(leg: LegSummary, low: float, high: float) -> Iterator[dict[str, Any]]:
+    """Strokes over what is undecided, evenly spread on the axis; one where it is narrower than two of them."""
+    width = math.log(high / low) or 1.0
+    for first, last in _undecided(_location(leg)):
+        start, end = max(first, low), min(last, high)
+        if end < start:
+            continue
+        strokes = max(1, round(math.log(end / start) / width / _TICK))
+        span = f"{start:,.0f} to {end:,.0f}"
+        for place in range(strokes):
+            yield {"search": _name(leg), "N": start * (end / start) ** ((place + 0.5) / strokes), "undecided": span}
+
+
+def _published(summary: Summary, legs: list[LegSummary], low: float, high: float) -> Iterator[dict[str, Any]]:
+    """Documented crossovers, at the rows of their races."""
+    rows = {(leg.leg.race, leg.leg.batch_size): _name(leg) for leg in legs}
+    for each in summary.documented:
+        figure = each.figure
+        if isinstance(figure, Figure) and each.quantity == "crossover" and figure.crossover:
+            row = rows.get((figure.race, figure.batch_size))
+            if row is not None and low <= figure.crossover <= high:
+                yield {"search": row, "N": figure.crossover, "published": each.documented}
+
+
+def _location(leg: LegSummary) -> Location:
+    assert leg.located is not None
+    return leg.located.location
