@@ -3,8 +3,8 @@
     python -m tests.benchmarks.self_races
 
 Teacher and student in eager mode, TorchScript and ONNX Runtime; N = 18, 277 and 65,536; single queries and batches of
-32. In each launch the table is measured first, and then each cell is raced against itself by two fresh processes. Leaves
-with 1 where more than 5 % of the races see a difference at 95 % confidence, and with 2 where one of them failed.
+32. In each launch the table is measured first, and then each cell is raced against itself by two fresh processes.
+Leaves with 1 where more than 5 % of the races see a difference at 95 % confidence, and with 2 where one of them failed.
 """
 
 from __future__ import annotations
