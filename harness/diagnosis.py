@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import yaml
 from tabulate import tabulate
 
 from harness import planning, session, units
+from harness.analysis.first_pairs import first_pairs
 from harness.analysis.selfcheck import Point, SelfCheck, check, judge
 from harness.bench import Bench, Listener
 from harness.measure import clock
@@ -23,6 +24,7 @@ from harness.suite import source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.analysis.first_pairs import FirstPairs
     from harness.records.measurement import Measurement
     from harness.suite.sweep import Cell
 
@@ -44,6 +46,7 @@ class Diagnosis:
     complaints: Sequence[str]  # what of the machine widens intervals
     failures: Sequence[str]  # why nothing could be measured
     faults: Sequence[str] = ()  # what makes every figure doubtful, however the races went
+    recovery: Mapping[tuple[int, int], float] = field(default_factory=dict)  # seconds by N and batch size
 
     @property
     def check(self) -> SelfCheck:
@@ -73,16 +76,22 @@ class Diagnosis:
                 f"{point.ratio.value:.3f}",
                 f"{point.ratio.low:.3f} to {point.ratio.high:.3f}",
                 f"{point.ratio.half_width:.1%}",
+                self._recovery(point),
                 "differs" if point.false_verdict else "same",
             )
             for point in self.points
         ]
-        headers = ("N", "batch", "ratio", "95 % interval", "resolves", "verdict")
+        headers = ("N", "batch", "ratio", "95 % interval", "resolves", "back at speed after", "verdict")
         parts = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)] if rows else []
         parts.append(tabulate(list(self.facts.items()), tablefmt="plain", disable_numparse=True))
         parts += [f"warning: {each}" for each in (*self.faults, *self.complaints)]
         parts.append(self.sentence)
         return "\n\n".join(parts)
+
+    def _recovery(self, point: Point) -> str:
+        """How long calls take to be back at speed after another process has run."""
+        seconds = self.recovery.get((point.heads, point.batch_size))
+        return units.seconds(seconds) if seconds is not None else "not measured"
 
 
 def diagnose(
@@ -139,7 +148,33 @@ def diagnose(
     facts, complaints, faults = judge_machine(
         machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
     )
-    return Diagnosis(points=points, facts=facts, complaints=complaints, failures=failures, faults=faults)
+    complaints += [unlike(each) for each in first_pairs(plan.suite, records) if each.surely_off]
+    return Diagnosis(
+        points=points,
+        facts=facts,
+        complaints=complaints,
+        failures=failures,
+        faults=faults,
+        recovery=_recovery(records),
+    )
+
+
+def unlike(found: FirstPairs) -> str:
+    """The warning about visits that do not begin as they go on."""
+    return (
+        f"the first pair of a visit differs from the rest by {math.expm1(found.median):+.1%} (median of "
+        f"{found.visits} visits): contenders are not back at speed when sampling begins; stop other load and run again"
+    )
+
+
+def _recovery(records: Sequence[Measurement]) -> dict[tuple[int, int], float]:
+    """Seconds of untimed calls before the samples of each N and batch size, the most of all launches."""
+    found: dict[tuple[int, int], float] = {}
+    for each in records:
+        if each.sampled is not None and each.sampled.untimed_seconds is not None:
+            place = each.heads, each.batch_size
+            found[place] = max(found.get(place, 0.0), each.sampled.untimed_seconds)
+    return found
 
 
 def _race(bench: Bench, cells: Sequence[Cell], launches: int, turn: int, listener: Listener) -> list[Measurement]:

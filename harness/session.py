@@ -87,6 +87,8 @@ def run(
             source = schedule.describe()
             if known is not None:
                 forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
+                if not (forced or known.run.forced):  # on the same machine
+                    schedule.bench.recoveries.take(known.run.recovery)
             gave = {"source": source, "sources": schedule.bench.provisions.sources}
             about = about.model_copy(update={**gave, "forced": (*about.forced, *forced), "status": "running"})
             store.update(about)
@@ -109,7 +111,7 @@ def run(
                 schedule.bench.close(patience=0.0 if status == "interrupted" else 0.2)
                 if begun:
                     ended = _now() if store.appended or not about.finished else about.finished
-                    recovery = {**about.recovery, **schedule.bench.recoveries.table()}
+                    recovery = schedule.bench.recoveries.table() or about.recovery
                     last = {"finished": ended, "status": status, "recovery": recovery}
                     store.update(about.model_copy(update=last))
                     store.write(LOCATED, dump(schedule.located))

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.selfcheck import Point
 from harness.analysis.statistics import over_launches
-from harness.diagnosis import Diagnosis, Ticking, diagnose, judge_machine
+from harness.diagnosis import Diagnosis, Ticking, diagnose, judge_machine, unlike
+from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
 
@@ -121,3 +123,20 @@ def test_a_real_contender_against_itself():
     assert [(each.heads, each.batch_size) for each in found.points] == [(4, 2), (8, 2)] * 2
     assert all(0.2 < each.ratio.value < 5 and each.ratio.launches == 2 for each in found.points)
     assert "threads, as read back" in found.render()
+    assert found.recovery.keys() == {(4, 2), (8, 2)}
+    assert set(found.recovery.values()) <= set(LADDER)
+
+
+def test_how_long_contenders_take_to_be_back_at_speed_is_shown():
+    rendered = diagnosis(SAME, recovery={(256, 32): 0.016}).render()
+    assert "back at speed after" in rendered
+    assert "16.0 ms" in rendered
+    assert "not measured" in diagnosis(SAME).render()
+
+
+def test_a_visit_that_does_not_begin_as_it_goes_on_is_warned_of():
+    found = FirstPairs(name="itself against itself", visits=60, median=math.log(1.05), mean=0.05, error=0.01)
+    assert unlike(found) == (
+        "the first pair of a visit differs from the rest by +5.0% (median of 60 visits): contenders are not back at "
+        "speed when sampling begins; stop other load and run again"
+    )

@@ -71,6 +71,29 @@ def test_a_run_leaves_its_records_and_its_report(finished):
     assert "twins" in done.stdout
 
 
+def test_how_long_contenders_take_to_be_back_at_speed_is_kept_and_used(finished):
+    evidence = read(finished[0] / "out")
+    assert evidence.run.recovery.keys() == {"one", "two"}
+    known = {
+        (name, int(batch), seconds)
+        for name, by_batch in evidence.run.recovery.items()
+        for batch, by_heads in by_batch.items()
+        for seconds in by_heads.values()
+    }
+    sampled = [each for each in evidence.measurements if each.sampled is not None and each.launch > 0]
+    assert {(each.contender, each.batch_size, each.sampled.untimed_seconds) for each in sampled} <= known
+
+
+def test_a_contender_is_raced_against_itself_by_two_processes_that_do_nothing_else(finished):
+    evidence = read(finished[0] / "out")
+    own = {each.process_id for each in evidence.measurements if each.purpose != "self-check"}
+    twins = [each for each in evidence.measurements if each.purpose == "self-check"]
+    assert twins
+    assert own.isdisjoint(each.process_id for each in twins)
+    for visit in {each.visit for each in twins}:
+        assert len({each.process_id for each in twins if each.visit == visit}) == 2
+
+
 def test_every_cell_of_the_sweep_is_measured_in_every_launch(finished):
     evidence = read(finished[0] / "out")
     seen = sorted(

@@ -37,14 +37,19 @@ def within(location: Location, bias: float) -> tuple[int, int] | None:
     """The first and the last N at which a lead throughout is smaller than the bias; None where it is nowhere."""
     if not bias or location.status not in ("below", "above"):
         return None
-    slight = [each.heads for each in location.probes if abs(each.log_ratio) <= bias]
-    return (slight[0], slight[-1]) if slight else None
+    level = bias if location.status == "below" else -bias
+    slight = [each.heads for each in location.probes if each.log_ratio / level < 1]
+    if not slight:
+        return None
+    low = _outwards(location.probes, slight[0], level, -1, location.low)
+    return low, _outwards(location.probes, slight[-1], level, 1, location.high)
 
 
 def _widened(location: Location, bias: float) -> Location:
     decision = location.decision
     return replace(
         location,
+        probes=tuple(replace(each, low=each.low - bias, high=each.high + bias) for each in location.probes),
         crossings=tuple(_crossing(each, location, bias) for each in location.crossings),
         decision=_decision(decision, location, bias) if decision else None,
     )

@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.bias import within
 from harness.analysis.covered import covered, failing, gap, survivor
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.analysis.visits import pairs
@@ -139,7 +140,7 @@ def tables(
     visits = _visits(measurements)
     return tuple(
         replace(
-            _table(race, answers, visits, constrained or {}),
+            _table(race, answers, visits, constrained or {}, bias),
             bias=bias,
             unchecked=tuple(n for n in (answers[0].leg.baseline, answers[0].leg.challenger) if n in unproved),
         )
@@ -152,6 +153,7 @@ def _table(
     answers: Sequence[Located],
     visits: Sequence[Sequence[Measurement]],
     constrained: Mapping[tuple[str, int], Constrained],
+    bias: float,
 ) -> Table:
     leg = answers[0].leg
     ordered = sorted(answers, key=lambda each: each.leg.batch_size)
@@ -159,12 +161,15 @@ def _table(
         race=race,
         baseline=leg.baseline,
         challenger=leg.challenger,
-        entries=tuple(_working(_entry(each), each) for each in ordered),
+        entries=tuple(_working(_entry(each, bias), each) for each in ordered),
     )
+    held_back = {
+        batch: _held_back(_entry(each, bias), constrained[race, batch], leg.baseline, leg.challenger)
+        for each in ordered
+        if (race, batch := each.leg.batch_size) in constrained
+    }
     entries = tuple(
-        _working(_held_back(_entry(each), constrained[race, entry.batch_size], leg.baseline, leg.challenger), each)
-        if (race, entry.batch_size) in constrained
-        else entry
+        _working(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
         for entry, each in zip(fastest.entries, ordered, strict=True)
     )
     labels = {each.leg.label for each in answers}
@@ -172,8 +177,8 @@ def _table(
     return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=_place)))
 
 
-def _entry(located: Located) -> Entry:
-    """The changes of the lead as changes of the contender to use."""
+def _entry(located: Located, bias: float) -> Entry:
+    """The changes of the lead as changes of the contender to use; undecided where it is slighter than the bias."""
     leg, location = located.leg, located.location
     names = {"baseline": leg.baseline, "challenger": leg.challenger}
     other = {"baseline": leg.challenger, "challenger": leg.baseline}
@@ -186,11 +191,13 @@ def _entry(located: Located) -> Entry:
     )
     throughout = {"above": leg.baseline, "below": leg.challenger, "tie": leg.baseline}.get(location.status)
     below = other[location.crossings[0].direction] if changes else throughout
+    slight = within(location, bias)
     return Entry(
         batch_size=leg.batch_size,
         status=location.status,
         below=below,
         changes=changes,
+        undecided=(slight,) if slight else (),
         searched_from=leg.low,
         searched_to=leg.high,
     )

@@ -30,6 +30,7 @@ class Calibration:
     """How samples of one cell are taken."""
 
     inner_loops: int
+    call_seconds: float  # about, of one call that is timed alone
     overhead_seconds: float  # per call, of the empty call through the same loop
     single_overhead_seconds: float  # of one empty call that is timed alone
     warm_up_calls: int
@@ -116,6 +117,7 @@ def calibrate(
     wanted = max(shortest, step / CLOCK_SHARE)
     return Calibration(
         inner_loops=1 if cold else _loops(call, inputs, clock, wanted, per_call),
+        call_seconds=per_call,
         overhead_seconds=overhead(clock, inputs),
         single_overhead_seconds=overhead(clock, inputs, loops=1),
         warm_up_calls=calls,

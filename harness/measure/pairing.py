@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
@@ -12,7 +12,7 @@ from harness.records.activity import Activity, Meanwhile, activity, between
 from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Failure, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -59,6 +59,11 @@ class _Seat:
     started: list[float] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)
     on_device: list[float] = field(default_factory=list)
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What its worker said when it was ready; nothing where it did not get ready."""
+        return self.participant.info if self.participant else {}
 
 
 def visit(
@@ -121,11 +126,12 @@ def _rehearse(launch: Launch, seats: Sequence[_Seat], generator: np.random.Gener
     """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
 
     That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
+    One that is alone in its visit has no rival to recover from.
     """
-    if any(seat.participant is not None and seat.participant.info.get("cold") for seat in seats):
-        return
     standing = _standing(seats)
-    unknown = [seat for seat in standing if len(standing) > 1 and _recovery(launch, seat) is None]
+    if len(standing) < 2 or any(seat.info.get("cold") for seat in standing):
+        return
+    unknown = _unknown(launch, standing)
     watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
     for _ in range(recovery.REPETITIONS if unknown else 1):
         if together and any(seat.failure for seat in seats):
@@ -144,11 +150,22 @@ def _rehearse(launch: Launch, seats: Sequence[_Seat], generator: np.random.Gener
             except ChildFailed as failed:
                 _fail(launch, seat, failed)
     for seat in _standing(unknown):
-        seconds = recovery.recovery(watched[id(seat)], launch.min_sample_seconds)
-        launch.recoveries.add(seat.cell.contender, seat.cell.heads, seat.cell.batch_size, seconds)
-    for seat in _standing(unknown):
-        assert seat.participant is not None
-        seat.participant.untimed_seconds = _recovery(launch, seat) or seat.participant.untimed_seconds
+        _learn(launch, seat, recovery.recovery(watched[id(seat)], launch.min_sample_seconds))
+
+
+def _unknown(launch: Launch, standing: Sequence[_Seat]) -> list[_Seat]:
+    """Those that are to be watched; where a single call takes longer than any recovery, it is all that is needed."""
+    for seat in standing:
+        if seat.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:
+            _learn(launch, seat, recovery.LADDER[0])
+    return [seat for seat in standing if _recovery(launch, seat) is None]
+
+
+def _learn(launch: Launch, seat: _Seat, seconds: float) -> None:
+    """Notes how long it takes this contender near this N to be back at speed."""
+    assert seat.participant is not None
+    launch.recoveries.add(seat.cell.contender, seat.cell.heads, seat.cell.batch_size, seconds)
+    seat.participant.untimed_seconds = _recovery(launch, seat) or seconds
 
 
 def _recovery(launch: Launch, seat: _Seat) -> float | None:
@@ -199,7 +216,7 @@ def _record(
     launch: Launch, seat: _Seat, purpose: Purpose, meanwhile: Meanwhile | None, *, interrupted: bool = False
 ) -> Measurement:
     """The seat as one line of the records; of an interrupted visit the raw seconds are kept, and do not count."""
-    info = seat.participant.info if seat.participant else {}
+    info = seat.info
     built = seat.participant.built if seat.participant else None
     cost = built.costs.get(str(seat.cell.batch_size)) if built else None
     proof = built.proofs.get(str(seat.cell.batch_size)) if built else None

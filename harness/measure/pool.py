@@ -170,8 +170,8 @@ class Participant:
         return list(zip(flat[::2], flat[1::2], strict=True))
 
     def rehearse(self) -> None:
-        """A sample that does not count."""
-        self.sample()
+        """What a sample does, untimed."""
+        self._ask("rehearse", "warm-up", untimed_seconds=self.untimed_seconds)
 
     def sample(self) -> tuple[float, float]:
         """(seconds per call, when it began) of one sample."""

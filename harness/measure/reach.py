@@ -123,7 +123,7 @@ class Reach:
         window = min(4, max(1, int(longest / 8 / seconds)))
         warm_up = window if window * seconds >= longest else 3 * window
         timed_alone = min(singles, max(_FEWEST_SINGLES, int(_SINGLES_SECONDS / seconds))) if singles else 0
-        return 1 + warm_up + 2 * self._how.rounds + timed_alone
+        return 2 + warm_up + 2 * self._how.rounds + timed_alone  # the first call, and one that rehearses
 
 
 def _growth(known: dict[int, tuple[float, float]], last: int) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.measure.calibration import Rotation
     from harness.measure.clock import Clock
@@ -98,6 +98,13 @@ class Recoveries:
         """One more; the longest counts."""
         found = self._known.setdefault((contender, batch_size), {})
         found[heads] = max(seconds, found.get(heads, 0.0))
+
+    def take(self, table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+        """What an earlier part of the run has measured, as `table` gives it."""
+        for contender, by_batch in table.items():
+            for batch_size, by_heads in by_batch.items():
+                for heads, seconds in by_heads.items():
+                    self.add(contender, int(heads), int(batch_size), seconds)
 
     def table(self) -> dict[str, dict[str, dict[str, float]]]:
         """All of them as plain data: seconds by contender, batch size and N."""

@@ -103,8 +103,8 @@ class Worker:
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
-        operations = {"ready": self.ready, "watch": self.watch, "sample": self.sample}
-        operations |= {"calls": self.calls, "audit": self.audit}
+        operations = {"ready": self.ready, "watch": self.watch, "rehearse": self.rehearse}
+        operations |= {"sample": self.sample, "calls": self.calls, "audit": self.audit}
         return {"start": self.start, **operations}
 
     def start(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - an operation
@@ -169,6 +169,14 @@ class Worker:
         """What calls take one after the other, from the first one on."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
         return {"windows": recovery.watch(cell.compiled, cell.rotation, monotonic, float(request["longest"]))}
+
+    def rehearse(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a sample does, untimed; of calls that are samples of their own a single one."""
+        cell = self._cells[str(request["place"]), int(request["batch_size"])]
+        calibration.untimed(cell.compiled, cell.rotation, monotonic, float(request["untimed_seconds"]))
+        if cell.calibration.inner_loops > 1:
+            calibration.timed(cell.compiled, cell.rotation, cell.calibration.inner_loops, monotonic)
+        return {}
 
     def sample(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One sample: seconds per call, and when it began."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -68,8 +69,10 @@ def test_a_decision_widens_with_the_largest_lead_inside_it():
 
 def test_a_lead_throughout_is_undecided_where_it_is_slighter_than_the_bias():
     found = location([probe(10, 0.02), probe(50, 0.06), probe(1000, 0.5)], status="below")
-    assert within(found, 0.05) == (10, 10)
-    assert within(found, 0.1) == (10, 50)
+    assert within(found, 0.05) == (10, math.ceil(10 * 5**0.75))  # from 0.02 at 10 to 0.06 at 50
+    assert within(found, 0.1) == (10, math.ceil(50 * 20 ** (0.04 / 0.44)))
+    mirrored = location([probe(n.heads, -n.log_ratio) for n in reversed(found.probes)], status="above")
+    assert within(replace(mirrored, probes=mirrored.probes[::-1]), 0.05) == within(found, 0.05)
     assert within(found, 0.01) is None
     assert within(location(LINE), 0.1) is None  # a crossing is widened instead
 
@@ -77,3 +80,11 @@ def test_a_lead_throughout_is_undecided_where_it_is_slighter_than_the_bias():
 def test_without_a_bias_nothing_changes():
     found = location(LINE, crossings=[Crossing(100, 96, 104, "challenger", 0.95, "smooth")])
     assert after(found, 0.0) is found
+
+
+def test_probes_are_widened_too_so_that_nothing_is_decided_by_a_slight_one():
+    found = after(location([probe(10, -0.5), probe(100, 0.03)], status="unresolved"), 0.05)
+    assert [(each.low, each.high) for each in found.probes] == [
+        (pytest.approx(-0.56), pytest.approx(-0.44)),
+        (pytest.approx(-0.03), pytest.approx(0.09)),
+    ]

@@ -298,3 +298,14 @@ def test_a_lead_ends_where_one_of_the_two_fails():
         Lead(400, 1000, holds=True),
     )
     assert leads(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
+
+
+def test_a_lead_slighter_than_a_bias_decides_nothing_and_a_larger_one_stands():
+    found = located("above")
+    leads = ((1, -0.4), (100, -0.03), (1000, -0.5))
+    probes = tuple(Probe(n, lead, lead - 0.01, lead + 0.01, 20, 8) for n, lead in leads)
+    found = replace(found, location=replace(found.location, probes=probes, measured=(1, 1000)))
+    (table,) = tables([found], [], bias=0.05)
+    assert [table.choose(heads, 8) for heads in (1, 50, 100, 110, 1000)] == ["flat", "flat", None, None, "flat"]
+    (table,) = tables([found], [])
+    assert table.choose(100, 8) == "flat"

@@ -81,7 +81,7 @@ def test_a_sample_lasts_as_long_as_the_suite_asks_though_calls_of_a_loop_take_le
 def made(**more):
     return calibration.Calibration(
         **{
-            "inner_loops": 6, "overhead_seconds": 2e-6, "single_overhead_seconds": 3e-6,
+            "inner_loops": 6, "call_seconds": 1e-5, "overhead_seconds": 2e-6, "single_overhead_seconds": 3e-6,
             "warm_up_calls": 0, "clock_step_seconds": 1e-7, "settled": True, **more,
         }
     )  # fmt: skip

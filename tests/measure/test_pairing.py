@@ -282,12 +282,20 @@ def test_a_contender_that_is_not_known_here_is_watched_after_its_rival_has_run()
     assert fast.sampled.untimed_seconds == 5e-3
 
 
-def test_alone_in_a_visit_nothing_is_learnt_about_recovery():
+def test_alone_in_a_visit_nothing_is_rehearsed_or_learnt_about_recovery():
     launch = FakeLaunch(known=())
     (slow,) = made(launch, cells=(SLOW,), rounds=2)
-    assert launch.rehearsed == ["slow"]
+    assert launch.rehearsed == []
     assert launch.recoveries.known("slow", 16, 4) is None
     assert slow.sampled.untimed_seconds == 2e-3
+
+
+def test_one_whose_single_call_takes_longer_than_any_recovery_is_not_watched(monkeypatch):
+    monkeypatch.setitem(INFO, "call_seconds", 0.5)
+    launch = FakeLaunch(known=())
+    slow, fast = made(launch, rounds=2)
+    assert sorted(launch.rehearsed) == ["fast", "slow"]
+    assert slow.sampled.untimed_seconds == fast.sampled.untimed_seconds == 1e-3
 
 
 def test_twins_are_two_fresh_processes_none_of_them_the_contenders_own():

@@ -76,3 +76,6 @@ def test_what_is_known_serves_within_a_factor_of_two():
     assert known.known("a", 180, 32) == 8e-3  # between two: the longer
     assert known.known("a", 49, 32) is known.known("a", 100, 1) is known.known("b", 100, 32) is None
     assert known.table() == {"a": {"32": {"100": 4e-3, "300": 8e-3}}}
+    resumed = recovery.Recoveries()
+    resumed.take(known.table())
+    assert resumed.table() == known.table()

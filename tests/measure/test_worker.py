@@ -83,6 +83,14 @@ def test_a_warm_sample_makes_one_loop_after_untimed_calls():
     assert len(CALLED) - before > 1 + ready["inner_loops"]
 
 
+def test_a_rehearsal_makes_the_calls_of_a_sample():
+    one = worker()
+    ready = one.ready(CELL)
+    before = len(CALLED)
+    assert one.rehearse({**CELL, "untimed_seconds": 0.0}) == {}
+    assert len(CALLED) - before == 1 + ready["inner_loops"]
+
+
 def test_a_cell_is_watched_from_its_first_call_on():
     one = worker()
     one.ready(CELL)
