@@ -176,6 +176,7 @@ def test_a_projector_that_cannot_be_built_from_some_n_on_wins_nothing_there(tmp_
     assert [each["use"] for each in last] == ["unlimited"]
 
 
+@pytest.mark.timeout(400)  # twenty seconds alone; workers of tests that run beside it share its core
 def test_a_quadratic_function_ends_with_its_crossover_where_it_is_still_quick_enough(mine):
     started = time.monotonic()
     arguments = ("locate", "mine:insertion", "mine:quick", "--launches", "3", "--deadline", "6", "--output", "slow")

@@ -66,7 +66,7 @@ def _told(error: BaseException) -> dict[str, str]:
         return {"what": str(error), "kind": "error"}
     if isinstance(error, MemoryError):
         gc.collect()
-        return {"what": f"memory ran out: {cause(error)}"[:1000], "kind": "memory"}
+        return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}
     what = cause(error)
     kind = "memory" if "can't allocate memory" in what or "bad allocation" in what else "error"
     return {"what": what[:1000], "kind": kind}

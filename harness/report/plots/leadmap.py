@@ -82,6 +82,8 @@ def _leads(leg: LegSummary) -> Iterator[dict[str, Any]]:
     location = _location(leg)
     first, last = location.measured or (location.low, location.high)
     probes = [each for each in location.probes if first <= each.heads <= last]
+    if not probes:
+        return
     edges = [first, *(math.sqrt(a.heads * b.heads) for a, b in itertools.pairwise(probes)), last]
     names = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
     for probe, (low, high) in zip(probes, itertools.pairwise(edges), strict=True):
