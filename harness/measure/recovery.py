@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from harness.measure.calibration import Rotation
     from harness.measure.clock import Clock
 
-LADDER = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)  # seconds of untimed calls among which the shortest is chosen
+LADDER = (2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)  # seconds of untimed calls among which the shortest is chosen
 REPETITIONS = 3  # of watching: one of them may be disturbed
-_TOLERANCE = 0.005  # excess over the settled level that is left in a sample
-_ERRORS = 4.4  # three standard errors, in median absolute deviations: seven rungs are looked at
+_TOLERANCE = 0.005  # excess over the settled level that may be left: it fades further within the sample
+_ERRORS = 2.5  # standard errors of a median, which is 1.25 times as uncertain as a mean
+_NORMAL = 1.4826  # the standard deviation of normal noise, in median absolute deviations
 _WINDOW = 5e-4  # seconds that a window of calls lasts at least
 _FEWEST = 8  # windows, however long they take
 _LONGEST = 1.0  # seconds, however few windows that gives
@@ -48,7 +49,10 @@ def watch(call: Callable[[object], object], inputs: Rotation, clock: Clock, long
 
 
 def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
-    """The shortest rung of the ladder after which a sample is within half a per cent of the settled level.
+    """The shortest rung of the ladder after which calls are within one per cent of the settled level.
+
+    What is taken after a rung is judged by the median over all repetitions, from the rung to its double or for as long
+    as a sample lasts, so that neither an interruption nor one disturbed repetition counts.
 
     Args:
         watched: what `watch` gave each time that the rival had just run.
@@ -57,22 +61,15 @@ def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> floa
     Returns:
         seconds; the ladder's last rung where none suffices.
     """
-    settled = np.median([seconds for windows in watched for _, seconds in windows[2 * len(windows) // 3 :]])
-    spread = np.median(
-        [abs(seconds / settled - 1) for windows in watched for _, seconds in windows[len(windows) // 2 :]]
-    )
-    enough = LADDER[-1]
-    for rung in reversed(LADDER):
-        excess = []
-        for windows in watched:
-            inside = [seconds for end, seconds in windows if rung < end <= rung + max(sample_seconds, _WINDOW)]
-            inside = inside or [next((seconds for end, seconds in windows if end > rung), windows[-1][1])]
-            excess.append(float(np.mean(inside)) / settled - 1)
-        noise = _ERRORS * float(spread) / math.sqrt(len(watched) * max(1.0, sample_seconds / _WINDOW))
-        if float(np.median(excess)) > _TOLERANCE + noise:
-            break
-        enough = rung
-    return enough
+    settled = float(np.median([seconds for windows in watched for _, seconds in windows[len(windows) // 2 :]]))
+    late = [seconds / settled - 1 for windows in watched for _, seconds in windows[len(windows) // 2 :]]
+    spread = _NORMAL * float(np.median(np.abs(late)))
+    for rung in LADDER:
+        reach = rung + max(sample_seconds, rung)
+        seen = [seconds / settled - 1 for windows in watched for end, seconds in windows if rung < end <= reach]
+        if not seen or float(np.median(seen)) <= max(_TOLERANCE, _ERRORS * spread / math.sqrt(len(seen))):
+            return rung
+    return LADDER[-1]
 
 
 def enough(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:

@@ -34,37 +34,36 @@ class Slowed:
 
 @pytest.mark.parametrize(
     ("fades", "expected"),
-    [(0.2e-3, {1e-3}), (2e-3, {4e-3, 8e-3}), (8e-3, {16e-3, 32e-3}), (20e-3, {32e-3, 64e-3})],
+    [(0.2e-3, {2e-3}), (2e-3, {8e-3}), (8e-3, {16e-3, 32e-3}), (20e-3, {32e-3, 64e-3})],
 )
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_the_shortest_rung_after_which_little_excess_is_left(fades, expected, noise):
     for seed in range(10):
         program = Slowed(1e-4, 0.25, fades, noise, seed)
         found = recovery.recovery(program.watched(), 0.004)
-        # by hand: the mean excess in a sample of 4 ms after u is 0.25 exp(-u / fades) times at most 1
-        assert found in expected
-        assert 0.25 * np.exp(-found / fades) < 0.035
+        assert found in expected  # by hand: at the rung, 0.25 exp(-u / fades) is left, and half of it by its double
+        assert 0.25 * np.exp(-found / fades) < 0.06
 
 
 def test_without_any_excess_the_first_rung_is_enough():
     for seed in range(20):
-        assert recovery.recovery(Slowed(1e-4, 0.0, 1.0, 0.05, seed).watched(), 0.004) <= 2e-3
+        assert recovery.recovery(Slowed(1e-4, 0.0, 1.0, 0.05, seed).watched(), 0.004) <= 4e-3
 
 
 def test_one_disturbed_repetition_does_not_count():
     quiet, disturbed = Slowed(1e-4, 0.0, 1.0).watched(), Slowed(1e-4, 0.5, 30e-3).watched()
-    assert recovery.recovery([quiet[0], disturbed[0], quiet[1]], 0.004) == 1e-3
+    assert recovery.recovery([quiet[0], disturbed[0], quiet[1]], 0.004) == 2e-3
 
 
 def test_calls_that_last_longer_than_the_ladder_are_watched_a_few_times():
     windows = recovery.watch(program := Slowed(0.2, 0.0, 1.0), Rotation([0]), program.clock, 0.068)
     assert len(windows) == 5  # a second of them
-    assert recovery.recovery([windows] * 3, 0.004) == 1e-3  # one untimed call is made in any case
+    assert recovery.recovery([windows] * 3, 0.004) == 2e-3  # one untimed call is made in any case
 
 
 def test_after_the_first_time_it_is_watched_for_as_long_as_it_needs():
     assert recovery.enough([], 0.004) == pytest.approx(0.068)
-    assert recovery.enough(Slowed(1e-4, 0.0, 1.0).watched()[:1], 0.004) == pytest.approx(0.008)
+    assert recovery.enough(Slowed(1e-4, 0.0, 1.0).watched()[:1], 0.004) == pytest.approx(0.012)
 
 
 def test_what_is_known_serves_within_a_factor_of_two():
