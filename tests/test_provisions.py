@@ -63,7 +63,7 @@ def make(answered_here, monkeypatch, tmp_path):
     plan = planning.plan(loaded, source.check(loaded))
 
     def make(workshop, **changed):
-        one = bench.Bench(replace(plan, **changed), SimpleNamespace(), SimpleNamespace(), visits=0, failed=())
+        one = bench.Bench(replace(plan, **changed), SimpleNamespace(), SimpleNamespace(), known=(), scored=())
         one._workshop = workshop
         return one
 

@@ -24,7 +24,7 @@ def run(source=SOURCE, contenders=("a", "b", "c"), **sources):
 def row(contender, heads, queries, **scores):
     return FidelityRow(
         contender=contender, heads=heads, temperature=0.1, seeds=1, scores=scores, intervals={}, spread={},
-        thresholds={}, trained=True, queries=queries,
+        thresholds={}, trained=True, queries=queries, over_queries={},
     )  # fmt: skip
 
 

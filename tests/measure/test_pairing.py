@@ -59,7 +59,7 @@ class FakeParticipant:
             raise failed()
         self.rehearsed.append(f"{self.cell.contender} watched")
         slow = 1.5 if self.cell.contender == "slow" else 1.0  # for its first ten milliseconds
-        return [(0.5e-3 * turn, 1e-3 * (slow if 0.5 * turn < 10 else 1.0)) for turn in range(1, int(longest / 0.5e-3))]
+        return [(0.5e-3 * turn, 1e-3 * (slow if 0.5 * turn < 13 else 1.0)) for turn in range(1, int(longest / 0.5e-3))]
 
     def sample(self):
         if self.breaks == "sample" and self.count >= self.at:
@@ -278,7 +278,7 @@ def test_a_contender_that_is_not_known_here_is_watched_after_its_rival_has_run()
     slow, fast = made(launch, rounds=2)
     assert launch.rehearsed.count("slow watched") == launch.rehearsed.count("fast") == 3
     assert "fast watched" not in launch.rehearsed
-    assert slow.sampled.untimed_seconds == launch.recoveries.known("slow", 16, 4) == 16e-3  # slow for 10 ms
+    assert slow.sampled.untimed_seconds == launch.recoveries.known("slow", 16, 4) == 16e-3  # slow for 13 ms
     assert fast.sampled.untimed_seconds == 5e-3
 
 
@@ -295,7 +295,7 @@ def test_one_whose_single_call_takes_longer_than_any_recovery_is_not_watched(mon
     launch = FakeLaunch(known=())
     slow, fast = made(launch, rounds=2)
     assert sorted(launch.rehearsed) == ["fast", "slow"]
-    assert slow.sampled.untimed_seconds == fast.sampled.untimed_seconds == 1e-3
+    assert slow.sampled.untimed_seconds == fast.sampled.untimed_seconds == 2e-3
 
 
 def test_twins_are_two_fresh_processes_none_of_them_the_contenders_own():
