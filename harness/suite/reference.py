@@ -30,7 +30,7 @@ options.
 | suite | what it is for | on two quiet cores |
 |---|---|---|
 | `smoke.yaml` | that the harness works on this machine | seconds |
-| `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 15 minutes from an empty cache; fewer with `--quick` |
+| `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 15 minutes |
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
 | `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
