@@ -117,6 +117,20 @@ def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def beaten(row: FidelityRow, table: Sequence[FidelityRow]) -> tuple[str, ...]:
+    """Which students that need no training it beats by mean cosine: the constant one, and those of the run."""
+    own, constant = row.scores.get("mean_cosine"), row.scores.get("constant_cosine")
+    if own is None:
+        return ()
+    found: dict[str, None] = {"constant": None} if constant is not None and own > constant + _SAME else {}
+    for each in table:
+        if (each.heads, each.temperature) == (row.heads, row.temperature) and _is_trivial(each) and each is not row:
+            name = "constant" if constant is not None and abs(each.scores["mean_cosine"] - constant) < _SAME else ""
+            if own > each.scores["mean_cosine"]:
+                found[name or each.contender] = None
+    return tuple(found)
+
+
 def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
     cosine = next((row.scores["constant_cosine"] for row in here if "constant_cosine" in row.scores), None)
     if cosine is None or cosine < _SAYS_LITTLE:

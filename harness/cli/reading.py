@@ -37,7 +37,7 @@ def report(
             print(path)
         return
     if form is None:
-        reporting.show(reporting.write(folder), console(), folder)
+        reporting.show(reporting.write(folder), console(), folder, verbose=True)
     else:
         sys.stdout.write(reporting.rendered(folder, form.value))
 

@@ -30,6 +30,9 @@ Quick = Annotated[
         "--quick", help="racers only, fewer launches and N, wider precision: a first look; every verdict says so"
     ),
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="print everything before the answers, as `harness report` does")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="where the records go; default: results/<suite>-<UTC time>"),
@@ -49,6 +52,7 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="with --resume: measure, train and score again what failed")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
     from harness import planning
@@ -60,7 +64,7 @@ def run(
     plan = planning.plan(loaded, source.check(loaded), quick=quick)
     if retry_failed and resume is None:
         raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
-    _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed))
+    _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed), verbose=verbose)
 
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
@@ -92,6 +96,7 @@ def distill(
     seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="write the student as safetensors")] = None,
     output: Output = None,
+    verbose: Verbose = False,
 ) -> None:
     """Distil the heads of a database into a transformer, and compare it with the documented expectations."""
     from harness import distilling
@@ -113,7 +118,7 @@ def distill(
     outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
     if save:
         print(f"the student is in {save}")
-    _finish(outcome)
+    _finish(outcome, verbose=verbose)
 
 
 def locate(
@@ -138,6 +143,7 @@ def locate(
     gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     output: Output = None,
+    verbose: Verbose = False,
 ) -> None:
     """Locate where one Python callable overtakes another, without a suite."""
     from harness import racing, units
@@ -167,7 +173,7 @@ def locate(
         gap=gap,
         seed=seed,
     )
-    _finish(_run(plan, output))
+    _finish(_run(plan, output), verbose=verbose)
 
 
 def doctor(
@@ -216,11 +222,11 @@ def _run(
         listener.close()
 
 
-def _finish(outcome: Outcome) -> NoReturn:
+def _finish(outcome: Outcome, *, verbose: bool = False) -> NoReturn:
     """Prints the report, and leaves."""
     from harness.report import reporting
 
-    reporting.show(outcome.summary, console(), outcome.folder)
+    reporting.show(outcome.summary, console(), outcome.folder, verbose=verbose)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if outcome.failed else DONE)

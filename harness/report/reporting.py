@@ -68,7 +68,6 @@ def _ends(found: Interval) -> list[float] | None:
     return [found.low, found.high] if found.known else None
 
 
-def show(summary: Summary, console: Console, folder: Path) -> None:
-    """Prints the summary and where the rest of it is."""
-    terminal.render(summary, console)
-    console.print(f"report: {folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
+def show(summary: Summary, console: Console, folder: Path, *, verbose: bool = False) -> None:
+    """Prints the answers on one screen, with `verbose` after everything else, and where the rest is."""
+    terminal.render(summary, console, folder, verbose=verbose)

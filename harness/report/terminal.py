@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import textwrap
+from typing import TYPE_CHECKING, Literal
 
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table as Grid
+from rich.text import Text
 
 from harness.analysis.data import lines
-from harness.report import tables, wording
+from harness.report import glance, tables, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -20,11 +24,19 @@ if TYPE_CHECKING:
     from harness.report.table import Table
 
 _MOST_ROWS = 40  # of a table on a terminal
+_SENTENCE = 24  # columns: longer entries are sentences
 _VERDICTS = {"reproduced": "green", "not reproduced": "yellow", "not comparable here": "dim"}
 
 
-def render(summary: Summary, console: Console) -> None:
-    """Prints a run; names from suites and plugins are never read as markup."""
+def render(summary: Summary, console: Console, folder: Path | None = None, *, verbose: bool = False) -> None:
+    """Prints a run: one screen, and with `verbose` everything before it; names are never read as markup."""
+    if verbose:
+        _everything(summary, console)
+        console.print()
+    glance.render(summary, console, folder, failures=not verbose)
+
+
+def _everything(summary: Summary, console: Console) -> None:
     console.print(f"[bold]{escape(summary.suite.name)}[/bold]: {escape(wording.headline(summary))}")
     _list("Data", lines(summary.data), console)
     for each in itertools.chain(tables.latencies(summary, per_query=False), tables.relative(summary)):
@@ -36,11 +48,11 @@ def render(summary: Summary, console: Console) -> None:
         console.print("[bold]Documented and measured[/bold]")
         for compared in summary.documented:
             colour = _VERDICTS[compared.verdict]
-            console.print(f"  [{colour}]●[/{colour}] {escape(compared.sentence)}", soft_wrap=True)
+            _sentence(f"[{colour}]●[/{colour}] {escape(compared.sentence)}", console)
     for each in tables.waterfalls(summary):
         _grid(each, console)
     if summary.fidelity:
-        _grid(tables.fidelity(summary), console)
+        _grid(tables.scores(summary), console)
         _list("", summary.remarks, console)
     _limits(tables.limits(summary, searched=False), console)
     if summary.failures:
@@ -53,8 +65,6 @@ def render(summary: Summary, console: Console) -> None:
             console,
             "red",
         )
-    if summary.self_check.points:
-        _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 
@@ -66,39 +76,50 @@ def _limits(found: Table, console: Console) -> None:
 
 
 def _grid(found: Table, console: Console) -> None:
-    """One table; wide ones are cut into several with its keys repeated."""
+    """One table; headings are wrapped first, and what is still too wide is cut into several with its keys repeated."""
     if not found.rows:
         return
+    widths = [_width(found, column) for column in range(len(found.columns))]
     for columns in _fitting(found, console.width):
         grid = Grid(title=escape(found.title), title_justify="left", header_style="bold")
         for column in columns:
-            grid.add_column(
-                escape(found.columns[column]), justify="right" if column in found.numeric else "left", overflow="fold"
-            )
+            heading = textwrap.fill(found.columns[column], widths[column], break_long_words=False)
+            side: Literal["right", "left"] = "right" if column in found.numeric else "left"
+            grid.add_column(escape(heading), justify=side, overflow="fold", min_width=_least(found, column))
         for row in found.rows:
             grid.add_row(*(escape(row[column].text) for column in columns))
         console.print(grid)
     if found.note:
-        console.print(f"[dim]{escape(found.note)}[/dim]", soft_wrap=True)
+        _sentence(f"[dim]{escape(found.note)}[/dim]", console, indent=0)
+
+
+def _width(found: Table, column: int) -> int:
+    """Of a column: its longest entry, or the longest word of its heading."""
+    words = textwrap.wrap(found.columns[column], 1, break_long_words=False)  # also parted at hyphens
+    return max(1, *(len(word) for word in words), *(len(row[column].text) for row in found.rows))
+
+
+def _least(found: Table, column: int) -> int:
+    """Sentences may be wrapped between words, numbers and names may not."""
+    entries = [row[column].text for row in found.rows]
+    words = [word for entry in entries for word in entry.split()]
+    return min(_width(found, column), max(_SENTENCE, *(len(word) for word in words), 0))
 
 
 def _fitting(found: Table, width: int) -> list[list[int]]:
     """Columns in groups that fit the terminal side by side, the columns that say what a row is in each."""
-    widths = [
-        max(len(found.columns[column]), *(len(row[column].text) for row in found.rows)) + 3
-        for column in range(len(found.columns))
-    ]
+    taken = [_least(found, column) + 3 for column in range(len(found.columns))]  # with its border
     keys = list(found.keys)
     groups: list[list[int]] = [list(keys)]
-    used = start = sum(widths[column] for column in keys)
-    for column in range(len(widths)):
+    used = start = sum(taken[column] for column in keys) + 1
+    for column in range(len(taken)):
         if column in keys:
             continue
-        if used + widths[column] > width and len(groups[-1]) > len(keys):
+        if used + taken[column] > width and len(groups[-1]) > len(keys):
             groups.append(list(keys))
             used = start
         groups[-1].append(column)
-        used += widths[column]
+        used += taken[column]
     return groups
 
 
@@ -108,4 +129,12 @@ def _list(title: str, lines: Iterable[str], console: Console, colour: str = "") 
     if told and title:
         console.print(f"[bold {colour}]{title}[/]" if colour else f"[bold]{title}[/bold]")
     for line in told:
-        console.print(f"  {escape(line)}", soft_wrap=True)
+        _sentence(escape(line), console)
+
+
+def _sentence(markup: str, console: Console, indent: int = 2) -> None:
+    """A terminal gets it wrapped between words; a pipe gets it as one line, so that it can be searched for."""
+    if console.is_terminal:
+        console.print(Padding(Text.from_markup(markup), (0, 0, 0, indent)))
+    else:
+        console.print(f"{' ' * indent}{markup}", soft_wrap=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from harness import units
 from harness.report.plots.grammar import Plot, chart, tooltip
+from harness.report.spans import leads, undecided
 from harness.suite.schema import Figure
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.location import Location
     from harness.analysis.summary import LegSummary, Summary
+    from harness.report.spans import Span
 
 _ROW = 24  # pixels
 _LETTER, _WIDEST = 6.5, 220  # pixels of a letter, and of a row's name
@@ -23,16 +25,15 @@ _MOST = 2.0  # doublings: a larger lead is drawn like this one
 _TICK = 0.007  # of the axis between two strokes of a hatch
 _COLOURS = ["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"]  # told apart by colour-blind readers and in print
 _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challenger ') + pow(2, abs(datum.value)) + 'x'"
-_FASTER = {1: "challenger", -1: "baseline"}
 
 
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
     legs = [leg for leg in summary.legs if leg.located is not None]
-    leads = [row for leg in legs for row in _leads(leg)]
-    if not leads:
+    rows = [row for leg in legs for row in _leads(leg)]
+    if not rows:
         return None
-    low, high = min(row["low"] for row in leads), max(row["high"] for row in leads)
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
     names = [_name(leg) for leg in legs]
     scale = alt.Scale(type="log", nice=False, domain=[low, high])
     decades = [10**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
@@ -48,9 +49,9 @@ def lead_map(summary: Summary) -> Plot | None:
             labelExpr=_TIMES,
         ),
     )  # fmt: skip
-    shown = tooltip(leads, ("search", "faster", "times as fast", "low", "high"))
+    shown = tooltip(rows, ("search", "faster", "times as fast", "interval", "low", "high"))
     layers: list[Any] = [
-        chart(leads).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
+        chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
     ]
     if strokes := [row for leg in legs for row in _hatch(leg, low, high)]:
         layers.append(
@@ -78,38 +79,26 @@ def _name(leg: LegSummary) -> str:
 
 
 def _leads(leg: LegSummary) -> Iterator[dict[str, Any]]:
-    """What was seen around each probed N, as far as halfway to its neighbours."""
-    location = _location(leg)
-    first, last = location.measured or (location.low, location.high)
-    probes = [each for each in location.probes if first <= each.heads <= last]
-    if not probes:
-        return
-    edges = [first, *(math.sqrt(a.heads * b.heads) for a, b in itertools.pairwise(probes)), last]
+    """The rows of one search."""
     names = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
-    for probe, (low, high) in zip(probes, itertools.pairwise(edges), strict=True):
-        leads = 0 if probe.low <= 0 <= probe.high else 1 if probe.log_ratio > 0 else -1
+    for span in leads(_location(leg)):
         yield {
-            "search": _name(leg), "low": low, "high": high, "doublings": probe.log_ratio / math.log(2),
-            "faster": names[_FASTER[leads]] if leads else "neither",
-            "times as fast": math.exp(abs(probe.log_ratio)),
+            "search": _name(leg), "low": span.low, "high": span.high, "doublings": span.log_ratio / math.log(2),
+            "faster": names[span.faster] if span.faster else "neither", "times as fast": math.exp(abs(span.log_ratio)),
+            "interval": _interval(span),
         }  # fmt: skip
 
 
-def _undecided(location: Location) -> list[tuple[float, float]]:
-    """The spans of N in which it is not decided who is faster."""
-    if location.status == "unresolved":
-        return [location.bracket or (location.low, location.high)]
-    if location.status == "tie":
-        return [(location.low, location.high)]
-    if location.decision is not None:
-        return [(location.decision.below, location.decision.above)]
-    return [(each.low, each.high) for each in location.crossings]
+def _interval(span: Span) -> str:
+    """The ratio's interval, as times that the faster one is faster."""
+    ends = sorted(math.exp(each if span.log_ratio >= 0 else -each) for each in (span.log_low, span.log_high))
+    return f"{units.ratio(ends[0])} to {units.ratio(ends[1])}"
 
 
 def _hatch(leg: LegSummary, low: float, high: float) -> Iterator[dict[str, Any]]:
     """Strokes over what is undecided, evenly spread on the axis; one where it is narrower than two of them."""
     width = math.log(high / low) or 1.0
-    for first, last in _undecided(_location(leg)):
+    for first, last in undecided(_location(leg)):
         start, end = max(first, low), min(last, high)
         if end < start:
             continue

@@ -4,7 +4,7 @@ from harness.report.tables.claim import documented, waterfalls
 from harness.report.tables.crossing import crossovers
 from harness.report.tables.latency import details, failures, latencies, relative
 from harness.report.tables.limits import limits
-from harness.report.tables.students import fidelity
+from harness.report.tables.students import fidelity, scores
 
 __all__ = [
     "crossovers",
@@ -15,5 +15,6 @@ __all__ = [
     "latencies",
     "limits",
     "relative",
+    "scores",
     "waterfalls",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.analysis.quality import beaten
 from harness.report.table import Entry, Table, seconds, text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("recall_at_10", "recall@10"),
     ("norm_error", "norm error"),
 )
+_SHORT = {"mean_cosine": "cosine", "top1_agreement": "top-1", "recall_at_10": "recall@10"}
 _RANGED = ("mean_cosine", "top1_agreement", "recall_at_10")  # scores that show their intervals
 
 
@@ -65,6 +67,34 @@ def fidelity(summary: Summary) -> Table:
         note=_threshold_note(summary.fidelity),
         keys=(0, 1, 3),
     )
+
+
+def scores(summary: Summary) -> Table:
+    """Fidelity in short: who imitates the teacher how well, and whether that is better than trivial students."""
+    rows = [
+        (
+            text(row.contender),
+            Entry(f"{row.heads:,}", row.heads),
+            Entry(f"{row.temperature:g}", row.temperature),
+            *(_plain(row, score) for score in _SHORT),
+            text(row.failure and "failed" or ", ".join(beaten(row, summary.fidelity)) or "none"),
+        )
+        for row in summary.fidelity
+    ]
+    return Table(
+        name="scores",
+        title="Fidelity on held-out queries",
+        columns=("contender", "N", "T", *_SHORT.values(), "beats"),
+        rows=tuple(rows),
+        numeric=(1, 2, 3, 4, 5),
+        note="Beats: the students without training that reach a smaller mean cosine.",
+        keys=(0, 1, 2),
+    )
+
+
+def _plain(row: FidelityRow, score: str) -> Entry:
+    value = row.scores.get(score)
+    return Entry("") if value is None else Entry(f"{value:.4f}", value)
 
 
 def _score(row: FidelityRow, score: str) -> Entry:
