@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,18 +117,14 @@ def remarks(table: Sequence[FidelityRow]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def beaten(row: FidelityRow, table: Sequence[FidelityRow]) -> tuple[str, ...]:
-    """Which students that need no training it beats by mean cosine: the constant one, and those of the run."""
-    own, constant = row.scores.get("mean_cosine"), row.scores.get("constant_cosine")
-    if own is None:
-        return ()
-    found: dict[str, None] = {"constant": None} if constant is not None and own > constant + _SAME else {}
-    for each in table:
-        if (each.heads, each.temperature) == (row.heads, row.temperature) and _is_trivial(each) and each is not row:
-            name = "constant" if constant is not None and abs(each.scores["mean_cosine"] - constant) < _SAME else ""
-            if own > each.scores["mean_cosine"]:
-                found[name or each.contender] = None
-    return tuple(found)
+def beaten(row: FidelityRow, table: Sequence[FidelityRow]) -> tuple[int, int] | None:
+    """How many of how many students without training it beats by mean cosine; None where it was not trained."""
+    if not row.trained or "mean_cosine" not in row.scores:
+        return None
+    here = [each for each in table if (each.heads, each.temperature) == (row.heads, row.temperature)]
+    nothing = replace(row, scores={**row.scores, "mean_cosine": -math.inf})  # beats nobody
+    rivals = sum(1 for _ in _better(nothing, here))
+    return rivals - sum(1 for _ in _better(row, here)), rivals
 
 
 def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness import units
+from harness.report.tables.students import beats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,10 @@ _REST = "… and {} more, in the report"
 
 def ranking(summary: Summary, width: int, room: int) -> list[Text]:
     """A table that fits; what does not is counted."""
-    rows, headings = _fastest(summary), ("N", "batch", "fastest", "ms per call", "next", "times slower")
+    rows = _fastest(summary)
+    headings: tuple[str, ...] = ("N", "batch", "fastest", "ms per call", "next", "times slower")
     if not rows:
-        rows, headings = _closest(summary), ("N", "T", "best by cosine", "cosine", "top-1", "beats")
+        rows, headings = _closest(summary), ("N", "T", "best by cosine", "cosine", "top-1", "beats untrained")
     if not rows:
         return []
     while len(headings) > 4 and _needed(rows, headings) > width:
@@ -45,7 +47,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _fastest(summary: Summary) -> list[tuple[str, ...]]:
     grid = set(summary.suite.heads.grid())
-    rows = []
+    rows: list[tuple[str, ...]] = []
     measured = [each for each in summary.cells if each.call is not None and each.heads in grid]
     for heads, batch in sorted({(each.heads, each.batch_size) for each in measured}):
         here = [
@@ -65,10 +67,8 @@ def _fastest(summary: Summary) -> list[tuple[str, ...]]:
 
 
 def _closest(summary: Summary) -> list[tuple[str, ...]]:
-    from harness.analysis.quality import beaten
-
     scored = [each for each in summary.fidelity if "mean_cosine" in each.scores and not each.teacher]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for heads, temperature in sorted({(each.heads, -each.temperature) for each in scored}):
         here = [each for each in scored if (each.heads, each.temperature) == (heads, -temperature)]
         best = max(here, key=lambda each: each.scores["mean_cosine"])
@@ -76,7 +76,7 @@ def _closest(summary: Summary) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{heads:,}", f"{-temperature:g}", best.contender, f"{best.scores['mean_cosine']:.4f}",
-                "" if top is None else f"{top:.3f}", ", ".join(beaten(best, summary.fidelity)) or "none",
+                "" if top is None else f"{top:.3f}", beats(best, summary.fidelity),
             )
         )  # fmt: skip
     return rows

@@ -15,7 +15,7 @@ from harness.analysis.data import lines
 from harness.report import glance, tables, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from rich.console import Console

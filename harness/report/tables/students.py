@@ -24,7 +24,7 @@ _SCORES = (  # in the order of the columns; a score that no row has is left out
     ("recall_at_10", "recall@10"),
     ("norm_error", "norm error"),
 )
-_SHORT = {"mean_cosine": "cosine", "top1_agreement": "top-1", "recall_at_10": "recall@10"}
+_SHORT = {"mean_cosine": "cosine", "top1_agreement": "top-1", "recall_at_10": "recall @10"}
 _RANGED = ("mean_cosine", "top1_agreement", "recall_at_10")  # scores that show their intervals
 
 
@@ -77,7 +77,7 @@ def scores(summary: Summary) -> Table:
             Entry(f"{row.heads:,}", row.heads),
             Entry(f"{row.temperature:g}", row.temperature),
             *(_plain(row, score) for score in _SHORT),
-            text(row.failure and "failed" or ", ".join(beaten(row, summary.fidelity)) or "none"),
+            text("failed" if row.failure else beats(row, summary.fidelity)),
         )
         for row in summary.fidelity
     ]
@@ -87,9 +87,16 @@ def scores(summary: Summary) -> Table:
         columns=("contender", "N", "T", *_SHORT.values(), "beats"),
         rows=tuple(rows),
         numeric=(1, 2, 3, 4, 5),
-        note="Beats: the students without training that reach a smaller mean cosine.",
+        note="Beats: how many of the students without training, such as a constant and a linear one, have a smaller "
+        "mean cosine.",
         keys=(0, 1, 2),
     )
+
+
+def beats(row: FidelityRow, table: Sequence[FidelityRow]) -> str:
+    """`2 of 3`, or nothing for what was not trained."""
+    found = beaten(row, table)
+    return f"{found[0]} of {found[1]}" if found else ""
 
 
 def _plain(row: FidelityRow, score: str) -> Entry:
