@@ -112,12 +112,8 @@ def _races(found: Sequence[Answer], width: int, room: int, signs: dict[str, str]
     for each in found:
         groups.setdefault(each.leg.leg.race, []).append(each)
     published, wide, span = any(each.published for each in found), width >= _WIDE, _range(found)
-    heading = [
-        "batch",
-        "N*",
-        *(["faster below", "faster above"] if wide else []),
-        *(["published"] if published else []),
-    ]
+    sides = ["faster below", "faster above"] if wide else []
+    heading = ["batch", "N*", *sides, *(["published"] if published else [])]
     cells = {each: _cells(each, published=published, wide=wide) for each in found}
     widths = _widths(heading, cells.values())
     spare = width - sum(widths) - 2 * len(widths)

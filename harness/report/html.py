@@ -3,112 +3,107 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
+from harness import units
 from harness.analysis.data import lines
-from harness.report import facts, tables, wording
+from harness.report import facts, spans, tables, templates, wording
+from harness.report.answers import answers
 from harness.report.bundle import bundle
-from harness.report.plots import Plot, plots
+from harness.report.plots import plots
+from harness.report.plots.grammar import colours
+from harness.report.table import Entry, Table, interval, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from harness.analysis.summary import LegSummary, Summary
-    from harness.report.table import Entry, Table
+    from harness.report.answers import Answer
 
 _POLICY = (  # Vega compiles its expressions, hence unsafe-eval; nothing may be loaded or sent
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
 )
 _CLASSES = {"reproduced": "good", "not reproduced": "differs", "not comparable here": "dim"}
 
+_FAMILIES = {
+    "crossovers": "Crossovers", "latency": "Latency", "relative": "Relative speed", "waterfall": "Steps of slowdowns",
+    "fidelity": "Fidelity", "limits": "Limits", "cells": "All cells",
+}  # fmt: skip
+
 
 def render(summary: Summary) -> str:
-    """The whole page. Everything that comes from suites, plugins and records is escaped."""
+    """The whole page. The template escapes everything that comes from suites, plugins and records."""
     pictures = plots(summary)
-    specs = {each.name: each.chart.to_dict(validate=False) for each in pictures}
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{escape(summary.suite.name)}: crossovers</title>",
-            f"<style>{_resource('page.css')}</style>",
-            "</head>",
-            "<body>",
-            *_body(summary, pictures),
-            f'<script type="application/json" id="specs">{_inert(json.dumps(specs))}</script>',
-            f'<script type="module">{_closed(bundle())}</script>',
-            f'<script type="module">{_closed(_resource("page.js"))}</script>',
-            "</body>",
-            "</html>",
-            "",
-        ]
+    lead_map = next((each for each in pictures if each.name == "lead-map"), None)
+    others = [each for each in pictures if each is not lead_map]
+    found = answers(summary)
+    shown = [each for each in _tables(summary) if each.rows]
+    anchors = _anchors(shown)
+    sections = [("Charts", "charts")] if others else []
+    sections += [("Documented", "documented")] if summary.documented else []
+    sections += _families(shown, anchors)
+    sections += [("Self-check", "self-check"), ("Machine", "machine"), ("Reproduce", "reproduce")]
+    return templates.render(
+        "page.html.jinja",
+        about=[list(_about(each, summary)) for each in found],
+        anchors=anchors,
+        answers=found,
+        batches=sorted({each.leg.leg.batch_size for each in found}),
+        bundle=script(bundle()),
+        checks=_checks(summary),
+        classes=_CLASSES,
+        colours=colours(summary),
+        data=list(lines(summary.data)),
+        dispatch=[each.sentence for each in summary.dispatch if each.sentence],
+        documented=tables.documented(summary),
+        facts=facts.machine(summary),
+        failures=tables.failures(summary),
+        groups=_groups(found),
+        headline=wording.headline(summary),
+        joint=_joint(summary),
+        lead_map=lead_map,
+        plots=others,
+        policy=_POLICY,
+        published=any(each.published for each in found),
+        script=script(resource("page.js")),
+        sections=sections,
+        specs=inert(
+            {
+                "plots": {each.name: each.chart.to_dict(validate=False) for each in pictures},
+                "searches": [_search(each) for each in summary.legs if each.located is not None],
+                "races": {each.name: [each.baseline, each.challenger] for each in summary.suite.races},
+            }
+        ),
+        style=Markup(resource("page.css")),  # noqa: S704  of this package
+        suite=json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False),
+        summary=summary,
+        tables=shown,
+        warnings=[*summary.warnings, *wording.doubts(summary)],
     )
 
 
-def _body(summary: Summary, pictures: list[Plot]) -> Iterator[str]:
-    yield "<main>"
-    yield f"<h1>{escape(summary.suite.name)}</h1>"
-    if summary.suite.description:
-        yield f"<p>{escape(summary.suite.description)}</p>"
-    about = f"{wording.headline(summary)}. Started {summary.run.started}, {summary.run.status}."
-    yield f'<p class="dim">{escape(about)}</p>'
-    yield from _list("Data", lines(summary.data))
-    yield from _answers(summary)
-    yield from _documented(summary)
-    if summary.failures:
-        yield from _section("Failures", [_grid(tables.failures(summary))])
-    for picture in pictures:
-        yield _figure(picture)
-    for found in _tables(summary):
-        if found.rows:
-            yield from _section(found.title, _with_note(found, summary))
-    yield from _list("Self-check", [summary.self_check.sentence])
-    yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
-    yield from _machine(summary)
-    yield "</main>"
+def inert(value: Any) -> Markup:
+    """JSON that cannot end its script element."""
+    written = json.dumps(value, separators=(",", ":"))
+    return Markup(written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704  has no markup
 
 
-def _answers(summary: Summary) -> Iterator[str]:
-    """The answer of each leg, in one sentence."""
-    if not summary.legs:
-        return
-    yield '<section class="answers"><h2>Answers</h2><ul>'
-    for leg in summary.legs:
-        yield f"<li>{_answer(leg)}</li>"
-    yield "</ul>"
-    if summary.joint_confidence is not None:
-        yield (
-            '<p class="dim">All stated crossings hold at once with a confidence of at least '
-            f"{summary.joint_confidence:.0%}.</p>"
-        )
-    yield from (f'<p class="dim">{escape(each.sentence)}.</p>' for each in summary.dispatch if each.sentence)
-    yield "</section>"
+def script(source: str) -> Markup:
+    """A script of the package, which cannot end its own element."""
+    return Markup(source.replace("</script", "<\\/script").replace("<!--", "<\\!--"))  # noqa: S704  of this package
 
 
-def _answer(leg: LegSummary) -> str:
-    said = f"<b>{escape(leg.leg.race)}</b>: {escape(leg.sentence)}"
-    said += "".join(f' <span class="mark">{escape(each)}</span>' for each in leg.reservations)
-    if leg.constrained is not None:
-        said += f"<br>{escape(leg.constrained.sentence)}"
-    said += "".join(f'<br><span class="dim">note: {escape(note)}</span>' for note in leg.notes)
-    return said
+def resource(name: str) -> str:
+    """A file beside this one."""
+    return files("harness.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _documented(summary: Summary) -> Iterator[str]:
-    if not summary.documented:
-        return
-    found = tables.documented(summary)
-    yield "<section><h2>Documented and measured</h2>"
-    for each in summary.documented:
-        yield f'<p class="verdict {_CLASSES[each.verdict]}">{escape(each.sentence)}</p>'
-    yield f'<p class="dim">{escape(found.note)}</p></section>'
+def _about(answer: Answer, summary: Summary) -> Iterator[str]:
+    """The published figures of a race at a batch size."""
+    yield from (each.sentence for each in summary.documented if each.subject == answer.leg.leg.label)
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
@@ -122,79 +117,62 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield tables.details(summary)
 
 
-def _with_note(found: Table, summary: Summary) -> Iterator[str]:
-    yield _grid(found)
-    if found.note:
-        yield f'<p class="dim">{escape(found.note)}</p>'
-    if found.name == "fidelity":
-        yield from (f"<p>{escape(each)}</p>" for each in summary.remarks)
+def _anchors(shown: list[Table]) -> list[str]:
+    """A name for each table, each used once."""
+    used: dict[str, int] = {}
+    found = []
+    for each in shown:
+        used[each.name] = used.get(each.name, 0) + 1
+        found.append(f"table-{each.name}" + (f"-{used[each.name]}" if used[each.name] > 1 else ""))
+    return found
 
 
-def _figure(picture: Plot) -> str:
-    """A place for a plot; the script draws it, and says so where it cannot."""
-    return (
-        f"<figure><figcaption><h2>{escape(picture.title)}</h2></figcaption>"
-        f'<div class="plot" data-plot="{escape(picture.name)}">'
-        f"<noscript>This plot needs JavaScript; the tables below hold its figures.</noscript></div>"
-        f'<p class="dim">{escape(picture.caption)}</p></figure>'
-    )
+def _families(shown: list[Table], anchors: list[str]) -> list[tuple[str, str]]:
+    """A link to the first table of each kind."""
+    found: dict[str, str] = {}
+    for table, anchor in zip(shown, anchors, strict=True):
+        found.setdefault(_FAMILIES.get(table.name.partition("-")[0], table.title), anchor)
+    return list(found.items())
 
 
-def _grid(found: Table) -> str:
-    """A table whose columns are sorted by a click on their heading."""
-
-    def kind(column: int) -> str:
-        return ' class="number"' if column in found.numeric else ""
-
-    head = "".join(
-        f'<th{kind(column)} scope="col"><button type="button">{escape(name)}</button></th>'
-        for column, name in enumerate(found.columns)
-    )
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td{kind(column)}{_sorted_by(entry)}>{escape(entry.text)}</td>" for column, entry in enumerate(row))
-        + "</tr>"
-        for row in found.rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+def _groups(found: tuple[Answer, ...]) -> dict[str, list[Answer]]:
+    groups: dict[str, list[Answer]] = {}
+    for each in found:
+        groups.setdefault(each.leg.leg.race, []).append(each)
+    return groups
 
 
-def _sorted_by(entry: Entry) -> str:
-    return "" if entry.value is None else f' data-value="{entry.value!r}"'
+def _checks(summary: Summary) -> Table:
+    """The races of contenders against themselves."""
+    rows = tuple(
+        (
+            text(each.contender), Entry(f"{each.heads:,}", each.heads), Entry(f"{each.batch_size}", each.batch_size),
+            interval(each.ratio, units.ratio), Entry(f"{each.ratio.launches}", each.ratio.launches),
+            text("differs" if each.false_verdict else "alike"),
+        )
+        for each in summary.self_check.points
+    )  # fmt: skip
+    return Table(
+        name="self-check", title="Contenders raced against themselves",
+        columns=("contender", "N", "batch", "ratio", "launches", "verdict"), rows=rows, numeric=(1, 2, 3, 4),
+    )  # fmt: skip
 
 
-def _machine(summary: Summary) -> Iterator[str]:
-    pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.machine(summary))
-    yield from _section("Machine and versions", [f"<dl>{pairs}</dl>"])
-    lines = [f"<p>Seed {summary.run.seed}, commit {escape(summary.run.commit or 'unknown')}.</p>"]
-    if summary.run.command:
-        lines.append(f"<pre>{escape(summary.run.command)}</pre>")
-    suite = json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False)
-    lines.append(f"<details><summary>the suite as it was run</summary><pre>{escape(suite)}</pre></details>")
-    yield from _section("Reproduce", lines)
+def _joint(summary: Summary) -> str:
+    if summary.joint_confidence is None:
+        return ""
+    return f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
 
 
-def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"<section><h2>{escape(title)}</h2>"
-    yield from lines
-    yield "</section>"
-
-
-def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
-    told = list(lines)
-    if told:
-        yield from _section(title, ["<ul>", *(f"<li>{escape(line)}</li>" for line in told), "</ul>"])
-
-
-def _inert(text: str) -> str:
-    """JSON that cannot end its script element."""
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _closed(script: str) -> str:
-    """A script that cannot end its own element."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _resource(name: str) -> str:
-    return files("harness.report").joinpath(name).read_text(encoding="utf-8")
+def _search(leg: LegSummary) -> dict[str, Any]:
+    """What the page needs to say who is faster at an N."""
+    assert leg.located is not None
+    location = leg.located.location
+    return {
+        "race": leg.leg.race, "batch": leg.leg.batch_size, "baseline": leg.leg.baseline,
+        "challenger": leg.leg.challenger, "undecided": spans.undecided(location),
+        "spans": [
+            [each.low, each.high, each.faster or "", each.log_ratio, each.log_low, each.log_high]
+            for each in spans.leads(location)
+        ],
+    }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, stated, tooltip
+from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, race_scales, stated, tooltip
 
 if TYPE_CHECKING:
     from harness.analysis.summary import Summary
@@ -33,6 +33,9 @@ def frontier(summary: Summary) -> Plot | None:
     if not rows:
         return None
     batches = sorted({row["batch"] for row in rows})
+    races = list(dict.fromkeys(str(row["race"]) for row in rows))
+    hues, dashes = race_scales(summary, races)
+    dash = alt.StrokeDash("race:N", scale=dashes, legend=legend(len(races)))
     base = chart(rows).encode(
         x=alt.X(
             "batch:Q",
@@ -40,11 +43,11 @@ def frontier(summary: Summary) -> Plot | None:
             axis=alt.Axis(values=batches, format="~s"),
             title="batch size",
         ),
-        color=alt.Color("race:N", legend=legend(len(several))),
+        color=alt.Color("race:N", scale=hues, legend=legend(len(races))),
     )
     y = alt.Y("N\\*:Q", scale=alt.Scale(type="log"), title="N*: heads at which the lead changes")
     layers = [
-        base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N"),
+        base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N", strokeDash=dash),
         base.mark_rule(strokeWidth=3).encode(y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=""), y2="high:Q"),
         base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip(rows)),
     ]

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
     from harness.analysis.location import Crossing
     from harness.analysis.statistics import Interval
-    from harness.analysis.summary import LegSummary
+    from harness.analysis.summary import LegSummary, Summary
 
 
 HEIGHT = 320
 BAND = 0.18  # opacity of intervals
+PALETTE = (  # Tol's bright scheme, darkened: told apart by colour-blind readers, 3:1 on white and on black
+    "#4a5fd0", "#dd6611", "#228833", "#aa3377", "#a08000", "#1f9e9e", "#e0566a", "#808080",
+)  # fmt: skip
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
 
 
@@ -29,6 +34,34 @@ class Plot:
     title: str
     caption: str
     chart: alt.LayerChart | alt.FacetChart
+
+
+def colours(summary: Summary) -> dict[str, str]:
+    """A colour for each contender of the suite, the same in all charts; of what only the records have, too."""
+    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(_contenders(summary))}
+
+
+def contender_scales(summary: Summary, names: Sequence[str]) -> tuple[alt.Scale, alt.Scale]:
+    """Colours and marks of these contenders, by their place in the suite: no two have both in common."""
+    known, order = colours(summary), _contenders(summary)
+    marks = [SHAPES[(order.index(name) + order.index(name) // len(PALETTE)) % len(SHAPES)] for name in names]
+    return alt.Scale(domain=list(names), range=[known[name] for name in names]), alt.Scale(
+        domain=list(names), range=marks
+    )
+
+
+def race_scales(summary: Summary, names: Sequence[str]) -> tuple[alt.Scale, alt.Scale]:
+    """A race has its challenger's colour, and a dash of its own."""
+    known, order = colours(summary), [each.name for each in summary.suite.races]
+    challengers = [summary.suite.race(name).challenger for name in names]
+    dashes: list[Any] = [DASHES[order.index(name) % len(DASHES)] for name in names]
+    return alt.Scale(domain=list(names), range=[known.get(name, PALETTE[0]) for name in challengers]), alt.Scale(
+        domain=list(names), range=dashes
+    )
+
+
+def _contenders(summary: Summary) -> list[str]:
+    return list(dict.fromkeys([*summary.suite.contenders, *(each.contender for each in summary.cells)]))
 
 
 def ends(found: Interval) -> tuple[float, float]:

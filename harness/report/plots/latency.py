@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import numpy as np
 
-from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, ends, heads_axis, legend, tooltip
+from harness.analysis.visits import counting, seconds_by_launch
+from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, contender_scales, ends, heads_axis, legend, tooltip
 from harness.report.plots.marks import crossing_marks, documented_marks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.analysis.summary import Summary
 
 
@@ -30,24 +34,31 @@ def latency(summary: Summary, batch: int) -> Plot:
     seen = {row["contender"]: None for row in rows}  # also those that the records have and the suite has no more
     names = [name for name in summary.suite.contenders if name in seen]
     names += [name for name in seen if name not in names]
+    hues, shapes = contender_scales(summary, names)
+    shown = legend(len(names))
     base = chart(rows).encode(
         x=heads_axis(rows),
-        color=alt.Color("contender:N", sort=names, legend=legend(len(names))),
+        color=alt.Color("contender:N", sort=names, scale=hues, legend=shown),
     )
     y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call")
     band = base.mark_area(opacity=BAND).encode(
         y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="median ms per call"), y2="high:Q"
     )
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
-        y=y, shape=alt.Shape("contender:N", sort=names, legend=None), tooltip=tooltip(rows)
+        y=y, shape=alt.Shape("contender:N", sort=names, scale=shapes, legend=shown), tooltip=tooltip(rows)
     )
     documented = list(documented_marks(summary, batch, names))
-    layers = [band, base.mark_line().encode(y=y), points, *crossing_marks(summary, batch, rows), *documented]
+    launches = list(_launches(summary, batch))
+    dots = chart(launches).mark_point(filled=True, size=9, opacity=0.45).encode(
+        x=alt.X("N:Q", scale=alt.Scale(type="log")), y=y, tooltip=tooltip(launches),
+        color=alt.Color("contender:N", sort=names, scale=hues, legend=shown),
+    )  # fmt: skip
+    layers = [band, dots, base.mark_line().encode(y=y), points, *crossing_marks(summary, batch, rows), *documented]
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
-        caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
-        "their shade is the interval of N*."
+        caption="Bands are intervals over launches, cut at a factor of ten; dots are the launches; "
+        "vertical lines are crossovers, their shade is the interval of N*."
         + (
             " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented
@@ -55,3 +66,14 @@ def latency(summary: Summary, batch: int) -> Plot:
         ),
         chart=alt.layer(*layers).properties(height=HEIGHT, width="container"),
     )
+
+
+def _launches(summary: Summary, batch: int) -> Iterator[dict[str, Any]]:
+    """The median of each launch, for the cells of the table: what the intervals are made of."""
+    for (contender, heads, batch_size), records in summary.visits.items():
+        if batch_size != batch:
+            continue
+        table = counting([each for each in records if each.purpose == "table"])
+        for launch, seconds in seconds_by_launch(table).items():
+            ms = 1e3 * float(np.median(seconds))
+            yield {"contender": contender, "N": heads, "ms": float(f"{ms:.4g}"), "launch": launch}

@@ -45,7 +45,7 @@ def lead_map(summary: Summary) -> Plot | None:
         "doublings:Q",
         scale=alt.Scale(domain=[-_MOST, _MOST], range=_COLOURS, interpolate="lab", clamp=True),
         legend=alt.Legend(
-            orient="bottom", title="times as fast", gradientLength=240, values=[-2, -1, 0, 1, 2],
+            orient="bottom", title="times as fast", gradientLength=170, values=[-2, 2],
             labelExpr=_TIMES,
         ),
     )  # fmt: skip

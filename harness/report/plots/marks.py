@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import BAND, HEIGHT, chart, stated, tooltip
+from harness.report.plots.grammar import BAND, HEIGHT, chart, contender_scales, legend, stated, tooltip
 from harness.suite.schema import Figure, LatencyFigure
 
 if TYPE_CHECKING:
@@ -117,11 +117,12 @@ def documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iter
             angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
         ).encode(x=x, y=alt.value(HEIGHT), text="label:N")
     if points:
+        hues, _ = contender_scales(summary, names)
         yield (
             chart(points)
             .mark_point(shape="diamond", size=160, strokeWidth=2, filled=False, opacity=1)
             .encode(
-                x=x, y=alt.Y("ms:Q", scale=alt.Scale(type="log")), color=alt.Color("contender:N", sort=list(names)),
-                tooltip=tooltip(points),
+                x=x, y=alt.Y("ms:Q", scale=alt.Scale(type="log")), tooltip=tooltip(points),
+                color=alt.Color("contender:N", sort=list(names), scale=hues, legend=legend(len(names))),
             )
         )  # fmt: skip

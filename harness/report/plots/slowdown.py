@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, ends, heads_axis, legend, tooltip
+from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, ends, heads_axis, legend, race_scales, tooltip
 from harness.report.plots.marks import documented_points
 
 if TYPE_CHECKING:
@@ -27,8 +27,12 @@ def slowdown(summary: Summary, batch: int) -> Plot:
         for each in summary.races
         if each.batch_size == batch
     ]
+    races = list(dict.fromkeys(str(row["race"]) for row in rows))
+    hues, dashes = race_scales(summary, races)
+    dash = alt.StrokeDash("race:N", scale=dashes, legend=legend(len(races)))
     base = chart(rows).encode(
-        x=heads_axis(rows), color=alt.Color("race:N", legend=legend(len({row["race"] for row in rows})))
+        x=heads_axis(rows),
+        color=alt.Color("race:N", scale=hues, legend=legend(len(races))),
     )
     y = alt.Y("slowdown:Q", scale=alt.Scale(type="log"), title="challenger / baseline")
     layers = [
@@ -36,7 +40,7 @@ def slowdown(summary: Summary, batch: int) -> Plot:
         base.mark_area(opacity=BAND).encode(
             y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="challenger / baseline"), y2="high:Q"
         ),
-        base.mark_line().encode(y=y),
+        base.mark_line().encode(y=y, strokeDash=dash),
         base.mark_point(filled=True, size=30, opacity=1).encode(y=y, tooltip=tooltip(rows)),
     ]
     documented = list(documented_points(summary, batch))
@@ -46,7 +50,7 @@ def slowdown(summary: Summary, batch: int) -> Plot:
             .mark_point(shape="diamond", size=160, strokeWidth=2, filled=False)
             .encode(
                 x=alt.X("N:Q", scale=alt.Scale(type="log")), y=alt.Y("slowdown:Q", scale=alt.Scale(type="log")),
-                color=alt.Color("race:N"), tooltip=tooltip(documented),
+                color=alt.Color("race:N", scale=hues, legend=legend(len(races))), tooltip=tooltip(documented),
             )
         )  # fmt: skip
     return Plot(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, tooltip
+from harness.report.plots.grammar import HEIGHT, PALETTE, Plot, chart, colours, legend, tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,12 @@ def fidelity(summary: Summary) -> Plot | None:
         _fidelity_row("constant (mean teacher output)", "constant_cosine", row, name, value(row), several=several)
         for row in _one_per_place(summary)
     ]
+    names = list(dict.fromkeys(str(row["contender"]) for row in rows))
+    known = colours(summary)
+    hues = alt.Scale(domain=names, range=[known.get(name.partition(", T = ")[0], PALETTE[-1]) for name in names])
     base = chart(rows).encode(
         x=alt.X(f"{name}:Q", scale=alt.Scale(type="log", padding=20), title=name),
-        color=alt.Color("contender:N", legend=legend(len({row["contender"] for row in rows}))),
+        color=alt.Color("contender:N", scale=hues, sort=names, legend=legend(len(names))),
     )
     y = alt.Y("cosine:Q", scale=alt.Scale(zero=False), title="mean cosine to the teacher")
     layers = [

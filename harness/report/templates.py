@@ -1,0 +1,16 @@
+"""The HTML templates of this room: whatever is put into them is escaped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+
+
+def render(name: str, **values: Any) -> str:
+    """A page from the template of this name; a value that is missing is an error, and not an empty place."""
+    rooms = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return rooms.get_template(name).render(**values) + "\n"
