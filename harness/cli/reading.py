@@ -1,4 +1,4 @@
-"""Commands that read what was measured: report, verify, advise, compare, history, export. None needs torch."""
+"""Commands that read what was measured, from `report` to `export`. None needs torch."""
 
 from __future__ import annotations
 
@@ -121,6 +121,40 @@ def history(
         raise UserError("there are no runs below results/", next_step="name folders that `harness run` wrote")
     series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
     print(comparison.readings(series) if only else comparison.history(series))
+
+
+Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any depth")]
+
+
+def site(
+    results: Results = Path("results"),
+    output: Annotated[Path, typer.Option(metavar="DIR", help="of the site; pages of unchanged runs are kept")] = Path(
+        "site"
+    ),
+) -> None:
+    """Write a static site: all runs, each race over time, and any two runs side by side."""
+    from harness.report import site as pages
+
+    built = pages.build(results, output)
+    for each in built.broken:
+        print(f"left out: {each}", file=sys.stderr)
+    plural = "s" if built.runs != 1 else ""
+    print(f"{built.runs} run{plural}, {built.again} of them new or changed: {built.index}")
+
+
+def view(results: Results = Path("results")) -> None:
+    """Serve that site on 127.0.0.1, with runs as they are measured; Ctrl-C ends it."""
+    import tempfile
+
+    from harness.report.site.serving import Site
+
+    with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
+        served = Site(results, Path(folder))
+        print(f"serving {results} at {served.address}; Ctrl-C ends it", flush=True)
+        try:
+            served.serve()
+        except KeyboardInterrupt:
+            print("stopped")
 
 
 class Target(StrEnum):

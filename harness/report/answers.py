@@ -11,6 +11,8 @@ from harness.analysis.unchecked import marked
 from harness.report import spans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.analysis.location import Crossing, Direction, Location
     from harness.analysis.summary import LegSummary, Summary
 
@@ -39,19 +41,21 @@ class Answer:
 
 def answers(summary: Summary) -> tuple[Answer, ...]:
     """In the order of the suite."""
-    return tuple(_answer(leg, summary) for leg in summary.legs)
+    published = {
+        each.subject: (each.documented, each.verdict) for each in summary.documented if each.quantity == "crossover"
+    }
+    return tuple(answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked) for leg in summary.legs)
 
 
-def _answer(leg: LegSummary, summary: Summary) -> Answer:
-    known = [each for each in summary.documented if each.quantity == "crossover" and each.subject == leg.leg.label]
-    published, verdict = (known[0].documented, known[0].verdict) if known else ("", "")
+def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str]) -> Answer:
+    """Of one search, beside its published figure."""
     if leg.located is None:
         place, value, sides = "not searched", None, (UNKNOWN, UNKNOWN)
     else:
         place, value = _place(leg.located.location)
         names = {
-            "challenger": marked(leg.leg.challenger, summary.unchecked),
-            "baseline": marked(leg.leg.baseline, summary.unchecked),
+            "challenger": marked(leg.leg.challenger, unchecked),
+            "baseline": marked(leg.leg.baseline, unchecked),
         }
         below, above = _sides(leg.located.location)
         sides = (names[below] if below else UNKNOWN, names[above] if above else UNKNOWN)

@@ -191,7 +191,8 @@ function used() {
   found.unfolded = [before, row.hidden, more.getAttribute("aria-expanded")];
   document.querySelector("button.copy").click();
   const series = document.getElementById("series");
-  const labels = () => [...document.querySelectorAll('[data-plot="latency-batch-1"] .role-legend-label text')].map((each) => each.textContent);
+  const drawn = '[data-plot="latency-batch-1"] .role-legend-label text';
+  const labels = () => [...document.querySelectorAll(drawn)].map((each) => each.textContent);
   found.first = labels();
   document.body.dataset.drawn = "again";
   series.elements.race.value = "best";
