@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from harness.catalog import Catalog
-from harness.contracts import (
+from harness.errors import ContenderError
+from harness.measure.definition import call64
+from harness.measure.splitting import apart
+from harness.plan.specification import OfferReference, Specification
+from harness.plugin.interfaces import (
     BuildContext,
     Dataset,
     Form,
@@ -23,10 +26,7 @@ from harness.contracts import (
     SourceContext,
     Trainer,
 )
-from harness.errors import ContenderError
-from harness.measure.definition import call64
-from harness.measure.specification import OfferReference, Specification
-from harness.measure.splitting import apart
+from harness.plugin.manager import Catalog
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:

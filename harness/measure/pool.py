@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
-from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.recovery import Recoveries
+from harness.process.child import Child, ChildFailed, environment
 from harness.records.measurement import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.measure.recovery import Window
-    from harness.measure.specification import Specification
+    from harness.plan.specification import Specification
+    from harness.plan.sweep import Cell
     from harness.suite.schema import Measurement as How
-    from harness.suite.sweep import Cell
 
 BUILDER = "harness.measure.builder"
 WORKER = "harness.measure.worker"
@@ -44,7 +44,7 @@ class Built:
     warnings: Sequence[str] = ()  # of its export
 
 
-class Workshop:
+class BuilderClient:
     """The builder process, what it has built, and what it could not build.
 
     Args:
@@ -227,7 +227,7 @@ class Launch:
         self,
         number: int,
         *,
-        workshop: Workshop,
+        workshop: BuilderClient,
         specifications: Mapping[str, Specification],
         how: How,
         settings: Mapping[str, Any],
@@ -271,7 +271,7 @@ class Launch:
         for key in [key for key in self._children if key[1]]:
             self._children.pop(key)[0].close()
 
-    def bury(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
+    def mark_dead(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
         """Notes that a contender's process died, so that the next request starts another; its twin lives on."""
         if (failed.alive and failed.failure.kind not in _FATAL) or failed.failure.stage == "build":
             return

@@ -11,10 +11,10 @@ from harness import units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.cell_changes import CellChange
-    from harness.analysis.fidelity_changes import ScoreChange
-    from harness.analysis.history import Reading, Series
-    from harness.analysis.regression import Comparison
+    from harness.analysis.compare.history import Reading, Series
+    from harness.analysis.compare.latencies import CellChange
+    from harness.analysis.compare.runs import Comparison
+    from harness.analysis.compare.scores import ScoreChange
     from harness.analysis.statistics import Interval
 
 _NONE = "no such quantity is in any of these runs"

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from harness.report.wording import spread_out
 
 if TYPE_CHECKING:
-    from harness.suite.checking import Checked
+    from harness.plan.check import Checked
 
 
 def render(checked: Checked) -> str:

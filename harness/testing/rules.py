@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis import fidelity
 from harness.causes import cause
-from harness.contracts import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
+from harness.measure import fidelity
+from harness.plugin.interfaces import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:

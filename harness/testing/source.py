@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contracts import SourceContext
 from harness.errors import DataError
+from harness.plugin.interfaces import SourceContext
 from harness.repeats import first_equal
 from harness.testing.rules import Rules, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.contracts import Dataset, Heads, Source
+    from harness.plugin.interfaces import Dataset, Heads, Source
 
 _ALL = 4096  # a source that has more heads is not asked for all of them
 _KINDS = ("real", "resampled", "synthetic")

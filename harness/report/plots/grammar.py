@@ -11,9 +11,9 @@ import altair as alt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.location import Crossing
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import LegSummary
+    from harness.search.result import Crossing
 
 
 HEIGHT = 320

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.analysis.limits import NEAR
+from harness.analysis.roofline import NEAR
 from harness.report.table import Entry, Table, text
 
 if TYPE_CHECKING:
