@@ -254,12 +254,13 @@ def planned(path: Path, *, quick: bool) -> Plan:
     import dataclasses
 
     from harness.plan import plan as planning
+    from harness.plan.check import check_suite
     from harness.suite import loading
 
     loaded = loading.load(path)
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
-    return planning.plan(loaded, loading.check(loaded), quick=quick)
+    return planning.plan(loaded, check_suite(loaded), quick=quick)
 
 
 def measured(plan: Plan, output: str | None) -> Evidence:

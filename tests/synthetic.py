@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from harness.plan.sweep import SearchCase, sweep
+from harness.process.failure import Failure
 from harness.records.crossovers import SearchRecord, SearchSettings
-from harness.records.measurement import Failure, Fidelity, Measurement, Parity, RunInfo, Sampled
+from harness.records.measurement import Fidelity, Measurement, Parity, RunInfo, Sampled
 from harness.records.reader import Evidence
 from harness.records.samples import pairs
 from harness.search.crossover import Pair, locate

@@ -14,9 +14,9 @@ import yaml
 
 import harness.pytest_plugin as plugin
 from harness.plan.sweep import sweep
+from harness.process.failure import TOO_SLOW, Failure
 from harness.pytest_plugin import Replay
 from harness.records.crossovers import dump
-from harness.records.measurement import TOO_SLOW, Failure
 from harness.records.writer import LOCATED, Store, read
 from harness.suite.schema import Suite
 from tests.synthetic import Maker, linear

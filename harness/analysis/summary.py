@@ -21,12 +21,12 @@ from harness.analysis.fidelity.requirement import Constrained, constrain
 from harness.analysis.fidelity.table import FidelityRow, remarks, rows
 from harness.analysis.roofline import Distance, MachineLimits, costs_of, distances, predicted
 from harness.analysis.self_check import SelfCheck, check
-from harness.analysis.speedup import Relative, relatives
+from harness.analysis.speedup import Relative, relatives, slowdown
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
 from harness.records.index import latest
-from harness.records.samples import CellKey, by_cell, slowdown
+from harness.records.samples import CellKey, by_cell
 from harness.search.covered import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence

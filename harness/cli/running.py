@@ -52,12 +52,13 @@ def run(
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
     from harness.plan import plan as planning
+    from harness.plan.check import check_suite
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [])
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
-    plan = planning.plan(loaded, loading.check(loaded), quick=quick)
+    plan = planning.plan(loaded, check_suite(loaded), quick=quick)
     if retry_failed and resume is None:
         raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
     _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed))
@@ -65,11 +66,12 @@ def run(
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     """Validate a suite and print the cells that would run, with the reason for each skipped one."""
+    from harness.plan.check import check_suite
     from harness.report import plan as shown
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [])
-    print(shown.render(loading.check(loaded)))
+    print(shown.render(check_suite(loaded)))
 
 
 def distill(

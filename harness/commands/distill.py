@@ -9,6 +9,7 @@ import yaml
 
 from harness.errors import DataError, SuiteError
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.suite import loading
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def plan(wish: DistillOptions) -> Plan:
             raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
     first = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
     try:
-        replies = loading.check(first).listing.replies
+        replies = check_suite(first).listing.replies
     except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
         problem = error.problems[0]
         raise DataError(problem.what, where=problem.path, next_step=problem.hint) from error
@@ -57,7 +58,7 @@ def plan(wish: DistillOptions) -> Plan:
     if heads is None:
         raise DataError("the number of its heads cannot be read", where=str(wish.db))
     loaded = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=heads), sort_keys=False))
-    return replace(planning.plan(loaded, loading.check(loaded)), width=wish.width)
+    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
 
 
 def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from harness.analysis.first_pairs import first_pairs
 from harness.analysis.self_check import Point, SelfCheck, check, judge
 from harness.measure import clock
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.records import machine
 from harness.records.activity import activity, between
 from harness.records.writer import Store
@@ -129,7 +130,7 @@ def diagnose(
         "measurement": {"launches": launches},
     }
     loaded = source.load(None, text=yaml.safe_dump(suite))
-    plan = planning.plan(loaded, source.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
     points: list[Point] = []
     records: list[Measurement] = []
     before = activity()

@@ -9,7 +9,7 @@ from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.process.child import ChildFailed
 from harness.records.activity import Activity, Meanwhile, activity, between
-from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Failure, Measurement, Parity, Sampled
+from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from harness.measure.pool import Launch, Participant
     from harness.plan.sweep import Cell
+    from harness.process.failure import Failure
 
 _UNSETTLED = "its warm-up did not settle: raise measurement.max_warm_up_seconds"
 _UNPROVED = "its output was compared with its own in float32 only: give its projector a reference() or a module form"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
 from harness.process.child import Child, ChildFailed, environment
-from harness.records.measurement import Failure
+from harness.process.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

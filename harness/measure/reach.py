@@ -6,7 +6,8 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from harness.records.measurement import PILOT, TOO_SLOW, Failure
+from harness.process.failure import TOO_SLOW, Failure
+from harness.records.measurement import PILOT
 from harness.units import duration
 
 if TYPE_CHECKING:

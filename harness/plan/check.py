@@ -49,8 +49,18 @@ class _Wanted:
         return dotted(self.at)
 
 
-def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | None) -> Checked:
-    """See `harness.suite.loading.check`."""
+def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: float | None = None) -> Checked:
+    """Asks the plugins whether they can do what the suite wants, and spells the suite out.
+
+    Args:
+        loaded: what `harness.suite.loading.load` returned.
+        cache: the folder that sources keep their files in; the user's cache folder if None.
+        deadline_seconds: after which a plugin that hangs is given up; see `harness.plugin.inspection.inquire`.
+
+    Raises:
+        SuiteError: with every problem.
+        ChildError: where the plugins cannot be asked.
+    """
     suite = loaded.suite
     wanted = list(_wanted(suite))
     low, high = _span(suite)

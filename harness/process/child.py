@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ChildError
-from harness.records.measurement import Failure
+from harness.process.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from harness.analysis.statistics import Interval, over_launches, ratio
 from harness.search.result import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.records.measurement import Measurement
 
@@ -62,45 +60,3 @@ def pairs(baseline: Measurement, challenger: Measurement) -> list[Pair]:
             )
         )
     return matched
-
-
-def log_ratios(baseline: Sequence[Measurement], challenger: Sequence[Measurement]) -> dict[int, list[float]]:
-    """log(challenger / baseline) of the pairs of shared visits, by launch."""
-    partners = {(each.launch, each.visit): each for each in challenger}
-    found: dict[int, list[float]] = defaultdict(list)
-    for record in baseline:
-        partner = partners.get((record.launch, record.visit))
-        if partner is not None and partner is not record:
-            found[record.launch].extend(
-                math.log(pair.challenger / pair.baseline)
-                for pair in pairs(record, partner)
-                if pair.baseline > 0 and pair.challenger > 0
-            )
-    return {launch: logs for launch, logs in found.items() if logs}
-
-
-def slowdown(
-    cells: Mapping[CellKey, Sequence[Measurement]],
-    baseline: str,
-    challenger: str,
-    heads: int,
-    batch_size: int,
-    confidence: float = 0.95,
-) -> Interval | None:
-    """Challenger over baseline at one N and B: from pairs, else from launches that both took part in; None: neither."""
-    ours = counting(cells.get((baseline, heads, batch_size), ()))
-    theirs = counting(cells.get((challenger, heads, batch_size), ()))
-    paired = log_ratios(ours, theirs)
-    if paired:
-        return ratio(paired, confidence)
-    one, other = seconds_by_launch(ours), seconds_by_launch(theirs)
-    shared = sorted(one.keys() & other.keys())
-    if not shared:
-        return None
-    return over_launches([_log_median(other[launch]) - _log_median(one[launch]) for launch in shared], confidence)
-
-
-def _log_median(seconds: Sequence[float]) -> float:
-    ordered = sorted(seconds)
-    middle = len(ordered) // 2
-    return math.log(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2.0)

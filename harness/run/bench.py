@@ -18,17 +18,9 @@ from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
 from harness.plugin import inspection_cache
 from harness.process.child import Child, ChildFailed, environment
+from harness.process.failure import TOO_SLOW, Failure
 from harness.records import machine
-from harness.records.measurement import (
-    INTERRUPTED,
-    PILOT,
-    RIVAL_FAILED,
-    TOO_SLOW,
-    Failure,
-    Fidelity,
-    Measurement,
-    content_hash,
-)
+from harness.records.measurement import INTERRUPTED, PILOT, RIVAL_FAILED, Fidelity, Measurement, content_hash
 from harness.run.provisions import Provisions
 from harness.search.result import BudgetSpent
 

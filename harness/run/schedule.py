@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.analysis.unchecked import marked
 from harness.plan.sweep import Cell, SearchCase
+from harness.process.failure import TOO_SLOW
 from harness.records.crossovers import SearchRecord, load
 from harness.records.index import Recall
-from harness.records.measurement import PILOT, TOO_SLOW
+from harness.records.measurement import PILOT
 from harness.records.replay import Recording, unmeasurable
 from harness.records.samples import pairs
 from harness.run import held_out
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.plan.plan import Plan
-    from harness.records.measurement import Failure, Measurement
+    from harness.process.failure import Failure
+    from harness.records.measurement import Measurement
     from harness.records.writer import Evidence, Store
     from harness.run.listeners import Broadcast
 

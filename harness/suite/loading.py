@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.errors import Problem, SuiteError
-from harness.plan.check import Checked, checked
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
@@ -66,21 +65,6 @@ def load(
     kept, notes = _narrowed(suite, only)
     folder = path.resolve().parent if path is not None else Path.cwd()
     return Loaded(suite=kept, document=document, path=path, folder=folder, notes=notes)
-
-
-def check(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: float | None = None) -> Checked:
-    """Asks the plugins whether they can do what the suite wants, and spells the suite out.
-
-    Args:
-        loaded: what `load` returned.
-        cache: the folder that sources keep their files in; the user's cache folder if None.
-        deadline_seconds: after which a plugin that hangs is given up; see `harness.plugin.inspection.inquire`.
-
-    Raises:
-        SuiteError: with every problem.
-        ChildError: where the plugins cannot be asked.
-    """
-    return checked(loaded, cache=cache, deadline_seconds=deadline_seconds)
 
 
 def _content(path: Path | None) -> str:

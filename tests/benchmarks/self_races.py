@@ -24,6 +24,7 @@ from tabulate import tabulate
 from harness.analysis.first_pairs import first_pairs
 from harness.analysis.self_check import Point, check
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.records import machine
 from harness.records.writer import Store
 from harness.report.progress import PlainProgress
@@ -60,7 +61,7 @@ def planned(asked: argparse.Namespace) -> Plan:
         "measurement": {"launches": asked.launches, "latency_calls": 40},
     }
     loaded = loading.load(None, text=yaml.safe_dump(suite))
-    return planning.plan(loaded, loading.check(loaded))
+    return planning.plan(loaded, check_suite(loaded))
 
 
 def repetition(bench: Bench, plan: Plan, asked: argparse.Namespace, turn: int) -> list[Measurement]:

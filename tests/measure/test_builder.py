@@ -13,6 +13,7 @@ import yaml
 from harness.measure import builder as module
 from harness.measure.builder import Builder
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.suite import loading
 
 PLUGIN = """
@@ -89,7 +90,7 @@ def build(answered_here, tmp_path):
             }
         )
         loaded = loading.load(None, text=text)
-        plan = planning.plan(loaded, loading.check(loaded))
+        plan = planning.plan(loaded, check_suite(loaded))
         builder = Builder({"cache": str(tmp_path / "cache"), "plugins": dict(plan.plugins_of_sources)})
         specification = plan.specifications["one"].to_json()
         return builder.build({"specification": specification, "heads": heads, "batch_sizes": list(batch_sizes)})
@@ -195,7 +196,7 @@ def builder(answered_here, tmp_path, monkeypatch):
             "contenders": {"one": {"projector": "sums", "runtime": "python"}},
         }
         loaded = loading.load(None, text=yaml.safe_dump(text))
-        plan = planning.plan(loaded, loading.check(loaded))
+        plan = planning.plan(loaded, check_suite(loaded))
         if input_batches not in made:
             settings = {"cache": str(tmp_path / "cache"), "input_batches": input_batches}
             made[input_batches] = Builder({**settings, "plugins": dict(plan.plugins_of_sources)})
@@ -279,7 +280,7 @@ def test_two_fresh_caches_hold_the_same_weights_though_torch_is_imported_by_buil
         "contenders": {"one": {"projector": "late", "runtime": "python"}},
     }
     loaded = loading.load(None, text=yaml.safe_dump(text))
-    plan = planning.plan(loaded, loading.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
     request = {"specification": plan.specifications["one"].to_json(), "heads": 18, "batch_sizes": [4]}
     asked = [json.dumps(request), json.dumps(dict(plan.plugins_of_sources))]
     commands = [[sys.executable, "-c", FRESH, str(tmp_path / name), *asked] for name in ("one", "other")]

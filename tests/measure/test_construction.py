@@ -8,6 +8,7 @@ import yaml
 
 from harness.measure.construction import Construction, teacher_of
 from harness.plan import plan
+from harness.plan.check import check_suite
 from harness.plugin.interfaces import BuildContext
 from harness.suite import loading
 from harness_plugins.lda import formula
@@ -24,7 +25,7 @@ SUITE = {
 @pytest.fixture
 def specification(answered_here):
     loaded = loading.load(None, text=yaml.safe_dump(SUITE))
-    return plan.plan(loaded, loading.check(loaded)).specifications["linear"]
+    return plan.plan(loaded, check_suite(loaded)).specifications["linear"]
 
 
 def test_the_teacher_answers_by_its_formula_and_is_asked_once(specification):

@@ -12,8 +12,8 @@ from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.recovery import Recoveries
 from harness.plan.sweep import Cell
 from harness.process.child import ChildFailed
+from harness.process.failure import Failure
 from harness.records.activity import Activity
-from harness.records.measurement import Failure
 
 SLOW, FAST = (Cell(contender=name, heads=16, batch_size=4) for name in ("slow", "fast"))
 INFO = {

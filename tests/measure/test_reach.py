@@ -6,7 +6,8 @@ import pytest
 
 from harness.measure.reach import ENOUGH, Reach
 from harness.plan.sweep import Cell
-from harness.records.measurement import PILOT, TOO_SLOW, Failure, Measurement, Sampled
+from harness.process.failure import TOO_SLOW, Failure
+from harness.records.measurement import PILOT, Measurement, Sampled
 from harness.suite.schema import Measurement as How
 
 HOW = How(deadline_seconds=20, rounds=3, max_warm_up_seconds=1, latency_calls=0)

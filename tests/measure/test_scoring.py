@@ -15,6 +15,7 @@ from harness.measure.pool import BuilderClient
 from harness.measure.scoring import Scoring
 from harness.measure.scoring_child import answers
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.plugin.interfaces import Compiled
 from harness.process.child import ChildFailed
 from harness.suite import loading
@@ -43,7 +44,7 @@ SUITE = {
 @pytest.fixture
 def plan(answered_here):
     loaded = loading.load(None, text=yaml.safe_dump(SUITE))
-    return planning.plan(loaded, loading.check(loaded))
+    return planning.plan(loaded, check_suite(loaded))
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_runtime_that_fails_is_told_and_the_next_is_scored(answered_here, tmp_
         "contenders": {name: faulty | {"runtime_options": {"fault": name}} for name in (fault, "fine")},
     }
     loaded = loading.load(None, text=yaml.safe_dump(suite))
-    plan = planning.plan(loaded, loading.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
     settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources)}
     workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, 60.0)
     scoring = Scoring(workshop, settings, 2.0)

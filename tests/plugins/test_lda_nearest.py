@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import harness
+from harness.plan.check import check_suite
 from harness.plugin import manager
 from harness.suite import loading
 from harness.testing import check_projector
@@ -137,7 +138,7 @@ def test_costs_are_those_of_what_is_compared():
 
 
 def check(suite):
-    return loading.check(loading.load(None, text=yaml.safe_dump(suite)))
+    return check_suite(loading.load(None, text=yaml.safe_dump(suite)))
 
 
 def test_without_faiss_a_suite_is_told_what_to_install(answered_here, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.records.measurement import Failure
+from harness.process.failure import Failure
 from harness.records.replay import DivergedError, Recording, replay
 from harness.records.samples import pairs
 from harness.search.result import Unmeasurable

@@ -8,7 +8,7 @@ import pytest
 
 from harness.plan.sweep import Cell, SearchCase
 from harness.process.child import ChildFailed
-from harness.records.measurement import Failure
+from harness.process.failure import Failure
 from harness.run import bench
 from harness.run.provisions import Provisions
 

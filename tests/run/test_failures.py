@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 import harness
-from harness.records.measurement import PILOT, TOO_SLOW
+from harness.process.failure import TOO_SLOW
+from harness.records.measurement import PILOT
 from harness.records.writer import read
 
 FUNCTIONS = """

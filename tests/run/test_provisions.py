@@ -11,9 +11,10 @@ import yaml
 
 from harness.errors import DataError, ResourceError
 from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.plan.sweep import Cell
 from harness.process.child import ChildFailed
-from harness.records.measurement import Failure
+from harness.process.failure import Failure
 from harness.run import bench, resume
 from harness.suite import loading
 
@@ -61,7 +62,7 @@ def make(answered_here, monkeypatch, tmp_path):
     """A bench of the suite, whose builder is the workshop that is given."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     loaded = loading.load(None, text=yaml.safe_dump(SUITE))
-    plan = planning.plan(loaded, loading.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
 
     def make(workshop, **changed):
         one = bench.Bench(replace(plan, **changed), SimpleNamespace(), SimpleNamespace(), known=(), scored=())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.plan.check import check_suite
 from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store, read
 from harness.suite import loading
@@ -74,7 +75,7 @@ def test_records_that_are_gone_or_made_twice_are_seen(tmp_path):
 
 def test_the_projects_own_hot_paths_are_a_suite_that_runs_here():
     loaded = loading.load(Path(__file__).parents[1] / "benchmarks" / "hot_paths.yaml")
-    checked = loading.check(loaded)
+    checked = check_suite(loaded)
     assert checked.sweep.cells
     assert not checked.broken
     assert set(loaded.suite.relative_to["loop"]) <= set(loaded.suite.contenders)

@@ -212,13 +212,14 @@ def test_a_run_is_resumed_from_another_folder_as_from_its_own(finished, tmp_path
 def test_what_a_resumed_run_knows_is_read_under_the_lock(finished, tmp_path, monkeypatch):
     """What another process wrote until it let go of the lock counts, whatever was read before."""
     from harness.plan import plan as planning
+    from harness.plan.check import check_suite
     from harness.records.writer import Store
     from harness.run import session
     from harness.suite import loading
 
     out, _ = copied(finished, tmp_path)
     loaded = loading.load(finished[0] / "small.yaml")
-    plan = planning.plan(loaded, loading.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
     resume, seen = Store.resume, []
 
     def late(folder):
@@ -236,13 +237,14 @@ def test_reports_are_written_under_the_lock(finished, tmp_path):
     from filelock import FileLock, Timeout
 
     from harness.plan import plan as planning
+    from harness.plan.check import check_suite
     from harness.report import writing
     from harness.run import session
     from harness.suite import loading
 
     out, _ = copied(finished, tmp_path)
     loaded = loading.load(finished[0] / "small.yaml")
-    plan = planning.plan(loaded, loading.check(loaded))
+    plan = planning.plan(loaded, check_suite(loaded))
     write, held = writing.write, []
 
     def wrote(folder):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import wider, within
-from harness.records.samples import slowdown
+from harness.analysis.speedup import slowdown
 from harness.search.covered import covered, failing, outside, survivor
 
 if TYPE_CHECKING:

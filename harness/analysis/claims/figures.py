@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import wider
+from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch, slowdown
+from harness.records.samples import CellKey, counting, seconds_by_launch
 from harness.search.covered import covered
 from harness.units import count, milliseconds, ratio
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch, slowdown
+from harness.records.samples import CellKey, counting, seconds_by_launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,8 +11,9 @@ from harness.analysis.advice.advice import advise
 from harness.analysis.summary import summarise
 from harness.errors import UserError
 from harness.plan.sweep import SearchCase
+from harness.process.failure import Failure
 from harness.records.crossovers import SearchRecord
-from harness.records.measurement import Failure, Parity
+from harness.records.measurement import Parity
 from harness.search.result import Location
 from tests.synthetic import COSTS, SUITE, Maker
 

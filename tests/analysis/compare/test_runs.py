@@ -15,8 +15,8 @@ from harness.analysis.compare.latencies import changes, judge
 from harness.analysis.compare.runs import compare
 from harness.errors import UserError
 from harness.plan.sweep import sweep
+from harness.process.failure import Failure
 from harness.records.crossovers import SearchRecord, dump
-from harness.records.measurement import Failure
 from harness.report import comparison
 from harness.search.result import Crossing, Location
 from harness.suite.schema import Suite

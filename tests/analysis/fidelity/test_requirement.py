@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.fidelity.requirement import constrain
-from harness.records.measurement import Failure, Fidelity
+from harness.process.failure import Failure
+from harness.records.measurement import Fidelity
 from harness.search.result import Crossing, Location
 from harness.search.spans import WinningSpan, leads
 from harness.suite.schema import Requires

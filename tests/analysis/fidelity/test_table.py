@@ -6,7 +6,8 @@ import pytest
 
 from harness.analysis.fidelity.ablation import ablations
 from harness.analysis.fidelity.table import remarks, rows
-from harness.records.measurement import Failure, Fidelity
+from harness.process.failure import Failure
+from harness.records.measurement import Fidelity
 from harness.suite.schema import Suite
 from tests.synthetic import SUITE, Maker
 
