@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -12,7 +11,7 @@ import harness
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "architecture.svg"
-WIDTH, FLOOR, TALL, LEFT = 1000, 74, 42, 20
+WIDTH, FLOOR, TALL, LEFT = 1000, 66, 34, 20
 
 
 def layers() -> list[list[str]]:
@@ -37,14 +36,14 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def arrows() -> Counter[tuple[str, str]]:
-    """How many imports lead from one room to another; those for type checkers alone do not count."""
-    known, found = modules(), Counter[tuple[str, str]]()
+def arrows() -> set[tuple[str, str]]:
+    """From which room imports lead to which; those for type checkers alone do not count."""
+    known, found = modules(), set[tuple[str, str]]()
     for module, path in known.items():
         for name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
             here, there = room_of(module), room_of(name) if name in known else room_of(name.rpartition(".")[0])
             if here and there and here != there:
-                found[here, there] += 1
+                found.add((here, there))
     return found
 
 
@@ -61,9 +60,6 @@ def _imports(node: ast.AST) -> list[str]:
 
 def picture() -> str:
     """The rooms as boxes on their floors, and their imports as lines, which all lead downwards."""
-    lines = Counter[str]()
-    for module, path in modules().items():
-        lines[room_of(module)] += len(path.read_text(encoding="utf-8").splitlines())
     places, boxes = {}, []
     for number, row in enumerate(layers()):
         width = min(150.0, (WIDTH - 2 * LEFT) / len(row) - 14)
@@ -74,13 +70,12 @@ def picture() -> str:
             boxes.append(
                 f'<rect x="{middle - width / 2:.1f}" y="{top}" width="{width:.1f}" height="{TALL}" rx="6" '
                 f'fill="#eef3fb" stroke="#34568b"/>'
-                f'<text x="{middle:.1f}" y="{top + 19}" font-weight="600">{escape(room)}</text>'
-                f'<text x="{middle:.1f}" y="{top + 34}" font-size="11" fill="#555">{lines[room]:,} lines</text>'
+                f'<text x="{middle:.1f}" y="{top + 22}" font-weight="600">{escape(room)}</text>'
             )
     strokes = [
         f'<line x1="{places[here][0]:.1f}" y1="{places[here][1] + TALL}" x2="{places[there][0]:.1f}" '
-        f'y2="{places[there][1]}" stroke-width="{0.6 + min(count, 30) / 12:.2f}"/>'
-        for (here, there), count in sorted(arrows().items())
+        f'y2="{places[there][1]}"/>'
+        for here, there in sorted(arrows())
         if here in places and there in places
     ]
     height = 16 + len(layers()) * FLOOR
