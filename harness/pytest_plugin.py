@@ -215,7 +215,7 @@ class CrossoverItem(pytest.Item):
         return self.path, 0, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The sentence alone: a traceback through pytest helps nobody."""
+        """The sentence alone: a traceback through pytest does not help."""
         if isinstance(excinfo.value, pytest.fail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)

@@ -32,7 +32,7 @@ _STOLEN = 0.02
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that makes a row doubtful, and its remedy."""
+    """One reason to distrust a row, and its remedy."""
 
     code: str
     what: str
@@ -85,7 +85,7 @@ def _wide(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     return Diagnostic(
         "spread",
         f"launches differ, the interval is {width}",
-        "raise measurement.launches, or quieten the machine",
+        "raise measurement.launches, or stop other load on the machine",
     )
 
 

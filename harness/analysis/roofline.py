@@ -133,7 +133,7 @@ class Distance:
 
     @property
     def in_the_way(self) -> str:
-        """What most of the time over the floor is, as far as figures tell; empty within 1.3 times the floor."""
+        """What most of the time over the floor is, as far as the figures show; empty within 1.3 times the floor."""
         if not self.floor_seconds or self.ratio <= NEAR:
             return ""
         beaten = self.shape_floor_seconds is not None and self.seconds < self.shape_floor_seconds

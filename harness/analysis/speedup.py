@@ -35,7 +35,7 @@ def relatives(
     """Every N and B at which a contender and its unit were measured, from their paired samples.
 
     Args:
-        units: contenders by the contender that they are told in.
+        units: contenders by the contender that is their unit.
         cells: records by contender, N and B.
         confidence: of the intervals.
     """

@@ -132,7 +132,7 @@ class Target(StrEnum):
 
 def export(
     folder: Folder,
-    to: Annotated[Target, typer.Option(help="the tool that shall read it")] = Target.PYTEST_BENCHMARK,
+    to: Annotated[Target, typer.Option(help="the format to write")] = Target.PYTEST_BENCHMARK,
     storage: Annotated[Path, typer.Option(metavar="DIR", help="where that tool keeps its files")] = Path(".benchmarks"),
     data: Annotated[bool, typer.Option(help="with the raw samples")] = False,
 ) -> None:

@@ -111,7 +111,7 @@ def diagnose(
     """Races one contender against itself in fresh processes, at every N and batch size, several times over.
 
     Args:
-        listener: is told how it goes.
+        listener: hears of progress.
         heads: N of the races.
         batch_sizes: of the races.
         launches: fresh pairs of processes per race.
@@ -208,7 +208,7 @@ def judge_machine(
     Args:
         found: as `machine.describe` gives it.
         records: of the races.
-        threads: that each worker was told to use.
+        threads: that each worker uses.
         ticking: the clock.
         stolen: share of the time that other guests of the hardware took.
     """

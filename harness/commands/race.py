@@ -134,13 +134,15 @@ def plan(
         (f"the range begins at {low:,}", "n starts at 1"): low < 1,
         (f"the range from {low:,} to {high:,} is empty", "low must be smaller than high"): low >= high,
         (f"the range ends at {high:,}, above {LARGEST:,}", TOO_LARGE): high > LARGEST,
-        (f"a batch of {batch:,} is none", "give 1 or more"): batch < 1,
-        (f"a precision of {precision:g} is not between 0 and 1", "0.05 asks for 5 %"): not 0 < precision < 1,
-        (f"{launches} launches are not from 2 to 64", "eight are good"): not 2 <= launches <= 64,
-        (f"a budget of {budget} samples buys no pair", "give 2 or more, or none"): budget is not None and budget < 2,
-        (f"a budget of {seconds} s is none", "give more than 0, or none"): seconds is not None and not seconds > 0,
-        (f"a deadline of {deadline} s is none", "give more than 0"): not deadline > 0,
-        (f"a gap of {gap:g} s is not 0 or more", "give seconds"): not gap >= 0,
+        (f"batch must be at least 1, got {batch:,}", "give 1 or more"): batch < 1,
+        (f"precision must be between 0 and 1, got {precision:g}", "0.05 asks for 5 %"): not 0 < precision < 1,
+        (f"launches must be between 2 and 64, got {launches}", "the default is 8"): not 2 <= launches <= 64,
+        (f"budget must be at least 2 samples, got {budget}", "give 2 or more, or leave it out"): budget is not None
+        and budget < 2,
+        (f"seconds must be positive, got {seconds}", "give more than 0, or leave it out"): seconds is not None
+        and not seconds > 0,
+        (f"deadline must be positive, got {deadline}", "give more than 0 seconds"): not deadline > 0,
+        (f"gap must not be negative, got {gap:g}", "give 0 seconds or more"): not gap >= 0,
     }
     for (what, next_step), wrong in problems.items():
         if wrong:
@@ -182,7 +184,7 @@ def _whole(number: int) -> int:
 
 
 class Silent:
-    """Nobody is told how it goes."""
+    """A listener that ignores everything."""
 
     def say(self, text: str) -> None:
         """Nothing."""

@@ -43,7 +43,7 @@ def named(path: str) -> Callable[[int, int], Any]:
 
 
 def tried(paths: Sequence[str], heads: int, batch_size: int, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Imports each in a child process, and calls it once, so that a mistake is told before anything is measured.
+    """Imports each in a child process, and calls it once, so that a mistake is reported before anything is measured.
 
     Args:
         paths: `module:function`, importable from the present folder.
@@ -93,7 +93,7 @@ def _complaint(path: str, heads: int, batch_size: int) -> dict[str, str] | None:
         place = f"n = {heads:,}, batch {batch_size:,}"
         return {
             "what": f"{path!r} fails at {place}: {_said(error)}",
-            "next_step": "begin the range at an n that it can do, or mend it",
+            "next_step": "raise the lower bound of the range, or fix the function",
         }
     return None
 

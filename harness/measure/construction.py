@@ -172,7 +172,7 @@ class Construction:
 
 
 def teacher_of(specification: Specification) -> Specification:
-    """The teacher as an untrained contender of its own, which imitates nobody."""
+    """The teacher as an untrained contender of its own, which imitates no other."""
     return replace(specification, projector=specification.teacher, trainer=None, teacher=None)
 
 

@@ -183,7 +183,7 @@ class Participant:
         return seconds, started
 
     def calls(self, count: int) -> tuple[list[float], list[float]]:
-        """Seconds of individually timed calls, and what the device took for some, where it tells."""
+        """Seconds of individually timed calls, and what the device took for some, where it reports that."""
         answer = self._ask("calls", "sample", count=count, untimed_seconds=self.untimed_seconds)
         seconds, on_device = (answer.get(name) or [] for name in ("seconds", "device_seconds"))
         return self._numbers("sample", *seconds), self._numbers("sample", *on_device)
@@ -216,7 +216,7 @@ class Launch:
         workshop: builds what is missing.
         specifications: of all contenders, by name.
         how: the suite's measurement settings.
-        settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
+        settings: added to what each worker is given (`plugins`, `core`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         recoveries: how long contenders take to be back at speed, shared by the launches of a run.
         left: seconds that are left of the run.
@@ -325,7 +325,7 @@ def _cores() -> int:
 
 
 def timing_cores(threads: int) -> list[int]:
-    """The cores that workers are kept on: the last ones that this process may use; empty where that cannot be told."""
+    """The cores that workers are kept on: the last ones that this process may use; empty where that is unknown."""
     if sys.platform != "linux":
         return []
     allowed = sorted(os.sched_getaffinity(0))

@@ -346,7 +346,7 @@ def _text(path: Path) -> str:
 
 
 def conversion(output: Any, precision: str) -> tuple[str, ...]:
-    """What is told of an output that is no float32 array: `Compiled.result` converts it, off the clock.
+    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock.
 
     Args:
         output: as `Compiled.__call__` returned it.

@@ -58,7 +58,7 @@ def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: 
     Args:
         built_in: names of modules.
         plugin_files: Python files.
-        warnings: where two distributions that declare one entry-point name are told.
+        warnings: receives a line where two distributions declare one entry-point name.
     """
     for module in built_in:
         yield Candidate(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Notification(BaseModel):
-    """Base of what is told: frozen; fields that a newer harness adds are passed over."""
+    """Base of what hooks are given: frozen; fields that a newer harness adds are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

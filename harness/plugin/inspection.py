@@ -34,7 +34,7 @@ class _Data(BaseModel):
 
 
 class SourceQuestion(_Data):
-    """What a source is told when it is asked for its limit."""
+    """What a source is given when it is asked for its limit."""
 
     folder: str  # that relative paths in its options are relative to
     cache: str
@@ -111,7 +111,7 @@ class FailureData(_Data):
 
 
 class TrackerData(_Data):
-    """A plugin that wants to be told how a run goes."""
+    """A plugin that follows how a run goes."""
 
     plugin: str  # its identity
     label: str = ""
@@ -119,7 +119,7 @@ class TrackerData(_Data):
 
 
 class Listing(_Data):
-    """Everything that the plugins told."""
+    """Everything that the plugins answered."""
 
     offers: tuple[OfferData, ...] = ()
     failures: tuple[FailureData, ...] = ()

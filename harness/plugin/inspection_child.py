@@ -60,7 +60,7 @@ def answer(asked: Mapping[str, Any], announcer: Announcer) -> Listing:
 
     Args:
         asked: `plugin_files`, `questions`, and `without`, the identities of plugins to leave out.
-        announcer: is told every step.
+        announcer: hears of every step.
     """
     files = [Path(name) for name in asked.get("plugin_files", ())]
     catalog = Catalog.load(files, without=asked.get("without", ()), announce=announcer.doing)

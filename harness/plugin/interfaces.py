@@ -134,7 +134,7 @@ class BuildContext:
     weights: bool = True  # False: the state is loaded afterwards, so right shapes suffice
     teacher: Callable[[Float32], Float64] | None = None
     """What the contender's teacher answers to queries, [Q, D] -> [Q, K]; nothing is computed before it is called, and
-    its answers to `train_queries` are remembered. None outside of a run, where nobody is imitated."""
+    its answers to `train_queries` are remembered. None outside of a run, and for contenders that imitate no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class ExportContext:
     threads: int = 1  # that it will be called with there
     operations: Mapping[int, str] = field(default_factory=dict)
     """A digest of what a module's `forward` does, operation by operation, for so many queries: for each batch size that
-    is raced, for 1 and for 2. Where two differ, an export made at one is none of the other. Empty where unknown."""
+    is raced, for 1 and for 2. Where two differ, an export made at one does not serve the other. Empty where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +299,7 @@ class Projector(Offer):
         return None
 
     def cost_of(self, heads: Heads, batch: int) -> Cost | None:
-        """The cost for these very heads: by default that of their number. To be told where it depends on matrices."""
+        """The cost for these very heads: by default that of their number. Override it where matrices matter."""
         return self.cost(heads.count, batch, heads.width, heads.output_width)
 
 

@@ -121,7 +121,7 @@ class Catalog:
             only: identities of the plugins to load (`Offered.origin.plugin`), so that a process imports no more than it
                 needs; all if None.
             without: identities of plugins to leave out, because they hang or crash.
-            announce: is told the identity of a plugin and what is about to be done with it, before it is done.
+            announce: is called with the identity of a plugin and what is about to be done with it.
 
         Never raises for what a plugin does: see `failures`.
         """
@@ -154,11 +154,11 @@ class Catalog:
         raise OfferError(what, next_step=hint)
 
     def origin(self, kind: str, name: str) -> Origin | None:
-        """Who offers this name; None where nobody does."""
+        """Who offers this name; None where no plugin does."""
         return next((each.origin for each in self.offers if (each.kind, each.name) == (kind, name)), None)
 
     def versions(self) -> dict[str, str]:
-        """Versions of the libraries that results depend on, as the plugins tell them, and which plugin could not."""
+        """Versions of the libraries that results depend on, as the plugins report them, and which plugin could not."""
         told: dict[str, str] = {}
         for identity in self.plugins:
             try:
@@ -206,7 +206,7 @@ class Catalog:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], failures: Sequence[str]) -> tuple[str, str]:
-    """(what, hint) for a name that nobody offers: the near name, else what failed to load, else what there is."""
+    """(what, hint) for a name that no plugin offers: the near name, else what failed to load, else what there is."""
     known = sorted(known)
     near = nearest(name, known)
     hint = did_you_mean(name, known) if near else f"there are {', '.join(known)}" if known else "no plugin offers any"

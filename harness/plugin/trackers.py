@@ -27,7 +27,7 @@ class Trackers:
     """The trackers of one run. Nothing here raises for what a tracker does: see `failures`.
 
     Args:
-        trackers: who is told; no process is started where there is nobody.
+        trackers: those to inform; no process is started where there are none.
         patience_seconds: how long the end of a run waits for slow trackers.
     """
 
@@ -53,7 +53,7 @@ class Trackers:
         return tuple(self._failures)
 
     def started(self, run: RunStarted) -> None:
-        """Starts the process, and tells that the run begins."""
+        """Starts the process, and reports that the run begins."""
         if self._trackers:
             self._start()
             self._hold("harness_run_started", "run", run)
@@ -71,7 +71,7 @@ class Trackers:
         self._held.clear()
 
     def finished(self, run: RunFinished) -> None:
-        """Tells that the run ended, and waits until the trackers have taken it in, or their time is up."""
+        """Reports that the run ended, and waits until the trackers have handled it, or their time is up."""
         if self._child is None:
             return
         self._hold("harness_run_finished", "run", run)
@@ -86,7 +86,7 @@ class Trackers:
             self._fail(f"did not take in the end of the run within {patience:g} s, and was ended")
         elif code != 0:
             told = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-            self._fail(f"{told}; what it was told after that is lost")
+            self._fail(f"{told}; later events were lost")
 
     def close(self) -> None:
         """Ends the process at once. May be called twice."""

@@ -24,7 +24,7 @@ _DATA: dict[str, type[Notification]] = {
 
 
 def main() -> None:
-    """Calls hooks until there is nothing more to tell."""
+    """Calls hooks until there are no more events."""
     die_with_parent()
     os.nice(19)  # what is timed comes first
     reserved, lines = os.dup(1), os.fdopen(os.dup(0), "rb")

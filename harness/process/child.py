@@ -40,7 +40,7 @@ class Child:
 
     Args:
         module: what `python -m` runs; it calls `harness.process.server.serve`.
-        settings: what the child is told first, plain JSON data.
+        settings: what the child is sent first, plain JSON data.
         environment: variables added to its environment.
     """
 
@@ -85,7 +85,7 @@ class Child:
             deadline: seconds after which the child is killed.
 
         Raises:
-            ChildFailed: where the child refused, died, hung, or answered rubbish.
+            ChildFailed: where the child refused, died, hung, or sent an invalid response.
         """
         self.send(request, stage=stage)
         return self.receive(stage=stage, deadline=deadline)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Deferred:
-    """Whether somebody pressed Ctrl-C meanwhile."""
+    """Whether Ctrl-C was pressed meanwhile."""
 
     pressed: bool = False
 

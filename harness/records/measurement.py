@@ -85,7 +85,7 @@ class Measurement(Record):
     ] = None
     warm_up_calls: int | None = None
     device_seconds: Annotated[
-        tuple[float, ...], Field(description="what the device itself took for single calls, where it tells")
+        tuple[float, ...], Field(description="what the device itself took for single calls, where it reports that")
     ] = ()
     peak_rss_bytes: Annotated[int | None, Field(description="of the worker, all that it has held by then")] = None
     base_rss_bytes: Annotated[int | None, Field(description="of the worker before it held any model")] = None

@@ -76,7 +76,7 @@ class Recording:
 
 
 def unmeasurable(visit: Sequence[Measurement], leg: SearchCase) -> Unmeasurable | None:
-    """What a search is told of a visit that gave no pairs; None where it gave some."""
+    """What a search learns of a visit that gave no pairs; None where it gave some."""
     failed = [each for each in visit if each.failure is not None]
     if not failed:
         reason = next((each.reason or each.outcome for each in visit if each.outcome != "measured"), "")

@@ -113,7 +113,7 @@ def _report() -> dict[str, Any]:
     }  # fmt: skip
     self_check = {
         "passed": {"description": "null: none was made, or with too few launches", "type": ["boolean", "null"]},
-        "resolvable": {"description": "smallest relative difference that could be told", **number},
+        "resolvable": {"description": "smallest detectable relative difference", **number},
         "sentence": text,
     }
     single: dict[str, dict[str, Any]] = {

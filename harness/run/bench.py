@@ -39,7 +39,7 @@ _SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache t
 
 
 class Listener(Protocol):
-    """Who is told how a run goes."""
+    """Who hears how a run goes."""
 
     def say(self, text: str) -> None:
         """Something that stays on the screen."""
@@ -63,7 +63,7 @@ class Bench:
     Args:
         plan: of the run.
         store: where records are written.
-        listener: is told of records and failures.
+        listener: hears of records and failures.
         known: what was measured and scored before.
         left: seconds that are left of the run.
     """
@@ -222,8 +222,7 @@ class Bench:
             found = child.ask({"do": "rates", "shapes": wanted, "sizes": _SIZES}, stage="load", deadline=120.0)
         except ChildFailed as failed:
             self._listener.say(
-                f"the limits of this machine were not measured ({failed.failure.what}): "
-                "no distances to them and no crossovers by them are told"
+                f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
             )
             return {}
         finally:

@@ -43,17 +43,17 @@ class Pace:
         """Something is measured in this launch."""
         self._timed = launch
 
-    def wait(self, launch: int, tell: Callable[[str], None], longest: float = math.inf) -> None:
-        """Until this launch may start; nobody waits after a launch that was only recalled from records.
+    def wait(self, launch: int, say: Callable[[str], None], longest: float = math.inf) -> None:
+        """Until this launch may start; there is no wait after a launch that was only recalled from records.
 
         Args:
             launch: its number.
-            tell: told of a pause before it begins.
+            say: called with a pause before it begins.
             longest: seconds that it may take.
         """
         seconds = min(self._pause(launch), longest) if self._timed not in {None, launch} else 0.0
         if seconds > 0:
-            tell(f"a pause of {seconds:.0f} s before launch {launch}, so that launches are spread over time")
+            say(f"a pause of {seconds:.0f} s before launch {launch}, so that launches are spread over time")
             self._sleep(seconds)
         self._started = self._clock()
 

@@ -50,7 +50,7 @@ class Schedule:
     Args:
         plan: what to measure.
         store: where records go.
-        listener: is told how it goes.
+        listener: hears of progress.
         resume: what was measured before, None where nothing was.
         sleep: pauses between launches, for so many seconds.
     """

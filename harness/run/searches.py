@@ -68,7 +68,7 @@ class Searches:
         how: the suite's search settings.
         launches: that enter each interval.
         seed: of the searches.
-        on_progress: told in the main thread how a search stands.
+        on_progress: called in the main thread with the state of a search.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Searches:
     def serve(self, launch: int, measure: Callable[[Request], Sequence[Pair]]) -> None:
         """Answers everything that is asked of one launch.
 
-        Launch 0 explores one search after the other, so that the first is told soon. Later launches take turns: what a
+        Launch 0 explores one search after the other, so that one estimate comes soon. Later launches take turns: what a
         search measures there is spread over the launch, and no burst of a neighbour hits all of it.
 
         Args:
             launch: its number.
-            measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search is told.
+            measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search receives.
         """
         while True:
             for searcher in self._to_start():

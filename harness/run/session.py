@@ -63,7 +63,7 @@ def run(
     Args:
         plan: what to measure.
         folder: where the records go; new, unless resumed.
-        listener: is told how it goes.
+        listener: hears of progress.
         resume: measure only what the folder lacks.
         force: resume although suite, machine, code or data differ; the records say so.
         retry: what failed in the table, in training or in scoring counts as missing, too.

@@ -249,7 +249,7 @@ class Search:
                 self._refute(step, "later launches do not see it")
 
     def findings(self) -> list[str]:
-        """What is to be told of the steps that were found and stood."""
+        """Notes about the steps that were found and confirmed."""
         return [
             f"a step that was not declared was found between N = {found.step.left:,} and {found.step.right:,} "
             f"(the ratio changes by {math.expm1(abs(found.size)):.0%})"

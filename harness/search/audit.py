@@ -44,8 +44,8 @@ MOST_WEAK_NEAR = 4  # weak signs near a change of the lead that are looked at ag
 def steps_visible(prober: Sampler, steps: Sequence[Step]) -> bool | None:
     """Whether a jump is seen at the declared steps, together or at any one.
 
-    False only where one of practical size would have been seen, and after a second look; None where that cannot be
-    told. Steps are taken to be those of one rival, so that all jumps go one way.
+    False only where one of practical size would have been seen, and after a second look; None where that is
+    undecided. Steps are taken to be those of one rival, so that all jumps go one way.
     """
     if _seen(prober, steps, ALARMING_ERRORS) is not False:
         return _seen(prober, steps, UNSEEN_ERRORS)
@@ -96,7 +96,7 @@ class Suspicion:
 def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     """The likeliest undeclared step inside a fitted window, if it earns its place.
 
-    One N that stands out from those on both sides of it is none: a cost may be its own at a single N, for example at a
+    One N that stands out from those on both sides of it is not a jump: a cost may be its own at a single N, such as a
     power of two, where rows fall on the same sets of a cache.
     """
     heads = sorted(local.residuals)
@@ -139,7 +139,7 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
 
 
 def edge(local: LocalFit, jump: Suspicion) -> int | None:
-    """The N beyond the fitted window that would tell whether its outermost N stands alone; None where another does."""
+    """The N beyond the fitted window that would show whether its outermost N stands alone; None where another does."""
     heads = sorted(local.residuals)
     if jump.left == heads[0]:
         return min(heads[0] - 1, round(heads[0] * math.exp(-PITCH)))

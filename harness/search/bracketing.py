@@ -57,7 +57,7 @@ class Step:
 class Smooth:
     """The lead changes somewhere in [low, high]; a sign of 0 says that this end could not be decided.
 
-    `edge` says that the undecided end lies inside the range: up to where does nobody's lead show?
+    `edge` says that the undecided end lies inside the range: up to where is there no significant lead?
     """
 
     low: int
@@ -82,7 +82,7 @@ class Jump:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Nobody leads that could be told at this N."""
+    """No significant lead at this N."""
 
     heads: int
     around: Sign  # who leads on both sides of it; 0 where that is not one and the same

@@ -70,7 +70,7 @@ class Question:
 
     @property
     def stretch(self) -> float:
-        """Of half-widths, so that two ends hold together as surely as one does alone (Bonferroni)."""
+        """Of half-widths, so that two ends hold together with the confidence of one alone (Bonferroni)."""
         freedom = max(1, self.launches - 1)
         return two_sided((1 + self.confidence) / 2, freedom) / two_sided(self.confidence, freedom)
 

@@ -94,7 +94,7 @@ def locate(
         low: smallest N, at least 1.
         high: largest N.
         steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted
-            (one at `high` tells that steps are known and none lies inside). Without any, the search is in its weaker
+            (one at `high` says that steps are known and none lies inside). Without any, the search is in its weaker
             mode, and says so.
         precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ
             too much for it, the interval that was had is stated with a note.
@@ -152,7 +152,7 @@ def asked(
     problems = {
         f"low is {low}: N starts at 1": low < 1,
         f"low ({low:,}) must be below high ({high:,})": low >= high,
-        f"high is {high:,}: beyond 2^53 floating-point numbers no longer tell neighbouring N apart": high > 2**53,
+        f"high is {high:,}: beyond 2^53 floating-point numbers cannot represent every integer": high > 2**53,
         f"precision is {precision}: give a positive share, such as 0.05": not 0 < precision < math.inf,
         f"confidence is {confidence}: give a number between 0 and 1, such as 0.95": not 0 < confidence < 1,
         f"launches is {launches}: at least one launch must confirm, and eight are better": launches < 1,

@@ -72,7 +72,7 @@ class Evidence:
         self.places = [n for n in prober.visited if n in signs or not prober.left_out.get(n)]
 
     def sure(self, heads: int) -> Sign:
-        """Who surely leads at this N: by the launches, by a curve, or where they did not look, by launch 0."""
+        """Who significantly leads at this N: by the launches, by a curve, or where they did not look, by launch 0."""
         told = confirmed_sign(self._prober, heads, self._question, self._surely)
         if told:
             return told
@@ -102,7 +102,7 @@ class Evidence:
         return max(self.reach(low, high, 1), self.reach(low, high, -1))
 
     def unsteady(self, heads: int) -> bool:
-        """Whether launches tell so different things at this N that a large lead of either is possible."""
+        """Whether launches disagree so much at this N that a large lead of either is possible."""
         parts = self._prober.by_launch(heads, 1)
         return len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD
 
@@ -172,7 +172,7 @@ def negligible(zone: Zone, evidence: Evidence, goal: float) -> bool:
 
 
 def net_crossing(zone: Zone, steps: Sequence[Step], confidence: float) -> Crossing:
-    """The one change of the lead that a zone surely holds, wherever it lies there."""
+    """The one change of the lead that a zone must hold, wherever it lies there."""
     inside = [step.right for step in steps if zone.low <= step.left and step.right <= zone.high]
     guesses = [each.heads for each in zone.unconfirmed] or inside or [round(math.sqrt(zone.low * zone.high))]
     heads = min(max(guesses[len(guesses) // 2], zone.low + 1), zone.high)

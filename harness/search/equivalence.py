@@ -62,7 +62,7 @@ class Evenness:
         return float((1 - self.above(0.0, side)).max())
 
     def outside(self, margin: float) -> Floats:
-        """For each N, the probability of a log-ratio beyond the margin if the others told nothing about it."""
+        """For each N, the probability of a log-ratio beyond the margin if the others said nothing about it."""
         scores = (np.abs(self.alone) - margin) / self.alone_errors
         opposite = (-np.abs(self.alone) - margin) / self.alone_errors
         both: Floats = stdtr(self.freedom, scores) + stdtr(self.freedom, opposite)
@@ -80,7 +80,7 @@ class Evenness:
 
 
 def evenness(seen: Observations, places: Sequence[int], noise: float, margin: float) -> Evenness:
-    """What the pairs tell of the log-ratio at these N.
+    """What the pairs say about the log-ratio at these N.
 
     Args:
         seen: pairs, those at other N included, which are ignored.

@@ -1,8 +1,8 @@
 """Locate changes of the lead on a fixed grid of N: every point in every launch, and nothing in between.
 
-The adaptive search (`harness.search.crossover`) tells more for less; a grid is for those who want the same N in every
-run. Launch 0 looks once at each point, which tells the noise; the number of pairs of each later launch is computed from
-it before they are timed. Who leads at a point is told by the launches alone, at a confidence shared out over all points
+The adaptive search (`harness.search.crossover`) finds more for less; a grid is for those who want the same N in every
+run. Launch 0 looks once at each point, which shows the noise; the number of pairs of each later launch is computed from
+it before they are timed. Who leads at a point is decided by the launches alone, at a confidence shared by all points
 (Bonferroni), so that many points do not make a false crossing likelier.
 
 Between two points at which different rivals surely lead the curves cross, wherever that is: this bracket, undecided
@@ -156,7 +156,7 @@ class _Grid:
         return [n for n in self._points if n in visited]
 
     def signs(self) -> dict[int, Sign]:
-        """Who leads at each point, 0 where it cannot be told."""
+        """Who leads at each point, 0 where that is undecided."""
         if self.prober.launch > 0:
             found = {n: self._confirmed(n) for n in self.points}
             few = sum(map(abs, found.values())) * 3 < len(found)
@@ -184,7 +184,7 @@ class _Grid:
         return found
 
     def report(self) -> None:
-        """Tells the caller how it stands."""
+        """Reports the state to the caller."""
         if self._tell is None:
             return
         change = next(iter(_changes(self._by_pairs())), None)
@@ -257,7 +257,7 @@ class _Grid:
         if not any(wider(each, self.question.goal) for each in crossings):
             return ()
         wide = f"the interval is wider than the ±{self.question.precision:.0%} that was asked for"
-        return (f"{wide}: a grid tells no more than between which of its points the lead changes",)
+        return (f"{wide}: a grid only shows between which of its points the lead changes",)
 
     def _outcome(self, change: _Change) -> Outcome:
         """The bracket, narrowed down where the local model may be believed."""

@@ -25,7 +25,7 @@ MEDIAN_COST = 1.25  # its standard error over that of the mean, under normal noi
 
 @dataclass(frozen=True)
 class Found:
-    """A step that nobody declared."""
+    """A step that was not declared."""
 
     step: Step
     launch: int  # in which it was found

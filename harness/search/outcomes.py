@@ -37,7 +37,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target: 'open' where the launches cannot tell, 'lacking' where they have not measured it."""
+    """What became of one target: 'open' where the launches cannot decide, 'lacking' where they have not measured it."""
 
     kind: Literal["crossing", "none", "open", "lacking"]
     crossing: Crossing | None = None
@@ -92,9 +92,7 @@ def jump_outcome(prober: Sampler, target: Jump, question: Question, implied: tup
         if told == wanted:
             return Outcome("crossing", crossing) if target.declared else _as_found(prober, target, crossing, question)
         sides = " and ".join(f"{n:,}" for n, sign in zip((target.left, target.right), told, strict=True) if not sign)
-        note = (
-            f"who leads at N = {sides} follows from the change of the lead beside it; there alone it could not be told"
-        )
+        note = f"who leads at N = {sides} follows from the change of the lead beside it; there alone it was undecided"
         return Outcome("crossing", crossing, notes=(note,))
     note = f"possible crossover at the step from N = {target.left:,} to {target.right:,}, not confirmed by the launches"
     return Outcome("open", notes=(note,), span=(target.left, target.right))
@@ -213,7 +211,7 @@ def _at_the_end(fitted: Fitted, target: Smooth, stretch: float) -> Outcome | Non
         return Outcome("none", beyond=beyond, fitted=fitted)
     if level * inner < -half:
         return None
-    note = f"who leads at N = {end:,} cannot be told: the log-ratio there is {level:+.3f} ± {half:.3f}"
+    note = f"who leads at N = {end:,} is undecided: the log-ratio there is {level:+.3f} ± {half:.3f}"
     return Outcome("open", notes=(note,), span=_unsure(fitted, target, inner, stretch), fitted=fitted)
 
 

@@ -25,7 +25,7 @@ def ask(
         measure: times both rivals; see `harness.search.crossover.locate`.
         leg: what is raced, where, and by which method.
         asked: the other arguments of the search.
-        on_progress: told after every batch of pairs how the search stands.
+        on_progress: called after every batch of pairs with the state of the search.
     """
     if leg.method == "grid":
         return locate_on_grid(
@@ -62,5 +62,5 @@ def known_steps(leg: SearchCase) -> tuple[int, ...]:
 
 
 def spent(seconds: float | None) -> BudgetSpent:
-    """What a search is told when its seconds are over; where they are not known, without words."""
+    """What a search receives when its seconds are over; where they are unknown, without a message."""
     return BudgetSpent(f"the budget of {seconds:g} s is spent") if seconds is not None else BudgetSpent()

@@ -87,7 +87,7 @@ class Failures:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to use where: below `below` one rival surely leads, above `above` the other.
+    """What to use where: below `below` one contender significantly leads, above `above` the other.
 
     Between them neither leads by more than `at_most` (a share, an upper bound), whatever crossings lie there.
     """

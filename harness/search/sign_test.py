@@ -68,13 +68,13 @@ def standard_error(log_ratios: Floats, pooled: float) -> float:
 
 
 def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float | None = None) -> Sign:
-    """Who leads, or 0 while it cannot be told.
+    """Who leads, or 0 while that is undecided.
 
     Args:
         log_ratios: [pairs] at one N.
         pooled: the noise of one pair.
         freedom: how many differences the pooled noise rests on; few of them raise the bound.
-        bound: standard errors asked for, `DECISIVE` unless told.
+        bound: standard errors asked for; `DECISIVE` by default.
     """
     bound = DECISIVE if bound is None else bound
     noise = own_noise(log_ratios, pooled)

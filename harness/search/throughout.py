@@ -50,11 +50,11 @@ def throughout(search: Search) -> tuple[Status, str]:
     if side and not contrary and decided <= {side}:
         return ("below" if side > 0 else "above"), ""
     span = f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
-    return "unresolved", f"nobody leads that could be told: the log-ratio is {span} over {len(weak)} probes"
+    return "unresolved", f"inconclusive: the pooled log-ratio is {span} over {len(weak)} probes"
 
 
 def everywhere(search: Search) -> tuple[Status, str] | None:
-    """The answer, and what it rests on, where all N taken together tell that it is the same at each of them."""
+    """The answer, and what it rests on, where all N taken together show that it is the same at each of them."""
     told = None if search.unseen else alike.told(search.prober, list(search.signs), search.question)
     if told is None:
         return None

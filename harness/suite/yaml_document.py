@@ -208,7 +208,7 @@ class _Reader:
             below = (*path, key)
             if key in own:
                 first = self._document.keys[below].line
-                self._complain(line, below, f"stands here a second time, first on line {first}", "keep one of them")
+                self._complain(line, below, f"is a duplicate key, first on line {first}", "keep one of them")
                 continue
             self._document.keys[below] = Place(line=line)
             self._document.values.pop(below, None)

@@ -227,7 +227,7 @@ def check_outputs(
 
 
 def unchanged(heads: Heads, kept: Heads) -> bool:
-    """Whether nobody wrote into the heads."""
+    """Whether the heads are unchanged."""
     arrays = (heads.centroids, heads.answers, *heads.matrices.values())
     return all(map(np.array_equal, arrays, (kept.centroids, kept.answers, *kept.matrices.values())))
 

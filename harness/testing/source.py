@@ -115,7 +115,7 @@ def _check_provenance(rules: Rules, data: Dataset) -> None:
     about = data.provenance
     rules.expect(about.kind in _KINDS, "provenance", f"the kind is {about.kind!r}; it is one of {', '.join(_KINDS)}")
     rules.expect(bool(about.description), "provenance", "it has no description")
-    rules.expect(bool(about.digest), "provenance", "it has no digest; records tell data sets apart by it")
+    rules.expect(bool(about.digest), "provenance", "it has no digest; records identify data sets by it")
 
 
 def _check_again(rules: Rules, source: Source, data: Dataset, heads: int, context: SourceContext) -> None:

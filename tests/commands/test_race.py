@@ -78,12 +78,12 @@ def test_what_a_function_prints_is_not_taken_for_an_answer(mine):
 ODD = {
     "the range begins at 0; n starts at 1": {"low": 0},
     "the range from 9 to 9 is empty; low must be smaller than high": {"low": 9, "high": 9},
-    "a batch of 0 is none": {"batch": 0},
-    "a precision of 0 is not between 0 and 1; 0.05 asks for 5 %": {"precision": 0},
-    "1 launches are not from 2 to 64": {"launches": 1},
-    "a budget of 0 samples buys no pair": {"budget": 0},
-    "a budget of 0 s is none": {"seconds": 0},
-    "a gap of -1 s is not 0 or more": {"gap": -1},
+    "batch must be at least 1, got 0": {"batch": 0},
+    "precision must be between 0 and 1, got 0; 0.05 asks for 5 %": {"precision": 0},
+    "launches must be between 2 and 64, got 1": {"launches": 1},
+    "budget must be at least 2 samples, got 0": {"budget": 0},
+    "seconds must be positive, got 0": {"seconds": 0},
+    "gap must not be negative, got -1": {"gap": -1},
 }
 
 

@@ -95,7 +95,7 @@ def test_a_tracker_that_raises_is_reported_once_and_still_called(trackers, tmp_p
 def test_a_tracker_that_dies_is_reported_and_stops_nothing(trackers):
     done = run(trackers("import harness, os\n@harness.hookimpl\ndef harness_run_started(): os._exit(4)"))
     assert [str(failure) for failure in done.failures] == [
-        "tracker0.py: the tracker exited with code 4; what it was told after that is lost"
+        "tracker0.py: the tracker exited with code 4; later events were lost"
     ]
 
 

@@ -233,7 +233,7 @@ def test_n_that_floating_point_numbers_cannot_tell_apart_are_refused_before_anyt
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip() == (
         "error: the range '2:1e20' ends above 9,007,199,254,740,992; "
-        "lower its end: beyond 2^53, floating-point numbers no longer tell neighbouring n apart"
+        "lower its end: beyond 2^53, floating-point numbers cannot represent every integer"
     )
     with pytest.raises(harness.UserError, match="the range ends at 100,000,000,000,000,000,000, above 9,007,199"):
         harness.race("mine:types", "mine:root", low=2, high=10**20)

@@ -44,7 +44,7 @@ class Option:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """Fidelity, means over seeds; empty where nobody scored it."""
+        """Fidelity, means over seeds; empty where it was not scored."""
         return self.right.scores
 
     @property
@@ -54,7 +54,7 @@ class Option:
 
     @property
     def unscored(self) -> bool:
-        """It only imitates, and nobody measured how well."""
+        """It only imitates, and how well was not measured."""
         return self.right.kind == "unscored"
 
 
@@ -66,7 +66,7 @@ class Advice:
     batch_size: int
     best: Option | None  # the fastest that is exact or was scored
     runner_up: Option | None
-    options: tuple[Option, ...]  # usable ones by latency, then those that nobody scored, then refused ones
+    options: tuple[Option, ...]  # usable ones by latency, then those that were not scored, then refused ones
     sentences: tuple[str, ...]
     outside: str = ""  # how far the question lies outside of what was measured
     documented: tuple[str, ...] = field(default=())  # the rules of thumb that this replaces

@@ -59,7 +59,7 @@ class Correctness:
 
 
 def rightness(summary: Summary, contender: str, heads: int) -> Correctness:
-    """What the run tells about a contender; its scores are those of the nearest N that was scored."""
+    """What the run says about a contender; its scores are those of the nearest N that was scored."""
     parities = [
         record.parity
         for (name, _, _), records in summary.visits.items()

@@ -65,9 +65,9 @@ def estimate(cells: Sequence[CellSummary], heads: int, steps: Sequence[int] | No
 
 
 def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
-    """The largest N before each jump of a contender's cost, as far as the run's searches tell; None where they do not.
+    """The largest N before each jump of a contender's cost, as the run's searches know them; None where they do not.
 
-    A search was told the jumps of both rivals: those of one contender stand in every search over their N that it, or
+    A search knows the jumps of both contenders: those of one contender stand in every search over their N that it, or
     the same projector in another runtime, took part in. Who states a cost that is linear in N has no jumps.
     """
     if _states_a_line(summary, contender):

@@ -32,7 +32,7 @@ def sentences(
     Args:
         summary: the run.
         asked: the question.
-        options: usable ones by latency, then those that nobody scored, then refused ones.
+        options: usable ones by latency, then those that were not scored, then refused ones.
         sides: the same at the measured batch sizes around the one that was asked for, or at it.
         evidence: at each of those, who of the first two is faster.
         outside: how far N lies outside of what was measured; empty where it does not.
@@ -110,7 +110,7 @@ def _surety(
     else:
         for batch, found in evidence.items():
             who = {"one": best.contender, "other": second.contender}.get(found.faster)
-            start = f"{who} is surely the faster of the two" if who else "it is not sure which of the two is faster"
+            start = f"{who} is significantly faster" if who else "it is not sure which of the two is faster"
             yield f"at batch {batch} {start}: {found.why}"
 
 
@@ -165,7 +165,7 @@ def _exact(summary: Summary, best: Option, second: Option | None, usable: Sequen
 
 
 def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequence[str]) -> Iterator[str]:
-    """The fastest of those that only imitate, where nobody knows how well: no advice, but worth a look."""
+    """The fastest of those that only imitate, where how well is unknown: no advice, but worth a look."""
     if not unscored or (best is not None and unscored[0].call.value >= best.call.value):
         return
     first, name = unscored[0], marked(unscored[0].contender, unproved)
@@ -173,8 +173,8 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
     others = f"; the same goes for {', '.join(faster[1:])}" if len(faster) > 1 else ""
     told = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
     yield (
-        f"{name} takes {_times(first.call)} per call{told}, but nobody has scored what it answers: before "
-        f"you use it, score it (`scored: true` in the suite, or a `trainer` where it has to learn){others}"
+        f"{name} takes {_times(first.call)} per call{told}, but its accuracy is unknown: score it "
+        f"before you use it (`scored: true` in the suite, or a `trainer` where it has to learn){others}"
     )
 
 
@@ -192,7 +192,7 @@ def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Qu
         return
     rival = next((each for each in usable if summary.suite.contenders[each.contender].trainer is None), None)
     if rival is None:
-        yield f"training took {seconds(best.training_seconds)}; nobody else here is right without it"
+        yield f"training took {seconds(best.training_seconds)}; no other contender here is right without it"
         return
     saved = (rival.call.value - best.call.value) / asked.batch
     if saved <= 0:

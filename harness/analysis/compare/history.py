@@ -84,7 +84,7 @@ def steps(values: Sequence[float], errors: Sequence[float] = (), *, quantities: 
     """Places where a new level begins: binary segmentation on the logarithm against the noise.
 
     A place is a step where the medians on both sides differ by more than 5 % and the means by so many times the noise
-    that all quantities together, at all the places where one could be cut, show no step with 95 % where there is none
+    that with 95 % probability none of the quantities shows a step where there is no step
     (Student's t by Bonferroni's bound). The noise is what the differences of neighbours show (their median absolute
     size, which a few steps do not move), and no less than what the readings say of themselves. Levels of one run count:
     a regression is seen in the run that brings it.

@@ -41,7 +41,7 @@ class Score(NamedTuple):
 
     @property
     def place(self) -> str:
-        """As it is told."""
+        """The change in words."""
         return f"{self.contender} at N = {self.heads:,}, T = {self.temperature:g}"
 
 

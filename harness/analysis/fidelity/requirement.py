@@ -37,8 +37,8 @@ def constrain(
 ) -> Constrained:
     """Where the challenger is faster *and* right, from its scores wherever it leads.
 
-    Where it is scored at several training seeds, each must reach the requirement. Leads that end again are told, and
-    count for nothing. In the sentence the challenger is `called` so, where that is given.
+    Where it is scored at several training seeds, each must reach the requirement. Leads that end again are reported and
+    do not count. In the sentence the challenger is `called` so, where that is given.
     """
     name = called or challenger
     wanted = {score: float(bound) for score, bound in requires.model_dump().items() if bound is not None}

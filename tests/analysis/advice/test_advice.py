@@ -210,7 +210,7 @@ def test_training_never_pays_for_itself_against_nobody():
     maker = Maker({**SUITE, "contenders": contenders, "races": [], "relative_to": {}, "documented": None}).table(3, 2)
     maker.score("student", 1024, mean_cosine=0.9)
     told = advise(summarise(maker.evidence()), 1024, 1).sentences
-    assert "training took 12.0 s; nobody else here is right without it" in told
+    assert "training took 12.0 s; no other contender here is right without it" in told
 
 
 @pytest.mark.parametrize(
