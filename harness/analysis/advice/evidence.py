@@ -24,8 +24,9 @@ _LARGE, _SMALL = 10.0, 0.1
 class PairEvidence:
     """Who is faster of `one` and `other`."""
 
-    faster: Literal["one", "other", ""]  # empty: it could not be told
+    faster: Literal["one", "other", ""]  # empty: undecided
     why: str
+    measured: bool = True  # False: no interval for one of them, so that nothing is known
 
 
 def pair_evidence(
@@ -111,7 +112,7 @@ def _apart(one: str, other: str, calls: tuple[Interval, Interval], bias: float) 
     ours, theirs = calls
     unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
     if unknown:
-        return PairEvidence(faster="", why=f"there is no interval for {' and '.join(unknown)} here")
+        return PairEvidence(faster="", measured=False, why=f"there is no interval for {' and '.join(unknown)} here")
     low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
     told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
     return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=told)

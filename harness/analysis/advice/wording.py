@@ -104,28 +104,28 @@ def _surety(
     if second is None:
         return
     if outside:
-        yield "how sure that is cannot be said: nothing was measured there"
+        yield "the significance is unknown: nothing was measured there"
     elif len(evidence) == 1:
         yield _told(*evidence.values())
     else:
         for batch, found in evidence.items():
             who = {"one": best.contender, "other": second.contender}.get(found.faster)
-            start = f"{who} is significantly faster" if who else "it is not sure which of the two is faster"
+            start = f"{who} is significantly faster" if who else "the difference is not significant"
             yield f"at batch {batch} {start}: {found.why}"
 
 
 def _told(found: PairEvidence) -> str:
     if found.faster:
-        return f"that is {'sure' if found.faster == 'one' else 'not so'}: {found.why}"
-    if found.why.startswith("there is no interval"):
-        return f"how sure that is cannot be said: {found.why}"
-    return f"that is not sure: {found.why}"
+        return f"{'that is significant' if found.faster == 'one' else 'the evidence says otherwise'}: {found.why}"
+    if not found.measured:
+        return f"the significance is unknown: {found.why}"
+    return f"the difference is not significant: {found.why}"
 
 
 def _leaders(sides: Mapping[int, Sequence[Option]], batch: int) -> str:
     """Who is the fastest on both sides of a batch size that was not measured."""
     first = {
-        side: next((each.contender for each in options if not each.refused and not each.unscored), "nobody")
+        side: next((each.contender for each in options if not each.refused and not each.unscored), "none")
         for side, options in sides.items()
     }
     (low, one), (high, other) = first.items()
