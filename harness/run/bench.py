@@ -199,7 +199,7 @@ class Bench:
             left=self._left,
         )
 
-    def roofline(self) -> dict[str, Any]:
+    def limits(self) -> dict[str, Any]:
         """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
         if self._plan.suite.device != "cpu":
             self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")

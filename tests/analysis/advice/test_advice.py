@@ -163,7 +163,7 @@ def test_a_student_is_advised_with_what_is_known_of_its_rightness(scored, summar
 def test_who_is_faster_but_was_not_scored_is_told_second_with_what_to_do(summary):
     found = advise(summary, 16384, 1)
     assert found.best.contender == "teacher"
-    told = next(each for each in found.sentences if "nobody has scored" in each)
+    told = next(each for each in found.sentences if "its accuracy is unknown" in each)
     assert told.startswith("student takes ")
     assert "score it (`scored: true` in the suite, or a `trainer` where it has to learn)" in told
     assert told.endswith("; the same goes for student-eager")
@@ -198,7 +198,7 @@ def test_a_teacher_is_right_by_definition_in_exact_runtimes_only():
             maker.measurements[place] = each.model_copy(update={"parity": rough})
     found = advise(summarise(maker.evidence()), 18, 1)
     assert found.best.contender == "loop"
-    assert any(each.startswith("teacher takes ") and "nobody has scored" in each for each in found.sentences)
+    assert any(each.startswith("teacher takes ") and "its accuracy is unknown" in each for each in found.sentences)
     found = advise(summarise(maker.evidence()), 18, 1, require={"top1_agreement": 0.9})
     assert any(
         each.startswith("left out: teacher") and "top1_agreement was not measured" in each for each in found.sentences
