@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from harness.plan.check import check_suite
 from harness.plan.sweep import Cell, sweep
-from harness.suite.loading import check, load
+from harness.suite.loading import load
 
 SUITE = """
 name: s
@@ -82,16 +83,16 @@ def test_a_broken_contender_is_skipped_and_its_races_are_not_run():
 
 
 def test_checking_fills_in_the_steps_that_projectors_declare(answered_here):
-    found = check(load(None, text=SUITE)).sweep
+    found = check_suite(load(None, text=SUITE)).sweep
     assert set(found.steps) == {"student"}
     assert all(18 <= step < 4096 for step in found.steps["student"])
 
 
 def test_those_that_are_raced_untrained_share_a_note(answered_here):
-    (note,) = check(load(None, text=SUITE)).notes
+    (note,) = check_suite(load(None, text=SUITE)).notes
     assert note == "student is raced untrained: its latency counts, its output means nothing"
     more = SUITE.replace("races:", "  other: {projector: transformer, runtime: torchscript}\nraces:")
-    (note,) = check(load(None, text=more)).notes
+    (note,) = check_suite(load(None, text=more)).notes
     assert note == "student and other are raced untrained: their latencies count, their outputs mean nothing"
 
 
@@ -99,7 +100,7 @@ def test_contenders_of_a_plugin_that_failed_are_broken_and_the_others_run(answer
     (tmp_path / "broken.py").write_text("raise RuntimeError('no license')")
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE.replace("projector: lda,", "projector: quantum,") + "plugins: [./broken.py]\n")
-    checked = check(load(path))
+    checked = check_suite(load(path))
     assert list(checked.broken) == ["lda"]
     assert checked.broken["lda"].startswith("no projector 'quantum'; a plugin that failed to load may be the one: ")
     assert "broken.py: it cannot be imported: RuntimeError: no license" in checked.broken["lda"]

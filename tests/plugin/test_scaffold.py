@@ -8,9 +8,10 @@ import pytest
 
 from harness import testing
 from harness.errors import UserError
+from harness.plan.check import check_suite
 from harness.plugin import scaffold
 from harness.plugin.manager import BUILT_IN, Catalog
-from harness.suite.loading import check, load
+from harness.suite.loading import load
 
 
 @pytest.mark.parametrize("kind", scaffold.KINDS)
@@ -24,7 +25,7 @@ def test_a_new_project_keeps_the_rules_and_its_suite_is_valid(kind, tmp_path, mo
     getattr(testing, f"check_{kind}")(offered.offer)
     suite = folder / "suite.yaml"
     suite.write_text(suite.read_text() + f"plugins: [./{module.name}]\n")
-    checked = check(load(suite))
+    checked = check_suite(load(suite))
     assert checked.sweep.cells
     assert checked.broken == {}
 

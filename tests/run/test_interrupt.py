@@ -69,13 +69,13 @@ def test_an_interrupt_while_the_report_is_written_lets_it_be_written(tmp_path):
     """The records say that all was measured; the report is there, and the exit code tells of the interrupt."""
     code = (
         "import os, signal, sys\n"
-        "from harness.report import reporting\n"
+        "from harness.report import writing\n"
         "from harness.cli import main\n"
-        "write = reporting.write\n"
+        "write = writing.write\n"
         "def interrupted(folder):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    return write(folder)\n"
-        "reporting.write = interrupted\n"
+        "writing.write = interrupted\n"
         "sys.argv = ['harness', *sys.argv[1:]]\n"
         "main()\n"
     )

@@ -256,7 +256,7 @@ def test_reports_are_written_under_the_lock(finished, tmp_path):
 
     silent = plain_listener()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session.reporting, "write", wrote)
+        patch.setattr(session.writing, "write", wrote)
         session.run(plan, out, silent, resume=True)
     assert held == [True]
 

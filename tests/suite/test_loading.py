@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SuiteError
-from harness.suite.loading import check, load
+from harness.plan.check import check_suite
+from harness.suite.loading import load
 
 BAD = sorted(Path(__file__).parents[1].joinpath("fixtures", "suites").glob("*.yaml"))
 GOOD = """
@@ -32,7 +33,7 @@ def expected(path: Path) -> list[str]:
 
 def problems(path: Path | None = None, **arguments) -> list[str]:
     with pytest.raises(SuiteError) as caught:
-        check(load(path, **arguments))
+        check_suite(load(path, **arguments))
     return [str(problem) for problem in caught.value.problems]
 
 

@@ -165,7 +165,7 @@ def test_who_is_faster_but_was_not_scored_is_told_second_with_what_to_do(summary
     assert found.best.contender == "teacher"
     told = next(each for each in found.sentences if "its accuracy is unknown" in each)
     assert told.startswith("student takes ")
-    assert "score it (`scored: true` in the suite, or a `trainer` where it has to learn)" in told
+    assert "score it before you use it (`scored: true` in the suite, or a `trainer` where it has to learn)" in told
     assert told.endswith("; the same goes for student-eager")
 
 
