@@ -74,6 +74,12 @@ def size(value: float) -> str:
     return f"{value:.0f} B"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 launch`, `2 launches`, `1,024 entries`."""
+    ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{number:,} {noun if number == 1 else plural or noun + ending}"
+
+
 def parse_count(text: str) -> int:
     """`"1e6"`, `"64k"`, `"6,400"` → an integer.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.statistics import typical
 from harness.records.samples import counting, seconds_by_launch
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = N
 def _few_launches(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     if len(by_launch) >= FEWEST_LAUNCHES:
         return None
-    launches = "1 launch" if len(by_launch) == 1 else f"{len(by_launch)} launches"
+    launches = counted(len(by_launch), "launch")
     return Diagnostic(
         "launches",
         f"only {launches}, so that what differs between processes is hardly seen",
@@ -161,7 +162,7 @@ def _coarse(measured: Sequence[Measurement]) -> Diagnostic | None:
         return None
     return Diagnostic(
         "clock",
-        f"{repeated} of {samples} samples repeat exactly: the clock is too coarse",
+        f"{repeated} of {counted(samples, 'sample')} repeat exactly: the clock is too coarse",
         "raise measurement.min_sample_seconds",
     )
 

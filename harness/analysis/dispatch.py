@@ -12,6 +12,7 @@ from harness.analysis.bias import within
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.records.samples import pairs
 from harness.search.covered import covered, failing, gap, survivor
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -97,8 +98,8 @@ class Table:
             mean = mean_regret(self.checked)
             said.append(
                 f"deciding by these crossovers costs {max(mean.value, 0.0):.1%} on average and "
-                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {len(self.checked)} points that no search "
-                f"used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
+                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {counted(len(self.checked), 'point')} that "
+                f"no search used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")

@@ -166,7 +166,8 @@ def unlike(found: FirstPairs) -> str:
     """The warning about visits that do not begin as they go on."""
     return (
         f"the first pair of a visit differs from the rest by {math.expm1(found.median):+.1%} (median of "
-        f"{found.visits} visits): contenders are not back at speed when sampling begins; stop other load and run again"
+        f"{units.counted(found.visits, 'visit')}): contenders are not back at speed when sampling begins; "
+        "stop other load and run again"
     )
 
 
@@ -238,7 +239,9 @@ def judge_machine(
             f"the clock source is {ticking.source}, slow to read: boot with `clocksource=tsc` if it is stable"
         )
     faults = [
-        f"{name} runs {count} threads, {threads} were asked for" for name, count in read_back.items() if count > threads
+        f"{name} runs {units.counted(count, 'thread')}, {threads} requested"
+        for name, count in read_back.items()
+        if count > threads
     ]
     if ticking.step_seconds > _COARSE_CLOCK:
         faults.append(f"the clock moves in steps of {units.seconds(ticking.step_seconds)}")

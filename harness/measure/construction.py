@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from harness import units
 from harness.errors import ContenderError
 from harness.measure.definition import call64
 from harness.measure.splitting import apart
@@ -100,7 +101,7 @@ class Construction:
             for each in (*own, *([self.teacher(specification)] if specification.teacher else [])):
                 if not (each.takes_matrices or each.needs_training):
                     raise ContenderError(
-                        f"{len(data.heads.matrices)} of {data.heads.count} heads have a matrix, "
+                        f"{len(data.heads.matrices)} of {units.counted(data.heads.count, 'head')} have a matrix, "
                         f"and the projector {each.name!r} does not compute those",
                         where=specification.contender,
                         next_step="leave this contender out, or use a projector that sets `takes_matrices`",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.process.failure import TOO_SLOW, Failure
 from harness.records.measurement import PILOT
-from harness.units import duration
+from harness.units import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +92,7 @@ class Reach:
         deaths = [(each, why) for each, why in self._deaths[cell.contender] if _within(each, place)]
         if self.exhausted(cell.contender) and len(deaths) >= ENOUGH:
             at, why = deaths[-1]
-            what = f"{why.what} (at {_named(at)}; given up after {len(deaths)} crashes)"
+            what = f"{why.what} (at {_named(at)}; given up after {counted(len(deaths), 'crash')})"
             return why.model_copy(update={"what": what})
         return self._too_slow(cell, calls)
 

@@ -60,7 +60,9 @@ def markdown(found: Comparison) -> str:
         told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
         grid = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
         moved_scores = any(each.verdict in ("worse", "better") for each in found.scores)
-        parts.append(f"\n{grid}\n" if moved_scores else _folded(f"{len(told)} scores without a change", grid))
+        parts.append(
+            f"\n{grid}\n" if moved_scores else _folded(f"{units.counted(len(told), 'score')} without a change", grid)
+        )
     return "\n".join(parts)
 
 

@@ -91,7 +91,7 @@ def kept(cache: Keeper) -> str:
     total = units.size(sum(each.size_bytes for each in entries))
     return (
         _table(rows, ("what", "contender", "N", "size", "last used, UTC"))
-        + f"\n{len(rows)} entries, {total}, in {cache.folder}"
+        + f"\n{units.counted(len(rows), 'entry', 'entries')}, {total}, in {cache.folder}"
     )
 
 

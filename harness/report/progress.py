@@ -24,7 +24,7 @@ def bracket(leg: SearchCase, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
     found = "no change of the lead" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
-    return f"{leg.label}: {found} {span} ({progress.samples:,} samples)"
+    return f"{leg.label}: {found} {span} ({units.counted(progress.samples, 'sample')})"
 
 
 class PlainProgress:
@@ -46,7 +46,7 @@ class PlainProgress:
     def stage(self, text: str, total: int | None = None) -> None:
         """Prints the stage."""
         if text != self._stage:
-            self.say(f"… {text}" + (f" ({total} steps)" if total else ""))
+            self.say(f"… {text}" + (f" ({units.counted(total, 'step')})" if total else ""))
         self._stage, self._total, self._done, self._told = text, total, 0, self._clock()
 
     def step(self, text: str = "") -> None:

@@ -14,6 +14,7 @@ from harness.records.crossovers import SearchRecord
 from harness.records.reader import Evidence, read
 from harness.records.replay import DivergedError, replay
 from harness.report import data
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def verify(folder: Path) -> VerifyResult:
     checked = len(before.keys() | after.keys()) - len(lacking)
     sentences = [*_sentences(moved, checked, summary, len(answers))]
     if lacking:
-        figures = "one figure" if len(lacking) == 1 else f"{len(lacking):,} figures"
+        figures = counted(len(lacking), "figure")
         advice = f"write it anew with `harness report {folder}`"
         sentences.insert(1, f"the report was written by an earlier version and lacks {figures}; {advice}")
     return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
@@ -170,14 +171,14 @@ def _said(location: Location) -> str:
 def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches: int) -> Iterator[str]:
     if not moved:
         yield (
-            f"agrees: {checked:,} figures and verdicts, {searches} searches among them, follow from "
-            f"the raw seconds of {len(summary.cells):,} cells"
+            f"agrees: {checked:,} figures and verdicts, {counted(searches, 'search')} among them, follow from "
+            f"the raw seconds of {counted(len(summary.cells), 'cell')}"
         )
         return
     verdicts = [each for each in moved if each.verdict]
     yield (
-        f"disagrees: {len(verdicts):,} verdicts and {len(moved) - len(verdicts):,} other figures do not follow "
-        "from the raw seconds"
+        f"disagrees: {counted(len(verdicts), 'verdict')} and {counted(len(moved) - len(verdicts), 'other figure')} "
+        "do not follow from the raw seconds"
     )
     yield from (f"verdict moved: {each}" for each in verdicts)
     yield from (f"figure moved: {each}" for each in moved if not each.verdict)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plan.sweep import Cell
 from harness.records import machine
 from harness.run import differences as of_suites
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,7 +50,7 @@ def other_data(known: Evidence, now: Bench) -> list[str]:
         return []
     first = others[0]
     place = f"{first.contender} at N = {first.heads:,}, batch {first.batch_size}"
-    return [f"{len(others):,} of {len(known.measurements):,} records are of another experiment, that of {place} first"]
+    return [f"{len(others):,} of {counted(len(known.measurements), 'record')} do not match this suite (first: {place})"]
 
 
 def _changed(whose: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -55,8 +55,8 @@ SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
             f"A/A test inconclusive: with 6 launches, differences below 27% could not be seen; {MORE}",
         ),
         (
-            diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 were asked for",)), False,
-            "times of this machine are wrong now: openblas runs 4 threads, 1 were asked for",
+            diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 requested",)), False,
+            "times of this machine are wrong now: openblas runs 4 threads, 1 requested",
         ),
         (
             diagnosis(SAME, failures=("it broke",)), False,
@@ -103,7 +103,7 @@ def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"read_back": 4}, "openblas runs 4 threads, 1 were asked for"),
+        ({"read_back": 4}, "openblas runs 4 threads, 1 requested"),
         ({"ticking": Ticking(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
     ],
 )

@@ -196,10 +196,10 @@ def test_records_of_another_experiment_are_refused_unless_forced(finished, tmp_p
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = harness("run", finished[0] / "small.yaml", "--resume", out)
     assert done.returncode == RecordsError.exit_code
-    assert f" of {len(lines):,} records are of another experiment, that of two at N = 11, batch 4 first" in done.stderr
+    assert f" of {len(lines):,} records do not match this suite (first: two at N = 11, batch 4)" in done.stderr
     done = harness("run", finished[0] / "small.yaml", "--resume", out, "--force")
     assert done.returncode == 0, done.stderr
-    assert "are of another experiment" in read(out).run.forced[0]
+    assert "do not match this suite" in read(out).run.forced[0]
 
 
 def test_a_run_is_resumed_from_another_folder_as_from_its_own(finished, tmp_path):

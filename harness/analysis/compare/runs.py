@@ -21,6 +21,7 @@ from harness.records.machine import differences
 from harness.records.measurement import PILOT
 from harness.records.samples import CellKey, by_cell
 from harness.suite.schema import Suite
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -89,7 +90,8 @@ class Comparison:
             return ""
         each, all_ = f"{100 * known.joint.confidence:.4g}", f"{100 * latencies.CONFIDENCE:.4g}"
         said = (
-            f"slower and faster hold with {all_} % for all {len(self.cells)} cells together, that is with {each} % each"
+            f"slower and faster hold with {all_} % for all {counted(len(self.cells), 'cell')} together, "
+            f"that is with {each} % each"
         )
         alone = [one for one in self.cells if one.verdict == "unclear" and one.alone in ("slower", "faster")]
         if alone:
