@@ -2,7 +2,7 @@
 
     python -m tests.mutation [--rooms search analysis suite records] [--sample 200]
 
-A seeded sample of mutants is made of the rooms' modules: a comparison turned, + for -, and for or, a constant plus one, a
+A seeded sample of mutants is made of the modules: a comparison turned, + for -, and for or, a constant plus one, a
 condition negated. Each is tried against the tests of its own room in a copy of the checkout. Prints what became of each
 and the share that was noticed, and leaves with 1 where that is below 85 %.
 """
