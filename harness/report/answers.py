@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.analysis import verdicts
 from harness.analysis.unchecked import marked
 from harness.report import spans
+from harness.search import wording as verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.location import Crossing, Direction, Location
     from harness.analysis.summary import LegSummary, Summary
+    from harness.search.result import Crossing, Direction, Location
 
 MARKS = {"reproduced": "=", "not reproduced": "≠", "not comparable here": "~"}
 UNKNOWN = "?"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from harness.analysis.selfcheck import SelfCheck
+    from harness.analysis.self_check import SelfCheck
     from harness.analysis.summary import Summary
     from harness.report.answers import Answer
 

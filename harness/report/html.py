@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from harness import units
 from harness.analysis.data import lines
-from harness.report import facts, spans, tables, templates, wording
+from harness.report import machine, spans, tables, templates, wording
 from harness.report.answers import answers
-from harness.report.bundle import bundle
 from harness.report.plots import plots
 from harness.report.plots.grammar import colours
 from harness.report.table import Entry, Table, interval, text
+from harness.report.vega import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def render(summary: Summary) -> str:
         data=list(lines(summary.data)),
         dispatch=[each.sentence for each in summary.dispatch if each.sentence],
         documented=tables.documented(summary),
-        facts=facts.machine(summary),
+        facts=machine.machine(summary),
         failures=tables.failures(summary),
         groups=_groups(found),
         headline=wording.headline(summary),

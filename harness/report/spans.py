@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.analysis.location import Direction, Location
+    from harness.search.result import Direction, Location
 
 
 @dataclass(frozen=True, kw_only=True)

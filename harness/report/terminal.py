@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.analysis.data import lines
 from harness.report import glance, tables, wording
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +71,9 @@ def _everything(summary: Summary, console: Console) -> None:
 
 def _limits(found: Table, console: Console) -> None:
     if len(found.rows) > _MOST_ROWS:
-        console.print(f"[bold]{escape(found.title)}[/bold]: {len(found.rows)} rows, in the report", highlight=False)
+        console.print(
+            f"[bold]{escape(found.title)}[/bold]: {counted(len(found.rows), 'row')}, in the report", highlight=False
+        )
         return
     _grid(found, console)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.records.store import read
+from harness.records.reader import read
 from tests.report.transcripts import FOLDER, WIDTHS, made, shown
 
 BASELINE = Path(__file__).parents[2] / "results" / "baseline"

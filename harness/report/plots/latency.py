@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from harness.analysis.visits import counting, seconds_by_launch
+from harness.records.samples import counting, seconds_by_launch
 from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, contender_scales, ends, heads_axis, legend, tooltip
 from harness.report.plots.marks import crossing_marks, documented_marks
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.quality import beaten
+from harness.analysis.fidelity.table import beaten
 from harness.report.table import Entry, Table, seconds, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.quality import FidelityRow
+    from harness.analysis.fidelity.table import FidelityRow
     from harness.analysis.summary import Summary
 
 
