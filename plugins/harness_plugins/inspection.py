@@ -1,4 +1,4 @@
-"""What a file of heads holds, in words: `python -m harness_plugins.inspection FILE` prints it for `harness heads show`."""
+"""What a file of heads holds, in words: `harness heads show` runs `python -m harness_plugins.inspection FILE`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def lines(path: Path, projection: int | str | None = None, temperature: float | 
 
 
 def effective_heads(heads: harness.Heads, queries: NDArray[np.float32]) -> float:
-    """exp of the entropy of the weights, averaged over queries [Q, D] (Hill number of order 1)."""
+    """The exponential of the entropy of the weights, averaged over queries [Q, D] (Hill number of order 1)."""
     centroids = heads.centroids / np.linalg.norm(heads.centroids, axis=1, keepdims=True)
     counts = []
     for start in range(0, len(queries), _ROWS):

@@ -64,8 +64,8 @@ def test_changes_in_the_wal_are_read(lda_database):
 @pytest.mark.parametrize(
     ("name", "suffix", "wal", "sentence"),
     [
-        ("SQLITE_READONLY_ROLLBACK", "-journal", False, "a writer ended in the middle of a change and left lda.db-journal"),
-        ("SQLITE_CANTOPEN", "-wal", True, "it is in WAL mode with changes in lda.db-wal, and its folder cannot be written"),
+        ("SQLITE_READONLY_ROLLBACK", "-journal", False, "middle of a change and left lda.db-journal"),
+        ("SQLITE_CANTOPEN", "-wal", True, "WAL mode with changes in lda.db-wal, and its folder cannot"),
         ("SQLITE_CANTOPEN", "", False, "it cannot be opened; check the permissions of the file and its folder"),
     ],
 )  # fmt: skip
@@ -125,7 +125,8 @@ def test_questions_that_no_cluster_lists_are_used_without_heads(lda_database):
     [
         ("UPDATE cluster_questions SET cluster_id = 99",
          "cluster_questions assigns none of its 20 embedded questions to a head of this projection"),
-        ("UPDATE embeddings SET model_id = 2", "its 20 embedded questions are of another model than the projection's 1"),
+        ("UPDATE embeddings SET model_id = 2",
+         "its 20 embedded questions are of another model than the projection's 1"),
     ],
 )  # fmt: skip
 def test_why_no_question_is_used(lda_database, change, sentence):
