@@ -143,7 +143,7 @@ class MultiHeadLDA:
     def _checked(self, queries: Any) -> Float32:
         """Queries as float32, [B, D] or [D]."""
         try:
-            rows = np.ascontiguousarray(np.asarray(queries, dtype=np.float32))
+            rows = np.asarray(queries, dtype=np.float32, order="C")
         except (TypeError, ValueError) as problem:
             raise harness.DataError(
                 f"the queries are not numbers in rows of one width ({problem})", next_step=self._shapes_wanted

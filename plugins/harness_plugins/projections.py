@@ -59,6 +59,7 @@ def read_projection(
     embeddings = _rows(connection, "embeddings", by="embedding_id")
     folder = VectorFolder(path, [*_paths_of_heads(heads), *map(_path_of_embedding, embeddings)])
     paths = {column: [_path(row, column) for row in own] for column in ("centroid_path", "answer_emb_path")}
+    centroids, answers = folder.stack(paths["centroid_path"]), folder.stack(paths["answer_emb_path"])
     asked = [row for row in embeddings if row["entity_type"] == "question"]
     questions = [row for row in asked if row["model_id"] == chosen["model_id"]]
     queries = _queries(
@@ -69,8 +70,8 @@ def read_projection(
         _rows(connection, "cluster_questions", by="question_id"),
     )
     return Found(
-        centroids=folder.stack(paths["centroid_path"]),
-        answers=folder.stack(paths["answer_emb_path"]),
+        centroids=centroids,
+        answers=answers,
         matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},
         temperature=_real(chosen["temperature"]),
         projection=f"projection {chosen['mh_projection_id']} ({chosen['name']!r}) of {path.name}",
