@@ -14,6 +14,7 @@ import typer
 
 import harness
 from harness.cli import keeping, reading, running
+from harness.cli.heads import heads
 from harness.cli.terms import DONE, FAILED, INTERRUPTED
 from harness.errors import HarnessError
 
@@ -36,6 +37,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Rea
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(heads, name="heads", rich_help_panel="Measure")
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ def read_queries(path: Path, *, width: int, heads: int) -> StoredQueries:
     Raises:
         DataError: where it cannot be read, or it is not clear which of its arrays are the queries.
     """
+    unreadable.refuse_other_formats(path)
     arrays = dict(read_arrays(path))
     if len(arrays) == 1 and not {*arrays} & {*HEADS, *_TRAIN, *_HELD_OUT, "query_heads"}:
         arrays = {"queries": next(iter(arrays.values()))}

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
+from harness_plugins import unreadable
 from harness_plugins.arrays import StoredQueries, matrix, queries_among, read_arrays
-from harness_plugins.projections import Found, read_projection, same_temperature
+from harness_plugins.projections import Found, projection_ids, read_projection, same_temperature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Float32 = NDArray[np.float32]
@@ -51,6 +52,7 @@ class StoredHeads:
     projection: str  # which projection of the file was read, in words
     matrices: Mapping[int, Float32] = field(default_factory=dict)  # [K, D] by head, which gives W q for its answer
     own_queries: StoredQueries | None = None  # where the file holds any
+    unassigned: str = ""  # why it has none although question embeddings are stored
     notes: Sequence[str] = field(default=())  # about the heads
 
     @property
@@ -87,24 +89,46 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
         raise harness.DataError(
             "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
         )
-    found = _in_archive(path, projection) if path.suffix == ".npz" else _in_database(path, projection, temperature)
+    unreadable.refuse_other_formats(path)
+    archive = path.suffix.lower() == ".npz"
+    found = _in_archive(path, projection) if archive else _in_database(path, projection, temperature)
     return _checked(path, found, temperature)
 
 
+def projections(path: Path) -> Sequence[int]:
+    """The ids of the multi-head projections of a database.
+
+    Raises:
+        DataError: where it cannot be read.
+    """
+    with _opened(path) as connection:
+        return projection_ids(connection)
+
+
 def _in_database(path: Path, projection: int | str | None, temperature: float | None) -> Found:
+    with _opened(path) as connection:
+        return read_projection(path, connection, projection, temperature)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write; what SQLite says meanwhile becomes a sentence."""
+    unreadable.refuse_other_formats(path)
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return read_projection(path, connection, projection, temperature)
+        # Without pending changes WAL needs no lock, and so no folder that can be written.
+        settled = unreadable.in_wal_mode(path) and not unreadable.pending(path, "-wal")
+        address = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            yield connection
     except sqlite3.Error as problem:
-        raise harness.DataError(
-            f"it cannot be read as an LDA database ({problem})",
-            where=str(path),
-            next_step="check that it is an SQLite file with the tables multi_head_projections and cluster_heads",
-        ) from problem
+        raise unreadable.database_error(path, problem) from problem
 
 
 def _in_archive(path: Path, projection: int | str | None) -> Found:
     arrays = read_arrays(path)
+    if not arrays:
+        step = "save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)"
+        raise harness.DataError("the archive is empty", where=str(path), next_step=step)
     if projection is not None:
         raise harness.DataError(
             f"an archive has no projections, and {projection!r} was asked for",
@@ -173,6 +197,7 @@ def _checked(path: Path, found: Found, temperature: float | None) -> StoredHeads
         temperature=_temperature(path, stored if temperature is None else temperature),
         projection=found.projection,
         own_queries=queries,
+        unassigned=found.unassigned,
         notes=(
             *found.notes,
             *([f"T = {temperature:g} in place of the stored {stored}"] if changed else ()),

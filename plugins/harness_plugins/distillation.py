@@ -43,7 +43,7 @@ def train_distillation(
     Args:
         transformer: the student, [B, D] -> [B, K].
         lda_projection: the teacher, called once for all queries.
-        query_embeddings: [Q, D].
+        query_embeddings: [Q, D], a tensor or anything that `torch.as_tensor` takes, such as a NumPy array.
         num_epochs: passes over the queries.
         cosine_weight: λ, in [0, 1].
         learning_rate: of AdamW.
@@ -67,6 +67,7 @@ def train_distillation(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be positive, not {seconds}")
     deadline = math.inf if seconds is None else time.perf_counter() + seconds
+    query_embeddings = _as_queries(query_embeddings)
     targets = checked_targets(transformer, lda_projection, query_embeddings)
     plan = _Plan(num_epochs, cosine_weight, learning_rate, batch_size, seed, precision, deadline)
     return _stepped(transformer, query_embeddings, targets, plan, on_progress)[0]
@@ -80,6 +81,7 @@ def evaluate_distillation(
     Raises:
         TrainingError: where the queries are not a finite [Q, D] with rows.
     """
+    test_data = _as_queries(test_data)
     targets = checked_targets(transformer, lda_projection, test_data)
     was_training = transformer.training
     transformer.eval()
@@ -92,6 +94,11 @@ def evaluate_distillation(
         "max_cosine": cosines.max().item(),
         "std_cosine": cosines.std().item() if len(cosines) > 1 else 0.0,
     }
+
+
+def _as_queries(queries: torch.Tensor) -> torch.Tensor:
+    """Queries as a float32 tensor: saved embeddings are often float64 or float16, or a NumPy array."""
+    return torch.as_tensor(queries, dtype=torch.float32).detach()
 
 
 def checked_targets(student: torch.nn.Module, teacher: Teacher, queries: torch.Tensor) -> torch.Tensor:

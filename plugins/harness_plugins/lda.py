@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,8 +15,11 @@ from harness_plugins import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias, TypeGuard
 
     import torch
+
+    Queries: TypeAlias = NDArray[Any] | torch.Tensor | Sequence[float] | Sequence[Sequence[float]]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -101,19 +105,60 @@ class MultiHeadLDA:
         """N."""
         return self.heads.count
 
-    def project(self, queries: NDArray[Any]) -> Float32:
-        """Projections [B, K] of queries [B, D], in NumPy."""
-        return self._project(np.ascontiguousarray(queries, dtype=np.float32))
+    def project(self, queries: Queries) -> Float32:
+        """Projections [B, K] of queries [B, D], or [K] of one query [D], in NumPy.
 
-    def __call__(self, queries: torch.Tensor) -> torch.Tensor:
-        """Projections [B, K] of queries [B, D], on the device of the queries; no gradient passes."""
+        Args:
+            queries: an array, a tensor on any device, or nested lists of numbers.
+
+        Raises:
+            DataError: where they are something else, or of another width than the centroids.
+        """
+        rows = queries.detach().cpu().numpy() if _is_tensor(queries) else queries
+        checked = self._checked(rows)
+        if not checked.size:
+            return np.zeros((len(checked), self.heads.output_width), dtype=np.float32)
+        projected = self._project(np.atleast_2d(checked))
+        return projected if checked.ndim == 2 else projected[0]
+
+    def __call__(self, queries: Queries) -> torch.Tensor:
+        """Projections [B, K] of queries [B, D], or [K] of one query [D], on the device of the queries.
+
+        No gradient passes. What is no tensor is projected on the CPU.
+
+        Raises:
+            DataError: where they are no numbers, or of another width than the centroids.
+        """
         import torch
 
-        if queries.device not in self._modules:
-            self._modules[queries.device] = _module(self.heads).to(queries.device)
+        tensor: torch.Tensor = queries if _is_tensor(queries) else torch.from_numpy(self._checked(queries))
+        self._refuse_shape(tuple(tensor.shape))
+        if tensor.device not in self._modules:
+            self._modules[tensor.device] = _module(self.heads).to(tensor.device)
         with torch.no_grad():
-            result: torch.Tensor = self._modules[queries.device](queries.to(torch.float32))
-        return result
+            rows = torch.atleast_2d(tensor.to(torch.float32))
+            result: torch.Tensor = self._modules[tensor.device](rows)
+        return result if tensor.ndim == 2 else result[0]
+
+    def _checked(self, queries: Any) -> Float32:
+        """Queries as float32, [B, D] or [D]."""
+        try:
+            rows = np.asarray(queries, dtype=np.float32, order="C")
+        except (TypeError, ValueError) as problem:
+            raise harness.DataError(
+                f"the queries are not numbers in rows of one width ({problem})", next_step=self._shapes_wanted
+            ) from problem
+        self._refuse_shape(rows.shape)
+        return rows
+
+    def _refuse_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) not in (1, 2) or shape[-1] != self.heads.width:
+            what = f"the queries have the shape {list(shape)}, and {self.name} takes width {self.heads.width}"
+            raise harness.DataError(what, next_step=self._shapes_wanted)
+
+    @property
+    def _shapes_wanted(self) -> str:
+        return f"pass one query [{self.heads.width}] or several [B, {self.heads.width}]"
 
 
 class LoopedLDA:
@@ -291,6 +336,12 @@ def formula(heads: harness.Heads, queries: Float32) -> Float64:
             total += shares[:, [head]] * (mapped - np.asarray(heads.answers[head], dtype=np.float64))
         result[start : start + 32] = total
     return result
+
+
+def _is_tensor(queries: Any) -> TypeGuard[torch.Tensor]:
+    """Whether it is a tensor, without importing torch: where it is one, torch is there already."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(queries, torch.Tensor)
 
 
 def _module(heads: harness.Heads) -> torch.nn.Module:

@@ -33,6 +33,7 @@ class Found:
     projection: str  # which projection of the file it is, in words
     matrices: Mapping[int, NDArray[Any]] = field(default_factory=dict)
     queries: StoredQueries | None = None
+    unassigned: str = ""  # why there are no queries although question embeddings are stored
     notes: Sequence[str] = ()
 
 
@@ -58,21 +59,31 @@ def read_projection(
     embeddings = _rows(connection, "embeddings", by="embedding_id")
     folder = VectorFolder(path, [*_paths_of_heads(heads), *map(_path_of_embedding, embeddings)])
     paths = {column: [_path(row, column) for row in own] for column in ("centroid_path", "answer_emb_path")}
+    centroids, answers = folder.stack(paths["centroid_path"]), folder.stack(paths["answer_emb_path"])
+    asked = [row for row in embeddings if row["entity_type"] == "question"]
+    questions = [row for row in asked if row["model_id"] == chosen["model_id"]]
+    queries = _queries(
+        path,
+        folder,
+        questions,
+        {row["cluster_id"]: index for index, row in enumerate(own)},
+        _rows(connection, "cluster_questions", by="question_id"),
+    )
     return Found(
-        centroids=folder.stack(paths["centroid_path"]),
-        answers=folder.stack(paths["answer_emb_path"]),
+        centroids=centroids,
+        answers=answers,
         matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},
         temperature=_real(chosen["temperature"]),
         projection=f"projection {chosen['mh_projection_id']} ({chosen['name']!r}) of {path.name}",
-        queries=_queries(
-            path,
-            folder,
-            [row for row in embeddings if row["entity_type"] == "question" and row["model_id"] == chosen["model_id"]],
-            {row["cluster_id"]: index for index, row in enumerate(own)},
-            _rows(connection, "cluster_questions", by="question_id"),
-        ),
+        queries=queries,
+        unassigned="" if queries else _unassigned(chosen, asked, questions),
         notes=(f"{path.name} also holds {', '.join(others)}: {_CHOOSE}",) if others else (),
     )
+
+
+def projection_ids(connection: sqlite3.Connection) -> list[int]:
+    """The ids of all projections, in their order."""
+    return [row["mh_projection_id"] for row in _rows(connection, "multi_head_projections", by="mh_projection_id")]
 
 
 def _chosen(
@@ -119,8 +130,15 @@ def _queries(
     head_of: Mapping[Any, int],
     clusters: Sequence[Row],
 ) -> StoredQueries | None:
-    """The questions that belong to heads, one row for each head of each; None where there are none."""
+    """The questions that belong to heads, one row for each head of each; None where there are none.
+
+    Where the database assigns no question to any cluster, all of them, without heads.
+    """
     latest = {row["entity_id"]: row for row in questions}
+    if latest and not clusters:
+        rows = folder.stack([_path_of_embedding(row) for row in latest.values()])
+        note = f"cluster_questions is empty: all {len(latest)} embedded questions are used, whatever their head"
+        return StoredQueries(rows=matrix(path, "queries", rows), notes=(note,))
     heads: dict[Any, list[int]] = {}
     for row in clusters:
         if row["cluster_id"] in head_of:
@@ -137,6 +155,15 @@ def _queries(
     return StoredQueries(
         rows=matrix(path, "queries", rows), heads=np.array([head for _, head in found], dtype=np.int64), notes=notes
     )
+
+
+def _unassigned(chosen: Row, asked: Sequence[Row], questions: Sequence[Row]) -> str:
+    """Why a projection has no queries although question embeddings are stored; empty where none are."""
+    if questions:
+        return f"cluster_questions assigns none of its {len(questions)} embedded questions to a head of this projection"
+    if asked:
+        return f"its {len(asked)} embedded questions are of another model than the projection's {chosen['model_id']}"
+    return ""
 
 
 def _rows(connection: sqlite3.Connection, table: str, *, by: str) -> list[Row]:

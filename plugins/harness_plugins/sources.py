@@ -73,6 +73,8 @@ class DatabaseSource(harness.Source):
         groups = np.zeros(len(queries.rows), dtype=np.int64) if queries.heads is None else queries.heads
         if held_out is None:
             held_out = split(groups, self.options.held_out, self.options.split_seed)
+            if not held_out.any():  # one query for each head: hold out a share of the heads' queries
+                held_out = split(np.zeros_like(groups), self.options.held_out, self.options.split_seed)
         kept = groups < count
         train, tested = (np.ascontiguousarray(queries.rows[kept & part]) for part in (~held_out, held_out))
         return harness.Dataset(
@@ -101,7 +103,9 @@ class DatabaseSource(harness.Source):
             found = read_queries(where, width=stored.centroids.shape[1], heads=len(stored.centroids))
         distinct = None if found is None else once(found)
         if distinct is None or len(distinct.rows) < 2:
-            copies = "" if found is None else f": all of its {len(found.rows)} are one vector"
+            copies = f": {stored.unassigned}" if stored.unassigned else ""
+            if found is not None:
+                copies = f": all of its {len(found.rows)} are one vector"
             raise harness.DataError(
                 f"there are no query embeddings to train on and to hold out{copies}",
                 where=str(where),

@@ -87,10 +87,17 @@ class VectorFolder:
             raise harness.DataError(
                 f"it does not hold one {what}", where=str(file), next_step=f"{path.place} needs a .npy file of its own"
             )
-        return numbers(file, f"the {what} in it", array)
+        found = numbers(file, f"the {what} in it", array)
+        if not np.isfinite(found).all():
+            step = f"embed it again, or remove it from the database: it is {path.place}"
+            raise harness.DataError(f"the {what} in it holds NaN or infinity", where=str(file), next_step=step)
+        return found
 
     def _resolved(self, path: StoredPath) -> Path:
         """The file of a path, which no other vector may have."""
+        if path.stored is None:
+            what = f"{path.place} is NULL: no vector was stored for it"
+            raise harness.DataError(what, where=str(self._database), next_step="embed it, or delete the row")
         found, sure = self._found(path)
         if len(found) > 1:
             names = " and ".join(str(each.relative_to(self._root)) for each in found)

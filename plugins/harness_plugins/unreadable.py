@@ -1,0 +1,72 @@
+"""Why a file of heads or queries cannot be read: a lock, a journal, another format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import harness
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+_WAL_AT = 18  # byte of an SQLite header that is 2 where the database is in WAL mode
+_ARRAYS = "np.savez(path, centroids=[N, D], answers=[N, K], temperature=T), or np.save(path, queries) for queries"
+_FORMATS = {
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".json": "JSON",
+    ".jsonl": "JSON Lines",
+    ".parquet": "Parquet",
+    ".gz": "a gzip archive",
+    ".zip": "a zip archive",
+    ".pt": "a PyTorch pickle",
+    ".pth": "a PyTorch pickle",
+    ".pkl": "a pickle",
+    ".pickle": "a pickle",
+}
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Refuses a file whose name says that it holds no plain arrays.
+
+    Raises:
+        DataError: with what to convert it to.
+    """
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        return
+    step = f"unpack it first: gunzip {path.name}" if path.suffix.lower() == ".gz" else f"convert it: {_ARRAYS}"
+    raise harness.DataError(f"{form} is not read as embeddings", where=str(path), next_step=step)
+
+
+def in_wal_mode(path: Path) -> bool:
+    """Whether a database keeps its latest changes in a file of their own, which readers have to write beside."""
+    with path.open("rb") as file:
+        return file.read(_WAL_AT + 1)[_WAL_AT:] == b"\x02"
+
+
+def pending(path: Path, suffix: str) -> bool:
+    """Whether the journal of a database with this suffix is there and not empty."""
+    journal = path.with_name(path.name + suffix)
+    return journal.is_file() and journal.stat().st_size > 0
+
+
+def database_error(path: Path, problem: sqlite3.Error) -> harness.DataError:
+    """What an error of SQLite means for the user."""
+    name = getattr(problem, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        what = "another process is writing to it and has locked it"
+        step = "wait until that process has finished, or end it"
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) and pending(path, "-journal"):
+        what = f"a writer ended in the middle of a change and left {path.name}-journal"
+        step = f"open it once for writing, which undoes the change: sqlite3 {path} 'PRAGMA user_version'"
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) and in_wal_mode(path):
+        what = f"it is in WAL mode with changes in {path.name}-wal, and its folder cannot be written"
+        step = "copy the database and its -wal file into a folder that can be written"
+    elif name.startswith("SQLITE_CANTOPEN"):
+        what, step = "it cannot be opened", "check the permissions of the file and its folder"
+    else:
+        what = f"it cannot be read as an LDA database ({problem})"
+        step = "check that it is an SQLite file with the tables multi_head_projections and cluster_heads"
+    return harness.DataError(what, where=str(path), next_step=step)
