@@ -193,7 +193,6 @@ class Bench:
         self._scoring.close()  # nothing else is alive while something is timed
         settings = {
             "plugins": dict(self._plan.plugins_of_sources),
-            "core": timing_cores(self._plan.suite.threads),
             "last_level_cache_bytes": machine.last_level_cache_bytes(self._machine),
         }
         self._launch = Launch(
@@ -209,7 +208,7 @@ class Bench:
 
     def limits(self) -> dict[str, Any]:
         """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
-        if self._plan.suite.device != "cpu":
+        if all(each.device_kind != "cpu" for each in self._plan.specifications.values()):
             self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")
             return {}
         threads = self._plan.suite.threads

@@ -10,6 +10,8 @@ from harness.analysis.bias import wider
 from harness.analysis.covered import covered
 from harness.analysis.statistics import Interval, typical
 from harness.analysis.visits import CellKey, counting, seconds_by_launch, slowdown
+from harness.suite.devices import kind_of
+from harness.suite.schema import LatencyFigure
 from harness.units import count, milliseconds, ratio
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from harness.analysis.located import Located
     from harness.analysis.location import Crossing, Location
     from harness.records.measurement import Measurement
-    from harness.suite.schema import FidelityFigure, Figure, LatencyFigure, Suite
+    from harness.suite.schema import FidelityFigure, Figure, Suite
 
 Verdict = Literal["reproduced", "not reproduced", "not comparable here"]
 
@@ -128,9 +130,11 @@ def _heads(figure: Figure, figures: Sequence[Figure]) -> int | None:
 
 def _elsewhere(figure: Figure | LatencyFigure, suite: Suite) -> str:
     """Why the figure cannot be reproduced on this device; empty where it can."""
-    if figure.device is None or figure.device == suite.device:
+    name = figure.contender if isinstance(figure, LatencyFigure) else suite.race(figure.race).challenger
+    here = kind_of(suite.device_of(name))
+    if figure.device is None or figure.device == here:
         return ""
-    return f"documented on {_DEVICES[figure.device]}, measured on {_DEVICES[suite.device]}"
+    return f"documented on {_DEVICES[figure.device]}, measured on {_DEVICES.get(here, here)}"
 
 
 def _slowdown(figure: Figure, value: float, measured: Interval | None, elsewhere: str) -> Compared:

@@ -24,16 +24,18 @@ from harness.analysis.recall import latest
 from harness.analysis.relative import Relative, relatives
 from harness.analysis.requirement import Constrained, constrain
 from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.settings import remarks as about_threads
 from harness.analysis.unchecked import marked, unchecked
 from harness.analysis.verdicts import remarks as remarks_on
 from harness.analysis.verdicts import sentence
 from harness.analysis.visits import CellKey, by_cell, slowdown
 from harness.analysis.waterfall import Waterfall, waterfalls
+from harness.suite.devices import kind_of
 from harness.suite.schema import Suite
 from harness.suite.sweep import Leg, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from harness.analysis.located import Located
     from harness.analysis.statistics import Interval
@@ -142,6 +144,7 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
     counts = _counts(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
+    unlimited = _unlimited(suite, inexact)
     return Summary(
         run=evidence.run,
         suite=suite,
@@ -158,14 +161,14 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         waterfalls=waterfalls(suite, cells, families, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
-        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
+        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, unlimited),
         precisions=inexact,
         families=families,
         dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias, unproved=unproved),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
-        warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *_about(evidence.run)),
+        warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *about_threads(suite), *_about(evidence.run)),
         unchecked=unproved,
         visits=cells,
     )
@@ -201,14 +204,23 @@ def _races(
 
 
 def _ceilings(evidence: Evidence) -> Ceilings | None:
-    """The machine's limits; they are the processor's, so there are none for another device."""
-    return Ceilings.of(evidence.run.machine) if evidence.run.suite.get("device", "cpu") == "cpu" else None
+    """The machine's limits, which are the processor's."""
+    return Ceilings.of(evidence.run.machine)
 
 
 def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
     """Contenders whose runtime says that it computes with another precision than float32."""
     said = {name: evidence.run.offers.get(f"runtime {each.runtime}", {}) for name, each in suite.contenders.items()}
     return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
+
+
+def _unlimited(suite: Suite, inexact: Collection[str]) -> set[str]:
+    """Contenders that the limits do not hold for: in another precision, on another device, with other threads."""
+    return {
+        name
+        for name in suite.contenders
+        if name in inexact or kind_of(suite.device_of(name)) != "cpu" or suite.threads_of(name) != suite.threads
+    }
 
 
 def _leader(found: Interval, bias: float) -> str | None:
@@ -232,12 +244,12 @@ def _legs(
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
     costs, ceilings = costs_of(evidence.measurements, evidence.run.machine), _ceilings(evidence)
-    inexact = _inexact(evidence, suite)
+    unlimited = _unlimited(suite, _inexact(evidence, suite))
     wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
         leg = answer.leg if answer else wanted[place]
-        floor = predicted(costs, leg, ceilings, inexact)
+        floor = predicted(costs, leg, ceilings, unlimited)
         linear = _predicted(cells, leg, suite.heads.grid(), confidence)
         yield LegSummary(
             leg=leg,

@@ -118,6 +118,14 @@ class Measurement(Record):
     libraries: Annotated[
         Mapping[str, str], Field(description="BLAS and the like that the worker has loaded, with version and kernel")
     ] = {}
+    device: Annotated[str | None, Field(description="where it ran, such as cpu or cuda:1")] = None
+    settings: Annotated[
+        Mapping[str, str],
+        Field(description="what decides on its arithmetic and its speed, as read back from the library"),
+    ] = {}
+    device_memory: Annotated[
+        Mapping[str, int], Field(description="bytes of the device's memory, by name, as the library reports them")
+    ] = {}
     parity: Parity | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()

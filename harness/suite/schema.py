@@ -41,6 +41,11 @@ Positive = Annotated[
 ]
 
 
+TransfersWanted = Literal["excluded", "included", "both"]
+ModeWanted = Literal["latency", "pipelined", "both"]
+DeviceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:[0-9]+)?$", max_length=32)]
+
+
 class Part(BaseModel):
     """Base of all parts of a suite: frozen, and unknown keys are refused."""
 
@@ -154,6 +159,18 @@ class Contender(Part):
     batch_sizes: Annotated[
         tuple[Positive, ...] | None, Field(min_length=1, description="B at which it takes part; the sweep's if absent")
     ] = None
+    device: Annotated[
+        DeviceName | None, Field(description="where it runs: cpu, cuda, cuda:1; the suite's if absent")
+    ] = None
+    threads: Annotated[Positive | None, Field(description="of its worker; the suite's if absent")] = None
+    transfers: Annotated[
+        Literal["excluded", "included"] | None,
+        Field(description="included: queries begin and projections end in the host's memory; the suite's if absent"),
+    ] = None
+    mode: Annotated[
+        Literal["latency", "pipelined"] | None,
+        Field(description="latency: each call is waited for; pipelined: only the last one is; the suite's if absent"),
+    ] = None
 
 
 class Requires(Part):
@@ -183,6 +200,8 @@ class Race(Part):
         float | None,
         Field(gt=0, description="relative change that `harness compare` calls a regression; the suite's if absent"),
     ] = None
+    transfers: Annotated[TransfersWanted | None, Field(description="the suite's if absent")] = None
+    mode: Annotated[ModeWanted | None, Field(description="the suite's if absent")] = None
 
 
 class Measurement(Part):
@@ -322,7 +341,18 @@ class Suite(Part):
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
     ] = (0,)
     threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
-    device: Annotated[Literal["cpu", "cuda"], Field(description="where runtimes execute")] = "cpu"
+    device: Annotated[DeviceName, Field(description="where runtimes execute: cpu, cuda, cuda:1")] = "cpu"
+    transfers: Annotated[
+        TransfersWanted | None,
+        Field(
+            description="between the host and other devices: included counts them, both races with and without them; "
+            "both if absent, in races between two devices, and excluded elsewhere"
+        ),
+    ] = None
+    mode: Annotated[
+        ModeWanted | None,
+        Field(description="latency waits for each call, pipelined for the last one alone; latency if absent"),
+    ] = None
     heads: Annotated[HeadsSweep, Field(description="the sweep over N: from, to and points, or values")]
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
     contenders: Annotated[
@@ -343,6 +373,14 @@ class Suite(Part):
         float | None,
         Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent"),
     ] = None
+
+    def device_of(self, name: str) -> str:
+        """Where a contender runs."""
+        return self.contenders[name].device or self.device
+
+    def threads_of(self, name: str) -> int:
+        """How many threads a contender's worker has."""
+        return self.contenders[name].threads or self.threads
 
     def race(self, name: str) -> Race:
         """The race of this name.

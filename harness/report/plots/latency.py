@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from harness.analysis.settings import settings
 from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, ends, heads_axis, legend, tooltip
 from harness.report.plots.marks import crossing_marks, documented_marks
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 def latency(summary: Summary, batch: int) -> Plot:
     """Milliseconds against N on two logarithmic axes, intervals as bands, crossovers where they are."""
+    where = settings(summary.suite)
+    called = "".join(f" {name}: {words}." for name, words in where.items())
     rows: list[dict[str, Any]] = [
         {
             "contender": cell.contender,
@@ -23,6 +26,7 @@ def latency(summary: Summary, batch: int) -> Plot:
             "low": 1e3 * ends(cell.call)[0],
             "high": 1e3 * ends(cell.call)[1],
             "launches": cell.launches,
+            **({"where": where[cell.contender]} if cell.contender in where else {}),
         }
         for cell in summary.cells
         if cell.batch_size == batch and cell.call is not None
@@ -47,7 +51,7 @@ def latency(summary: Summary, batch: int) -> Plot:
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
-        "their shade is the interval of N*."
+        "their shade is the interval of N*." + called
         + (
             " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented
