@@ -459,10 +459,17 @@ class Runtime(Offer):
     def load(self, folder: Path, context: LoadContext) -> Compiled:
         """Makes the exported projection ready to be called, in another process than `export`."""
 
+    def product(self, left: Float32, right: Float32, threads: int) -> Callable[[], object] | None:  # noqa: ARG002
+        """A call that multiplies `left` [B, D] with the constant `right` [D, N] as its library does it on a CPU.
+
+        The machine's limits are the best of all libraries at hand. None, the default, adds nothing to them.
+        """
+        return None
+
     def absent(self, device: Device, number: int) -> str:  # noqa: ARG002 - a contract's default
         """Why it cannot run here on the device of this kind and number (from 0), in words; empty where it can.
 
-        Asked only about kinds in `devices` other than "cpu", where nothing is timed. A suite's contender whose device is
-        absent is skipped.
+        Asked only about kinds in `devices` other than "cpu", where nothing is timed. A suite's contender whose
+        device is absent is skipped.
         """
         return ""

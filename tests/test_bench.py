@@ -47,7 +47,7 @@ def found(monkeypatch):
     one._plan = SimpleNamespace(
         suite=SimpleNamespace(device="cpu", threads=1),
         sweep=SimpleNamespace(cells=(Cell(contender="flat", heads=18, batch_size=32),), legs=(leg,)),
-        specifications={"flat": SimpleNamespace(to_json=dict, device_kind="cpu")},
+        specifications={"flat": SimpleNamespace(to_json=dict, device_kind="cpu", runtime=None)},
         batch_sizes={"flat": [32]},
     )
     one._listener = listener

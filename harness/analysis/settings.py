@@ -38,5 +38,7 @@ def remarks(suite: Suite) -> list[str]:
     spinning = [name for name, each in suite.contenders.items() if each.runtime_options.get("spinning")]
     passive = "threads of workers wait passively for work and do not spin, so that rivals keep their cores"
     if not spinning:
-        return [f"{passive}; where ONNX Runtime is deployed spinning, its default, set runtime_options: {{spinning: true}}"]
+        return [
+            f"{passive}; where ONNX Runtime is deployed spinning, its default, set runtime_options: {{spinning: true}}"
+        ]
     return [f"{passive}; those of {', '.join(spinning)} spin, as their options say"]

@@ -168,7 +168,13 @@ def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> S
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
-        warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *about_threads(suite), *_about(evidence.run)),
+        warnings=(
+            *evidence.run.warnings,
+            *evidence.torn,
+            *about_data(table),
+            *about_threads(suite),
+            *_about(evidence.run),
+        ),
         unchecked=unproved,
         visits=cells,
     )

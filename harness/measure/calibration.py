@@ -145,7 +145,9 @@ def untimed(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, seconds:
     """Calls that bring a contender back to speed: one, and more for so many seconds."""
     ends = clock() + seconds
     while True:
-        timed(call, inputs, 1, clock)  # also waits for a call that is queued: a queue must not be full when timing begins
+        timed(
+            call, inputs, 1, clock
+        )  # also waits for a call that is queued: a queue must not be full when timing begins
         if clock() >= ends:
             return
 

@@ -267,6 +267,11 @@ class Launch:
         """That a sample lasts at least."""
         return self._how.min_sample_seconds
 
+    @property
+    def process_ids(self) -> set[int]:
+        """Of the workers that are alive."""
+        return {child.process_id for child, _ in self._children.values()}
+
     def close_twins(self) -> None:
         """Ends the workers that raced against each other."""
         for key in [key for key in self._children if key[1]]:

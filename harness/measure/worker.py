@@ -364,7 +364,7 @@ class Worker:
         return {**self._threads(), **({"runtime": own} if own is not None else {})}
 
 
-def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
+def _seconds(compiled: Callable[[Any], Any], prepared: Any) -> tuple[float, Any]:
     """How long a call takes that nothing has prepared the way for, and what it gives."""
     started = monotonic()
     output = compiled(prepared)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
+THROTTLED = "the GPU was throttled: measured again"
 RIVAL_FAILED = "its rival failed"
 PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
 TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
@@ -126,6 +127,12 @@ class Measurement(Record):
     device_memory: Annotated[
         Mapping[str, int], Field(description="bytes of the device's memory, by name, as the library reports them")
     ] = {}
+    device_states: Annotated[
+        tuple[Mapping[str, Any], ...],
+        Field(
+            description="of a GPU before and after the visit, as its driver says: clock, power, temperature, throttling"
+        ),
+    ] = ()
     parity: Parity | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
@@ -147,8 +154,8 @@ class Measurement(Record):
 
     @property
     def interrupted(self) -> bool:
-        """Its visit was cut off: its seconds are evidence of nothing, and the visit is made again."""
-        return self.outcome == "skipped" and self.reason == INTERRUPTED
+        """Its visit was cut off, or its GPU throttled: its seconds are evidence of nothing, and the visit is made again."""
+        return self.outcome == "skipped" and self.reason in (INTERRUPTED, THROTTLED)
 
 
 def content_hash(value: Any) -> str:

@@ -100,7 +100,14 @@ def checked(loaded: Loaded, *, cache: Path | None, deadline_seconds: float | Non
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
     notes += tuple(presence.notes(suite, away))
     spelled = sweep(suite, steps, broken=out)
-    return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken={**review.broken, **{name: why for name, why in out.items() if spread.bases[name] in review.broken}}, absent={name: why for name, why in out.items() if spread.bases[name] in away})
+    return Checked(
+        suite=suite,
+        sweep=spelled,
+        listing=listing,
+        notes=notes,
+        broken={**review.broken, **{name: why for name, why in out.items() if spread.bases[name] in review.broken}},
+        absent={name: why for name, why in out.items() if spread.bases[name] in away},
+    )
 
 
 def _scoring(suite: Suite, listing: Listing) -> Suite:
@@ -188,11 +195,13 @@ class _Review:
 
     def memory_limit(self) -> None:
         """A limit of the address space cannot hold a GPU's driver, which reserves as much as all memory together."""
-        elsewhere = sorted({kind for name in self._suite.contenders if (kind := kind_of(self._suite.device_of(name))) != "cpu"})
+        elsewhere = sorted(
+            {kind for name in self._suite.contenders if (kind := kind_of(self._suite.device_of(name))) != "cpu"}
+        )
         if self._suite.measurement.memory_limit_bytes is not None and elsewhere:
             self.complain(
                 ("measurement", "memory_limit_bytes"),
-                f"a limit of the address space does not work with {' and '.join(elsewhere)}, whose driver reserves more than any limit",
+                f"a limit of the address space does not work with {' and '.join(elsewhere)}, whose driver reserves more",
                 "leave it out, or run the contenders on the cpu alone with --only",
             )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# By kind, the variables that say which of its devices a process sees, in the order of the driver's own list. PyTorch for
-# ROCm calls its devices cuda and reads the second. A kind that is missing here has one device, and nothing to hide.
+# By kind, the variables that say which of its devices a process sees, in the driver's own order. PyTorch for ROCm
+# calls its devices cuda and reads the second. A kind that is missing here has one device, and nothing to hide.
 _VISIBLE: Mapping[str, tuple[str, ...]] = {
     "cuda": ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
     "xpu": ("ZE_AFFINITY_MASK",),

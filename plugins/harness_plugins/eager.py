@@ -14,7 +14,7 @@ from pydantic import Field
 import harness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -58,7 +58,9 @@ class TorchCompiled(harness.Compiled):
         self._torch = torch
         self._device = torch.device(context.device)
         self._module = module
-        self._library: Any = getattr(torch, context.device) if context.device != "cpu" else None  # torch.cuda, torch.xpu
+        self._library: Any = (
+            getattr(torch, context.device) if context.device != "cpu" else None
+        )  # torch.cuda, torch.xpu
         self._cache: torch.Tensor | None = None
         if context.device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -98,7 +100,7 @@ class TorchCompiled(harness.Compiled):
         return Staged(host=host, on_device=on_device, projections=projections)
 
     def enqueue_staged(self, staged: Staged) -> Any:
-        """Copies the batch to the device, computes, and copies the projections back; they are there after `synchronise`."""
+        """Copies the batch to the device, computes, and copies back; projections are there after `synchronise`."""
         if self._library is None:
             return self(staged.host)
         with self._torch.inference_mode():
@@ -125,7 +127,10 @@ class TorchCompiled(harness.Compiled):
             return {}
         told = {"device": self._device.type, "host_memory": "pinned"}
         if self._device.type == "cuda":
-            told |= {"device": str(self._library.get_device_name()), "tf32": str(self._torch.backends.cuda.matmul.allow_tf32)}
+            told |= {
+                "device": str(self._library.get_device_name()),
+                "tf32": str(self._torch.backends.cuda.matmul.allow_tf32),
+            }
         return told
 
     def device_memory(self) -> dict[str, int]:
@@ -246,6 +251,22 @@ class EagerRuntime(harness.Runtime):
         module = load_module(folder / "state.safetensors", context, self.name)
         return TorchCompiled(module, context, tf32=self.options.tf32)
 
+    def product(self, left: Float32, right: Float32, threads: int) -> Callable[[], object] | None:
+        """PyTorch's matrix product, with the right matrix transposed as linear layers hold it."""
+        import torch
+
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            rows, columns = torch.from_numpy(left), torch.from_numpy(np.ascontiguousarray(right.T)).T
+            output = torch.empty(len(left), right.shape[1])
+        inference = torch.inference_mode()
+
+        def multiply() -> object:
+            with inference:
+                return torch.mm(rows, columns, out=output)
+
+        return multiply
+
     def absent(self, device: str, number: int) -> str:
         """Why PyTorch cannot run there."""
         return torch_absent(device, number)
@@ -286,7 +307,11 @@ def torch_absent(device: str, number: int) -> str:
     if module is None or not module.is_available():
         return f"PyTorch finds no {kind} device here"
     count = int(module.device_count())
-    return "" if number < count else f"PyTorch finds {count} {kind} device{'s' * (count != 1)} here, and none of number {number}"
+    return (
+        ""
+        if number < count
+        else f"PyTorch finds {count} {kind} device{'s' * (count != 1)} here, and none of number {number}"
+    )
 
 
 def save_state(module: torch.nn.Module, path: Path) -> None:

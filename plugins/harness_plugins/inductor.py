@@ -32,7 +32,9 @@ class CompileOptions(EagerOptions):
 
     mode: Annotated[
         Literal["default", "reduce-overhead", "max-autotune"],
-        Field(description="of torch.compile: reduce-overhead replays CUDA graphs on a GPU, max-autotune tries kernels out"),
+        Field(
+            description="of torch.compile: reduce-overhead replays CUDA graphs on a GPU, max-autotune tries kernels out"
+        ),
     ] = "default"
 
 
@@ -58,6 +60,9 @@ class TorchCompileRuntime(EagerRuntime):
         # A graph is captured for one size, so sizes are compiled one by one where graphs are wanted.
         compiled = torch.compile(module, dynamic=mode == "default", mode=None if mode == "default" else mode)
         return _CompiledAtFirstSight(compiled, context, tf32=self.options.tf32, graphs=mode != "default")
+
+    def product(self, left: Float32, right: Float32, threads: int) -> None:
+        """None: it multiplies with what PyTorch multiplies with."""
 
 
 class _CompiledAtFirstSight(TorchCompiled):

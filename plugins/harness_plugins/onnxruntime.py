@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -16,8 +18,7 @@ from harness_plugins.batches import loaded
 from harness_plugins.onnx_export import INPUT, OUTPUT, OnnxExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 Float32 = NDArray[np.float32]
 
@@ -32,7 +33,9 @@ class OnnxOptions(harness.Options):
 
     spinning: Annotated[
         bool,
-        Field(description="threads wait for work by spinning, as is ONNX Runtime's own default; off: rivals keep their core"),
+        Field(
+            description="threads wait for work by spinning, ONNX Runtime's own default; off: rivals keep their core"
+        ),
     ] = False
     use_tf32: Annotated[
         bool, Field(description="on cuda: products in TF32, as is ONNX Runtime's own default; off: in float32")
@@ -54,9 +57,11 @@ class _Bound:
 
 
 class OnnxCompiled(harness.Compiled):
-    """A session of ONNX Runtime; inputs are bound off the clock, on the device, and so is memory for outputs on a GPU."""
+    """A session of ONNX Runtime; inputs are bound off the clock, on the device, and on a GPU outputs are, too."""
 
-    def __init__(self, path: Path, context: harness.LoadContext, where: str, options: OnnxOptions | None = None) -> None:
+    def __init__(
+        self, path: Path, context: harness.LoadContext, where: str, options: OnnxOptions | None = None
+    ) -> None:
         import onnxruntime
 
         wish = options or OnnxOptions()
@@ -184,6 +189,21 @@ class OnnxRuntime(harness.Runtime):
         """
         return loaded(folder / _FILE, lambda path: OnnxCompiled(path, context, self.name, self.options))
 
+    def product(self, left: Float32, right: Float32, threads: int) -> Callable[[], object] | None:
+        """A model of one matrix product, whose constant right side ONNX Runtime packs for itself."""
+        import onnxruntime
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / _FILE
+            path.write_bytes(product_model(right))
+            session = onnxruntime.InferenceSession(
+                path, _session_options(onnxruntime, threads, OnnxOptions()), providers=[_PROVIDERS["cpu"]]
+            )
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(INPUT, onnxruntime.OrtValue.ortvalue_from_numpy(left))
+        binding.bind_output(OUTPUT, "cpu", 0)
+        return lambda: session.run_with_iobinding(binding)
+
     def absent(self, device: str, number: int) -> str:
         """Why ONNX Runtime cannot run there: it was built without the provider, or the device does not answer."""
         import onnxruntime
@@ -200,8 +220,29 @@ class OnnxRuntime(harness.Runtime):
 
 def provider_options(options: OnnxOptions) -> dict[str, str]:
     """What the CUDA provider is told: the one device that this process sees, and float32 in float32."""
-    chosen = {"device_id": "0", "use_tf32": str(int(options.use_tf32)), "enable_cuda_graph": str(int(options.cuda_graph))}
+    chosen = {
+        "device_id": "0",
+        "use_tf32": str(int(options.use_tf32)),
+        "enable_cuda_graph": str(int(options.cuda_graph)),
+    }
     return {**chosen, **{name: str(value) for name, value in options.provider.items()}}
+
+
+def product_model(right: Float32) -> bytes:
+    """A serialised model of the product with a constant matrix [D, N]."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    inner, columns = right.shape
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", [INPUT, "right"], [OUTPUT])],
+        "product",
+        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["batch", inner])],
+        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["batch", columns])],
+        [numpy_helper.from_array(np.ascontiguousarray(right), "right")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
 
 
 def _session_options(library: Any, threads: int, wish: OnnxOptions) -> Any:

@@ -84,7 +84,9 @@ def expected(heads, transfers, mode, loops=LOOPS):
 @pytest.mark.parametrize("heads", [1, 1000, 1_000_000])
 def test_what_is_timed_is_what_launches_transfers_and_work_cost(heads, transfers, mode):
     clock = Clock()
-    assert timed(on_device(heads, clock), clock, transfers, mode) == pytest.approx(expected(heads, transfers, mode), rel=1e-6)
+    assert timed(on_device(heads, clock), clock, transfers, mode) == pytest.approx(
+        expected(heads, transfers, mode), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(("transfers", "mode"), WAYS)
@@ -101,7 +103,9 @@ def test_the_crossover_is_found_where_the_costs_say_20_of_20(transfers, mode):
             clock = Clock()
             rivals = OnHost(heads, clock), on_device(heads, clock)
             plain = [timed(each, clock, transfers, mode) for each in rivals]
-            return [tuple(seconds * math.exp(0.03 * noise.standard_normal()) for seconds in plain) for _ in range(rounds)]
+            return [
+                tuple(seconds * math.exp(0.03 * noise.standard_normal()) for seconds in plain) for _ in range(rounds)
+            ]
 
         (crossing,) = locate(measure, low, high, seed=seed).crossings
         assert crossing.direction == "challenger"

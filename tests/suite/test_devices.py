@@ -39,7 +39,13 @@ def written(folder: Path, **more) -> Path:
             {"name": "threads", "baseline": "here", "challenger": "here-2"},
             {"name": "device", "baseline": "here", "challenger": "there", "transfers": "excluded"},
         ],
-        "measurement": {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5, "self_check": False},
+        "measurement": {
+            "launches": 2,
+            "rounds": 2,
+            "min_sample_seconds": 0.0003,
+            "latency_calls": 5,
+            "self_check": False,
+        },
         "search": {"budget_samples": 40, "regret": False},
         **more,
     }
@@ -49,7 +55,11 @@ def written(folder: Path, **more) -> Path:
 
 
 def test_a_device_has_a_kind_and_a_number():
-    assert [(kind_of(each), number_of(each)) for each in ("cpu", "cuda", "cuda:1")] == [("cpu", 0), ("cuda", 0), ("cuda", 1)]
+    assert [(kind_of(each), number_of(each)) for each in ("cpu", "cuda", "cuda:1")] == [
+        ("cpu", 0),
+        ("cuda", 0),
+        ("cuda", 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +123,11 @@ def test_a_suite_of_which_nothing_can_run_is_refused(tmp_path):
 
 
 def test_a_kind_of_device_that_a_runtime_does_not_know_is_a_mistake(tmp_path):
-    path = written(tmp_path, contenders={"one": {"projector": "sum-of-answers", "runtime": "elsewhere", "device": "cuda"}}, races=[])
+    path = written(
+        tmp_path,
+        contenders={"one": {"projector": "sum-of-answers", "runtime": "elsewhere", "device": "cuda"}},
+        races=[],
+    )
     with pytest.raises(SuiteError, match=r"contenders.one.device: the runtime 'elsewhere' does not run on cuda"):
         check(load(path))
 
@@ -136,4 +150,3 @@ def test_the_part_that_can_run_runs_and_the_exit_code_is_0(tmp_path):
     report = (tmp_path / "out" / "report.md").read_text()
     assert "here-2 (cpu, 2 threads)" in report
     assert "do not spin" in report
-

@@ -7,7 +7,10 @@ import pytest
 from harness.suite.schema import Suite
 from harness.suite.ways import spread
 
-HERE, THERE = {"projector": "lda", "runtime": "eager"}, {"projector": "transformer", "runtime": "eager", "device": "cuda"}
+HERE, THERE = (
+    {"projector": "lda", "runtime": "eager"},
+    {"projector": "transformer", "runtime": "eager", "device": "cuda"},
+)
 
 
 def suite(**more):

@@ -51,7 +51,8 @@ def latency(summary: Summary, batch: int) -> Plot:
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
         caption="Bands are intervals over launches, cut at a factor of ten; vertical lines are crossovers, "
-        "their shade is the interval of N*." + called
+        "their shade is the interval of N*."
+        + called
         + (
             " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented
