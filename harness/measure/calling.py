@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.contracts import Compiled
+    from harness.plugin.interfaces import Compiled
 
 Transfers: TypeAlias = Literal["excluded", "included"]
 Mode: TypeAlias = Literal["latency", "pipelined"]

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import bench
 from harness.measure.gpus import Gpus, State, doubts, watched
+from harness.plan.sweep import Cell
 from harness.records.measurement import THROTTLED, Measurement
-from harness.suite.sweep import Cell
+from harness.run import bench
 
 
 class Nvml:

@@ -11,7 +11,7 @@ import torch
 
 import harness
 from harness.measure import worker as workers
-from harness.measure.serving import _told
+from harness.process.server import _told
 from harness_plugins import onnxruntime as plugin
 from harness_plugins.eager import EagerGraphRuntime, EagerRuntime, TorchCompiled, torch_absent
 from harness_plugins.inductor import TorchCompileRuntime

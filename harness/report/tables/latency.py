@@ -101,7 +101,8 @@ def details(summary: Summary) -> Table:
         name="cells",
         title="All cells",
         columns=(
-            "contender", *(("where",) if where else ()), "N", "batch", "ms per call", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call",
+            "contender", *(("where",) if where else ()), "N", "batch", "ms per call", "p50 ms", "p90 ms",
+            "p95 ms", "p99 ms", "queries/s", "first call",
             "load", "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),

@@ -1,0 +1,84 @@
+"""The child's side of the pipe: one request in, one answer out, until the parent goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from harness.causes import cause
+from harness.errors import HarnessError, ParityError
+
+Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_PR_SET_PDEATHSIG = 1
+_OUT_OF_MEMORY = (  # as PyTorch's two allocators, C++ and ONNX Runtime's arenas on CPU and GPU say it
+    "can't allocate memory", "out of memory", "bad allocation", "Failed to allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+
+
+def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
+    """Answers requests with the operations that `make(settings)` gives, until the pipe closes.
+
+    The pipe's descriptor is the first argument of the command line. What operations print goes to the parent apart.
+    """
+    connection = Connection(int(sys.argv[1]))
+    hello = json.loads(connection.recv_bytes())
+    _die_with_parent(hello["parent"])
+    settings = hello["settings"]
+    if limit := settings.get("memory_limit_bytes"):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    operations: Mapping[str, Operation] | None = None
+    while True:
+        try:
+            request = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)  # the parent is done with us; a library's exit handlers have nothing to add
+        try:
+            if operations is None:
+                operations = make(settings)
+            answer: Mapping[str, Any] = {"value": operations[request["do"]](request)}
+        except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
+            answer = {"error": _told(error)}
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+def pin(cores: Sequence[int]) -> None:
+    """Keeps this process and the threads that its libraries have started on these cores, where the platform can."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        return
+    tasks = Path("/proc/self/task")
+    for thread in [int(each.name) for each in tasks.iterdir()] if tasks.is_dir() else [0]:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, set(cores))
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    """An exception as data: its sentence, its kind, and for a stranger's exception the line it came from."""
+    if isinstance(error, ParityError):
+        return {"what": str(error), "kind": "parity", "stage": "parity"}
+    if isinstance(error, HarnessError):
+        return {"what": str(error), "kind": "error"}
+    if isinstance(error, MemoryError):
+        gc.collect()
+        return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}
+    what = cause(error)
+    kind = "memory" if any(each in what for each in _OUT_OF_MEMORY) else "error"
+    return {"what": what[:1000], "kind": kind}
+
+
+def _die_with_parent(parent: int) -> None:
+    """Asks the kernel to end this process with the parent, and leaves if it is already gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
