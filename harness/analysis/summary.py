@@ -11,6 +11,7 @@ from harness.analysis.bias import TOO_WIDE, widened, wider, within
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.claims.figures import ClaimResult, compare, extrapolate
 from harness.analysis.claims.scores import compare_scores
+from harness.analysis.claims.stepwise import Stepwise, stepwise
 from harness.analysis.claims.waterfall import Waterfall, waterfalls
 from harness.analysis.data import DataSummary, data_of
 from harness.analysis.data import warnings as about_data
@@ -86,6 +87,7 @@ class Summary:
     legs: tuple[LegSummary, ...]
     documented: tuple[ClaimResult, ...]
     waterfalls: tuple[Waterfall, ...]
+    stepwise: tuple[Stepwise, ...]  # slowdowns under conditions that change one at a time
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
@@ -159,6 +161,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
             *compare_scores(suite, table),
         ),
         waterfalls=waterfalls(suite, cells, families, confidence),
+        stepwise=stepwise(suite, cells, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
         distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, unlimited),

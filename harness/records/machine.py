@@ -157,7 +157,7 @@ def _container() -> dict[str, str] | None:
 
 
 def _gpus() -> list[str] | None:
-    """Name, memory, driver, power limit and persistence mode of each CUDA device, from `nvidia-smi`; None without any."""
+    """Name, memory, driver, power limit and persistence mode of each CUDA device, from `nvidia-smi`; None without."""
     command = [
         "nvidia-smi",
         "--query-gpu=name,memory.total,driver_version,power.limit,persistence_mode",

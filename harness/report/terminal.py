@@ -38,7 +38,7 @@ def render(summary: Summary, console: Console) -> None:
         for compared in summary.documented:
             colour = _VERDICTS[compared.verdict]
             console.print(f"  [{colour}]●[/{colour}] {escape(compared.sentence)}", soft_wrap=True)
-    for each in tables.waterfalls(summary):
+    for each in [*tables.waterfalls(summary), *tables.stepwise(summary)]:
         _grid(each, console)
     if summary.fidelity:
         _grid(tables.fidelity(summary), console)

@@ -329,6 +329,22 @@ class Documented(Part):
     rules: Annotated[tuple[str, ...], Field(description="rules of thumb that `harness advise` replaces")] = ()
 
 
+class Change(Part):
+    """A race under changed conditions."""
+
+    change: Annotated[str, Field(description="what differs from the step before, in words")]
+    race: Annotated[str, Field(description="name of the race that measures it")]
+    batch_size: Annotated[Positive, Field(description="at which it is measured")]
+
+
+class StepwiseWaterfall(Part):
+    """How the slowdown of a race changes with its conditions, one change after the other."""
+
+    name: Annotated[Name, Field(description="of the table")]
+    heads: Annotated[Positive, Field(description="N at which all of it is measured, one of the sweep")]
+    steps: Annotated[tuple[Change, ...], Field(min_length=2, description="the first as the race began")]
+
+
 class Suite(Part):
     """A whole suite file."""
 
@@ -365,6 +381,9 @@ class Suite(Part):
     ] = {}
     measurement: Annotated[Measurement, Field(description="how times are taken")] = Measurement()
     search: Annotated[Search, Field(description="how crossovers are sought")] = Search()
+    waterfall: Annotated[
+        StepwiseWaterfall | None, Field(description="a slowdown under conditions that change one at a time")
+    ] = None
     documented: Annotated[Documented | None, Field(description="published figures to compare with")] = None
     fidelity: Annotated[
         bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
