@@ -23,7 +23,7 @@ _PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 def bracket(leg: SearchCase, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
-    found = "no change of the lead" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
+    found = "looking for a crossover" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
     return f"{leg.label}: {found} {span} ({units.counted(progress.samples, 'sample')})"
 
 
