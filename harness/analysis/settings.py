@@ -32,8 +32,8 @@ def settings(suite: Suite) -> dict[str, str]:
 
 
 def remarks(suite: Suite) -> list[str]:
-    """What a reader of times by several threads has to know of how they wait."""
-    if not any(suite.threads_of(name) > 1 for name in suite.contenders):
+    """How threads wait, where contenders differ in how many they have."""
+    if len({suite.threads_of(name) for name in suite.contenders}) < 2:
         return []
     spinning = [name for name, each in suite.contenders.items() if each.runtime_options.get("spinning")]
     passive = "threads of workers wait passively for work and do not spin, so that rivals keep their cores"

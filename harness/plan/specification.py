@@ -47,7 +47,7 @@ class Specification:
 
     @property
     def device_kind(self) -> str:
-        """What runtimes are told: the process sees one device of this kind."""
+        """What runtimes get to know of it: the process sees one device of this kind."""
         return kind_of(self.device)
 
     def to_json(self) -> dict[str, Any]:

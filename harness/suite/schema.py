@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,13 @@ def _count(value: Any) -> Any:
     return value
 
 
+def _device(value: Any) -> Any:
+    """A kind of device, in small letters, with its number where it is not the first."""
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]+)?", value):
+        raise ValueError(f"expected a device such as cpu, cuda or cuda:1, got {value!r}")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
 Positive = Annotated[
     int,
@@ -43,7 +51,9 @@ Positive = Annotated[
 
 TransfersWanted = Literal["excluded", "included", "both"]
 ModeWanted = Literal["latency", "pipelined", "both"]
-DeviceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:[0-9]+)?$", max_length=32)]
+DeviceName = Annotated[
+    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]+)?$"})
+]
 
 
 class Part(BaseModel):

@@ -109,7 +109,7 @@ class TorchCompiled(harness.Compiled):
         return staged.projections
 
     def evict(self) -> bool:
-        """Writes to twice the size of the GPU's second cache, where PyTorch tells it."""
+        """Writes to twice the size of the GPU's second cache, where PyTorch reports its size."""
         if self._device.type != "cuda":
             return False
         size = int(getattr(self._library.get_device_properties(self._device), "L2_cache_size", 0))

@@ -217,7 +217,7 @@ class OnnxRuntime(harness.Runtime):
 
 
 def provider_options(options: OnnxOptions) -> dict[str, str]:
-    """What the CUDA provider is told: the one device that this process sees, and float32 in float32."""
+    """Options of the CUDA provider: the one device that this process sees, and float32 in float32."""
     chosen = {
         "device_id": "0",
         "use_tf32": str(int(options.use_tf32)),
