@@ -11,6 +11,7 @@ from harness.analysis.bias import TOO_WIDE, widened, wider, within
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.claims.figures import ClaimResult, compare, extrapolate
 from harness.analysis.claims.scores import compare_scores
+from harness.analysis.claims.stepwise import Stepwise, stepwise
 from harness.analysis.claims.waterfall import Waterfall, waterfalls
 from harness.analysis.data import DataSummary, data_of
 from harness.analysis.data import warnings as about_data
@@ -21,6 +22,7 @@ from harness.analysis.fidelity.requirement import Constrained, constrain
 from harness.analysis.fidelity.table import FidelityRow, remarks, rows
 from harness.analysis.roofline import Distance, MachineLimits, costs_of, distances, predicted
 from harness.analysis.self_check import SelfCheck, check
+from harness.analysis.settings import remarks as about_threads
 from harness.analysis.speedup import Relative, relatives, slowdown
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
@@ -30,10 +32,11 @@ from harness.records.samples import CellKey, by_cell
 from harness.search.covered import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
+from harness.suite.devices import kind_of
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from harness.analysis.statistics import Interval
     from harness.records.crossovers import SearchRecord
@@ -84,6 +87,7 @@ class Summary:
     legs: tuple[LegSummary, ...]
     documented: tuple[ClaimResult, ...]
     waterfalls: tuple[Waterfall, ...]
+    stepwise: tuple[Stepwise, ...]  # slowdowns under conditions that change one at a time
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
@@ -142,6 +146,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     counts = _counts(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
+    unlimited = _unlimited(suite, inexact)
     return Summary(
         run=evidence.run,
         suite=suite,
@@ -156,16 +161,23 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
             *compare_scores(suite, table),
         ),
         waterfalls=waterfalls(suite, cells, families, confidence),
+        stepwise=stepwise(suite, cells, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
-        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, inexact),
+        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, unlimited),
         precisions=inexact,
         families=families,
         dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias, unproved=unproved),
         self_check=self_check,
         libraries=_libraries(evidence.measurements),
         joint_confidence=_joint(answers),
-        warnings=(*evidence.run.warnings, *evidence.torn, *about_data(table), *_about(evidence.run)),
+        warnings=(
+            *evidence.run.warnings,
+            *evidence.torn,
+            *about_data(table),
+            *about_threads(suite),
+            *_about(evidence.run),
+        ),
         unchecked=unproved,
         visits=cells,
     )
@@ -201,14 +213,23 @@ def _races(
 
 
 def _ceilings(evidence: Evidence) -> MachineLimits | None:
-    """The machine's limits; they are the processor's, so there are none for another device."""
-    return MachineLimits.of(evidence.run.machine) if evidence.run.suite.get("device", "cpu") == "cpu" else None
+    """The machine's limits, which are the processor's."""
+    return MachineLimits.of(evidence.run.machine)
 
 
 def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
     """Contenders whose runtime says that it computes with another precision than float32."""
     said = {name: evidence.run.offers.get(f"runtime {each.runtime}", {}) for name, each in suite.contenders.items()}
     return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
+
+
+def _unlimited(suite: Suite, inexact: Collection[str]) -> set[str]:
+    """Contenders that the limits do not hold for: in another precision, on another device, with other threads."""
+    return {
+        name
+        for name in suite.contenders
+        if name in inexact or kind_of(suite.device_of(name)) != "cpu" or suite.threads_of(name) != suite.threads
+    }
 
 
 def _leader(found: Interval, bias: float) -> str | None:
@@ -232,12 +253,12 @@ def _legs(
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
     costs, ceilings = costs_of(evidence.measurements, evidence.run.machine), _ceilings(evidence)
-    inexact = _inexact(evidence, suite)
+    unlimited = _unlimited(suite, _inexact(evidence, suite))
     wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
         leg = answer.leg if answer else wanted[place]
-        floor = predicted(costs, leg, ceilings, inexact)
+        floor = predicted(costs, leg, ceilings, unlimited)
         linear = _predicted(cells, leg, suite.heads.grid(), confidence)
         yield LegSummary(
             leg=leg,

@@ -202,7 +202,7 @@ class Builder:
                 batch_sizes=tuple(batches),
                 seed=specification.seed,
                 calibration_queries=data.train_queries,
-                device=specification.device,
+                device=specification.device_kind,
                 threads=specification.threads,
                 operations=by_batch_size(deployed, example, {1, 2, *batches}) if form == "module" else {},
             )
@@ -369,7 +369,7 @@ class Builder:
             "teacher": identity(specification.teacher),  # also of what is not trained: it may be fitted to its answers
             "content": content,
             "shape": [heads.width, heads.output_width],
-            "device": specification.device,
+            "device": specification.device_kind,
             "threads": specification.threads,
             "seed": specification.seed,
             "training_seed": specification.training_seed if specification.trainer else None,

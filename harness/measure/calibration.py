@@ -50,11 +50,14 @@ class Rotation:
 
 
 def timed(call: Callable[[Any], Any], inputs: Rotation, loops: int, clock: Clock) -> float:
-    """Seconds that `loops` calls take, the inputs rotating."""
+    """Seconds that `loops` calls take, the inputs rotating; with what has to finish after calls that are queued."""
     taken = inputs.take(loops)
+    finish = getattr(call, "finish", None)
     started = clock()
     for prepared in taken:
         call(prepared)
+    if finish is not None:
+        finish()
     return clock() - started
 
 
@@ -69,9 +72,9 @@ def overhead(clock: Clock, inputs: Rotation, loops: int = _OVERHEAD_LOOPS) -> fl
 
 
 def warm_up(
-    call: Callable[[Any], Any], inputs: Rotation, clock: Clock, longest: float, window: int = 4
+    call: Callable[[Any], Any], inputs: Rotation, clock: Clock, longest: float, window: int = 4, shortest: float = 0.0
 ) -> tuple[int, float, bool]:
-    """Calls until the time of a call no longer falls.
+    """Calls until the time of a call no longer falls, and for `shortest` seconds at least.
 
     Returns:
         the number of calls, the seconds of the last window's median call, and whether it settled in `longest` seconds.
@@ -82,7 +85,7 @@ def warm_up(
         times = [timed(call, inputs, 1, clock) for _ in range(window)]
         calls += window
         now = statistics.median(times)
-        if now > last * (1 - _SETTLED):
+        if now > last * (1 - _SETTLED) and clock() - started >= shortest:
             return calls, now, True
         if clock() - started >= longest:
             return calls, now, False
@@ -99,6 +102,7 @@ def calibrate(
     longest_warm_up: float,
     cold: bool = False,
     expected: float = 0.0,
+    shortest_warm_up: float = 0.0,
 ) -> Calibration:
     """Warms a cell up and sizes its inner loop.
 
@@ -110,9 +114,10 @@ def calibrate(
         longest_warm_up: seconds after which warm-up ends, settled or not.
         cold: an inner loop of one, for samples between which caches are evicted.
         expected: seconds that a call may take, as far as that is known.
+        shortest_warm_up: seconds that warm-up lasts at least.
     """
     window = min(4, max(1, int(longest_warm_up / 8 / expected))) if expected > 0 else 4  # few where one takes long
-    calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up, window)
+    calls, per_call, settled = warm_up(call, inputs, clock, longest_warm_up, window, shortest_warm_up)
     step = resolution(clock)
     wanted = max(shortest, step / CLOCK_SHARE)
     return Calibration(
@@ -138,10 +143,13 @@ def sample(
 
 def untimed(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, seconds: float) -> None:
     """Calls that bring a contender back to speed: one, and more for so many seconds."""
+    finish = getattr(call, "finish", None)
     ends = clock() + seconds
     while True:
         for prepared in inputs.take(1):
             call(prepared)
+        if finish is not None:  # a queue must not be full when timing begins
+            finish()
         if clock() >= ends:
             return
 

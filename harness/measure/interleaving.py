@@ -268,6 +268,9 @@ def _record(
         cost_bytes=cost[1] if cost else None,
         threads=info.get("threads", {}),
         libraries=info.get("libraries", {}),
+        device=info.get("device"),
+        settings=info.get("settings", {}),
+        device_memory=info.get("device_memory", {}),
         parity=Parity(
             error=info["parity_error"],
             tolerance=purpose.tolerances[seat.cell.contender],

@@ -16,6 +16,7 @@ from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import Failure
+from harness.suite.devices import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +217,7 @@ class Launch:
         workshop: builds what is missing.
         specifications: of all contenders, by name.
         how: the suite's measurement settings.
-        settings: added to what each worker is given (`plugins`, `core`, `last_level_cache_bytes`).
+        settings: added to what each worker is given (`plugins`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         recoveries: how long contenders take to be back at speed, shared by the launches of a run.
         left: seconds that are left of the run.
@@ -266,6 +267,11 @@ class Launch:
         """That a sample lasts at least."""
         return self._how.min_sample_seconds
 
+    @property
+    def process_ids(self) -> set[int]:
+        """Of the workers that are alive."""
+        return {child.process_id for child, _ in self._children.values()}
+
     def close_twins(self) -> None:
         """Ends the workers that raced against each other."""
         for key in [key for key in self._children if key[1]]:
@@ -304,12 +310,13 @@ class Launch:
             specification = self._specifications[contender]
             settings = {
                 **self._settings,
+                "core": timing_cores(specification.threads),
                 "specification": specification.to_json(),
                 "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
             }
             started = self._clock()
-            self._children[key] = Child(WORKER, settings, environment=environment(specification.threads)), started
+            self._children[key] = Child(WORKER, settings, environment=surroundings(specification)), started
         return self._children[key]
 
 
@@ -322,6 +329,11 @@ def _started(child: Child, deadline: float) -> None:
 def _cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def surroundings(specification: Specification) -> dict[str, str]:
+    """The environment of a contender's worker: its threads, and no other device of its kind than its own."""
+    return {**environment(specification.threads), **visible(specification.device, os.environ)}
 
 
 def timing_cores(threads: int) -> list[int]:

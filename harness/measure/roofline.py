@@ -1,5 +1,8 @@
 """What the machine could do at best, measured like a contender: float32 matrix products and reading memory.
 
+A limit is the best of the libraries at hand: NumPy, and whatever the runtimes of a suite multiply with, each in a
+process of its own.
+
 Williams, Waterman and Patterson 2009, "Roofline": a call that needs F operations and M bytes takes at least the larger
 of F over the arithmetic rate and M over the bandwidth. Both depend on shape and size, so products are timed at the
 shapes that the contenders state, and reading at many sizes.
@@ -7,18 +10,24 @@ shapes that the contenders state, and reading at many sizes.
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from harness.measure.clock import monotonic
+from harness.measure.construction import offer
+from harness.plan.specification import OfferReference
 from harness.process.server import Operation, pin, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from harness.plugin.interfaces import Float32, Runtime
+
 Shape = tuple[int, int, int]  # rows, inner, columns of a matrix product
+Multiply: TypeAlias = "Callable[[Float32, Float32], Sequence[Callable[[], object]]]"
 
 _SECONDS = 0.006  # of each mean
 _REPEATS = 3
@@ -35,7 +44,11 @@ def operations(settings: Mapping[str, Any]) -> Mapping[str, Operation]:
 
     threadpoolctl.threadpool_limits(int(settings.get("threads", 1)))
     pin(settings.get("core") or [])
-    return {"rates": lambda request: rates([_shape(each) for each in request["shapes"]], request["sizes"])}
+    threads = int(settings.get("threads", 1))
+    multiply = numpys
+    if named := settings.get("runtime"):
+        multiply = functools.partial(librarys, cast("Runtime", offer(OfferReference(**named))), threads)
+    return {"rates": lambda request: rates([_shape(each) for each in request["shapes"]], request["sizes"], multiply)}
 
 
 def chosen(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
@@ -49,12 +62,26 @@ def chosen(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
     return list(dict.fromkeys([_LARGE, *map(_bounded, exact), *map(_bounded, rounded)]))
 
 
-def rates(shapes: Sequence[Shape], sizes: Sequence[int]) -> dict[str, Any]:
+def best(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The best rate of each shape and size over several libraries, each as `rates` gives it."""
+    products: dict[Shape, float] = {}
+    memory: dict[str, float] = {}
+    for each in found:
+        for *sides, rate in each.get("products", ()):
+            shape = _shape(sides)
+            products[shape] = max(float(rate), products.get(shape, 0.0))
+        for size, rate in each.get("bytes_per_second", {}).items():
+            memory[size] = max(float(rate), memory.get(size, 0.0))
+    return {**_by_rows(products), "bytes_per_second": memory}
+
+
+def rates(shapes: Sequence[Shape], sizes: Sequence[int], multiply: Multiply | None = None) -> dict[str, Any]:
     """The best rates that were seen.
 
     Args:
         shapes: of matrix products.
         sizes: bytes that are read over and over.
+        multiply: the calls that compute a product, of which the fastest counts; NumPy's if absent.
 
     Returns:
         `products` (rows, inner, columns, operations per second), `flops_per_second` (the best by rows, as text), and
@@ -66,15 +93,32 @@ def rates(shapes: Sequence[Shape], sizes: Sequence[int]) -> dict[str, Any]:
         for shape in shapes:
             if products and monotonic() > ends:
                 break
-            products[shape] = max(_products(shape), products.get(shape, 0.0))
-    best: dict[str, float] = {}
+            rate = _products(shape, multiply or numpys)
+            if rate is None:  # this library multiplies nothing for us
+                return {**_by_rows({}), "bytes_per_second": {}}
+            products[shape] = max(rate, products.get(shape, 0.0))
+    return {**_by_rows(products), "bytes_per_second": {str(size): _reads(size) for size in sizes}}
+
+
+def numpys(left: Float32, right: Float32) -> list[Callable[[], object]]:
+    """NumPy's products of two matrices, the right one laid out either way."""
+    output = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+    other = np.ascontiguousarray(right.T).T
+    return [lambda: np.matmul(left, right, out=output), lambda: np.matmul(left, other, out=output)]
+
+
+def librarys(runtime: Runtime, threads: int, left: Float32, right: Float32) -> list[Callable[[], object]]:
+    """The product as a runtime's library computes it; empty where it has none to offer."""
+    found = runtime.product(left, right, threads)
+    return [found] if found is not None else []
+
+
+def _by_rows(products: Mapping[Shape, float]) -> dict[str, Any]:
+    """The products as plain data, and the best rate for each number of rows."""
+    best_rates: dict[str, float] = {}
     for shape, rate in products.items():
-        best[str(shape[0])] = max(rate, best.get(str(shape[0]), 0.0))
-    return {
-        "products": [(*shape, rate) for shape, rate in products.items()],
-        "flops_per_second": best,
-        "bytes_per_second": {str(size): _reads(size) for size in sizes},
-    }
+        best_rates[str(shape[0])] = max(rate, best_rates.get(str(shape[0]), 0.0))
+    return {"products": [(*shape, rate) for shape, rate in products.items()], "flops_per_second": best_rates}
 
 
 def _shape(values: Sequence[int]) -> Shape:
@@ -93,19 +137,14 @@ def _bounded(shape: Shape) -> Shape:
     return (rows, inner, min(columns, most)) if columns >= inner else (rows, min(inner, most), columns)
 
 
-def _products(shape: Shape) -> float:
-    """Operations per second; the right matrix is laid out whichever way is faster here."""
+def _products(shape: Shape, multiply: Multiply) -> float | None:
+    """Operations per second of the fastest way; None where there is none."""
     rows, inner, columns = shape
     generator = np.random.default_rng(0)
     left = generator.standard_normal((rows, inner), dtype=np.float32)
     right = generator.standard_normal((inner, columns), dtype=np.float32)
-    other = np.ascontiguousarray(right.T).T
-    output = np.empty((rows, columns), dtype=np.float32)
-    layouts: list[Callable[[], object]] = [
-        lambda: np.matmul(left, right, out=output),
-        lambda: np.matmul(left, other, out=output),
-    ]
-    return 2.0 * rows * inner * columns / min(_fastest(layout) for layout in layouts)
+    ways = multiply(left, right)
+    return 2.0 * rows * inner * columns / min(map(_fastest, ways)) if ways else None
 
 
 def _reads(size: int) -> float:

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.process.child import Child, environment
+from harness.measure.pool import surroundings
+from harness.process.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Scoring:
         self._settings = dict(settings)
         self._deadline = deadline
         self._child: Child | None = None
-        self._runtime: tuple[OfferReference | None, int] | None = None
+        self._runtime: tuple[OfferReference | None, int, str] | None = None
 
     def score(self, specification: Specification, heads: int, batch_sizes: Sequence[int]) -> dict[str, Any]:
         """The fields of a record of fidelity, but for who it is of.
@@ -63,9 +64,9 @@ class Scoring:
 
     def _running(self, specification: Specification) -> Child:
         """The process for this runtime, another one where the last was for another."""
-        runtime = specification.runtime, specification.threads
+        runtime = specification.runtime, specification.threads, specification.device
         if self._child is None or not self._child.alive or runtime != self._runtime:
             self.close()
-            self._child = Child(PROJECTING, self._settings, environment=environment(specification.threads))
+            self._child = Child(PROJECTING, self._settings, environment=surroundings(specification))
             self._runtime = runtime
         return self._child

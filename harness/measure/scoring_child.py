@@ -41,7 +41,7 @@ class Projecting:
         context = LoadContext(
             heads=heads,
             threads=specification.threads,
-            device=specification.device,
+            device=specification.device_kind,
             rebuild=self._construction.rebuild(specification, heads),
         )
         runtime = self._construction.runtime(specification)

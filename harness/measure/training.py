@@ -95,7 +95,9 @@ class Students:
 
             seed_everything(specification.training_seed)
             context = TrainContext(
-                seed=specification.training_seed, threads=specification.threads, device=specification.device
+                seed=specification.training_seed,
+                threads=specification.training_threads,
+                device=specification.device_kind,
             )
             report = trainer.fit(module, teach, seen, context)
             state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
@@ -119,8 +121,8 @@ class Students:
             "temperature": data.heads.temperature,
             "seed": specification.training_seed,
             "teachers_seed": specification.seed,
-            "threads": specification.threads,
-            "device": specification.device,
+            "threads": specification.training_threads,
+            "device": specification.device_kind,
             "versions": self._versions,
         }
         place, about, cached = self._artifacts.obtain(parts, fill)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import ParityError
+from harness.errors import ContenderError, ParityError
 from harness.measure import calibration, parity, probes, recovery, resources
 from harness.measure.callables import named
+from harness.measure.calling import Calling
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
 from harness.plan.specification import Specification
@@ -33,6 +34,8 @@ _REFERENCES = {  # by what the builder says that they are
 }
 _CALLS_SECONDS = 0.3  # individually timed calls of one cell and launch end here, but for the fewest
 _FEWEST_CALLS = 3
+_DEVICE_WARM_UP_SECONDS = 0.15  # a GPU's clocks rise for about so long under load
+_DEVICE_UNTIMED_SECONDS = 0.02  # of calls before each sample there: its clocks fall while its rival runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class _Cell:
     """A contender at one batch size, warm and calibrated."""
 
     compiled: Compiled
+    calling: Calling
     inputs: list[Any]
     rotation: calibration.Rotation
     first_outputs: list[NDArray[np.float32]]
@@ -97,6 +101,7 @@ class Worker:
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
         self._threads = resources.limit_threads(self._specification.threads)
         self._cores: list[int] = settings.get("core") or []
+        self._elsewhere = self._specification.device_kind != "cpu"
         self._pinned = False
         self._frozen = False
         self._base_bytes: int | None = None
@@ -129,23 +134,27 @@ class Worker:
         compiled_before = compiled.compile_seconds
         proof: _Proof | None = None
         if known is None:
-            proof = self._prove(compiled, request)
+            calling = Calling(compiled, self._specification.transfers, self._specification.mode)
+            proof = self._prove(compiled, calling, request)
+            self._check_cold(compiled)
             self._collect()
             rotation = calibration.Rotation(proof.inputs)
             known = _Cell(
                 compiled=compiled,
+                calling=calling,
                 inputs=proof.inputs,
                 rotation=rotation,
                 first_outputs=proof.first_outputs,
                 warnings=proof.warnings,
                 calibration=calibration.calibrate(
-                    compiled,
+                    calling.timed,
                     rotation,
                     monotonic,
                     shortest=self._how["min_sample_seconds"],
                     longest_warm_up=self._how["max_warm_up_seconds"],
                     cold=self._cold,
                     expected=proof.first_call_seconds,
+                    shortest_warm_up=_DEVICE_WARM_UP_SECONDS if self._elsewhere else 0.0,
                 ),
             )
             self._cells[place, batch] = known
@@ -160,6 +169,9 @@ class Worker:
             "warnings": known.warnings,
             "threads": self._threads_now(compiled),
             "libraries": resources.libraries(),
+            "device": self._specification.device,
+            "settings": dict(compiled.settings()),
+            "device_memory": dict(compiled.device_memory()),
             "base_rss_bytes": self._base_bytes,
             "added_rss_bytes": model.held_bytes + max(0, resources.held_bytes() - loaded) if proof else None,
             "peak_rss_bytes": resources.peak_bytes(),
@@ -168,14 +180,14 @@ class Worker:
     def watch(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What calls take one after the other, from the first one on."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        return {"windows": recovery.watch(cell.compiled, cell.rotation, monotonic, float(request["longest"]))}
+        return {"windows": recovery.watch(cell.calling.waiting, cell.rotation, monotonic, float(request["longest"]))}
 
     def rehearse(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a sample does, untimed; of calls that are samples of their own a single one."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        calibration.untimed(cell.compiled, cell.rotation, monotonic, float(request["untimed_seconds"]))
+        self._untimed(cell, request)
         if cell.calibration.inner_loops > 1:
-            calibration.timed(cell.compiled, cell.rotation, cell.calibration.inner_loops, monotonic)
+            calibration.timed(cell.calling.timed, cell.rotation, cell.calibration.inner_loops, monotonic)
         return {}
 
     def sample(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,21 +196,22 @@ class Worker:
         started = time.time()
         if self._cold:
             return {"seconds": self._single(cell), "started": started}
-        untimed = float(request["untimed_seconds"])
-        seconds = calibration.sample(cell.compiled, cell.rotation, cell.calibration, monotonic, untimed)
+        untimed = self._untimed_seconds(request)
+        seconds = calibration.sample(cell.calling.timed, cell.rotation, cell.calibration, monotonic, untimed)
         return {"seconds": seconds, "started": started}
 
     def calls(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Calls timed one by one, for percentiles: seconds each."""
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        calibration.untimed(cell.compiled, cell.rotation, monotonic, float(request["untimed_seconds"]))
+        self._untimed(cell, request)
         ends = monotonic() + _CALLS_SECONDS
         seconds: list[float] = []
         for turn in range(int(request["count"])):
             seconds.append(self._single(cell))
             if turn + 1 >= _FEWEST_CALLS and monotonic() > ends:
                 break
-        on_device = [cell.compiled.device_seconds(each) for each in cell.inputs]
+        alone = cell.inputs if cell.calling.transfers == "excluded" else ()
+        on_device = [cell.compiled.device_seconds(each) for each in alone]
         return {"seconds": seconds, "device_seconds": [each for each in on_device if each is not None]}
 
     def audit(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,15 +220,37 @@ class Worker:
         if not cell.first_outputs:
             return {"error": 0.0}
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
-        again, first = cell.compiled.result(cell.compiled(cell.inputs[turn])), cell.first_outputs[turn]
+        again, first = cell.calling.answer(cell.inputs[turn]), cell.first_outputs[turn]
         return {"error": parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")}
 
     def _single(self, cell: _Cell) -> float:
-        """Seconds of one call that is timed alone; if cold, after the last-level cache was filled."""
-        if self._cold:
+        """Seconds of one call that is timed alone; if cold, after the caches of its device were filled."""
+        if self._cold and not (self._elsewhere and cell.compiled.evict()):
             _sweep(2 * self._last_level_cache)
-        seconds = calibration.timed(cell.compiled, cell.rotation, 1, monotonic)
+        seconds = calibration.timed(cell.calling.timed, cell.rotation, 1, monotonic)
         return max(seconds - cell.calibration.single_overhead_seconds, 1e-12)
+
+    def _untimed(self, cell: _Cell, request: Mapping[str, Any]) -> None:
+        """Calls that bring a contender back to speed."""
+        calibration.untimed(cell.calling.timed, cell.rotation, monotonic, self._untimed_seconds(request))
+
+    def _untimed_seconds(self, request: Mapping[str, Any]) -> float:
+        """As asked for; on a device at least as long as its clocks take to come up."""
+        asked = float(request["untimed_seconds"])
+        return max(asked, _DEVICE_UNTIMED_SECONDS) if self._elsewhere else asked
+
+    def _check_cold(self, compiled: Compiled) -> None:
+        """Refuses to call something cold whose device's caches cannot be emptied.
+
+        Raises:
+            ContenderError: where that is so.
+        """
+        if self._cold and self._elsewhere and not compiled.evict():
+            raise ContenderError(
+                f"the caches of {self._specification.device} cannot be emptied by this runtime",
+                where=self._specification.contender,
+                next_step="set measurement.cache: warm, or use a runtime that can, such as eager",
+            )
 
     def _load(self, request: Mapping[str, Any]) -> _Model:
         place = str(request["place"])
@@ -238,7 +273,7 @@ class Worker:
         context = LoadContext(
             heads=heads,
             threads=specification.threads,
-            device=specification.device,
+            device=specification.device_kind,
             rebuild=self._construction.rebuild(specification, heads),
         )
         return self._construction.runtime(specification).load(Path(place) / "artifact", context)
@@ -269,7 +304,7 @@ class Worker:
             self._frozen = False
             gc.collect()
 
-    def _prove(self, compiled: Compiled, request: Mapping[str, Any]) -> _Proof:
+    def _prove(self, compiled: Compiled, calling: Calling, request: Mapping[str, Any]) -> _Proof:
         """The prepared inputs, the first answers with their error, and that of a row alone.
 
         Raises:
@@ -284,16 +319,16 @@ class Worker:
         what = _REFERENCES.get(_text(folder / f"proof-{batch}"), "the float64 reference")
 
         def answer(queries: NDArray[np.float32]) -> NDArray[np.float32]:
-            return _result(compiled, compiled(compiled.prepare(np.ascontiguousarray(queries))))
+            return calling.answer(calling.prepare(np.ascontiguousarray(queries)))
 
-        inputs = [compiled.prepare(np.ascontiguousarray(each)) for each in batches]
-        first_call_seconds, output = _seconds(compiled, inputs[0])
-        outputs = [_result(compiled, output)]
+        inputs = [calling.prepare(np.ascontiguousarray(each)) for each in batches]
+        first_call_seconds, output = _seconds(calling.waiting, inputs[0])
+        outputs = [calling.converted(output)]
         notes = conversion(output, self._precision())
         parity.shaped(outputs[0], references[0].shape)
         parity.finite(outputs[0])
-        parity.repeated(outputs[0], _result(compiled, compiled(inputs[0])))
-        outputs += [_result(compiled, compiled(prepared)) for prepared in inputs[1 : len(references)]]
+        parity.repeated(outputs[0], calling.answer(inputs[0]))
+        outputs += [calling.answer(prepared) for prepared in inputs[1 : len(references)]]
         error = max(
             parity.prove(output, reference, tolerance, what)
             for output, reference in zip(outputs, references, strict=True)
@@ -329,16 +364,11 @@ class Worker:
         return {**self._threads(), **({"runtime": own} if own is not None else {})}
 
 
-def _seconds(compiled: Compiled, prepared: Any) -> tuple[float, Any]:
+def _seconds(compiled: Callable[[Any], Any], prepared: Any) -> tuple[float, Any]:
     """How long a call takes that nothing has prepared the way for, and what it gives."""
     started = monotonic()
     output = compiled(prepared)
     return monotonic() - started, output
-
-
-def _result(compiled: Compiled, output: Any) -> NDArray[np.float32]:
-    """What a contender returned as an array of its own."""
-    return np.array(compiled.result(output), dtype=np.float32)
 
 
 def _text(path: Path) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Problem, SuiteError
+from harness.plan import presence, ways
 from harness.plan.sweep import Sweep, sweep
 from harness.plugin import inspection_cache
 from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
+from harness.suite.devices import kind_of
 from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite, Use
 from harness.validation import Path as Place
 from harness.validation import did_you_mean, dotted
@@ -31,6 +33,8 @@ class Checked:
     notes: tuple[str, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     """Contenders whose plugin failed to load, and why: their cells are skipped, and the run has failed."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Contenders whose device is not here, and why: their cells are skipped, and nothing has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,21 +89,35 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         review.offer(each)
     for name, contender in suite.contenders.items():
         review.contender(name, contender)
+    review.memory_limit()
     review.limits()
     review.races()
-    if not review.problems and len(review.broken) == len(suite.contenders):
-        for name, reason in review.broken.items():
+    away = presence.absent(loaded, listing, deadline_seconds) if not review.problems else {}
+    out = {**away, **review.broken}
+    if not review.problems and len(out) == len(suite.contenders):
+        for name, reason in out.items():
             review.complain(("contenders", name), reason)
     if review.problems:
         raise SuiteError(sorted(dict.fromkeys(review.problems), key=lambda problem: problem.line))
+    spread = ways.spread(suite)
+    suite = spread.suite
+    out = {name: out[base] for name, base in spread.bases.items() if base in out}
     steps = {
         name: reply.steps
-        for name in suite.contenders
-        if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.declares_steps
+        for name, base in spread.bases.items()
+        if (reply := listing.reply(dotted(("contenders", base, "projector")))) is not None and reply.declares_steps
     }
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
-    spelled = sweep(suite, steps, broken=review.broken)
-    return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken=review.broken)
+    notes += tuple(presence.notes(suite, away))
+    spelled = sweep(suite, steps, broken=out)
+    return Checked(
+        suite=suite,
+        sweep=spelled,
+        listing=listing,
+        notes=notes,
+        broken={**review.broken, **{name: why for name, why in out.items() if spread.bases[name] in review.broken}},
+        absent={name: why for name, why in out.items() if spread.bases[name] in away},
+    )
 
 
 def _scoring(suite: Suite, listing: Listing) -> Suite:
@@ -185,6 +203,18 @@ class _Review:
     def complain(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
         self.problems.append(self._loaded.document.problem(path, what, hint, at_key=at_key))
 
+    def memory_limit(self) -> None:
+        """A limit of the address space cannot hold a GPU's driver, which reserves as much as all memory together."""
+        elsewhere = sorted(
+            {kind for name in self._suite.contenders if (kind := kind_of(self._suite.device_of(name))) != "cpu"}
+        )
+        if self._suite.measurement.memory_limit_bytes is not None and elsewhere:
+            self.complain(
+                ("measurement", "memory_limit_bytes"),
+                f"a limit of the address space does not work with {' and '.join(elsewhere)}, whose driver needs more",
+                "leave it out, or run the contenders on the cpu alone with --only",
+            )
+
     def offer(self, wanted: _Wanted) -> None:
         """The offer exists, can be used here, and accepts its options."""
         found = self._listing.find(wanted.kind, wanted.name)
@@ -231,11 +261,11 @@ class _Review:
         projector = self._listing.find("projector", contender.projector)
         runtime = self._listing.find("runtime", contender.runtime)
         if runtime is not None:
-            if self._suite.device not in runtime.devices:
-                hint = f"runtimes that do: {self._runtimes(lambda each: self._suite.device in each.devices)}"
-                self.complain(
-                    (*at, "runtime"), f"the runtime {runtime.name!r} does not run on {self._suite.device}", hint
-                )
+            kind = kind_of(self._suite.device_of(name))
+            if kind not in runtime.devices:
+                hint = f"runtimes that do: {self._runtimes(lambda each: kind in each.devices)}"
+                where = (*at, "device" if contender.device else "runtime")
+                self.complain(where, f"the runtime {runtime.name!r} does not run on {kind}", hint)
             if projector is not None and not set(runtime.forms) & set(projector.forms):
                 what = (
                     f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "

@@ -43,6 +43,7 @@ class Plan:
     warnings: Sequence[str] = ()
     trackers: Trackers = field(default_factory=Trackers)  # plugins that are told how the run goes
     broken: Mapping[str, str] = field(default_factory=dict)  # contenders whose plugin failed to load, and why
+    absent: Mapping[str, str] = field(default_factory=dict)  # contenders whose device is not here, and why
     quick: bool = False
     width: int | None = None  # D that the user expects; another is an error
     until: float | None = None  # by `time.monotonic()`: nothing is measured after it
@@ -94,7 +95,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     specifications = {
         name: _specification(name, contender, suite, loaded, listing)
         for name, contender in suite.contenders.items()
-        if name not in checked.broken
+        if name not in checked.broken and name not in checked.absent
     }
     used = {(each.kind, each.name) for one in specifications.values() for each in _references(one)}
     offers = {
@@ -121,6 +122,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
         warnings=checked.notes,
         trackers=Trackers.of(listing),
         broken=dict(checked.broken),
+        absent=dict(checked.absent),
         quick=quick,
     )
 
@@ -192,8 +194,11 @@ def _specification(name: str, contender: Contender, suite: Suite, loaded: Loaded
         trainer=reference("trainer", trainer.use, trainer.options) if trainer else None,
         seed=suite.seed,
         training_seed=suite.training_seeds[0],
-        threads=suite.threads,
-        device=suite.device,
+        threads=suite.threads_of(name),
+        training_threads=suite.threads,
+        device=suite.device_of(name),
+        transfers=contender.transfers or "excluded",
+        mode=contender.mode or "latency",
         tolerance=contender.tolerance or (runtime.tolerance if runtime else None) or 1e-4,
         folder=str(loaded.folder),
         cache=str(inspection_cache.folder() / "sources"),

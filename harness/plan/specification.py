@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from harness.suite.devices import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,10 +37,18 @@ class Specification:
     seed: int = 0
     training_seed: int = 0
     threads: int = 1
-    device: Literal["cpu", "cuda"] = "cpu"
+    training_threads: int = 1  # what is raced with one thread and with two is trained once
+    device: str = "cpu"  # with its number where it is not the first of its kind
+    transfers: Literal["excluded", "included"] = "excluded"
+    mode: Literal["latency", "pipelined"] = "latency"
     tolerance: float = 1e-4
     folder: str = "."  # of the suite: relative paths in a source's options start there
     cache: str = ""
+
+    @property
+    def device_kind(self) -> str:
+        """What runtimes get to know of it: the process sees one device of this kind."""
+        return kind_of(self.device)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the pipe."""

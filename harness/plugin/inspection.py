@@ -50,6 +50,7 @@ class Question(_Data):
     options: Mapping[str, Any] = {}
     steps: tuple[int, int] | None = None  # of a projector: the range (low, high)
     limit: SourceQuestion | None = None  # of a source
+    device: tuple[str, int] | None = None  # of a runtime: kind and number of the device that it is to run on
 
 
 class OptionProblem(_Data):
@@ -69,6 +70,7 @@ class Reply(_Data):
     steps: tuple[int, ...] = ()
     declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
     limit: int | None = None
+    absent: str = ""  # of a runtime: why the device that was asked about is not here
     error: str = ""  # what the offer raised while it was asked
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness.plugin.inspection import FailureData, Listing, OfferData, OptionProblem, Question, Reply, TrackerData
-from harness.plugin.interfaces import Projector, Source, SourceContext
+from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext
 from harness.plugin.manager import Catalog, Offered, available
 from harness.validation import complaints, option_rows
 
@@ -132,6 +132,8 @@ def _reply(question: Question, catalog: Catalog, announcer: Announcer) -> Reply:
             place = question.limit
             context = SourceContext(folder=Path(place.folder), cache=Path(place.cache), seed=place.seed)
             return Reply(key=question.key, limit=configured.limit(context))
+        if question.device and isinstance(configured, Runtime):
+            return Reply(key=question.key, absent=configured.absent(*question.device))
     except (Exception, SystemExit) as error:
         return Reply(key=question.key, error=_said(error))
     return Reply(key=question.key)

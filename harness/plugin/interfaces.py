@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 Form: TypeAlias = Literal["module", "numpy"]
-Device: TypeAlias = Literal["cpu", "cuda"]
+Device: TypeAlias = str  # its kind, such as "cpu" or "cuda": a process sees one device of a kind
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 NumpyProjection: TypeAlias = Callable[[Float32], Float32]
@@ -373,10 +373,41 @@ class Compiled(ABC):
         """The number of threads as the library reports it, or None where it cannot be read."""
         return None
 
+    def enqueue(self, prepared: Any) -> Any:
+        """The same as a call, but that it may return before the result exists: `synchronise` waits for it."""
+        return self(prepared)
+
+    def synchronise(self) -> None:
+        """Returns when the results of everything enqueued exist; nothing to do where calls wait themselves."""
+        return
+
+    def stage(self, batch: Float32) -> Any:
+        """What `enqueue_staged` takes, in the host's memory, made of queries [B, D]; off the clock."""
+        return batch
+
+    def enqueue_staged(self, staged: Any) -> Any:
+        """A call with its transfers: from queries in the host's memory to projections there, on the clock.
+
+        It may return before they have arrived: `synchronise` waits for that, and `result` is called after it.
+        """
+        return self.result(self(self.prepare(staged)))
+
+    def evict(self) -> bool:
+        """Empties the device's caches, off the clock, and says whether it did; a CPU's are emptied by the worker."""
+        return False
+
+    def settings(self) -> Mapping[str, str]:
+        """What decides on the result and its speed, as read back from the library, for the records."""
+        return {}
+
+    def device_memory(self) -> Mapping[str, int]:
+        """Bytes of the device's memory by name, such as `allocated` and `reserved`; empty where there is none."""
+        return {}
+
     def device_seconds(self, prepared: Any) -> float | None:  # noqa: ARG002 - a contract's default
         """Seconds that one call kept its device busy, by the device's own clock; None where it has none.
 
-        On a GPU it is what lies between two events around the call, so that the rest of a call's time is launching.
+        What the device waits for while it is idle, such as the launches of single operations, does not count.
         """
         return None
 
@@ -413,7 +444,7 @@ class Runtime(Offer):
 
     kind = "runtime"
     forms: ClassVar[tuple[Form, ...]] = ("module",)  # that it accepts, the preferred one first
-    devices: ClassVar[tuple[Device, ...]] = ("cpu",)
+    devices: ClassVar[tuple[Device, ...]] = ("cpu",)  # kinds that it runs on
     tolerance: ClassVar[float] = 1e-4  # of parity: the largest error relative to the reference's largest value
     precision: ClassVar[str] = "float32"  # of its arithmetic; another one is marked, and has no limits
     imports: ClassVar[
@@ -427,3 +458,18 @@ class Runtime(Offer):
     @abstractmethod
     def load(self, folder: Path, context: LoadContext) -> Compiled:
         """Makes the exported projection ready to be called, in another process than `export`."""
+
+    def product(self, left: Float32, right: Float32, threads: int) -> Callable[[], object] | None:  # noqa: ARG002
+        """A call that multiplies `left` [B, D] with the constant `right` [D, N] as its library does it on a CPU.
+
+        The machine's limits are the best of all libraries at hand. None, the default, adds nothing to them.
+        """
+        return None
+
+    def absent(self, device: Device, number: int) -> str:  # noqa: ARG002 - a contract's default
+        """Why it cannot run here on the device of this kind and number (from 0), in words; empty where it can.
+
+        Asked only about kinds in `devices` other than "cpu", where nothing is timed. A suite's contender whose
+        device is absent is skipped.
+        """
+        return ""

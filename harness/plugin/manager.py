@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # In the order in which they claim names. Written as a stranger would write them; each offers what its hooks return.
 BUILT_IN = (
     "harness_plugins.lda",
+    "harness_plugins.lda_attention",
     "harness_plugins.lda_blocked",
     "harness_plugins.lda_nearest",
     "harness_plugins.transformer",

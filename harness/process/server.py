@@ -20,6 +20,10 @@ from harness.errors import HarnessError, ParityError
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
+_OUT_OF_MEMORY = (  # as PyTorch's two allocators, C++ and ONNX Runtime's arenas on CPU and GPU say it
+    "can't allocate memory", "out of memory", "bad allocation", "Failed to allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # fmt: skip
 
 
 def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
@@ -68,7 +72,7 @@ def _told(error: BaseException) -> dict[str, str]:
         gc.collect()
         return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}
     what = cause(error)
-    kind = "memory" if "can't allocate memory" in what or "bad allocation" in what else "error"
+    kind = "memory" if any(each in what for each in _OUT_OF_MEMORY) else "error"
     return {"what": what[:1000], "kind": kind}
 
 

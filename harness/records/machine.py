@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CPU = Path("/sys/devices/system/cpu")
 _SAME_MEMORY = 1.05
-_GPU_FACTS = 3
+_GPU_FACTS = 5
 
 
 def describe() -> dict[str, Any]:
@@ -157,8 +157,12 @@ def _container() -> dict[str, str] | None:
 
 
 def _gpus() -> list[str] | None:
-    """Name, memory and driver of each CUDA device, as `nvidia-smi` tells them; None where there is none."""
-    command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    """Name, memory, driver, power limit and persistence mode of each CUDA device, from `nvidia-smi`; None without."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,memory.total,driver_version,power.limit,persistence_mode",
+        "--format=csv,noheader",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -166,7 +170,20 @@ def _gpus() -> list[str] | None:
     if done.returncode != 0:
         return None
     found = [line.split(", ") for line in done.stdout.splitlines()]
-    return [f"{each[0]}, {each[1]}, driver {each[2]}" for each in found if len(each) == _GPU_FACTS] or None
+    return [_gpu(*each) for each in found if len(each) == _GPU_FACTS] or None
+
+
+def _gpu(name: str, memory: str, driver: str, power: str, persistence: str) -> str:
+    """One of them in words; what a driver does not tell is left out."""
+    known = {"power limit": power, "persistence mode": persistence.lower()}
+    return ", ".join(
+        [
+            name,
+            memory,
+            f"driver {driver}",
+            *(f"{fact} {value}" for fact, value in known.items() if "N/A" not in value.upper()),
+        ]
+    )
 
 
 def _read(path: Path) -> str | None:

@@ -13,6 +13,7 @@ from harness.process.failure import TOO_SLOW, Failure
 
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
+THROTTLED = "the GPU was throttled: measured again"
 RIVAL_FAILED = "its rival failed"
 PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
 
@@ -101,6 +102,20 @@ class Measurement(Record):
     libraries: Annotated[
         Mapping[str, str], Field(description="BLAS and the like that the worker has loaded, with version and kernel")
     ] = {}
+    device: Annotated[str | None, Field(description="where it ran, such as cpu or cuda:1")] = None
+    settings: Annotated[
+        Mapping[str, str],
+        Field(description="what decides on its arithmetic and its speed, as read back from the library"),
+    ] = {}
+    device_memory: Annotated[
+        Mapping[str, int], Field(description="bytes of the device's memory, by name, as the library reports them")
+    ] = {}
+    device_states: Annotated[
+        tuple[Mapping[str, Any], ...],
+        Field(
+            description="of a GPU before and after the visit, as its driver says: clock, power, temperature, throttling"
+        ),
+    ] = ()
     parity: Parity | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
@@ -122,8 +137,8 @@ class Measurement(Record):
 
     @property
     def interrupted(self) -> bool:
-        """Its visit was cut off: its seconds are evidence of nothing, and the visit is made again."""
-        return self.outcome == "skipped" and self.reason == INTERRUPTED
+        """Its visit was cut off, or its GPU throttled: its seconds do not count, and the visit is made again."""
+        return self.outcome == "skipped" and self.reason in (INTERRUPTED, THROTTLED)
 
 
 def content_hash(value: Any) -> str:

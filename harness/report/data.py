@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.settings import settings
+
 if TYPE_CHECKING:
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import Summary
@@ -102,6 +104,7 @@ def data(summary: Summary) -> dict[str, Any]:
             for each in summary.distances
         ],
         "precisions": dict(summary.precisions),
+        **({"settings": where} if (where := settings(summary.suite)) else {}),
         "approximates": summary.approximates,
         "unchecked": list(summary.unchecked),
         "remarks": list(summary.remarks),

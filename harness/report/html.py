@@ -112,6 +112,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield from tables.latencies(summary, per_query=True, searched=False)
     yield from tables.relative(summary)
     yield from tables.waterfalls(summary)
+    yield from tables.stepwise(summary)
     yield tables.fidelity(summary)
     yield tables.limits(summary)
     yield tables.details(summary)

@@ -76,6 +76,7 @@ def _tables(summary: Summary) -> Iterator[Table]:
     yield tables.crossovers(summary)
     yield tables.documented(summary)
     yield from tables.waterfalls(summary)
+    yield from tables.stepwise(summary)
     yield tables.fidelity(summary)
     yield tables.limits(summary)
     yield tables.failures(summary)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from harness.analysis.settings import settings
 from harness.report.wording import spread_out
 from harness.units import counted
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def render(checked: Checked) -> str:
     """Cells by contender, races with their ranges, skipped cells with their reasons, and notes."""
     suite, sweep = checked.suite, checked.sweep
+    where = settings(suite)
     rows = []
     for name, contender in suite.contenders.items():
         heads = sorted({cell.heads for cell in sweep.cells if cell.contender == name})
@@ -24,6 +26,7 @@ def render(checked: Checked) -> str:
                 name,
                 contender.projector,
                 contender.runtime,
+                *((where.get(name, ""),) if where else ()),
                 contender.trainer.use if contender.trainer else "",
                 ", ".join(f"{each:,}" for each in heads) or "none",
             )
@@ -32,7 +35,7 @@ def render(checked: Checked) -> str:
         _headline(checked),
         tabulate(
             rows,
-            headers=("contender", "projector", "runtime", "trainer", "N"),
+            headers=("contender", "projector", "runtime", *(("where",) if where else ()), "trainer", "N"),
             tablefmt="simple",
             disable_numparse=True,
         ),

@@ -50,7 +50,7 @@ def _everything(summary: Summary, console: Console) -> None:
         for compared in summary.documented:
             colour = _VERDICTS[compared.verdict]
             _sentence(f"[{colour}]●[/{colour}] {escape(compared.sentence)}", console)
-    for each in tables.waterfalls(summary):
+    for each in [*tables.waterfalls(summary), *tables.stepwise(summary)]:
         _grid(each, console)
     if summary.fidelity:
         _grid(tables.scores(summary), console)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.unchecked import unchecked
 from harness.errors import ContenderError, HarnessError
-from harness.measure import roofline
+from harness.measure import gpus, roofline
 from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
 from harness.measure.reach import Reach
@@ -20,20 +20,31 @@ from harness.plugin import inspection_cache
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import TOO_SLOW, Failure
 from harness.records import machine
-from harness.records.measurement import INTERRUPTED, PILOT, RIVAL_FAILED, Fidelity, Measurement, content_hash
+from harness.records.measurement import (
+    INTERRUPTED,
+    PILOT,
+    RIVAL_FAILED,
+    THROTTLED,
+    Fidelity,
+    Measurement,
+    content_hash,
+)
 from harness.run.provisions import Provisions
 from harness.search.result import BudgetSpent
+from harness.suite.devices import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from harness.plan.plan import Plan
+    from harness.plan.specification import OfferReference
     from harness.plan.sweep import Cell, SearchCase
     from harness.records.writer import Store
     from harness.search.crossover import Progress
 
 _BUILD_DEADLINE_SECONDS = 1800.0
+_THROTTLED_VISITS = 2  # that are made again before a throttled one counts, with a warning
 LIMITS = "harness.measure.roofline"
 _SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
 
@@ -87,6 +98,7 @@ class Bench:
         self._left = left
         self._keys: dict[Cell, str] = {}
         self._launch: Launch | None = None
+        self._gpus = gpus.watched([each.device for each in plan.specifications.values()])
         self._machine = machine.describe()
         self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
@@ -185,7 +197,6 @@ class Bench:
         self._scoring.close()  # nothing else is alive while something is timed
         settings = {
             "plugins": dict(self._plan.plugins_of_sources),
-            "core": timing_cores(self._plan.suite.threads),
             "last_level_cache_bytes": machine.last_level_cache_bytes(self._machine),
         }
         self._launch = Launch(
@@ -201,12 +212,9 @@ class Bench:
 
     def limits(self) -> dict[str, Any]:
         """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
-        if self._plan.suite.device != "cpu":
+        if all(each.device_kind != "cpu" for each in self._plan.specifications.values()):
             self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")
             return {}
-        threads = self._plan.suite.threads
-        settings = {"threads": threads, "core": timing_cores(threads)}
-        child = Child(LIMITS, settings, environment=environment(threads))
         try:
             costs = self._costs()
             table = {cell.heads for cell in self._plan.sweep.cells}
@@ -219,15 +227,40 @@ class Bench:
             wanted = roofline.chosen(
                 [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
             )
-            found = child.ask({"do": "rates", "shapes": wanted, "sizes": _SIZES}, stage="load", deadline=120.0)
+            found = self._rates(wanted, _SIZES)
+            others = [self._rates(wanted, (), each) for each in self._libraries()]
         except ChildFailed as failed:
             self._listener.say(
                 f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
             )
             return {}
+        return {**roofline.best([found, *others]), "costs": costs}
+
+    def _rates(
+        self, shapes: Sequence[roofline.Shape], sizes: Sequence[int], runtime: OfferReference | None = None
+    ) -> dict[str, Any]:
+        """The best rates of NumPy, or of the library of a runtime, in a process of its own."""
+        threads = self._plan.suite.threads
+        settings = {
+            "threads": threads,
+            "core": timing_cores(threads),
+            "runtime": dataclasses.asdict(runtime) if runtime else None,
+        }
+        child = Child(LIMITS, settings, environment=environment(threads))
+        try:
+            found = child.ask({"do": "rates", "shapes": shapes, "sizes": list(sizes)}, stage="load", deadline=120.0)
         finally:
             child.close()
-        return {**found, "costs": costs}
+        return found
+
+    def _libraries(self) -> list[OfferReference]:
+        """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""
+        found = {
+            each.runtime.plugin: each.runtime
+            for each in self._plan.specifications.values()
+            if each.runtime is not None and each.device_kind == "cpu"
+        }
+        return list(found.values())
 
     def _costs(self) -> dict[str, list[Any]]:
         """What every projector states at the N of the table, along the searches, and on both sides of each step."""
@@ -294,11 +327,17 @@ class Bench:
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),
         )
-        try:
-            records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
-        except Interrupted as cut:
-            self._store.append(*cut.records)
-            raise
+        for last in (False,) * _THROTTLED_VISITS + (True,):
+            before = self._states(cells)
+            try:
+                records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
+            except Interrupted as cut:
+                self._store.append(*cut.records)
+                raise
+            records = self._with_states(records, before)
+            if last or self._left() <= 0 or not any(_throttled(each) for each in records):
+                break
+            self._store.append(*(_set_aside(each) for each in records))
         if self._left() <= 0 and any(each.failure and each.failure.kind == "deadline" for each in records):
             self._store.append(*(_cut_off(each) for each in records))
             raise BudgetSpent
@@ -353,6 +392,32 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------- private
 
+    def _states(self, cells: Sequence[Cell]) -> dict[str, gpus.State]:
+        """How the GPUs of these cells' contenders are now, by device; none where the driver cannot be asked."""
+        devices = {self._plan.specifications[cell.contender].device for cell in cells}
+        return {
+            device: self._gpus.state(device)
+            for device in devices
+            if self._gpus is not None and kind_of(device) == "cuda"
+        }
+
+    def _with_states(self, records: Sequence[Measurement], before: Mapping[str, gpus.State]) -> list[Measurement]:
+        """The records with how their GPU was before and after, and what is to be doubted of it."""
+        if self._gpus is None or self._launch is None or not before:
+            return list(records)
+        after = {device: self._gpus.state(device) for device in before}
+        own = self._launch.process_ids
+        found = []
+        for record in records:
+            device = self._plan.specifications[record.contender].device
+            if device in before:
+                states = before[device], after[device]
+                told = (*record.warnings, *gpus.doubts(*states, own))
+                states_told = tuple(each.to_json() for each in states)
+                record = record.model_copy(update={"device_states": states_told, "warnings": told})  # noqa: PLW2901
+            found.append(record)
+        return found
+
     def _temperature(self, name: str, heads: int) -> float:
         """The temperature at this N of a contender's source; that at its smallest N where it cannot be loaded."""
         request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
@@ -361,6 +426,15 @@ class Bench:
         except ChildFailed:
             described = self.provisions.of(name)
         return float(described.get("temperature", 1.0))
+
+
+def _throttled(record: Measurement) -> bool:
+    return record.outcome == "measured" and any(each.get("throttled") for each in record.device_states)
+
+
+def _set_aside(record: Measurement) -> Measurement:
+    """The record of a visit that is made again since the GPU was throttled meanwhile."""
+    return record.model_copy(update={"outcome": "skipped", "reason": THROTTLED, "failure": None})
 
 
 def _cut_off(record: Measurement) -> Measurement:

@@ -236,12 +236,19 @@ class Schedule:
             return
         name = self._suite.races[0].challenger if self._suite.races else cells[0].contender
         known = [cell for cell in cells if name_of(cell) not in self._without_latency]
+        names = [name, *(each.challenger for each in self._suite.races), *(cell.contender for cell in known)]
+        first = {self._suite.device_of(each): each for each in reversed(names)}  # on each device that there is
+        for own_name in sorted(set(first.values()), key=names.index):
+            self._check_one(known, own_name, number)
+        self.bench.close_twins()
+
+    def _check_one(self, known: Sequence[Cell], name: str, number: int) -> None:
+        """Races one contender against itself."""
         own = [cell for cell in known if cell.contender == name] or known
         picked = own and {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
         for cell in [cell for cell in own if cell in picked]:
             if self.bench.refusal(cell) is None and not self._recall.self_check(number, name_of(cell)):
                 self._visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
-        self.bench.close_twins()
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""

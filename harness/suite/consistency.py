@@ -30,6 +30,7 @@ def contradictions(data: Any) -> Iterator[Complaint]:
     yield from _relative(_mapping(data.get("relative_to")), contenders)
     yield from _idle(contenders, data)
     yield from _documented(_mapping(data.get("documented")), races, data)
+    yield from _waterfall(_mapping(data.get("waterfall")), races, data)
     yield from _documented_contenders(_mapping(data.get("documented")), contenders)
 
 
@@ -63,6 +64,25 @@ def _race(
         )
         return
     yield from _shared(race, path, own, contenders, data)
+
+
+def _waterfall(
+    waterfall: Mapping[str, Any], races: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
+) -> Iterator[Complaint]:
+    """Its steps name races of the suite, at batch sizes of the sweep."""
+    names = [str(race["name"]) for race in races if "name" in race]
+    sizes = _list(data.get("batch_sizes") or [1, 32])
+    for number, step in enumerate(_list(waterfall.get("steps"))):
+        race = _mapping(step).get("race")
+        if isinstance(race, str) and race not in names:
+            hint = did_you_mean(race, names) or f"races are {', '.join(names)}"
+            yield Complaint(path=("waterfall", "steps", number, "race"), what=f"no race {race!r}", hint=hint)
+        size = _mapping(step).get("batch_size")
+        if isinstance(size, int) and size not in sizes:
+            hint = f"batch sizes are {', '.join(map(str, sizes))}"
+            yield Complaint(
+                path=("waterfall", "steps", number, "batch_size"), what=f"{size} is not in the sweep", hint=hint
+            )
 
 
 def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:

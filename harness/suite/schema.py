@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,13 @@ def _count(value: Any) -> Any:
     return value
 
 
+def _device(value: Any) -> Any:
+    """A kind of device, in small letters, with its number where it is not the first."""
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]+)?", value):
+        raise ValueError(f"expected a device such as cpu, cuda or cuda:1, got {value!r}")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
 Positive = Annotated[
     int,
@@ -38,6 +46,13 @@ Positive = Annotated[
             ],
         }
     ),
+]
+
+
+TransfersWanted = Literal["excluded", "included", "both"]
+ModeWanted = Literal["latency", "pipelined", "both"]
+DeviceName = Annotated[
+    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]+)?$"})
 ]
 
 
@@ -154,6 +169,18 @@ class Contender(Part):
     batch_sizes: Annotated[
         tuple[Positive, ...] | None, Field(min_length=1, description="B at which it takes part; the sweep's if absent")
     ] = None
+    device: Annotated[
+        DeviceName | None, Field(description="where it runs: cpu, cuda, cuda:1; the suite's if absent")
+    ] = None
+    threads: Annotated[Positive | None, Field(description="of its worker; the suite's if absent")] = None
+    transfers: Annotated[
+        Literal["excluded", "included"] | None,
+        Field(description="included: queries begin and projections end in the host's memory; the suite's if absent"),
+    ] = None
+    mode: Annotated[
+        Literal["latency", "pipelined"] | None,
+        Field(description="latency: each call is waited for; pipelined: only the last one is; the suite's if absent"),
+    ] = None
 
 
 class Requires(Part):
@@ -183,6 +210,8 @@ class Race(Part):
         float | None,
         Field(gt=0, description="relative change that `harness compare` calls a regression; the suite's if absent"),
     ] = None
+    transfers: Annotated[TransfersWanted | None, Field(description="the suite's if absent")] = None
+    mode: Annotated[ModeWanted | None, Field(description="the suite's if absent")] = None
 
 
 class Measurement(Part):
@@ -310,6 +339,22 @@ class Documented(Part):
     rules: Annotated[tuple[str, ...], Field(description="rules of thumb that `harness advise` replaces")] = ()
 
 
+class Change(Part):
+    """A race under changed conditions."""
+
+    change: Annotated[str, Field(description="what differs from the step before, in words")]
+    race: Annotated[str, Field(description="name of the race that measures it")]
+    batch_size: Annotated[Positive, Field(description="at which it is measured")]
+
+
+class StepwiseWaterfall(Part):
+    """How the slowdown of a race changes with its conditions, one change after the other."""
+
+    name: Annotated[Name, Field(description="of the table")]
+    heads: Annotated[Positive, Field(description="N at which all of it is measured, one of the sweep")]
+    steps: Annotated[tuple[Change, ...], Field(min_length=2, description="the first as the race began")]
+
+
 class Suite(Part):
     """A whole suite file."""
 
@@ -322,7 +367,18 @@ class Suite(Part):
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
     ] = (0,)
     threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
-    device: Annotated[Literal["cpu", "cuda"], Field(description="where runtimes execute")] = "cpu"
+    device: Annotated[DeviceName, Field(description="where runtimes execute: cpu, cuda, cuda:1")] = "cpu"
+    transfers: Annotated[
+        TransfersWanted | None,
+        Field(
+            description="between the host and other devices: included counts them, both races with and without them; "
+            "both if absent, in races between two devices, and excluded elsewhere"
+        ),
+    ] = None
+    mode: Annotated[
+        ModeWanted | None,
+        Field(description="latency waits for each call, pipelined for the last one alone; latency if absent"),
+    ] = None
     heads: Annotated[HeadsSweep, Field(description="the sweep over N: from, to and points, or values")]
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
     contenders: Annotated[
@@ -335,6 +391,9 @@ class Suite(Part):
     ] = {}
     measurement: Annotated[Measurement, Field(description="how times are taken")] = Measurement()
     search: Annotated[Search, Field(description="how crossovers are sought")] = Search()
+    waterfall: Annotated[
+        StepwiseWaterfall | None, Field(description="a slowdown under conditions that change one at a time")
+    ] = None
     documented: Annotated[Documented | None, Field(description="published figures to compare with")] = None
     fidelity: Annotated[
         bool, Field(description="score trained contenders on held-out queries at the N of the sweep")
@@ -343,6 +402,14 @@ class Suite(Part):
         float | None,
         Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent"),
     ] = None
+
+    def device_of(self, name: str) -> str:
+        """Where a contender runs."""
+        return self.contenders[name].device or self.device
+
+    def threads_of(self, name: str) -> int:
+        """How many threads a contender's worker has."""
+        return self.contenders[name].threads or self.threads
 
     def race(self, name: str) -> Race:
         """The race of this name.

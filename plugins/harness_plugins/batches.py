@@ -45,6 +45,40 @@ class ByBatchSize(harness.Compiled):
         compiled, own = prepared
         return compiled(own)
 
+    def enqueue(self, prepared: Any) -> Any:
+        """As the export that is called does it."""
+        compiled, own = prepared
+        return compiled.enqueue(own)
+
+    def synchronise(self) -> None:
+        """Waits for all of them."""
+        for each in self._all:
+            each.synchronise()
+
+    def stage(self, batch: Float32) -> Any:
+        """The batch as its own export stages it, and that export."""
+        found = self._compiled.get(len(batch), self._others)
+        if found is None:
+            raise harness.ContenderError(f"it was exported for batches of {self.batch_sizes}, and not of {len(batch)}")
+        return found, found.stage(batch)
+
+    def enqueue_staged(self, staged: Any) -> Any:
+        """As the export that is called does it."""
+        compiled, own = staged
+        return compiled.enqueue_staged(own)
+
+    def evict(self) -> bool:
+        """As the library does it."""
+        return self._all[0].evict()
+
+    def settings(self) -> Mapping[str, str]:
+        """As the library reports them."""
+        return self._all[0].settings()
+
+    def device_memory(self) -> Mapping[str, int]:
+        """As the library reports it, for the whole process."""
+        return self._all[0].device_memory()
+
     def result(self, output: Any) -> Float32:
         """Projections [B, K] as an array."""
         return self._all[0].result(output)

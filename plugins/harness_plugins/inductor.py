@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 import harness
 from harness_plugins.batches import beside, differing, loaded, rows
-from harness_plugins.eager import EagerRuntime, TorchCompiled, check_device, load_module
+from harness_plugins.eager import EagerOptions, EagerRuntime, TorchCompiled, check_device, load_module, torch_absent
 from harness_plugins.onnx_export import silence
 
 if TYPE_CHECKING:
@@ -26,10 +27,23 @@ Float32 = NDArray[np.float32]
 _PACKAGE = "module.pt2"
 
 
+class CompileOptions(EagerOptions):
+    """How it compiles."""
+
+    mode: Annotated[
+        Literal["default", "reduce-overhead", "max-autotune"],
+        Field(
+            description="of torch.compile: reduce-overhead replays CUDA graphs on a GPU, max-autotune tries kernels out"
+        ),
+    ] = "default"
+
+
 class TorchCompileRuntime(EagerRuntime):
     """torch.compile with a dynamic batch; compiled while it is loaded, off the clock."""
 
     name = "torch-compile"
+    devices = ("cpu", "cuda")
+    Options = CompileOptions
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """The module, compiled when the first batch of a kind is prepared.
@@ -42,16 +56,28 @@ class TorchCompileRuntime(EagerRuntime):
         module = load_module(folder / "state.safetensors", context, self.name)
         _compile_alone()
         _never_give_up()
-        return _CompiledAtFirstSight(torch.compile(module, dynamic=True), context)
+        mode = self.options.mode
+        # A graph is captured for one size, so sizes are compiled one by one where graphs are wanted.
+        compiled = torch.compile(module, dynamic=mode == "default", mode=None if mode == "default" else mode)
+        return _CompiledAtFirstSight(compiled, context, tf32=self.options.tf32, graphs=mode != "default")
+
+    def product(self, left: Float32, right: Float32, threads: int) -> None:
+        """None: it multiplies with what PyTorch multiplies with."""
 
 
 class _CompiledAtFirstSight(TorchCompiled):
     """Calls once for every new batch size while that is off the clock: compilation takes seconds."""
 
-    def __init__(self, module: Any, context: harness.LoadContext) -> None:
-        super().__init__(module, context)
+    def __init__(self, module: Any, context: harness.LoadContext, *, tf32: bool = False, graphs: bool = False) -> None:
+        super().__init__(module, context, tf32=tf32)
+        self._step = self._torch.compiler.cudagraph_mark_step_begin if graphs and context.device == "cuda" else None
         self._seen: set[int] = set()
         self.compile_seconds = 0.0
+
+    def _project(self, prepared: Any) -> Any:
+        if self._step is not None:  # what the last call returned may be overwritten from here on
+            self._step()
+        return super()._project(prepared)
 
     def prepare(self, batch: Float32) -> Any:
         """The batch as a tensor on the device, with everything compiled for it."""
@@ -119,6 +145,10 @@ class AOTInductorRuntime(harness.Runtime):
                 return TorchCompiled(torch._inductor.aoti_load_package(os.fspath(path)), context)  # noqa: SLF001
 
         return loaded(folder / _PACKAGE, one)
+
+    def absent(self, device: str, number: int) -> str:
+        """Why PyTorch cannot run there."""
+        return torch_absent(device, number)
 
 
 def _exported(module: torch.nn.Module, example: Float32, *, dynamic: bool) -> torch.export.ExportedProgram:

@@ -137,6 +137,33 @@ class FusedLDAModule(torch.nn.Module):
         return projections / total
 
 
+class AttentionLDAModule(torch.nn.Module):
+    """Single-head scaled dot-product attention [B, D] -> [B, K]: PyTorch chooses the kernel by device, size and type.
+
+    On a CPU its fused kernel needs answers as wide as queries; else all weights [B, N] are there at once.
+
+    Args:
+        keys: centroids of unit length divided by the temperature, [N, D].
+        answers: [N, K].
+    """
+
+    onnx_opset = 23  # the first with an operator for attention
+    keys: torch.Tensor
+    answers: torch.Tensor
+
+    def __init__(self, keys: NDArray[np.float32], answers: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("keys", torch.from_numpy(keys))
+        self.register_buffer("answers", torch.from_numpy(np.array(answers, dtype=np.float32, order="C")))
+
+    def forward(self, queries: torch.Tensor) -> torch.Tensor:
+        """Projections [B, K] of queries [B, D]."""
+        projections = torch.nn.functional.scaled_dot_product_attention(
+            _units(queries)[None, None], self.keys[None, None], self.answers[None, None], scale=1.0
+        )
+        return projections[0, 0]
+
+
 def _units(queries: torch.Tensor) -> torch.Tensor:
     """Queries of unit length; a zero query stays zero."""
     units: torch.Tensor = queries / torch.linalg.vector_norm(queries, dim=-1, keepdim=True).clamp_min(1e-12)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
-from harness_plugins.eager import EagerRuntime, TorchCompiled, load_module
+from harness_plugins.eager import EagerOptions, EagerRuntime, TorchCompiled, load_module
 from harness_plugins.onnx_export import silence
 from harness_plugins.onnxruntime import OnnxRuntime
 from harness_plugins.processor import has_bfloat16
@@ -49,7 +49,7 @@ class OnnxInt8Runtime(OnnxRuntime):
             path.unlink()
 
 
-class BFloat16Options(harness.Options):
+class BFloat16Options(EagerOptions):
     """Where it runs."""
 
     emulate: Annotated[
@@ -60,9 +60,8 @@ class BFloat16Options(harness.Options):
 class BFloat16Compiled(TorchCompiled):
     """A module in bfloat16; queries arrive in float32 and are rounded on the clock."""
 
-    def __call__(self, prepared: Any) -> Any:
-        """Projections [B, K]."""
-        return super().__call__(prepared.bfloat16())
+    def _project(self, prepared: Any) -> Any:
+        return super()._project(prepared.bfloat16())
 
 
 class EagerBFloat16Runtime(EagerRuntime):
@@ -86,7 +85,7 @@ class EagerBFloat16Runtime(EagerRuntime):
                 where=self.name,
                 next_step="leave it out here, or set emulate: true to see what it computes",
             )
-        return BFloat16Compiled(module.bfloat16(), context)
+        return BFloat16Compiled(module.bfloat16(), context, tf32=self.options.tf32)
 
 
 @harness.hookimpl

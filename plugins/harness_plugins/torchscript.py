@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import harness
 from harness_plugins.batches import beside, differing, loaded, rows
-from harness_plugins.eager import TorchCompiled, check_device
+from harness_plugins.eager import TorchCompiled, check_device, torch_absent
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -62,6 +62,10 @@ class TorchScriptRuntime(harness.Runtime):
         """
         check_device(context.device, self.name)
         return loaded(folder / _FILE, lambda path: TorchCompiled(_optimised(path, context), context))
+
+    def absent(self, device: str, number: int) -> str:
+        """Why PyTorch cannot run there."""
+        return torch_absent(device, number)
 
 
 def _traced(module: torch.nn.Module, example: Float32, *, check: bool = False) -> Any:

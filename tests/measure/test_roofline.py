@@ -33,3 +33,16 @@ def test_a_product_that_would_take_long_is_cut_along_its_longer_side(shape):
     rows, inner, columns = roofline.chosen([shape])[1]
     assert 2 * rows * inner * columns <= 2**32
     assert (rows, min(inner, columns)) == (256, 384)
+
+
+def test_a_limit_is_the_best_of_the_libraries():
+    one = {"products": [(1, 2, 3, 5.0), (4, 5, 6, 1.0)], "bytes_per_second": {"8": 2.0}}
+    other = {"products": [(1, 2, 3, 4.0), (4, 5, 6, 9.0)], "bytes_per_second": {}}
+    found = roofline.best([one, other])
+    assert sorted(found["products"]) == [(1, 2, 3, 5.0), (4, 5, 6, 9.0)]
+    assert found["flops_per_second"] == {"1": 5.0, "4": 9.0}
+    assert found["bytes_per_second"] == {"8": 2.0}
+
+
+def test_a_library_that_multiplies_nothing_adds_nothing():
+    assert roofline.rates([(1, 2, 3)], [64], lambda left, right: [])["products"] == []

@@ -9,7 +9,7 @@ import pytest
 
 from harness.records import machine
 
-SAID = "NVIDIA A10, 23028 MiB, 550.54.15"
+SAID = "NVIDIA A10, 23028 MiB, 550.54.15, 150.00 W, Enabled"
 
 
 @pytest.fixture
@@ -27,7 +27,15 @@ def nvidia(tmp_path, monkeypatch):
 
 def test_gpus_are_told_with_memory_and_driver(nvidia):
     nvidia(f'echo "{SAID}"; echo "{SAID}"')
-    assert machine.describe()["gpus"] == ["NVIDIA A10, 23028 MiB, driver 550.54.15"] * 2
+    assert (
+        machine.describe()["gpus"]
+        == ["NVIDIA A10, 23028 MiB, driver 550.54.15, power limit 150.00 W, persistence mode enabled"] * 2
+    )
+
+
+def test_what_a_driver_does_not_tell_of_a_gpu_is_left_out(nvidia):
+    nvidia('echo "NVIDIA A10, 23028 MiB, 550.54.15, [N/A], [N/A]"')
+    assert machine.describe()["gpus"] == ["NVIDIA A10, 23028 MiB, driver 550.54.15"]
 
 
 @pytest.mark.parametrize("script", ["echo 'No devices were found'; exit 6", "echo Failed to initialize NVML", "true"])

@@ -47,7 +47,7 @@ def found(monkeypatch):
     one._plan = SimpleNamespace(
         suite=SimpleNamespace(device="cpu", threads=1),
         sweep=SimpleNamespace(cells=(Cell(contender="flat", heads=18, batch_size=32),), legs=(leg,)),
-        specifications={"flat": SimpleNamespace(to_json=dict)},
+        specifications={"flat": SimpleNamespace(to_json=dict, device_kind="cpu", runtime=None)},
         batch_sizes={"flat": [32]},
     )
     one._listener = listener
@@ -84,7 +84,7 @@ def test_limits_that_cannot_be_measured_are_said(found, monkeypatch):
 
 def test_limits_of_the_processor_are_not_those_of_a_device(found):
     one, listener = found
-    one._plan.suite.device = "cuda"
+    one._plan.specifications = {"flat": SimpleNamespace(to_json=dict, device_kind="cuda")}
     assert one.limits() == {}
     assert "nothing on another device is compared" in listener.said[0]
 

@@ -11,6 +11,8 @@ from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
 from harness.records.samples import CellKey, counting, seconds_by_launch
 from harness.search.covered import covered
+from harness.suite.devices import kind_of
+from harness.suite.schema import LatencyFigure
 from harness.units import count, milliseconds, ratio
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Measurement
     from harness.search.result import Crossing, Location
-    from harness.suite.schema import FidelityFigure, Figure, LatencyFigure, Suite
+    from harness.suite.schema import FidelityFigure, Figure, Suite
 
 Verdict = Literal["reproduced", "not reproduced", "not comparable here"]
 
@@ -129,9 +131,11 @@ def _heads(figure: Figure, figures: Sequence[Figure]) -> int | None:
 
 def _elsewhere(figure: Figure | LatencyFigure, suite: Suite) -> str:
     """Why the figure cannot be reproduced on this device; empty where it can."""
-    if figure.device is None or figure.device == suite.device:
+    name = figure.contender if isinstance(figure, LatencyFigure) else suite.race(figure.race).challenger
+    here = kind_of(suite.device_of(name))
+    if figure.device is None or figure.device == here:
         return ""
-    return f"documented on {_DEVICES[figure.device]}, measured on {_DEVICES[suite.device]}"
+    return f"documented on {_DEVICES[figure.device]}, measured on {_DEVICES.get(here, here)}"
 
 
 def _slowdown(figure: Figure, value: float, measured: Interval | None, elsewhere: str) -> ClaimResult:

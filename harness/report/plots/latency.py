@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
+from harness.analysis.settings import settings
 from harness.records.samples import counting, seconds_by_launch
 from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, contender_scales, ends, heads_axis, legend, tooltip
 from harness.report.plots.marks import crossing_marks, documented_marks
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def latency(summary: Summary, batch: int) -> Plot:
     """Milliseconds against N on two logarithmic axes, intervals as bands, crossovers where they are."""
+    where = settings(summary.suite)
+    called = "".join(f" {name}: {words}." for name, words in where.items())
     rows: list[dict[str, Any]] = [
         {
             "contender": cell.contender,
@@ -27,6 +30,7 @@ def latency(summary: Summary, batch: int) -> Plot:
             "low": 1e3 * ends(cell.call)[0],
             "high": 1e3 * ends(cell.call)[1],
             "launches": cell.launches,
+            **({"where": where[cell.contender]} if cell.contender in where else {}),
         }
         for cell in summary.cells
         if cell.batch_size == batch and cell.call is not None
@@ -59,6 +63,7 @@ def latency(summary: Summary, batch: int) -> Plot:
         title=f"Latency against N, batch {batch}",
         caption="Bands are intervals over launches, cut at a factor of ten; dots are the launches; "
         "vertical lines are crossovers, their shade is the interval of N*."
+        + called
         + (
             " Dotted lines are documented crossovers; diamonds are documented slowdowns, from the measured baseline."
             if documented

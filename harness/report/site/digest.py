@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.records import crossovers as stored
-from harness.search import wording as verdicts
-from harness.search.result import Crossing
 from harness.analysis.summary import LegSummary
 from harness.errors import RecordsError
+from harness.records import crossovers as stored
 from harness.records.reader import FIDELITY, LOCATED, MEASUREMENTS, RUN, read_run
 from harness.report.answers import answer
 from harness.report.verification import STORED
+from harness.search import wording as verdicts
+from harness.search.result import Crossing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,6 +4,7 @@ from harness.report.tables.claim import documented, waterfalls
 from harness.report.tables.crossing import crossovers
 from harness.report.tables.latency import details, failures, latencies, relative
 from harness.report.tables.limits import limits
+from harness.report.tables.stepwise import stepwise
 from harness.report.tables.students import fidelity, scores
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "limits",
     "relative",
     "scores",
+    "stepwise",
     "waterfalls",
 ]

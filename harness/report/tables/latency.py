@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness import units
 from harness.analysis import approximation
 from harness.analysis.cells import PERCENTILES
+from harness.analysis.settings import settings
 from harness.analysis.unchecked import MARK, marked
 from harness.report.table import Entry, Table, interval, seconds, size, spread, text
 
@@ -73,11 +74,13 @@ def relative(summary: Summary) -> Iterator[Table]:
 def details(summary: Summary) -> Table:
     """Latency as users mean it, for every cell."""
     measured = [each for each in summary.cells if each.outcome == "measured"]
+    where = settings(summary.suite)
     told = {"compile_seconds": "compile", "device_seconds": "on the device"}
     rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
     rows = [
         (
             text(marked(each.contender, summary.unchecked)),
+            *((text(where.get(each.contender, "")),) if where else ()),
             Entry(f"{each.heads:,}", each.heads),
             Entry(f"{each.batch_size:,}", each.batch_size),
             interval(each.call, units.milliseconds),
@@ -98,11 +101,12 @@ def details(summary: Summary) -> Table:
         name="cells",
         title="All cells",
         columns=(
-            "contender", "N", "batch", "ms per call", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "queries/s", "first call",
+            "contender", *(("where",) if where else ()), "N", "batch", "ms per call", "p50 ms", "p90 ms",
+            "p95 ms", "p99 ms", "queries/s", "first call",
             "load", "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),
-        numeric=tuple(range(1, 15 + len(rare))),
+        numeric=tuple(range(1 + bool(where), 15 + bool(where) + len(rare))),
         note="Percentiles are of calls that were timed one by one, and stated where at least three calls lie beyond; "
         f"± is half a {100 * summary.suite.search.confidence:g} % interval over launches; `at least` is its lower end "
         "where too few calls bound the percentile from above. Memory is that of a process which holds the cell alone: "
@@ -160,6 +164,8 @@ def _marks(summary: Summary) -> dict[str, str]:
         found.setdefault(name, []).append(f"{precision}, inexact")
     for name, family in summary.approximates.items():
         found.setdefault(name, []).append(f"approximates {family}")
+    for name, words in settings(summary.suite).items():
+        found.setdefault(name, []).append(words)
     for name in summary.unchecked:
         found.setdefault(name, []).append(MARK)
     return {name: ", ".join(marks) for name, marks in found.items()}
