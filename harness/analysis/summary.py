@@ -25,12 +25,12 @@ from harness.analysis.speedup import Relative, relatives
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
+from harness.records.asked import suite_of
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell, slowdown
 from harness.search.covered import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
-from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity, Measurement, RunInfo
     from harness.records.reader import Evidence
+    from harness.suite.schema import Suite
 
 _QUICK = "quick run: fewer launches and wider precision"
 
@@ -130,7 +131,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
         RecordsError: where stored answers are of another shape.
     """
     found = stored.load(evidence.located) if located is None else tuple(located)
-    suite = Suite.model_validate(evidence.run.suite)
+    suite = suite_of(evidence.run)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
-from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.analysis.data import lines
+from harness.printable import printable
 from harness.report import machine, tables, wording
 from harness.report.plots import Plot, plots
 from harness.report.vega import bundle
@@ -50,6 +51,11 @@ def render(summary: Summary) -> str:
             "",
         ]
     )
+
+
+def escape(text: str) -> str:
+    """Text that a page shows as it is, characters that would hide or turn it included."""
+    return html.escape(printable(text))
 
 
 def _body(summary: Summary, pictures: list[Plot]) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
+from rich import markup
 from rich.table import Table as Grid
 
 from harness.analysis.data import lines
+from harness.printable import printable
 from harness.report import tables, wording
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def render(summary: Summary, console: Console) -> None:
     if summary.self_check.points:
         _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
+
+
+def escape(text: str) -> str:
+    """Text that a terminal shows as it is: neither markup nor a control sequence."""
+    return markup.escape(printable(text))
 
 
 def _limits(found: Table, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness_plugins.arrays import StoredQueries, matrix, queries_among, read_arrays
+from harness_plugins.arrays import StoredQueries, is_file, matrix, queries_among, read_arrays
 from harness_plugins.projections import Found, read_projection, same_temperature
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 
 _GIVE_TEMPERATURE = "give it with the option `temperature` (`--temperature` of `harness distill`)"
+
+_LONGEST_VALUE = 10_000_000  # bytes of one value or row
+_DEADLINE_SECONDS = 60.0  # within which a database is read
 
 _SCHEMA = """
 CREATE TABLE embedding_models (
@@ -83,7 +87,7 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
         DataError: where the file is missing, of another format, holds several projections of which none is chosen, or
             values that cannot be used.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise harness.DataError(
             "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
         )
@@ -92,12 +96,20 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
 
 
 def _in_database(path: Path, projection: int | str | None, temperature: float | None) -> Found:
+    """The projection, from tables only: a view, or a function in the schema, is somebody's program."""
+    ends = time.monotonic() + _DEADLINE_SECONDS
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
+            connection.execute("PRAGMA trusted_schema = OFF")
             return read_projection(path, connection, projection, temperature)
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as problem:
+        why = str(problem) or type(problem).__name__
+        if why == "interrupted":
+            why = f"reading it takes longer than {_DEADLINE_SECONDS:g} s"
         raise harness.DataError(
-            f"it cannot be read as an LDA database ({problem})",
+            f"it cannot be read as an LDA database ({why[:200]})",
             where=str(path),
             next_step="check that it is an SQLite file with the tables multi_head_projections and cluster_heads",
         ) from problem
@@ -186,11 +198,13 @@ def _temperature(path: Path, given: Any) -> float:
     if given is None:
         raise harness.DataError("it has no temperature", where=str(path), next_step=_GIVE_TEMPERATURE)
     try:
-        value = float(np.asarray(given, dtype=np.float64).reshape(()))
-    except (TypeError, ValueError):
+        number = np.asarray(given).reshape(())
+        value = 0.0 if number.dtype.kind == "c" else float(number.astype(np.float64))
+    except (TypeError, ValueError, OverflowError):
         value = 0.0
     if not 0 < value < np.inf:
-        what = f"the temperature {given!r} is not a positive number"
+        shown = " ".join(repr(given).split())[:60]
+        what = f"the temperature {shown} is not a positive number"
         raise harness.DataError(what, where=str(path), next_step=_GIVE_TEMPERATURE)
     return value
 
