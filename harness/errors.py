@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.printable import printable
+
 
 class HarnessError(Exception):
     """Anything the harness says instead of a traceback.
@@ -38,7 +40,7 @@ class HarnessError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f"; {self.next_step}" if self.next_step else ""
-        return f"{place}{self.what}{advice}"
+        return printable(f"{place}{self.what}{advice}")
 
 
 class UserError(HarnessError):
@@ -60,7 +62,7 @@ class Problem:
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
         where = f"{self.file}:{self.line}: {self.path}" if self.line else self.file
-        return f"{where}: {self.what}{advice}"
+        return printable(f"{where}: {self.what}{advice}")
 
 
 class SuiteError(UserError):

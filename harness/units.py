@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,10 +87,14 @@ def parse_count(text: str) -> int:
     Raises:
         UserError: where the text is not a whole number.
     """
+    if re.match(r"\s*0[0-9_,]*[0-9]", text):
+        raise UserError(
+            f"{one_line(text, 40)!r} begins with a zero", next_step=f"write {text.strip().lstrip('0_,')[:40] or '0'}"
+        )
     match = re.fullmatch(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
     number = Decimal(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else Decimal("nan")
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS or number != int(number):
-        raise UserError(f"{text!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
+        raise UserError(f"{one_line(text, 40)!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
     return int(number)
 
 

@@ -27,6 +27,7 @@ from harness.analysis.speedup import Relative, relatives, slowdown
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
+from harness.records.asked import suite_of
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
 from harness.search.covered import outside
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity, Measurement, RunInfo
     from harness.records.reader import Evidence
+    from harness.suite.schema import Suite
 
 _QUICK = "quick run: fewer launches and wider precision"
 
@@ -134,7 +136,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
         RecordsError: where stored answers are of another shape.
     """
     found = stored.load(evidence.located) if located is None else tuple(located)
-    suite = Suite.model_validate(evidence.run.suite)
+    suite = suite_of(evidence.run)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)

@@ -15,7 +15,7 @@ import typer
 import harness
 from harness.cli import keeping, reading, running
 from harness.cli.heads import heads
-from harness.cli.terms import DONE, FAILED, INTERRUPTED
+from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
@@ -48,10 +48,10 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted", error=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
@@ -61,7 +61,7 @@ def main() -> NoReturn:
             raise
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-        print(f"error: this is a bug of the harness: {what}; see all of it with {_TRACEBACK}=1", file=sys.stderr)
+        say(f"error: this is a bug of the harness: {what}; see all of it with {_TRACEBACK}=1", error=True)
         sys.exit(FAILED)
     sys.exit(DONE)
 
@@ -72,7 +72,7 @@ def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signat
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"crossover-harness {harness.__version__}")
+        say(f"crossover-harness {harness.__version__}")
         raise typer.Exit
 
 

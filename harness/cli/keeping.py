@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.terms import say
+
 plugins = typer.Typer(
     help="List what plugins offer, show an offer's options, start a new plugin.", no_args_is_help=False
 )
@@ -24,7 +26,7 @@ def _list(context: typer.Context, files: Files = None) -> None:
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    print(offers.listing(inquire(files or [])))
+    say(offers.listing(inquire(files or [])))
 
 
 @plugins.command()
@@ -33,7 +35,7 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    print(offers.details(inquire(files or []), name))
+    say(offers.details(inquire(files or []), name))
 
 
 @plugins.command()
@@ -48,8 +50,8 @@ def new(
 
     taken = [offer.name for offer in inquire().offers if offer.kind == kind]
     for path in scaffold.write(name, kind, folder, taken=taken):
-        print(f"wrote {path}")
-    print(scaffold.next_steps(folder))
+        say(f"wrote {path}")
+    say(scaffold.next_steps(folder))
 
 
 @cache.command("list")
@@ -59,7 +61,7 @@ def list_() -> None:
     from harness.plugin.inspection_cache import folder
     from harness.report import plugins as offers
 
-    print(offers.kept(Artifacts(folder())))
+    say(offers.kept(Artifacts(folder())))
 
 
 @cache.command()
@@ -69,4 +71,4 @@ def clear() -> None:
     from harness.measure.artifacts import Artifacts
     from harness.plugin.inspection_cache import folder
 
-    print(f"freed {units.size(Artifacts(folder()).clear())}")
+    say(f"freed {units.size(Artifacts(folder()).clear())}")

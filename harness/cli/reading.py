@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, console
+from harness.cli.terms import DONE, FAILED, console, say
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -34,7 +34,7 @@ def report(
 
     if plots is not None:
         for path in writing.plots(folder, plots):
-            print(path)
+            say(path)
         return
     if form is None:
         writing.show(writing.write(folder), console(), folder, verbose=True)
@@ -47,7 +47,7 @@ def verify(folder: Folder) -> None:
     from harness.report import verification
 
     found = verification.verify(folder)
-    print("\n".join(found.sentences))
+    say("\n".join(found.sentences))
     sys.exit(DONE if found.agrees else FAILED)
 
 
@@ -77,7 +77,7 @@ def advise(
         require=correctness.parsed(require or []),
         memory_bytes=units.parse_size(memory) if memory else None,
     )
-    print("\n".join([*found.sentences, *found.documented]))
+    say("\n".join([*found.sentences, *found.documented]))
     sys.exit(DONE if any(not each.refused for each in found.options) else FAILED)
 
 
@@ -102,7 +102,7 @@ def compare(
             f"the runs were made on machines that cannot be compared: {'; '.join(found.machine)}",
             next_step="run both on one machine, or say --force",
         )
-    print(comparison.markdown(found) if markdown else comparison.text(found))
+    say(comparison.markdown(found) if markdown else comparison.text(found))
     sys.exit(FAILED if found.regressed else DONE)
 
 
@@ -121,7 +121,7 @@ def history(
     if not found:
         raise UserError("there are no runs below results/", next_step="name folders that `harness run` wrote")
     series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
-    print(comparison.readings(series) if only else comparison.history(series))
+    say(comparison.readings(series) if only else comparison.history(series))
 
 
 Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any depth")]
@@ -175,4 +175,4 @@ def export(
     from harness.report import pytest_benchmark
 
     assert to is Target.PYTEST_BENCHMARK
-    print(pytest_benchmark.export(read(folder), storage, data=data))
+    say(pytest_benchmark.export(read(folder), storage, data=data))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, console
+from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [])
-    print(shown.render(check_suite(loaded)))
+    say(shown.render(check_suite(loaded)))
 
 
 def distill(
@@ -119,7 +119,7 @@ def distill(
     plan = distilling.plan(wish)
     outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
     if save:
-        print(f"the student is in {save}")
+        say(f"the student is in {save}")
     _finish(outcome, verbose=verbose)
 
 
@@ -201,7 +201,7 @@ def doctor(
         )
     finally:
         listener.close()
-    print(found.render())
+    say(found.render())
     sys.exit(DONE if found.trustworthy else FAILED)
 
 

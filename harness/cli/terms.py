@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+from harness.printable import printable
 
 DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
 
@@ -15,3 +18,8 @@ def console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def say(text: object, *, error: bool = False) -> None:
+    """Prints a line, and nothing that a terminal would obey: all that commands print comes through here."""
+    print(printable(str(text)), file=sys.stderr if error else sys.stdout)

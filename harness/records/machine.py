@@ -89,10 +89,16 @@ def commit(folder: Path) -> str | None:
             text=True,
             timeout=10,
             check=False,
+            env=_without_git(os.environ),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
+
+
+def _without_git(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command that is to find its repository by the folder: a hook's GIT_DIR names another one."""
+    return {name: value for name, value in environment.items() if not name.startswith("GIT_")}
 
 
 def load_average() -> float | None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.process.failure import TOO_SLOW, Failure
 
@@ -39,18 +39,33 @@ class Parity(Record):
     ] = None
 
 
+# Bounds that what is computed from a record relies on; the reader sees to it that every number is finite.
+_Heads = Annotated[int, Field(ge=1, le=2**53)]
+_Number = Annotated[int, Field(ge=0, le=2**53)]  # of a launch, a visit, a round, a place
+_Second = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+_Taken = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+
+
 class Sampled(Record):
     """A series of samples of one cell in one launch, in time order."""
 
-    seconds: Annotated[tuple[float, ...], Field(description="per call, the clock's own cost already subtracted")]
-    rounds: Annotated[tuple[int, ...], Field(description="the round of each sample within the visit")]
-    positions: Annotated[tuple[int, ...], Field(description="place of the contender in the drawn order, from 0")]
-    started: Annotated[tuple[float, ...], Field(description="seconds since the epoch")]
-    inner_loops: int
+    seconds: Annotated[
+        tuple[_Taken, ...], Field(min_length=1, description="per call, the clock's own cost already subtracted")
+    ]
+    rounds: Annotated[tuple[_Number, ...], Field(description="the round of each sample within the visit")]
+    positions: Annotated[tuple[_Number, ...], Field(description="place of the contender in the drawn order, from 0")]
+    started: Annotated[tuple[_Second, ...], Field(description="seconds since the epoch")]
+    inner_loops: _Number
     overhead_seconds: Annotated[float, Field(description="of an empty call by the same path, already subtracted")]
     untimed_seconds: Annotated[float | None, Field(description="of calls before each sample, to be back at speed")] = (
         None
     )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Sampled:
+        if {len(self.rounds), len(self.positions), len(self.started)} != {len(self.seconds)}:
+            raise ValueError("seconds, rounds, positions and started must be of one length")
+        return self
 
 
 class Measurement(Record):
@@ -59,20 +74,20 @@ class Measurement(Record):
     schema_version: int = SCHEMA_VERSION
     key: Annotated[str, Field(description="content hash: the same key is the same experiment")]
     contender: str
-    heads: int
-    batch_size: int
+    heads: _Heads
+    batch_size: _Heads
     purpose: Annotated[
         Literal["table", "search", "self-check", "regret", "pilot"], Field(description="what the visit was for")
     ]
     leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
-    visit: Annotated[int, Field(description="number of the visit within the run; rivals of a pair share it")]
-    launch: Annotated[int, Field(description="0 explores; intervals are made of 1 and above")]
+    visit: Annotated[_Number, Field(description="number of the visit within the run; rivals of a pair share it")]
+    launch: Annotated[_Number, Field(description="0 explores; intervals are made of 1 and above")]
     outcome: Literal["measured", "failed", "skipped"]
     reason: str | None = None
     process_id: int | None = None
     process_started: Annotated[float | None, Field(description="seconds since the epoch")] = None
     sampled: Sampled | None = None
-    call_seconds: Annotated[tuple[float, ...], Field(description="individually timed calls")] = ()
+    call_seconds: Annotated[tuple[_Second, ...], Field(description="individually timed calls")] = ()
     first_call_seconds: float | None = None
     load_seconds: float | None = None
     build_seconds: Annotated[
@@ -152,7 +167,7 @@ class Fidelity(Record):
 
     schema_version: int = SCHEMA_VERSION
     contender: str
-    heads: int
+    heads: _Heads
     temperature: float
     seed: int
     scores: Annotated[

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from harness.errors import RecordsError
+from harness.printable import one_line
+from harness.records.asked import check
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ MEASUREMENTS = "measurements.jsonl"
 FIDELITY = "fidelity.jsonl"
 LOCATED = "crossovers.json"
 
+_MOST_DIGITS = 19  # of a whole number: 64 bits
 _Kind = TypeVar("_Kind", bound=Record)
 
 
@@ -77,9 +81,13 @@ def read_run(folder: Path) -> RunInfo:
     found = _json(path)
     _check_version(found, str(path))
     try:
-        return RunInfo.model_validate(found)
+        run = RunInfo.model_validate(found)
+        check(run)
     except ValidationError as error:
         raise RecordsError(f"it is not what a run writes: {_first(error)}", where=str(path)) from error
+    except RecordsError as error:
+        raise RecordsError(error.what, where=str(path), next_step="restore it, or run the suite again") from error
+    return run
 
 
 def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -96,7 +104,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     except ValueError as error:
@@ -119,7 +127,7 @@ def read_lines(path: Path, kind: type[_Kind]) -> Lines:
         last = end + len(line) == len(data)
         if line.strip():
             try:
-                found = json.loads(line)
+                found = _parsed(line)
             except ValueError as error:
                 if last and not line.endswith(b"\n"):
                     torn = f"{where}: the last line was cut short and is left out; what it held will be measured again"
@@ -136,13 +144,38 @@ def read_lines(path: Path, kind: type[_Kind]) -> Lines:
     return Lines(tuple(records), end)
 
 
+def _parsed(text: str | bytes) -> Any:
+    """JSON, and nothing that only Python reads.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    try:
+        return json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that can be read")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refused(one_line(text, 40))
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) <= _MOST_DIGITS else _refused(f"{one_line(text, 40)}, of {len(text):,} digits,")
+
+
 def _check_version(found: Any, where: str) -> None:
     """Refuses records that a newer version has written, since their meaning may differ."""
     version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise RecordsError(
-            f"its schema version is {version}, and this harness reads {SCHEMA_VERSION}",
+            f"its schema version is {one_line(str(version), 40)}, and this harness reads {SCHEMA_VERSION}",
             where=where,
             next_step="read it with the newer harness that wrote it"
             if newer
@@ -153,4 +186,5 @@ def _check_version(found: Any, where: str) -> None:
 def _first(error: ValidationError) -> str:
     """The first thing that pydantic found wrong, on one line."""
     found = error.errors()[0]
-    return f"{'.'.join(str(part) for part in found['loc']) or 'value'}: {found['msg']}"
+    path = one_line(".".join(str(part) for part in found["loc"]))
+    return f"{path or 'value'}: {one_line(str(found['msg']))}"

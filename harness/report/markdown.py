@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.analysis.data import lines
+from harness.printable import printable
 from harness.report import machine, tables, wording
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def grid(found: Table) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is: no table cell, tag, link or code can begin in it."""
-    plain = " ".join(text.split())
+    plain = printable(" ".join(text.split()))
     for character in "\\`*_[]<>|":
         plain = plain.replace(character, f"\\{character}" if character != "<" else "&lt;")
     return plain
@@ -48,7 +49,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.suite.description:
         yield escape(summary.suite.description)
         yield ""
-    yield f"{escape(wording.headline(summary))}; started {summary.run.started}, {summary.run.status}."
+    yield f"{escape(wording.headline(summary))}; started {escape(summary.run.started)}, {summary.run.status}."
     yield ""
     yield from _list("Data", lines(summary.data))
     yield from _list("Answers", wording.sentences(summary))
@@ -65,7 +66,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.run.command:
         yield "## Reproduce"
         yield ""
-        yield "    " + " ".join(summary.run.command.split())
+        yield "    " + printable(" ".join(summary.run.command.split()))
         yield ""
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness import units
+from harness.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class PlainProgress:
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def stage(self, text: str, total: int | None = None) -> None:
         """Prints the stage."""
@@ -94,12 +95,12 @@ class LiveProgress(PlainProgress):
     def stage(self, text: str, total: int | None = None) -> None:
         """Starts the bar anew."""
         self._stage = text
-        self._bar.reset(self._task, total=total, description=text)
+        self._bar.reset(self._task, total=total, description=printable(text))
         self._bar.refresh()
 
     def step(self, text: str = "") -> None:
         """Moves the bar."""
-        self._bar.update(self._task, advance=1, description=f"{self._stage} · {text}")
+        self._bar.update(self._task, advance=1, description=printable(f"{self._stage} · {text}"))
         self._bar.refresh()
 
     def search(self, leg: SearchCase, progress: Progress) -> None:

@@ -6,12 +6,13 @@ import itertools
 import textwrap
 from typing import TYPE_CHECKING, Literal
 
-from rich.markup import escape
+from rich import markup
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.analysis.data import lines
+from harness.printable import printable
 from harness.report import glance, tables, wording
 from harness.units import counted
 
@@ -67,6 +68,11 @@ def _everything(summary: Summary, console: Console) -> None:
             "red",
         )
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
+
+
+def escape(text: str) -> str:
+    """Text that a terminal shows as it is: neither markup nor a control sequence."""
+    return markup.escape(printable(text))
 
 
 def _limits(found: Table, console: Console) -> None:

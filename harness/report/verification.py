@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.summary import Summary, summarise
 from harness.errors import RecordsError
+from harness.printable import one_line
 from harness.records import crossovers as stored
 from harness.records.crossovers import SearchRecord
 from harness.records.reader import Evidence, read
@@ -77,8 +78,8 @@ def verify(folder: Path) -> VerifyResult:
             where=str(folder),
             next_step=f"write it with `harness report {folder}`",
         ) from None
-    except (OSError, ValueError) as error:
-        raise RecordsError(f"it cannot be read: {error}", where=str(path)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordsError(f"it cannot be read: {one_line(str(error))}", where=str(path)) from error
     answers = stored.load(evidence.located)
     repeated, moved = _repeat(evidence, answers)
     summary = summarise(evidence, repeated)
@@ -185,4 +186,5 @@ def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
+    return one_line(text)

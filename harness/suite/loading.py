@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.errors import Problem, SuiteError
+from harness.printable import one_line
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
@@ -58,7 +59,8 @@ def load(
     if not broken:
         problems += [wrong for each in overrides if (wrong := document.override(each)) is not None]
         suite, found = _validated(document)
-        problems += found
+        told = {each.path for each in parsed.problems}
+        problems += [each for each in found if each.path not in told]
         problems += _plugin_files(document, path.parent if path is not None else Path.cwd())
     if problems or suite is None:
         raise SuiteError(sorted(problems, key=lambda problem: problem.line))
@@ -111,15 +113,22 @@ def _plugin_files(document: Document, folder: Path) -> list[Problem]:
     names = document.data.get("plugins") if isinstance(document.data, dict) else None
     problems = []
     for number, name in enumerate(names if isinstance(names, list) else ()):
-        if isinstance(name, str) and not (folder / name).is_file():
+        if isinstance(name, str) and not _is_file(folder / name):
             problems.append(
                 document.problem(
                     ("plugins", number),
-                    f"there is no file {name!r} in {folder or '.'}",
+                    f"there is no file {one_line(name)!r} in {folder or '.'}",
                     "the path is relative to the suite",
                 )
             )
     return problems
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]]:

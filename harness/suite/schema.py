@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from harness.errors import UserError
-from harness.units import parse_count
+from harness.units import LARGEST, parse_count
 
 
 def _count(value: Any) -> Any:
@@ -32,16 +32,17 @@ def _device(value: Any) -> Any:
     return value
 
 
+_LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
 Positive = Annotated[
     int,
     BeforeValidator(_count),
-    Field(ge=1),
+    Field(ge=1, le=LARGEST),
     WithJsonSchema(
         {
             "format": "count",
             "anyOf": [
-                {"type": "integer", "minimum": 1},
+                {"type": "integer", "minimum": 1, "maximum": LARGEST},
                 {"type": "string", "pattern": "^[0-9][0-9_,.]*([eE][0-9]+|[kmgKMG])?$"},
             ],
         }
@@ -59,7 +60,7 @@ DeviceName = Annotated[
 class Part(BaseModel):
     """Base of all parts of a suite: frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class Use(Part):
@@ -76,7 +77,7 @@ class HeadsRange(Part):
     high: Annotated[Positive, Field(alias="to", description="largest N")]
     points: Annotated[int, Field(ge=1, le=200, description="how many N the table shows, ends included")] = 5
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -218,14 +219,16 @@ class Measurement(Part):
     """How times are taken."""
 
     launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
-    rounds: Annotated[int, Field(ge=1, description="paired samples per cell and launch in the table")] = 4
+    rounds: Annotated[int, Field(ge=1, le=LARGEST, description="paired samples per cell and launch in the table")] = 4
     table: Annotated[bool, Field(description="time every cell of the sweep; false: only train, score, search")] = True
-    min_sample_seconds: Annotated[float, Field(gt=0, description="shortest timed sample, in seconds")] = 0.004
+    min_sample_seconds: Annotated[float, Field(gt=0, le=_LONGEST, description="shortest timed sample, in seconds")] = (
+        0.004
+    )
     max_warm_up_seconds: Annotated[
-        float, Field(gt=0, description="warm-up of a cell ends here at the latest, in seconds")
+        float, Field(gt=0, le=_LONGEST, description="warm-up of a cell ends here at the latest, in seconds")
     ] = 1.0
     deadline_seconds: Annotated[
-        float, Field(gt=0, description="longest a cell may take before it is given up, in seconds")
+        float, Field(gt=0, le=_LONGEST, description="longest a cell may take before it is given up, in seconds")
     ] = 120.0
     cache: Annotated[
         Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")
@@ -234,6 +237,7 @@ class Measurement(Part):
         float,
         Field(
             ge=0,
+            le=_LONGEST,
             description="mean pause before each launch, in seconds; longer than the machine's own drift if it can be",
         ),
     ] = 0.0
@@ -241,6 +245,7 @@ class Measurement(Part):
         float,
         Field(
             ge=0,
+            le=_LONGEST,
             description="mean time from one launch's start to the next one's, in seconds: spreads launches over the "
             "machine's own drift, and does not slow a slow run, since a launch that takes longer is followed at once",
         ),
@@ -278,7 +283,8 @@ class Search(Part):
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
     budget_seconds: Annotated[
-        float | None, Field(gt=0, description="seconds for the searches, from the start of the run or its resumption")
+        float | None,
+        Field(gt=0, le=_LONGEST, description="seconds for the searches, from the start of the run or its resumption"),
     ] = None
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
@@ -362,7 +368,7 @@ class Suite(Part):
     description: Annotated[str, Field(description="a sentence for the report")] = ""
     plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
     source: Annotated[Use, Field(description="where heads and queries come from")]
-    seed: Annotated[int, Field(ge=0, description="of everything random")] = 0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1, description="of everything random")] = 0
     training_seeds: Annotated[
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
     ] = (0,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from harness.errors import Problem
+from harness.printable import one_line
 from harness.validation import Path, dotted
 
 if TYPE_CHECKING:
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
 
 _LARGEST = 20_000  # nodes with aliases written out; more is an attack, or a mistake
 _DEEPEST = 40
+_LONGEST = 2**20  # characters of a suite
+_BIGGEST = 2**63 - 1  # what libraries and file formats take for a whole number
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str"))
+_DATE = f"{_TAG}timestamp"
+_NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*)")
+_AMBIGUOUS = re.compile(r"[-+]?(0[0-9_]*[0-9]|0[0-9_]*[0-9]\.[0-9_]*|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_KINDS = {"int": "whole number", "float": "number", "bool": "true or false", "null": "nothing"}
+_CHANGE = "a suite holds plain values only: text, numbers, true, false, null, lists and mappings"
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -141,7 +153,13 @@ def parse(text: str, file: str) -> Parsed:
         file: how messages name it.
     """
     document = Document(file=file)
-    loader = yaml.SafeLoader(text)
+    if len(text) > _LONGEST:
+        what = f"is too long: {len(text):,} characters, and at most {_LONGEST:,} are read"
+        return Parsed(document=document, problems=(Problem(file=file, line=1, path="suite", what=what),))
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        return Parsed(document=document, problems=(_unreadable(error, text, file),))
     try:
         node = loader.get_single_node()
         if node is None:
@@ -150,13 +168,41 @@ def parse(text: str, file: str) -> Parsed:
         document.data = reader.read(node, ())
     except yaml.MarkedYAMLError as error:
         return Parsed(document=document, problems=(_syntax(error, file),))
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        what = f"not YAML: {str(error).splitlines()[0]}"
-        return Parsed(document=document, problems=(Problem(file=file, line=line, path="suite", what=what),))
+    except yaml.YAMLError as error:
+        return Parsed(document=document, problems=(_unreadable(error, text, file),))
     finally:
         loader.dispose()
     return Parsed(document=document, problems=tuple(reader.problems))
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that stops at parts nested too deep, long before Python does."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """As the base class; nested parts come through here, too."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested more than {_DEEPEST} levels deep",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
+def _unreadable(error: yaml.YAMLError, text: str, file: str) -> Problem:
+    """A character that YAML does not allow, with its line."""
+    position = getattr(error, "position", 0)
+    what = f"not YAML: {one_line(str(error).splitlines()[0])}"
+    return Problem(
+        file=file, line=text.count("\n", 0, position) + 1, path="suite", what=what, hint="remove the control character"
+    )
 
 
 class _Reader:
@@ -183,15 +229,42 @@ class _Reader:
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
                 return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
-            return self._scalar(node)
+            return self._scalar(node, path)
         finally:
             self._open.pop()
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        """A plain value; a date is its text. What a suite cannot hold is complained about, and read as nothing."""
+        text, line = str(node.value), node.start_mark.line + 1
+        if node.tag not in {*_PLAIN, _DATE} or not isinstance(node, yaml.ScalarNode):
+            name = node.tag.replace(_TAG, "!!")
+            raise yaml.MarkedYAMLError(
+                problem=f"the tag {one_line(name, 60)} is not read", problem_mark=node.start_mark
+            )
+        plain = node.style is None
+        if plain and _AMBIGUOUS.fullmatch(text):
+            self._complain(line, path, *_ambiguous(text))
+            return None
         try:
-            return self._loader.construct_object(node, deep=True)
-        except ValueError as error:  # a date that does not exist, say
-            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+            value = text if node.tag == _DATE else self._loader.construct_object(node, deep=True)
+        except (ValueError, LookupError) as error:  # 5,000 digits, `!!int x`, `!!bool x`
+            name = node.tag.replace(_TAG, "")
+            problem = f"{one_line(text, 40)!r} is no {_KINDS.get(name, name)}"
+            if _NUMBER.fullmatch(text):
+                problem = f"a number of {len(text):,} digits is too large"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
+        if isinstance(value, float) and not math.isfinite(value):
+            self._complain(
+                line, path, f"must be a finite number, got {one_line(text, 40)}", "leave the key out for no limit"
+            )
+            return None
+        if isinstance(value, int) and abs(value) > _BIGGEST:
+            self._complain(line, path, f"must be a number below 2^63, got {one_line(text, 40)}")
+            return None
+        if isinstance(value, str) and (hidden := _UNWRITABLE.search(value)):
+            self._complain(line, path, f"holds the control character {one_line(hidden[0])}", "remove it")
+            return None
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -202,8 +275,11 @@ class _Reader:
                 merged += list(self._merged(value_node, path))
                 continue
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
+            if key is None or key_node.tag not in {*_PLAIN, _DATE}:
                 self._complain(line, path, "a key must be text")
+                continue
+            if _UNWRITABLE.search(key):
+                self._complain(line, path, f"the key {one_line(key, 40)} holds a control character", "remove it")
                 continue
             below = (*path, key)
             if key in own:
@@ -218,7 +294,7 @@ class _Reader:
         return own
 
     def _complain(self, line: int, path: Path, what: str, hint: str = "") -> None:
-        where = dotted(path) or "suite"
+        where = one_line(dotted(path)) or "suite"
         self.problems.append(Problem(file=self._document.file, line=line, path=where, what=what, hint=hint))
 
     def _merged(self, node: yaml.Node, path: Path) -> Iterator[Mapping[str, Any]]:
@@ -233,13 +309,24 @@ class _Reader:
 
 def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
     mark = error.problem_mark or error.context_mark
-    what = ", ".join(part for part in (error.context, error.problem) if part)
+    what = one_line(", ".join(part for part in (error.context, error.problem) if part))
     hint = ""
-    if "tag" in what and "constructor" in what:
-        hint = "a suite holds plain values only"
+    if what.startswith("the tag "):
+        hint = _CHANGE
     elif "'\\t'" in what:
         hint = "indent with blanks, not with tabs"
     return Problem(file=file, line=mark.line + 1 if mark else 1, path="suite", what=f"not YAML: {what}", hint=hint)
+
+
+def _ambiguous(text: str) -> tuple[str, str]:
+    """What is wrong with a number that YAML and its reader may take for different ones, and what to write."""
+    if ":" in text:
+        return (
+            f"{one_line(text, 40)} is read as a number to the base of 60",
+            "write it as seconds, or quote it if it is text",
+        )
+    fewer = one_line(text.lstrip("+-0_"), 40) or "0"
+    return f"the number {one_line(text, 40)} begins with a zero", f"write {fewer}, or quote it if it is text"
 
 
 def _path_of(text: str) -> Path | None:

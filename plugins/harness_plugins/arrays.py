@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import lzma
+import math
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 import harness
@@ -21,6 +28,15 @@ Float32 = NDArray[np.float32]
 HEADS = ("centroids", "answers", "temperature", "matrices", "matrix_heads")  # arrays of heads, which are no queries
 _TRAIN = ("train", "train_queries")
 _HELD_OUT = ("test", "test_queries", "held_out", "held_out_queries")
+KNOWN = frozenset({"queries", "query_heads", *HEADS, *_TRAIN, *_HELD_OUT})
+_LONGEST_HEADER = 10_000  # bytes; what numpy itself takes without being asked
+_LARGEST = 2**48  # entries along a dimension
+_MOST_DIMENSIONS = 8
+_DAMAGE = (  # what a damaged file raises, by its method of compression and by where the damage is
+    OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError,
+    NotImplementedError, OverflowError, MemoryError, SyntaxError, TypeError, KeyError, IndexError, UnicodeError,
+    tokenize.TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +52,114 @@ class StoredQueries:
 def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     """The arrays of an `.npz` archive by name, or the one of an `.npy` file as `queries`; pickles are refused.
 
+    Of an archive those are read that heads and queries may have as their names, or the only one that there is. Any
+    other is there with its shape and type, and zeros in place of its values: it may be as large as it likes.
+
     Raises:
-        DataError: where the file cannot be read.
+        DataError: where the file cannot be read, or claims to hold what it does not.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"queries": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+        if not is_file(path):
+            raise _unreadable(path, "there is no such file")
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                return {"queries": _array(path, "", file, path.stat().st_size)}
+        with zipfile.ZipFile(path) as archive:
+            members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
+            return {
+                name: _member(path, archive, member, read=name in KNOWN or len(members) == 1)
+                for name, member in members.items()
+            }
+    except harness.DataError:
+        raise
+    except _DAMAGE as problem:
+        raise _unreadable(path, str(problem) or type(problem).__name__) from problem
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have, and links in a circle, lead to none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _unreadable(path: Path, why: str) -> harness.DataError:
+    return harness.DataError(
+        f"it is not a NumPy file of plain numbers ({why[:200]})",
+        where=str(path),
+        next_step="write it with np.save or np.savez; pickled objects are not read",
+    )
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, read: bool) -> NDArray[Any]:
+    """One array of an archive; what is not to be read, and not to be understood, has no dimensions at all."""
+    if read:
+        with archive.open(member) as file:
+            return _array(path, f"{member.filename[:60]!r} in it ", file, member.file_size)
+    try:
+        with archive.open(member) as file:
+            header = _header(file)
+        return np.broadcast_to(np.zeros((), header.dtype), header.shape)
+    except (Exception, RecursionError):  # noqa: BLE001 - nobody asked for it
+        return np.zeros(())
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a `.npy` file says about its array."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    length: int  # bytes of the header itself
+
+
+def _header(file: IO[bytes]) -> _Header:
+    """The header of a `.npy` file, looked at before anything is taken from it.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    start = file.read(12)
+    if start[:6] != b"\x93NUMPY" or start[6:8] not in (b"\x01\x00", b"\x02\x00"):
+        raise ValueError("it does not begin as a .npy file of version 1 or 2")
+    long = start[6] == 2
+    size = int.from_bytes(start[8:12] if long else start[8:10], "little")
+    if size > _LONGEST_HEADER:
+        raise ValueError(f"its header of {size:,} bytes is too long")
+    whole = start + file.read(size - (0 if long else 2))
+    reader = np.lib.format.read_array_header_2_0 if long else np.lib.format.read_array_header_1_0
+    try:
+        shape, fortran, dtype = reader(io.BytesIO(whole[8:]))
+    except (SyntaxError, TypeError, RecursionError, MemoryError, OverflowError, AttributeError) as problem:
+        raise ValueError("its header is damaged") from problem
+    if not all(isinstance(each, int) and 0 <= each <= _LARGEST for each in shape) or len(shape) > _MOST_DIMENSIONS:
+        raise ValueError(f"its shape {str(shape)[:60]} is none")
+    return _Header(shape, bool(fortran), dtype, (12 if long else 10) + size)
+
+
+def _array(path: Path, name: str, file: IO[bytes], size: int) -> NDArray[Any]:
+    """The array of a `.npy` file that is `size` bytes long, where it holds numbers or texts, and as many as it says."""
+    header = _header(file)
+    if header.dtype.hasobject or header.dtype.kind not in "fiubcUS":
+        kind = "pickled objects" if header.dtype.hasobject else str(header.dtype)[:60]
+        raise _unreadable(path, f"{name or 'it '}holds {kind}")
+    needed = math.prod(header.shape) * header.dtype.itemsize
+    if needed > size - header.length:
+        raise _unreadable(path, f"{name}claims {needed:,} bytes of values, and has {max(0, size - header.length):,}")
+    free = psutil.virtual_memory().available
+    if needed > free // 2:
         raise harness.DataError(
-            f"it is not a NumPy file of plain numbers ({problem})",
-            where=str(path),
-            next_step="write it with np.save or np.savez; pickled objects are not read",
-        ) from problem
+            f"{name}needs {needed:,} bytes of memory, and {free:,} are free", where=str(path), next_step="split it"
+        )
+    content = file.read(needed)
+    if len(content) != needed:
+        raise _unreadable(path, f"{name}breaks off")
+    order: Literal["F", "C"] = "F" if header.fortran else "C"
+    return np.frombuffer(content, header.dtype, count=math.prod(header.shape) if header.dtype.itemsize else 0).reshape(
+        header.shape if header.dtype.itemsize else (0,), order=order
+    )
 
 
 def read_queries(path: Path, *, width: int, heads: int) -> StoredQueries:
@@ -116,7 +225,7 @@ def _heads(path: Path, given: NDArray[Any], queries: int, heads: int) -> NDArray
         raise harness.DataError(
             "query_heads does not name one head for each query", where=str(path), next_step="leave it out or correct it"
         )
-    if given.dtype.kind not in "iuf" or not np.array_equal(given, np.floor(given)):
+    if given.dtype.kind not in "iuf" or not np.isfinite(given).all() or not np.array_equal(given, np.floor(given)):
         raise harness.DataError(
             "query_heads are not whole numbers", where=str(path), next_step=f"count the heads from 0 to {heads - 1}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 import harness
 from harness_plugins import unreadable
-from harness_plugins.arrays import StoredQueries, matrix, queries_among, read_arrays
+from harness_plugins.arrays import StoredQueries, is_file, matrix, queries_among, read_arrays
 from harness_plugins.projections import Found, projection_ids, read_projection, same_temperature
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 
 _GIVE_TEMPERATURE = "give it with the option `temperature` (`--temperature` of `harness distill`)"
+
+_LONGEST_VALUE = 10_000_000  # bytes of one value or row
+_DEADLINE_SECONDS = 60.0  # within which a database is read
 
 _SCHEMA = """
 CREATE TABLE embedding_models (
@@ -85,7 +89,7 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
         DataError: where the file is missing, of another format, holds several projections of which none is chosen, or
             values that cannot be used.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise harness.DataError(
             "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
         )
@@ -112,15 +116,24 @@ def _in_database(path: Path, projection: int | str | None, temperature: float | 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write; what SQLite says meanwhile becomes a sentence."""
+    """A connection that cannot write; what SQLite says meanwhile becomes a sentence.
+
+    From tables only: a view, or a function in the schema, is a program of whoever wrote the file.
+    """
+    ends = time.monotonic() + _DEADLINE_SECONDS
     unreadable.refuse_other_formats(path)
     try:
         # Without pending changes WAL needs no lock, and so no folder that can be written.
         settled = unreadable.in_wal_mode(path) and not unreadable.pending(path, "-wal")
         address = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
+            connection.execute("PRAGMA trusted_schema = OFF")
             yield connection
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as problem:
+        if str(problem) == "interrupted":
+            problem = sqlite3.OperationalError(f"reading it takes longer than {_DEADLINE_SECONDS:g} s")
         raise unreadable.database_error(path, problem) from problem
 
 
@@ -211,11 +224,13 @@ def _temperature(path: Path, given: Any) -> float:
     if given is None:
         raise harness.DataError("it has no temperature", where=str(path), next_step=_GIVE_TEMPERATURE)
     try:
-        value = float(np.asarray(given, dtype=np.float64).reshape(()))
-    except (TypeError, ValueError):
+        number = np.asarray(given).reshape(())
+        value = 0.0 if number.dtype.kind == "c" else float(number.astype(np.float64))
+    except (TypeError, ValueError, OverflowError):
         value = 0.0
     if not 0 < value < np.inf:
-        what = f"the temperature {given!r} is not a positive number"
+        shown = " ".join(repr(given).split())[:60]
+        what = f"the temperature {shown} is not a positive number"
         raise harness.DataError(what, where=str(path), next_step=_GIVE_TEMPERATURE)
     return value
 

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_COLUMNS = {  # that are read, the one that orders the rows first
+    "multi_head_projections": ("mh_projection_id", "model_id", "name", "temperature"),
+    "cluster_heads": ("head_id", "mh_projection_id", "cluster_id", "centroid_path", "answer_emb_path", "W_path"),
+    "embeddings": ("embedding_id", "model_id", "entity_type", "entity_id", "vector_path"),
+    "cluster_questions": ("question_id", "cluster_id"),
+}
+_OPTIONAL = ("W_path",)
 _CHOOSE = "choose one by its id with the option `projection` (`--projection` of `harness distill`)"
 
 
@@ -45,18 +52,18 @@ def read_projection(
     Raises:
         DataError: where that is not one projection, or its vectors are not there.
     """
-    projections = _rows(connection, "multi_head_projections", by="mh_projection_id")
-    heads = _rows(connection, "cluster_heads", by="head_id")
+    projections = _rows(connection, "multi_head_projections")
+    heads = _rows(connection, "cluster_heads")
     sizes = [sum(row["mh_projection_id"] == each["mh_projection_id"] for row in heads) for each in projections]
     named = [_named(each, size) for each, size in zip(projections, sizes, strict=True)]
     place = _chosen(path, projections, named, wanted, temperature)
     chosen = projections[place]
     others = [each for each in named if each != named[place]]
     if not sizes[place]:
-        what = f"the projection {chosen['name']!r} has no heads"
+        what = f"the projection {_shown(chosen['name'])} has no heads"
         raise harness.DataError(what, where=str(path), next_step=f"it holds {', '.join(named)}")
     own = [row for row in heads if row["mh_projection_id"] == chosen["mh_projection_id"]]
-    embeddings = _rows(connection, "embeddings", by="embedding_id")
+    embeddings = _rows(connection, "embeddings")
     folder = VectorFolder(path, [*_paths_of_heads(heads), *map(_path_of_embedding, embeddings)])
     paths = {column: [_path(row, column) for row in own] for column in ("centroid_path", "answer_emb_path")}
     centroids, answers = folder.stack(paths["centroid_path"]), folder.stack(paths["answer_emb_path"])
@@ -67,14 +74,14 @@ def read_projection(
         folder,
         questions,
         {row["cluster_id"]: index for index, row in enumerate(own)},
-        _rows(connection, "cluster_questions", by="question_id"),
+        _rows(connection, "cluster_questions"),
     )
     return Found(
         centroids=centroids,
         answers=answers,
         matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},
         temperature=_real(chosen["temperature"]),
-        projection=f"projection {chosen['mh_projection_id']} ({chosen['name']!r}) of {path.name}",
+        projection=f"projection {chosen['mh_projection_id']} ({_shown(chosen['name'])}) of {path.name}",
         queries=queries,
         unassigned="" if queries else _unassigned(chosen, asked, questions),
         notes=(f"{path.name} also holds {', '.join(others)}: {_CHOOSE}",) if others else (),
@@ -83,7 +90,7 @@ def read_projection(
 
 def projection_ids(connection: sqlite3.Connection) -> list[int]:
     """The ids of all projections, in their order."""
-    return [row["mh_projection_id"] for row in _rows(connection, "multi_head_projections", by="mh_projection_id")]
+    return [row["mh_projection_id"] for row in _rows(connection, "multi_head_projections")]
 
 
 def _chosen(
@@ -103,10 +110,10 @@ def _chosen(
     places = [place for place in every if str(projections[place]["mh_projection_id"]) == str(wanted)]
     places = places or [place for place in every if projections[place]["name"] == wanted]
     if len(places) > 1:
-        what = f"{len(places)} projections are called {wanted!r}: {', '.join(named[place] for place in places)}"
+        what = f"{len(places)} projections are called {_shown(wanted)}: {', '.join(named[place] for place in places)}"
         raise harness.DataError(what, where=str(path), next_step=_CHOOSE)
     if not places:
-        what = f"there is no projection {wanted!r}"
+        what = f"there is no projection {_shown(wanted)}"
         raise harness.DataError(what, where=str(path), next_step=f"choose one of {', '.join(named)}")
     return places[0]
 
@@ -117,10 +124,16 @@ def same_temperature(stored: Any, wanted: float | None) -> bool:
     return wanted is not None and value.dtype.kind in "fiu" and bool(np.allclose(value, wanted, rtol=1e-6, atol=0))
 
 
+def _shown(value: Any) -> str:
+    """A stored value, cut before it fills a screen."""
+    text = repr(value[:60] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def _named(projection: Row, heads: int) -> str:
     """`1 ('cool', T = 0.1, N = 5)`."""
     temperature = _real(projection["temperature"])
-    return f"{projection['mh_projection_id']} ({projection['name']!r}, T = {temperature}, N = {heads})"
+    return f"{projection['mh_projection_id']} ({_shown(projection['name'])}, T = {_shown(temperature)}, N = {heads})"
 
 
 def _queries(
@@ -166,16 +179,29 @@ def _unassigned(chosen: Row, asked: Sequence[Row], questions: Sequence[Row]) -> 
     return ""
 
 
-def _rows(connection: sqlite3.Connection, table: str, *, by: str) -> list[Row]:
-    """The rows of a table by column, in the order of an id; ids are whole numbers."""
-    found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
-    columns = [column[0] for column in found.description]
+def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
+    """The rows of a table by column, in the order of an id; ids are whole numbers.
+
+    Raises:
+        sqlite3.OperationalError: where it is no table, or lacks a column.
+    """
+    needed, by = _COLUMNS[table], _COLUMNS[table][0]
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
+    if found is None or str(found[0]).upper().startswith("CREATE VIRTUAL"):
+        raise sqlite3.OperationalError(f"no such table: {table}")
+    present = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")}
+    missing = [name for name in needed if name not in present and name not in _OPTIONAL]
+    if missing:
+        raise sqlite3.OperationalError(f"no such column: {table}.{missing[0]}")
+    columns = [name for name in needed if name in present]
     rows = [
         {name: _whole(value) if name.endswith("_id") else value for name, value in zip(columns, values, strict=True)}
-        for values in found
+        for values in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our own names
     ]
-    if rows and by not in columns:
-        raise sqlite3.OperationalError(f"no such column: {table}.{by}")
+    for row in rows:
+        for name in columns:
+            if name.endswith("_id") and not isinstance(row[name], int | str | float | None):
+                raise sqlite3.OperationalError(f"{table}.{name} holds {type(row[name]).__name__} in place of a number")
     return sorted(rows, key=lambda row: row[by] if isinstance(row[by], int) else 0)
 
 

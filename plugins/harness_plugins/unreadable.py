@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import harness
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 _WAL_AT = 18  # byte of an SQLite header that is 2 where the database is in WAL mode
@@ -52,7 +51,7 @@ def pending(path: Path, suffix: str) -> bool:
     return journal.is_file() and journal.stat().st_size > 0
 
 
-def database_error(path: Path, problem: sqlite3.Error) -> harness.DataError:
+def database_error(path: Path, problem: Exception) -> harness.DataError:
     """What an error of SQLite means for the user."""
     name = getattr(problem, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -67,6 +66,6 @@ def database_error(path: Path, problem: sqlite3.Error) -> harness.DataError:
     elif name.startswith("SQLITE_CANTOPEN"):
         what, step = "it cannot be opened", "check the permissions of the file and its folder"
     else:
-        what = f"it cannot be read as an LDA database ({problem})"
+        what = f"it cannot be read as an LDA database ({str(problem)[:200] or type(problem).__name__})"
         step = "check that it is an SQLite file with the tables multi_head_projections and cluster_heads"
     return harness.DataError(what, where=str(path), next_step=step)

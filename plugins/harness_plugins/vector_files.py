@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_SHOWN = 100  # characters of a stored path in a message
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredPath:
     """One path of a database."""
@@ -34,6 +37,12 @@ class StoredPath:
             return ()
         whole = posixpath.normpath(self.stored.replace("\\", "/"))
         return tuple(part for part in whole.split("/") if part not in ("", ".", ".."))
+
+
+def _shown(path: StoredPath) -> str:
+    """What the database holds, cut before it fills a screen."""
+    text = repr(path.stored[:100] if isinstance(path.stored, str | bytes) else path.stored)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class VectorFolder:
@@ -109,7 +118,7 @@ class VectorFolder:
                 another = other.subject != path.subject and other.parts != path.parts
                 if another and found[0] in self._found(other)[0]:
                     name = found[0].relative_to(self._root)
-                    raise self._missing(path, f": {name} is {other.place} ({other.stored!r})")
+                    raise self._missing(path, f": {name} is {other.place} ({_shown(other)})")
         return found[0]
 
     def _found(self, path: StoredPath) -> tuple[list[Path], bool]:
@@ -133,7 +142,7 @@ class VectorFolder:
                 file = (folder / name).resolve()
                 if file.is_relative_to(self._root) and file.is_file():
                     found.append(file)
-            except OSError:  # a name that no file can have
+            except (OSError, ValueError, RuntimeError):  # a name that no file can have, links in a circle
                 continue
         return found
 
@@ -141,13 +150,13 @@ class VectorFolder:
         if folder not in self._folders:
             try:
                 self._folders[folder] = folder.resolve().is_relative_to(self._root) and folder.is_dir()
-            except OSError:
+            except (OSError, ValueError, RuntimeError):
                 self._folders[folder] = False
         return self._folders[folder]
 
     def _missing(self, path: StoredPath, why: str = "") -> harness.DataError:
         return harness.DataError(
-            f"{path.place}: the vector {path.stored!r} is not in the database's folder{why}",
+            f"{path.place}: the vector {_shown(path)} is not in the database's folder{why}",
             where=str(self._database),
             next_step=f"copy the .npy files, in the folders that they were in, into {self._root / 'embeddings'} or "
             "beside the database; nothing outside the folder is read",

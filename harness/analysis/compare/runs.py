@@ -15,6 +15,7 @@ from harness.analysis.compare import latencies
 from harness.analysis.compare import scores as fidelity_changes
 from harness.analysis.self_check import check
 from harness.errors import UserError
+from harness.records.asked import suite_of
 from harness.records.crossovers import load
 from harness.records.index import latest
 from harness.records.machine import differences
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare.latencies import CellChange
     from harness.analysis.compare.scores import ScoreChange
     from harness.records.reader import Evidence
+    from harness.suite.schema import Suite
 
 DEFAULT_THRESHOLD = 0.05
 
@@ -111,11 +113,11 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     Raises:
         UserError: where the two have nothing in common.
     """
-    suite = Suite.model_validate(new.run.suite)
+    suite = suite_of(new.run)
     before, after = by_cell(old.measurements), by_cell(new.measurements)
     was, now = latencies.launches(before), latencies.launches(after)
     failed, failing = _failing(old), _failing(new)
-    checks = [check(each.measurements, Suite.model_validate(each.run.suite).search.confidence) for each in (old, new)]
+    checks = [check(each.measurements, suite_of(each.run).search.confidence) for each in (old, new)]
     biases = [each.bias for each in checks]
     then, here = (
         {(each.leg.race, each.leg.batch_size): each for each in widened(load(one.located), bias)}
@@ -200,7 +202,7 @@ def _race_threshold(suite: Suite, race: str, threshold: float | None) -> float:
 
 def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
     yield from differences(old.run.machine, new.run.machine)
-    one, other = Suite.model_validate(old.run.suite), Suite.model_validate(new.run.suite)
+    one, other = suite_of(old.run), suite_of(new.run)
     names: tuple[tuple[str, Any, Any], ...] = (
         ("threads", one.threads, other.threads),
         ("device", one.device, other.device),

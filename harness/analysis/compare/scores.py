@@ -17,8 +17,8 @@ import numpy as np
 
 from harness.analysis.families import Families
 from harness.analysis.fidelity import table
+from harness.records.asked import suite_of
 from harness.records.index import latest
-from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ class ScoreChange:
 
 def scores(evidence: Evidence) -> dict[Score, Scored]:
     """Mean cosine and top-1 agreement of every contender that was scored, with their intervals."""
-    suite, families = Suite.model_validate(evidence.run.suite), Families.of(evidence.run.offers)
+    suite, families = suite_of(evidence.run), Families.of(evidence.run.offers)
     records = [each for each in latest(evidence.fidelities) if each.failure is None]
     return {
         Score(row.heads, row.temperature, row.contender, word): _scored(

@@ -1,0 +1,108 @@
+"""What a run's folder says that it was asked, checked: the suite in run.json, and the shapes of its free parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from harness.errors import RecordsError
+from harness.printable import one_line
+from harness.suite.schema import Suite
+
+if TYPE_CHECKING:
+    from harness.records.measurement import RunInfo
+
+_MOST_UNKNOWN = 100  # keys of a newer version
+
+
+class _Loose(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Machine(_Loose):
+    """What is read of the machine; the rest is only shown."""
+
+    processor: str | None = None
+    architecture: str | None = None
+    system: str | None = None
+    python: str | None = None
+    python_implementation: str | None = None
+    node: str | None = None
+    governor: str | None = None
+    logical_cores: int | None = None
+    physical_cores: int | None = None
+    usable_cores: int | None = None
+    memory_bytes: FiniteFloat | None = None
+    caches: Mapping[str, FiniteFloat] = {}
+    container: Mapping[str, str] | None = None
+    gpus: list[str] | None = None
+    limits: Mapping[str, Mapping[str, FiniteFloat]] = {}
+
+
+class _Offer(_Loose):
+    """What is read of an offer."""
+
+    origin: str = ""
+    family: str | None = None
+    approximates: str | None = None
+
+
+class _Free(_Loose):
+    machine: _Machine
+    offers: Mapping[str, _Offer]
+
+
+def suite_of(run: RunInfo) -> Suite:
+    """The suite that a run was asked, without the keys of a newer version.
+
+    Raises:
+        RecordsError: where it is no suite.
+    """
+    data: Any = run.suite
+    for _ in range(_MOST_UNKNOWN):
+        try:
+            return Suite.model_validate(data)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            unknown = [each["loc"] for each in found if each["type"] == "extra_forbidden"]
+            if len(unknown) < len(found):
+                first = next(each for each in found if each["type"] != "extra_forbidden")
+                raise RecordsError(_sentence("suite", first)) from error
+            for path in unknown:
+                data = _without(data, path)
+    raise RecordsError(f"it is not what a run writes: suite: more than {_MOST_UNKNOWN} levels of unknown keys")
+
+
+def check(run: RunInfo) -> None:
+    """Looks at the parts of run.json that have no type of their own.
+
+    Raises:
+        RecordsError: where one is of another shape.
+    """
+    suite_of(run)
+    try:
+        projectors = {name: about for name, about in run.offers.items() if name.startswith("projector ")}
+        _Free.model_validate({"machine": dict(run.machine), "offers": projectors})
+    except ValidationError as error:
+        raise RecordsError(_sentence("", error.errors(include_url=False)[0])) from error
+
+
+def _sentence(part: str, found: Any) -> str:
+    path = ".".join(str(each) for each in (*([part] if part else []), *found["loc"]))
+    return f"it is not what a run writes: {one_line(path)}: {one_line(str(found['msg']))}"
+
+
+def _without(data: Any, path: tuple[int | str, ...]) -> Any:
+    """Plain data without the key at a path; names of union branches in the path are passed over."""
+    step, rest = path[0], path[1:]
+    if isinstance(data, Mapping):
+        if step not in data:
+            return _without(data, rest) if rest else data
+        if not rest:
+            return {key: value for key, value in data.items() if key != step}
+        return {**data, step: _without(data[step], rest)}
+    if isinstance(data, list | tuple) and isinstance(step, int) and rest and step < len(data):
+        return [_without(each, rest) if index == step else each for index, each in enumerate(data)]
+    return _without(data, rest) if rest else data

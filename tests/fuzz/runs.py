@@ -1,0 +1,148 @@
+"""Hostile run folders: a made-up run with keys, values and bytes exchanged, read by every command that reads runs."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from harness.analysis.advice import advice
+from harness.analysis.compare import history, runs
+from harness.analysis.summary import summarise
+from harness.cli.terms import say
+from harness.errors import HarnessError
+from harness.records.crossovers import dump
+from harness.records.writer import read
+from harness.report import comparison, data, html, markdown, pytest_benchmark, terminal, verification
+from tests.fuzz.hostile import changed, damaged
+from tests.fuzz.judging import Target
+from tests.synthetic import SUITE, Maker
+
+if TYPE_CHECKING:
+    from random import Random
+
+_SUITE = {
+    **SUITE,
+    "heads": {"values": [18, 64]},
+    "batch_sizes": [1],
+    "races": [{**SUITE["races"][0], "batch_sizes": [1]}],
+    "documented": {**SUITE["documented"], "figures": SUITE["documented"]["figures"][:2]},
+}
+
+
+@cache
+def files() -> dict[str, str]:
+    """What an honest run leaves, small."""
+    maker = Maker(_SUITE).table(launches=2, rounds=2).self_check(launches=2).fail("teacher", 64, 1).searches()
+    maker.score("student", 18, mean_cosine=0.99, min_cosine=0.9, std_cosine=0.01, top1_agreement=0.97)
+    evidence = maker.evidence()
+    return {
+        "run.json": evidence.run.model_dump_json(indent=1),
+        "measurements.jsonl": "".join(each.model_dump_json() + "\n" for each in evidence.measurements),
+        "fidelity.jsonl": "".join(each.model_dump_json() + "\n" for each in evidence.fidelities),
+        "crossovers.json": dump(maker.located),
+    }
+
+
+@cache
+def report() -> str:
+    """The report of the honest run."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        for each, text in files().items():
+            (Path(name) / each).write_text(text)
+        return data.to_json(summarise(read(Path(name))))
+
+
+def write(random: Random, folder: Path) -> None:
+    """run/ as it was sent, and honest/ as it was made."""
+    honest, sent = folder / "honest", folder / "run"
+    honest.mkdir()
+    sent.mkdir()
+    written = {**files(), "report.json": report()}
+    for name, text in written.items():
+        (honest / name).write_text(text)
+        (sent / name).write_text(text)
+    for _ in range(random.choice((1, 1, 2))):
+        name = random.choice([*files(), "run.json", "measurements.jsonl", "crossovers.json", "report.json"])
+        (sent / name).write_bytes(_spoilt(random, name, written[name]))
+    if random.random() < 0.03:
+        name = random.choice(list(written))
+        (sent / name).unlink()
+        random.choice(((sent / name).mkdir, lambda: (sent / name).symlink_to(name), lambda: None))()
+
+
+def _spoilt(random: Random, name: str, text: str) -> bytes:
+    way = random.random()
+    if way < 0.15:
+        return damaged(random, text.encode())
+    if way < 0.2:
+        nested = "[" * random.choice((900, 100_000))
+        return random.choice(
+            (
+                nested.encode(),
+                b'{"a":' * 50_000,
+                b"",
+                b"\xff\xfe",
+                b"null",
+                b"[]",
+                b"{}",
+                b"1",
+                b"\n\n",
+                b'{"schema_version": "\x1b"}',
+            )
+        )
+    if name.endswith(".jsonl"):
+        lines = [json.loads(each) for each in text.splitlines()]
+        for _ in range(random.choice((1, 1, 3, len(lines)))):
+            place = random.randrange(len(lines))
+            lines[place] = changed(random, lines[place], random.choice((1, 1, 2)))
+        if random.random() < 0.1:
+            lines += lines
+        return "".join(json.dumps(each) + "\n" for each in lines).encode()
+    return json.dumps(changed(random, json.loads(text), random.choice((1, 1, 2, 4)))).encode()
+
+
+def use(folder: Path, random: Random) -> None:
+    """Every command that reads runs."""
+    sent, honest = folder / "run", folder / "honest"
+    refused: list[HarnessError] = []
+
+    def attempt(call: Any) -> Any:
+        try:
+            return call()
+        except HarnessError as error:
+            say(f"error: {error}")
+            refused.append(error)
+
+    attempt(lambda: say("\n".join(verification.verify(sent).sentences)))
+    evidence = attempt(lambda: read(sent))
+    if evidence is not None:
+        summary = attempt(lambda: summarise(evidence))
+        if summary is not None:
+            terminal.render(summary, Console(width=120))
+            print(markdown.render(summary))
+            say(data.to_csv(summary))
+            json.loads(data.to_json(summary))
+            attempt(lambda: say("\n".join(advice.advise(summary, 100, 1).sentences)))
+            if random.random() < 0.15:
+                page = html.render(summary)
+                assert "<script>alert" not in page
+        attempt(lambda: say(comparison.text(runs.compare(evidence, read(honest)))))
+        attempt(lambda: say(comparison.markdown(runs.compare(read(honest), evidence))))
+        attempt(lambda: say(comparison.history(history.history([read(honest), evidence]))))
+        attempt(lambda: json.loads(pytest_benchmark.export(evidence, folder / "storage", data=True).read_text()))
+    if refused:
+        raise refused[-1]
+
+
+def prepare() -> None:
+    """What is shared by all inputs."""
+    report()
+
+
+RUNS = Target(name="runs", write=write, use=use)

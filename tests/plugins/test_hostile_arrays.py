@@ -1,0 +1,142 @@
+"""Arrays and databases that strangers send: refused with a sentence, within bounds, and nothing outside is read."""
+
+import io
+import sqlite3
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+import harness
+from harness_plugins import database
+from harness_plugins.arrays import read_arrays
+
+FEW = np.ones((3, 4), np.float32)
+
+
+def npy(values) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
+def header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def archive(path, **members: bytes):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(f"{name}.npy", content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (npy(np.ones(3, "V8")), r"'answers.npy' in it holds \|V8"),
+        (npy(np.array(["2026"], "M8[D]")), "'answers.npy' in it holds datetime64"),
+        (b"no array", "it does not begin as a .npy file"),
+        (
+            header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 4), }\n"),
+            "claims 16,000,000,000,000 bytes of values, and has 0",
+        ),
+        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4), }\n"), r"its shape \(-1, 4\) is none"),
+        (header("[" * 3000), "."),
+        (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31), "its header of 2,147,483,648 bytes is too long"),
+    ],
+)
+def test_a_member_that_is_no_array_of_numbers_is_refused(tmp_path, content, why):
+    path = archive(tmp_path / "h.npz", centroids=npy(FEW), answers=content)
+    with pytest.raises(harness.DataError, match=why):
+        read_arrays(path)
+
+
+def test_an_encrypted_or_damaged_archive_is_refused(tmp_path):
+    path = archive(tmp_path / "h.npz", centroids=npy(FEW))
+    whole = bytearray(path.read_bytes())
+    whole[whole.find(b"PK\x01\x02") + 8] |= 1
+    whole[whole.find(b"PK\x03\x04") + 6] |= 1
+    path.write_bytes(whole)
+    with pytest.raises(harness.DataError, match="encrypted"):
+        read_arrays(path)
+
+
+def test_an_unrelated_member_is_not_read(tmp_path, monkeypatch):
+    path = archive(
+        tmp_path / "h.npz",
+        centroids=npy(FEW),
+        unrelated=header("{'descr': '<f8', 'fortran_order': False, 'shape': (3000000000,), }\n"),
+        text=b"hello",
+    )
+    found = read_arrays(path)
+    assert np.array_equal(found["centroids"], FEW)
+    assert found["unrelated"].shape == (3_000_000_000,)
+    assert found["unrelated"].strides == (0,)
+    assert found["text"].shape == ()
+
+
+def test_a_complex_temperature_keeps_no_half(tmp_path):
+    np.savez(tmp_path / "h.npz", centroids=FEW, answers=FEW, temperature=np.array(1 + 2j))
+    with pytest.raises(harness.DataError, match=r"the temperature array\(1\.\+2\.j\) is not a positive number"):
+        database.read(tmp_path / "h.npz")
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A database, and a connection to spoil it."""
+    heads = harness.Heads(centroids=FEW, answers=FEW, temperature=0.1)
+    database.write_database(tmp_path / "lda.db", heads, "heads")
+    connection = sqlite3.connect(tmp_path / "lda.db")
+    yield tmp_path / "lda.db", connection
+    connection.close()
+
+
+def refused(path, connection) -> str:
+    connection.commit()
+    with pytest.raises(harness.DataError) as caught:
+        database.read(path)
+    return str(caught.value)
+
+
+def test_a_view_in_place_of_a_table_is_not_asked(stored):
+    path, connection = stored
+    connection.execute("DROP TABLE cluster_heads")
+    connection.execute(
+        "CREATE VIEW cluster_heads AS WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) "
+        "SELECT n AS head_id, 1 AS mh_projection_id FROM t"
+    )
+    assert "it cannot be read as an LDA database (no such table: cluster_heads)" in refused(path, connection)
+
+
+def test_a_missing_column_is_named(stored):
+    path, connection = stored
+    connection.execute("ALTER TABLE embeddings RENAME COLUMN entity_id TO other")
+    assert "(no such column: embeddings.entity_id)" in refused(path, connection)
+
+
+def test_a_path_that_is_a_blob_is_none(stored):
+    path, connection = stored
+    connection.execute("UPDATE cluster_heads SET centroid_path = ?", (b"\x00\xff" * 5000,))
+    said = refused(path, connection)
+    assert "is not in the database's folder" in said
+    assert len(said) < 1000
+
+
+def test_links_in_a_circle_lead_to_no_vector(stored):
+    path, connection = stored
+    (path.parent / "loop").symlink_to("loop")
+    connection.execute("UPDATE cluster_heads SET centroid_path = 'loop/x.npy'")
+    assert "the vector 'loop/x.npy' is not in the database's folder" in refused(path, connection)
+
+
+def test_damaged_text_is_told(stored):
+    path, connection = stored
+    connection.execute("UPDATE multi_head_projections SET name = CAST(? AS TEXT)", (b"\xff\xfe",))
+    assert "it cannot be read as an LDA database (Could not decode to UTF-8" in refused(path, connection)
+
+
+def test_a_path_of_300_characters_is_no_file(tmp_path):
+    with pytest.raises(harness.DataError, match="there is no such file"):
+        database.read(tmp_path / ("x" * 300))

@@ -1,0 +1,109 @@
+"""Run folders that strangers send: what no run writes is refused with its file, its line and its key."""
+
+import json
+
+import pytest
+
+from harness.errors import RecordsError
+from harness.records.asked import suite_of
+from harness.records.machine import commit
+from harness.records.writer import read
+from tests.synthetic import Maker
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a small run."""
+    evidence = Maker().table(launches=2, rounds=2).evidence()
+    (tmp_path / "run.json").write_text(evidence.run.model_dump_json())
+    (tmp_path / "measurements.jsonl").write_text(
+        "".join(each.model_dump_json() + "\n" for each in evidence.measurements)
+    )
+    return tmp_path
+
+
+def spoil(folder, name, *path, to):
+    lines = [json.loads(each) for each in (folder / name).read_text().splitlines()]
+    *above, last = path
+    holder = lines[-1]
+    for step in above:
+        holder = holder[step]
+    holder[last] = to
+    (folder / name).write_text("".join(json.dumps(each) + "\n" for each in lines))
+    return len(lines)
+
+
+def said(folder) -> str:
+    with pytest.raises(RecordsError) as caught:
+        read(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ([], "sampled.seconds: Tuple should have at least 1 item"),
+        ([0.1, -0.1], "sampled.seconds.1: Input should be greater than 0"),
+        ([0.1], "seconds, rounds, positions and started must be of one length"),
+        ([0.1, float("nan")], "the line is damaged: NaN is not a number that can be read"),
+        ("x", "sampled.seconds: Input should be a valid tuple"),
+    ],
+)
+def test_seconds_that_no_clock_gives_are_refused(folder, value, what):
+    number = spoil(folder, "measurements.jsonl", "sampled", "seconds", to=value)
+    found = said(folder)
+    assert found.startswith(f"{folder}/measurements.jsonl:{number}: ")
+    assert what in found
+
+
+def test_a_number_beyond_all_floats_is_refused(folder):
+    path = folder / "measurements.jsonl"
+    path.write_text(path.read_text().replace('"overhead_seconds":4e-8', '"overhead_seconds":1e999', 1))
+    assert "measurements.jsonl:1: the line is damaged: 1e999 is not a number that can be read" in said(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("caches", [1]), ("memory_bytes", "much"), ("gpus", 5), ("container", {"cpu.max": 5}), ("limits", {"a": 1})],
+)
+def test_a_fact_of_the_machine_of_another_type_is_refused(folder, key, value):
+    spoil(folder, "run.json", "machine", key, to=value)
+    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: machine.{key}")
+
+
+def test_a_suite_that_is_none_is_refused(folder):
+    spoil(folder, "run.json", "suite", "batch_sizes", to="many")
+    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: suite.batch_sizes: ")
+
+
+def test_the_unknown_keys_of_a_newer_suite_are_passed_over(folder):
+    spoil(folder, "run.json", "suite", "newer", to={"x": 1})
+    spoil(folder, "run.json", "suite", "races", 0, "newer", to=1)
+    assert suite_of(read(folder).run).name == "synthetic"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_deep_json_is_refused(folder, text):
+    (folder / "run.json").write_text(text)
+    assert said(folder) == f"{folder}/run.json: it is not JSON: it is nested too deep"
+
+
+def test_an_escape_sequence_in_a_key_reaches_no_terminal(folder):
+    spoil(folder, "run.json", "machine", "caches", to={"\x1b[31m": "x"})
+    assert "machine.caches.\\x1b[31m: " in said(folder)
+
+
+def test_the_commit_is_that_of_the_folder_though_a_hook_names_another_repository(tmp_path, monkeypatch):
+    import subprocess
+
+    other = tmp_path / "other"
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"],
+    ):
+        other.mkdir(exist_ok=True)
+        subprocess.run(["git", "-C", str(other), *command], check=True)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert commit(tmp_path / "mine") is None

@@ -1,0 +1,128 @@
+"""Suites that nobody would write by mistake are refused with a sentence and its line."""
+
+import pytest
+
+from harness.errors import SuiteError, UserError
+from harness.suite import loading
+from harness.suite.schema import Suite
+from harness.units import parse_count
+
+HONEST = """\
+name: small
+source: {use: playbook}
+heads: {from: 2, to: 64}
+contenders:
+  a: {projector: lda-loop, runtime: python}
+  b: {projector: lda, runtime: python}
+"""
+
+
+def sentence(text: str, **given) -> str:
+    with pytest.raises(SuiteError) as caught:
+        loading.load(None, text=text, **given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+def test_a_number_that_is_not_finite_is_refused_with_its_line(value):
+    said = sentence(f"{HONEST}measurement:\n  deadline_seconds: {value}\n")
+    assert (
+        said == f"suite:8: measurement.deadline_seconds: must be a finite number, got {value}; "
+        "leave the key out for no limit"
+    )
+
+
+def test_a_number_beyond_all_floats_is_refused_with_its_line():
+    said = sentence(f"{HONEST}measurement:\n  deadline_seconds: 1e400\n")
+    assert said.startswith("suite:8: measurement.deadline_seconds: ")
+
+
+def test_a_number_that_is_not_finite_is_refused_in_options_too():
+    said = sentence(HONEST.replace("{use: playbook}", "{use: playbook, options: {temperature: .inf}}"))
+    assert said.startswith("suite:2: source.options.temperature: must be a finite number, got .inf")
+
+
+def test_a_number_that_is_not_finite_is_refused_on_the_command_line():
+    said = sentence(HONEST, overrides=["measurement.deadline_seconds=.inf"])
+    assert said.startswith("--set measurement.deadline_seconds: must be a finite number, got .inf")
+
+
+def test_a_suite_made_in_memory_takes_no_infinite_deadline():
+    with pytest.raises(ValueError, match="finite number"):
+        Suite.model_validate(
+            {
+                "name": "x",
+                "source": {"use": "playbook"},
+                "heads": {"values": [1]},
+                "contenders": {"a": {"projector": "lda", "runtime": "python"}},
+                "measurement": {"deadline_seconds": float("inf")},
+            }
+        )
+
+
+def test_a_deadline_that_no_clock_holds_is_refused():
+    said = sentence(f"{HONEST}measurement: {{deadline_seconds: 1.0e+300}}\n")
+    assert "measurement.deadline_seconds: must be at most 10000000.0, got 1e+300" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "fewer"), [("010", "10"), ("08", "8"), ("00", "0"), ("-017", "17"), ("007.5", "7.5")]
+)
+def test_a_number_with_leading_zeros_is_refused(written, fewer):
+    said = sentence(HONEST.replace("to: 64", f"to: {written}"))
+    assert said.startswith(f"suite:3: heads.to: the number {written} begins with a zero; write {fewer}, or quote it")
+
+
+def test_leading_zeros_are_refused_on_the_command_line():
+    with pytest.raises(UserError, match="'008' begins with a zero; write 8"):
+        parse_count("008")
+    assert (parse_count("0"), parse_count("1e6"), parse_count("6,400")) == (0, 1_000_000, 6400)
+
+
+def test_a_number_to_the_base_of_60_is_refused():
+    said = sentence(f"{HONEST}measurement: {{deadline_seconds: 12:30}}\n")
+    assert said.startswith(
+        "suite:7: measurement.deadline_seconds: 12:30 is read as a number to the base of 60; write it as seconds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ('"\\e[31mred"', "suite:7: description: holds the control character \\x1b; remove it"),
+        ('"\\ud800"', "suite:7: description: holds the control character \\ud800; remove it"),
+        ("!!bool x", "suite:7: not YAML: 'x' is no true or false"),
+        ("!!int x", "suite:7: not YAML: 'x' is no whole number"),
+        ("9" * 5000, "suite:7: not YAML: a number of 5,000 digits is too large"),
+        ("[" * 300 + "]" * 300, "suite:7: not YAML: nested more than 40 levels deep"),
+        ("!!pairs [a: 1]", "suite:7: not YAML: the tag !!pairs is not read; a suite holds plain values only"),
+        ("!!omap [a: 1]", "suite:7: not YAML: the tag !!omap is not read; a suite holds plain values only"),
+        ("!!binary aGk=", "suite:7: not YAML: the tag !!binary is not read; a suite holds plain values only"),
+        (
+            "100000000000000000000000000000",
+            "suite:7: description: must be a number below 2^63, got 100000000000000000000000000000",
+        ),
+    ],
+)
+def test_what_no_suite_holds_is_refused_with_its_line(value, what):
+    assert what in sentence(f"{HONEST}description: {value}\n").replace(": suite: not YAML", ": not YAML")
+
+
+def test_a_raw_control_character_is_refused_with_its_line():
+    said = sentence(f"{HONEST}description: \x1b[31m\n")
+    assert said.startswith("suite:7: suite: not YAML: unacceptable character")
+    assert said.endswith("remove the control character")
+
+
+def test_heads_beyond_what_floating_point_tells_apart_are_refused():
+    assert "heads.to: must be at most 9007199254740992, got" in sentence(HONEST.replace("to: 64", "to: 1e29"))
+
+
+def test_a_date_is_text():
+    assert loading.load(None, text=f"{HONEST}description: 2026-01-01\n").suite.description == "2026-01-01"
+
+
+def test_a_path_that_no_file_can_have_is_not_there():
+    said = sentence(f"{HONEST}plugins: [{'x' * 300}]\n")
+    assert said.startswith("suite:7: plugins[0]: there is no file")
+    assert len(said) < 600

@@ -1,0 +1,35 @@
+"""What a stranger wrote is shown, and never obeyed by a terminal."""
+
+import pytest
+
+from harness.cli.terms import say
+from harness.errors import DataError, Problem
+from harness.printable import one_line, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\rb", "a\\x0db"),
+        ("\udcff", "\\udcff"),
+        ("\u202eabc", "\\u202eabc"),
+        ("two\nlines\tand N* ≥ 5 µs", "two\nlines\tand N* ≥ 5 µs"),
+    ],
+)
+def test_what_a_terminal_obeys_is_escaped(text, shown):
+    assert printable(text) == shown
+
+
+def test_a_long_value_is_cut():
+    assert one_line("x" * 100_000, 5) == "xxxxx…"
+    assert one_line("a\nb") == "a b"
+
+
+def test_errors_and_what_commands_print_hold_no_escape_sequence(capsys):
+    assert str(DataError("bad \x1b[2J", where="\x1b]0;x\x07.npy")) == "\\x1b]0;x\\x07.npy: bad \\x1b[2J"
+    assert str(Problem(file="a", line=1, path="\x1b", what="\x07")) == "a:1: \\x1b: \\x07"
+    say("\x1b[31mred")
+    say("\x1b[31mred", error=True)
+    assert capsys.readouterr() == ("\\x1b[31mred\n", "\\x1b[31mred\n")
