@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _MEASURE = (running.run, running.check, running.locate, running.doctor, running.distill)
-_READ = (reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.export)
+_READ = (reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.export, reading.tune)
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Read what was measured": _READ}
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.measure import allocator
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
 from harness.process.child import Child, ChildFailed, environment
@@ -307,9 +308,11 @@ class Launch:
                 "specification": specification.to_json(),
                 "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
+                "launch": self.number,
             }
             started = self._clock()
-            self._children[key] = Child(WORKER, settings, environment=environment(specification.threads)), started
+            variables = environment(specification.threads) | (allocator.VARIABLES if specification.function else {})
+            self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
 

@@ -18,6 +18,8 @@ def headline(summary: Summary) -> str:
     batches = ", ".join(str(each) for each in summary.suite.batch_sizes)
     searched = len({leg.leg.race for leg in summary.legs})
     races = f"; {searched} race{'s' if searched != 1 else ''}" if searched else ""
+    if summary.suite.functions:
+        return f"{len(summary.suite.contenders)} functions from n = {grid.low:,} to {grid.high:,}{races}"
     return (
         f"{len(summary.suite.contenders)} contenders from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
     )

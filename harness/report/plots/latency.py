@@ -31,7 +31,7 @@ def latency(summary: Summary, batch: int) -> Plot:
     names = [name for name in summary.suite.contenders if name in seen]
     names += [name for name in seen if name not in names]
     base = chart(rows).encode(
-        x=heads_axis(rows),
+        x=heads_axis(rows, summary.suite.size_title),
         color=alt.Color("contender:N", sort=names, legend=legend(len(names))),
     )
     y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call")

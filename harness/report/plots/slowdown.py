@@ -28,7 +28,8 @@ def slowdown(summary: Summary, batch: int) -> Plot:
         if each.batch_size == batch
     ]
     base = chart(rows).encode(
-        x=heads_axis(rows), color=alt.Color("race:N", legend=legend(len({row["race"] for row in rows})))
+        x=heads_axis(rows, summary.suite.size_title),
+        color=alt.Color("race:N", legend=legend(len({row["race"] for row in rows}))),
     )
     y = alt.Y("slowdown:Q", scale=alt.Scale(type="log"), title="challenger / baseline")
     layers = [
