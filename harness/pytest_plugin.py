@@ -192,7 +192,9 @@ class CrossoverItem(pytest.Item):
             _fail(f"{self.leg.label}: the search came to no answer")
         unproved = unchecked(parent.evidence().measurements)
         challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
-        said = sentence(found[place].location, challenger, baseline, self.leg.batch_size)
+        said = sentence(
+            found[place].location, challenger, baseline, self.leg.batch_size, of_heads=self.leg.counts == "heads"
+        )
         self.add_report_section("call", "crossover", said)
         self.user_properties.append(("crossover", said))
         if failed := _failed(each for each in parent.evidence().measurements if each.leg == self.leg.label):

@@ -91,11 +91,29 @@ def parse_count(text: str) -> int:
         raise UserError(
             f"{one_line(text, 40)!r} begins with a zero", next_step=f"write {text.strip().lstrip('0_,')[:40] or '0'}"
         )
-    match = re.fullmatch(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
+    digits = (
+        r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9][0-9_]*)"  # a comma stands before three digits, or is none of a number
+    )
+    match = re.fullmatch(rf"\s*({digits}(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
     number = Decimal(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else Decimal("nan")
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS or number != int(number):
         raise UserError(f"{one_line(text, 40)!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
     return int(number)
+
+
+def parse_counts(text: str, option: str) -> list[int]:
+    """`"16, 2048"` → `[16, 2048]`.
+
+    Raises:
+        UserError: where one of them is not a whole number, or a comma may stand within a number.
+    """
+    parts = [each.strip() for each in text.split(",") if each.strip()]
+    grouped = re.fullmatch(r"\s*[1-9][0-9]{0,2}(,[0-9]{3})+\s*", text) and any(
+        each.startswith("0") for each in parts[1:]
+    )
+    if grouped or any(re.fullmatch(r"0[0-9]+", each) for each in parts):
+        raise UserError(f"{option} {text!r} may be one number or several", next_step="write 1024 without a comma")
+    return [parse_count(each) for each in parts]
 
 
 def parse_range(text: str) -> tuple[int, int]:

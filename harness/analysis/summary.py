@@ -288,7 +288,7 @@ def _sentence(leg: SearchCase, answer: SearchRecord | None, unproved: Sequence[s
     challenger, baseline = (marked(name, unproved) for name in (leg.challenger, leg.baseline))
     if answer is None:
         return f"{challenger} against {baseline} at batch {leg.batch_size}: not searched yet"
-    return sentence(answer.location, challenger, baseline, leg.batch_size)
+    return sentence(answer.location, challenger, baseline, leg.batch_size, of_heads=leg.counts == "heads")
 
 
 def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:

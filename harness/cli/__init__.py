@@ -31,7 +31,7 @@ app = typer.Typer(
 _MEASURE = (running.run, running.check, running.locate, running.doctor, running.distill)
 _READ = (
     reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.site, reading.view,
-    reading.export,
+    reading.export, reading.tune,
 )  # fmt: skip
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Read what was measured": _READ}
 for panel, commands in _PANELS.items():

@@ -176,3 +176,32 @@ def export(
 
     assert to is Target.PYTEST_BENCHMARK
     say(pytest_benchmark.export(read(folder), storage, data=data))
+
+
+def tune(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run", show_default=False)],
+    race: Annotated[str, typer.Option(help="which; may be left out where there is one")] = "",
+    to: Annotated[str, typer.Option(help="python, json or c-header")] = "python",
+    check: Annotated[
+        Path | None, typer.Option(metavar="MODULE", help="what was written before: does it still hold in RUN?")
+    ] = None,
+    allowed: Annotated[str, typer.Option(help="with --check: what a decision may cost")] = "5%",
+) -> None:
+    """Write the thresholds of a race as code, or check that code against another run."""
+    from harness import dispatch, units
+    from harness.commands import tune as tuning
+    from harness.records import writer
+
+    evidence, table = writer.read(run), dispatch.read(run, race)
+    if check is None:
+        sys.stdout.write(tuning.written(table, evidence, to))
+        return
+    found = tuning.losses(tuning.imported(check), table, evidence, units.parse_share(allowed, "--allowed"))
+    for each in found:
+        say(
+            f"{check}: at n = {each.heads:,}, batch {each.batch_size}, it chooses {each.chosen}, which takes {each.cost:.0%} "
+            f"longer than {each.faster}"
+        )
+    if found:
+        sys.exit(FAILED)
+    say(f"{check}: the thresholds hold in {run}")

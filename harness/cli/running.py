@@ -75,7 +75,13 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [])
-    say(shown.render(check_suite(loaded)))
+    checked = check_suite(loaded)
+    notes: tuple[str, ...] = ()
+    if checked.suite.functions:  # whether they can be raced is seen by calling them
+        from harness.plan import rivals
+
+        notes = rivals.prepared(rivals.of_suite(loaded), checked.suite, loaded.folder).notes
+    say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes))))
 
 
 def distill(
@@ -124,14 +130,33 @@ def distill(
 
 
 def locate(
-    baseline: Annotated[
-        str, typer.Argument(metavar="MODULE:BASELINE", help="a callable of (n, batch)", show_default=False)
+    functions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODULE:FUNCTION…",
+            help="two functions or more, the one expected to lead at small n first; file.py:function works, too",
+            show_default=False,
+        ),
     ],
-    challenger: Annotated[
-        str, typer.Argument(metavar="MODULE:CHALLENGER", help="a callable of (n, batch)", show_default=False)
-    ],
+    setup: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:SETUP", help="makes the functions' input from (n, seed), off the clock"),
+    ] = None,
+    equal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:EQUAL",
+            help="(a, b) -> whether outputs are the same; default: arrays within rounding, everything else by ==",
+        ),
+    ] = None,
+    no_equal: Annotated[bool, typer.Option("--no-equal", help="do not compare outputs; the answer says so")] = False,
     range_: Annotated[str, typer.Option("--range", metavar="LOW:HIGH", help="range of n")] = "1:1e6",
-    batch: Annotated[int, typer.Option(min=1, help="passed to both as their second argument")] = 1,
+    name: Annotated[str, typer.Option(help="of the race, in answers, `history` and `compare`")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="of a function, in their order; default: their own names")
+    ] = None,
+    size_label: Annotated[str, typer.Option(help="what n counts, on axes, such as 'n, samples'")] = "",
+    batch: Annotated[int, typer.Option(min=1, help="second argument of functions of (n, batch)")] = 1,
     precision: Annotated[float, typer.Option(help="half-width wanted, relative to N*")] = 0.05,
     launches: Annotated[int, typer.Option(min=2, max=64, help="fresh processes that enter the interval")] = 8,
     steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
@@ -160,15 +185,19 @@ def locate(
         raise UserError(f"--deadline {deadline:g} leaves no time", next_step="give more than 0")
     if not 0 < precision < 1:
         raise UserError(f"--precision {precision:g} is not between 0 and 1", next_step="0.05 asks for 5 %")
-    jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
+    jumps = units.parse_counts(steps, "--steps")
     plan = race.plan(
-        baseline,
-        challenger,
+        functions,
+        labels=label or (),
+        setup=setup,
+        equal=None if no_equal else equal or race.BY_VALUE,
+        name=name,
+        size_label=size_label,
         low=low,
         high=high,
         batch=batch,
-        steps=jumps,
         precision=precision,
+        steps=jumps,
         launches=launches,
         budget=budget,
         seconds=seconds,

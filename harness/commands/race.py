@@ -1,4 +1,4 @@
-"""A race between two plain functions of (n, batch), named `module:function`, in fresh processes with real clocks."""
+"""A race between plain functions, in fresh processes with real clocks."""
 
 from __future__ import annotations
 
@@ -6,116 +6,152 @@ import math
 import operator
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack, overload
 
+from harness.analysis.standings import Standings, standings
 from harness.errors import ResourceError, UserError
-from harness.measure.callables import DEADLINE_SECONDS as PATIENCE_SECONDS
-from harness.measure.callables import tried
 from harness.plan import plan as planning
+from harness.plan.callee import Callee, named, shipped
+from harness.plan.rivals import Rivals, distinct, suite_of
+from harness.plan.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.run import session
 from harness.suite.schema import Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from harness.plan.plan import Plan
     from harness.plan.sweep import SearchCase
+    from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity
     from harness.records.measurement import Measurement as Record
     from harness.search.crossover import Progress
     from harness.search.result import Location
 
 DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there
+BY_VALUE: Final = "by value"  # arrays within rounding, everything else by ==
+Rival: TypeAlias = str | Callable[..., Any]
+
+
+class Settings(TypedDict, total=False):
+    """What a race may be given beside its functions."""
+
+    low: int  # smallest n, at least 1; 1 if absent
+    high: int  # largest n; 1,000,000 if absent
+    batch: int  # second argument of functions of (n, batch)
+    steps: Sequence[int]  # the largest n before each known jump of a cost; those outside the range are left out
+    precision: float  # half-width wanted, as a share of N*; 0.05 if absent
+    launches: int  # fresh processes of each that enter the interval, at least 2; 8 if absent
+    budget: int | None  # timed samples at the most
+    seconds: float | None  # after which no more is measured, from the call on: what runs then is ended
+    deadline: float
+    """Seconds that a function may take at one n to get ready and be timed a few times; n at which it would take longer, by its
+    growth so far, are skipped."""
+    gap: float  # mean pause before each launch, in seconds
+    seed: int  # of everything random
+    name: str  # of the race, in answers, in `harness history` and `harness compare`
+    size_label: str  # what n counts, on axes: "n, samples"
+    output: str | Path | None  # folder for the records, new; they are not kept if absent
+
+
+_DEFAULTS: Final[Settings] = {
+    "low": 1,
+    "high": 1_000_000,
+    "batch": 1,
+    "steps": (),
+    "precision": 0.05,
+    "launches": 8,
+    "budget": None,
+    "seconds": None,
+    "deadline": DEADLINE_SECONDS,
+    "gap": 0.0,
+    "seed": 0,
+    "name": "",
+    "size_label": "",
+}
+
+
+@overload
+def race(
+    baseline: Rival,
+    challenger: Rival,
+    *,
+    setup: Rival | None = ...,
+    equal: Rival | None = ...,
+    **settings: Unpack[Settings],
+) -> Location: ...
+
+
+@overload
+def race(
+    baseline: Sequence[Rival] | Mapping[str, Rival],
+    *,
+    setup: Rival | None = ...,
+    equal: Rival | None = ...,
+    **settings: Unpack[Settings],
+) -> Standings: ...
 
 
 def race(
-    baseline: str,
-    challenger: str,
+    baseline: Rival | Sequence[Rival] | Mapping[str, Rival],
+    challenger: Rival | None = None,
     *,
-    low: int = 1,
-    high: int = 1_000_000,
-    batch: int = 1,
-    steps: Sequence[int] = (),
-    precision: float = 0.05,
-    launches: int = 8,
-    budget: int | None = None,
-    seconds: float | None = None,
-    deadline: float = DEADLINE_SECONDS,
-    gap: float = 0.0,
-    seed: int = 0,
-    output: str | Path | None = None,
-) -> Location:
-    """Locate the n at which one function overtakes another, with real clocks and workers.
+    setup: Rival | None = None,
+    equal: Rival | None = BY_VALUE,
+    **settings: Unpack[Settings],
+) -> Location | Standings:
+    """Locate the n at which one function overtakes another, with real clocks and fresh processes.
 
-    In five lines, with `mine.py` in the present folder::
+    In four lines, in a notebook or in a module::
 
-        found = harness.race("mine:simple", "mine:clever", low=1, high=1_000_000)
-        print(found.status, found.crossings)
+        def signals(n, seed):
+            generator = numpy.random.default_rng(seed)
+            return generator.standard_normal(n), generator.standard_normal(n)
+
+        print(harness.race(direct, fft, setup=signals, low=8, high=100_000).crossings)
 
     Args:
-        baseline: `module:function`, a callable of (n, batch) that is importable from the present folder.
+        baseline: a function, or `module:function` of the present folder; a list of them, or a mapping from the names that
+            answers use, to race each against each.
         challenger: the same, expected to lead at large n.
-        low: smallest n, at least 1.
-        high: largest n.
-        batch: passed to both as their second argument.
-        steps: the largest n before each known jump of a cost; those outside the range are left out.
-        precision: half-width wanted, as a share of N*.
-        launches: fresh processes of each that enter the interval, at least 2.
-        budget: timed samples at the most.
-        seconds: after which no more is measured, from the call on: what runs then is ended.
-        deadline: seconds that a function may take at one n to get ready and be timed a few times; n at which it would
-            take longer, by its growth so far, are skipped.
-        gap: mean pause before each launch, in seconds.
-        seed: of everything random.
-        output: folder for the records, new; they are not kept if absent.
+        setup: makes the input of one call from (n, seed), off the clock; a tuple is one argument each, where a function does
+            not take it as one. Without it functions are called with (n, batch), or with n.
+        equal: (a, b) -> whether two outputs are the same; by default arrays within rounding, everything else by `==`. None:
+            outputs are not compared, and the answer says so.
+        **settings: see `Settings`.
 
     Returns:
-        The answer; 'unresolved' with its best bracket where the budget did not suffice.
+        The answer, a `Location`; 'unresolved' with its best bracket where the budget did not suffice. Of a list or a mapping
+        who leads where: `Standings`.
 
     Raises:
-        UserError: a question that makes no sense, or a function that is not there or fails at `low`.
+        UserError: a question that makes no sense, or a function that is not there, fails at the smallest n, returns something
+            else than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
-    made = plan(
-        baseline,
-        challenger,
-        low=low,
-        high=high,
-        batch=batch,
-        steps=steps,
-        precision=precision,
-        launches=launches,
-        budget=budget,
-        seconds=seconds,
-        deadline=deadline,
-        gap=gap,
-        seed=seed,
-        table=False,
-    )
+    output = settings.get("output")
+    labels, functions = _named(baseline, challenger)
+    made = plan(functions, labels=labels, setup=setup, equal=equal, table=False, **settings)
     if output is not None:
-        return _answer(made, Path(output))
-    with tempfile.TemporaryDirectory() as folder:
-        return _answer(made, Path(folder) / "run")
+        found = _answer(made, Path(output))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = _answer(made, Path(folder) / "run")
+    if challenger is not None:
+        return found[0].location
+    return standings(found)
 
 
 def plan(
-    baseline: str,
-    challenger: str,
+    functions: Sequence[Rival],
     *,
-    low: int,
-    high: int,
-    batch: int = 1,
-    steps: Sequence[int] = (),
-    precision: float = 0.05,
-    launches: int = 8,
-    budget: int | None = None,
-    seconds: float | None = None,
-    deadline: float = DEADLINE_SECONDS,
-    gap: float = 0.0,
-    seed: int = 0,
+    labels: Sequence[str] = (),
+    setup: Rival | None = None,
+    equal: Rival | None = BY_VALUE,
     table: bool = True,
+    **settings: Unpack[Settings],
 ) -> Plan:
     """The plan of such a race, its functions tried; the arguments are those of `race`.
 
@@ -123,13 +159,13 @@ def plan(
         UserError: as `race` does.
     """
     began = time.monotonic()
-    for path in (baseline, challenger):
-        module, colon, attribute = path.partition(":") if isinstance(path, str) else ("", "", "")
-        if not (module and colon and attribute):
-            raise UserError(f"{path!r} does not name a callable", next_step="write module:function")
-    low, high, batch, launches = (_whole(each) for each in (low, high, batch, launches))
-    steps = [_whole(each) for each in steps]
-    budget = None if budget is None else _whole(budget)
+    given: dict[str, Any] = {**_DEFAULTS, **settings}
+    if len(functions) < 2:
+        raise UserError("a race needs two functions", next_step="name another one")
+    seconds, deadline, gap, precision = (given[name] for name in ("seconds", "deadline", "gap", "precision"))
+    low, high, batch, launches = (_whole(given[name]) for name in ("low", "high", "batch", "launches"))
+    steps = [_whole(each) for each in given["steps"]]
+    budget = None if given["budget"] is None else _whole(given["budget"])
     problems = {
         (f"the range begins at {low:,}", "n starts at 1"): low < 1,
         (f"the range from {low:,} to {high:,} is empty", "low must be smaller than high"): low >= high,
@@ -147,7 +183,6 @@ def plan(
     for (what, next_step), wrong in problems.items():
         if wrong:
             raise UserError(what, next_step=next_step)
-    tried([baseline, challenger], low, batch, deadline_seconds=min(seconds or math.inf, PATIENCE_SECONDS))
     how = Measurement(
         launches=launches,
         latency_calls=0,
@@ -157,18 +192,51 @@ def plan(
         gap_seconds=gap,
         table=table,
     )
-    return planning.plan_functions(
-        baseline,
-        challenger,
+    found = Rivals(
+        functions=distinct([_callee(each) for each in functions], labels),
+        setup=_callee(setup) if setup is not None else None,
+        equal=_callee(equal) if equal not in (None, BY_VALUE) else None,
+        compared=equal is not None,
+    )
+    suite = suite_of(
+        found,
         low=low,
         high=high,
-        batch_sizes=[batch],
-        steps=steps,
+        batch=batch,
         how=how,
         search=Search(precision=precision, budget_samples=budget, budget_seconds=seconds, regret=False),
-        seed=seed,
-        until=began + seconds if seconds is not None else None,
+        seed=given["seed"],
+        name=given["name"],
+        size_label=given["size_label"],
     )
+    return planning.plan_functions(
+        found,
+        suite,
+        steps=steps,
+        until=began + seconds if seconds is not None else None,
+        deadline_seconds=min(seconds or math.inf, PATIENCE_SECONDS),
+    )
+
+
+def _named(
+    baseline: Rival | Sequence[Rival] | Mapping[str, Rival], challenger: Rival | None
+) -> tuple[Sequence[str], Sequence[Rival]]:
+    """(labels, functions) of all rivals; no labels where the functions' own names are used."""
+    if challenger is not None:
+        if isinstance(baseline, Mapping) or not (isinstance(baseline, str) or callable(baseline)):
+            raise UserError(
+                "a list of functions takes no challenger beside it", next_step="put all rivals into the list"
+            )
+        return (), (baseline, challenger)
+    if isinstance(baseline, Mapping):
+        return list(baseline), list(baseline.values())
+    if isinstance(baseline, str) or callable(baseline):
+        raise UserError("a race needs two functions", next_step="race(baseline, challenger), or race([a, b, c])")
+    return (), list(baseline)
+
+
+def _callee(rival: Rival) -> Callee:
+    return named(rival) if isinstance(rival, str) else shipped(rival)
 
 
 def _whole(number: int) -> int:
@@ -202,11 +270,13 @@ class Silent:
         """Nothing."""
 
 
-def _answer(made: Plan, folder: Path) -> Location:
+def _answer(made: Plan, folder: Path) -> list[SearchRecord]:
+    """The answers of all pairs, with what the run has to say about its functions."""
     outcome = session.run(made, folder, Silent())
     if outcome.interrupted:
         raise KeyboardInterrupt
-    located = outcome.summary.legs[0].located
-    if located is None:
+    found = [leg.located for leg in outcome.summary.legs if leg.located is not None]
+    if len(found) < len(outcome.summary.legs) or not found:
         raise ResourceError("the race ended without an answer", where=str(folder))
-    return located.location
+    notes = tuple(made.warnings)
+    return [replace(each, location=replace(each.location, notes=(*each.location.notes, *notes))) for each in found]

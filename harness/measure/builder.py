@@ -97,7 +97,7 @@ class Builder:
         specification = Specification.from_json(request["specification"])
         if specification.function:
             return {
-                "place": f"{specification.function}/{request['heads']}",
+                "place": f"{specification.contender}/{request['heads']}",
                 "heads": int(request["heads"]),
                 "costs": {},
                 "bytes": 0,

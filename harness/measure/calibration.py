@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,20 @@ class Calibration:
     settled: bool
 
 
+class OwnLoop(ABC):
+    """A callable that is timed by a loop of its own, which knows what must not be on the clock."""
+
+    most_loops: int | None = None  # calls of a sample, at the most; None: any number
+
+    @abstractmethod
+    def loop(self, taken: Iterator[Any], clock: Clock) -> float:
+        """Seconds that calls with these inputs take."""
+
+    @abstractmethod
+    def empty(self, taken: Iterator[Any], clock: Clock) -> float:
+        """Seconds that the same loop takes without the calls."""
+
+
 class Rotation:
     """Prepared inputs that follow each other over and over, wherever the one before has stopped."""
 
@@ -52,6 +67,8 @@ class Rotation:
 def timed(call: Callable[[Any], Any], inputs: Rotation, loops: int, clock: Clock) -> float:
     """Seconds that `loops` calls take, the inputs rotating; with what has to finish after calls that are queued."""
     taken = inputs.take(loops)
+    if isinstance(call, OwnLoop):
+        return call.loop(taken, clock)
     finish = getattr(call, "finish", None)
     started = clock()
     for prepared in taken:
@@ -61,13 +78,17 @@ def timed(call: Callable[[Any], Any], inputs: Rotation, loops: int, clock: Clock
     return clock() - started
 
 
-def overhead(clock: Clock, inputs: Rotation, loops: int = _OVERHEAD_LOOPS) -> float:
+def overhead(clock: Clock, inputs: Rotation, loops: int = _OVERHEAD_LOOPS, call: Callable[[Any], Any] = id) -> float:
     """Seconds per call of an empty callable through `timed`: the median of many runs.
+
+    A callable with a loop of its own is called directly, so that of its loop nothing but the calls counts.
 
     The empty callable is a builtin, so that what is left is the loop's own: entering a contender's `__call__` belongs
     to the contender, as everybody who calls it pays for it.
     """
     runs = max(11, min(201, _OVERHEAD_LOOPS // loops))
+    if isinstance(call, OwnLoop):
+        return statistics.median(call.empty(inputs.take(loops), clock) for _ in range(runs)) / loops
     return statistics.median(timed(id, inputs, loops, clock) for _ in range(runs)) / loops
 
 
@@ -123,8 +144,8 @@ def calibrate(
     return Calibration(
         inner_loops=1 if cold else _loops(call, inputs, clock, wanted, per_call),
         call_seconds=per_call,
-        overhead_seconds=overhead(clock, inputs),
-        single_overhead_seconds=overhead(clock, inputs, loops=1),
+        overhead_seconds=overhead(clock, inputs, call=call),
+        single_overhead_seconds=overhead(clock, inputs, loops=1, call=call),
         warm_up_calls=calls,
         clock_step_seconds=step,
         settled=settled,
@@ -156,11 +177,12 @@ def untimed(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, seconds:
 
 def _loops(call: Callable[[Any], Any], inputs: Rotation, clock: Clock, wanted: float, per_call: float) -> int:
     """Calls of a sample that lasts as long as wanted: tried out, since what a call takes within a loop is less."""
-    loops = max(1, math.ceil(wanted / max(per_call, 1e-9)))
+    most = (call.most_loops if isinstance(call, OwnLoop) else None) or 10**9
+    loops = min(most, max(1, math.ceil(wanted / max(per_call, 1e-9))))
     for _ in range(_TRIALS if loops > 1 else 0):
         untimed(call, inputs, clock, FIRST_UNTIMED_SECONDS)
         took = timed(call, inputs, loops, clock)
-        if took >= wanted:
+        if took >= wanted or loops == most:
             break
-        loops = math.ceil(loops * min(8.0, _ROOM * wanted / max(took, 1e-9)))
+        loops = min(most, math.ceil(loops * min(8.0, _ROOM * wanted / max(took, 1e-9))))
     return loops

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
+from harness.plan import allocator
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import Failure
 from harness.suite.devices import visible
@@ -314,9 +315,11 @@ class Launch:
                 "specification": specification.to_json(),
                 "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
+                "launch": self.number,
             }
             started = self._clock()
-            self._children[key] = Child(WORKER, settings, environment=surroundings(specification)), started
+            variables = surroundings(specification) | (allocator.VARIABLES if specification.function else {})
+            self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
 

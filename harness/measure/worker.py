@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import importlib
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,11 @@ import numpy as np
 
 from harness.errors import ContenderError, ParityError
 from harness.measure import calibration, parity, probes, recovery, resources
-from harness.measure.callables import named
 from harness.measure.calling import Calling
+from harness.measure.calls import Function
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
+from harness.plan import likeness
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, pin, serve
@@ -56,7 +56,7 @@ class _Cell:
     calling: Calling
     inputs: list[Any]
     rotation: calibration.Rotation
-    first_outputs: list[NDArray[np.float32]]
+    first_outputs: list[Any]
     calibration: calibration.Calibration
     warnings: tuple[str, ...] = ()
     audits: int = 0
@@ -67,21 +67,11 @@ class _Proof:
     """What is known of a cell before it is warm."""
 
     inputs: list[Any]
-    first_outputs: list[NDArray[np.float32]]  # of each batch that was proved
+    first_outputs: list[Any]  # of each batch that was proved
     first_call_seconds: float
     error: float | None = None
     row_error: float | None = None
     warnings: tuple[str, ...] = ()
-
-
-class _Function(Compiled):
-    """A plain function of (heads, batch size)."""
-
-    def __init__(self, function: Callable[[int, int], Any], heads: int) -> None:
-        self._call = functools.partial(function, heads)
-
-    def __call__(self, prepared: Any) -> Any:
-        return self._call(prepared)
 
 
 class Worker:
@@ -104,6 +94,7 @@ class Worker:
         self._elsewhere = self._specification.device_kind != "cpu"
         self._pinned = False
         self._frozen = False
+        self._launch = int(settings.get("launch", 0))
         self._base_bytes: int | None = None
 
     def operations(self) -> Mapping[str, Operation]:
@@ -219,9 +210,27 @@ class Worker:
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
         if not cell.first_outputs:
             return {"error": 0.0}
+        if isinstance(cell.compiled, Function):
+            return self._audit_function(cell, cell.compiled)
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
         again, first = cell.calling.answer(cell.inputs[turn]), cell.first_outputs[turn]
         return {"error": parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")}
+
+    def _audit_function(self, cell: _Cell, function: Function) -> dict[str, Any]:
+        """Whether the first input still gives the output that it gave before the timing.
+
+        Raises:
+            ParityError: where it does not.
+        """
+        if function.kernel.redrawn:
+            return {"error": 0.0}
+        equal = function.kernel.equal.load() if function.kernel.equal else likeness.same
+        again, first = function(cell.inputs[0]), cell.first_outputs[0]
+        if not equal(first, again):
+            raise ParityError(
+                f"its output after the timing is not its output before: {likeness.shown(again)}, was {likeness.shown(first)}"
+            )
+        return {"error": 0.0}
 
     def _single(self, cell: _Cell) -> float:
         """Seconds of one call that is timed alone; if cold, after the caches of its device were filled."""
@@ -269,7 +278,7 @@ class Worker:
     def _compile(self, place: str, heads: int) -> Compiled:
         specification = self._specification
         if specification.function:
-            return _Function(named(specification.function), heads)
+            return Function(specification.function, heads, specification.seed, self._launch)
         context = LoadContext(
             heads=heads,
             threads=specification.threads,
@@ -282,15 +291,16 @@ class Worker:
         """Collects garbage and leaves it alone from then on; what a library allocated once is looked at once."""
         gc.collect()
         gc.disable()
-        if not self._frozen:
+        if not self._frozen or self._specification.function:
             gc.freeze()
             self._frozen = True
 
-    def _make_room(self, wanted: int) -> None:
-        """Releases the models that were used longest ago until the wanted bytes fit."""
+    def _make_room(self, wanted: int, but: str = "") -> None:
+        """Releases the models that were used longest ago until the wanted bytes fit; one that is being loaded stays."""
         released = False
         while (
             self._loaded
+            and next(iter(self._loaded)) != but
             and sum(each.size_bytes for each in self._loaded.values()) + wanted > self._how["models_in_memory_bytes"]
         ):
             place, oldest = self._loaded.popitem(last=False)
@@ -311,8 +321,14 @@ class Worker:
             ParityError: where an answer has another shape, is not finite, does not repeat, or is wrong.
         """
         batch = int(request["batch_size"])
-        if self._specification.function:
-            return _Proof(inputs=[batch], first_outputs=[], first_call_seconds=_seconds(compiled, batch)[0])
+        if isinstance(compiled, Function):
+            inputs = compiled.inputs(batch, int(self._how["input_batches"]))
+            place = str(request["place"])
+            self._make_room(compiled.held_bytes, but=place)
+            self._loaded[place] = replace(self._loaded[place], size_bytes=compiled.held_bytes)
+            seconds, output = compiled.first(inputs[0])
+            kept = [output] if compiled.kernel.checked else []
+            return _Proof(inputs=inputs, first_outputs=kept, first_call_seconds=seconds)
         folder, tolerance = Path(request["place"]), self._specification.tolerance
         batches = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
         references = np.load(folder / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]

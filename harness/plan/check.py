@@ -66,6 +66,8 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         ChildError: where the plugins cannot be asked.
     """
     suite = loaded.suite
+    if suite.functions:  # no plugin offers them
+        return Checked(suite=suite, sweep=sweep(suite, {}), listing=Listing(), notes=loaded.notes)
     wanted = list(_wanted(suite))
     low, high = _span(suite)
     place = SourceQuestion(

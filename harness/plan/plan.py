@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.plan import rivals
 from harness.plan.specification import Kind, OfferReference, Specification
 from harness.plan.sweep import Sweep, sweep
+from harness.plan.trial import DEADLINE_SECONDS
 from harness.plugin import inspection_cache
 from harness.plugin.trackers import Trackers
 from harness.suite.loading import narrowed
-from harness.suite.schema import Contender, HeadsRange, Measurement, Race, Search, Suite, Use
+from harness.suite.schema import Contender, HeadsRange, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.plan.check import Checked
+    from harness.plan.rivals import Rivals
     from harness.plugin.inspection import Listing
     from harness.suite.loading import Loaded
 
@@ -92,6 +95,11 @@ def quick_variant(suite: Suite) -> Suite:
 def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     """The plan of a suite that can be run."""
     listing, suite = checked.listing, checked.suite
+    if suite.functions:
+        path = loaded.path or Path(f"{suite.name}.yaml")
+        return _of_functions(
+            rivals.of_suite(loaded), suite, checked.sweep, path, loaded.folder, checked.notes, quick=quick
+        )
     specifications = {
         name: _specification(name, contender, suite, loaded, listing)
         for name, contender in suite.contenders.items()
@@ -128,49 +136,59 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
 
 
 def plan_functions(
-    baseline: str,
-    challenger: str,
+    found: Rivals,
+    suite: Suite,
     *,
-    low: int,
-    high: int,
-    batch_sizes: Sequence[int],
-    steps: Sequence[int],
-    how: Measurement,
-    search: Search,
-    seed: int,
+    steps: Sequence[int] = (),
     until: float | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Plan:
-    """The plan of a race between two plain functions, named `module:function`, of (heads, batch size)."""
-    names = _distinct(baseline, challenger)
+    """The plan of a race of plain functions that is no suite of a file; they are tried first.
+
+    Args:
+        found: the functions.
+        suite: of `rivals.suite_of`.
+        steps: the largest n before each known jump of a cost.
+        until: by `time.monotonic()`: nothing is measured after it.
+        deadline_seconds: for trying them.
+
+    Raises:
+        UserError: where a function cannot be raced.
+    """
+    low, high = suite.heads.low, suite.heads.high
     outside = sorted({n for n in steps if not low <= n < high})
-    suite = Suite(
-        name="locate",
-        description=f"{baseline} against {challenger}",
-        source=Use(use="none"),
-        seed=seed,
-        heads=HeadsRange(low=low, high=high, points=2),
-        batch_sizes=tuple(batch_sizes),
-        contenders={name: Contender(projector=path, runtime="python") for name, path in names.items()},
-        races=(Race(name="locate", baseline=next(iter(names)), challenger=list(names)[1]),),
-        measurement=how,
-        search=search,
-        fidelity=False,
-    )
-    specifications = {
-        name: Specification(contender=name, function=path, seed=seed, cache=str(inspection_cache.folder()))
-        for name, path in names.items()
-    }
+    listed = ", ".join(f"{n:,}" for n in outside)
+    notes = [f"steps after n = {listed} lie outside n = {low:,} to {high:,} and were ignored"] if outside else []
+    spelled = sweep(suite, {suite.races[0].challenger: tuple(steps)} if steps else {}, None)
+    path = Path(f"{suite.name}.yaml")
+    return _of_functions(found, suite, spelled, path, Path.cwd(), notes, until=until, deadline_seconds=deadline_seconds)
+
+
+def _of_functions(
+    found: Rivals,
+    suite: Suite,
+    spelled: Sweep,
+    path: Path,
+    folder: Path,
+    notes: Sequence[str],
+    *,
+    quick: bool = False,
+    until: float | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Plan:
+    """The plan of contenders that are plain functions."""
+    prepared = rivals.prepared(found, suite, folder, deadline_seconds=deadline_seconds)
     return Plan(
         suite=suite,
-        suite_path=Path("locate.yaml"),
+        suite_path=path,
         suite_digest=hashlib.sha256(suite.model_dump_json(by_alias=True).encode()).hexdigest()[:16],
-        sweep=sweep(suite, {list(names)[1]: tuple(steps)} if steps else {}, None),
-        warnings=[f"steps after n = {_listed(outside)} lie outside n = {low:,} to {high:,} and were ignored"]
-        if outside
-        else (),
-        specifications=specifications,
+        sweep=spelled,
+        specifications=prepared.specifications,
         plugins_of_sources={},
         versions={},
+        offers=prepared.offers,
+        warnings=[*notes, *prepared.notes],
+        quick=quick,
         until=until,
     )
 
@@ -219,17 +237,3 @@ def _references(specification: Specification) -> list[OfferReference]:
 def _digest(file: str) -> dict[str, str]:
     """The digest of a local plugin file; nothing for an installed plugin."""
     return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file else {}
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(f"{n:,}" for n in numbers)
-
-
-def _distinct(baseline: str, challenger: str) -> dict[str, str]:
-    """Short names for two functions: the function's own, with its module where they are the same."""
-    short = [path.partition(":")[2] or path for path in (baseline, challenger)]
-    if short[0] == short[1]:
-        short = [path.replace(":", ".") for path in (baseline, challenger)]
-    if short[0] == short[1]:
-        short = [f"{short[0]}-1", f"{short[1]}-2"]
-    return dict(zip(short, (baseline, challenger), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from harness.plan.kernel import Kernel
 from harness.suite.devices import kind_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Specification:
     runtime: OfferReference | None = None
     teacher: OfferReference | None = None
     trainer: OfferReference | None = None
-    function: str | None = None  # `module:function` of (heads, batch size), instead of all the offers
+    function: Kernel | None = None  # a plain function, instead of all the offers
     seed: int = 0
     training_seed: int = 0
     threads: int = 1
@@ -61,4 +62,5 @@ class Specification:
             name: OfferReference(**data[name]) if data.get(name) else None
             for name in ("source", "projector", "runtime", "teacher", "trainer")
         }
-        return cls(**{**data, **offers})
+        kernel = Kernel.from_json(data["function"]) if data.get("function") else None
+        return cls(**{**data, **offers, "function": kernel})

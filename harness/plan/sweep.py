@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,7 @@ class SearchCase:
     steps: tuple[int, ...] = ()  # largest N before each known jump of a rival's cost
     declared: bool = False  # a rival says where its cost jumps, be it nowhere inside the range
     points: tuple[int, ...] = ()  # N of the grid, where the method is one
+    counts: Literal["heads", "n"] = "heads"  # what N counts: heads, or the n of plain functions
 
     @property
     def label(self) -> str:
@@ -136,6 +137,7 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
             steps=tuple(jumps) if told else (),
             declared=told,
             points=_points(suite, race, low, high) if method == "grid" else (),
+            counts="n" if suite.functions else "heads",
         )
         for batch_size in batch_sizes
     ]

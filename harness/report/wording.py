@@ -20,6 +20,8 @@ def headline(summary: Summary) -> str:
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     searched = len({leg.leg.race for leg in summary.legs})
     races = f"; {counted(searched, 'race')}" if searched else ""
+    if suite.functions:
+        return f"{counted(len(suite.contenders), 'function')} from n = {grid.low:,} to {grid.high:,}{races}"
     contenders = counted(len(suite.contenders), "contender")
     return f"{contenders} from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
 

@@ -367,7 +367,9 @@ class Schedule:
             if searcher.location is not None and leg not in self._announced:
                 self._announced.add(leg)
                 challenger, baseline = (marked(name, self.bench.unchecked) for name in (leg.challenger, leg.baseline))
-                found = sentence(searcher.location, challenger, baseline, leg.batch_size)
+                found = sentence(
+                    searcher.location, challenger, baseline, leg.batch_size, of_heads=leg.counts == "heads"
+                )
                 self._listener.say(f"{leg.race}: {found}")
 
 

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from harness.search.result import Decision, Failures, Location
 
+_SIZE = "size"  # what N counts, beside the names of the rivals
 MUCH_WIDER = 1.5  # times a crossover's interval: then a decision interval says more than it
 BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 LARGEST_LEAD = 0.25  # that is worth a clause: a larger one between two crossovers is no small matter
 MOST_SPANS = 2  # of N that failed, in the sentence; the remarks have them all
 
 
-def sentence(location: Location, challenger: str, baseline: str, batch: int) -> str:
+def sentence(location: Location, challenger: str, baseline: str, batch: int, *, of_heads: bool = True) -> str:
     """One sentence for a report, without a full stop.
 
     Args:
@@ -26,13 +27,14 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
         challenger: name of the rival that is expected to win at large N.
         baseline: name of the other.
         batch: batch size that was raced.
+        of_heads: N counts heads; otherwise it is the n of plain functions, and a batch of 1 is not worth a word.
     """
-    names = {"challenger": challenger, "baseline": baseline}
-    at_batch = f"at batch {batch:,}"
+    names = {"challenger": challenger, "baseline": baseline, _SIZE: "heads" if of_heads else "n"}
+    at_batch = f" at batch {batch:,}" if of_heads or batch > 1 else ""
     match location.status:
         case "crossing" | "several":
             first, *others = location.crossings
-            said = [_from_there_on(first, names, f" {at_batch}"), *(_from_there_on(each, names) for each in others)]
+            said = [_from_there_on(first, names, at_batch), *(_from_there_on(each, names) for each in others)]
             return "; ".join([*said, *_even(location), *_failing(location, names)])
         case "below" | "above":
             return _throughout(location, names, at_batch)
@@ -40,10 +42,10 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int) -> 
             equal = f"{challenger} and {baseline} do not differ beyond the precision asked for,"  # an older record
             if location.margin is not None:
                 equal = f"no difference above {100 * location.margin:g} % between {challenger} and {baseline} anywhere"
-            return "; ".join([f"{equal} {_span(location)}, {at_batch}", *_failing(location, names)])
+            return "; ".join([f"{equal} {_span(location, names)}{_apart(at_batch)}", *_failing(location, names)])
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
-            parts = [f"unresolved {at_batch}: {lacks}", *_best_bracket(location), *_confirmed(location, names)]
+            parts = [f"unresolved{at_batch}: {lacks}", *_best_bracket(location), *_confirmed(location, names)]
             return "; ".join([*parts, *_failing(location, names)])
 
 
@@ -57,11 +59,15 @@ def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> 
     """One rival leads wherever both were measured."""
     leader = "challenger" if location.status == "below" else "baseline"
     if not location.failures:
-        said = f"{names[leader]} is faster throughout, {_span(location)}, {at_batch}"
+        said = f"{names[leader]} is faster throughout, {_span(location, names)}{_apart(at_batch)}"
         beyond = location.extrapolated
-        tail = f" (extrapolated, not measured: it might change at about {beyond.heads:,} heads)" if beyond else ""
+        tail = (
+            f" (extrapolated, not measured: it might change at about {_sized(f'{beyond.heads:,}', names)})"
+            if beyond
+            else ""
+        )
         return "; ".join([said + tail, *_even(location)])
-    said = f"{names[leader]} is faster {_span(location)} {at_batch}"
+    said = f"{names[leader]} is faster {_span(location, names)}{at_batch}"
     first, *others = location.failures[:MOST_SPANS]
     if first.contender == leader and not location.decision:
         said += f" and fails {_where(first)}"
@@ -94,20 +100,29 @@ def _places(span: Failures) -> str:
     return f"N = {span.low:,}" if span.low == span.high else f"N = {span.low:,} to {span.high:,}"
 
 
-def _span(location: Location) -> str:
+def _span(location: Location, names: Mapping[str, str]) -> str:
     """The N at which both rivals were measured."""
     low, high = location.measured if location.measured and location.failures else (location.low, location.high)
-    return f"from {low:,} to {high:,} heads"
+    return f"from {_sized(f'{low:,} to {high:,}', names)}"
+
+
+def _sized(numbers: str, names: Mapping[str, str]) -> str:
+    """`780 heads`, or `n = 780` where rivals are functions of n."""
+    return f"{numbers} heads" if names[_SIZE] == "heads" else f"n = {numbers}"
+
+
+def _apart(clause: str) -> str:
+    return f",{clause}" if clause else ""
 
 
 def _from_there_on(crossing: Crossing, names: Mapping[str, str], at_batch: str = "") -> str:
     winner = names[crossing.direction]
     if crossing.kind == "step":
-        return f"{winner} is faster from {crossing.heads:,} heads on{at_batch}, where a cost jumps"
+        return f"{winner} is faster from {_sized(f'{crossing.heads:,}', names)} on{at_batch}, where a cost jumps"
     share = f"{crossing.confidence:.0%}" if crossing.confidence <= BARELY_SHOWN else f"{crossing.confidence:.1%}"
     low, high = ends(crossing)
     interval = f"({share.replace('%', ' %')} CI {low:,} to {high:,})"
-    return f"{winner} is faster above about {rounded(crossing):,} heads {interval}{at_batch}"
+    return f"{winner} is faster above about {_sized(f'{rounded(crossing):,}', names)} {interval}{at_batch}"
 
 
 def _even(location: Location) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import Problem, SuiteError
 from harness.printable import one_line
+from harness.suite import sizes
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
@@ -97,12 +99,14 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
         return None, [document.problem((), "is empty", "see suites/README.md for what a suite holds")]
     if not isinstance(document.data, dict):
         return None, [document.problem((), "is not a mapping", "see suites/README.md for what a suite holds")]
-    found = list(contradictions(document.data))
+    data = sizes.as_heads(document.data)
+    found = list(contradictions(data))
     suite = None
     try:
-        suite = Suite.model_validate(document.data)
+        suite = Suite.model_validate(data)
     except ValidationError as error:
         found += complaints(error, Suite)
+    found = [dataclasses.replace(each, path=sizes.written(each.path, document.data)) for each in found]
     problems = [
         document.problem(each.path, each.what, each.hint, at_key=each.what.startswith(_AT_KEY)) for each in found
     ]

@@ -33,7 +33,8 @@ def _device(value: Any) -> Any:
 
 
 _LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]
+LONGEST_NAME = 96  # letters
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=LONGEST_NAME)]
 Positive = Annotated[
     int,
     BeforeValidator(_count),
@@ -147,9 +148,17 @@ HeadsSweep = Annotated[
 ]
 
 
-class Contender(Part):
-    """A projector in a runtime, perhaps trained."""
+def _function_or_projector(schema: dict[str, Any]) -> None:
+    """In the JSON schema neither projector nor runtime is required, since a function is instead of both."""
+    schema.pop("required", None)
 
+
+class Contender(Part):
+    """A projector in a runtime, perhaps trained; or a plain function."""
+
+    function: Annotated[
+        str, Field(description="instead of projector and runtime: `module:function` or `file.py:function`")
+    ] = ""
     projector: Annotated[str, Field(description="name of a projector")]
     runtime: Annotated[str, Field(description="name of a runtime")]
     trainer: Annotated[
@@ -182,6 +191,18 @@ class Contender(Part):
         Literal["latency", "pipelined"] | None,
         Field(description="latency: each call is waited for; pipelined: only the last one is; the suite's if absent"),
     ] = None
+
+    model_config = ConfigDict(json_schema_extra=_function_or_projector)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _function_alone(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value.get("function"):
+            return value
+        projecting = set(value) - {"function", "heads", "batch_sizes"} - (set(value) if "projector" in value else set())
+        if projecting:
+            raise ValueError(f"a function takes no {', '.join(sorted(map(str, projecting)))}")
+        return {"projector": value["function"], "runtime": "python", **value}
 
 
 class Requires(Part):
@@ -361,6 +382,18 @@ class StepwiseWaterfall(Part):
     steps: Annotated[tuple[Change, ...], Field(min_length=2, description="the first as the race began")]
 
 
+def _source_or_functions(schema: dict[str, Any]) -> None:
+    """In the JSON schema: functions need no source, and `sizes` is another word for `heads`."""
+    schema["properties"]["sizes"] = schema["properties"]["heads"]
+    schema["required"] = [name for name in schema["required"] if name not in ("source", "heads")]
+
+
+def _is_function(contender: Any) -> bool:
+    return (isinstance(contender, Contender) and bool(contender.function)) or (
+        isinstance(contender, Mapping) and bool(contender.get("function"))
+    )
+
+
 class Suite(Part):
     """A whole suite file."""
 
@@ -368,6 +401,14 @@ class Suite(Part):
     description: Annotated[str, Field(description="a sentence for the report")] = ""
     plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
     source: Annotated[Use, Field(description="where heads and queries come from")]
+    setup: Annotated[
+        str, Field(description="of functions: makes their input from (n, seed), off the clock, `module:function`")
+    ] = ""
+    equal: Annotated[
+        str, Field(description="of functions: (a, b) -> whether two outputs are the same; by value if absent")
+    ] = ""
+    compare_outputs: Annotated[bool, Field(description="of functions: outputs have to be the same")] = True
+    size_label: Annotated[str, Field(description="what N counts, on axes: `n, samples`")] = ""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1, description="of everything random")] = 0
     training_seeds: Annotated[
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
@@ -409,6 +450,21 @@ class Suite(Part):
         Field(gt=0, description="relative change that `harness compare` calls a regression; 0.05 if absent"),
     ] = None
 
+    model_config = ConfigDict(json_schema_extra=_source_or_functions)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _functions_need_no_source(cls, value: Any) -> Any:
+        contenders = value.get("contenders") if isinstance(value, Mapping) else None
+        if (
+            isinstance(contenders, Mapping)
+            and contenders
+            and "source" not in value
+            and all(map(_is_function, contenders.values()))
+        ):
+            return {"batch_sizes": (1,), **value, "source": {"use": "none"}, "fidelity": False}
+        return value
+
     def device_of(self, name: str) -> str:
         """Where a contender runs."""
         return self.contenders[name].device or self.device
@@ -416,6 +472,16 @@ class Suite(Part):
     def threads_of(self, name: str) -> int:
         """How many threads a contender's worker has."""
         return self.contenders[name].threads or self.threads
+
+    @property
+    def functions(self) -> bool:
+        """Whether its contenders are plain functions of n, not projections of heads."""
+        return any(each.function for each in self.contenders.values())
+
+    @property
+    def size_title(self) -> str:
+        """What N counts, for an axis."""
+        return self.size_label or ("n" if self.functions else "N, number of heads")
 
     def race(self, name: str) -> Race:
         """The race of this name.

@@ -17,7 +17,7 @@ def simple(n, batch):
 def clever(n, batch):
     for _ in itertools.repeat(None, 3000): pass
 
-def one(n): pass
+def three(n, batch, more): pass
 
 def refuses(n, batch):
     raise RuntimeError("no such size")
@@ -52,10 +52,10 @@ def test_two_functions_are_raced_in_one_call(mine):
 
 
 WRONG = {
-    "nosuch:f": "'nosuch:f' cannot be imported: No module named 'nosuch'; name it as module:function",
-    "mine:nosuch": "module 'mine' has no attribute 'nosuch'; name it as module:function",
-    "mine:value": "'mine:value' is not callable; name a function of (n, batch) as module:function",
-    "mine:one": "'mine:one' does not take (n, batch): too many positional arguments; define it as f(n, batch)",
+    "nosuch:f": "'nosuch:f' cannot be imported: No module named 'nosuch'; name it as module:function or file.py:function",
+    "mine:nosuch": "module 'mine' has no attribute 'nosuch'; name it as module:function or file.py:function",
+    "mine:value": "'mine:value' is not callable; name a function as module:function",
+    "mine:three": "'mine:three' does not take (n, batch): missing a required argument: 'more'; define it as f(n, batch) or f(n)",
     "mine:refuses": "'mine:refuses' fails at n = 4, batch 1: RuntimeError: no such size (mine.py:",
     "mine:exits": "'mine:exits' fails at n = 4, batch 1: SystemExit: 3",
     "broken:f": "'broken' cannot be imported: ValueError: not today (broken.py:1); `python -c 'import broken'` shows",
@@ -67,12 +67,12 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_function_that_cannot_be_raced_is_told_before_anything_is_measured(mine, name):
     with pytest.raises(UserError) as told:
-        plan("mine:simple", name, low=4, high=99)
+        plan(["mine:simple", name], low=4, high=99)
     assert WRONG[name] in str(told.value)
 
 
 def test_what_a_function_prints_is_not_taken_for_an_answer(mine):
-    assert plan("mine:prints", "mine:simple", low=4, high=99).sweep.legs
+    assert plan(["mine:prints", "mine:simple"], low=4, high=99).sweep.legs
 
 
 ODD = {
@@ -90,13 +90,13 @@ ODD = {
 @pytest.mark.parametrize("sentence", ODD)
 def test_a_question_that_makes_no_sense_is_told(sentence):
     with pytest.raises(UserError, match=sentence.replace("(", r"\(")):
-        plan("a:b", "c:d", **{"low": 4, "high": 99, **ODD[sentence]})
+        plan(["a:b", "c:d"], **{"low": 4, "high": 99, **ODD[sentence]})
 
 
 def test_steps_outside_the_range_are_named_and_those_inside_are_used(mine):
-    found = plan("mine:simple", "mine:clever", low=4, high=99, steps=[16, 99_999])
+    found = plan(["mine:simple", "mine:clever"], low=4, high=99, steps=[16, 99_999])
     assert found.warnings == ["steps after n = 99,999 lie outside n = 4 to 99 and were ignored"]
     (leg,) = found.sweep.legs
     assert (leg.steps, leg.declared) == ((16,), True)
-    (leg,) = plan("mine:simple", "mine:clever", low=4, high=99).sweep.legs
+    (leg,) = plan(["mine:simple", "mine:clever"], low=4, high=99).sweep.legs
     assert (leg.steps, leg.declared) == ((), False)

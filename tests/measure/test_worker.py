@@ -13,6 +13,8 @@ import pytest
 import harness
 from harness.errors import ParityError
 from harness.measure import worker as module
+from harness.plan.callee import Callee
+from harness.plan.kernel import Kernel
 from harness.plan.specification import Specification
 from harness.suite.schema import Measurement
 
@@ -41,7 +43,10 @@ def _as_before(monkeypatch):
 
 def worker(**how):
     settings = {"min_sample_seconds": 0.0005, "max_warm_up_seconds": 0.05, **how}
-    specification = Specification(contender="counted", function="counted_functions:counted")
+    specification = Specification(
+        contender="counted",
+        function=Kernel(function=Callee(label="counted", module="counted_functions", attribute="counted")),
+    )
     return module.Worker(
         {
             "specification": specification.to_json(),
@@ -195,6 +200,9 @@ def test_what_the_device_took_is_told_beside_what_calls_took(doubling):
 
 def test_a_function_that_cannot_be_imported_is_told():
     one = worker()
-    one._specification = Specification(contender="x", function="no_such_module:f")
+    one._specification = Specification(
+        contender="x",
+        function=Kernel(function=Callee(label="no_such_module:f", module="no_such_module", attribute="f")),
+    )
     with pytest.raises(harness.ContenderError, match="cannot be imported"):
         one.ready({**CELL, "place": str(Path("no_such_module:f/5"))})

@@ -45,7 +45,11 @@ def frontier(summary: Summary) -> Plot | None:
         ),
         color=alt.Color("race:N", scale=hues, legend=legend(len(races))),
     )
-    y = alt.Y("N\\*:Q", scale=alt.Scale(type="log"), title="N*: heads at which the lead changes")
+    y = alt.Y(
+        "N\\*:Q",
+        scale=alt.Scale(type="log"),
+        title=f"N*: {'n' if summary.suite.functions else 'heads'} at which the lead changes",
+    )
     layers = [
         base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N", strokeDash=dash),
         base.mark_rule(strokeWidth=3).encode(y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=""), y2="high:Q"),

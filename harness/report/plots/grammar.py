@@ -78,12 +78,12 @@ def stated(leg: LegSummary) -> tuple[Crossing, ...]:
     return leg.located.location.crossings
 
 
-def heads_axis(rows: Sequence[dict[str, Any]]) -> alt.X:
+def heads_axis(rows: Sequence[dict[str, Any]], title: str) -> alt.X:
     """The N axis: decades, or all N where there are few."""
     known = [row["N"] for row in rows] or [1]
     decades = [10**power for power in range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)]
     return alt.X(
-        "N:Q", scale=alt.Scale(type="log", nice=False, padding=12), title="N, number of heads",
+        "N:Q", scale=alt.Scale(type="log", nice=False, padding=12), title=title,
         axis=alt.Axis(format="~s", values=decades if len(decades) > 2 else sorted(set(known)), grid=True),
     )  # fmt: skip
 

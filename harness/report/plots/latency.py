@@ -41,7 +41,7 @@ def latency(summary: Summary, batch: int) -> Plot:
     hues, shapes = contender_scales(summary, names)
     shown = legend(len(names))
     base = chart(rows).encode(
-        x=heads_axis(rows),
+        x=heads_axis(rows, summary.suite.size_title),
         color=alt.Color("contender:N", sort=names, scale=hues, legend=shown),
     )
     y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call")

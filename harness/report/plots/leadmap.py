@@ -37,7 +37,7 @@ def lead_map(summary: Summary) -> Plot | None:
     names = [_name(leg) for leg in legs]
     scale = alt.Scale(type="log", nice=False, domain=[low, high])
     decades = [10**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    x = alt.X("low:Q", scale=scale, title="N, number of heads", axis=alt.Axis(format="~s", values=decades))
+    x = alt.X("low:Q", scale=scale, title=summary.suite.size_title, axis=alt.Axis(format="~s", values=decades))
     room = _LETTER * max(len(name) for name in names)  # whatever font a reader has
     axis = alt.Axis(labelLimit=_WIDEST, minExtent=min(room, _WIDEST), ticks=False, domain=False)
     y = alt.Y("search:N", sort=names, title=None, axis=axis)

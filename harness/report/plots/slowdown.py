@@ -31,7 +31,7 @@ def slowdown(summary: Summary, batch: int) -> Plot:
     hues, dashes = race_scales(summary, races)
     dash = alt.StrokeDash("race:N", scale=dashes, legend=legend(len(races)))
     base = chart(rows).encode(
-        x=heads_axis(rows),
+        x=heads_axis(rows, summary.suite.size_title),
         color=alt.Color("race:N", scale=hues, legend=legend(len(races))),
     )
     y = alt.Y("slowdown:Q", scale=alt.Scale(type="log"), title="challenger / baseline")

@@ -31,7 +31,7 @@ def latencies(summary: Summary, *, per_query: bool, searched: bool = False) -> I
     """
     grid = set(summary.suite.heads.grid())
     for batch in sorted({cell.batch_size for cell in summary.cells}):
-        if per_query and batch == 1:
+        if per_query and (batch == 1 or summary.suite.functions):  # functions answer no queries
             continue
         here = [each for each in summary.cells if each.batch_size == batch and (searched or each.heads in grid)]
         names = [name for name in summary.suite.contenders if any(each.contender == name for each in here)]

@@ -1,0 +1,157 @@
+"""Thresholds as code: a module, a header or a file that chooses a contender, with the figures that it rests on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.dispatch import Choose, chooser, rules
+from harness.errors import UserError
+from harness.records.crossovers import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.records.reader import Evidence
+
+FORMS = ("python", "json", "c-header")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A place at which a threshold chooses what is slower today."""
+
+    heads: int
+    batch_size: int
+    chosen: str
+    faster: str
+    cost: float  # 0.2: the choice takes 20 % longer
+
+
+def figures(table: Mapping[str, Any], evidence: Evidence) -> list[str]:
+    """What a threshold rests on, line by line: machine, date, decision intervals, regret."""
+    run, race = evidence.run, table["race"]
+    machine = ", ".join(str(run.machine[name]) for name in ("cpu", "processor", "system") if run.machine.get(name))
+    found = [
+        f"race {race}: {table['baseline']} against {table['challenger']}",
+        f"measured {run.started}, harness {__version__}",
+    ]
+    found += [f"machine: {machine}"] if machine else []
+    for each in load(evidence.located):
+        if each.leg.race != race:
+            continue
+        decision, location = each.location.decision, each.location
+        found.append(
+            f"batch {each.leg.batch_size}: measured from n = {location.low} to {location.high}, {location.status}"
+        )
+        if decision is not None:
+            found.append(
+                f"  between {decision.below} and {decision.above} neither leads by more than {100 * decision.at_most:.1f} %"
+            )
+        found += [
+            f"  change at {each.heads}, {each.confidence:.0%} interval {each.low} to {each.high}"
+            for each in location.crossings
+        ]
+    regret = table.get("mean_regret")
+    found.append(f"regret of deciding by it: {regret:.2%} on average" if regret is not None else "regret: not measured")
+    return found
+
+
+def written(table: Mapping[str, Any], evidence: Evidence, form: str) -> str:
+    """The text of a module, a header or a JSON file.
+
+    Raises:
+        UserError: where the form is not known, or nothing was decided.
+    """
+    if form not in FORMS:
+        raise UserError(f"--to {form} is not known", next_step=f"write one of {', '.join(FORMS)}")
+    known, about = rules(table), figures(table, evidence)
+    if form == "json":
+        return json.dumps({"schema_version": 1, "about": about, "races": [table]}, indent=1) + "\n"
+    return _module(known, about) if form == "python" else _header(known, about, str(table["race"]))
+
+
+def losses(choose: Choose, table: Mapping[str, Any], evidence: Evidence, allowed: float) -> list[Loss]:
+    """Places of a later run at which a choice surely costs more than is allowed, by the whole of its interval."""
+    found = []
+    for each in load(evidence.located):
+        if each.leg.race != table["race"]:
+            continue
+        names = {True: each.leg.challenger, False: each.leg.baseline}
+        for probe in each.location.probes:
+            chosen = choose(probe.heads, each.leg.batch_size)
+            if chosen not in names.values():
+                raise UserError(f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}")
+            least = probe.low if chosen == each.leg.baseline else -probe.high
+            if math.expm1(least) > allowed:
+                centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
+                faster = names[chosen == each.leg.baseline]
+                place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
+                found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
+    return found
+
+
+def imported(path: Path) -> Choose:
+    """The `choose` of a module or a JSON file that `written` made.
+
+    Raises:
+        UserError: where it has none.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        return chooser(json.loads(text)["races"][0])
+    names: dict[str, Any] = {}
+    exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    if not callable(names.get("choose")):
+        raise UserError(f"{path} has no function `choose`", next_step="name what `harness tune --to python` wrote")
+    return names["choose"]  # type: ignore[no-any-return]
+
+
+def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) -> str:
+    lines = [
+        '"""Chooses by measured thresholds; written by `harness tune`.',
+        "",
+        *(each.replace("\\", "/").replace('"', "'") for each in about),
+        '"""',
+        "",
+        "from bisect import bisect_right",
+        "",
+    ]
+    sizes = sorted(known)
+    borders = [math.sqrt(a * b) for a, b in itertools.pairwise(sizes)]
+    lines += [f"_BATCHES = {borders!r}  # between the batch sizes that were raced", "_RULES = ["]
+    lines += [f"    ({known[size][0]!r}, {known[size][1]!r}),  # batch {size}" for size in sizes]
+    lines += [
+        "]",
+        "",
+        "",
+        "def choose(n, batch=1):",
+        '    """The name of what to use for this n."""',
+        "    starts, uses = _RULES[bisect_right(_BATCHES, batch)]",
+        "    return uses[bisect_right(starts, n)]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
+    guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper()
+    lines = ["/* Thresholds; written by `harness tune`.", *(f" * {each.replace('*/', '* /')}" for each in about), " */"]
+    lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]
+    lines += list(_defines(known, guard))
+    return "\n".join([*lines, "", "#endif"]) + "\n"
+
+
+def _defines(known: Mapping[int, tuple[list[int], list[str]]], guard: str) -> Iterator[str]:
+    for size, (starts, uses) in sorted(known.items()):
+        batch = f"_B{size}" if len(known) > 1 else ""
+        yield f'#define {guard}{batch}_BELOW "{uses[0]}"'
+        for number, (start, use) in enumerate(zip(starts, uses[1:], strict=True)):
+            again = f"_{number + 1}" if number else ""
+            yield f"#define {guard}{batch}_THRESHOLD{again} {start}"
+            yield f'#define {guard}{batch}_FROM_THRESHOLD{again} "{use}"'

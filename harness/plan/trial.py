@@ -1,0 +1,455 @@
+"""Plain functions tried in a process of their own before a run relies on them: found, called, compared, looked through.
+
+`python -P -m harness.plan.trial` reads a question from its standard input, says line by line what it does, and ends with
+an answer: what is wrong, or how each function is to be called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import units
+from harness.errors import ContenderError, UserError
+from harness.plan import allocator, likeness
+from harness.plan.inputs import drawn, seeds
+from harness.plan.kernel import Kernel, Takes
+from harness.process.child import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+DEADLINE_SECONDS = 60.0  # for importing and calling them
+_CLIMBING_SECONDS = 6.0  # for all n after the first
+_LONGEST_CALL = 0.3  # seconds: at larger n nothing is tried
+_FACTOR = 8  # between the n at which outputs are compared
+_REMEMBERED = 50.0  # times as long as the second call with equal inputs: then an answer was remembered
+_SLOW_ENOUGH = 5e-5  # seconds of a first call that are told from noise
+_GROWTH_SECONDS = 0.15  # of one series of calls
+_BLOCKS = 12
+_GROWS = 1.4  # the last third of a series over its first
+_RISES = 0.6  # Kendall's tau of the blocks of a series,
+_RISES_ON = 0.3  # and of the second one, which begins where the first one ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What was learnt: the kernels as they are to be called, and what the answer has to say about them."""
+
+    kernels: tuple[Kernel, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Wrong(Exception):  # noqa: N818 - an answer: this is wrong
+    """What is wrong with a function, and what to do."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(what)
+        self.what, self.next_step = what, next_step
+
+
+def tried(
+    kernels: Sequence[Kernel],
+    low: int,
+    high: int,
+    batch: int,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Tried:
+    """Imports and calls rivals in a child process, so that a mistake is reported before anything is measured.
+
+    At several n from the smallest on: what they return is compared, and whether a call changes its input, returns work that
+    has not been done, remembers its answers, or takes longer the more often it was called.
+
+    Args:
+        kernels: the rivals, the first one is what others are compared with.
+        low: the smallest n: there they must work.
+        high: the largest.
+        batch: of the calls.
+        seed: of the inputs.
+        threads: that libraries may use.
+        deadline_seconds: for all of it.
+
+    Raises:
+        UserError: where one is not there, does not take these arguments, fails, answers differently, or does not return.
+    """
+    asked = {"kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed}
+    asked["seconds"] = min(_CLIMBING_SECONDS, deadline_seconds / 6)
+    command = [sys.executable, "-P", "-m", "harness.plan.trial"]
+    variables = {**os.environ, **environment(threads), **allocator.VARIABLES}
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(asked).encode(),
+            capture_output=True,
+            check=False,
+            timeout=deadline_seconds,
+            env=variables,
+        )
+    except subprocess.TimeoutExpired as late:
+        doing = _lines(late.output or b"")[-1:] or [{"doing": "to start"}]
+        raise UserError(
+            f"the functions were not ready within {deadline_seconds:g} s: it was still {doing[0].get('doing')}",
+            next_step="begin the range at an n that takes less, or import less",
+        ) from None
+    answers = _lines(done.stdout)
+    if done.returncode or not answers or "doing" in answers[-1]:
+        step = answers[-1]["doing"] if answers else "starting"
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise UserError(
+            f"the process that tried the functions ended with code {done.returncode} while {step}: {''.join(last) or 'no output'}"
+        )
+    answer = answers[-1]
+    if "what" in answer:
+        raise UserError(answer["what"], next_step=answer["next_step"])
+    return Tried(kernels=tuple(map(Kernel.from_json, answer["kernels"])), notes=tuple(answer["notes"]))
+
+
+def _lines(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.decode(errors="replace").splitlines() if line.endswith("}")]
+
+
+class Trial:
+    """The child's side.
+
+    Args:
+        asked: `kernels`, `low`, `high`, `batch`, `seed`, and `seconds` for what is tried beyond the smallest n.
+        doing: is told what is done next.
+    """
+
+    def __init__(self, asked: Mapping[str, Any], doing: Callable[[str], None]) -> None:
+        self._kernels = [Kernel.from_json(each) for each in asked["kernels"]]
+        self._low, self._high, self._batch = int(asked["low"]), int(asked["high"]), int(asked["batch"])
+        self._seed, self._seconds = int(asked["seed"]), float(asked["seconds"])
+        self._doing = doing
+        self._functions: list[Callable[..., Any]] = []
+        self._setup: Callable[..., Any] | None = None
+        self._equal: Callable[[Any, Any], Any] = likeness.same
+        self._notes: dict[str, None] = {}
+        self._long = False  # a call took so long that larger n are not tried
+
+    def run(self) -> Tried:
+        """Everything.
+
+        Raises:
+            Wrong: where something is.
+        """
+        self._import()
+        began = time.monotonic()
+        self._at(self._low)
+        for number in range(len(self._kernels)):
+            self._grows(number)
+        heads = self._low
+        while heads < self._high and not self._long and time.monotonic() - began < self._seconds:
+            heads = min(heads * _FACTOR, self._high)
+            try:
+                self._at(heads)
+            except Wrong as wrong:
+                if isinstance(wrong.__cause__, Exception):  # it fails there: the search finds out from where on
+                    break
+                raise
+        self._tell()
+        return Tried(kernels=tuple(self._kernels), notes=tuple(self._notes))
+
+    def _import(self) -> None:
+        first = self._kernels[0]
+        wanted = [each.function for each in self._kernels]
+        extra = [each for each in (first.setup, first.equal) if each is not None]
+        found = []
+        for callee in (*wanted, *extra):
+            self._doing(f"importing {callee.label}")
+            try:
+                found.append(callee.load())
+            except ContenderError as error:
+                raise Wrong(error.what, error.next_step or "name a function as module:function") from None
+            except BaseException as error:  # noqa: BLE001 - whatever a module raises when it is imported
+                where = callee.module or callee.label
+                raise Wrong(
+                    f"{where!r} cannot be imported: {said(error)}", f"`python -c 'import {where}'` shows all of it"
+                ) from None
+        self._functions = found[: len(wanted)]
+        if first.setup is not None:
+            self._setup = found[len(wanted)]
+        if first.equal is not None:
+            self._equal = found[-1]
+
+    def _at(self, heads: int) -> None:
+        """Everything that one n shows.
+
+        Raises:
+            Wrong: where something is; its cause is what a function raised.
+        """
+        given = self._draw(heads, 0)
+        if heads == self._low:
+            self._repeats(heads, given)
+        copied = likeness.copier(given)
+        outputs = [self._one(number, heads, copied) for number in range(len(self._kernels))]
+        if self._kernels[0].checked:
+            for number, output in enumerate(outputs[1:], 1):
+                self._compare(heads, outputs[0], output, 0, number)
+
+    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> Any:
+        """One function at one n: called twice with equal inputs; its output."""
+        label = self._label(number)
+        self._doing(f"calling {label} at n = {heads:,}")
+        given = copied()
+        if heads == self._low:
+            takes = self._takes(number, heads, given)
+            self._kernels[number] = dataclasses.replace(self._kernels[number], takes=takes)
+        before, kept = likeness.snapshot(given), copied()
+        output, seconds = self._call(number, heads, given)
+        if what := likeness.unconsumed(output):
+            raise Wrong(
+                f"{label} returns {what}, whose work has not been done when the call ends",
+                "return its result, such as list(...) or sum(...) of it, so that the work is timed",
+            )
+        if self._setup is not None and before != likeness.snapshot(given) and not _unchanged(kept, given):
+            self._kernels[number] = dataclasses.replace(self._kernels[number], fresh=True)
+        again, next_seconds = self._call(number, heads, copied())
+        if seconds > _SLOW_ENOUGH and seconds > 2 * next_seconds:  # the second one may have been disturbed
+            next_seconds = min(next_seconds, self._call(number, heads, copied())[1])
+        self._long |= max(seconds, next_seconds) > _LONGEST_CALL
+        kernel = self._kernels[number]
+        if kernel.checked and not self._alike(output, again, label):
+            raise Wrong(
+                f"{label} does not repeat its output at n = {heads:,}: {likeness.shown(output)}, then "
+                f"{likeness.shown(again)}",
+                "seed what it draws, or leave the comparison out (equal=None, --no-equal)",
+            )
+        if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds and not kernel.redrawn:
+            self._remembers(number, heads)
+        return output
+
+    def _remembers(self, number: int, heads: int) -> None:
+        """Whether a fast second call was that of an answer that is remembered, and not only what is done once."""
+        other = heads + 1 if self._setup is None else heads
+        given = likeness.copier(self._draw(other, 1))
+        first, *later = (self._call(number, other, given())[1] for _ in range(3))
+        second = min(later)
+        if first <= _SLOW_ENOUGH or first <= _REMEMBERED * second:
+            return
+        label = self._label(number)
+        if self._setup is None:
+            self._note(
+                f"{label} remembers its answers (first call at n = {other:,} {units.seconds(first)}, second "
+                f"{units.seconds(second)}): what is timed is remembering; give it inputs by a setup to time its work"
+            )
+            return
+        self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
+
+    def _grows(self, number: int) -> None:
+        """Whether calls at the smallest n take longer the more of them there were, in two series, the second going on."""
+        if self._long:
+            return
+        self._doing(f"calling {self._label(number)} many times at n = {self._low:,}")
+        copied = likeness.copier(self._draw(self._low, 0))
+        series: list[tuple[float, float, int]] = []
+        for _ in range(2):
+            blocks = self._series(number, copied)
+            third = len(blocks) // 3
+            if third < 2 or _tau(blocks) < (_RISES_ON if series else _RISES):
+                return
+            series.append((statistics.median(blocks[:third]), statistics.median(blocks[-third:]), len(blocks)))
+        (first, last, _), (onward, end, _) = series
+        if last > _GROWS * first and onward > 0.9 * last and end > onward:
+            self._note(
+                f"{self._label(number)} takes longer the more often it was called (at n = {self._low:,} "
+                f"{units.seconds(first)} at first, {units.seconds(end)} later): something that it keeps grows, and its time "
+                "does not depend on n alone"
+            )
+
+    def _series(self, number: int, copied: Callable[[], Any]) -> list[float]:
+        """Seconds of the fastest call in each of some blocks of equal duration: what else runs does not count."""
+        blocks = []
+        ends = time.perf_counter() + _GROWTH_SECONDS
+        block = _GROWTH_SECONDS / _BLOCKS
+        while (now := time.perf_counter()) < ends:
+            took = []
+            while time.perf_counter() - now < block:
+                took.append(self._call(number, self._low, copied())[1])
+            blocks.append(min(took))
+        return blocks
+
+    def _draw(self, heads: int, turn: int) -> Any:
+        """An input of this n, or the batch where there is no setup."""
+        if self._setup is None:
+            return self._batch
+        numbers = seeds(self._seed, 0)
+        for _ in range(turn):
+            next(numbers)
+        self._doing(f"calling the setup at n = {heads:,}")
+        try:
+            return drawn(self._setup, heads, self._batch, next(numbers))
+        except BaseException as error:
+            label = self._kernels[0].setup.label if self._kernels[0].setup else ""
+            raise Wrong(
+                f"the setup {label!r} fails at n = {heads:,}: {said(error)}", "define it as setup(n) or setup(n, seed)"
+            ) from error
+
+    def _repeats(self, heads: int, given: Any) -> None:
+        """Rivals run in processes of their own: a setup has to give each of them the same input."""
+        if self._setup is None:
+            return
+        one, other = likeness.snapshot(given), likeness.snapshot(again := self._draw(heads, 0))
+        if one is not None and one != other and not _unchanged(given, again):
+            raise Wrong(
+                f"the setup gives different inputs for the same seed at n = {heads:,}, so that rivals would not get the same",
+                "draw from numpy.random.default_rng(seed) in setup(n, seed)",
+            )
+
+    def _takes(self, number: int, heads: int, given: Any) -> Takes:
+        """What a function is called with.
+
+        Raises:
+            Wrong: where it takes neither.
+        """
+        label, function = self._label(number), self._functions[number]
+        wanted: list[tuple[Takes, tuple[Any, ...]]] = [("n and batch", (heads, self._batch)), ("n", (heads,))]
+        if self._setup is not None:
+            wanted = [("input", (given,))]
+            if isinstance(given, tuple):
+                wanted.append(("inputs", given))
+        try:
+            signature = inspect.signature(function)
+        except (ValueError, TypeError):  # a builtin whose signature is not known: the call tells
+            return wanted[-1][0]
+        problem = ""
+        for takes, arguments in wanted:
+            try:
+                signature.bind(*arguments)
+            except TypeError as error:
+                problem = problem or str(error)
+                continue
+            return takes
+        if self._setup is not None:
+            raise Wrong(f"{label} does not take what the setup returns: {problem}", "define it with that one argument")
+        raise Wrong(f"{label} does not take (n, batch): {problem}", "define it as f(n, batch) or f(n)")
+
+    def _call(self, number: int, heads: int, given: Any) -> tuple[Any, float]:
+        """(output, seconds) of one call.
+
+        Raises:
+            Wrong: where it raises.
+        """
+        function, takes = self._functions[number], self._kernels[number].takes
+        arguments = {"n and batch": (heads, given), "n": (heads,), "input": (given,)}.get(takes, given)
+        began = time.perf_counter()
+        try:
+            output = function(*arguments)
+        except BaseException as error:
+            place = f"n = {heads:,}" + (f", batch {self._batch:,}" if takes == "n and batch" else "")
+            raise Wrong(
+                f"{self._label(number)} fails at {place}: {said(error)}",
+                "begin the range at an n that it can do, or fix the function",
+            ) from error
+        return output, time.perf_counter() - began
+
+    def _compare(self, heads: int, reference: Any, output: Any, one: int, other: int) -> None:
+        labels = self._label(one), self._label(other)
+        if self._alike(reference, output, " and ".join(labels)):
+            return
+        raise Wrong(
+            f"{labels[0]} and {labels[1]} do not return the same at n = {heads:,}: {likeness.shown(reference)} and "
+            f"{likeness.shown(output)}",
+            "fix one of them, say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
+        )
+
+    def _alike(self, one: Any, other: Any, labels: str) -> bool:
+        try:
+            return bool(self._equal(one, other))
+        except Exception as error:  # noqa: BLE001 - whatever the user's own comparison raises
+            raise Wrong(
+                f"the outputs of {labels} cannot be compared: {said(error)}",
+                "say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
+            ) from None
+
+    def _tell(self) -> None:
+        """What an answer has to say about how its functions were called."""
+        for number, kernel in enumerate(self._kernels):
+            label = self._label(number)
+            if kernel.redrawn:
+                self._note(
+                    f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
+                )
+            elif kernel.fresh:
+                self._note(f"{label} changes its input: every call got a copy of its own, made off the clock")
+        if self._setup is not None and not self._kernels[0].compared:
+            self._note("outputs were not compared, as asked: whether the rivals compute the same is not known")
+
+    def _note(self, text: str) -> None:
+        self._notes.setdefault(text)
+
+    def _label(self, number: int) -> str:
+        return repr(self._kernels[number].function.label)
+
+
+def said(error: BaseException) -> str:
+    """An exception in a line, with where it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if f"{os.sep}harness{os.sep}measure{os.sep}" not in each.filename] or frames
+    return f"{type(error).__name__}: {error} ({Path(own[-1].filename).name}:{own[-1].lineno})"
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    """Equal by value, where that can be asked: what is only computed when it is first needed is no change."""
+    try:
+        return type(before) is type(after) and _identical(before, after)
+    except Exception:  # noqa: BLE001 - a class of the user's may raise anything
+        return False
+
+
+def _identical(one: Any, other: Any) -> bool:
+    import numpy as np
+
+    if isinstance(one, np.ndarray):
+        return bool(one.dtype == other.dtype and one.shape == other.shape and np.array_equal(one, other))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_unchanged, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_unchanged(one[key], other[key]) for key in one)
+    if isinstance(one, float) and math.isnan(one):
+        return math.isnan(other)
+    if isinstance(one, str | int | float | bytes | set | frozenset | type(None)):
+        return bool(one == other)
+    return False
+
+
+def _tau(values: Sequence[float]) -> float:
+    """Kendall's rank correlation of values with their order."""
+    pairs = [(a, b) for place, a in enumerate(values) for b in values[place + 1 :]]
+    return sum((b > a) - (b < a) for a, b in pairs) / max(1, len(pairs))
+
+
+def main() -> None:
+    """Answers on what was standard output; whatever the functions print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    asked = json.load(sys.stdin.buffer)
+
+    def say(answer: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    try:
+        found = Trial(asked, lambda text: say({"doing": text})).run()
+        say({"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes)})
+    except Wrong as wrong:
+        say({"what": wrong.what, "next_step": wrong.next_step})
+    os._exit(0)  # without waiting for threads that they may have left behind
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Suites of plain functions, three rivals, and the words that answers about functions use."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import units
+from harness.analysis.standings import standings
+from harness.errors import SuiteError, UserError
+from harness.plan.callee import named
+from harness.plan.plan import plan
+from harness.plan.rivals import distinct, spelled
+from harness.plan.sweep import SearchCase
+from harness.records.crossovers import SearchRecord
+from harness.search.result import Crossing, Location
+from harness.search.wording import sentence
+from harness.suite import loading
+
+MINE = """
+import itertools
+import random
+
+def numbers(n, seed):
+    generator = random.Random(seed)
+    return [generator.random() for _ in range(n)]
+
+def direct(xs):
+    return sorted(xs)[:3]
+
+def in_place(xs):
+    xs.sort()
+    return xs[:3]
+"""
+SUITE = """
+name: smallest
+setup: mine:numbers
+size_label: n, numbers
+sizes: {from: 4, to: 4k}
+contenders:
+  direct: {function: "mine:direct"}
+  in-place: {function: "mine.py:in_place"}
+races:
+  - {name: smallest, baseline: direct, challenger: in-place}
+documented:
+  source: a comment in mine.py
+  figures:
+    - {race: smallest, batch_size: 1, crossover: 100}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # functions are looked for beside the suite
+    return tmp_path / "suite.yaml"
+
+
+def test_a_suite_of_functions_is_planned(suite):
+    loaded = loading.load(suite)
+    made = plan(loaded, loading.check(loaded))
+    (leg,) = made.sweep.legs
+    assert (leg.low, leg.high, leg.batch_size, leg.counts) == (4, 4000, 1, "n")
+    assert made.specifications["in-place"].function.fresh
+    assert "sha256" in made.offers["function mine.py:in_place"]
+    assert made.offers["allocator"] == {"malloc_mmap_threshold": 2**25, "malloc_trim_threshold": 2**26}
+    assert any("changes its input" in each for each in made.warnings)
+    assert made.suite.size_title == "n, numbers"
+
+
+def test_mistakes_are_told_in_the_words_of_the_suite(suite):
+    suite.write_text(
+        SUITE.replace("from: 4,", "from: 9k,").replace('"mine:direct"}', '"mine:direct", trainer: {use: x}}')
+    )
+    with pytest.raises(SuiteError) as told:
+        loading.load(suite)
+    assert "sizes: the range from 9,000 to 4,000 is empty" in str(told.value)
+    assert "contenders.direct: a function takes no trainer" in str(told.value)
+
+
+def location(low, high, status="crossing", crossings=()):
+    return Location(status=status, crossings=crossings, low=low, high=high)
+
+
+def crossing(heads, direction="challenger"):
+    return Crossing(heads, heads - 10, heads + 10, direction, 0.95, "smooth")
+
+
+def test_three_rivals_are_answered_by_who_leads_where():
+    """By pairs c overtakes a at 741, and b leads from 150 to 3,000 all the same."""
+    found = {
+        ("a", "b"): location(1, 10_000, crossings=(crossing(150),)),
+        ("a", "c"): location(1, 10_000, crossings=(crossing(741),)),
+        ("b", "c"): location(1, 10_000, crossings=(crossing(3000),)),
+    }
+    legs = {
+        pair: SearchCase(race="-".join(pair), baseline=pair[0], challenger=pair[1], batch_size=1, low=1, high=9)
+        for pair in found
+    }
+    answer = standings([SearchRecord(leg=legs[pair], location=each) for pair, each in found.items()])
+    assert [(each.low, each.high, each.leader) for each in answer.spans] == [
+        (1, 149, "a"), (150, 2999, "b"), (3000, 10_000, "c"),
+    ]  # fmt: skip
+    assert [answer.leader(n) for n in (1, 741, 5000, 20_000)] == ["a", "b", "c", None]
+    assert str(answer).startswith(
+        "a leads from n = 1 to 149; b leads from n = 150 to 2,999 (begins between 140 and 160)"
+    )
+
+
+def test_answers_about_functions_have_no_heads():
+    said = sentence(location(1, 9999, crossings=(crossing(780),)), "fft", "direct", 1, of_heads=False)
+    assert said == "fft is faster above about n = 780 (95 % CI 770 to 790)"
+    said = sentence(location(1, 9999, status="below"), "fft", "direct", 1, of_heads=False)
+    assert said == "fft is faster throughout, from n = 1 to 9,999"
+
+
+def test_every_name_of_a_function_becomes_one_of_a_contender():
+    paths = ["mine:_old", "mine:größer", f"mine:{'g' * 120}", "mine:f", "yours:f"]
+    names = list(distinct([named(each) for each in paths]))
+    assert names[:2] == ["_old", "größer"]
+    assert len(names[2]) <= 96
+    assert names[3:] == ["mine.f", "yours.f"]
+    assert spelled("SciPy (direct)") == "SciPy-direct"
+
+
+@pytest.mark.parametrize("text", ["6,4k", "1,02", "1,0240", "0x10"])
+def test_a_number_with_a_comma_that_groups_nothing_is_refused(text):
+    with pytest.raises(UserError, match="is not a whole number"):
+        units.parse_count(text)
+    assert units.parse_count("6,400") == 6400
+
+
+def test_a_list_of_numbers_that_may_be_one_number_is_refused():
+    with pytest.raises(UserError, match="--steps '1,024' may be one number or several; write 1024 without a comma"):
+        units.parse_counts("1,024", "--steps")
+    assert units.parse_counts("16,2048", "--steps") == [16, 2048]
+
+
+def test_a_range_beyond_what_floating_point_tells_apart_is_refused():
+    with pytest.raises(UserError, match="ends above"):
+        units.parse_range("2:1e20")

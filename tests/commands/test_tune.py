@@ -1,0 +1,72 @@
+"""Thresholds as code, used where no harness is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from harness import dispatch
+from harness.commands import tune as tuning
+from harness.errors import UserError
+
+
+def table(**more):
+    change = {"heads": 780, "low": 700, "high": 850, "use": "fft", "confidence": 0.95, "reason": ""}
+    entry = {"batch_size": 1, "below": "direct", "changes": [change]}
+    return {"race": "conv", "baseline": "direct", "challenger": "fft", "entries": [entry], "mean_regret": 0.01, **more}
+
+
+EVIDENCE = SimpleNamespace(run=SimpleNamespace(started="2026-01-01", machine={"cpu": "a cpu"}), located=())
+
+
+def test_the_module_is_used_in_a_process_that_has_no_harness(tmp_path):
+    (tmp_path / "thresholds.py").write_text(tuning.written(table(), EVIDENCE, "python"))
+    code = "import sys, thresholds; print(thresholds.choose(779), thresholds.choose(780, 1), 'harness' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout.split() == ["direct", "fft", "False"]
+
+
+def test_the_same_choice_is_loaded_from_a_run_and_from_the_json_form(tmp_path):
+    (tmp_path / "dispatch.json").write_text(json.dumps({"schema_version": 1, "races": [table()]}))
+    (tmp_path / "own.json").write_text(tuning.written(table(), EVIDENCE, "json"))
+    for choose in (
+        dispatch.load(tmp_path),
+        dispatch.load(tmp_path / "own.json"),
+        tuning.imported(tmp_path / "own.json"),
+    ):
+        assert [choose(n, 1) for n in (1, 779, 780, 10**6)] == ["direct", "direct", "fft", "fft"]
+
+
+def test_between_batch_sizes_the_nearest_decides():
+    entries = [{"batch_size": size, "below": use, "changes": []} for size, use in ((1, "direct"), (64, "fft"))]
+    choose = dispatch.chooser(table(entries=entries))
+    assert [choose(5, batch) for batch in (1, 7, 9, 64)] == ["direct", "direct", "fft", "fft"]
+
+
+def test_the_header_names_the_threshold_and_what_it_rests_on():
+    text = tuning.written(table(), EVIDENCE, "c-header")
+    assert '#define CONV_THRESHOLD 780\n#define CONV_FROM_THRESHOLD "fft"' in text
+    assert "machine: a cpu" in text
+
+
+def test_a_form_that_is_not_known_is_told():
+    with pytest.raises(UserError, match="--to yaml is not known; write one of python, json, c-header"):
+        tuning.written(table(), EVIDENCE, "yaml")
+    with pytest.raises(UserError, match="decided nothing"):
+        dispatch.chooser(table(entries=[{"batch_size": 1, "below": None, "changes": []}]))
+
+
+def test_a_threshold_that_costs_too_much_today_is_found(monkeypatch):
+    probe = {"log_ratio": 0.4, "low": 0.3, "high": 0.5}
+    probes = [SimpleNamespace(heads=500, **probe), SimpleNamespace(heads=900, **probe)]
+    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    monkeypatch.setattr(tuning, "load", lambda _: [SimpleNamespace(leg=leg, location=SimpleNamespace(probes=probes))])
+    (found,) = tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.05)
+    assert (found.heads, found.chosen, found.faster) == (500, "direct", "fft")
+    assert not tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.5)

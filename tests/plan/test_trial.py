@@ -1,0 +1,161 @@
+"""What is found out of functions before they are timed; functions of this file travel with their code."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+
+from harness.plan.callee import shipped
+from harness.plan.kernel import Kernel
+from harness.plan.trial import Trial, Wrong
+
+
+def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64):
+    ship = {name: shipped(each) if each else None for name, each in (("setup", setup), ("equal", equal))}
+    kernels = [Kernel(function=shipped(each), compared=compared, **ship).to_json() for each in functions]
+    asked = {"kernels": kernels, "low": low, "high": high, "batch": 1, "seed": 0, "seconds": 5.0}
+    return Trial(asked, lambda _: None).run()
+
+
+def burn():
+    """Work that takes milliseconds."""
+    return sum(range(300_000))
+
+
+def made():
+    """Functions defined here have no name that another process could import."""
+
+    def numbers(n, seed):
+        return np.random.default_rng(seed).random(n).tolist()
+
+    def pure(xs):
+        return sorted(xs)
+
+    def in_place(xs):
+        xs.sort()
+        return xs
+
+    return numbers, pure, in_place
+
+
+def test_a_function_that_changes_its_input_gets_a_copy_for_every_call_and_the_answer_says_so():
+    numbers, pure, in_place = made()
+    found = try_(pure, in_place, setup=numbers)
+    assert [each.fresh for each in found.kernels] == [False, True]
+    assert any(
+        "changes its input: every call got a copy of its own, made off the clock" in each for each in found.notes
+    )
+
+
+def test_outputs_that_differ_are_refused_with_both_of_them():
+    numbers, pure, _ = made()
+    with pytest.raises(Wrong, match=r"do not return the same at n = 4") as told:
+        try_(pure, lambda xs: sorted(xs)[:3], setup=numbers)
+    assert "--no-equal" in told.value.next_step
+
+
+def test_outputs_that_differ_only_at_large_n_are_found_there():
+    numbers, pure, _ = made()
+    with pytest.raises(Wrong, match="do not return the same at n = 64"):
+        try_(pure, lambda xs: sorted(xs)[:50], setup=numbers)
+
+
+def test_without_a_comparison_the_answer_says_so():
+    numbers, pure, _ = made()
+    found = try_(pure, lambda xs: xs[:3], setup=numbers, compared=False)
+    assert any("outputs were not compared, as asked" in each for each in found.notes)
+
+
+def test_equality_is_the_users_own_where_there_is_one():
+    numbers, pure, _ = made()
+    assert try_(pure, lambda xs: sorted(xs)[::-1], setup=numbers, equal=lambda a, b: sorted(a) == sorted(b)).kernels
+
+
+UNFINISHED = {
+    "a generator": lambda xs: (x for x in xs),
+    r"an iterator \(map\)": lambda xs: map(str, xs),
+    r"an iterator \(zip\)": lambda xs: zip(xs, xs, strict=True),
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+def test_what_has_not_done_its_work_yet_is_refused(what):
+    numbers, pure, _ = made()
+    with pytest.raises(Wrong, match=f"returns {what}, whose work has not been done") as told:
+        try_(pure, UNFINISHED[what], setup=numbers)
+    assert "return its result, such as list" in told.value.next_step
+
+
+def test_a_coroutine_is_refused():
+    async def later(xs):
+        return xs
+
+    numbers, pure, _ = made()
+    with pytest.raises(Wrong, match="returns a coroutine"):
+        try_(pure, later, setup=numbers)
+
+
+def test_a_function_that_remembers_its_answers_never_sees_an_input_twice():
+    def waited(xs):
+        burn()
+        return sum(xs)
+
+    remembering = functools.lru_cache(waited)
+    found = try_(waited, remembering, setup=lambda n, seed: tuple(np.random.default_rng(seed).random(n).tolist()))
+    assert [each.redrawn for each in found.kernels] == [False, True]
+    assert any("every call got an input that it had not seen" in each for each in found.notes)
+
+
+def test_without_a_setup_remembering_is_reported():
+    @functools.cache
+    def remembering(n):
+        burn()
+        return n
+
+    found = try_(lambda n: n, remembering)
+    assert any("remembers its answers" in each for each in found.notes)
+
+
+def test_state_that_grows_is_reported():
+    seen = []
+
+    def growing(n):
+        seen.append(-n)
+        return n in seen
+
+    found = try_(growing, lambda n: False)
+    assert any("takes longer the more often it was called" in each for each in found.notes)
+
+
+def test_a_function_without_state_is_not_reported_to_grow():
+    assert not [each for each in try_(lambda n: sum(range(n)), lambda n: n).notes if "more often" in each]
+
+
+def test_a_setup_that_ignores_its_seed_is_refused():
+    with pytest.raises(Wrong, match="gives different inputs for the same seed at n = 4") as told:
+        try_(sum, sum, setup=lambda n: np.random.default_rng().random(n).tolist())
+    assert "numpy.random.default_rng(seed)" in told.value.next_step
+
+
+def test_a_setup_that_draws_from_the_global_generators_gets_them_seeded():
+    assert try_(sum, sum, setup=lambda n: np.random.rand(n).tolist()).kernels  # noqa: NPY002 - as scripts do
+
+
+def test_what_functions_take_is_found_out():
+    found = try_(lambda n: None, lambda n, batch: None)
+    assert [each.takes for each in found.kernels] == ["n", "n and batch"]
+    found = try_(lambda a, b: a + b, lambda pair: pair[0] + pair[1], setup=lambda n: (n, n))
+    assert [each.takes for each in found.kernels] == ["inputs", "input"]
+
+
+def test_a_tuple_that_none_of_them_takes_is_told():
+    with pytest.raises(Wrong, match="does not take what the setup returns"):
+        try_(lambda a, b, c: a, lambda pair: 1, setup=lambda n: (n, n))
+
+
+def test_a_kernel_is_the_same_after_the_pipe():
+    kernel = dataclasses.replace(Kernel(function=shipped(sum), setup=shipped(max)), fresh=True, takes="input")
+    assert Kernel.from_json(kernel.to_json()) == kernel
