@@ -21,6 +21,18 @@ class _Loose(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+_Product = tuple[FiniteFloat, FiniteFloat, FiniteFloat]  # rows, inner, columns
+
+
+class _Limits(_Loose):
+    """What is read of the machine's best rates."""
+
+    products: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
+    flops_per_second: Mapping[str, FiniteFloat] | FiniteFloat | None = None
+    bytes_per_second: Mapping[str, FiniteFloat] | FiniteFloat | None = None
+    costs: Mapping[str, tuple[tuple[int, int, FiniteFloat, FiniteFloat, tuple[_Product, ...]], ...]] = {}
+
+
 class _Machine(_Loose):
     """What is read of the machine; the rest is only shown."""
 
@@ -38,7 +50,7 @@ class _Machine(_Loose):
     caches: Mapping[str, FiniteFloat] = {}
     container: Mapping[str, str] | None = None
     gpus: list[str] | None = None
-    limits: Mapping[str, Mapping[str, FiniteFloat]] = {}
+    limits: _Limits | None = None
 
 
 class _Offer(_Loose):
