@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.records import crossovers as stored
-from harness.search import wording as verdicts
-from harness.search.result import Crossing
 from harness.analysis.summary import LegSummary
 from harness.errors import RecordsError
+from harness.records import crossovers as stored
 from harness.records.reader import FIDELITY, LOCATED, MEASUREMENTS, RUN, read_run
 from harness.report.answers import answer
 from harness.report.verification import STORED
+from harness.search import wording as verdicts
+from harness.search.result import Crossing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,7 +110,7 @@ def read(folder: Path, name: str) -> Digest:
 
 
 def _as_reported(found: SearchRecord, told: Mapping[str, Any]) -> SearchRecord:
-    """The report widens intervals by a bias that the self-check has seen; what the search stored does not know of it."""
+    """As in the report, which widens intervals by a bias that the self-check has seen; what was stored has none."""
     if not told:
         return found
     crossings = tuple(Crossing(**each) for each in told.get("crossings", ()))

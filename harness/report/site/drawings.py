@@ -14,9 +14,9 @@ from harness.report import spans
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.search.result import Location
     from harness.report.answers import Answer
     from harness.report.site.digest import Digest
+    from harness.search.result import Location
 
 WIDTH = 1000.0
 _MOST = 2.0  # doublings: a larger lead is drawn like this one
