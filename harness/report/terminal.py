@@ -67,6 +67,8 @@ def _everything(summary: Summary, console: Console) -> None:
             console,
             "red",
         )
+    if summary.self_check.points:
+        _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parents[1] / "fixtures" / "reports" / "synthetic.md"
 
 def printed(summary, width=110):
     out = io.StringIO()
-    terminal.render(summary, Console(file=out, width=width, force_terminal=False, color_system=None))
+    terminal.render(summary, Console(file=out, width=width, force_terminal=False, color_system=None), verbose=True)
     return out.getvalue()
 
 
@@ -111,7 +111,9 @@ def test_names_are_never_read_as_markup(made):
 
 def test_reservations_stand_beside_each_answer(made):
     found = printed(summarise(made.evidence(quick=True), made.located))
-    assert found.count("(quick run: fewer launches and wider precision)") == 4
+    assert (
+        found.count("(quick run: fewer launches and wider precision)") == 2 * 4
+    )  # among all sentences, and on the last screen
 
 
 def test_an_empty_run_is_a_report_too():

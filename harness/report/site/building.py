@@ -134,7 +134,7 @@ def _races(digests: Sequence[Digest]) -> dict[tuple[str, str], str]:
 
 
 def race_page(suite: str, race: str) -> str:
-    """Its address; names that differ only in odd letters are told apart by a number made of them."""
+    """Its address; a number distinguishes names that differ only in letters that addresses cannot hold."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{suite}--{race}")
     odd = "" if stem == f"{suite}--{race}" else f"-{sum((i + 1) * ord(c) for i, c in enumerate(suite + race)):x}"
     return f"races/{stem}{odd}.html"

@@ -110,7 +110,7 @@ def read(folder: Path, name: str) -> Digest:
 
 
 def _as_reported(found: SearchRecord, told: Mapping[str, Any]) -> SearchRecord:
-    """The report widens intervals by a bias that the self-check saw; what the search stored does not know of it."""
+    """As in the report, which widens intervals by a bias that the self-check has seen; what was stored has none."""
     if not told:
         return found
     crossings = tuple(Crossing(**each) for each in told.get("crossings", ()))

@@ -1,4 +1,4 @@
-"""The site served to this machine alone, built again whenever records change: runs appear while they are measured."""
+"""The site, served to this machine alone and built again whenever records change: runs appear as they are measured."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         super().end_headers()
 
-    def list_directory(self, path: Any) -> None:  # noqa: ARG002  as its base class calls it
+    def list_directory(self, path: Any) -> None:  # noqa: ARG002  the signature of the base
         """Folders without a page are not shown."""
         self.send_error(404, "no such page")
 
