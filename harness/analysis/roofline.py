@@ -145,7 +145,7 @@ class Distance:
             return "the fixed cost of a call"
         if self.other_seconds >= rest / 2:
             return "arithmetic and memory that do not overlap"
-        # Where it multiplies faster than NumPy, NumPy's rate does not tell what its shapes cost.
+        # Where it multiplies faster than the timed libraries, their rate does not say what its shapes cost.
         return "work beside its products, or their shape" if beaten else "work beside its products"
 
 
