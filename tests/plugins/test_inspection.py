@@ -51,7 +51,7 @@ def test_what_is_odd_is_noted(tmp_path, make_heads, queries):
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0])
 def test_effective_heads_are_those_of_the_report(temperature, make_heads, queries):
-    from harness.analysis import fidelity
+    from harness.measure import fidelity
 
     heads = make_heads(9, temperature=temperature)
     wanted = fidelity.effective_heads(fidelity.weights(queries, heads.centroids, temperature))
