@@ -6,19 +6,23 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import ResourceError
 from harness.plugin.discovery import declared, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER_VARIABLE = "HARNESS_CACHE"
+_OLD_SECONDS = 86400.0
 
 
 def folder() -> Path:
@@ -41,8 +45,15 @@ def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
 
 
 def read(key: str) -> str | None:
-    """What was kept under a key, or None."""
+    """What was kept under a key, or None.
+
+    Raises:
+        ResourceError: where others could have written it.
+    """
     try:
+        for each in (folder(), _file(key).parent):
+            if each.exists():
+                _refuse_shared(each)
         return _file(key).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
@@ -52,11 +63,47 @@ def write(key: str, text: str) -> None:
     """Keeps a text, whole or not at all; a cache that cannot be written is no error."""
     path = _file(key)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(folder(), path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
+            draft = Path(file.name)
+            try:
+                file.write(text)
+                file.close()
+                draft.replace(path)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
         _forget_old(path.parent)
+
+
+def private(*folders: Path) -> None:
+    """Makes folders that only their owner can change, since what lies in a cache is loaded and run.
+
+    Raises:
+        ResourceError: where one belongs to somebody else, or others may write into it.
+        OSError: where one cannot be made.
+    """
+    for each in folders:
+        each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_shared(each)
+
+
+def _refuse_shared(place: Path) -> None:
+    state = place.stat()
+    if not hasattr(os, "getuid"):
+        return
+    if state.st_uid != os.getuid():
+        raise ResourceError(
+            "the cache folder belongs to another user, whose files would be run",
+            where=str(place),
+            next_step=f"set {FOLDER_VARIABLE} to a folder of your own",
+        )
+    if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ResourceError(
+            "others may write into the cache folder, and what lies there is run",
+            where=str(place),
+            next_step=f"chmod go-w {place}, after a look at what it holds",
+        )
 
 
 def _file(key: str) -> Path:
@@ -68,6 +115,9 @@ def _forget_old(place: Path, keep: int = 64) -> None:
     kept = sorted(place.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in kept[keep:]:
         path.unlink(missing_ok=True)
+    for path in place.glob("tmp*"):  # of writes that were killed
+        if path.stat().st_mtime < time.time() - _OLD_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def _installed() -> Iterator[str]:

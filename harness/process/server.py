@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from harness import offspring
 from harness.causes import cause
 from harness.errors import HarnessError, ParityError
 
@@ -27,9 +28,11 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
 
     The pipe's descriptor is the first argument of the command line. What operations print goes to the parent apart.
     """
+    os.set_inheritable(int(sys.argv[1]), False)  # noqa: FBT003 - the pipe is not for what plugins start
     connection = Connection(int(sys.argv[1]))
     hello = json.loads(connection.recv_bytes())
     _die_with_parent(hello["parent"])
+    offspring.adopt()
     settings = hello["settings"]
     if limit := settings.get("memory_limit_bytes"):
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
