@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from harness.errors import ResourceError
+from harness.plugin.inspection_cache import private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _DONE = "complete.json"
+_DRAFT = ".draft-"  # then the process that fills it
+_OLD_SECONDS = 86400.0  # drafts of earlier versions, which do not name their process
+_PATIENCE_SECONDS = 60.0  # another process holds a key only while it checks or renames a folder
 _TRAINED = "losses"  # what is remembered of a student: minutes of training in few bytes, so that exports go first
 DEFAULT_BOUND_BYTES = 8 * 2**30
 _FILLED_BETWEEN_TRIMS = 50  # adding up the sizes of many folders takes longer than an export
@@ -46,21 +51,35 @@ class Artifacts:
 
     def __init__(self, folder: Path, bound_bytes: int = DEFAULT_BOUND_BYTES) -> None:
         self.folder = folder / "artifacts"
-        self._users = folder / "users"  # one lock for each process that relies on the cache
+        self._users = folder / "users"  # for each process that relies on the cache a lock, and the keys that it needs
+        self._locks = folder / "locks"  # one for each key while its folder is put in its place
+        self._inductor = folder / "inductor"  # see `harness.process.child.environment`
         self._bound = bound_bytes
         self._filled = 0
+        self._needed: set[str] = set()  # keys that this process has handed out
         self._lock: FileLock | None = None
 
-    def occupy(self) -> None:
-        """Keeps others from clearing the cache while this process lives; released by the system when it dies."""
+    def occupy(self, needed: Iterable[str] = ()) -> None:
+        """Keeps others from clearing the cache while this process lives; released by the system when it dies.
+
+        Args:
+            needed: keys that the run relies on already.
+
+        Raises:
+            ResourceError: where the cache could be written by others, whose code would then be loaded.
+        """
+        private(self.folder.parent, self.folder)
+        self._needed.update(needed)
         with contextlib.suppress(OSError):  # a cache that cannot be written is told where it is filled
             self._users.mkdir(parents=True, exist_ok=True)
             self._user()  # forgets the dead
             self._lock = FileLock(self._users / f"{os.getpid()}.lock", thread_local=False)
             self._lock.acquire(timeout=0)
+            self._note()
+            self._sweep()
 
     def obtain(self, parts: Any, fill: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any], bool]:
-        """The folder for these parts, filled once.
+        """The folder for these parts, filled once, and again where a file in it is not what was written.
 
         Args:
             parts: JSON data that all of its content depends on.
@@ -74,28 +93,34 @@ class Artifacts:
         """
         key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
         folder = self.folder / key
-        with contextlib.suppress(OSError, ValueError):
-            about = json.loads((folder / _DONE).read_text())
-            os.utime(folder)
-            return folder, about, True
+        self._needed.add(key)
+        self._note()
+        with self._changing(key):
+            if (about := _complete(folder)) is not None:
+                with contextlib.suppress(OSError):
+                    os.utime(folder)
+                return folder, about, True
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder))
+            draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{os.getpid()}-", dir=self.folder))
         except OSError as error:
             raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
         try:
             about = {**fill(draft), "parts": parts}
-            about["bytes"] = _size(draft)
+            about |= {"bytes": _size(draft), "files": digests(draft)}
             (draft / _DONE).write_text(json.dumps(about, default=str))
-            if folder.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
-            with contextlib.suppress(OSError):  # another process was faster: its content is the same
+            with self._changing(key):
+                if (faster := _complete(folder)) is not None:  # by another process, whose workers may be loading it
+                    return folder, faster, True
+                if folder.exists():
+                    shutil.rmtree(folder, ignore_errors=True)  # an incomplete or damaged one
                 draft.rename(folder)
+        except OSError as error:
+            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         self._filled += 1
         if self._filled % _FILLED_BETWEEN_TRIMS == 1:
-            self._trim(keep=folder)
+            self._trim()
         return folder, about, False
 
     def entries(self) -> Iterator[Entry]:
@@ -128,8 +153,9 @@ class Artifacts:
                 where=str(self.folder),
                 next_step="wait until its run has ended, then clear",
             )
-        freed = _size(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        freed = _size(self.folder) + _size(self._inductor)
+        for each in (self.folder, self._inductor, self._locks):
+            shutil.rmtree(each, ignore_errors=True)
         return freed
 
     def _user(self) -> str | None:
@@ -141,14 +167,89 @@ class Artifacts:
                     path.unlink(missing_ok=True)
             except Timeout:
                 found = path.stem
+            else:
+                path.with_suffix(".keys").unlink(missing_ok=True)
         return found
 
-    def _trim(self, keep: Path) -> None:
-        total = 0
+    @contextlib.contextmanager
+    def _changing(self, key: str) -> Iterator[None]:
+        """Nobody else looks at this folder, or replaces it, meanwhile."""
+        try:
+            for each in (self.folder, self._locks):
+                each.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = FileLock(self._locks / f"{key}.lock", timeout=_PATIENCE_SECONDS)
+            lock.acquire()
+        except OSError as error:  # filelock's Timeout is one
+            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _note(self) -> None:
+        """Writes down which keys this process needs, for as long as it holds its lock."""
+        if self._lock is not None and self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                Path(self._lock.lock_file).with_suffix(".keys").write_text("\n".join(sorted(self._needed)))
+
+    def _needed_by_all(self) -> set[str]:
+        """The keys that living processes need."""
+        found = set(self._needed)
+        self._user()
+        for path in self._users.glob("*.keys"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found.update(path.read_text().split())
+        return found
+
+    def _sweep(self) -> None:
+        """Removes the drafts of processes that were killed."""
+        living = {path.stem for path in self._users.glob("*.lock")} | {str(os.getpid())}
+        for draft in self.folder.glob(f"{_DRAFT}*"):
+            owner, dash, _ = draft.name.removeprefix(_DRAFT).partition("-")
+            known = bool(dash) and owner.isdigit()
+            with contextlib.suppress(OSError):
+                if (known and owner not in living) or (
+                    not known and draft.stat().st_mtime < time.time() - _OLD_SECONDS
+                ):
+                    shutil.rmtree(draft, ignore_errors=True)
+
+    def _trim(self) -> None:
+        self._user()
+        self._sweep()
+        needed = self._needed_by_all()
+        total = sum(_size(each) for each in self.folder.glob(f"{_DRAFT}*"))
         for entry in sorted(self.entries(), key=lambda entry: (_TRAINED not in entry.about, -entry.used)):
             total += entry.size_bytes
-            if total > self._bound and entry.folder != keep:
-                shutil.rmtree(entry.folder, ignore_errors=True)
+            if total > self._bound and entry.key not in needed:
+                with self._changing(entry.key):
+                    shutil.rmtree(entry.folder, ignore_errors=True)
+
+
+def digests(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """SHA-256 of the files of a folder by their names below it; of these alone where they are named."""
+    paths = [folder / name for name in names] if names is not None else sorted(folder.rglob("*"))
+    found = {}
+    for path in paths:
+        if path.is_file() and path.name != _DONE:
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def unchanged(folder: Path, known: Any) -> bool:
+    """Whether these files are what was written: `known` holds their digests."""
+    with contextlib.suppress(OSError, ValueError):
+        return isinstance(known, dict) and digests(folder, known) == known
+    return False
+
+
+def _complete(folder: Path) -> dict[str, Any] | None:
+    """What is remembered of a folder; None where it is not complete, or a file of it is damaged."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        about = json.loads((folder / _DONE).read_text())
+        if isinstance(about, dict) and unchanged(folder, about.get("files")):
+            return about
+    return None
 
 
 def _size(folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import os
 import time
 import warnings
@@ -16,7 +17,7 @@ import numpy as np
 from harness.causes import plain
 from harness.errors import ContenderError, HarnessError, ParityError, TrainingError
 from harness.measure import fidelity, probes
-from harness.measure.artifacts import Artifacts
+from harness.measure.artifacts import Artifacts, digests, unchanged
 from harness.measure.construction import Construction, shared_form
 from harness.measure.definition import call64
 from harness.measure.fingerprint import identity
@@ -63,7 +64,7 @@ class Builder:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._artifacts = Artifacts(Path(settings["cache"]))
-        self._artifacts.occupy()
+        self._artifacts.occupy(settings.get("needed", ()))
         self._versions = dict(settings.get("versions", {}))
         self._input_batches = int(settings.get("input_batches", 4))
         self._construction = Construction(settings.get("plugins", {}))
@@ -278,7 +279,8 @@ class Builder:
         """
         place, data = made.place, made.data
         inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
-        if told.exists():
+        listed = place / f"digests-{batch}.json"
+        if told.exists() and unchanged(place, _listed(listed)):
             return told.read_text()
         batches = self._inputs(data, batch, specification.seed)
         _write(inputs.with_suffix(".npy"), batches)
@@ -297,9 +299,14 @@ class Builder:
             zero, continuous = probes.at_zero(made.undeployed(), few[0])
             scaled = output[len(timed) :].reshape(len(further), len(few), -1)
             probes.Probes(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(place / f"probes-{batch}.npz")
-        draft = told.with_name(f".{os.getpid()}-{told.name}")
-        draft.write_text(proof)
-        draft.replace(told)
+        _write_text(told, proof)
+        beside = [
+            f"{inputs.name}.npy",
+            f"{reference.name}.npy",
+            told.name,
+            *([f"probes-{batch}.npz"] if further else []),
+        ]
+        _write_text(listed, json.dumps(digests(place, beside)))
         return proof
 
     def _reference(
@@ -413,6 +420,20 @@ def _write(path: Path, array: NDArray[Any]) -> None:
     draft = path.with_name(f".{os.getpid()}-{path.name}")
     np.save(draft, array)
     draft.replace(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    draft = path.with_name(f".{os.getpid()}-{path.name}")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _listed(path: Path) -> Any:
+    """The digests in a file; None where there are none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 if __name__ == "__main__":

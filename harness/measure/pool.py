@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
@@ -88,7 +89,8 @@ class BuilderClient:
         """Any other request to the builder, which is started again where it had died."""
         if self._child is None or not self._child.alive:
             self.close()
-            self._child = Child(BUILDER, self._settings, environment=environment(_cores()))
+            needed = [Path(each.place).name for each in self._built.values() if isinstance(each, Built)]
+            self._child = Child(BUILDER, {**self._settings, "needed": needed}, environment=environment(_cores()))
         return self._child.ask(request, stage=stage, deadline=deadline or self._deadline)
 
     def close(self, patience: float = 0.2) -> None:

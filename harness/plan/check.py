@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.cache import folder as cache_folder
 from harness.errors import Problem, SuiteError
 from harness.plan import presence, ways
 from harness.plan.sweep import Sweep, sweep
-from harness.plugin import inspection_cache
 from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
 from harness.suite.devices import kind_of
 from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite, Use
@@ -70,9 +70,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         return Checked(suite=suite, sweep=sweep(suite, {}), listing=Listing(), notes=loaded.notes)
     wanted = list(_wanted(suite))
     low, high = _span(suite)
-    place = SourceQuestion(
-        folder=str(loaded.folder), cache=str(cache or inspection_cache.folder() / "sources"), seed=suite.seed
-    )
+    place = SourceQuestion(folder=str(loaded.folder), cache=str(cache or cache_folder() / "sources"), seed=suite.seed)
     questions = [
         Question(
             key=each.key,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cache import folder as cache_folder
 from harness.plan import rivals
 from harness.plan.specification import Kind, OfferReference, Specification
 from harness.plan.sweep import Sweep, sweep
 from harness.plan.trial import DEADLINE_SECONDS
-from harness.plugin import inspection_cache
 from harness.plugin.trackers import Trackers
 from harness.suite.loading import narrowed
 from harness.suite.schema import Contender, HeadsRange, Suite
@@ -219,7 +219,7 @@ def _specification(name: str, contender: Contender, suite: Suite, loaded: Loaded
         mode=contender.mode or "latency",
         tolerance=contender.tolerance or (runtime.tolerance if runtime else None) or 1e-4,
         folder=str(loaded.folder),
-        cache=str(inspection_cache.folder() / "sources"),
+        cache=str(cache_folder() / "sources"),
     )
 
 

@@ -8,12 +8,12 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from harness.cache import folder as cache_folder
 from harness.plan import allocator
 from harness.plan.callee import Callee, named
 from harness.plan.kernel import Kernel
 from harness.plan.specification import Specification
 from harness.plan.trial import DEADLINE_SECONDS, tried
-from harness.plugin import inspection_cache
 from harness.suite.schema import LONGEST_NAME, Contender, HeadsRange, Race, Suite, Use
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def prepared(rivals: Rivals, suite: Suite, folder: Path, *, deadline_seconds: fl
             seed=suite.seed,
             threads=suite.threads,
             folder=str(folder),
-            cache=str(inspection_cache.folder()),
+            cache=str(cache_folder()),
         )
         for name, kernel in zip(rivals.functions, found.kernels, strict=True)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -87,6 +88,14 @@ def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: 
 
 def declared() -> list[Declared]:
     """Entry points of the plugin group, by distribution and name; of a distribution found twice the first counts."""
+    return list(_declared(distributions, tuple(_state(each) for each in sys.path)))
+
+
+@functools.lru_cache(maxsize=4)
+def _declared(
+    distributions: Callable[[], Iterable[Distribution]],
+    path: tuple[object, ...],  # noqa: ARG001 - what the answer depends on: reading all metadata takes a while
+) -> list[Declared]:
     found: list[Declared] = []
     seen: set[str] = set()
     for distribution in distributions():
@@ -97,6 +106,14 @@ def declared() -> list[Declared]:
         entries: Iterable[EntryPoint] = distribution.entry_points.select(group=PROJECT)
         found += [Declared(distribution=name, version=distribution.version, entry=entry) for entry in entries]
     return sorted(found, key=lambda each: (each.distribution.casefold(), each.entry.name))
+
+
+def _state(place: str) -> tuple[str, int]:
+    """A folder of the path, and when something was last installed into it or removed."""
+    try:
+        return place, Path(place or ".").stat().st_mtime_ns
+    except OSError:
+        return place, 0
 
 
 def file_identity(path: Path) -> str:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cache import folder, private, refuse_shared
 from harness.plugin.discovery import declared, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER_VARIABLE = "HARNESS_CACHE"
-
-
-def folder() -> Path:
-    """The user's cache folder of the harness; the environment variable HARNESS_CACHE names another."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("crossover-harness"))
+_OLD_SECONDS = 86400.0
 
 
 def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
@@ -41,8 +32,15 @@ def key(plugin_files: Sequence[Path], asked: Mapping[str, Any]) -> str:
 
 
 def read(key: str) -> str | None:
-    """What was kept under a key, or None."""
+    """What was kept under a key, or None.
+
+    Raises:
+        ResourceError: where others could have written it.
+    """
     try:
+        for each in (folder(), _file(key).parent):
+            if each.exists():
+                refuse_shared(each)
         return _file(key).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
@@ -52,10 +50,16 @@ def write(key: str, text: str) -> None:
     """Keeps a text, whole or not at all; a cache that cannot be written is no error."""
     path = _file(key)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private(folder(), path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
+            draft = Path(file.name)
+            try:
+                file.write(text)
+                file.close()
+                draft.replace(path)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
         _forget_old(path.parent)
 
 
@@ -68,6 +72,9 @@ def _forget_old(place: Path, keep: int = 64) -> None:
     kept = sorted(place.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in kept[keep:]:
         path.unlink(missing_ok=True)
+    for path in place.glob("tmp*"):  # of writes that were killed
+        if path.stat().st_mtime < time.time() - _OLD_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def _installed() -> Iterator[str]:

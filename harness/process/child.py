@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.cache import folder as cache_folder
 from harness.errors import ChildError
+from harness.process import endings, offspring
 from harness.process.failure import Failure
 
 if TYPE_CHECKING:
@@ -23,7 +27,31 @@ if TYPE_CHECKING:
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
-_REST_SECONDS = 10  # an answer that has begun to arrive must go on arriving
+_REST_SECONDS = 10.0  # an answer that has begun to arrive must go on arriving
+_WHOLE_SECONDS = 60.0  # and must have arrived then
+_LARGEST_ANSWER = 64 * 2**20  # bytes: many times the costs of a long range
+_CHUNK = 2**16
+_END_SECONDS = 5.0
+
+
+class Answer(BaseModel):
+    """What a child may answer: keys that are not known are passed over, and a wrong type is rubbish."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class _Refusal(Answer):
+    what: str
+    stage: str | None = None
+    kind: Literal["error", "parity", "memory"] = "error"
+
+
+class _Reply(Answer):
+    value: dict[str, Any] | None = None
+    error: _Refusal | None = None
+
+
+_Kind = TypeVar("_Kind", bound=Answer)
 
 
 class ChildFailed(ChildError):  # noqa: N818 - an answer of a child: failed
@@ -38,6 +66,8 @@ class ChildFailed(ChildError):  # noqa: N818 - an answer of a child: failed
 class Child:
     """One child process. Start it from the main thread: on Linux it dies with the thread that started it.
 
+    Whatever it starts ends with it, and no call here waits without a limit.
+
     Args:
         module: what `python -m` runs; it calls `harness.process.server.serve`.
         settings: what the child is sent first, plain JSON data.
@@ -48,23 +78,29 @@ class Child:
         self, module: str, settings: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
     ) -> None:
         ours, theirs = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _REST_SECONDS, 0))
-        self._connection = Connection(ours.detach())
+        self._socket = ours
+        self._mark = offspring.new_mark()
+        self._output, printing = os.pipe()
+        self._closing, self._closed = os.pipe()  # what is written to the second ends the thread that listens
         command = [sys.executable, *_flags(), "-P", "-m", module, str(theirs.fileno())]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=printing,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {}), **offspring.marked(self._mark)},
         )
         theirs.close()
+        os.close(printing)
+        self._life = os.pidfd_open(self._process.pid) if sys.platform == "linux" else -1  # readable once it has ended
+        self._ended_all = False
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
         self._drain = threading.Thread(target=self._keep_output, daemon=True)
         self._drain.start()
-        self._send({"settings": dict(settings), "parent": os.getpid()})
+        with contextlib.suppress(OSError):  # it ended at once: whoever asks it is told how
+            self._send({"settings": dict(settings), "parent": os.getpid()})
 
     @property
     def process_id(self) -> int:
@@ -100,33 +136,56 @@ class Child:
     def receive(self, *, stage: str, deadline: float, within: float | None = None) -> dict[str, Any]:
         """The answer to a request that was sent; as `ask`. `within` are the seconds that are left of the deadline."""
         try:
-            if not self._connection.poll(deadline if within is None else within):
+            # what it left behind may hold its end of the pipe, so that it is not enough to wait for the pipe's end
+            ready = wait(
+                [self._socket, *([self._life] if self._life >= 0 else [])], deadline if within is None else within
+            )
+            if not ready:
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
-            answer = json.loads(self._connection.recv_bytes())
-        except BlockingIOError:
+            if not wait([self._socket], 0):
+                raise self._ended(stage)
+            reply = _Reply.model_validate(json.loads(self._receive()))
+        except TimeoutError:
             raise self.rubbish(stage, "the answer broke off") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
-        except (ValueError, MemoryError):
+        except _TooLarge as error:
+            raise self.rubbish(stage, str(error)) from None
+        except ValidationError:
+            raise self.rubbish(stage, "the answer has neither a value nor an error") from None
+        except (ValueError, MemoryError, RecursionError):
             raise self.rubbish(stage, "the answer could not be read") from None
-        error, value = (answer.get("error"), answer.get("value")) if isinstance(answer, dict) else (None, None)
-        if isinstance(error, dict) and isinstance(error.get("what"), str):
+        if reply.error is not None:
+            told = reply.error
             failure = Failure(
-                stage=str(error.get("stage") or stage),
-                kind=str(error.get("kind", "error")),
-                what=error["what"],
+                stage=endings.writable(told.stage or stage, _LINE_LENGTH),
+                kind=told.kind,
+                what=endings.writable(told.what),
                 output=self.printed(),
             )
             raise ChildFailed(failure, alive=True)
-        if not isinstance(value, dict):
+        if reply.value is None:
             raise self.rubbish(stage, "the answer has neither a value nor an error")
-        return value
+        return reply.value
+
+    def checked(self, answer: Mapping[str, Any], kind: type[_Kind], stage: str) -> _Kind:
+        """The answer as what it should be.
+
+        Raises:
+            ChildFailed: where it is something else; the child is ended.
+        """
+        try:
+            return kind.model_validate(answer)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])[:_LINE_LENGTH]
+            raise self.rubbish(stage, f"the answer is not what was asked for: {place}: {first['msg']}") from None
 
     def rubbish(self, stage: str, what: str) -> ChildFailed:
         """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
         self.kill()
-        return self._failed(stage, "protocol", what)
+        return self._failed(stage, "protocol", endings.writable(what))
 
     def printed(self) -> tuple[str, ...]:
         """The last lines that it printed."""
@@ -134,34 +193,79 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child and whatever it started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if not self._ended_all:
+            self._ended_all = True
+            offspring.end(self._process, self._mark)
 
     def close(self, patience: float = 0.5) -> None:
-        """Asks the child to end, waits that many seconds, then kills it."""
-        with contextlib.suppress(OSError, ValueError):
-            self._connection.close()  # its end of file is the request to leave
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(patience)
+        """Asks the child to end, waits that many seconds, then kills it with whatever it started. May be repeated."""
+        self._socket.close()  # its end of file is the request to leave
+        if not self._ended_all:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
         self.kill()
-        self._drain.join(1.0)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        if self._closed < 0:
+            return
+        self._drain.join(1.0)  # what it printed last
+        os.close(self._closed)
+        self._closed = -1
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
+        self._drain.join(_END_SECONDS)
+        if not self._drain.is_alive():
+            os.close(self._output)
+            os.close(self._closing)
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        self._connection.send_bytes(json.dumps(message).encode())
+        data = json.dumps(message).encode()
+        self._socket.settimeout(_WHOLE_SECONDS)  # a child that hangs before it reads must not hold up its parent
+        self._socket.sendall(struct.pack("!i", len(data)) + data)
+
+    def _receive(self) -> bytes:
+        """The bytes of an answer, framed as `multiprocessing.connection` does.
+
+        Raises:
+            EOFError, OSError: where the child has closed its end.
+            TimeoutError: where the answer does not go on.
+            _TooLarge: where it is larger than any answer.
+        """
+        ends = time.monotonic() + _WHOLE_SECONDS
+        (size,) = struct.unpack("!i", self._exactly(4, ends))
+        if size == -1:
+            (size,) = struct.unpack("!Q", self._exactly(8, ends))
+        if not 0 <= size <= _LARGEST_ANSWER:
+            raise _TooLarge(f"the answer claims to have {size:,} bytes, more than {_LARGEST_ANSWER:,} are not read")
+        return self._exactly(size, ends)
+
+    def _exactly(self, size: int, ends: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            self._socket.settimeout(max(1e-3, min(_REST_SECONDS, ends - time.monotonic())))
+            part = self._socket.recv(min(_CHUNK, size - len(data)))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
 
     def _keep_output(self) -> None:
-        """Empties the child's output so that it never blocks, and keeps the last lines of it."""
-        stream = self._process.stdout
-        if stream is None:
-            return
-        with contextlib.suppress(ValueError, OSError):
-            while line := stream.readline(65536):
-                text = line.decode(errors="replace").rstrip()
+        """Empties the child's output so that it never blocks, and keeps the last lines of it.
+
+        It ends when all who hold the other end have closed it, or `close` says so: a process that has got away might
+        hold it for ever.
+        """
+        rest = b""
+        while True:
+            ready = wait([self._output, self._closing])
+            part = os.read(self._output, _CHUNK) if self._output in ready else b""
+            *lines, rest = (rest + part).split(b"\n") if part else [rest, b""]
+            for line in [*lines, *([rest] if len(rest) >= _CHUNK else [])]:
+                text = endings.writable(line.decode(errors="replace").rstrip(), _LINE_LENGTH)
                 if text:
-                    self._printed.append(text[:_LINE_LENGTH])
+                    self._printed.append(text)
+            rest = rest if len(rest) < _CHUNK else b""
+            if not part:
+                return
 
     def _failed(self, stage: str, kind: str, what: str, name: str | None = None) -> ChildFailed:
         return ChildFailed(Failure(stage=stage, kind=kind, what=what, signal=name, output=self.printed()), alive=False)
@@ -169,16 +273,21 @@ class Child:
     def _ended(self, stage: str) -> ChildFailed:
         """How the child ended, in words."""
         try:
-            code = self._process.wait(5.0)
+            code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             return self._failed(stage, "protocol", "it closed its pipe and went on running")
+        self.kill()  # what it has left behind
         self._drain.join(1.0)
         if code >= 0:
             return self._failed(stage, "exit", f"the process left with exit code {code}")
-        name = signal.Signals(-code).name
+        name = endings.signal_name(-code)
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
         return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
+
+
+class _TooLarge(Exception):  # noqa: N818 - an answer: too large
+    """An answer that is not read."""
 
 
 def _flags() -> list[str]:
@@ -195,4 +304,6 @@ def environment(threads: int) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "false",
+        # by default it is a folder below /tmp with a name that anybody can foresee, and what lies there is run
+        "TORCHINDUCTOR_CACHE_DIR": str(cache_folder().absolute() / "inductor"),
     }

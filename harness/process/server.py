@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from harness.causes import cause
 from harness.errors import HarnessError, ParityError
+from harness.process import offspring
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
@@ -31,9 +32,11 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
 
     The pipe's descriptor is the first argument of the command line. What operations print goes to the parent apart.
     """
+    os.set_inheritable(int(sys.argv[1]), False)
     connection = Connection(int(sys.argv[1]))
     hello = json.loads(connection.recv_bytes())
     _die_with_parent(hello["parent"])
+    offspring.adopt()
     settings = hello["settings"]
     if limit := settings.get("memory_limit_bytes"):
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

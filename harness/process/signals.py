@@ -33,7 +33,9 @@ def held() -> Iterator[Deferred]:
     def press(*_: object) -> None:
         note.pressed = True
 
-    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
+    # one that was not set from Python, as in a program that embeds it, cannot be put back: it stays
+    ours = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    before = {number: signal.signal(number, press) for number in ours}
     try:
         yield note
     finally:

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Self
 from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError, RecordsError, ResourceError
+from harness.records.ledger import Ledger
 from harness.records.measurement import Fidelity, Measurement, Record, RunInfo
 from harness.records.reader import FIDELITY, LOCATED, MEASUREMENTS, RUN, Evidence, read, read_lines, read_run
 
@@ -47,6 +48,7 @@ class Store:
     folder: Path
     _lock: FileLock
     _files: dict[str, IO[bytes]] = field(default_factory=dict)
+    _ledgers: dict[str, Ledger] = field(default_factory=dict)
 
     @classmethod
     def create(cls, folder: Path, run: RunInfo) -> Self:
@@ -100,19 +102,21 @@ class Store:
         if not records:
             return
         name = MEASUREMENTS if isinstance(records[0], Measurement) else FIDELITY
-        line = b"".join(record.model_dump_json().encode() + b"\n" for record in records)
+        lines = [record.model_dump_json().encode() + b"\n" for record in records]
         with writing(self.folder):
             file = self._file(name)
-            start = file.seek(0, os.SEEK_END)
-            try:
-                view = memoryview(line)
-                while view:  # an unbuffered file may take a part, when the disk is nearly full
-                    view = view[file.write(view) :]
-                os.fsync(file.fileno())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    file.truncate(start)  # half a line would spoil the one after it
-                raise
+            _write_at_end(file, b"".join(lines))
+            self._ledgers[name].wrote(file, lines)
+
+    def sample_until_decided(self) -> None:
+        """Puts back what was recorded and is no longer in the folder, where its files were replaced meanwhile.
+
+        Raises:
+            ResourceError: as `append`.
+        """
+        with writing(self.folder):
+            for name in list(self._files):
+                self._file(name)
 
     @property
     def appended(self) -> bool:
@@ -136,7 +140,9 @@ class Store:
         write_atomically(self.folder / name, text)
 
     def close(self) -> None:
-        """Closes the files and lets others in. May be called twice."""
+        """Closes the files, complete, and lets others in. May be called twice."""
+        with contextlib.suppress(ResourceError):  # the folder is gone, or full: said by whoever has written last
+            self.sample_until_decided()
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -154,15 +160,28 @@ class Store:
         self.close()
 
     def _file(self, name: str) -> IO[bytes]:
-        """The open file, checked to be still the one that the folder shows."""
+        """The file that the folder shows under this name, open, with all in it that was recorded so far.
+
+        An editor that saves, rsync and a checkout put another file in its place, which this process would not see.
+        """
         path = self.folder / name
+        if not (self.folder / RUN).exists():
+            raise FileNotFoundError(errno.ENOENT, "the folder was removed")
         if name not in self._files:
-            if not (self.folder / RUN).exists():
-                raise FileNotFoundError(errno.ENOENT, "the folder was removed")
+            existed = path.exists()
             self._files[name] = path.open("ab", buffering=0)
+            if not existed:
+                _sync(self.folder)
+            self._ledgers[name] = Ledger.of(path)
+        elif not self._ledgers[name].shown(path):
+            self._files.pop(name).close()
+            file = self._files[name] = path.open("ab", buffering=0)
+            ledger = self._ledgers[name]
+            keep, lacking = ledger.missing(path.read_bytes())
+            file.truncate(keep)
+            _write_at_end(file, lacking)
+            ledger.wrote(file, [])
             _sync(self.folder)
-        elif not path.exists():
-            raise FileNotFoundError(errno.ENOENT, "the file was removed")
         return self._files[name]
 
     def _mend(self, name: str, kind: type[Record]) -> None:
@@ -178,6 +197,20 @@ class Store:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
             os.fsync(file.fileno())
+
+
+def _write_at_end(file: IO[bytes], data: bytes) -> None:
+    """Appends and syncs, all or nothing."""
+    start = file.seek(0, os.SEEK_END)
+    try:
+        view = memoryview(data)
+        while view:  # an unbuffered file may take a part, when the disk is nearly full
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(start)  # half a line would spoil the one after it
+        raise
 
 
 def _sweep(folder: Path) -> None:

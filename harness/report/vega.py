@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from harness.cache import folder as cache_folder
 from harness.errors import ResourceError
-from harness.plugin import inspection_cache
 from harness.records.writer import write_atomically
 
 
 def bundle() -> str:
     """The script that defines `vegaEmbed`; from the cache where it is there and can be read."""
-    path = inspection_cache.folder() / f"vega-{version('vl-convert-python')}.js"
+    path = cache_folder() / f"vega-{version('vl-convert-python')}.js"
     try:
         return path.read_text(encoding="utf-8")
     except OSError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.analysis.unchecked import unchecked
+from harness.cache import folder as cache_folder
 from harness.errors import ContenderError, HarnessError
 from harness.measure import gpus, roofline
 from harness.measure.interleaving import Interrupted, Purpose, visit
@@ -16,7 +17,6 @@ from harness.measure.pool import BuilderClient, Launch, timing_cores
 from harness.measure.reach import Reach
 from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
-from harness.plugin import inspection_cache
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import TOO_SLOW, Failure
 from harness.records import machine
@@ -105,7 +105,7 @@ class Bench:
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
         settings = {
-            "cache": str(inspection_cache.folder()),
+            "cache": str(cache_folder()),
             "versions": dict(plan.versions),
             "plugins": dict(plan.plugins_of_sources),
             "input_batches": plan.suite.measurement.input_batches,

@@ -95,6 +95,13 @@ class Broadcast:
         for failure in self._trackers.failures:
             self.say(f"a tracker failed, and the run went on: {failure}")
 
+    def broke_off(self, run: RunInfo, folder: Path) -> None:
+        """The run failed so that not even its records can be read: trackers are told that much."""
+        name = str(run.suite.get("name", ""))
+        self._trackers.finished(
+            RunFinished(suite=name, folder=str(folder.resolve()), status="failed", finished=run.finished or "")
+        )
+
 
 def _crossovers(summary: Summary) -> Iterator[Mapping[str, Any]]:
     """Every crossover, or the status of a search that found none."""

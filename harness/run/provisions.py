@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from harness.cache import folder as cache_folder
 from harness.errors import DataError, HarnessError, ResourceError
-from harness.plugin import inspection_cache
 from harness.process.child import ChildFailed
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Provisions:
                 f"N = {heads:,} needs about {memory / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
                 next_step="lower heads.to, or run fewer contenders with --only",
             )
-        folder = inspection_cache.folder()
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         disk = 2 * one + sum(each for each, _, _ in held.values())
         room = psutil.disk_usage(str(folder)).free

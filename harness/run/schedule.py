@@ -129,6 +129,13 @@ class Schedule:
             heads = max(cell.heads for cell in self._plan.sweep.cells if cell.contender == name)
             self.bench.save(name, heads, path)
 
+    def close(self, patience: float) -> None:
+        """Ends all children, and the threads of searches that were cut off."""
+        try:
+            self.bench.close(patience)
+        finally:
+            self._searches.close()
+
     @property
     def located(self) -> list[SearchRecord]:
         """What the searches have found so far."""

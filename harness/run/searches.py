@@ -6,6 +6,7 @@ opens the next one when nobody needs this one any more. Children must be started
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from harness.plan.sweep import SearchCase
     from harness.suite.schema import Search
+
+_PATIENCE_SECONDS = 5.0  # a search that computes comes to its next question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,7 @@ class Searcher:
     location: Location | None = None
     error: BaseException | None = None
     started: bool = False
+    thread: threading.Thread | None = None
     told: bool = False  # its estimate, when its exploration ended
     answered: int = 0  # when it was answered last, counted in answers
     seen: dict[int, list[Pair]] = field(default_factory=dict)  # in launch 0, by N
@@ -58,6 +62,10 @@ class Searcher:
     def explored(self) -> bool:
         """It needs nothing more of launch 0."""
         return self.finished or (self.request is not None and self.request.launch > 0)
+
+
+class Abandoned(BaseException):
+    """The run ended before the search did. No search may take it for an answer, so that it is no Exception."""
 
 
 class Searches:
@@ -111,6 +119,14 @@ class Searches:
         wanted = [each.request.launch for each in self.searchers if each.request is not None]
         return min(wanted, default=None)
 
+    def close(self) -> None:
+        """Ends the threads of searches that have not ended: what they asked for will never be answered."""
+        for searcher in self.searchers:
+            if searcher.thread is not None and not searcher.finished:
+                with contextlib.suppress(queue.Full):
+                    searcher.answers.put_nowait(Abandoned())
+                searcher.thread.join(_PATIENCE_SECONDS)
+
     def asked(self, searcher: Searcher) -> SearchSettings:
         """The arguments of a search beside its leg."""
         return SearchSettings(
@@ -152,7 +168,8 @@ class Searches:
     def _start(self, searcher: Searcher) -> None:
         searcher.started = True
         searcher.prior = self._prior(searcher)
-        threading.Thread(target=self._run, args=(searcher,), daemon=True).start()
+        searcher.thread = threading.Thread(target=self._run, args=(searcher,), daemon=True)
+        searcher.thread.start()
         self._settle(searcher)
 
     def _prior(self, searcher: Searcher) -> Location | None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.analysis.data import data_of, lines
+from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.process import signals
 from harness.records import machine
 from harness.records.crossovers import dump
 from harness.records.index import without_failures
 from harness.records.measurement import RunInfo
-from harness.records.writer import LOCATED, Store
+from harness.records.writer import LOCATED, Store, read
 from harness.report import writing
 from harness.report.wording import spread_out
 from harness.run import resume as resuming
@@ -26,7 +28,7 @@ from harness.run.listeners import Broadcast
 from harness.run.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -84,7 +86,7 @@ def run(
             about = known.run
         schedule = Schedule(plan, store, told, without_failures(known) if known and retry else known, sleep)
         begun = known is None  # a run that may not be continued is left as it is
-        status = "failed"
+        status, failure = "failed", list[Exception]()
         try:
             source = schedule.describe()
             if known is not None:
@@ -108,21 +110,59 @@ def run(
             status = "complete"
         except KeyboardInterrupt:
             status = "interrupted"
-        finally:
-            with signals.held() as late:
-                schedule.bench.close(patience=0.0 if status == "interrupted" else 0.2)
-                if begun:
-                    ended = _now() if store.appended or not about.finished else about.finished
-                    recovery = schedule.bench.recoveries.table() or about.recovery
-                    last = {"finished": ended, "status": status, "recovery": recovery}
-                    store.update(about.model_copy(update=last))
-                    store.write(LOCATED, dump(schedule.located))
+        except Exception as error:  # noqa: BLE001 - raised again when the run has ended as any other does
+            failure.append(error)
+        with signals.held() as late:
+            with _noting(failure):
+                schedule.close(patience=0.0 if status == "interrupted" else 0.2)
+            if not begun:
+                raise failure[0] if failure else KeyboardInterrupt
+            with _noting(failure):
+                store.sample_until_decided()
+            with _noting(failure):
+                ended = _now() if store.appended or not about.finished else about.finished
+                recovery = schedule.bench.recoveries.table() or about.recovery
+                status = "failed" if failure else status
+                about = about.model_copy(update={"finished": ended, "status": status, "recovery": recovery})
+                store.update(about)
+            with _noting(failure):
+                store.write(LOCATED, dump(schedule.located))
         with signals.held() as later:
-            summary = writing.write(folder)
-            told.finished(summary, folder)
+            summary = _reported(about, folder, told, failure)
+    if failure or summary is None:
+        raise failure[0]
     interrupted = status == "interrupted" or late.pressed or later.pressed
     failed = len(schedule.bench.failed) + len(plan.broken)
     return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
+
+
+@contextlib.contextmanager
+def _noting(failure: list[Exception]) -> Iterator[None]:
+    """Lets what follows be done all the same: a full disk must keep neither children nor trackers from being told."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the first of them is raised when the run has ended
+        failure.append(error)
+
+
+def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Exception]) -> Summary | None:
+    """The report of what there is, and the end of the run for trackers, who hear of it whatever has failed."""
+    summary: Summary | None = None
+    with _noting(failure):
+        summary = writing.write(folder)
+    if summary is None:
+        with _noting(failure):
+            summary = summarise(read(folder))
+    if summary is None or failure:
+        about = (summary.run if summary else about).model_copy(update={"status": "failed"})
+        summary = replace(summary, run=about) if summary else None
+    if summary is None:
+        told.broke_off(about, folder)
+    else:
+        told.finished(summary, folder)
+    if summary is not None and failure:
+        told.say(f"the run failed; what it has measured is in {folder}")
+    return summary
 
 
 def _extent(plan: Plan) -> str:

@@ -136,11 +136,7 @@ class MultiHeadLDA:
         if tensor.device not in self._modules:
             self._modules[tensor.device] = _module(self.heads).to(tensor.device)
         with torch.no_grad():
-<<<<<<< HEAD
-            rows = tensor.to(torch.float32).reshape(-1, tensor.shape[-1])
-=======
             rows = tensor.to(torch.float32).reshape(-1, self.heads.width)
->>>>>>> heads
             result: torch.Tensor = self._modules[tensor.device](rows)
         return result if tensor.ndim == 2 else result[0]
 

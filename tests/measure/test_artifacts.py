@@ -98,3 +98,72 @@ def test_it_is_not_cleared_under_a_process_that_relies_on_it(tmp_path):
         user.communicate()
     assert kept.clear() >= 10
     assert not folder.exists()
+
+
+def test_a_damaged_file_is_noticed_and_made_again(tmp_path):
+    kept = Artifacts(tmp_path)
+    folder, _ = filled(kept, "a")
+    (folder / "content").write_bytes(b"y" * 10)
+    assert filled(kept, "a") == (folder, False)
+    assert (folder / "content").read_bytes() == b"x" * 10
+    (folder / "content").unlink()
+    assert filled(Artifacts(tmp_path), "a") == (folder, False)
+    assert filled(kept, "a") == (folder, True)
+
+
+def test_whoever_is_later_takes_what_the_other_has_filled_meanwhile(tmp_path):
+    theirs = []
+
+    def fill(folder):
+        other, _, _ = Artifacts(tmp_path).obtain("a", lambda place: (place / "who").write_text("first") and {})
+        theirs.append((other, other.stat().st_ino))
+        (folder / "who").write_text("second")
+        return {}
+
+    folder, _, known = Artifacts(tmp_path).obtain("a", fill)
+    assert (folder, folder.stat().st_ino) == theirs[0]  # its workers may be loading it
+    assert (folder / "who").read_text() == "first"
+    assert known
+
+
+def test_drafts_of_killed_processes_are_swept_and_those_of_living_ones_counted(tmp_path):
+    kept = Artifacts(tmp_path, bound_bytes=2500)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = tmp_path / "artifacts" / f".draft-{int(gone.stdout)}-abc"
+    living = tmp_path / "artifacts" / f".draft-{os.getpid()}-abc"
+    for each in (dead, living):
+        each.mkdir(parents=True)
+        (each / "content").write_bytes(b"x" * 2000)
+    other, _ = filled(Artifacts(tmp_path, bound_bytes=10**9), "other", size=1000)
+    os.utime(other, (0, 0))
+    filled(kept, "a")
+    assert [each.exists() for each in (dead, living, other)] == [False, True, False]
+
+
+def test_what_a_run_still_needs_is_not_trimmed(tmp_path):
+    mine = Artifacts(tmp_path, bound_bytes=10**9)
+    mine.occupy()
+    needed, _ = filled(mine, "needed", size=1000)
+    os.utime(needed, (0, 0))
+    filled(Artifacts(tmp_path, bound_bytes=100), "later", size=1000)
+    assert needed.exists()
+    mine._lock.release()
+    filled(Artifacts(tmp_path, bound_bytes=100), "last", size=1000)
+    assert not needed.exists()
+
+
+def test_a_cache_that_others_can_write_is_refused(tmp_path):
+    Artifacts(tmp_path / "own").occupy()
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "own" / "artifacts").stat().st_mode & 0o777 == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(ResourceError, match="others may write into the cache folder, and what lies there is run"):
+        Artifacts(shared).occupy()
+
+
+def test_a_cache_of_another_user_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.raises(ResourceError, match="the cache folder belongs to another user, whose files would be run"):
+        Artifacts(tmp_path).occupy()

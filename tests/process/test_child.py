@@ -106,6 +106,10 @@ def test_a_child_that_hangs_is_killed_at_its_deadline():
         ("half_answer", {}, "protocol", "the answer has neither a value nor an error"),
         ("number", {}, "protocol", "the answer has neither a value nor an error"),
         ("odd_error", {}, "protocol", "the answer has neither a value nor an error"),
+        ("claims", {}, "protocol", "the answer has neither a value nor an error"),
+        ("deep", {}, "protocol", "the answer could not be read"),
+        ("huge", {}, "protocol", "the answer claims to have 18,446,744,073,709,551,615 bytes"),
+        ("negative", {}, "protocol", "the answer claims to have -7 bytes"),
     ],
 )
 def test_each_way_to_end_is_told(do, more, kind, what):
@@ -116,6 +120,60 @@ def test_each_way_to_end_is_told(do, more, kind, what):
         assert failed.failure.signal == more.get("signal")
         assert not failed.alive
         assert not child.alive
+
+
+def test_a_real_time_signal_has_a_name():
+    with started() as child:
+        failed = failure_of(child, "real_time")
+        assert (failed.failure.kind, failed.failure.signal) == ("signal", "SIGRTMIN+5")
+
+
+def test_a_text_that_no_file_can_hold_is_written_down_all_the_same(child):
+    failed = failure_of(child, "lone_surrogate")
+    assert failed.alive
+    assert "no file \\udcff" in failed.failure.what
+    assert "\x1b" not in failed.failure.what
+    failed.failure.model_dump_json().encode()
+
+
+@pytest.mark.parametrize("more", [{}, {"clean": True}, {"then_die": True}])
+def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(more):
+    before = {each.pid for each in psutil.process_iter()}
+    with started() as child:
+        if more.get("then_die"):
+            assert failure_of(child, "start_daemon", **more).failure.what == "the process left with exit code 5"
+        else:
+            child.ask({"do": "start_daemon", **more}, stage="load", deadline=PATIENT)
+        begun = time.monotonic()
+        child.close(patience=0.0)
+        assert time.monotonic() - begun < 30  # the daemon would sleep for 600
+    left = [each for each in psutil.process_iter() if each.pid not in before and "os.write(3" in str(each.cmdline)]
+    assert [each for each in left if each.status() != "zombie"] == []
+
+
+def test_an_answer_of_another_shape_is_rubbish():
+    class Wanted(child_module.Answer):
+        heads: int
+
+    with started() as child:
+        with pytest.raises(ChildFailed) as caught:
+            child.checked({"heads": "many"}, Wanted, "build")
+        assert caught.value.failure.kind == "protocol"
+        assert caught.value.failure.what.startswith("the answer is not what was asked for: heads: ")
+        assert not child.alive
+
+
+def test_a_child_that_never_reads_does_not_hold_up_its_parent(monkeypatch):
+    monkeypatch.setattr(child_module, "_WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr(child_module, "_END_SECONDS", 0.2)
+    path = os.pathsep.join([str(FIXTURES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    child = Child("deaf_child", {"much": "x" * 2**22}, environment={"PYTHONPATH": path})
+    try:
+        with pytest.raises(ChildFailed):
+            child.ask({"do": "answer"}, stage="load", deadline=0.2)
+    finally:
+        child.close(patience=0.0)
+    assert not child.alive
 
 
 def test_an_answer_that_breaks_off_does_not_hold_up_the_run(monkeypatch):

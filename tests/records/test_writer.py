@@ -191,6 +191,57 @@ def test_a_folder_that_vanishes_is_told(tmp_path, evidence):
     assert read(tmp_path / "moved").measurements == evidence.measurements[:1]
 
 
+def replaced_by_a_copy(path, content):
+    copy = path.with_name("copy")
+    copy.write_bytes(content)
+    copy.replace(path)
+
+
+def written_over(path, content):
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", [replaced_by_a_copy, written_over])
+@pytest.mark.parametrize("edit", ["earlier", "empty", "torn", "without its end", "laid out anew", "more"])
+def test_a_file_that_is_replaced_during_a_run_loses_nothing(tmp_path, evidence, how, edit):
+    folder = tmp_path / "run"
+    path = folder / MEASUREMENTS
+    with Store.create(folder, evidence.run) as store:
+        store.append(*evidence.measurements[:3])
+        first = path.read_bytes()
+        extra = evidence.measurements[5].model_dump_json().encode() + b"\n"
+        content = {
+            "earlier": first.splitlines(keepends=True)[0], "empty": b"", "torn": first[:-40],
+            "without its end": first[:-1], "laid out anew": first.replace(b'":', b'": ').replace(b"\n", b"\r\n"),
+            "more": first + extra,
+        }[edit]  # fmt: skip
+        store.append(evidence.measurements[3])
+        how(path, content)
+        store.append(evidence.measurements[4])
+        how(path, content)
+        store.sample_until_decided()
+    wanted = {each.visit: each for each in evidence.measurements[: 6 if edit == "more" else 5]}
+    assert {each.visit for each in read(folder).measurements} == set(wanted)
+    assert len(read(folder).measurements) == (6 if edit == "more" else 5)
+    assert read(folder).torn == ()
+
+
+def test_a_file_that_is_removed_during_a_run_is_written_again(tmp_path, evidence):
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        store.append(*evidence.measurements[:2])
+        (tmp_path / "run" / MEASUREMENTS).unlink()
+        store.append(evidence.measurements[2])
+    assert read(tmp_path / "run").measurements == evidence.measurements[:3]
+
+
+def test_what_a_resumed_run_found_is_put_back_too(folder, evidence):
+    store, _ = Store.resume(folder)
+    with store:
+        store.append(evidence.measurements[3])
+        replaced_by_a_copy(folder / MEASUREMENTS, b"")
+    assert read(folder).measurements == evidence.measurements[:4]
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [

@@ -190,3 +190,19 @@ def test_progress_is_told_as_each_search_goes_on():
 def test_a_measure_that_breaks_its_promise_is_an_error_of_the_caller():
     with pytest.raises(ValueError, match="returned 0 pairs"):
         searched([leg(1)], lambda request: [])
+
+
+def test_the_threads_of_searches_that_were_cut_off_end():
+    class BrokenError(Exception):
+        pass
+
+    def measure(request):
+        raise BrokenError
+
+    searches = Searches([leg(1), leg(2)], Search(), launches=LAUNCHES, seed=0)
+    with pytest.raises(BrokenError):
+        searches.serve(0, measure)
+    threads = [each.thread for each in searches.searchers if each.thread]
+    assert any(each.is_alive() for each in threads)
+    searches.close()
+    assert not any(each.is_alive() for each in threads)

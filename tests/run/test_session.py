@@ -8,17 +8,22 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import yaml
 
 from harness.commands import race
-from harness.errors import RecordsError
+from harness.errors import RecordsError, ResourceError
+from harness.plan import plan as planning
+from harness.records import writer as store_module
 from harness.records.replay import replay
 from harness.records.writer import read
 from harness.run import session
+from harness.suite import loading
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 
@@ -379,3 +384,59 @@ def test_launches_are_apart_by_a_gap_that_varies_and_nobody_waits_for_what_is_re
     again = []
     session.run(made, tmp_path / "out", race.Silent(), resume=read(tmp_path / "out"), sleep=again.append)
     assert again == []
+
+
+class Notified:
+    """Trackers that remember what they are told."""
+
+    failures = ()
+
+    def __init__(self):
+        self.told = []
+
+    def started(self, run):
+        self.told.append("started")
+
+    def measured(self, measured):
+        pass
+
+    def deliver(self):
+        pass
+
+    def finished(self, run):
+        self.told.append(run.status)
+
+
+@pytest.mark.parametrize("full", ["records", "everything"])
+def test_a_run_that_fails_ends_like_any_other(tmp_path, monkeypatch, full):
+    checked = loading.load(written(tmp_path))
+    trackers = Notified()
+    plan = dataclasses.replace(planning.plan(checked, loading.check(checked)), trackers=trackers)
+    append, write, appended = store_module.Store.append, store_module.write_atomically, []
+    no_room = ResourceError("the disk is full", where=str(tmp_path / "out"))
+
+    def once(self, *records):
+        if len(appended) > 2:
+            raise no_room
+        appended.append(records)
+        append(self, *records)
+
+    def replaced(path, text):
+        if full == "everything" and len(appended) > 2:
+            raise no_room
+        write(path, text)
+
+    monkeypatch.setattr(store_module.Store, "append", once)
+    monkeypatch.setattr(store_module, "write_atomically", replaced)
+    monkeypatch.setattr(session.reporting, "write_atomically", replaced)
+    children = set(psutil.Process().children(recursive=True))
+    threads = threading.active_count()
+    with pytest.raises(ResourceError, match="the disk is full"):
+        session.run(plan, tmp_path / "out", plain_listener(), sleep=lambda seconds: None)
+    assert trackers.told == ["started", "failed"]
+    assert set(psutil.Process().children(recursive=True)) <= children
+    assert threading.active_count() <= threads
+    assert len(read(tmp_path / "out").measurements) == sum(len(each) for each in appended)
+    if full == "records":
+        assert read(tmp_path / "out").run.status == "failed"
+        assert (tmp_path / "out" / "report.md").exists()

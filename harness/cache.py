@@ -1,0 +1,52 @@
+"""Where what is built, exported and asked is kept: the cache folder, which nobody else may write into."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from harness.errors import ResourceError
+
+FOLDER_VARIABLE = "HARNESS_CACHE"
+
+
+def folder() -> Path:
+    """The user's cache folder of the harness; the environment variable HARNESS_CACHE names another."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("crossover-harness"))
+
+
+def private(*folders: Path) -> None:
+    """Makes folders that only their owner can change, since what lies in a cache is loaded and run.
+
+    Raises:
+        ResourceError: where one belongs to somebody else, or others may write into it.
+        OSError: where one cannot be made.
+    """
+    for each in folders:
+        each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        refuse_shared(each)
+
+
+def refuse_shared(place: Path) -> None:
+    """Raises ResourceError where a folder belongs to another user, or others may write into it."""
+    state = place.stat()
+    if not hasattr(os, "getuid"):
+        return
+    if state.st_uid != os.getuid():
+        raise ResourceError(
+            "the cache folder belongs to another user, whose files would be run",
+            where=str(place),
+            next_step=f"set {FOLDER_VARIABLE} to a folder of your own",
+        )
+    if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ResourceError(
+            "others may write into the cache folder, and what lies there is run",
+            where=str(place),
+            next_step=f"chmod go-w {place}, after a look at what it holds",
+        )
