@@ -57,8 +57,8 @@ def new(
 @cache.command("list")
 def list_() -> None:
     """List what is kept, the folder used last first."""
+    from harness.cache import folder
     from harness.measure.artifacts import Artifacts
-    from harness.plugin.inspection_cache import folder
     from harness.report import plugins as offers
 
     say(offers.kept(Artifacts(folder())))
@@ -68,7 +68,7 @@ def list_() -> None:
 def clear() -> None:
     """Remove everything that was trained and exported; it is made again when it is needed."""
     from harness import units
+    from harness.cache import folder
     from harness.measure.artifacts import Artifacts
-    from harness.plugin.inspection_cache import folder
 
     say(f"freed {units.size(Artifacts(folder()).clear())}")

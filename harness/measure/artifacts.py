@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from harness.cache import private
 from harness.errors import ResourceError
-from harness.plugin.inspection_cache import private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -53,7 +53,7 @@ class Callee:
         """
         _extend(self.path)
         if self.pickled:
-            import cloudpickle  # type: ignore[import-untyped]
+            import cloudpickle  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
             loaded: Callable[..., Any] = cloudpickle.loads(base64.b64decode(self.pickled))
             return loaded
