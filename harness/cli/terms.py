@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, MISTAKEN, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def console() -> Console:

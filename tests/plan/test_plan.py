@@ -9,7 +9,7 @@ import pytest
 from harness.plan import plan
 from harness.suite import loading
 
-SUITES = Path(__file__).parents[1] / "suites"
+SUITES = Path(__file__).parents[2] / "suites"
 
 
 @pytest.mark.parametrize("name", ["crossover", "frontier", "smoke", "speed"])

@@ -58,7 +58,7 @@ def sentences(catalog: Catalog) -> list[str]:
 
 
 def test_every_built_in_module_with_hooks_is_listed_and_loads():
-    root = Path(__file__).parents[1] / "plugins" / "harness_plugins"
+    root = Path(__file__).parents[2] / "plugins" / "harness_plugins"
     with_hooks = {
         f"harness_plugins.{path.stem}"
         for path in root.glob("*.py")
@@ -72,7 +72,7 @@ def test_every_built_in_module_with_hooks_is_listed_and_loads():
 
 
 def test_built_ins_use_the_public_names_only():
-    root = Path(__file__).parents[1] / "plugins" / "harness_plugins"
+    root = Path(__file__).parents[2] / "plugins" / "harness_plugins"
     for path in root.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = (
