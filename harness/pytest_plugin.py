@@ -209,7 +209,7 @@ class CrossoverItem(pytest.Item):
             pytest.skip("the baseline has no such search")
         if change.verdict == "moved":
             _fail(change.sentence)
-        if change.verdict == "unclear":
+        if change.verdict == "inconclusive":
             pytest.skip(change.sentence)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

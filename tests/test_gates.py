@@ -74,3 +74,38 @@ def test_compare_exits_with_1_where_a_crossover_moved_either_way(tmp_path, facto
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert ("the crossover moved by" in done.stdout) is bool(code)
+
+
+def tabled(folder: Path, seed: int, launch_sigma: float) -> Path:
+    """The folder of a made-up run of cells alone, of three launches."""
+    maker = Maker(seed=seed, launch_sigma=launch_sigma).table(launches=3)
+    with Store.create(folder, maker.evidence(folder).run) as store:
+        store.append(*maker.measurements)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("launch_sigma", "arguments", "code", "verdict"),
+    [
+        (0.3, (), 3, "inconclusive: "),
+        (0.001, (), 0, "no regression: "),
+        (0.001, ("--threshold", "0.1%", "--fail-on-inconclusive"), 3, ""),
+    ],
+)
+def test_compare_exits_with_3_where_it_cannot_judge(tmp_path, launch_sigma, arguments, code, verdict):
+    runs = [str(tabled(tmp_path / str(seed), seed, launch_sigma)) for seed in (0, 1)]
+    command = [sys.executable, "-m", "harness", "compare", *runs, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert verdict in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_output_that_is_not_utf_8_kills_no_command(tmp_path, encoding):
+    runs = [str(tabled(tmp_path / str(seed), seed, 0.001)) for seed in (0, 1)]
+    command = [sys.executable, "-m", "harness", "compare", *runs, "--markdown"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "`0` -> `1`" in done.stdout.decode(encoding)
+    assert done.stderr == b""

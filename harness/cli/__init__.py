@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import harness
-from harness.cli import keeping, reading, running
+from harness.cli import encoding, keeping, reading, running
 from harness.cli.heads import heads
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
@@ -43,8 +43,12 @@ app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 
 
 def main() -> NoReturn:
-    """Runs the command line; leaves with 0 done, 1 failed or regressed, 2 a mistake of the user, 130 interrupted."""
+    """Runs the command line.
+
+    It exits with 0 done, 1 failed or regressed, 2 a mistake of the user, 3 inconclusive, 130 interrupted.
+    """
     signal.signal(signal.SIGTERM, _as_interrupt)
+    encoding.tolerate((sys.stdout, sys.stderr))
     try:
         app(standalone_mode=True)
     except HarnessError as error:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, console, say
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -89,8 +89,11 @@ def compare(
     ] = None,
     force: Annotated[bool, typer.Option(help="judge although the machines differ")] = False,
     markdown: Annotated[bool, typer.Option(help="print Markdown, for a pull request")] = False,
+    fail_on_inconclusive: Annotated[
+        bool, typer.Option("--fail-on-inconclusive", help="exit with 3 where anything is inconclusive")
+    ] = False,
 ) -> None:
-    """Compare two runs cell by cell; exits with 1 where something regressed."""
+    """Compare two runs; exit codes: 0 no regression, 1 regression, 3 inconclusive (no cell could be judged)."""
     from harness import units
     from harness.analysis.compare import runs
     from harness.records.writer import read
@@ -99,11 +102,12 @@ def compare(
     found = runs.compare(read(old), read(new), units.parse_share(threshold, "--threshold") if threshold else None)
     if found.machine and not force:
         raise UserError(
-            f"the runs were made on machines that cannot be compared: {'; '.join(found.machine)}",
-            next_step="run both on one machine, or say --force",
+            f"the runs cannot be compared: {'; '.join((*found.machine, *found.changed))}",
+            next_step="run both on one machine with the same settings, or use --force",
         )
     say(comparison.markdown(found) if markdown else comparison.text(found))
-    sys.exit(FAILED if found.regressed else DONE)
+    unsure = found.verdict == "inconclusive" or (fail_on_inconclusive and found.open_questions > 0)
+    sys.exit(FAILED if found.regressed else INCONCLUSIVE if unsure else DONE)
 
 
 def history(

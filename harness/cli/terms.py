@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 from harness.printable import printable
 
-DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, MISTAKEN, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def console() -> Console:

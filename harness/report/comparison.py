@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NONE = "no such quantity is in any of these runs"
 _MARKS = {
     "slower": "🔴 slower", "worse": "🔴 worse", "faster": "🟢 faster", "better": "🟢 better", "same": "same",
-    "unclear": "unclear",
+    "inconclusive": "inconclusive",
 }  # fmt: skip
 _CELLS = ("contender", "N", "batch", "new / old", "95 % interval", "95 % jointly", "verdict")
 _SCORES = ("contender", "N", "T", "score", "old", "new", "verdict")
@@ -29,11 +29,12 @@ _SCORES = ("contender", "N", "T", "score", "old", "new", "verdict")
 def text(found: Comparison) -> str:
     """The conclusion first, then crossovers, cells, and what vanished, appeared or broke."""
     rows = [_row(each, each.verdict) for each in found.cells]
-    parts = [f"{found.old} -> {found.new}: {found.sentence}"]
+    parts = [f"changed: {each}" for each in found.changed]
+    parts += [f"{found.old} -> {found.new}: {found.sentence}"]
     parts += [f"  {each.sentence}" for each in found.crossovers]
     if rows:
         parts.append(tabulate(rows, headers=_CELLS, tablefmt="simple", disable_numparse=True))
-        parts += [f"  {found.confidence}"] if found.confidence else []
+        parts += [f"  {each}" for each in (found.confidence, found.remedy) if each]
     if found.scores:
         told = [(*_score(each), each.verdict) for each in found.scores]
         parts.append(tabulate(told, headers=_SCORES, tablefmt="simple", disable_numparse=True))
@@ -46,10 +47,11 @@ def markdown(found: Comparison) -> str:
     moved = [each for each in found.cells if each.verdict in ("slower", "faster")]
     rest = [each for each in found.cells if each.verdict not in ("slower", "faster")]
     parts = [f"### {found.sentence}", f"`{found.old}` → `{found.new}`"]
+    parts += [f"- changed: {each}" for each in found.changed]
     parts += [f"- {each.sentence}" for each in found.crossovers]
     parts += [f"- {line.strip()}" for line in _rest(found)]
     if found.confidence:
-        parts.append(f"\n{found.confidence}.")
+        parts.append(f"\n{'. '.join(each for each in (found.confidence, found.remedy) if each)}.")
     for title, cells in (("", moved), ("cells without a change that matters", rest)):
         if not cells:
             continue
@@ -102,8 +104,7 @@ def _interval(found: Interval) -> str:
 
 
 def _rest(found: Comparison) -> Iterator[str]:
-    yield from (f"  {each}" for each in found.remarks)
-    for word, names in (("vanished", found.vanished), ("appeared", found.appeared), ("fails now", found.broken)):
+    for word, names in (("removed", found.removed), ("added", found.added), ("fails now", found.broken)):
         yield from (f"  {word}: {name}" for name in names)
     yield from (f"  machines differ: {each}" for each in found.machine)
     yield from (f"  {each}" for each in found.doubts)

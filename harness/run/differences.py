@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,14 +24,21 @@ def differences(then: Mapping[str, Any], now: Suite) -> list[str]:
         before = Suite.model_validate(then).model_dump(mode="json", by_alias=True)
     except ValidationError:  # of a version that knew other keys
         before = dict(then)
-    was, is_ = _flat(before), _flat(now.model_dump(mode="json", by_alias=True))
     found = [
-        f"{path} of the suite was {_told(was.get(path, _ABSENT))}, is {_told(is_.get(path, _ABSENT))}"
-        for path in dict.fromkeys([*was, *is_])
-        if was.get(path, _ABSENT) != is_.get(path, _ABSENT)
+        f"{path} of the suite was {was}, is {is_}"
+        for path, was, is_ in changed(before, now.model_dump(mode="json", by_alias=True))
     ]
     rest = len(found) - _MOST
     return found if rest < 1 else [*found[:_MOST], f"{rest} more keys of the suite differ"]
+
+
+def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Dotted path, earlier and present value, as texts, of each key in which two nested mappings differ."""
+    was, is_ = _flat(then), _flat(now)
+    for path in dict.fromkeys([*was, *is_]):
+        one, other = was.get(path, _ABSENT), is_.get(path, _ABSENT)
+        if one != other and not {_told(one), _told(other)} <= {_ABSENT, "{}"}:
+            yield path, _told(one), _told(other)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:

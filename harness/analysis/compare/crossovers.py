@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
     from harness.search.result import Crossing, Location
 
-Verdict = Literal["same", "moved", "unclear"]
+Verdict = Literal["same", "moved", "inconclusive"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def change(old: SearchRecord, new: SearchRecord, threshold: float) -> CrossoverC
     verdict: Verdict = "same"
     why = "did not move"
     if "unresolved" in (before.status, after.status):
-        verdict, why = "unclear", "was not resolved in both runs"
+        verdict, why = "inconclusive", "was not resolved in both runs"
     elif _shape(before) != _shape(after):
         verdict, why = "moved", "is of another kind"
     else:
@@ -64,7 +64,7 @@ def _moved(one: Crossing, other: Crossing, threshold: float) -> tuple[Verdict, s
         return "moved", f"moved by {found.value - 1:+.0%}"
     if found.low > 1.0 / most and found.high < most:
         return "same", ""
-    return "unclear", f"may have moved by {found.low - 1:+.0%} to {found.high - 1:+.0%}"
+    return "inconclusive", f"may have moved by {found.low - 1:+.0%} to {found.high - 1:+.0%}"
 
 
 def _interval(crossing: Crossing) -> Interval:

@@ -1,9 +1,9 @@
-"""Cells of two runs compared by their launches: slower, faster, the same, or unclear.
+"""Cells of two runs compared by their launches: slower, faster, the same, or inconclusive.
 
 Each cell has an interval of its own (Welch's t on the logarithms of the launches), and one that holds jointly with
 those of all other cells (Šidák 1967, JASA 62): of a hundred cells that did not change, two or three would be slower
 at 95 % each. A cell is slower or faster where its whole joint interval lies beyond the threshold, the same where its
-own lies within, and unclear otherwise: absence of evidence is not sameness.
+own lies within, and inconclusive otherwise: absence of evidence is not sameness.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from harness.records.measurement import Measurement
     from harness.records.samples import CellKey
 
-Verdict = Literal["faster", "slower", "same", "unclear"]
+Verdict = Literal["faster", "slower", "same", "inconclusive"]
 CONFIDENCE = 0.95  # of a cell's own interval, and of all joint ones together
+_POWER = 0.8  # chance that the launches asked for judge the cell
+_COUNTS = (*range(2, 101), *range(110, 1001, 10), *range(1100, 10_001, 100))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class CellChange:
     joint: Interval  # the same, so wide that those of all cells hold at once
     threshold: float
     verdict: Verdict
+    launches_needed: int | None = None  # of each run, to judge it; None where it is judged, or no number would do
 
     @property
     def alone(self) -> Verdict:
@@ -79,6 +82,8 @@ def changes(
         yield CellChange(
             contender=contender, heads=heads, batch_size=batch_size, change=change, joint=joint, threshold=threshold,
             verdict=verdict,
+            launches_needed=needed(old[key], new[key], threshold, cells=len(shared), bias=bias)
+            if verdict == "inconclusive" else None,
         )  # fmt: skip
 
 
@@ -96,6 +101,32 @@ def judge(
     """
     own, joint = (wider(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
     return own, joint, _verdict(own, joint, threshold)
+
+
+def needed(
+    old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1, bias: float = 0.0
+) -> int | None:
+    """How many launches of each run would judge a cell that did not change, or changed by twice the threshold.
+
+    That is the smallest number at which the joint interval of 80 % of such comparisons stays within the threshold on
+    both sides (the sum of two quantiles of Student's t; Lachin 1981, Controlled Clinical Trials 2). None where a run has one
+    launch, so that its spread is unknown, where more than 10,000 would be needed, or the bias is as large as the
+    threshold.
+    """
+    margin = math.log1p(threshold) - bias
+    if min(len(old), len(new)) < 2 or margin <= 0:
+        return None
+    from scipy.special import stdtrit
+
+    spread = math.sqrt(float(np.var(old, ddof=1)) + float(np.var(new, ddof=1)))
+    share = (1.0 + CONFIDENCE ** (1.0 / cells)) / 2.0
+
+    def enough(launches: int) -> bool:
+        freedom = 2 * launches - 2
+        reach = float(stdtrit(freedom, share) + stdtrit(freedom, (1.0 + _POWER) / 2.0)) * spread / math.sqrt(launches)
+        return reach <= margin
+
+    return next((each for each in _COUNTS if enough(each)), None)
 
 
 def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Interval:
@@ -117,10 +148,10 @@ def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Inte
 
 def _verdict(own: Interval, joint: Interval, threshold: float) -> Verdict:
     if not own.known:
-        return "unclear"
+        return "inconclusive"
     most = 1.0 + threshold
     if joint.low > most:
         return "slower"
     if joint.high < 1.0 / most:
         return "faster"
-    return "same" if own.low > 1.0 / most and own.high < most else "unclear"
+    return "same" if own.low > 1.0 / most and own.high < most else "inconclusive"

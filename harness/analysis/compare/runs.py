@@ -1,18 +1,18 @@
-"""Two runs compared: cell by cell, crossovers two-sided, scores, and what is gone, new, or fails that did not fail.
+"""Two runs compared: cell by cell, crossovers two-sided, scores, and what was removed, added, or fails now.
 
-How each kind is judged stands in `cell_changes`, `crossover_changes` and `fidelity_changes`. Where a run's A/A test
-found a bias, intervals are widened by it.
+`cell_changes`, `crossover_changes` and `fidelity_changes` judge each kind; `redefinition` says what is not judged. Where a run's A/A test found a bias, intervals are widened by it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.analysis.bias import widened
 from harness.analysis.compare import crossovers as crossover_changes
 from harness.analysis.compare import latencies
 from harness.analysis.compare import scores as fidelity_changes
+from harness.analysis.redefinition import redefinition
 from harness.analysis.self_check import check
 from harness.errors import UserError
 from harness.records.asked import suite_of
@@ -25,7 +25,7 @@ from harness.suite.schema import Suite
 from harness.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from harness.analysis.compare.crossovers import CrossoverChange
     from harness.analysis.compare.latencies import CellChange
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from harness.suite.schema import Suite
 
 DEFAULT_THRESHOLD = 0.05
+Verdict = Literal["regression", "no regression", "inconclusive"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +46,13 @@ class Comparison:
     cells: tuple[CellChange, ...]
     crossovers: tuple[CrossoverChange, ...]
     scores: tuple[ScoreChange, ...]
-    vanished: tuple[str, ...]  # measured then and not now: contenders, cells, races, scores
-    appeared: tuple[str, ...]  # also those that appeared and failed at once
+    removed: tuple[str, ...]  # measured then and not now: contenders, cells, races, scores
+    added: tuple[str, ...]  # also those that were added and failed at once
     broken: tuple[str, ...]  # failing now, at least in one launch, and not then
     machine: tuple[str, ...]  # what makes the runs incomparable, in words
     doubts: tuple[str, ...] = ()  # why intervals of these runs are wider than they would be
-    remarks: tuple[str, ...] = ()  # what else to know of the two
+    changed: tuple[str, ...] = ()  # definitions, data, libraries, plugins and commit that are not those of the old run
+    other_suite: bool = False  # the runs are of two suites: what only one of them has is no loss
 
     @property
     def comparable(self) -> bool:
@@ -65,24 +67,74 @@ class Comparison:
             or any(each.verdict == "worse" for each in self.scores)
             or any(each.verdict == "moved" for each in self.crossovers)
             or self.broken
-            or self.vanished
+            or (self.removed and not self.other_suite)
         )
+
+    @property
+    def open_questions(self) -> int:
+        """How many cells, crossovers and scores could not be judged."""
+        return sum(word == "inconclusive" for word in self._words)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The result in one word.
+
+        It is inconclusive where nothing regressed and no cell could be judged, or, in runs without cells in common, no
+        crossover and no score.
+        """
+        if self.regressed:
+            return "regression"
+        judged = [each.verdict for each in self.cells] if self.cells else self._words
+        return "no regression" if any(word != "inconclusive" for word in judged) else "inconclusive"
+
+    @property
+    def _words(self) -> list[str]:
+        """The verdicts about cells, crossovers and scores."""
+        return [
+            *(each.verdict for each in self.cells),
+            *(each.verdict for each in self.crossovers),
+            *(each.verdict for each in self.scores),
+        ]
 
     @property
     def sentence(self) -> str:
         """The result in one line."""
         parts = []
         if self.cells:
-            parts.append(f"cells: {_counted(self.cells, ('slower', 'faster', 'same', 'unclear'))}")
+            parts.append(f"cells: {_counted(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
         if self.crossovers:
-            words = ("moved", "unclear") if any(each.verdict == "unclear" for each in self.crossovers) else ("moved",)
+            some = any(each.verdict == "inconclusive" for each in self.crossovers)
+            words = ["moved", "inconclusive"] if some else ["moved"]
             parts.append(f"crossovers: {_counted(self.crossovers, words)} of {len(self.crossovers)}")
         if self.scores:
-            parts.append(f"scores: {_counted(self.scores, ('worse', 'better'))} of {len(self.scores)}")
-        rest = {"vanished": self.vanished, "appeared": self.appeared, "now failing": self.broken}
+            some = any(each.verdict == "inconclusive" for each in self.scores)
+            words = ["worse", "better", "inconclusive"] if some else ["worse", "better"]
+            parts.append(f"scores: {_counted(self.scores, words)} of {len(self.scores)}")
+        rest = {"removed": self.removed, "added": self.added, "now failing": self.broken}
         parts += [f"{len(names)} {word}" for word, names in rest.items() if names]
-        head = "regression" if self.regressed else "no regression"
-        return f"{head}: {'; '.join(parts) or 'nothing was measured in both runs'}"
+        return f"{self.verdict}: {'; '.join(parts) or 'nothing was measured alike in both runs'}"
+
+    @property
+    def remedy(self) -> str:
+        """How many launches would judge the cells that are inconclusive; empty where there are none."""
+        cells = [each for each in self.cells if each.verdict == "inconclusive"]
+        if not cells:
+            return ""
+        needed = sorted(each.launches_needed for each in cells if each.launches_needed is not None)
+        rest = len(cells) - len(needed)
+        if not needed:
+            alone = any(not each.change.known for each in cells)
+            return (
+                "a single launch has no interval: set measurement.launches to at least 2, better 8, in both runs"
+                if alone
+                else "no number of launches would see the threshold: reduce the machine's noise, or raise the threshold"
+            )
+        shares = f"{100 * max(each.threshold for each in cells):g} %"
+        half = needed[(len(needed) - 1) // 2]
+        said = f"to see a change of {shares}, run both with measurement.launches: {needed[-1]:,}"
+        if len(cells) > 1 and half < needed[-1]:
+            said += f" ({half:,} would do for half of the inconclusive cells)"
+        return f"{said}; {rest} would need too many" if rest else said
 
     @property
     def confidence(self) -> str:
@@ -95,9 +147,9 @@ class Comparison:
             f"slower and faster hold with {all_} % for all {counted(len(self.cells), 'cell')} together, "
             f"that is with {each} % each"
         )
-        alone = [one for one in self.cells if one.verdict == "unclear" and one.alone in ("slower", "faster")]
+        alone = [one for one in self.cells if one.verdict == "inconclusive" and one.alone in ("slower", "faster")]
         if alone:
-            said += f"; {len(alone)} of the unclear ones would be slower or faster if looked at alone, at {all_} %"
+            said += f"; {len(alone)} of the inconclusive ones would be slower or faster if looked at alone, at {all_} %"
         return said
 
 
@@ -124,6 +176,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         for one, bias in zip((old, new), biases, strict=True)
     )
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)
+    redefined = redefinition(old, new)
     shared = was.keys() & (now.keys() | failing), then.keys() & here.keys(), scored.keys() & scores.keys()
     if (now or here or scores) and not any(shared):
         suites = " and ".join(dict.fromkeys(str(each.run.suite.get("name")) for each in (old, new)))
@@ -137,6 +190,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     gone += [f"race {race} at batch {batch}" for race, batch in sorted(then.keys() - here.keys())]
     come += [f"race {race} at batch {batch}" for race, batch in sorted(here.keys() - then.keys())]
     broken += sorted(_failing_elsewhere(new) - _failing_elsewhere(old))
+    was, now = (_without(each, redefined.contenders) for each in (was, now))
     thresholds = {key[0]: _threshold(suite, key[0], threshold) for key in was}
     return Comparison(
         old=old.folder.name,
@@ -145,25 +199,28 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         crossovers=tuple(
             crossover_changes.change(then[place], here[place], _race_threshold(suite, place[0], threshold))
             for place in then
-            if place in here
+            if place in here and place[0] not in redefined.races
         ),
-        scores=tuple(fidelity_changes.changes(scored, scores)),
-        vanished=tuple(gone),
-        appeared=tuple(come),
+        scores=tuple(
+            each
+            for each in fidelity_changes.changes(scored, scores)
+            if each.score.contender not in redefined.contenders
+        ),
+        removed=tuple(gone),
+        added=tuple(come),
         broken=tuple(broken),
         machine=tuple(_incomparable(old, new)),
         doubts=tuple(
             f"{one.folder.name}: {found.sentence}" for one, found in zip((old, new), checks, strict=True) if found.bias
         ),
-        remarks=tuple(_remarks(old, new)),
+        changed=redefined.sentences,
+        other_suite=redefined.other_suite,
     )
 
 
-def _remarks(old: Evidence, new: Evidence) -> Iterator[str]:
-    """What makes the two runs unlike, though their cells may be compared."""
-    names = [str(each.run.suite.get("name")) for each in (old, new)]
-    if names[0] != names[1]:
-        yield f"these are runs of two suites, {names[0]} and {names[1]}: only what both have can be compared"
+def _without(cells: Mapping[CellKey, list[float]], contenders: Collection[str]) -> dict[CellKey, list[float]]:
+    """Cells of contenders that are what they were."""
+    return {key: each for key, each in cells.items() if key[0] not in contenders}
 
 
 def _failing(evidence: Evidence) -> set[CellKey]:

@@ -68,7 +68,7 @@ class ScoreChange:
     score: Score
     before: float
     after: float
-    verdict: Literal["worse", "better", "same", "unclear"]
+    verdict: Literal["worse", "better", "same", "inconclusive"]
     paired: bool = False  # query by query, since both runs were scored on the same ones
 
 
@@ -106,7 +106,7 @@ def changes(old: Mapping[Score, Scored], new: Mapping[Score, Scored]) -> Iterato
             )
 
 
-def _verdict(old: Scored, new: Scored) -> Literal["worse", "better", "same", "unclear"]:
+def _verdict(old: Scored, new: Scored) -> Literal["worse", "better", "same", "inconclusive"]:
     if old == new:
         return "same"  # the same queries, the same seeds and the same answers: nothing is left to chance
     least, most = _paired(old, new) if old.pairs_with(new) else _independent(old, new)
@@ -114,7 +114,7 @@ def _verdict(old: Scored, new: Scored) -> Literal["worse", "better", "same", "un
         return "worse"
     if least > MATTERS:
         return "better"
-    return "same" if least >= -MATTERS and most <= MATTERS else "unclear"
+    return "same" if least >= -MATTERS and most <= MATTERS else "inconclusive"
 
 
 def _independent(old: Scored, new: Scored) -> tuple[float, float]:

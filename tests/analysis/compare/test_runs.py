@@ -40,8 +40,8 @@ def old():
 def test_an_a_a_comparison_finds_nothing(old):
     found = compare(old, run(seed=1))
     assert not found.regressed
-    assert {each.verdict for each in found.cells} <= {"same", "unclear"}
-    assert {each.verdict for each in found.crossovers} <= {"same", "unclear"}
+    assert {each.verdict for each in found.cells} <= {"same", "inconclusive"}
+    assert {each.verdict for each in found.crossovers} <= {"same", "inconclusive"}
     assert found.sentence.startswith("no regression: cells: 0 slower, 0 faster, ")
 
 
@@ -61,9 +61,9 @@ def test_a_cell_has_one_of_four_values(old, factor, verdict):
 def test_noise_is_unclear_and_not_the_same():
     generator = np.random.default_rng(0)
     verdicts = [judge(*generator.normal(0, 0.15, (2, 8)), 0.05)[-1] for _ in range(200)]
-    assert verdicts.count("unclear") > 180
+    assert verdicts.count("inconclusive") > 180
     assert verdicts.count("same") == 0
-    assert judge(np.zeros(1), np.zeros(8), 0.05)[-1] == "unclear"
+    assert judge(np.zeros(1), np.zeros(8), 0.05)[-1] == "inconclusive"
 
 
 def cells(generator, sigma, number=92, launches=8):
@@ -146,19 +146,19 @@ def test_vanished_and_appeared_cells_and_races_are_told(old):
     fewer = {name: each for name, each in SUITE["contenders"].items() if name != "loop"}
     suite = SUITE | {"contenders": fewer, "races": SUITE["races"][1:], "documented": None}
     found = compare(old, run(seed=1, suite=suite))
-    assert "contender loop, 6 cells" in found.vanished
-    assert "race documented at batch 1" in found.vanished
+    assert "contender loop, 6 cells" in found.removed
+    assert "race documented at batch 1" in found.removed
     assert found.regressed
     back = compare(run(seed=1, suite=suite), old)
-    assert "contender loop, 6 cells" in back.appeared
-    assert not back.vanished
+    assert "contender loop, 6 cells" in back.added
+    assert not back.removed
 
 
 def test_a_cell_that_vanished_alone_is_named(old):
     fewer = dataclasses.replace(
         old, measurements=tuple(each for each in old.measurements if (each.contender, each.heads) != ("loop", 18))
     )
-    assert compare(old, fewer).vanished == ("loop at N = 18, batch 1", "loop at N = 18, batch 32")
+    assert compare(old, fewer).removed == ("loop at N = 18, batch 1", "loop at N = 18, batch 32")
 
 
 def test_runs_without_anything_in_common_are_not_compared(old):
@@ -191,13 +191,13 @@ def test_seeds_that_disagree_leave_a_score_unclear():
     for seed, cosine in enumerate((0.90, 0.98)):
         old.score("student", 18, seed=seed, mean_cosine=cosine)
     new.score("student", 18, mean_cosine=0.91)
-    assert [each.verdict for each in compare(old.evidence(), new.evidence()).scores] == ["unclear"]
+    assert [each.verdict for each in compare(old.evidence(), new.evidence()).scores] == ["inconclusive"]
 
 
 def test_a_score_that_is_gone_is_told():
     old = Maker().score("student", 18, 0.1, mean_cosine=0.9).score("student", 18, mean_cosine=0.9)
     new = Maker().score("student", 18, mean_cosine=0.9)
-    assert compare(old.evidence(), new.evidence()).vanished == ("mean cosine of student at N = 18, T = 0.1",)
+    assert compare(old.evidence(), new.evidence()).removed == ("mean cosine of student at N = 18, T = 0.1",)
 
 
 def test_what_fails_now_is_a_regression():
@@ -214,7 +214,7 @@ def test_a_new_contender_that_fails_everywhere_is_told_and_is_a_regression():
     for heads, batch in itertools.product((18, 1024, 16384), (1, 32)):
         maker.fail("loop", heads, batch)
     found = compare(run(suite=suite, search=False), maker.evidence())
-    assert found.appeared == ("contender loop, 6 cells",)
+    assert found.added == ("contender loop, 6 cells",)
     assert found.broken == ("contender loop, 6 cells",)
     assert found.regressed
     assert not compare(maker.evidence(), maker.evidence()).regressed
@@ -250,7 +250,7 @@ def test_a_crossover_is_the_same_only_where_the_runs_could_tell_another():
         return SearchRecord(leg=leg, location=Location("crossing", (crossing,), 100, (), (), 2, 4096))
 
     wide = change(at(113, 11, 1150), at(116, 11, 1150), 0.05)
-    assert wide.verdict == "unclear"
+    assert wide.verdict == "inconclusive"
     assert "the crossover may have moved by -" in wide.sentence
     assert change(at(1000, 990, 1010), at(1005, 995, 1015), 0.05).verdict == "same"
     assert change(at(1000, 900, 1100), at(1500, 1400, 1600), 0.05).verdict == "moved"
@@ -263,18 +263,18 @@ def test_scores_that_cannot_be_told_apart_are_unclear_however_near_they_are():
     for seed, (one, other) in enumerate([(0.90, 0.905), (0.98, 0.97)]):
         old.score("student", 18, seed=seed, mean_cosine=one)
         new.score("student", 18, seed=seed, mean_cosine=other)
-    assert [each.verdict for each in compare(old.evidence(), new.evidence()).scores] == ["unclear"]
+    assert [each.verdict for each in compare(old.evidence(), new.evidence()).scores] == ["inconclusive"]
     assert [each.verdict for each in compare(old.evidence(), old.evidence()).scores] == ["same"]
 
 
-@pytest.mark.parametrize(("bias", "verdict"), [(1.2, "slower"), (2.5, "unclear")])
+@pytest.mark.parametrize(("bias", "verdict"), [(1.2, "slower"), (2.5, "inconclusive")])
 def test_a_change_that_is_larger_than_the_bias_of_the_machine_stands(old, bias, verdict):
     maker = Maker(seed=1, slowed={"teacher": 2.0}).table().self_check(bias=bias)
     maker.searches()
     located = tuple(json.loads(dump(maker.located))["located"])
     found = compare(old, dataclasses.replace(maker.evidence(), located=located))
     assert {each.verdict for each in found.cells if each.contender == "teacher"} == {verdict}
-    assert {each.verdict for each in found.cells if each.contender != "teacher"} <= {"same", "unclear"}
+    assert {each.verdict for each in found.cells if each.contender != "teacher"} <= {"same", "inconclusive"}
     (said,) = found.doubts
     assert said.startswith("synthetic: A/A test found a bias of")
     assert said in comparison.text(found)

@@ -56,7 +56,7 @@ def test_what_every_query_loses_is_seen_however_much_queries_differ(hard):
 def test_without_the_same_queries_the_two_are_independent(hard, blind):
     new = record(hard - 0.02).model_copy(update=blind)
     found = change([record(hard)], [new])
-    assert (found.verdict, found.paired) == ("unclear", False)
+    assert (found.verdict, found.paired) == ("inconclusive", False)
 
 
 def test_noise_of_single_queries_is_no_change(hard):
@@ -70,7 +70,7 @@ def test_seeds_count_in_a_pairing_too(hard):
     """Queries agree that the new run is better, seeds do not."""
     old = [record(hard + shift, seed) for seed, shift in enumerate((-0.04, 0.0, 0.04))]
     new = [record(hard + shift, seed) for seed, shift in enumerate((-0.02, 0.02, 0.06))]
-    assert change(old, new).verdict == "unclear"
+    assert change(old, new).verdict == "inconclusive"
     shifts = enumerate((-0.0005, 0.0, 0.0005))
     steady = {seed: hard + shift for seed, shift in shifts}
     before, after = ([record(each + gain, seed) for seed, each in steady.items()] for gain in (0.0, 0.02))
