@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ def pytest_configure():
     """Tests run in several processes, where threads that spin for work take the cores from each other."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ["HARNESS_ALLOW_PLUGINS"] = str(Path(__file__).parent)  # suites of tests lie in temporary folders
 
 
 class Deaf:

@@ -18,7 +18,7 @@ _SPELLINGS = {
 
 
 def tolerate(streams: Iterable[TextIO]) -> None:
-    """Lets text streams write any character: as it is, in a plain spelling, or as an escape such as `\\u2603`."""
+    """Lets text streams write any character: as it is, in a plain spelling, or as an escape."""
     codecs.register_error(_NAME, _plain)
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":

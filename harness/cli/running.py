@@ -24,6 +24,14 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="override a part of the suite, such as heads.to=1024"),
 ]
+Allow = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-plugin",
+        metavar="PATH",
+        help="a Python file, or a folder of them, outside of the suite's that it may run",
+    ),
+]
 Quick = Annotated[
     bool,
     typer.Option(
@@ -44,6 +52,7 @@ def run(
     output: Output = None,
     only: Only = None,
     set_: Settings = None,
+    allow_plugin: Allow = None,
     quick: Quick = False,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure only what this folder lacks")] = None,
     force: Annotated[
@@ -59,7 +68,7 @@ def run(
     from harness.plan.check import check_suite
     from harness.suite import loading
 
-    loaded = loading.load(suite, overrides=set_ or [], only=only or [])
+    loaded = loading.load(suite, overrides=set_ or [], only=only or [], allowed=allow_plugin or [])
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
     plan = planning.plan(loaded, check_suite(loaded), quick=quick)
@@ -68,13 +77,18 @@ def run(
     _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed), verbose=verbose)
 
 
-def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
-    """Validate a suite and print the cells that would run, with the reason for each skipped one."""
+def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plugin: Allow = None) -> None:
+    """Validate a suite and print the cells that would run, with the reason for each skipped one.
+
+    Nothing is measured, but the Python files that the suite names are imported: they are printed first.
+    """
     from harness.plan.check import check_suite
     from harness.report import plan as shown
     from harness.suite import loading
 
-    loaded = loading.load(suite, overrides=set_ or [], only=only or [])
+    loaded = loading.load(suite, overrides=set_ or [], only=only or [], allowed=allow_plugin or [])
+    for path in loaded.plugin_files:
+        print(f"running {path.resolve()}, which the suite names", file=sys.stderr, flush=True)
     checked = check_suite(loaded)
     notes: tuple[str, ...] = ()
     if checked.suite.functions:  # whether they can be raced is seen by calling them

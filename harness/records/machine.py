@@ -80,27 +80,6 @@ def clock_source() -> str | None:
     return _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
 
 
-def commit(folder: Path) -> str | None:
-    """The commit of the checkout that holds a folder, `-dirty` where it was changed; None outside of one."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607 - on the path
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-            env=_without_git(os.environ),
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
-def _without_git(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a command that is to find its repository by the folder: a hook's GIT_DIR names another one."""
-    return {name: value for name, value in environment.items() if not name.startswith("GIT_")}
-
-
 def load_average() -> float | None:
     """Runnable processes over the last minute, where the platform reports them."""
     try:

@@ -7,11 +7,13 @@ carries `machine_info` and `commit_info`, without which a comparison is an inter
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecordsError
+from harness.records.checkout import UNKNOWN
 from harness.records.samples import by_cell, counting, seconds_by_launch
 from harness.records.writer import write_atomically, writing
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from harness.records.measurement import Measurement
     from harness.records.reader import Evidence
 
+_LONGEST_NAME = 100
 FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 
 
@@ -179,9 +182,10 @@ def _machine(machine: Mapping[str, Any], versions: Mapping[str, str]) -> dict[st
 
 
 def _commit(commit: str | None, started: str) -> dict[str, Any]:
-    clean, _, dirty = (commit or "unknown").partition("-")
+    clean, _, state = (commit or "unknown").partition("-")
+    dirty = None if not commit or commit.endswith(UNKNOWN) else bool(state)
     return {
-        "id": clean, "time": started, "author_time": started, "dirty": bool(dirty), "project": "crossover-harness",
+        "id": clean, "time": started, "author_time": started, "dirty": dirty, "project": "crossover-harness",
         "branch": "unknown",
     }  # fmt: skip
 
@@ -190,4 +194,9 @@ def _platform(machine: Mapping[str, Any]) -> str:
     """The folder name that pytest-benchmark gives to a machine."""
     system = str(machine.get("system", "Linux")).split(" ", maxsplit=1)[0]
     python = ".".join(str(machine.get("python", "3")).split(".")[:2])
-    return f"{system}-{machine.get('python_implementation', 'CPython')}-{python}-64bit"
+    return _file_name(f"{system}-{machine.get('python_implementation', 'CPython')}-{python}-64bit")
+
+
+def _file_name(text: str) -> str:
+    """A text of a file as one name: run.json may have been written by anybody, and names no folders."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text).lstrip(".")[:_LONGEST_NAME] or "unknown"

@@ -16,7 +16,7 @@ from harness.analysis.data import data_of, lines
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.process import signals
-from harness.records import machine
+from harness.records import checkout, machine
 from harness.records.crossovers import dump
 from harness.records.index import without_failures
 from harness.records.measurement import RunInfo
@@ -207,6 +207,6 @@ def about_run(plan: Plan) -> RunInfo:
         versions={DISTRIBUTION: __version__, **plan.versions},
         offers=dict(plan.offers),
         seed=plan.suite.seed,
-        commit=machine.commit(plan.suite_path.resolve().parent),
+        commit=checkout.commit(plan.suite_path.resolve().parent),
         warnings=tuple(plan.warnings),
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import Problem, SuiteError
 from harness.printable import one_line
-from harness.suite import sizes
+from harness.suite import sizes, trust
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
@@ -40,7 +40,12 @@ class Loaded:
 
 
 def load(
-    path: Path | None, *, text: str | None = None, overrides: Sequence[str] = (), only: Sequence[str] = ()
+    path: Path | None,
+    *,
+    text: str | None = None,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    allowed: Sequence[Path] = (),
 ) -> Loaded:
     """Reads and validates a suite; no plugin is asked.
 
@@ -48,6 +53,7 @@ def load(
         path: the file; where there is none, `text` is the suite, and its paths are relative to the current folder.
         text: the suite as YAML, in place of the file's content.
         overrides: `key=value` with dotted paths and YAML values, such as `races[0].heads.to=1024`.
+        allowed: Python files and folders outside of the suite's own that it may run.
         only: contenders to keep; races and documented figures that lose one are dropped, and `notes` say so.
 
     Raises:
@@ -63,7 +69,7 @@ def load(
         suite, found = _validated(document)
         told = {each.path for each in parsed.problems}
         problems += [each for each in found if each.path not in told]
-        problems += _plugin_files(document, path.parent if path is not None else Path.cwd())
+        problems += _plugin_files(document, path.parent if path is not None else Path.cwd(), allowed)
     if problems or suite is None:
         raise SuiteError(sorted(problems, key=lambda problem: problem.line))
     kept, notes = _narrowed(suite, only)
@@ -113,26 +119,31 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     return suite, list(dict.fromkeys(problems))
 
 
-def _plugin_files(document: Document, folder: Path) -> list[Problem]:
+def _plugin_files(document: Document, folder: Path, allowed: Sequence[Path]) -> list[Problem]:
     names = document.data.get("plugins") if isinstance(document.data, dict) else None
     problems = []
     for number, name in enumerate(names if isinstance(names, list) else ()):
-        if isinstance(name, str) and not _is_file(folder / name):
-            problems.append(
-                document.problem(
-                    ("plugins", number),
-                    f"there is no file {one_line(name)!r} in {folder or '.'}",
-                    "the path is relative to the suite",
-                )
-            )
+        wrong = _plugin_file(name, folder, allowed) if isinstance(name, str) else None
+        if wrong is not None:
+            problems.append(document.problem(("plugins", number), *wrong))
     return problems
 
 
-def _is_file(path: Path) -> bool:
+def _plugin_file(name: str, folder: Path, allowed: Sequence[Path]) -> tuple[str, str] | None:
+    """What is wrong with a Python file that a suite names, and what to do about it."""
     try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+        there = (folder / name).is_file()
+    except (OSError, ValueError):  # longer than a path can be, or with a null
+        there = False
+    if not there:
+        return f"there is no file {one_line(name)!r} in {folder or '.'}", "the path is relative to the suite"
+    if not trust.permitted(folder / name, folder, allowed):
+        real = (folder / name).resolve()
+        return (
+            f"{name!r} lies outside of the suite's folder, and it would be run",
+            f"read it, then allow it with --allow-plugin {real}, {trust.ALLOWED_VARIABLE}, or a line in {trust.listed()}",
+        )
+    return None
 
 
 def _narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]]:

@@ -74,3 +74,13 @@ def test_it_is_json_that_anybody_reads(made, tmp_path):
 def test_a_run_without_measurements_is_told(tmp_path):
     with pytest.raises(RecordsError, match="the run has no measured cell to export"):
         export(Maker().evidence(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../../outside", "/outside", "..", "a/b\x00c", ""])
+def test_a_machine_names_no_folder_outside_of_the_storage(tmp_path, name):
+    from harness.report.pytest_benchmark import _platform
+
+    for machine in ({"system": name}, {"python_implementation": name}, {"python": name}):
+        found = _platform(machine)
+        assert (tmp_path / "storage" / found).resolve().parent == tmp_path / "storage"
+        assert "/" not in found

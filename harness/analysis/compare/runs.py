@@ -1,6 +1,7 @@
 """Two runs compared: cell by cell, crossovers two-sided, scores, and what was removed, added, or fails now.
 
-`cell_changes`, `crossover_changes` and `fidelity_changes` judge each kind; `redefinition` says what is not judged. Where a run's A/A test found a bias, intervals are widened by it.
+`latencies`, `crossovers` and `scores` judge each kind; `redefinition` says what is not judged. Where a run's A/A test found a bias,
+intervals are widened by it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from harness.analysis.bias import widened
 from harness.analysis.compare import crossovers as crossover_changes
 from harness.analysis.compare import latencies
 from harness.analysis.compare import scores as fidelity_changes
-from harness.analysis.redefinition import redefinition
+from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.self_check import check
 from harness.errors import UserError
 from harness.records.asked import suite_of

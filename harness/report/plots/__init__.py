@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ResourceError
@@ -42,7 +43,7 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for each in plots(summary):
-            path = folder / f"{each.name}.{form}"
+            path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', each.name)}.{form}"  # a name holds what a suite says
             chart = each.chart.properties(width=640, title=each.title, background="white")
             chart.configure_legend(columns=COLUMNS).save(str(path), format=form, scale_factor=2)
             paths.append(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.records import provenance
 from harness.records.crossovers import load
-from harness.run import differences as of_suites
+from harness.suite import differences as of_suites
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.analysis.compare.latencies import changes, needed
+from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.compare.runs import compare
-from harness.analysis.redefinition import redefinition
 from harness.report import comparison
 from tests.analysis.compare.test_runs import run
 from tests.synthetic import COSTS, SUITE, Maker, linear

@@ -1,0 +1,42 @@
+"""Which Python files a suite may run: those in its folder, and those that the user has allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALLOWED_VARIABLE = "HARNESS_ALLOW_PLUGINS"  # files and folders, separated as PATH is
+_LIST = "allowed-plugins"  # in the user's configuration: a file or folder a line
+
+
+def listed() -> Path:
+    """The user's list of plugin files and folders that any suite may run."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("crossover-harness")) / _LIST
+
+
+def permitted(file: Path, folder: Path, allowed: Sequence[Path] = ()) -> bool:
+    """Whether a suite in a folder may run a file: links are followed, so that the file itself has to be there.
+
+    Args:
+        file: that the suite names.
+        folder: of the suite.
+        allowed: files and folders that were allowed on the command line.
+    """
+    real = file.resolve()
+    return any(real.is_relative_to(each.resolve()) for each in (folder, *allowed, *_allowed_by_user()))
+
+
+def _allowed_by_user() -> list[Path]:
+    given = [each for each in os.environ.get(ALLOWED_VARIABLE, "").split(os.pathsep) if each]
+    try:
+        lines = listed().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, RuntimeError):  # none, or a user without a home
+        lines = []
+    given += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return [path for each in given if (path := Path(os.path.expanduser(each))).is_absolute()]  # noqa: PTH111 - it never raises

@@ -1,0 +1,80 @@
+"""A suite runs the Python files in its own folder, and others only where its user allows them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import SuiteError
+from harness.suite import loading, trust
+
+SUITE = """
+name: sent
+plugins: [{name}]
+source: {{use: playbook}}
+heads: {{values: [4]}}
+batch_sizes: [1]
+contenders:
+  one: {{projector: lda, runtime: python}}
+"""
+
+
+@pytest.fixture
+def sent(tmp_path, monkeypatch):
+    monkeypatch.delenv(trust.ALLOWED_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "suites").mkdir()
+    for place in ("outside.py", "suites/inside.py"):
+        (tmp_path / place).write_text(f"open({str(tmp_path / 'executed')!r}, 'w').close()")
+    (tmp_path / "suites" / "link.py").symlink_to(tmp_path / "outside.py")
+
+    def write(name):
+        path = tmp_path / "suites" / "sent.yaml"
+        path.write_text(SUITE.format(name=name))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["../outside.py", "{folder}/outside.py", "link.py"])
+@pytest.mark.parametrize(
+    "command", [["harness", "check", "{suite}"], ["pytest", "--collect-only", "-p", "no:cacheprovider", "{suite}"]]
+)
+def test_a_file_outside_of_the_suites_folder_is_not_run(sent, tmp_path, name, command):
+    suite = sent(name.format(folder=tmp_path))
+    arguments = [each.format(suite=suite) for each in command]
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "lies outside of the suite's folder, and it would be run; read it, then allow it with --allow-plugin" in told
+    assert not (tmp_path / "executed").exists()
+
+
+def test_check_says_what_it_runs(sent, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "check", str(sent("./inside.py"))], capture_output=True, text=True, check=True
+    )
+    assert f"running {tmp_path / 'suites' / 'inside.py'}, which the suite names" in done.stderr
+    assert (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("way", ["argument", "folder", "variable", "list"])
+def test_what_is_allowed_is_accepted(sent, tmp_path, monkeypatch, way):
+    suite, allowed = sent("../outside.py"), []
+    if way in ("argument", "folder"):
+        allowed = [tmp_path / "outside.py" if way == "argument" else tmp_path]
+    elif way == "variable":
+        monkeypatch.setenv(trust.ALLOWED_VARIABLE, os.pathsep.join(["/nowhere", str(tmp_path / "outside.py")]))
+    else:
+        trust.listed().parent.mkdir(parents=True)
+        trust.listed().write_text(f"# mine\n{tmp_path / 'outside.py'}\n")
+    assert loading.load(suite, allowed=allowed).suite.plugins == ("../outside.py",)
+
+
+def test_the_line_is_named(sent):
+    with pytest.raises(SuiteError, match=r"sent.yaml:3: plugins\[0\]: '../outside.py' lies outside"):
+        loading.load(sent("../outside.py"))
