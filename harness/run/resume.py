@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.plan.sweep import Cell
 from harness.records import machine, provenance
-from harness.run import differences as of_suites
+from harness.suite import differences as of_suites
 from harness.units import counted
 
 if TYPE_CHECKING:

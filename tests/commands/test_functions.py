@@ -8,6 +8,7 @@ from harness import units
 from harness.analysis.standings import standings
 from harness.errors import SuiteError, UserError
 from harness.plan.callee import named
+from harness.plan.check import check_suite
 from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled
 from harness.plan.sweep import SearchCase
@@ -59,7 +60,7 @@ def suite(tmp_path, monkeypatch):
 
 def test_a_suite_of_functions_is_planned(suite):
     loaded = loading.load(suite)
-    made = plan(loaded, loading.check(loaded))
+    made = plan(loaded, check_suite(loaded))
     (leg,) = made.sweep.legs
     assert (leg.low, leg.high, leg.batch_size, leg.counts) == (4, 4000, 1, "n")
     assert made.specifications["in-place"].function.fresh

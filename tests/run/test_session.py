@@ -411,7 +411,7 @@ class Notified:
 def test_a_run_that_fails_ends_like_any_other(tmp_path, monkeypatch, full):
     checked = loading.load(written(tmp_path))
     trackers = Notified()
-    plan = dataclasses.replace(planning.plan(checked, loading.check(checked)), trackers=trackers)
+    plan = dataclasses.replace(planning.plan(checked, check_suite(checked)), trackers=trackers)
     append, write, appended = store_module.Store.append, store_module.write_atomically, []
     no_room = ResourceError("the disk is full", where=str(tmp_path / "out"))
 
