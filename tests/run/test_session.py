@@ -409,6 +409,8 @@ class Notified:
 
 @pytest.mark.parametrize("full", ["records", "everything"])
 def test_a_run_that_fails_ends_like_any_other(tmp_path, monkeypatch, full):
+    from harness.plan.check import check_suite
+
     checked = loading.load(written(tmp_path))
     trackers = Notified()
     plan = dataclasses.replace(planning.plan(checked, check_suite(checked)), trackers=trackers)
