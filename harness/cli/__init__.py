@@ -22,7 +22,7 @@ _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
 
 app = typer.Typer(
     name="harness",
-    help="From which size on is the clever method really faster than the simple one, and is it still right there?",
+    help="Find the problem size at which one implementation overtakes another, and check that it is still right there.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
