@@ -115,7 +115,10 @@ class ResampledSource(harness.Source):
             held_out_queries=mixture.queries(centroids, options.held_out_queries, (context.seed, count, 2)),
             provenance=harness.Provenance(
                 kind="resampled",
-                description=f"{count} {'head' if count == 1 else 'heads'} at T = {temperature:g}, resampled from {real.provenance.description}",
+                description=(
+                    f"{count} {'head' if count == 1 else 'heads'} at T = {temperature:g}, "
+                    f"resampled from {real.provenance.description}"
+                ),
                 digest=hashlib.sha256(words.encode()).hexdigest(),
                 notes=real.provenance.notes,
             ),
