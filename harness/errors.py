@@ -19,6 +19,12 @@ from dataclasses import dataclass
 
 from harness.printable import printable
 
+_PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of a sentence about a value
+
+
+def _cut(text: str, most: int = _SENTENCE) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
 
 class HarnessError(Exception):
     """Anything the harness says instead of a traceback.
@@ -61,8 +67,8 @@ class Problem:
 
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
-        where = f"{self.file}:{self.line}: {self.path}" if self.line else self.file
-        return printable(f"{where}: {self.what}{advice}")
+        where = f"{self.file}:{self.line}: {_cut(self.path, _PATH)}" if self.line else self.file
+        return printable(f"{where}: {_cut(self.what)}{_cut(advice)}")
 
 
 class SuiteError(UserError):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from harness.errors import RecordsError
 from harness.printable import one_line
@@ -21,16 +21,18 @@ class _Loose(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-_Product = tuple[FiniteFloat, FiniteFloat, FiniteFloat]  # rows, inner, columns
+_Count = Annotated[int, Field(ge=1, le=2**53)]
+_Rate = Annotated[FiniteFloat, Field(gt=0)]
+_Shape = tuple[_Count, _Count, _Count]
 
 
 class _Limits(_Loose):
-    """What is read of the machine's best rates."""
+    """The rates that the machine reached, and what calls cost."""
 
-    products: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
-    flops_per_second: Mapping[str, FiniteFloat] | FiniteFloat | None = None
-    bytes_per_second: Mapping[str, FiniteFloat] | FiniteFloat | None = None
-    costs: Mapping[str, tuple[tuple[int, int, FiniteFloat, FiniteFloat, tuple[_Product, ...]], ...]] = {}
+    flops_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
+    bytes_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
+    products: list[tuple[_Count, _Count, _Count, _Rate]] = []
+    costs: Mapping[str, list[tuple[_Count, _Count, FiniteFloat, FiniteFloat, list[_Shape]]]] = {}
 
 
 class _Machine(_Loose):
@@ -96,7 +98,8 @@ def check(run: RunInfo) -> None:
     suite_of(run)
     try:
         projectors = {name: about for name, about in run.offers.items() if name.startswith("projector ")}
-        _Free.model_validate({"machine": dict(run.machine), "offers": projectors})
+        machine = {name: value for name, value in run.machine.items() if name != "limits" or value}
+        _Free.model_validate({"machine": machine, "offers": projectors})
     except ValidationError as error:
         raise RecordsError(_sentence("", error.errors(include_url=False)[0])) from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from harness.errors import Problem
-from harness.printable import one_line
+from harness.printable import one_line, printable
 from harness.validation import Path, dotted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class OverrideProblem(Problem):
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
         path = f"{self.path}: " if self.path and not self.file.startswith(f"--set {self.path}") else ""
-        return f"{self.file}: {path}{self.what}{advice}"
+        return printable(f"{self.file}: {path}{self.what}{advice}")
 
 
 @dataclass(frozen=True, kw_only=True)

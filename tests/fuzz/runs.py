@@ -38,7 +38,24 @@ def files() -> dict[str, str]:
     """What an honest run leaves, small."""
     maker = Maker(_SUITE).table(launches=2, rounds=2).self_check(launches=2).fail("teacher", 64, 1).searches()
     maker.score("student", 18, mean_cosine=0.99, min_cosine=0.9, std_cosine=0.01, top1_agreement=0.97)
-    evidence = maker.evidence()
+    limits = {
+        "flops_per_second": {"1": 1e10, "512": 1e11},
+        "bytes_per_second": {"262144": 1e11, "67108864": 1e10},
+        "products": [[1, 384, 18, 1e10]],
+        "costs": {"teacher": [[18, 1, 27720.0, 58368.0, [[1, 384, 18]]], [64, 1, 9e4, 2e5, [[1, 384, 64]]]]},
+    }
+    machine = {
+        "processor": "A Processor",
+        "architecture": "x86_64",
+        "system": "Linux 6.1",
+        "usable_cores": 2,
+        "memory_bytes": 2**33,
+        "caches": {"L1": 32768, "L2": 2**20},
+        "container": {"cpu.max": "200000 100000"},
+        "python": "3.12.1",
+        "limits": limits,
+    }
+    evidence = maker.evidence(machine=machine)
     return {
         "run.json": evidence.run.model_dump_json(indent=1),
         "measurements.jsonl": "".join(each.model_dump_json() + "\n" for each in evidence.measurements),
