@@ -16,7 +16,7 @@ JSON_SCHEMA = Path("docs/suite.schema.json")
 _PARTS = (
     schema.Suite, schema.HeadsRange, schema.HeadsList, schema.Use, schema.Contender, schema.Race, schema.Requires,
     schema.Measurement, schema.Search, schema.Documented, schema.Figure, schema.LatencyFigure,
-    schema.FidelityFigure,
+    schema.FidelityFigure, schema.StepwiseWaterfall, schema.Change,
 )  # fmt: skip
 _DEFAULTS = {"required": "required", "nothing": "", "a mapping": "as below", "an empty mapping": "`{}`", "''": ""}
 _INTRODUCTION = """\
