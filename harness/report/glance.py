@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from harness.analysis.data import lines
 from harness.report import spans
 from harness.report.answers import answers
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +48,13 @@ def render(summary: Summary, console: Console, folder: Path | None = None, *, fa
     head, tail = list(_head(summary, found)), list(_tail(summary, folder, console, failures=failures))
     room = LINES - sum(_height(each, console.width) for each in (*head, *tail))
     body = _races(found, console.width, room, signs) if found else ranking(summary, console.width, room)
-    for line in head + body:
+    room -= sum(_height(each, console.width) for each in body)
+    notes = []
+    for each in () if not failures else (*(f"data: {line}" for line in lines(summary.data)), *_warnings(summary)):
+        if (height := _height(Text(each), console.width)) <= room:
+            notes.append(Text(each, style="" if each.startswith("data: ") else "yellow"))
+            room -= height
+    for line in (*head, *body, *notes):
         _print(line, console)
     for line in tail:
         console.print(line, soft_wrap=True)
@@ -82,6 +90,15 @@ def _head(summary: Summary, found: Sequence[Answer]) -> Iterator[Text]:
     yield Text("; ".join([*_data(summary), *_machine(summary)]))
     if summary.self_check.points:
         yield Text(_self_check(summary.self_check), style="yellow" if summary.self_check.passed is False else "")
+
+
+def _warnings(summary: Summary) -> list[str]:
+    """Of the run as a whole; what must not be overlooked has its place anyway."""
+    return [each for each in summary.warnings if not _urgent(each)]
+
+
+def _urgent(warning: str) -> bool:
+    return any(word in warning for word in ("quick run", "interrupted", "--force"))
 
 
 def _self_check(found: SelfCheck) -> str:
@@ -248,7 +265,8 @@ def _tail(summary: Summary, folder: Path | None, console: Console, *, failures: 
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         what = f"failed: {first.contender} at N = {first.heads:,}, batch {first.batch_size}: {first.failure}{more}"
         yield Text(_short(" ".join(what.split()), 2 * console.width), style="red")
-    urgent = [each for each in summary.warnings if "quick run" in each or "interrupted" in each or "--force" in each]
-    yield from (Text(each, style="yellow") for each in urgent[:2])
+    yield from (Text(each, style="yellow") for each in [each for each in summary.warnings if _urgent(each)][:2])
+    known = len(summary.warnings)
+    more = f" ({counted(known, 'warning')})" if known and failures else ""
     if folder is not None:
-        yield Text(f"report: {folder / 'report.html'}")
+        yield Text(f"report: {folder / 'report.html'}{more}")

@@ -100,14 +100,14 @@ def test_distilling_tells_its_data_and_imitates_matrices(tmp_path, two_projectio
         f"(fewer than 30); real; digest {data['digest'][:12]}"
     )
     assert f"data: {line}\n" in told  # before anything is measured
-    assert f"Data\n  {line}\n" in told
+    assert told.count(f"data: {line}\n") == 2  # and at the end
     others, choose = "1 ('multi', T = 1.0, N = 4)", "choose one by its id with the option `projection`"
     assert data["notes"] == [
         f"lda.db also holds {others}: {choose} (`--projection` of `harness distill`)",
         "2 of 4 heads have a matrix",
         "20 of 40 queries repeat another one and were dropped: each vector counts once",
     ]
-    assert all(f"  {note}\n" in told for note in data["notes"])
+    assert all(f"data: {note}\n" in told for note in data["notes"])
     assert "at N = 4 fidelity was scored on 4 held-out queries, fewer than 30" in told
     assert all(each["outcome"] == "measured" for each in report["cells"])  # parity: the teacher computes matrices
     source = harness.SourceContext(folder=tmp_path, cache=tmp_path)
