@@ -25,7 +25,7 @@ def private(*folders: Path) -> None:
     """Makes folders that only their owner can change, since what lies in a cache is loaded and run.
 
     Raises:
-        ResourceError: where one belongs to somebody else, or others may write into it.
+        ResourceError: where one belongs to another user, or others may write into it.
         OSError: where one cannot be made.
     """
     for each in folders:

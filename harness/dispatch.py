@@ -23,7 +23,7 @@ def load(path: str | Path, race: str = "") -> Choose:
         race: which; may be left out where there is one.
 
     Raises:
-        RecordsError: where there is no such file, or it is none.
+        RecordsError: where there is no such file, or it is not one.
         UserError: where the race is not there, or decides nothing.
     """
     return chooser(read(path, race))

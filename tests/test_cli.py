@@ -137,11 +137,11 @@ def test_a_run_agrees_with_its_own_raw_seconds(said, finished):
 
 def test_a_run_compared_with_itself_has_not_regressed(said, finished):
     code, out, _ = said("compare", finished, finished)
-    assert code == 0
-    assert "no regression" in out
+    assert code in (0, 3)  # 3 where two launches are too few to judge any cell
+    assert "regressed" not in out
     code, out, _ = said("compare", finished, finished, "--markdown")
-    assert code == 0
-    assert out.startswith("### no regression")
+    assert code in (0, 3)
+    assert out.startswith(("### no regression", "### inconclusive"))
 
 
 def test_a_report_is_printed_in_each_format(said, finished):

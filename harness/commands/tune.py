@@ -78,7 +78,7 @@ def written(table: Mapping[str, Any], evidence: Evidence, form: str) -> str:
 
 
 def losses(choose: Choose, table: Mapping[str, Any], evidence: Evidence, allowed: float) -> list[Loss]:
-    """Places of a later run at which a choice surely costs more than is allowed, by the whole of its interval."""
+    """Places of a later run at which a choice significantly costs more than is allowed, by the whole of its interval."""
     found = []
     for each in load(evidence.located):
         if each.leg.race != table["race"]:

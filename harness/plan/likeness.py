@@ -55,7 +55,7 @@ def shown(value: Any) -> str:
 
 
 def snapshot(value: Any) -> str | None:
-    """A digest that differs where a value was changed; None where it cannot be told."""
+    """A digest that differs where a value was changed; None where that is unknown."""
     try:
         return hashlib.sha256(pickle.dumps(value, protocol=5)).hexdigest()
     except Exception:  # noqa: BLE001 - a class of the user's may raise anything

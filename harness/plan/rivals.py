@@ -92,7 +92,7 @@ def of_suite(loaded: Loaded) -> Rivals:
     """The functions that a suite names.
 
     Raises:
-        UserError: where a name is none of a function, or a file is not there.
+        UserError: where a name is not that of a function, or a file is not there.
     """
     suite, folder = loaded.suite, loaded.folder
     return Rivals(

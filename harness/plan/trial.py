@@ -127,7 +127,7 @@ class Trial:
 
     Args:
         asked: `kernels`, `low`, `high`, `batch`, `seed`, and `seconds` for what is tried beyond the smallest n.
-        doing: is told what is done next.
+        doing: called with what is done next.
     """
 
     def __init__(self, asked: Mapping[str, Any], doing: Callable[[str], None]) -> None:

@@ -35,7 +35,7 @@ _END_SECONDS = 5.0
 
 
 class Answer(BaseModel):
-    """What a child may answer: keys that are not known are passed over, and a wrong type is rubbish."""
+    """What a child may answer: keys that are not known are passed over, and a wrong type is an invalid response."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 

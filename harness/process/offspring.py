@@ -35,7 +35,7 @@ def marked(mark: str) -> dict[str, str]:
 
 
 def new_mark() -> str:
-    """A mark that nobody else has."""
+    """A mark of its own."""
     return secrets.token_hex(8)
 
 

@@ -42,7 +42,7 @@ class Ledger:
     def missing(self, found: bytes) -> tuple[int, bytes]:
         """How many bytes of such a file to keep, and what to append to them so that it holds every line.
 
-        Whole lines stay, also those that nobody here has written; half of a last line is cut off, as on resuming.
+        Whole lines stay, also those that another process has written; half of a last line is cut off, as on resuming.
         """
         lines = found.splitlines(keepends=True)
         keep, ending = len(found), b""

@@ -96,7 +96,7 @@ class Broadcast:
             self.say(f"a tracker failed, and the run went on: {failure}")
 
     def broke_off(self, run: RunInfo, folder: Path) -> None:
-        """The run failed so that not even its records can be read: trackers are told that much."""
+        """The run failed so that not even its records can be read: trackers learn that much."""
         name = str(run.suite.get("name", ""))
         self._trackers.finished(
             RunFinished(suite=name, folder=str(folder.resolve()), status="failed", finished=run.finished or "")

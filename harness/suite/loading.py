@@ -69,7 +69,7 @@ def load(
         suite, found = _validated(document)
         told = {each.path for each in parsed.problems}
         problems += [each for each in found if each.path not in told]
-        problems += _plugin_files(document, path.parent if path is not None else Path.cwd(), allowed)
+        problems += _plugin_files(document, path.parent if path is not None else Path.cwd(), allowed, own=path is None)
     if problems or suite is None:
         raise SuiteError(sorted(problems, key=lambda problem: problem.line))
     kept, notes = _narrowed(suite, only)
@@ -119,17 +119,18 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     return suite, list(dict.fromkeys(problems))
 
 
-def _plugin_files(document: Document, folder: Path, allowed: Sequence[Path]) -> list[Problem]:
+def _plugin_files(document: Document, folder: Path, allowed: Sequence[Path], *, own: bool) -> list[Problem]:
+    """What is wrong with the files that it names; those of a suite in memory are the caller's own choice."""
     names = document.data.get("plugins") if isinstance(document.data, dict) else None
     problems = []
     for number, name in enumerate(names if isinstance(names, list) else ()):
-        wrong = _plugin_file(name, folder, allowed) if isinstance(name, str) else None
+        wrong = _plugin_file(name, folder, allowed, own=own) if isinstance(name, str) else None
         if wrong is not None:
             problems.append(document.problem(("plugins", number), *wrong))
     return problems
 
 
-def _plugin_file(name: str, folder: Path, allowed: Sequence[Path]) -> tuple[str, str] | None:
+def _plugin_file(name: str, folder: Path, allowed: Sequence[Path], *, own: bool) -> tuple[str, str] | None:
     """What is wrong with a Python file that a suite names, and what to do about it."""
     try:
         there = (folder / name).is_file()
@@ -137,7 +138,7 @@ def _plugin_file(name: str, folder: Path, allowed: Sequence[Path]) -> tuple[str,
         there = False
     if not there:
         return f"there is no file {one_line(name)!r} in {folder or '.'}", "the path is relative to the suite"
-    if not trust.permitted(folder / name, folder, allowed):
+    if not own and not trust.permitted(folder / name, folder, allowed):
         real = (folder / name).resolve()
         return (
             f"{name!r} lies outside of the suite's folder, and it would be run",

@@ -135,7 +135,7 @@ def _header(file: IO[bytes]) -> _Header:
     except (SyntaxError, TypeError, RecursionError, MemoryError, OverflowError, AttributeError) as problem:
         raise ValueError("its header is damaged") from problem
     if not all(isinstance(each, int) and 0 <= each <= _LARGEST for each in shape) or len(shape) > _MOST_DIMENSIONS:
-        raise ValueError(f"its shape {str(shape)[:60]} is none")
+        raise ValueError(f"its shape {str(shape)[:60]} is not that of an array")
     return _Header(shape, bool(fortran), dtype, (12 if long else 10) + size)
 
 

@@ -97,8 +97,8 @@ def evaluate_distillation(
 
 
 def _as_queries(queries: torch.Tensor) -> torch.Tensor:
-    """Queries as a float32 tensor: saved embeddings are often float64 or float16, or a NumPy array."""
-    return torch.as_tensor(queries, dtype=torch.float32).detach()
+    """Queries as a tensor: saved embeddings may be NumPy arrays, and of any precision."""
+    return torch.as_tensor(queries).detach()
 
 
 def checked_targets(student: torch.nn.Module, teacher: Teacher, queries: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,7 @@ def checked_targets(student: torch.nn.Module, teacher: Teacher, queries: torch.T
         with torch.no_grad():
             targets = teacher(queries).detach().clone()
             outputs = student(queries[:1])
-    except (RuntimeError, ValueError) as problem:
+    except (RuntimeError, ValueError, harness.DataError) as problem:
         raise harness.TrainingError(
             f"queries of width {queries.shape[1]} do not fit the teacher or the student ({problem})",
             next_step="embed them with the model that the heads were made with",

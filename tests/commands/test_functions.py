@@ -81,7 +81,7 @@ def test_mistakes_are_told_in_the_words_of_the_suite(suite):
 
 
 def location(low, high, status="crossing", crossings=()):
-    return Location(status=status, crossings=crossings, low=low, high=high)
+    return Location(status=status, crossings=crossings, low=low, high=high, samples=0, probes=(), notes=())
 
 
 def crossing(heads, direction="challenger"):

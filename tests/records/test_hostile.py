@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import RecordsError
 from harness.records.asked import suite_of
-from harness.records.machine import commit
+from harness.records.checkout import commit
 from harness.records.writer import read
 from tests.synthetic import Maker
 

@@ -430,7 +430,7 @@ def test_a_run_that_fails_ends_like_any_other(tmp_path, monkeypatch, full):
 
     monkeypatch.setattr(store_module.Store, "append", once)
     monkeypatch.setattr(store_module, "write_atomically", replaced)
-    monkeypatch.setattr(session.reporting, "write_atomically", replaced)
+    monkeypatch.setattr(session.writing, "write_atomically", replaced)
     children = set(psutil.Process().children(recursive=True))
     threads = threading.active_count()
     with pytest.raises(ResourceError, match="the disk is full"):
