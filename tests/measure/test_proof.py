@@ -97,7 +97,7 @@ def test_the_tracers_warning_stays_with_its_row_and_names_the_line_of_the_module
 
 
 def test_only_what_was_compared_with_itself_is_unchecked_and_wherever_it_is_named(ran):
-    folder, printed = ran
+    folder, printed = ran[0], harness("report", ran[0]).stdout
     markdown, page = (folder / "report.md").read_text(), (folder / "report.html").read_text()
     summary = json.loads((folder / "report.json").read_text())
     assert summary["unchecked"] == ["double", "fine", "late", "lists"]

@@ -375,7 +375,7 @@ def test_a_grid_visits_the_points_of_the_table_and_its_answer_follows_from_the_r
 def test_launches_are_apart_by_a_gap_that_varies_and_nobody_waits_for_what_is_recorded(tmp_path, monkeypatch):
     (tmp_path / "two.py").write_text("def one(n, batch): sum(range(n))\ndef other(n, batch): sum(range(99))\n")
     monkeypatch.chdir(tmp_path)
-    made = race.plan("two:one", "two:other", low=8, high=999, launches=2, budget=60, gap=10.0)
+    made = race.plan(["two:one", "two:other"], low=8, high=999, launches=2, budget=60, gap=10.0)
     pauses = []
     session.run(made, tmp_path / "out", race.Silent(), sleep=pauses.append)
     assert len(pauses) == 2  # before launches 1 and 2

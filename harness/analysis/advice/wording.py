@@ -170,7 +170,9 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
         return
     first, name = unscored[0], marked(unscored[0].contender, unproved)
     faster = [each.contender for each in unscored if best is None or each.call.value < best.call.value]
-    others = f"; the same goes for {', '.join(faster[1:])}" if len(faster) > 1 else ""
+    others = (
+        f"; the same goes for {', '.join(marked(each, unproved) for each in faster[1:])}" if len(faster) > 1 else ""
+    )
     told = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
     yield (
         f"{name} takes {_times(first.call)} per call{told}, but its accuracy is unknown: score it "
