@@ -18,6 +18,8 @@ from harness.analysis.posterior import fit, two_sided
 from harness.analysis.signs import WINSORISED_COST, winsorised_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harness.analysis.posterior import LocalFit
     from harness.analysis.probing import Prober
 
@@ -206,12 +208,14 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     return math.ceil(max(needed, LEAST_PAIRS * question.launches))
 
 
-def shared_out(prober: Prober, aim: Aim, pairs: int) -> dict[int, int]:
-    """`pairs` of the coming launch over the rungs: most near the estimate, balanced over the launches."""
+def shared_out(prober: Prober, aim: Aim, pairs: int, planned: Collection[int] = ()) -> dict[int, int]:
+    """`pairs` of the coming launch over the rungs: most near the estimate, balanced over the launches.
+
+    `planned` are N that the same launch visits for something else: they are built already, as it were.
+    """
     target = aim.target
-    points = rungs(
-        aim.log_centre, target.low, target.high, aim.stride, prober.visited, MOST_DISTINCT - len(prober.visited)
-    )
+    built = sorted({*prober.visited, *planned})
+    points = rungs(aim.log_centre, target.low, target.high, aim.stride, built, MOST_DISTINCT - len(built))
     points = [n for n in points if n not in prober.left_out]
     if not points:
         return {}

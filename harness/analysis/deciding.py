@@ -69,7 +69,7 @@ def decided(
     crossings, unconfirmed = zone.settled()
     if not crossings and zone.before != zone.after:
         crossings = (net_crossing(zone, steps, question.confidence),)
-    lead = math.expm1(evidence.at_most(zone.low, zone.high))
+    lead = math.expm1(evidence.largest(zone.low, zone.high))
     sides = leader(zone.before), leader(zone.after)
     decision = Decision(zone.low, zone.high, lead, *sides, question.confidence)
     return Decided(crossings, unconfirmed, decision, notes=notes, spans=spans)

@@ -84,22 +84,30 @@ class Evidence:
         had = len(self._prober.by_launch(heads, 1))
         return self._signs.get(heads, 0) if had < self._question.least_launches else 0
 
-    def reach(self, low: int, high: int, side: int) -> float:
-        """The largest log-ratio by which this side may lead in [low, high], as an upper bound; 0 where it cannot."""
+    def reach(self, low: int, high: int, side: int, stretch: float = 1.0) -> float:
+        """The largest log-ratio by which this side may lead in [low, high], as an upper bound; 0 where it cannot.
+
+        Half-widths are taken so many times as wide.
+        """
         largest = 0.0
         for fitted in self._fits:
             a, b = max(low, fitted.low), min(high, fitted.high)
             if a <= b:
                 logs = np.linspace(math.log(a), math.log(b), CURVE_POINTS)
-                largest = max(largest, float(np.max(side * fitted.curve.value(logs) + fitted.curve.half_width(logs))))
+                halves = stretch * fitted.curve.half_width(logs)
+                largest = max(largest, float(np.max(side * fitted.curve.value(logs) + halves)))
         for n in self._witnesses(low, high):
             middle, half = self._interval(n)
-            largest = max(largest, side * middle + half)
+            largest = max(largest, side * middle + stretch * half)
         return largest
 
     def at_most(self, low: int, high: int) -> float:
         """The largest log-ratio by which either leads in [low, high], as an upper bound."""
         return max(self.reach(low, high, 1), self.reach(low, high, -1))
+
+    def largest(self, low: int, high: int) -> float:
+        """The same as it is stated: as two ends hold at once, so does the bound on both rivals."""
+        return max(self.reach(low, high, side, self._question.stretch) for side in (1, -1))
 
     def unsteady(self, heads: int) -> bool:
         """Whether launches tell so different things at this N that a large lead of either is possible."""

@@ -5,6 +5,8 @@ adds at all N, what it adds at this one, and noise. Launches are the unit that t
 the margin unless they show otherwise (a prior worth two launches). What an N adds is nothing or little for most: its
 estimate is pulled towards 0 by as much as those of all N together suggest, one that stands out is left as it is
 (adaptive shrinkage: Stephens, Biostatistics 18, 2017). Otherwise a look at twenty N would need twenty times the pairs.
+Costs change over stretches of N rather than at single ones, so neighbours that stand out the same way count together:
+every run of neighbouring N is weighed, by its Bayes factor, against there being none that differs from the rest.
 
 That all N are within the margin is claimed where each is by two one-sided tests (Schuirmann, J. Pharmacokinet.
 Biopharm. 15, 1987); as all of them must pass, none needs a stricter level (Berger, Technometrics 24, 1982).
@@ -25,13 +27,16 @@ from harness.analysis.signs import WINSORISED_COST, median
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.probing import Floats, Sightings
+    from harness.analysis.probing import Floats, Integers, Sightings
 
 FAR = 2.5  # times the noise: pairs further from their N and launch are pulled in to there
 PRIOR_LAUNCHES = 2  # that the prior of how much launches differ is worth
 SPREADS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of what an N adds, in margins: a mixture of normals
 SAME = 9.0  # N that the prior of adding nothing is worth
 TURNS = 50  # of the weights' fit
+RUNS = 0.1  # prior probability that a run of neighbouring N differs from the rest, half of it at an end of the range
+RUN_SPREADS = (1.0, 2.0, 4.0)  # in margins, of how much it differs
+LEAST_WEIGHT = 1e-4  # of a run that is kept
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Evenness:
     level: float  # of all N together
     error: float
     freedom: int
-    weights: Floats  # [places, spreads], each row sums to 1
-    added: Floats  # [places, spreads], what this N adds to the level
-    errors: Floats  # [places, spreads], of the sum
+    weights: Floats  # [places, parts], each row sums to 1
+    added: Floats  # [places, parts], what this N adds to the level
+    errors: Floats  # [places, parts], of the sum
     alone: Floats  # [places], the log-ratio at this N as if the others told nothing about it
     alone_errors: Floats  # [places]
 
@@ -102,7 +107,7 @@ def evenness(seen: Sightings, places: Sequence[int], noise: float, margin: float
     spread = (float(((levels - levels.mean()) ** 2).sum()) + PRIOR_LAUNCHES * margin**2) / freedom
     error = math.sqrt(spread / launches)
     level, own_errors = float(levels.mean()), 1 / np.sqrt(weights.sum(axis=0))
-    mixture, shrunk, errors = _shrunk(added, own_errors, margin)
+    mixture, shrunk, errors = _with_runs(added, own_errors, margin, *_shrunk(added, own_errors, margin))
     return Evenness(
         level,
         error,
@@ -150,10 +155,15 @@ def _additive(means: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     return levels, added, means - levels[:, None] - added[None, :]
 
 
-def _shrunk(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Floats, Floats]:
-    """What each N adds under each spread, its error, and how likely the spread is: each [places, spreads]."""
+def _shrunk(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Floats, Floats, float]:
+    """How likely each spread is, what each N adds under it and its error, each [places, spreads], and the evidence.
+
+    The evidence is the log-likelihood of this mixture over that of no N adding anything.
+    """
     variances = (margin * np.array(SPREADS)) ** 2 + errors[:, None] ** 2
-    likelihood = np.exp(-(added[:, None] ** 2) / (2 * variances)) / np.sqrt(variances)
+    scores = -(added[:, None] ** 2) / (2 * variances) - np.log(variances) / 2
+    top = scores.max(axis=1)
+    likelihood = np.exp(scores - top[:, None])
     prior = np.zeros(len(SPREADS))
     prior[0] = SAME
     shares = np.full(len(SPREADS), 1 / len(SPREADS))
@@ -163,4 +173,52 @@ def _shrunk(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Float
         shares = mixture.sum(axis=0) + prior
         shares /= shares.sum()
     kept = 1 - errors[:, None] ** 2 / variances
-    return mixture, kept * added[:, None], np.sqrt(kept) * errors[:, None]
+    evidence = float((np.log((likelihood * shares).sum(axis=1)) + top - scores[:, 0]).sum())
+    return mixture, kept * added[:, None], np.sqrt(kept) * errors[:, None], evidence
+
+
+def _with_runs(
+    added: Floats, errors: Floats, margin: float, mixture: Floats, shrunk: Floats, spread: Floats, evidence: float
+) -> tuple[Floats, Floats, Floats]:
+    """The same mixture with one more part for every run of neighbouring N that may differ from all others."""
+    first, last, prior = _runs(added.size)
+    if not first.size:
+        return mixture, shrunk, spread
+    precision = errors**-2.0
+    weight, total = (np.concatenate(([0.0], np.cumsum(each))) for each in (precision, precision * added))
+    inside = weight[last] - weight[first]
+    outside = weight[-1] - inside
+    apart = (total[last] - total[first]) / inside - (total[-1] - total[last] + total[first]) / outside  # [runs]
+    variance = 1 / inside + 1 / outside
+    true = (margin * np.array(RUN_SPREADS)) ** 2  # [spreads]
+    kept = true / (true + variance[:, None])  # [runs, spreads]
+    factors = kept * (apart**2 / variance)[:, None] / 2 + np.log1p(-kept) / 2
+    scores = factors + np.log(prior / len(RUN_SPREADS))[:, None]
+    none = evidence + math.log1p(-RUNS)
+    top = max(none, float(scores.max()))
+    chances = np.exp(scores - top)
+    nothing = math.exp(none - top)
+    chances, nothing = chances / (chances.sum() + nothing), nothing / (chances.sum() + nothing)
+    run, which = np.nonzero(chances > LEAST_WEIGHT)
+    likely = chances[run, which]
+    place = np.arange(added.size)[:, None]
+    within = (place >= first[run]) & (place < last[run])  # [places, kept runs]
+    share = (inside / weight[-1])[run]
+    part = np.where(within, 1 - share, -share)
+    kept = kept[run, which]
+    weights = np.concatenate((mixture * nothing, np.broadcast_to(likely, within.shape)), axis=1)
+    return (
+        weights / weights.sum(axis=1, keepdims=True),
+        np.concatenate((shrunk, part * kept * apart[run]), axis=1),
+        np.concatenate((spread, np.abs(part) * np.sqrt(kept * variance[run])), axis=1),
+    )
+
+
+def _runs(places: int) -> tuple[Integers, Integers, Floats]:
+    """First place of each run and the one behind its last, and how likely it is beforehand."""
+    spans = [(a, b) for a in range(places) for b in range(a + 2, places + 1) if b - a < places]
+    ends = np.array([a == 0 or b == places for a, b in spans], dtype=bool)
+    kinds = [kind for kind in (ends, ~ends) if kind.any()]
+    prior = sum((kind * (RUNS / len(kinds) / kind.sum()) for kind in kinds), np.zeros(len(spans)))
+    first, last = (np.array([span[side] for span in spans], dtype=np.int64) for side in (0, 1))
+    return first, last, prior

@@ -331,7 +331,7 @@ class Search:
                 wanted = pairs_wanted(aim, question)
                 least = max(LEAST_PAIRS, math.ceil(EVENLY * wanted / question.launches))
                 pairs = max(least, math.ceil((wanted - done) / left))
-                for n, count in shared_out(prober, aim, pairs).items():
+                for n, count in shared_out(prober, aim, pairs, rounds).items():
                     rounds[n] = max(rounds.get(n, 0), count)
             elif isinstance(target, Jump):
                 for n in (target.left, target.right):

@@ -151,6 +151,8 @@ def apart(share: float, first: int = 1, steps: tuple[int, ...] = ()) -> Curves:
 
 APART_1, APART_2, APART_5, APART_6, APART_10 = (apart(share) for share in (0.01, 0.02, 0.05, 0.06, 0.1))
 APART_LATE = apart(0.1, 40_961, TENS)
+APART_8_LATE = apart(0.08, 40_001, TENS)
+APART_8_LATE_OPEN = apart(0.08, 40_001)
 GENTLE = make("a gentle change of the lead", lambda n: 20 * (n / 300) ** 0.03, lambda n: 20.0, high=100_000)
 VERY_SHALLOW = make("very shallow", lambda n: n**0.15, lambda n: 3000**0.15)
 KNEE = make("knee", lambda n: 20 + 0.1 * n + 0.3 * max(0.0, n - 600), lambda n: 170.0)
