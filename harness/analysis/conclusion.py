@@ -108,7 +108,8 @@ def _decided(
     if not found.crossings:
         search.forget(n for n in search.signs if any(low < n < high for low, high in found.spans))
         leaders = set(search.signs.values())
-        if found.spans and len(leaders) == 1 and 0 not in leaders and not set(search.weak) & search.signs.keys():
+        audited = [n for n in search.weak if n in search.signs and _launches_at(search, n)]  # late ones tell nothing
+        if found.spans and len(leaders) == 1 and 0 not in leaders and not audited:
             status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it
             answer.status, why = status, ""
         else:
