@@ -21,10 +21,15 @@ def covered(location: Location) -> tuple[int, int] | None:
 
 
 def gap(failures: Failures, location: Location) -> tuple[int, int]:
-    """All N between the measured ones on both sides of a failure, which the answer says nothing of."""
+    """All N around a failure that the answer says nothing of: to the measured ones, or to a failure of another kind.
+
+    What lies between two failures of different kinds belongs to the first.
+    """
     low = location.low if failures.last_good is None else failures.last_good + 1
     high = location.high if failures.next_good is None else failures.next_good - 1
-    return low, high
+    others = [each.low for each in location.failures if each.last_good == failures.last_good]
+    before = any(other < failures.low for other in others)
+    return failures.low if before else low, min((other - 1 for other in others if other > failures.low), default=high)
 
 
 def survivor(failures: Failures) -> Direction | None:

@@ -248,7 +248,8 @@ def _working(entry: Entry, located: Located) -> Entry:
             continue
         use = names[who]
         start = low if each.last_good is not None and entry.choose(each.last_good) == use else each.low
-        stop = high if each.next_good is not None and entry.choose(each.next_good) == use else each.high
+        alone = each.next_good == high + 1  # nothing else fails before that N
+        stop = high if alone and each.next_good is not None and entry.choose(each.next_good) == use else each.high
         undecided += [span for span in ((low, start - 1), (stop + 1, high)) if span[0] <= span[1]]
         working.append(Change(heads=start, low=start, high=stop, use=use, confidence=0.0, reason=reason))
     spans = [(each.low, each.high) for each in working]

@@ -36,7 +36,7 @@ SAME = 9.0  # N that the prior of adding nothing is worth
 TURNS = 50  # of the weights' fit
 RUNS = 0.1  # prior probability that a run of neighbouring N differs from the rest, half of it at an end of the range
 RUN_SPREADS = (1.0, 2.0, 4.0)  # in margins, of how much it differs
-LEAST_WEIGHT = 1e-4  # of a run that is kept
+LEAST_WEIGHT = 1e-3  # of a run that is kept
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,9 @@ def _with_runs(
 
 def _runs(places: int) -> tuple[Integers, Integers, Floats]:
     """First place of each run and the one behind its last, and how likely it is beforehand."""
-    spans = [(a, b) for a in range(places) for b in range(a + 2, places + 1) if b - a < places]
-    ends = np.array([a == 0 or b == places for a, b in spans], dtype=bool)
+    first, last = np.triu_indices(places + 1, 2)
+    first, last = first[last - first < places], last[last - first < places]
+    ends = (first == 0) | (last == places)
     kinds = [kind for kind in (ends, ~ends) if kind.any()]
-    prior = sum((kind * (RUNS / len(kinds) / kind.sum()) for kind in kinds), np.zeros(len(spans)))
-    first, last = (np.array([span[side] for span in spans], dtype=np.int64) for side in (0, 1))
+    prior = sum((kind * (RUNS / len(kinds) / kind.sum()) for kind in kinds), np.zeros(first.size))
     return first, last, prior

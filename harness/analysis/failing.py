@@ -10,7 +10,6 @@ from harness.analysis.location import Failures
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from harness.analysis.location import Failing
     from harness.analysis.probing import Prober
 
 FEWEST_PLACES = 2  # N at which both must have been measured for a word about who leads
@@ -28,7 +27,7 @@ def measured(prober: Prober, lost: Collection[int]) -> tuple[int, int] | None:
 
 
 def failures(prober: Prober, lost: Collection[int], high: int) -> tuple[Failures, ...]:
-    """The failed N in spans with no measured N in between, ascending.
+    """The failed N in spans with no measured N in between, ascending; where another contender fails, a new one begins.
 
     Args:
         prober: what was tried.
@@ -36,20 +35,25 @@ def failures(prober: Prober, lost: Collection[int], high: int) -> tuple[Failures
         high: the end of the range, to which a failure reaches that settles all larger N.
     """
     good = [n for n in prober.visited if n not in lost]
-    spans = []
-    for last_good, group in itertools.groupby(sorted(lost), lambda n: max((m for m in good if m < n), default=None)):
-        places = list(group)
+    spans: list[Failures] = []
+    below = {n: max((m for m in good if m < n), default=None) for n in lost}
+    groups = [
+        (last_good, who, list(group))
+        for (last_good, who), group in itertools.groupby(
+            sorted(lost), lambda n: (below[n], prober.left_out[n].contender)
+        )
+    ]
+    for place, (last_good, who, places) in enumerate(groups):
         errors = [prober.left_out[n] for n in places]
         next_good = min((m for m in good if m > places[0]), default=None)
-        settled = next_good is None and any(error.settles_larger for error in errors)
-        who: set[Failing] = {error.contender for error in errors}
+        settled = place == len(groups) - 1 and next_good is None and any(error.settles_larger for error in errors)
         spans.append(
             Failures(
                 low=places[0],
                 high=high if settled else places[-1],
                 last_good=last_good,
                 next_good=next_good,
-                contender=who.pop() if len(who) == 1 else "",
+                contender=who,
                 reason=errors[0].reason or "no reason was given",
             )
         )

@@ -63,7 +63,7 @@ def _without(lead: Lead, failures: Failures, location: Location) -> Iterator[Lea
         return
     if lead.end == low - 1:  # it reaches as far as both were measured, or the change of the lead lies right there
         last = lead.holds and failures.next_good is None
-        alone = last and failures.contender == "baseline"  # nobody else works there
+        alone = last and failures.contender == "baseline" and high == location.high  # nobody else works there
         yield replace(lead, holds=alone, beyond="the baseline fails above" if alone else "") if last else lead
         return
     if lead.start < low:

@@ -75,7 +75,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Failures:
-    """A span of N that could not be measured, with no measured N in between."""
+    """A span of N that could not be measured, with no measured N in between, for want of the same contender."""
 
     low: int  # the first and the last N that failed; the end of the range where a failure settles all larger N
     high: int

@@ -268,6 +268,18 @@ def test_a_failure_at_the_beginning_leaves_what_lies_behind_it_as_it_was():
     assert used(answer, 1, 4, 5, 7, 8, 1000) == ["flat", "flat", None, None, "student", "student"]
 
 
+def test_where_one_fails_and_further_on_both_do_the_one_that_works_is_used_as_far_as_it_does():
+    answer = failing("above", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, ""), measured=(1, 316))
+    expected = ["flat", None, "student", "student", None, None, None]
+    assert used(answer, 316, 499, 500, 600, 601, 800, 1000) == expected
+    ended = failing("below", (500, 600, 316, 900, "baseline"), (700, 800, 316, 900, ""))
+    assert used(ended, 316, 499, 600, 601, 700, 899, 900) == ["student"] * 3 + [None] * 3 + ["student"]
+    reverse = failing("above", (500, 600, 316, None, ""), (800, 1000, 316, None, "baseline"), measured=(1, 316))
+    assert used(reverse, 316, 317, 500, 700, 800, 1000) == ["flat", None, None, None, "student", "student"]
+    (lead,) = leads(failing("below", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, "")).location)
+    assert (lead.end, lead.holds) == (316, False)
+
+
 @pytest.mark.parametrize("who", ["", "baseline"])
 def test_what_was_left_out_never_counts_as_a_win(who):
     nothing = failing("unresolved", (1, 1000, None, None, who), measured=None)

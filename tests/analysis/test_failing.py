@@ -148,3 +148,18 @@ def test_an_interval_reaches_over_what_failed():
     assert around_failures(130, 150, [span]) == (130, 150)
     assert around_failures(80, 105, [span]) == (80, 130)
     assert around_failures(80, 140, [span]) == (80, 140)
+
+
+def test_where_one_fails_and_further_on_both_do_each_is_a_span_of_its_own():
+    machine = FakeMachine(rivals(1.6).baseline, rivals(1.6).challenger, seed=3)
+
+    def measure(heads, rounds, launch):
+        if heads > 500:
+            raise Unmeasurable(heads, "MemoryError: out of memory", "baseline" if heads < 3_000 else "", heads >= 3_000)
+        return machine.measure(heads, rounds, launch)
+
+    one, both = locate(measure, 10, 20_000, seed=3).failures
+    assert 500 < one.low <= one.high < 3_000 <= both.low < both.high == 20_000
+    assert (one.contender, both.contender) == ("baseline", "")
+    assert (one.last_good, one.next_good) == (both.last_good, both.next_good)
+    assert one.last_good <= 500

@@ -288,9 +288,7 @@ ROWS = (
         ),
         decides,
     ),
-    Row(
-        "decision under drift", each(FOUR, own_drift=0.08), functools.partial(decides, hold=0.93)
-    ),  # as of intervals
+    Row("decision under drift", each(FOUR, own_drift=0.08), functools.partial(decides, hold=0.93)),  # as of intervals
     Row(
         "three close to a step",
         (Case("CLOSE", {"launch_effect": 0.03, "launch_heads_effect": 0.01}), Case("CLOSE", QUIET)),
