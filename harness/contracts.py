@@ -89,6 +89,8 @@ class Dataset:
     train_queries: Float32  # [Q1, D]
     held_out_queries: Float32  # [Q2, D]
     provenance: Provenance
+    train_heads: NDArray[np.int64] | None = None  # [Q1], the head that each query belongs to; None where none is known
+    held_out_heads: NDArray[np.int64] | None = None  # [Q2]
 
 
 @dataclass(frozen=True, kw_only=True)

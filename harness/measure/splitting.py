@@ -38,4 +38,5 @@ def apart(data: Dataset) -> Dataset:
     about = data.provenance
     digest = hashlib.sha256(f"{about.digest} without {dropped} training queries".encode()).hexdigest()
     about = replace(about, digest=digest, notes=(*about.notes, told))
-    return replace(data, train_queries=np.ascontiguousarray(train[kept]), provenance=about)
+    heads = None if data.train_heads is None else data.train_heads[kept]
+    return replace(data, train_queries=np.ascontiguousarray(train[kept]), train_heads=heads, provenance=about)

@@ -17,6 +17,8 @@ from harness.testing.rules import Rules, describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from harness.contracts import Dataset, Heads, Source
 
 _ALL = 4096  # a source that has more heads is not asked for all of them
@@ -45,6 +47,7 @@ def check_source(
         if data is not None:
             _check_arrays(rules, data, heads)
             _check_matrices(rules, data)
+            _check_query_heads(rules, data)
             _check_provenance(rules, data)
             _check_again(rules, source, data, heads, context)
         _check_limit(rules, source, context)
@@ -111,6 +114,31 @@ def _check_matrices(rules: Rules, data: Dataset) -> None:
         rules.expect(bool(np.isfinite(matrix).all()), "matrices", f"{what} holds NaN or infinity")
 
 
+def _check_query_heads(rules: Rules, data: Dataset) -> None:
+    """Each query belongs to one of the heads, counted from 0."""
+    both = ("train", data.train_heads, data.train_queries), ("held_out", data.held_out_heads, data.held_out_queries)
+    given = {name for name, heads, _ in both if heads is not None}
+    rules.expect(
+        len(given) != 1, "query heads", f"of train_heads and held_out_heads there is only {''.join(given)}_heads"
+    )
+    for name, heads, queries in both:
+        if heads is None:
+            continue
+        if not rules.expect(
+            np.issubdtype(heads.dtype, np.integer) and heads.shape == (len(queries),),
+            "query heads",
+            f"{name}_heads is {heads.dtype} {list(heads.shape)}, "
+            f"expected a whole number for each of {len(queries)} queries",
+        ):
+            continue
+        low, high = (int(heads.min()), int(heads.max())) if heads.size else (0, 0)
+        rules.expect(
+            low >= 0 and high < data.heads.count,
+            "query heads",
+            f"{name}_heads go from {low} to {high}, and the heads from 0 to {data.heads.count - 1}",
+        )
+
+
 def _check_provenance(rules: Rules, data: Dataset) -> None:
     about = data.provenance
     rules.expect(about.kind in _KINDS, "provenance", f"the kind is {about.kind!r}; it is one of {', '.join(_KINDS)}")
@@ -151,7 +179,13 @@ def _same(one: Dataset, other: Dataset) -> bool:
         _same_heads(one.heads, other.heads)
         and np.array_equal(one.train_queries, other.train_queries)
         and np.array_equal(one.held_out_queries, other.held_out_queries)
+        and _same_or_none(one.train_heads, other.train_heads)
+        and _same_or_none(one.held_out_heads, other.held_out_heads)
     )
+
+
+def _same_or_none(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
 
 
 def _same_heads(one: Heads, other: Heads) -> bool:

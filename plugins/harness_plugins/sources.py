@@ -75,6 +75,7 @@ class DatabaseSource(harness.Source):
             held_out = split(groups, self.options.held_out, self.options.split_seed)
         kept = groups < count
         train, tested = (np.ascontiguousarray(queries.rows[kept & part]) for part in (~held_out, held_out))
+        known = queries.heads is not None
         return harness.Dataset(
             heads=chosen,
             train_queries=train,
@@ -85,6 +86,8 @@ class DatabaseSource(harness.Source):
                 digest=digest(*_content(chosen), train, tested),
                 notes=(*stored.notes, *queries.notes),
             ),
+            train_heads=groups[kept & ~held_out] if known else None,
+            held_out_heads=groups[kept & held_out] if known else None,
         )
 
     def _path(self, context: harness.SourceContext) -> Path:

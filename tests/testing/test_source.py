@@ -77,6 +77,10 @@ def test_a_source_whose_heads_have_matrices_passes():
     check_source(changed(some))
 
 
+def test_a_source_that_names_the_head_of_each_query_passes():
+    check_source(changed(belonging(counted(20), counted(5))))
+
+
 def test_built_in_sources_pass():
     catalog = Catalog.load(only=["harness_plugins.sources", "harness_plugins.resampled"])
 
@@ -161,6 +165,17 @@ def not_a_number(data, count):
     data["heads"]["matrices"][0][0, 0] = np.nan
 
 
+def belonging(train, held_out):
+    def change(data, count):
+        data |= {"train_heads": train(count), "held_out_heads": held_out(count)}
+
+    return change
+
+
+def counted(rows):
+    return lambda count: np.arange(rows) % count
+
+
 def one_more(data, count):
     data["heads"]["answers"] = data["heads"]["answers"][:-1]
 
@@ -168,6 +183,22 @@ def one_more(data, count):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (
+            belonging(lambda count: 1 + np.arange(20) % count, counted(5)),
+            "- query heads: train_heads go from 1 to 8, and the heads from 0 to 7",
+        ),
+        (
+            belonging(counted(20), counted(4)),
+            "- query heads: held_out_heads is int64 [4], expected a whole number for each of 5 queries",
+        ),
+        (
+            belonging(lambda count: np.arange(20) % count / 2, counted(5)),
+            "- query heads: train_heads is float64 [20], expected a whole number for each of 20 queries",
+        ),
+        (
+            belonging(counted(20), lambda count: None),
+            "- query heads: of train_heads and held_out_heads there is only train_heads",
+        ),
         (half_precision, "- dtype: train_queries is float16, expected float32"),
         (transposed, "- contiguous: centroids is not C-contiguous; pass it through numpy.ascontiguousarray"),
         (leaking, "- held out: 2 held-out queries are training queries too"),
