@@ -6,17 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.analysis.crossover import (
-        BudgetSpent,
-        Crossing,
-        Decision,
-        Failures,
-        Location,
-        Pair,
-        Unmeasurable,
-        locate,
+    from harness.commands.race import race
+    from harness.errors import (
+        ContenderError,
+        DataError,
+        HarnessError,
+        OfferError,
+        ParityError,
+        ResourceError,
+        TrainingError,
+        UserError,
     )
-    from harness.contracts import (
+    from harness.plugin.events import Measured, RunFinished, RunStarted
+    from harness.plugin.hookspecs import hookimpl
+    from harness.plugin.interfaces import (
         BuildContext,
         Compiled,
         Cost,
@@ -34,28 +37,25 @@ if TYPE_CHECKING:
         Trainer,
         TrainingReport,
     )
-    from harness.errors import (
-        ContenderError,
-        DataError,
-        HarnessError,
-        OfferError,
-        ParityError,
-        ResourceError,
-        TrainingError,
-        UserError,
-    )
-    from harness.hookspecs import hookimpl
-    from harness.notifications import Measured, RunFinished, RunStarted
-    from harness.racing import race
     from harness.repeats import first_equal
+    from harness.search.crossover import (
+        BudgetSpent,
+        Crossing,
+        Decision,
+        Failures,
+        Location,
+        Pair,
+        Unmeasurable,
+        locate,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "harness.analysis.crossover": (
+    "harness.search.crossover": (
         "BudgetSpent", "Crossing", "Decision", "Failures", "Location", "Pair", "Unmeasurable", "locate",
     ),
-    "harness.contracts": (
+    "harness.plugin.interfaces": (
         "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
         "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
     ),
@@ -63,9 +63,9 @@ _HOMES = {
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
         "UserError",
     ),
-    "harness.hookspecs": ("hookimpl",),
-    "harness.notifications": ("Measured", "RunFinished", "RunStarted"),
-    "harness.racing": ("race",),
+    "harness.plugin.hookspecs": ("hookimpl",),
+    "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
+    "harness.commands.race": ("race",),
     "harness.repeats": ("first_equal",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

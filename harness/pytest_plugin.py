@@ -19,11 +19,11 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from harness.analysis.regression import Comparison
-    from harness.planning import Plan
-    from harness.records.evidence import Evidence
+    from harness.analysis.compare.runs import Comparison
+    from harness.plan.plan import Plan
+    from harness.plan.sweep import SearchCase
     from harness.records.measurement import Measurement
-    from harness.suite.sweep import Leg
+    from harness.records.reader import Evidence
 
 _SUITE = re.compile(r"^contenders\s*:", re.MULTILINE)  # what no other YAML file of a test suite has at its top
 
@@ -128,9 +128,9 @@ class SuiteFile(pytest.File):
 
     def comparison(self) -> Comparison | None:
         """This run against the baseline that was named; None where none was."""
-        from harness.analysis import regression
+        from harness.analysis.compare import runs
         from harness.errors import HarnessError
-        from harness.records.evidence import read
+        from harness.records.reader import read
 
         folder = self.config.getoption("--harness-compare")
         if not folder:
@@ -138,7 +138,7 @@ class SuiteFile(pytest.File):
         assert self._plan is not None
         own = Path(folder) / self._plan.suite.name
         try:
-            return regression.compare(read(own if own.is_dir() else Path(folder)), self.evidence(), self._threshold)
+            return runs.compare(read(own if own.is_dir() else Path(folder)), self.evidence(), self._threshold)
         except HarnessError as error:
             _fail(str(error))
 
@@ -174,15 +174,15 @@ class CrossoverItem(pytest.Item):
 
     fixturenames = ("benchmark",)  # measured like the cells, so that --benchmark-only does not skip it
 
-    def __init__(self, *, leg: Leg, **rest: Any) -> None:
+    def __init__(self, *, leg: SearchCase, **rest: Any) -> None:
         super().__init__(**rest)
         self.leg = leg
 
     def runtest(self) -> None:
         """Reports what was found, and judges it where there is a baseline."""
-        from harness.analysis.located import load
         from harness.analysis.unchecked import marked, unchecked
-        from harness.analysis.verdicts import sentence
+        from harness.records.crossovers import load
+        from harness.search.wording import sentence
 
         parent = self.parent
         assert isinstance(parent, SuiteFile)
@@ -215,7 +215,7 @@ class CrossoverItem(pytest.Item):
         return self.path, 0, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The sentence alone: a traceback through pytest helps nobody."""
+        """The sentence alone: a traceback through pytest does not help."""
         if isinstance(excinfo.value, pytest.fail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -253,19 +253,20 @@ def planned(path: Path, *, quick: bool) -> Plan:
     """The plan of a suite file, as `harness run` makes it."""
     import dataclasses
 
-    from harness import planning
-    from harness.suite import source
+    from harness.plan import plan as planning
+    from harness.plan.check import check_suite
+    from harness.suite import loading
 
-    loaded = source.load(path)
+    loaded = loading.load(path)
     if quick:
-        loaded = dataclasses.replace(loaded, suite=planning.quicken(loaded.suite))
-    return planning.plan(loaded, source.check(loaded), quick=quick)
+        loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
+    return planning.plan(loaded, check_suite(loaded), quick=quick)
 
 
 def measured(plan: Plan, output: str | None) -> Evidence:
     """Runs a plan, and reads what it has left."""
-    from harness import session
-    from harness.records.evidence import read
+    from harness.records.reader import read
+    from harness.run import session
 
     folder = Path(output) if output else session.default_output(plan.suite, Path("results"))
     outcome = session.run(plan, folder, _Silent())

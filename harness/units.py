@@ -16,7 +16,7 @@ _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _MOST_DIGITS = 300
 _MOST_DECIMALS = 8
 LARGEST = 2**53  # floating-point numbers, which searches compute with, tell whole numbers apart up to here
-TOO_LARGE = "lower its end: beyond 2^53, floating-point numbers no longer tell neighbouring n apart"
+TOO_LARGE = "lower its end: beyond 2^53, floating-point numbers cannot represent every integer"
 _BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -59,7 +59,7 @@ def ratio(value: float) -> str:
 
 
 def apart(value: float, others: Iterable[float], digits: int = 4) -> str:
-    """With as many decimals as tell a value from others that differ: `0.99991` beside `0.99986`, not twice `0.9999`."""
+    """With enough decimals to distinguish a value from the others: `0.99991` beside `0.99986`, not twice `0.9999`."""
     rivals = [other for other in others if other != value]
     while digits < _MOST_DECIMALS and any(f"{value:.{digits}f}" == f"{other:.{digits}f}" for other in rivals):
         digits += 1
@@ -72,6 +72,12 @@ def size(value: float) -> str:
         if abs(value) >= scale:
             return f"{_significant(value / scale)} {unit}"
     return f"{value:.0f} B"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 launch`, `2 launches`, `1,024 entries`."""
+    ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{number:,} {noun if number == 1 else plural or noun + ending}"
 
 
 def parse_count(text: str) -> int:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from harness import answering
-from harness.suite import checking
+from harness.plan import check
+from harness.plugin import inspection_child
 
 
 def pytest_configure():
@@ -25,6 +25,6 @@ def answered_here(monkeypatch):
 
     def inquire(plugin_files=(), questions=(), *, deadline_seconds=None, cached=True):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
-        return answering.answer(asked, Deaf())
+        return inspection_child.answer(asked, Deaf())
 
-    monkeypatch.setattr(checking, "inquire", inquire)
+    monkeypatch.setattr(check, "inquire", inquire)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 import harness
-from harness import hookspecs, testing
-from harness.contracts import Offer
+from harness import testing
+from harness.plugin import hookspecs
+from harness.plugin.interfaces import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
 def signatures() -> str:
     """Every public name with its signature, one a line, sorted; the last line ties it to the changelog."""
     lines = sorted({line for name in harness.__all__ for line in _lines(f"harness.{name}", getattr(harness, name))})
-    lines += sorted(_lines("harness.contracts.Offer", Offer))  # the base of all that is offered
+    lines += sorted(_lines("harness.plugin.interfaces.Offer", Offer))  # the base of all that is offered
     lines += sorted(
         line for name in testing.__all__ for line in _lines(f"harness.testing.{name}", getattr(testing, name))
     )

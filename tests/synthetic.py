@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.crossover import Pair, locate
-from harness.analysis.located import Asked, Located
-from harness.analysis.visits import pairs
-from harness.records.evidence import Evidence
-from harness.records.measurement import Failure, Fidelity, Measurement, Parity, RunInfo, Sampled
+from harness.plan.sweep import SearchCase, sweep
+from harness.process.failure import Failure
+from harness.records.crossovers import SearchRecord, SearchSettings
+from harness.records.measurement import Fidelity, Measurement, Parity, RunInfo, Sampled
+from harness.records.reader import Evidence
+from harness.records.samples import pairs
+from harness.search.crossover import Pair, locate
 from harness.suite.schema import Suite
-from harness.suite.sweep import Leg, sweep
 
 Cost = Callable[[int, int], float]  # (N, B) -> seconds per call
 
@@ -93,7 +94,7 @@ class Maker:
         self.effects: dict[tuple[str, int, int], float] = {}
         self.measurements: list[Measurement] = []
         self.fidelities: list[Fidelity] = []
-        self.located: list[Located] = []
+        self.located: list[SearchRecord] = []
 
     def visit(
         self, names: Sequence[str], heads: int, batch: int, launch: int, rounds: int, purpose: str = "table",
@@ -145,9 +146,9 @@ class Maker:
             assert first.visit == second.visit
         return self
 
-    def search(self, leg: Leg, asked: Asked | None = None) -> Maker:
+    def search(self, leg: SearchCase, asked: SearchSettings | None = None) -> Maker:
         """The real search over the made-up machine, recorded."""
-        asked = asked or Asked(precision=0.1)
+        asked = asked or SearchSettings(precision=0.1)
 
         def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
             made = self.visit(
@@ -159,7 +160,7 @@ class Maker:
             measure, leg.low, leg.high, steps=leg.steps, precision=asked.precision, confidence=asked.confidence,
             budget=asked.budget, launches=asked.launches, seed=asked.seed, prior=asked.prior,
         )  # fmt: skip
-        self.located.append(Located(leg=leg, location=location, seconds=1.5, asked=asked))
+        self.located.append(SearchRecord(leg=leg, location=location, seconds=1.5, asked=asked))
         return self
 
     def searches(self) -> Maker:

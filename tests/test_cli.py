@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.records.store import read
-from tests.test_session import written
+from harness.records.writer import read
+from tests.run.test_session import written
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_what_would_run_is_printed(said):
 
 
 def test_a_local_plugin_is_listed_with_its_file_and_its_options(said):
-    from tests.test_session import PLUGIN
+    from tests.run.test_session import PLUGIN
 
     code, out, _ = said("plugins", "--plugin", PLUGIN)
     assert code == 0
@@ -230,12 +230,12 @@ def test_the_cache_is_listed_and_cleared(said, finished, place):
 
 
 def test_an_interrupt_leaves_with_130(said, monkeypatch):
-    from harness.records import store
+    from harness.records import writer
 
     def interrupted(folder):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "read", interrupted)
+    monkeypatch.setattr(writer, "read", interrupted)
     code, _, _ = said("compare", "one", "two")
     assert code == 130
 

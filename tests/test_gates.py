@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.analysis.located import dump
-from harness.records.store import LOCATED, Store
-from harness.suite.sweep import sweep
+from harness.plan.sweep import sweep
+from harness.records.crossovers import dump
+from harness.records.writer import LOCATED, Store
 from tests.synthetic import COSTS, Maker, linear
 
 PLUGINS = Path(__file__).parent / "fixtures" / "plugins"

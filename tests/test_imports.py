@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_session import written
+from tests.run.test_session import written
 
 if TYPE_CHECKING:
     from pathlib import Path

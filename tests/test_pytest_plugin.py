@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 import harness.pytest_plugin as plugin
-from harness.analysis.located import dump
+from harness.plan.sweep import sweep
+from harness.process.failure import TOO_SLOW, Failure
 from harness.pytest_plugin import Replay
-from harness.records.measurement import TOO_SLOW, Failure
-from harness.records.store import LOCATED, Store, read
+from harness.records.crossovers import dump
+from harness.records.writer import LOCATED, Store, read
 from harness.suite.schema import Suite
-from harness.suite.sweep import sweep
 from tests.synthetic import Maker, linear
 
 pytest_plugins = ("pytester",)

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Location
-from harness.suite.sweep import Leg
+from harness.plan.sweep import SearchCase
+from harness.records.crossovers import SearchRecord
+from harness.search.result import Crossing, Location
 from tests.benchmarks.repeat import main
 from tests.report.conftest import write
 from tests.synthetic import Maker
 
-LEG = Leg(race="best", baseline="teacher", challenger="student", batch_size=1, low=18, high=16_384)
+LEG = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=18, high=16_384)
 
 
 def answer(*crossings, status=None, batch_size=1, bracket=None):
     status = status or ("several" if len(crossings) > 1 else "crossing")
     location = Location(status, crossings, 100, (), (), 18, 16_384, bracket)
-    return Located(leg=replace(LEG, batch_size=batch_size), location=location)
+    return SearchRecord(leg=replace(LEG, batch_size=batch_size), location=location)
 
 
 def crossing(low, high, direction="challenger"):

@@ -9,7 +9,7 @@ from harness.units import apart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.quality import FidelityRow
+    from harness.analysis.fidelity.table import FidelityRow
 
 UNSCORED = "not scored"
 _SCORES = (("top1_agreement", "top-1"), ("mean_cosine", "cosine"))  # the first that is known: one head has no ranking

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.analysis.located import Located
-    from harness.analysis.location import Crossing, Decision, Location, Probe
     from harness.analysis.statistics import Interval
+    from harness.records.crossovers import SearchRecord
+    from harness.search.result import Crossing, Decision, Location, Probe
 
 TOO_WIDE = 2.0  # a factor of N that an interval may span before that is said
 
@@ -28,7 +28,7 @@ def wider(interval: Interval, bias: float) -> Interval:
     return replace(interval, low=interval.low * math.exp(-bias), high=interval.high * math.exp(bias))
 
 
-def widened(answers: Iterable[Located], bias: float) -> tuple[Located, ...]:
+def widened(answers: Iterable[SearchRecord], bias: float) -> tuple[SearchRecord, ...]:
     """The answers of searches, as they are with this systematic error of log-ratios; the same where it is 0."""
     return tuple(replace(each, location=_widened(each.location, bias)) if bias else each for each in answers)
 

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.analysis.noise import Doubt, doubts
+from harness.analysis.diagnostics import Diagnostic, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.unchecked import unchecked
-from harness.analysis.visits import counting, seconds_by_launch
 from harness.records.measurement import RIVAL_FAILED
+from harness.records.samples import counting, seconds_by_launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class CellSummary:
     parity_error: float | None = None
     unchecked: bool = False  # its output was compared with nothing but itself
     failure: str = ""
-    warnings: tuple[Doubt, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
     @property
     def query(self) -> Interval | None:

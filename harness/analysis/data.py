@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.analysis.quality import FidelityRow
+    from harness.analysis.fidelity.table import FidelityRow
     from harness.records.measurement import RunInfo
 
 FEW = 30  # held-out queries below which a bootstrap over them is too narrow, as for any mean of a skewed quantity

@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.bias import within
-from harness.analysis.covered import covered, failing, gap, survivor
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
-from harness.analysis.visits import pairs
+from harness.records.samples import pairs
+from harness.search.covered import covered, failing, gap, survivor
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from harness.analysis.located import Located
-    from harness.analysis.location import Direction, Location
-    from harness.analysis.requirement import Constrained
+    from harness.analysis.fidelity.requirement import Constrained
+    from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Measurement
+    from harness.search.result import Direction, Location
 
 SURELY = 1.5  # times the half-width of its interval that a single probe must lie from zero to decide alone
 
@@ -97,8 +98,8 @@ class Table:
             mean = mean_regret(self.checked)
             said.append(
                 f"deciding by these crossovers costs {max(mean.value, 0.0):.1%} on average and "
-                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {len(self.checked)} points that no search "
-                f"used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
+                f"{max(self.largest_regret, 0.0):.1%} at most, measured at {counted(len(self.checked), 'point')} that "
+                f"no search used (95 % interval of the mean: {mean.low:.1%} to {mean.high:.1%})"
             )
         if self.undecided:
             said.append(f"for {self.undecided} of {len(self.entries)} batch sizes some N, or all, are left undecided")
@@ -118,7 +119,7 @@ class Table:
 
 
 def tables(
-    located: Sequence[Located],
+    located: Sequence[SearchRecord],
     measurements: Iterable[Measurement],
     constrained: Mapping[tuple[str, int], Constrained] | None = None,
     *,
@@ -134,7 +135,7 @@ def tables(
         bias: systematic error of log-ratios that the run's A/A test has seen: the answers are widened by it already.
         unproved: contenders whose output was compared with nothing but itself.
     """
-    races: dict[str, list[Located]] = defaultdict(list)
+    races: dict[str, list[SearchRecord]] = defaultdict(list)
     for each in located:
         races[each.leg.race].append(each)
     visits = _visits(measurements)
@@ -150,7 +151,7 @@ def tables(
 
 def _table(
     race: str,
-    answers: Sequence[Located],
+    answers: Sequence[SearchRecord],
     visits: Sequence[Sequence[Measurement]],
     constrained: Mapping[tuple[str, int], Constrained],
     bias: float,
@@ -177,7 +178,7 @@ def _table(
     return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=_place)))
 
 
-def _entry(located: Located, bias: float) -> Entry:
+def _entry(located: SearchRecord, bias: float) -> Entry:
     """The changes of the lead as changes of the contender to use; undecided where it is slighter than the bias."""
     leg, location = located.leg, located.location
     names = {"baseline": leg.baseline, "challenger": leg.challenger}
@@ -203,7 +204,7 @@ def _entry(located: Located, bias: float) -> Entry:
     )
 
 
-def _unresolved(located: Located, names: Mapping[str, str]) -> Entry:
+def _unresolved(located: SearchRecord, names: Mapping[str, str]) -> Entry:
     """What an answer that lacks something does tell: confirmed crossings, and N at which one rival surely leads."""
     leg, location = located.leg, located.location
     known = _known_leads(location)
@@ -228,7 +229,7 @@ def _unresolved(located: Located, names: Mapping[str, str]) -> Entry:
     return replace(bare, below=names[known[0][1]], changes=tuple(changes), undecided=tuple(undecided))
 
 
-def _working(entry: Entry, located: Located) -> Entry:
+def _working(entry: Entry, located: SearchRecord) -> Entry:
     """The same where one of the two fails: the other one is used there, since it works.
 
     Between a failure and the measured N beside it nothing is known, unless the one that works leads there anyway.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.visits import pairs
-from harness.suite.sweep import sweep
+from harness.plan.sweep import sweep
+from harness.records.samples import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

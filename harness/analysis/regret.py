@@ -33,8 +33,8 @@ class Checked:
 def regret(costs: Sequence[float]) -> tuple[float, float, float]:
     """What a choice costs, with a 95 % interval.
 
-    Half of the pairs tell whether the choice is wrong, the others what that costs, and the other way round: where two
-    contenders are alike, the larger of their noisy difference and 0 would be a cost that nobody pays.
+    Half of the pairs decide whether the choice is wrong, the others what that costs, and the other way round: where two
+    contenders are alike, the larger of their noisy difference and 0 would be a cost that is never paid.
 
     Args:
         costs: log(time of the chosen contender / time of the other one) of at least three pairs, in time order.

@@ -106,7 +106,7 @@ def typical(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) 
 
 
 def ratio(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
-    """The ratio that log-ratios of pairs tell: the robust centre of each launch, combined over launches."""
+    """The ratio from the log-ratios of pairs: the robust centre of each launch, combined over launches."""
     return over_launches([centre(each) for _, each in sorted(by_launch.items())], confidence)
 
 

@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import approximation
-from harness.analysis import located as stored
-from harness.analysis.ablation import ablations
 from harness.analysis.bias import TOO_WIDE, widened, wider, within
 from harness.analysis.cells import CellSummary, summarise_cell
-from harness.analysis.covered import outside
+from harness.analysis.claims.figures import ClaimResult, compare, extrapolate
+from harness.analysis.claims.scores import compare_scores
+from harness.analysis.claims.waterfall import Waterfall, waterfalls
 from harness.analysis.data import DataSummary, data_of
 from harness.analysis.data import warnings as about_data
 from harness.analysis.dispatch import Table, tables
-from harness.analysis.documented import Compared, compare, extrapolate
-from harness.analysis.documented_scores import compare_scores
 from harness.analysis.families import Families
-from harness.analysis.limits import Ceilings, Distance, costs_of, distances, predicted
-from harness.analysis.quality import FidelityRow, remarks, rows
-from harness.analysis.recall import latest
-from harness.analysis.relative import Relative, relatives
-from harness.analysis.requirement import Constrained, constrain
-from harness.analysis.selfcheck import SelfCheck, check
+from harness.analysis.fidelity.ablation import ablations
+from harness.analysis.fidelity.requirement import Constrained, constrain
+from harness.analysis.fidelity.table import FidelityRow, remarks, rows
+from harness.analysis.roofline import Distance, MachineLimits, costs_of, distances, predicted
+from harness.analysis.self_check import SelfCheck, check
+from harness.analysis.speedup import Relative, relatives, slowdown
 from harness.analysis.unchecked import marked, unchecked
-from harness.analysis.verdicts import remarks as remarks_on
-from harness.analysis.verdicts import sentence
-from harness.analysis.visits import CellKey, by_cell, slowdown
-from harness.analysis.waterfall import Waterfall, waterfalls
+from harness.plan.sweep import SearchCase, sweep
+from harness.records import crossovers as stored
+from harness.records.index import latest
+from harness.records.samples import CellKey, by_cell
+from harness.search.covered import outside
+from harness.search.wording import remarks as remarks_on
+from harness.search.wording import sentence
 from harness.suite.schema import Suite
-from harness.suite.sweep import Leg, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.analysis.located import Located
     from harness.analysis.statistics import Interval
-    from harness.records.evidence import Evidence
+    from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity, Measurement, RunInfo
+    from harness.records.reader import Evidence
 
 _QUICK = "quick run: fewer launches and wider precision"
 
@@ -60,8 +60,8 @@ class RaceCell:
 class LegSummary:
     """A race at one batch size and the answer of its search."""
 
-    leg: Leg
-    located: Located | None
+    leg: SearchCase
+    located: SearchRecord | None
     sentence: str
     reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
     notes: tuple[str, ...] = ()  # of the search: what it assumed, left out, found beside, or did not reach
@@ -82,7 +82,7 @@ class Summary:
     races: tuple[RaceCell, ...]
     relatives: tuple[Relative, ...]  # times as fast as the contenders that the suite names in `relative_to`
     legs: tuple[LegSummary, ...]
-    documented: tuple[Compared, ...]
+    documented: tuple[ClaimResult, ...]
     waterfalls: tuple[Waterfall, ...]
     fidelity: tuple[FidelityRow, ...]
     remarks: tuple[str, ...]  # about fidelity
@@ -119,7 +119,7 @@ class Summary:
         return next((each for each in self.cells if (each.contender, each.heads, each.batch_size) == key), None)
 
 
-def summarise(evidence: Evidence, located: Sequence[Located] | None = None) -> Summary:
+def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None) -> Summary:
     """Recomputes everything from the records.
 
     Args:
@@ -200,9 +200,9 @@ def _races(
                 )
 
 
-def _ceilings(evidence: Evidence) -> Ceilings | None:
+def _ceilings(evidence: Evidence) -> MachineLimits | None:
     """The machine's limits; they are the processor's, so there are none for another device."""
-    return Ceilings.of(evidence.run.machine) if evidence.run.suite.get("device", "cpu") == "cpu" else None
+    return MachineLimits.of(evidence.run.machine) if evidence.run.suite.get("device", "cpu") == "cpu" else None
 
 
 def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
@@ -220,7 +220,7 @@ def _leader(found: Interval, bias: float) -> str | None:
 def _legs(
     cells: Mapping[CellKey, Sequence[Measurement]],
     suite: Suite,
-    answers: Sequence[Located],
+    answers: Sequence[SearchRecord],
     self_check: SelfCheck,
     evidence: Evidence,
     counts: Mapping[tuple[str, int], Constrained],
@@ -254,21 +254,21 @@ def _legs(
         )
 
 
-def _sensible(heads: float, answer: Located | None) -> bool:
+def _sensible(heads: float, answer: SearchRecord | None) -> bool:
     """Whether a predicted N* may be shown: not among N at which one of the two fails."""
     if answer is None or not answer.location.failures or not math.isfinite(heads):
         return True
     return not outside(answer.location, round(heads))
 
 
-def _sentence(leg: Leg, answer: Located | None, unproved: Sequence[str]) -> str:
+def _sentence(leg: SearchCase, answer: SearchRecord | None, unproved: Sequence[str]) -> str:
     challenger, baseline = (marked(name, unproved) for name in (leg.challenger, leg.baseline))
     if answer is None:
         return f"{challenger} against {baseline} at batch {leg.batch_size}: not searched yet"
     return sentence(answer.location, challenger, baseline, leg.batch_size)
 
 
-def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
+def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
     if answer is None:
         return
     if quick or answer.quick:
@@ -286,7 +286,7 @@ def _reservations(answer: Located | None, self_check: SelfCheck, *, quick: bool)
         yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"
 
 
-def _approximations(leg: Leg, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
+def _approximations(leg: SearchCase, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
     """What a rival that approximates another is worth."""
     for name in (leg.baseline, leg.challenger):
         family = families.approximates(suite.contenders[name])
@@ -295,7 +295,7 @@ def _approximations(leg: Leg, suite: Suite, table: Sequence[FidelityRow], famili
 
 
 def _counts(
-    suite: Suite, answers: Sequence[Located], fidelities: Sequence[Fidelity], unproved: Sequence[str]
+    suite: Suite, answers: Sequence[SearchRecord], fidelities: Sequence[Fidelity], unproved: Sequence[str]
 ) -> dict[tuple[str, int], Constrained]:
     """For each leg of a race that requires fidelity, from which N on its challenger counts."""
     wanted = {race.name: race for race in suite.races if race.requires is not None}
@@ -309,7 +309,7 @@ def _counts(
 
 
 def _predicted(
-    cells: Mapping[CellKey, Sequence[Measurement]], leg: Leg, grid: Sequence[int], confidence: float
+    cells: Mapping[CellKey, Sequence[Measurement]], leg: SearchCase, grid: Sequence[int], confidence: float
 ) -> Interval | None:
     """The documented way of predicting, from the smallest N of the table at which both were measured."""
     for heads in grid:
@@ -319,7 +319,7 @@ def _predicted(
     return None
 
 
-def _joint(answers: Sequence[Located]) -> float | None:
+def _joint(answers: Sequence[SearchRecord]) -> float | None:
     """Bonferroni's bound over all stated crossings; None where at most one is stated."""
     stated = [
         crossing

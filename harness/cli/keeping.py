@@ -21,8 +21,8 @@ def _list(context: typer.Context, files: Files = None) -> None:
     """List every offer: kind, name, origin, what it does, and whether it can run here."""
     if context.invoked_subcommand is not None:
         return
-    from harness.inquiry import inquire
-    from harness.report import offers
+    from harness.plugin.inspection import inquire
+    from harness.report import plugins as offers
 
     print(offers.listing(inquire(files or [])))
 
@@ -30,8 +30,8 @@ def _list(context: typer.Context, files: Files = None) -> None:
 @plugins.command()
 def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=False)], files: Files = None) -> None:
     """Show an offer and its options."""
-    from harness.inquiry import inquire
-    from harness.report import offers
+    from harness.plugin.inspection import inquire
+    from harness.report import plugins as offers
 
     print(offers.details(inquire(files or []), name))
 
@@ -43,8 +43,8 @@ def new(
     kind: Annotated[str, typer.Option(help="projector, runtime, trainer or source")] = "projector",
 ) -> None:
     """Start a plugin project that installs, passes its own test, and runs."""
-    from harness import scaffold
-    from harness.inquiry import inquire
+    from harness.plugin import scaffold
+    from harness.plugin.inspection import inquire
 
     taken = [offer.name for offer in inquire().offers if offer.kind == kind]
     for path in scaffold.write(name, kind, folder, taken=taken):
@@ -55,9 +55,9 @@ def new(
 @cache.command("list")
 def list_() -> None:
     """List what is kept, the folder used last first."""
-    from harness.inquiry_cache import folder
     from harness.measure.artifacts import Artifacts
-    from harness.report import offers
+    from harness.plugin.inspection_cache import folder
+    from harness.report import plugins as offers
 
     print(offers.kept(Artifacts(folder())))
 
@@ -66,7 +66,7 @@ def list_() -> None:
 def clear() -> None:
     """Remove everything that was trained and exported; it is made again when it is needed."""
     from harness import units
-    from harness.inquiry_cache import folder
     from harness.measure.artifacts import Artifacts
+    from harness.plugin.inspection_cache import folder
 
     print(f"freed {units.size(Artifacts(folder()).clear())}")

@@ -30,16 +30,16 @@ def report(
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="write each plot as SVG and PNG")] = None,
 ) -> None:
     """Render the report of a run again."""
-    from harness.report import reporting
+    from harness.report import writing
 
     if plots is not None:
-        for path in reporting.plots(folder, plots):
+        for path in writing.plots(folder, plots):
             print(path)
         return
     if form is None:
-        reporting.show(reporting.write(folder), console(), folder)
+        writing.show(writing.write(folder), console(), folder)
     else:
-        sys.stdout.write(reporting.rendered(folder, form.value))
+        sys.stdout.write(writing.rendered(folder, form.value))
 
 
 def verify(folder: Folder) -> None:
@@ -65,15 +65,16 @@ def advise(
 ) -> None:
     """Say which contender to use for an N and a batch size, and how sure that is."""
     from harness import units
-    from harness.analysis import advice, rightness, summary
-    from harness.records.store import read
+    from harness.analysis import summary
+    from harness.analysis.advice import advice, correctness
+    from harness.records.writer import read
 
     found = advice.advise(
         summary.summarise(read(folder)),
         heads,
         batch,
         queries_per_day=queries_per_day,
-        require=rightness.parsed(require or []),
+        require=correctness.parsed(require or []),
         memory_bytes=units.parse_size(memory) if memory else None,
     )
     print("\n".join([*found.sentences, *found.documented]))
@@ -91,11 +92,11 @@ def compare(
 ) -> None:
     """Compare two runs cell by cell; exits with 1 where something regressed."""
     from harness import units
-    from harness.analysis import regression
-    from harness.records.store import read
+    from harness.analysis.compare import runs
+    from harness.records.writer import read
     from harness.report import comparison
 
-    found = regression.compare(read(old), read(new), units.parse_share(threshold, "--threshold") if threshold else None)
+    found = runs.compare(read(old), read(new), units.parse_share(threshold, "--threshold") if threshold else None)
     if found.machine and not force:
         raise UserError(
             f"the runs were made on machines that cannot be compared: {'; '.join(found.machine)}",
@@ -112,8 +113,8 @@ def history(
     ] = None,
 ) -> None:
     """Show quantities over runs, and where a new level begins."""
-    from harness.analysis import history as over_runs
-    from harness.records.store import read
+    from harness.analysis.compare import history as over_runs
+    from harness.records.writer import read
     from harness.report import comparison
 
     found = folders or sorted(each.parent for each in Path("results").rglob("run.json"))
@@ -131,12 +132,12 @@ class Target(StrEnum):
 
 def export(
     folder: Folder,
-    to: Annotated[Target, typer.Option(help="the tool that shall read it")] = Target.PYTEST_BENCHMARK,
+    to: Annotated[Target, typer.Option(help="the format to write")] = Target.PYTEST_BENCHMARK,
     storage: Annotated[Path, typer.Option(metavar="DIR", help="where that tool keeps its files")] = Path(".benchmarks"),
     data: Annotated[bool, typer.Option(help="with the raw samples")] = False,
 ) -> None:
     """Write a run as another tool reads it."""
-    from harness.records.store import read
+    from harness.records.writer import read
     from harness.report import pytest_benchmark
 
     assert to is Target.PYTEST_BENCHMARK

@@ -13,8 +13,8 @@ from harness.cli.terms import DONE, FAILED, INTERRUPTED, console
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.planning import Plan
-    from harness.session import Outcome
+    from harness.plan.plan import Plan
+    from harness.run.session import Outcome
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
 Only = Annotated[
@@ -51,13 +51,14 @@ def run(
     ] = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
-    from harness import planning
-    from harness.suite import source
+    from harness.plan import plan as planning
+    from harness.plan.check import check_suite
+    from harness.suite import loading
 
-    loaded = source.load(suite, overrides=set_ or [], only=only or [])
+    loaded = loading.load(suite, overrides=set_ or [], only=only or [])
     if quick:
-        loaded = dataclasses.replace(loaded, suite=planning.quicken(loaded.suite))
-    plan = planning.plan(loaded, source.check(loaded), quick=quick)
+        loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
+    plan = planning.plan(loaded, check_suite(loaded), quick=quick)
     if retry_failed and resume is None:
         raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
     _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed))
@@ -65,11 +66,12 @@ def run(
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None) -> None:
     """Validate a suite and print the cells that would run, with the reason for each skipped one."""
+    from harness.plan.check import check_suite
     from harness.report import plan as shown
-    from harness.suite import source
+    from harness.suite import loading
 
-    loaded = source.load(suite, overrides=set_ or [], only=only or [])
-    print(shown.render(source.check(loaded)))
+    loaded = loading.load(suite, overrides=set_ or [], only=only or [])
+    print(shown.render(check_suite(loaded)))
 
 
 def distill(
@@ -94,9 +96,9 @@ def distill(
     output: Output = None,
 ) -> None:
     """Distil the heads of a database into a transformer, and compare it with the documented expectations."""
-    from harness import distilling
+    from harness.commands import distill as distilling
 
-    wish = distilling.Wish(
+    wish = distilling.DistillOptions(
         db=db,
         epochs=epochs,
         cosine_weight=cosine_weight,
@@ -140,7 +142,8 @@ def locate(
     output: Output = None,
 ) -> None:
     """Locate where one Python callable overtakes another, without a suite."""
-    from harness import racing, units
+    from harness import units
+    from harness.commands import race
 
     low, high = units.parse_range(range_)
     if low < 1:
@@ -152,7 +155,7 @@ def locate(
     if not 0 < precision < 1:
         raise UserError(f"--precision {precision:g} is not between 0 and 1", next_step="0.05 asks for 5 %")
     jumps = [units.parse_count(each) for each in steps.split(",") if each.strip()]
-    plan = racing.plan(
+    plan = race.plan(
         baseline,
         challenger,
         low=low,
@@ -178,7 +181,7 @@ def doctor(
     seed: Annotated[int, typer.Option(min=0, help="of the order of samples")] = 0,
 ) -> None:
     """Race a contender against itself, and say whether results of this machine deserve trust now."""
-    from harness import diagnosis
+    from harness.commands import doctor as diagnosis
 
     listener = _progress()
     try:
@@ -206,7 +209,7 @@ def _run(
     save: dict[str, Path] | None = None,
 ) -> Outcome:
     """Runs a plan with a display of its progress."""
-    from harness import session
+    from harness.run import session
 
     listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
@@ -218,9 +221,9 @@ def _run(
 
 def _finish(outcome: Outcome) -> NoReturn:
     """Prints the report, and leaves."""
-    from harness.report import reporting
+    from harness.report import writing
 
-    reporting.show(outcome.summary, console(), outcome.folder)
+    writing.show(outcome.summary, console(), outcome.folder)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if outcome.failed else DONE)

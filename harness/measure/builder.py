@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis import fidelity
 from harness.causes import plain
-from harness.contracts import Dataset, ExportContext, Form, Heads, Projection, Projector
 from harness.errors import ContenderError, HarnessError, ParityError, TrainingError
-from harness.measure import probes
+from harness.measure import fidelity, probes
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
 from harness.measure.definition import call64
-from harness.measure.identities import identity
+from harness.measure.fingerprint import identity
 from harness.measure.operations import by_batch_size
-from harness.measure.serving import Operation, serve
-from harness.measure.specification import Specification
-from harness.measure.students import Students, make_room
+from harness.measure.training import Students, make_room
+from harness.plan.specification import Specification
+from harness.plugin.interfaces import Dataset, ExportContext, Form, Heads, Projection, Projector
+from harness.process.server import Operation, serve
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:

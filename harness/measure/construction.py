@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from harness.catalog import Catalog
-from harness.contracts import (
+from harness import units
+from harness.errors import ContenderError
+from harness.measure.definition import call64
+from harness.measure.splitting import apart
+from harness.plan.specification import OfferReference, Specification
+from harness.plugin.interfaces import (
     BuildContext,
     Dataset,
     Form,
@@ -23,10 +27,7 @@ from harness.contracts import (
     SourceContext,
     Trainer,
 )
-from harness.errors import ContenderError
-from harness.measure.definition import call64
-from harness.measure.specification import OfferReference, Specification
-from harness.measure.splitting import apart
+from harness.plugin.manager import Catalog
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Construction:
             for each in (*own, *([self.teacher(specification)] if specification.teacher else [])):
                 if not (each.takes_matrices or each.needs_training):
                     raise ContenderError(
-                        f"{len(data.heads.matrices)} of {data.heads.count} heads have a matrix, "
+                        f"{len(data.heads.matrices)} of {units.counted(data.heads.count, 'head')} have a matrix, "
                         f"and the projector {each.name!r} does not compute those",
                         where=specification.contender,
                         next_step="leave this contender out, or use a projector that sets `takes_matrices`",
@@ -172,7 +173,7 @@ class Construction:
 
 
 def teacher_of(specification: Specification) -> Specification:
-    """The teacher as an untrained contender of its own, which imitates nobody."""
+    """The teacher as an untrained contender of its own, which imitates no other."""
     return replace(specification, projector=specification.teacher, trainer=None, teacher=None)
 
 

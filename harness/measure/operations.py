@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.contracts import Float32
+    from harness.plugin.interfaces import Float32
 
 _HERE = str(Path(__file__))
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
-from harness.measure.child import Child, ChildFailed, environment
 from harness.measure.recovery import Recoveries
-from harness.records.measurement import Failure
+from harness.process.child import Child, ChildFailed, environment
+from harness.process.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.measure.recovery import Window
-    from harness.measure.specification import Specification
+    from harness.plan.specification import Specification
+    from harness.plan.sweep import Cell
     from harness.suite.schema import Measurement as How
-    from harness.suite.sweep import Cell
 
 BUILDER = "harness.measure.builder"
 WORKER = "harness.measure.worker"
@@ -44,7 +44,7 @@ class Built:
     warnings: Sequence[str] = ()  # of its export
 
 
-class Workshop:
+class BuilderClient:
     """The builder process, what it has built, and what it could not build.
 
     Args:
@@ -183,7 +183,7 @@ class Participant:
         return seconds, started
 
     def calls(self, count: int) -> tuple[list[float], list[float]]:
-        """Seconds of individually timed calls, and what the device took for some, where it tells."""
+        """Seconds of individually timed calls, and what the device took for some, where it reports that."""
         answer = self._ask("calls", "sample", count=count, untimed_seconds=self.untimed_seconds)
         seconds, on_device = (answer.get(name) or [] for name in ("seconds", "device_seconds"))
         return self._numbers("sample", *seconds), self._numbers("sample", *on_device)
@@ -216,7 +216,7 @@ class Launch:
         workshop: builds what is missing.
         specifications: of all contenders, by name.
         how: the suite's measurement settings.
-        settings: added to what each worker is told (`plugins`, `core`, `last_level_cache_bytes`).
+        settings: added to what each worker is given (`plugins`, `core`, `last_level_cache_bytes`).
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         recoveries: how long contenders take to be back at speed, shared by the launches of a run.
         left: seconds that are left of the run.
@@ -227,7 +227,7 @@ class Launch:
         self,
         number: int,
         *,
-        workshop: Workshop,
+        workshop: BuilderClient,
         specifications: Mapping[str, Specification],
         how: How,
         settings: Mapping[str, Any],
@@ -271,7 +271,7 @@ class Launch:
         for key in [key for key in self._children if key[1]]:
             self._children.pop(key)[0].close()
 
-    def bury(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
+    def mark_dead(self, contender: str, failed: ChildFailed, *, twin: int = 0) -> None:
         """Notes that a contender's process died, so that the next request starts another; its twin lives on."""
         if (failed.alive and failed.failure.kind not in _FATAL) or failed.failure.stage == "build":
             return
@@ -325,7 +325,7 @@ def _cores() -> int:
 
 
 def timing_cores(threads: int) -> list[int]:
-    """The cores that workers are kept on: the last ones that this process may use; empty where that cannot be told."""
+    """The cores that workers are kept on: the last ones that this process may use; empty where that is unknown."""
     if sys.platform != "linux":
         return []
     allowed = sorted(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.contracts import Float32, Float64
+    from harness.plugin.interfaces import Float32, Float64
 
 SCALES = (0.1, 10.0)  # queries are of unit length as a rule, and a branch on their size is taken by all or none of them
 _ELEMENTS = 2**21  # rows x heads up to which the scaled rows differ from each other; a batch repeats them

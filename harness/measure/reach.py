@@ -6,15 +6,16 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from harness.records.measurement import PILOT, TOO_SLOW, Failure
-from harness.units import duration
+from harness.process.failure import TOO_SLOW, Failure
+from harness.records.measurement import PILOT
+from harness.units import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.plan.sweep import Cell
     from harness.records.measurement import Measurement
     from harness.suite.schema import Measurement as How
-    from harness.suite.sweep import Cell
 
 ENOUGH = 3  # deaths of a process at smaller N or batch sizes, before a contender that never worked is given up
 _DEATHS = ("signal", "exit", "protocol")
@@ -65,7 +66,7 @@ class Reach:
             elif failure.kind in _DEATHS:
                 self._deaths[record.contender].append((place, failure))
 
-    def hopeless(self, contender: str) -> bool:
+    def exhausted(self, contender: str) -> bool:
         """Its process has ended several times, and it never worked."""
         return not self._worked[contender] and len(self._deaths[contender]) >= ENOUGH
 
@@ -89,9 +90,9 @@ class Reach:
             at, why = min(smaller, key=lambda each: each[0])
             return why.model_copy(update={"what": f"{why.what} (at {_named(at)}: larger N were not tried)"})
         deaths = [(each, why) for each, why in self._deaths[cell.contender] if _within(each, place)]
-        if self.hopeless(cell.contender) and len(deaths) >= ENOUGH:
+        if self.exhausted(cell.contender) and len(deaths) >= ENOUGH:
             at, why = deaths[-1]
-            what = f"{why.what} (at {_named(at)}; given up after {len(deaths)} crashes)"
+            what = f"{why.what} (at {_named(at)}; given up after {counted(len(deaths), 'crash')})"
             return why.model_copy(update={"what": what})
         return self._too_slow(cell, calls)
 

@@ -6,15 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.child import Child, environment
+from harness.process.child import Child, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.measure.pool import Workshop
-    from harness.measure.specification import OfferReference, Specification
+    from harness.measure.pool import BuilderClient
+    from harness.plan.specification import OfferReference, Specification
 
-PROJECTING = "harness.measure.projecting"
+PROJECTING = "harness.measure.scoring_child"
 
 
 class Scoring:
@@ -26,7 +26,7 @@ class Scoring:
         deadline: seconds in which a contender must load and answer.
     """
 
-    def __init__(self, workshop: Workshop, settings: Mapping[str, Any], deadline: float) -> None:
+    def __init__(self, workshop: BuilderClient, settings: Mapping[str, Any], deadline: float) -> None:
         self._workshop = workshop
         self._settings = dict(settings)
         self._deadline = deadline

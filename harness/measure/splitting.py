@@ -12,7 +12,7 @@ from harness.errors import DataError
 from harness.repeats import first_equal
 
 if TYPE_CHECKING:
-    from harness.contracts import Dataset
+    from harness.plugin.interfaces import Dataset
 
 
 def apart(data: Dataset) -> Dataset:

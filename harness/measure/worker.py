@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contracts import Compiled, LoadContext
 from harness.errors import ParityError
-from harness.measure import calibration, parity, probes, process, recovery
+from harness.measure import calibration, parity, probes, recovery, resources
+from harness.measure.callables import named
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
-from harness.measure.functions import named
-from harness.measure.serving import Operation, pin, serve
-from harness.measure.specification import Specification
+from harness.plan.specification import Specification
+from harness.plugin.interfaces import Compiled, LoadContext
+from harness.process.server import Operation, pin, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +95,7 @@ class Worker:
         self._cells: dict[tuple[str, int], _Cell] = {}
         self._cold = self._how["cache"] == "cold"
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
-        self._threads = process.limit_threads(self._specification.threads)
+        self._threads = resources.limit_threads(self._specification.threads)
         self._cores: list[int] = settings.get("core") or []
         self._pinned = False
         self._frozen = False
@@ -122,10 +122,10 @@ class Worker:
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
         if self._base_bytes is None:
-            self._base_bytes = process.held_bytes()
+            self._base_bytes = resources.held_bytes()
         model = self._load(request)
         compiled = model.compiled
-        loaded = process.held_bytes()
+        loaded = resources.held_bytes()
         compiled_before = compiled.compile_seconds
         proof: _Proof | None = None
         if known is None:
@@ -159,10 +159,10 @@ class Worker:
             "row_error": proof.row_error if proof else None,
             "warnings": known.warnings,
             "threads": self._threads_now(compiled),
-            "libraries": process.libraries(),
+            "libraries": resources.libraries(),
             "base_rss_bytes": self._base_bytes,
-            "added_rss_bytes": model.held_bytes + max(0, process.held_bytes() - loaded) if proof else None,
-            "peak_rss_bytes": process.peak_bytes(),
+            "added_rss_bytes": model.held_bytes + max(0, resources.held_bytes() - loaded) if proof else None,
+            "peak_rss_bytes": resources.peak_bytes(),
         }
 
     def watch(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,10 +224,10 @@ class Worker:
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
         self._make_room(size)
-        before, started = process.held_bytes(), monotonic()
+        before, started = resources.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
         seconds = monotonic() - started
-        held = max(0, process.held_bytes() - before)
+        held = max(0, resources.held_bytes() - before)
         self._loaded[place] = _Model(compiled=compiled, size_bytes=size, load_seconds=seconds, held_bytes=held)
         return self._loaded[place]
 
@@ -346,7 +346,7 @@ def _text(path: Path) -> str:
 
 
 def conversion(output: Any, precision: str) -> tuple[str, ...]:
-    """What is told of an output that is no float32 array: `Compiled.result` converts it, off the clock.
+    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock.
 
     Args:
         output: as `Compiled.__call__` returned it.

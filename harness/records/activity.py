@@ -27,7 +27,7 @@ class Meanwhile:
 
 
 def activity() -> Activity | None:
-    """Now; None where the platform does not tell."""
+    """Now; None where the platform does not report it."""
     import psutil
 
     try:

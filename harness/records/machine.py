@@ -76,7 +76,7 @@ def last_level_cache_bytes(machine: Mapping[str, Any]) -> int | None:
 
 
 def clock_source() -> str | None:
-    """What the kernel reads the time from, where it tells."""
+    """What the kernel reads the time from, where it says so."""
     return _read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
 
 
@@ -96,7 +96,7 @@ def commit(folder: Path) -> str | None:
 
 
 def load_average() -> float | None:
-    """Runnable processes over the last minute, where the platform tells."""
+    """Runnable processes over the last minute, where the platform reports them."""
     try:
         return os.getloadavg()[0]
     except OSError:

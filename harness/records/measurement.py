@@ -9,35 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.process.failure import TOO_SLOW, Failure
+
 SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
 RIVAL_FAILED = "its rival failed"
 PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
-TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
-_SETTLING = ("memory", "deadline", TOO_SLOW)
 
 
 class Record(BaseModel):
     """Base of everything that is written: frozen; unknown keys of a newer version are kept out of the way."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Failure(Record):
-    """Why a cell has no latency."""
-
-    stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
-    what: str
-    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, too slow")] = (
-        "error"
-    )
-    signal: str | None = None
-    output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
-
-    @property
-    def settles_larger(self) -> bool:
-        """Memory or time ran out, as it would at every larger N."""
-        return self.kind in _SETTLING or self.signal == "SIGKILL"
 
 
 class Parity(Record):
@@ -102,7 +85,7 @@ class Measurement(Record):
     ] = None
     warm_up_calls: int | None = None
     device_seconds: Annotated[
-        tuple[float, ...], Field(description="what the device itself took for single calls, where it tells")
+        tuple[float, ...], Field(description="what the device itself took for single calls, where it reports that")
     ] = ()
     peak_rss_bytes: Annotated[int | None, Field(description="of the worker, all that it has held by then")] = None
     base_rss_bytes: Annotated[int | None, Field(description="of the worker before it held any model")] = None

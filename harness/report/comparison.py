@@ -11,10 +11,10 @@ from harness import units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.cell_changes import CellChange
-    from harness.analysis.fidelity_changes import ScoreChange
-    from harness.analysis.history import Reading, Series
-    from harness.analysis.regression import Comparison
+    from harness.analysis.compare.history import Reading, Series
+    from harness.analysis.compare.latencies import CellChange
+    from harness.analysis.compare.runs import Comparison
+    from harness.analysis.compare.scores import ScoreChange
     from harness.analysis.statistics import Interval
 
 _NONE = "no such quantity is in any of these runs"
@@ -60,7 +60,9 @@ def markdown(found: Comparison) -> str:
         told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
         grid = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
         moved_scores = any(each.verdict in ("worse", "better") for each in found.scores)
-        parts.append(f"\n{grid}\n" if moved_scores else _folded(f"{len(told)} scores without a change", grid))
+        parts.append(
+            f"\n{grid}\n" if moved_scores else _folded(f"{units.counted(len(told), 'score')} without a change", grid)
+        )
     return "\n".join(parts)
 
 

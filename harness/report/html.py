@@ -8,9 +8,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.analysis.data import lines
-from harness.report import facts, tables, wording
-from harness.report.bundle import bundle
+from harness.report import machine, tables, wording
 from harness.report.plots import Plot, plots
+from harness.report.vega import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +164,7 @@ def _sorted_by(entry: Entry) -> str:
 
 
 def _machine(summary: Summary) -> Iterator[str]:
-    pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.machine(summary))
+    pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in machine.machine(summary))
     yield from _section("Machine and versions", [f"<dl>{pairs}</dl>"])
     lines = [f"<p>Seed {summary.run.seed}, commit {escape(summary.run.commit or 'unknown')}.</p>"]
     if summary.run.command:

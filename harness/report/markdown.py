@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.analysis.data import lines
-from harness.report import facts, tables, wording
+from harness.report import machine, tables, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ def _lines(summary: Summary) -> Iterator[str]:
             yield from _bullets(summary.remarks)
     yield from _list("Self-check", [summary.self_check.sentence])
     yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
-    yield from _list("Machine", [f"{name}: {value}" for name, value in facts.machine(summary)])
+    yield from _list("Machine", [f"{name}: {value}" for name, value in machine.machine(summary)])
     if summary.run.command:
         yield "## Reproduce"
         yield ""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.report.wording import spread_out
+from harness.units import counted
 
 if TYPE_CHECKING:
-    from harness.suite.checking import Checked
+    from harness.plan.check import Checked
 
 
 def render(checked: Checked) -> str:
@@ -69,6 +70,9 @@ def _headline(checked: Checked) -> str:
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     if suite.measurement.table:
         launches = spread_out(suite, searched=bool(checked.sweep.legs))
-        return f"{suite.name}: {cells} cells at batch {batches}, {launches}"
+        return f"{suite.name}: {counted(cells, 'cell')} at batch {batches}, {launches}"
     seeds = len(suite.training_seeds)
-    return f"{suite.name}: {cells} cells to train and score, with {seeds} seeds where there is a trainer; none is timed"
+    return (
+        f"{suite.name}: {counted(cells, 'cell')} to train and score, with "
+        f"{counted(seeds, 'seed')} where there is a trainer; none is timed"
+    )

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from harness.analysis.crossover import Progress
+    from harness.plan.sweep import SearchCase
     from harness.records.measurement import Fidelity, Measurement
-    from harness.suite.sweep import Leg
+    from harness.search.crossover import Progress
 
 _PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 
 
-def bracket(leg: Leg, progress: Progress) -> str:
+def bracket(leg: SearchCase, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
-    found = "no change of the lead" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
-    return f"{leg.label}: {found} {span} ({progress.samples:,} samples)"
+    found = "looking for a crossover" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
+    return f"{leg.label}: {found} {span} ({units.counted(progress.samples, 'sample')})"
 
 
 class PlainProgress:
@@ -46,7 +46,7 @@ class PlainProgress:
     def stage(self, text: str, total: int | None = None) -> None:
         """Prints the stage."""
         if text != self._stage:
-            self.say(f"… {text}" + (f" ({total} steps)" if total else ""))
+            self.say(f"… {text}" + (f" ({units.counted(total, 'step')})" if total else ""))
         self._stage, self._total, self._done, self._told = text, total, 0, self._clock()
 
     def step(self, text: str = "") -> None:
@@ -56,7 +56,7 @@ class PlainProgress:
             self._told = self._clock()
             self.say(f"  {self._done}{f' of {self._total}' if self._total else ''}: {text}")
 
-    def search(self, leg: Leg, progress: Progress) -> None:
+    def search(self, leg: SearchCase, progress: Progress) -> None:
         """Prints the first estimate of a search when its exploration ends, then how it stands every ten seconds."""
         first = progress.stage == "confirm" and leg.label not in self._provisional
         if first:
@@ -102,7 +102,7 @@ class LiveProgress(PlainProgress):
         self._bar.update(self._task, advance=1, description=f"{self._stage} · {text}")
         self._bar.refresh()
 
-    def search(self, leg: Leg, progress: Progress) -> None:
+    def search(self, leg: SearchCase, progress: Progress) -> None:
         """Shows the bracket, and prints the first estimate of each search."""
         self._bar.update(self._task, description=f"{self._stage} · {bracket(leg, progress)}")
         self._bar.refresh()

@@ -11,16 +11,16 @@ import statistics
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.visits import by_cell, counting, seconds_by_launch
 from harness.errors import RecordsError
-from harness.records.store import write_atomically, writing
+from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.writer import write_atomically, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.records.evidence import Evidence
     from harness.records.measurement import Measurement
+    from harness.records.reader import Evidence
 
 FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 

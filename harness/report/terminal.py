@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 
 from harness.analysis.data import lines
 from harness.report import tables, wording
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,9 @@ def render(summary: Summary, console: Console) -> None:
 
 def _limits(found: Table, console: Console) -> None:
     if len(found.rows) > _MOST_ROWS:
-        console.print(f"[bold]{escape(found.title)}[/bold]: {len(found.rows)} rows, in the report", highlight=False)
+        console.print(
+            f"[bold]{escape(found.title)}[/bold]: {counted(len(found.rows), 'row')}, in the report", highlight=False
+        )
         return
     _grid(found, console)
 

@@ -7,19 +7,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import located as stored
-from harness.analysis.located import Located
-from harness.analysis.replay import DivergedError, replay
 from harness.analysis.summary import Summary, summarise
 from harness.errors import RecordsError
-from harness.records.evidence import Evidence, read
-from harness.report import plain
+from harness.records import crossovers as stored
+from harness.records.crossovers import SearchRecord
+from harness.records.reader import Evidence, read
+from harness.records.replay import DivergedError, replay
+from harness.report import data
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.analysis.location import Location
+    from harness.search.result import Location
 
 STORED = "report.json"
 _VERDICTS = ("leader", "verdict", "sentence", "status", "outcome", "passed", "counts_from", "thresholds")
@@ -81,20 +82,20 @@ def verify(folder: Path) -> VerifyResult:
     answers = stored.load(evidence.located)
     repeated, moved = _repeat(evidence, answers)
     summary = summarise(evidence, repeated)
-    before, after = plain.flatten(said), plain.flatten(json.loads(plain.to_json(summary)))
+    before, after = data.flatten(said), data.flatten(json.loads(data.to_json(summary)))
     lacking = _lacking(before, after)
     moved += list(_differences(before, {path: each for path, each in after.items() if path not in lacking}))
     moved.sort(key=lambda each: (not each.verdict, each.path))
     checked = len(before.keys() | after.keys()) - len(lacking)
     sentences = [*_sentences(moved, checked, summary, len(answers))]
     if lacking:
-        figures = "one figure" if len(lacking) == 1 else f"{len(lacking):,} figures"
+        figures = counted(len(lacking), "figure")
         advice = f"write it anew with `harness report {folder}`"
         sentences.insert(1, f"the report was written by an earlier version and lacks {figures}; {advice}")
     return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
 
 
-def _repeat(evidence: Evidence, answers: Sequence[Located]) -> tuple[list[Located], list[Moved]]:
+def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[SearchRecord], list[Moved]]:
     """Every search made again from its recorded pairs."""
     found, moved = [], []
     for each in answers:
@@ -106,7 +107,9 @@ def _repeat(evidence: Evidence, answers: Sequence[Located]) -> tuple[list[Locate
             location = each.location
         if location != each.location and _said(location) != _said(each.location):
             moved.append(Moved(f"{place}.sentence", _said(each.location), _said(location)))
-        found.append(Located(leg=each.leg, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked))
+        found.append(
+            SearchRecord(leg=each.leg, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
+        )
     return found, moved
 
 
@@ -168,14 +171,14 @@ def _said(location: Location) -> str:
 def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches: int) -> Iterator[str]:
     if not moved:
         yield (
-            f"agrees: {checked:,} figures and verdicts, {searches} searches among them, follow from "
-            f"the raw seconds of {len(summary.cells):,} cells"
+            f"agrees: {checked:,} figures and verdicts, {counted(searches, 'search')} among them, follow from "
+            f"the raw seconds of {counted(len(summary.cells), 'cell')}"
         )
         return
     verdicts = [each for each in moved if each.verdict]
     yield (
-        f"disagrees: {len(verdicts):,} verdicts and {len(moved) - len(verdicts):,} other figures do not follow "
-        "from the raw seconds"
+        f"disagrees: {counted(len(verdicts), 'verdict')} and {counted(len(moved) - len(verdicts), 'other figure')} "
+        "do not follow from the raw seconds"
     )
     yield from (f"verdict moved: {each}" for each in verdicts)
     yield from (f"figure moved: {each}" for each in moved if not each.verdict)

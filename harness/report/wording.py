@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.units import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,20 +16,19 @@ if TYPE_CHECKING:
 
 def headline(summary: Summary) -> str:
     """What was asked, in one sentence; the answers are the sentences of the legs."""
-    grid = summary.suite.heads
-    batches = ", ".join(str(each) for each in summary.suite.batch_sizes)
+    suite, grid = summary.suite, summary.suite.heads
+    batches = ", ".join(str(each) for each in suite.batch_sizes)
     searched = len({leg.leg.race for leg in summary.legs})
-    races = f"; {searched} race{'s' if searched != 1 else ''}" if searched else ""
-    return (
-        f"{len(summary.suite.contenders)} contenders from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
-    )
+    races = f"; {counted(searched, 'race')}" if searched else ""
+    contenders = counted(len(suite.contenders), "contender")
+    return f"{contenders} from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
 
 
 def spread_out(suite: Suite, *, searched: bool) -> str:
     """How many launches a suite asks for, and over how many minutes they are spread on purpose."""
     minutes = suite.measurement.spread_seconds(searched=searched) / 60
     over = f" over about {minutes:.0f} minutes" if minutes >= 1 else ""
-    return f"{suite.measurement.launches} launches{over}"
+    return f"{counted(suite.measurement.launches, 'launch')}{over}"
 
 
 def sentences(summary: Summary) -> list[str]:

@@ -13,7 +13,7 @@ _SCORES = (*FIDELITY_FIGURES, "skill", "top1_agreement", "recall_at_10", "norm_e
 
 
 def contradictions(data: Any) -> Iterator[Complaint]:
-    """Every contradiction in a suite's plain data. Parts of a wrong type are passed over: validation tells about them.
+    """Every contradiction in a suite's plain data. Parts of a wrong type are passed over: validation reports them.
 
     Args:
         data: the suite as YAML gives it.
@@ -201,7 +201,7 @@ def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[st
 def _whose_scores(figure: Mapping[str, Any], path: Path) -> Iterator[Complaint]:
     named = [key for key in ("contender", "projector") if figure.get(key) is not None]
     if len(named) != 1:
-        what = "is about nobody" if not named else "names both a contender and a projector"
+        what = "needs `contender` or `projector`" if not named else "names both a contender and a projector"
         yield Complaint(path=path, what=what, hint="give `contender`, or `projector` and perhaps `trainer`")
     if figure.get("trainer") is not None and figure.get("projector") is None:
         yield Complaint(path=(*path, "trainer"), what="goes with `projector` alone", hint="leave it out")
@@ -224,7 +224,7 @@ def _repeated(values: Any, path: Path) -> Iterator[Complaint]:
     seen: list[Any] = []
     for number, value in enumerate(_list(values)):
         if not isinstance(value, bool) and value in seen:
-            yield Complaint(path=(*path, number), what=f"{value} stands here twice", hint="keep one of them")
+            yield Complaint(path=(*path, number), what=f"{value} is listed twice", hint="keep one of them")
         seen.append(value)
 
 

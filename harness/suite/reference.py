@@ -23,7 +23,7 @@ _INTRODUCTION = """\
 # Suites
 
 A suite says which contenders race, over which numbers of heads N and batch sizes B, and what is documented about them.
-`harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. What is wrong is told with
+`harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. Mistakes are reported with
 file, line, and what to write instead: all mistakes of form at once, and once the form is right, all unknown offers and
 options.
 

@@ -242,9 +242,9 @@ class Measurement(Part):
 class Search(Part):
     """How crossovers are sought."""
 
-    method: Annotated[Literal["adaptive", "grid"], Field(description="adaptive visits the N that tell most")] = (
-        "adaptive"
-    )
+    method: Annotated[
+        Literal["adaptive", "grid"], Field(description="adaptive visits the N that are most informative")
+    ] = "adaptive"
     precision: Annotated[float, Field(gt=0, lt=1, description="half-width wanted, relative to N*")] = 0.05
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
@@ -254,7 +254,7 @@ class Search(Part):
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
     ] = True
-    use_steps: Annotated[bool, Field(description="tell the search where projectors say that their cost jumps")] = True
+    use_steps: Annotated[bool, Field(description="pass the cost steps that projectors declare on to the search")] = True
 
 
 class Figure(Part):
@@ -298,7 +298,7 @@ class FidelityFigure(Part):
 
 
 class Documented(Part):
-    """Figures that somebody published, to be compared with what is measured."""
+    """Published figures, to be compared with what is measured."""
 
     source: Annotated[str, Field(description="where they stand")]
     figures: Annotated[tuple[Figure, ...], Field(description="about slowdowns and crossovers")] = ()

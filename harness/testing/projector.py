@@ -25,7 +25,7 @@ from harness.testing.rules import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.contracts import Float32, Form, Heads, Projection, Projector
+    from harness.plugin.interfaces import Float32, Form, Heads, Projection, Projector
 
 _STEPS_RANGE = (1, 4096)
 

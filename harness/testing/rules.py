@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis import fidelity
 from harness.causes import cause
-from harness.contracts import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
+from harness.measure import fidelity
+from harness.plugin.interfaces import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def check_outputs(
 
 
 def unchanged(heads: Heads, kept: Heads) -> bool:
-    """Whether nobody wrote into the heads."""
+    """Whether the heads are unchanged."""
     arrays = (heads.centroids, heads.answers, *heads.matrices.values())
     return all(map(np.array_equal, arrays, (kept.centroids, kept.answers, *kept.matrices.values())))
 

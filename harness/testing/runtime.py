@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contracts import ExportContext, LoadContext
 from harness.measure.operations import by_batch_size
 from harness.measure.probes import SCALES, scaled
+from harness.plugin.interfaces import ExportContext, LoadContext
 from harness.seeding import seed_everything
 from harness.testing.rules import (
     OUTPUT_WIDTH,
@@ -26,7 +26,7 @@ from harness.testing.rules import (
 )
 
 if TYPE_CHECKING:
-    from harness.contracts import Compiled, Float32, Form, Projection, Runtime
+    from harness.plugin.interfaces import Compiled, Float32, Form, Projection, Runtime
 
 
 def check_runtime(runtime: Runtime) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contracts import SourceContext
 from harness.errors import DataError
+from harness.plugin.interfaces import SourceContext
 from harness.repeats import first_equal
 from harness.testing.rules import Rules, describe
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.contracts import Dataset, Heads, Source
+    from harness.plugin.interfaces import Dataset, Heads, Source
 
 _ALL = 4096  # a source that has more heads is not asked for all of them
 _KINDS = ("real", "resampled", "synthetic")
@@ -143,7 +143,7 @@ def _check_provenance(rules: Rules, data: Dataset) -> None:
     about = data.provenance
     rules.expect(about.kind in _KINDS, "provenance", f"the kind is {about.kind!r}; it is one of {', '.join(_KINDS)}")
     rules.expect(bool(about.description), "provenance", "it has no description")
-    rules.expect(bool(about.digest), "provenance", "it has no digest; records tell data sets apart by it")
+    rules.expect(bool(about.digest), "provenance", "it has no digest; records identify data sets by it")
 
 
 def _check_again(rules: Rules, source: Source, data: Dataset, heads: int, context: SourceContext) -> None:

@@ -6,14 +6,14 @@ import copy
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import TrainContext
+from harness.plugin.interfaces import TrainContext
 from harness.seeding import seed_everything
 from harness.testing.rules import OUTPUT_WIDTH, WIDTH, Rules, describe, sample_queries
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.contracts import Trainer, TrainingReport
+    from harness.plugin.interfaces import Trainer, TrainingReport
 
 
 def check_trainer(trainer: Trainer) -> None:

@@ -112,7 +112,7 @@ def _heads(path: Path, given: NDArray[Any], queries: int, heads: int) -> NDArray
     """The head of each query, counted from 0."""
     if given.shape != (queries,):
         raise harness.DataError(
-            "query_heads does not name one head for each query", where=str(path), next_step="leave it out or mend it"
+            "query_heads does not name one head for each query", where=str(path), next_step="leave it out or correct it"
         )
     if given.dtype.kind not in "iuf" or not np.array_equal(given, np.floor(given)):
         raise harness.DataError(
@@ -121,7 +121,7 @@ def _heads(path: Path, given: NDArray[Any], queries: int, heads: int) -> NDArray
     low, high = int(given.min()), int(given.max())
     if low < 0 or high >= heads:
         what = f"query_heads go from {low} to {high}, and the {heads} heads from 0 to {heads - 1}"
-        counted = "they seem to be counted from 1: subtract 1" if (high, low > 0) == (heads, True) else "mend them"
+        counted = "they seem to be counted from 1: subtract 1" if (high, low > 0) == (heads, True) else "correct them"
         raise harness.DataError(what, where=str(path), next_step=counted)
     return given.astype(np.int64)
 
@@ -130,7 +130,7 @@ def matrix(path: Path, name: str, values: NDArray[Any], width: int | None = None
     """`values` as a finite float32 matrix with at least one row.
 
     Raises:
-        DataError: where it is none, or has another width than `width`.
+        DataError: where it is not one, or has another width than `width`.
     """
     if values.ndim != 2 or 0 in values.shape:
         raise harness.DataError(

@@ -178,7 +178,7 @@ def _save(model: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """The exporter reports its progress, absent libraries and its own deprecations, none of which a user can mend."""
+    """The exporter reports its progress, absent libraries and its own deprecations, none of which a user can fix."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.bias import widened, wider, within
-from harness.analysis.located import Asked, Located
-from harness.analysis.location import Crossing, Decision, Location, Probe
 from harness.analysis.statistics import Interval
-from harness.suite.sweep import Leg
+from harness.plan.sweep import SearchCase
+from harness.records.crossovers import SearchRecord, SearchSettings
+from harness.search.result import Crossing, Decision, Location, Probe
 
 
 def probe(heads, log_ratio):
@@ -23,8 +23,8 @@ def location(probes, status="crossing", crossings=(), decision=None):
 
 
 def after(found, bias):
-    leg = Leg(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
-    (answer,) = widened([Located(leg=leg, location=found, asked=Asked())], bias)
+    leg = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
+    (answer,) = widened([SearchRecord(leg=leg, location=found, asked=SearchSettings())], bias)
     return answer.location
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from harness.analysis.data import data_of, lines, warnings
-from harness.analysis.quality import FidelityRow
+from harness.analysis.fidelity.table import FidelityRow
 from harness.records.measurement import RunInfo
 
 SOURCE = {

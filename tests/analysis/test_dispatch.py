@@ -8,20 +8,20 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.dispatch import tables
-from harness.analysis.leads import Lead, leads
-from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Failures, Location, Probe
-from harness.analysis.requirement import Constrained
-from harness.analysis.unseen import points
+from harness.analysis.fidelity.requirement import Constrained
+from harness.plan.sweep import SearchCase
+from harness.records.crossovers import SearchRecord
 from harness.records.measurement import Measurement, Sampled
-from harness.suite.sweep import Leg
+from harness.run.held_out import points
+from harness.search.result import Crossing, Failures, Location, Probe
+from harness.search.spans import WinningSpan, leads
 
-LEG = Leg(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
+LEG = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
 
 
 def located(status, *crossings, batch_size=8):
     location = Location(status=status, crossings=crossings, samples=100, probes=(), notes=(), low=1, high=1000)
-    return Located(leg=replace(LEG, batch_size=batch_size), location=location)
+    return SearchRecord(leg=replace(LEG, batch_size=batch_size), location=location)
 
 
 def crossing(heads, direction="challenger"):
@@ -96,7 +96,7 @@ def unresolved(*crossings, probes=(), bracket=None):
         probes=tuple(Probe(n, lead, lead - 0.1, lead + 0.1, 20, 4) for n, lead in probes),
         notes=("the budget is spent",),
     )
-    return Located(leg=LEG, location=location)
+    return SearchRecord(leg=LEG, location=location)
 
 
 def test_an_unresolved_answer_still_decides_where_one_rival_surely_leads():
@@ -177,7 +177,7 @@ def sides(answer, seed=0):
 
 
 def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_it():
-    answer = Located(
+    answer = SearchRecord(
         leg=replace(LEG, high=100_000), location=located("several", crossing(100), crossing(9000)).location
     )
     found = points(answer, 0)
@@ -190,7 +190,7 @@ def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_i
 
 
 def test_a_short_lead_between_two_changes_is_tried_too():
-    answer = Located(
+    answer = SearchRecord(
         leg=replace(LEG, high=60_000),
         location=located("several", crossing(9148), crossing(10_241, "baseline"), crossing(10_603)).location,
     )
@@ -225,7 +225,7 @@ def failing(status, *spans, crossings=(), measured=(1, 1000)):
     """An answer with spans (low, high, last good, next good, who)."""
     failures = tuple(Failures(*span, reason="no memory") for span in spans)
     location = replace(located(status, *crossings).location, measured=measured, failures=failures)
-    return Located(leg=LEG, location=location)
+    return SearchRecord(leg=LEG, location=location)
 
 
 TAIL = (632, 1000, 316, None)
@@ -301,13 +301,15 @@ def test_nothing_is_chosen_outside_of_the_range_that_was_searched():
 
 
 def test_a_lead_ends_where_one_of_the_two_fails():
-    assert leads(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (Lead(1, 316, holds=False),)
+    assert leads(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (
+        WinningSpan(1, 316, holds=False),
+    )
     (alone,) = leads(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
     assert (alone.start, alone.end, alone.holds) == (1, 316, True)
     assert alone.beyond == "the baseline fails above"
     assert leads(failing("below", (*MIDDLE, "baseline")).location) == (
-        Lead(1, 150, holds=False),
-        Lead(400, 1000, holds=True),
+        WinningSpan(1, 150, holds=False),
+        WinningSpan(400, 1000, holds=True),
     )
     assert leads(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
 

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
+from harness.analysis.advice.correctness import rightness
 from harness.analysis.families import Families
-from harness.analysis.quality import rows
-from harness.analysis.rightness import rightness
+from harness.analysis.fidelity.table import rows
 from harness.analysis.summary import summarise
 from harness.suite.schema import Contender
 from tests.synthetic import COSTS, SUITE, Maker

@@ -64,7 +64,7 @@ def test_both_batch_sizes_of_a_race_count_together_and_a_contender_against_itsel
 
 
 def test_the_command(tmp_path, capsys):
-    from harness.records.store import Store
+    from harness.records.writer import Store
 
     for name, first, code in (("good", 1.0, 0), ("bad", 1.3, 1)):
         evidence = made(first, visits=200, sigma=0.01).evidence()

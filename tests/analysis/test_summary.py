@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from harness.analysis.located import dump, load
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
+from harness.records.crossovers import dump, load
 from tests.synthetic import COSTS, SUITE, Maker, true_crossover
 
 

@@ -17,7 +17,7 @@ from tabulate import tabulate
 
 from harness.analysis.first_pairs import MOST_MEAN, MOST_MEDIAN, first_pairs
 from harness.errors import HarnessError
-from harness.records.evidence import read
+from harness.records.reader import read
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:

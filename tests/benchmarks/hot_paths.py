@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.crossover import locate
 from harness.analysis.summary import summarise
 from harness.measure import calibration
 from harness.measure.clock import monotonic
-from harness.records.evidence import read
-from harness.records.store import Store
+from harness.records.reader import read
+from harness.records.writer import Store
 from harness.report import markdown
+from harness.search.crossover import locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 from tests.synthetic import Maker

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import RecordsError
-from harness.records.store import read
+from harness.records.writer import read
 
 SMOKE = Path(__file__).parents[2] / "suites" / "smoke.yaml"
 GONE_WITHIN_SECONDS = 2.0

@@ -23,10 +23,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.analysis.located import load
-from harness.analysis.replay import Recording, replay
-from harness.records.evidence import FIDELITY, MEASUREMENTS
-from harness.records.store import read
+from harness.records.crossovers import load
+from harness.records.reader import FIDELITY, MEASUREMENTS
+from harness.records.replay import Recording, replay
+from harness.records.writer import read
 
 SMOKE = Path(__file__).parents[2] / "suites" / "smoke.yaml"
 SETTINGS = ("measurement.self_check=true", "search.regret=true", "contenders.teacher.scored=true")  # of the smoke suite

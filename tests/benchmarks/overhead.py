@@ -26,9 +26,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import Compiled
 from harness.measure import calibration
 from harness.measure.clock import monotonic
+from harness.plugin.interfaces import Compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

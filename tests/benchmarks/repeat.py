@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.analysis.located import load
 from harness.errors import HarnessError
-from harness.records.evidence import read
+from harness.records.crossovers import load
+from harness.records.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.located import Located
-    from harness.analysis.location import Crossing
+    from harness.records.crossovers import SearchRecord
+    from harness.search.result import Crossing
 
 STATED = ("crossing", "several")
 
@@ -46,7 +46,7 @@ class Repeated:
         return {True: "yes", False: "NO", None: "not stated twice"}[self.overlap]
 
 
-def repeated(first: Sequence[Located], second: Sequence[Located]) -> Iterator[Repeated]:
+def repeated(first: Sequence[SearchRecord], second: Sequence[SearchRecord]) -> Iterator[Repeated]:
     """Every race and batch size that both have searched, crossing by crossing."""
     others = {(each.leg.race, each.leg.batch_size): each for each in second}
     for each in first:
@@ -55,7 +55,7 @@ def repeated(first: Sequence[Located], second: Sequence[Located]) -> Iterator[Re
             yield from _compared(each, other)
 
 
-def _compared(one: Located, other: Located) -> Iterator[Repeated]:
+def _compared(one: SearchRecord, other: SearchRecord) -> Iterator[Repeated]:
     leg = one.leg
     ours, theirs = one.location.crossings, other.location.crossings
     if {one.location.status, other.location.status} - set(STATED):
@@ -71,7 +71,7 @@ def _compared(one: Located, other: Located) -> Iterator[Repeated]:
         )
 
 
-def _partly(one: Located, other: Located) -> Iterator[Repeated]:
+def _partly(one: SearchRecord, other: SearchRecord) -> Iterator[Repeated]:
     """Where an answer is open, it may tell some crossings all the same, and the others not.
 
     A wide interval of one run may hold two crossings that the other run tells apart.
@@ -95,7 +95,7 @@ def _partly(one: Located, other: Located) -> Iterator[Repeated]:
         )
 
 
-def _verdict(mine: Crossing | None, another: Crossing | None, one: Located, other: Located) -> bool | None:
+def _verdict(mine: Crossing | None, another: Crossing | None, one: SearchRecord, other: SearchRecord) -> bool | None:
     """A crossing that one of the two lacks contradicts it only where that one says where all of its crossings are."""
     if mine and another:
         return True
@@ -111,7 +111,7 @@ def _interval(crossing: Crossing) -> str:
     return f"{crossing.heads:,} ({crossing.low:,} to {crossing.high:,})"
 
 
-def _status(each: Located) -> str:
+def _status(each: SearchRecord) -> str:
     bracket = each.location.bracket
     return each.location.status + (f", between {bracket[0]:,} and {bracket[1]:,}" if bracket else "")
 

@@ -21,19 +21,21 @@ import yaml
 from rich.console import Console
 from tabulate import tabulate
 
-from harness import planning, session
 from harness.analysis.first_pairs import first_pairs
-from harness.analysis.selfcheck import Point, check
-from harness.bench import Bench
+from harness.analysis.self_check import Point, check
+from harness.plan import plan as planning
+from harness.plan.check import check_suite
 from harness.records import machine
-from harness.records.store import Store
+from harness.records.writer import Store
 from harness.report.progress import PlainProgress
-from harness.suite import source
+from harness.run import session
+from harness.run.bench import Bench
+from harness.suite import loading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.planning import Plan
+    from harness.plan.plan import Plan
     from harness.records.measurement import Measurement
 
 MOST = 0.05  # share of the races that may see a difference
@@ -58,8 +60,8 @@ def planned(asked: argparse.Namespace) -> Plan:
         "contenders": contenders,
         "measurement": {"launches": asked.launches, "latency_calls": 40},
     }
-    loaded = source.load(None, text=yaml.safe_dump(suite))
-    return planning.plan(loaded, source.check(loaded))
+    loaded = loading.load(None, text=yaml.safe_dump(suite))
+    return planning.plan(loaded, check_suite(loaded))
 
 
 def repetition(bench: Bench, plan: Plan, asked: argparse.Namespace, turn: int) -> list[Measurement]:

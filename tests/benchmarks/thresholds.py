@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from harness.analysis.limits import NEAR
+from harness.analysis.roofline import NEAR
 from harness.analysis.summary import summarise
-from harness.records.evidence import read
+from harness.records.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

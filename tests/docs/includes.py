@@ -11,9 +11,9 @@ from pathlib import Path
 
 import vl_convert
 
-from harness import hookspecs
 from harness.analysis.summary import summarise
-from harness.records.store import read
+from harness.plugin import hookspecs
+from harness.records.writer import read
 from harness.report.plots.leadmap import lead_map
 from tests.docs import figures
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import hookspecs, testing
+from harness import testing
+from harness.plugin import hookspecs
 from tests.docs.includes import PAGE, PAGES, filled
 
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 
-from harness.analysis.cell_changes import judge
-from harness.suite import source
-from harness.suite.sweep import sweep
+from harness.analysis.compare.latencies import judge
+from harness.plan.sweep import sweep
+from harness.suite import loading
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_the_suite_of_the_workflow_is_valid_and_has_launches_enough_to_see_30_pe
         )
         assert done.returncode == 0, done.stderr
         launches = next(int(word.partition("=")[2]) for word in words if word.startswith("measurement.launches="))
-        suite = source.load(ROOT / words[0]).suite
+        suite = loading.load(ROOT / words[0]).suite
         cells = len(sweep(suite).cells)
         spread = 0.05 * np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
         assert len(spread) == launches

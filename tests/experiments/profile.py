@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 from tabulate import tabulate
 
 import harness
-from harness.measure.limits import rates
+from harness.measure.roofline import rates
 from harness_plugins.lda import LDAProjector
 from harness_plugins.onnx_export import INPUT, OUTPUT, OnnxExporter
 

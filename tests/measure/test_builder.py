@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from harness import planning
 from harness.measure import builder as module
 from harness.measure.builder import Builder
-from harness.suite import source
+from harness.plan import plan as planning
+from harness.plan.check import check_suite
+from harness.suite import loading
 
 PLUGIN = """
 import numpy as np
@@ -88,8 +89,8 @@ def build(answered_here, tmp_path):
                 "contenders": {"one": contender},
             }
         )
-        loaded = source.load(None, text=text)
-        plan = planning.plan(loaded, source.check(loaded))
+        loaded = loading.load(None, text=text)
+        plan = planning.plan(loaded, check_suite(loaded))
         builder = Builder({"cache": str(tmp_path / "cache"), "plugins": dict(plan.plugins_of_sources)})
         specification = plan.specifications["one"].to_json()
         return builder.build({"specification": specification, "heads": heads, "batch_sizes": list(batch_sizes)})
@@ -194,8 +195,8 @@ def builder(answered_here, tmp_path, monkeypatch):
             "batch_sizes": list(batch_sizes),
             "contenders": {"one": {"projector": "sums", "runtime": "python"}},
         }
-        loaded = source.load(None, text=yaml.safe_dump(text))
-        plan = planning.plan(loaded, source.check(loaded))
+        loaded = loading.load(None, text=yaml.safe_dump(text))
+        plan = planning.plan(loaded, check_suite(loaded))
         if input_batches not in made:
             settings = {"cache": str(tmp_path / "cache"), "input_batches": input_batches}
             made[input_batches] = Builder({**settings, "plugins": dict(plan.plugins_of_sources)})
@@ -278,8 +279,8 @@ def test_two_fresh_caches_hold_the_same_weights_though_torch_is_imported_by_buil
         "batch_sizes": [4],
         "contenders": {"one": {"projector": "late", "runtime": "python"}},
     }
-    loaded = source.load(None, text=yaml.safe_dump(text))
-    plan = planning.plan(loaded, source.check(loaded))
+    loaded = loading.load(None, text=yaml.safe_dump(text))
+    plan = planning.plan(loaded, check_suite(loaded))
     request = {"specification": plan.specifications["one"].to_json(), "heads": 18, "batch_sizes": [4]}
     asked = [json.dumps(request), json.dumps(dict(plan.plugins_of_sources))]
     commands = [[sys.executable, "-c", FRESH, str(tmp_path / name), *asked] for name in ("one", "other")]

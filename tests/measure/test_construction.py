@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from harness import planning
-from harness.contracts import BuildContext
 from harness.measure.construction import Construction, teacher_of
-from harness.suite import source
+from harness.plan import plan
+from harness.plan.check import check_suite
+from harness.plugin.interfaces import BuildContext
+from harness.suite import loading
 from harness_plugins.lda import formula
 
 SUITE = {
@@ -23,8 +24,8 @@ SUITE = {
 
 @pytest.fixture
 def specification(answered_here):
-    loaded = source.load(None, text=yaml.safe_dump(SUITE))
-    return planning.plan(loaded, source.check(loaded)).specifications["linear"]
+    loaded = loading.load(None, text=yaml.safe_dump(SUITE))
+    return plan.plan(loaded, check_suite(loaded)).specifications["linear"]
 
 
 def test_the_teacher_answers_by_its_formula_and_is_asked_once(specification):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.records.store import read
+from harness.records.writer import read
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "odd.py"
 NUMPY = ("fine", "wide", "double", "lists", "complex", "zeros", "one_row", "noise", "unseeded", "late")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.measure.reach import ENOUGH, Reach
-from harness.records.measurement import PILOT, TOO_SLOW, Failure, Measurement, Sampled
+from harness.plan.sweep import Cell
+from harness.process.failure import TOO_SLOW, Failure
+from harness.records.measurement import PILOT, Measurement, Sampled
 from harness.suite.schema import Measurement as How
-from harness.suite.sweep import Cell
 
 HOW = How(deadline_seconds=20, rounds=3, max_warm_up_seconds=1, latency_calls=0)
 
@@ -63,10 +64,10 @@ def test_deaths_give_up_larger_n_alone_and_nothing_that_ever_worked():
     reach = Reach(HOW, deaths)
     assert refused(reach, cell(4999), cell(10), cell(5000)) == [False, False, True]
     assert "given up after 3 crashes" in reach.refusal(cell(6000)).what
-    assert reach.hopeless("one")
+    assert reach.exhausted("one")
     worked = Reach(HOW, [*deaths, record(10, seconds=0.001)])
     assert refused(worked, cell(6000)) == [False]
-    assert not worked.hopeless("one")
+    assert not worked.exhausted("one")
 
 
 QUADRATIC = [record(n, seconds=2e-8 * n * n + 1e-4) for n in (1, 10, 100, 250, 500, 1000, 2000, 4000)]

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import yaml
 
-from harness import planning
-from harness.analysis import fidelity
-from harness.contracts import Compiled
-from harness.measure.child import ChildFailed
+from harness.measure import fidelity
 from harness.measure.construction import Construction
-from harness.measure.pool import Workshop
-from harness.measure.projecting import answers
+from harness.measure.pool import BuilderClient
 from harness.measure.scoring import Scoring
-from harness.suite import source
+from harness.measure.scoring_child import answers
+from harness.plan import plan as planning
+from harness.plan.check import check_suite
+from harness.plugin.interfaces import Compiled
+from harness.process.child import ChildFailed
+from harness.suite import loading
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 HEADS = 18
@@ -42,8 +43,8 @@ SUITE = {
 
 @pytest.fixture
 def plan(answered_here):
-    loaded = source.load(None, text=yaml.safe_dump(SUITE))
-    return planning.plan(loaded, source.check(loaded))
+    loaded = loading.load(None, text=yaml.safe_dump(SUITE))
+    return planning.plan(loaded, check_suite(loaded))
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def scoring(plan, tmp_path):
 
     def make():
         settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources), "input_batches": 2}
-        workshop = Workshop(plan.specifications, plan.batch_sizes, settings, 120.0)
+        workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, 120.0)
         made.append((Scoring(workshop, {"plugins": dict(plan.plugins_of_sources)}, 60.0), workshop))
         return made[-1][0]
 
@@ -134,10 +135,10 @@ def test_a_runtime_that_fails_is_told_and_the_next_is_scored(answered_here, tmp_
         "batch_sizes": [1],
         "contenders": {name: faulty | {"runtime_options": {"fault": name}} for name in (fault, "fine")},
     }
-    loaded = source.load(None, text=yaml.safe_dump(suite))
-    plan = planning.plan(loaded, source.check(loaded))
+    loaded = loading.load(None, text=yaml.safe_dump(suite))
+    plan = planning.plan(loaded, check_suite(loaded))
     settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources)}
-    workshop = Workshop(plan.specifications, plan.batch_sizes, settings, 60.0)
+    workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, 60.0)
     scoring = Scoring(workshop, settings, 2.0)
     try:
         with pytest.raises(ChildFailed, match=what) as caught:

@@ -45,7 +45,7 @@ def test_a_source_that_holds_out_what_it_trains_on_cannot_be_used():
 def test_every_source_passes_through_it(tmp_path):
     """A stranger's source, as builder and worker load it."""
     from harness.measure.construction import Construction
-    from harness.measure.specification import OfferReference, Specification
+    from harness.plan.specification import OfferReference, Specification
 
     plugin = tmp_path / "leaking.py"
     plugin.write_text(

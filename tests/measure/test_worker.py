@@ -13,7 +13,7 @@ import pytest
 import harness
 from harness.errors import ParityError
 from harness.measure import worker as module
-from harness.measure.specification import Specification
+from harness.plan.specification import Specification
 from harness.suite.schema import Measurement
 
 CALLED: list[tuple[int, int]] = []

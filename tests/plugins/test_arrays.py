@@ -88,8 +88,8 @@ def test_heads_of_queries_are_read(tmp_path):
     ("heads", "sentence"),
     [
         (1 + np.arange(12) % 3, "query_heads go from 1 to 3, and the 3 heads from 0 to 2; they seem to be counted fr"),
-        (np.arange(12), "query_heads go from 0 to 11, and the 3 heads from 0 to 2; mend them"),
-        (np.arange(12) % 3 - 1, "query_heads go from -1 to 1, and the 3 heads from 0 to 2; mend them"),
+        (np.arange(12), "query_heads go from 0 to 11, and the 3 heads from 0 to 2; correct them"),
+        (np.arange(12) % 3 - 1, "query_heads go from -1 to 1, and the 3 heads from 0 to 2; correct them"),
         (np.full(12, 0.5), "query_heads are not whole numbers; count the heads from 0 to 2"),
         (np.full(12, np.nan), "query_heads are not whole numbers"),
         (np.full(12, "0"), "query_heads are not whole numbers"),

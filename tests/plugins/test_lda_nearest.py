@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import harness
-from harness import catalog
-from harness.suite import source
+from harness.plan.check import check_suite
+from harness.plugin import manager
+from harness.suite import loading
 from harness.testing import check_projector
 from harness_plugins.lda import formula
 from harness_plugins.lda_nearest import NearestProjector
@@ -137,11 +138,11 @@ def test_costs_are_those_of_what_is_compared():
 
 
 def check(suite):
-    return source.check(source.load(None, text=yaml.safe_dump(suite)))
+    return check_suite(loading.load(None, text=yaml.safe_dump(suite)))
 
 
 def test_without_faiss_a_suite_is_told_what_to_install(answered_here, monkeypatch):
-    monkeypatch.setattr(catalog, "_lacks", lambda name: name == "faiss")
+    monkeypatch.setattr(manager, "_lacks", lambda name: name == "faiss")
     with pytest.raises(harness.HarnessError) as caught:
         check(SUITE)
     told = str(caught.value)
@@ -150,14 +151,14 @@ def test_without_faiss_a_suite_is_told_what_to_install(answered_here, monkeypatc
 
 
 def test_what_approximates_is_scored_without_being_asked(answered_here, monkeypatch):
-    monkeypatch.setattr(catalog, "_lacks", lambda name: False)
+    monkeypatch.setattr(manager, "_lacks", lambda name: False)
     contenders = check(SUITE).suite.contenders
     assert contenders["near"].scored
     assert not contenders["exact"].scored
 
 
 def test_what_approximates_one_formula_is_not_scored_against_another(answered_here, monkeypatch):
-    monkeypatch.setattr(catalog, "_lacks", lambda name: False)
+    monkeypatch.setattr(manager, "_lacks", lambda name: False)
     near = {**SUITE["contenders"]["near"], "teacher": "linear"}
     with pytest.raises(harness.HarnessError, match="approximates lda, and its teacher computes linear"):
         check({**SUITE, "contenders": {**SUITE["contenders"], "near": near}})

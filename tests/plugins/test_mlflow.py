@@ -6,9 +6,9 @@ import os
 import pytest
 
 import harness
-from harness.catalog import Catalog
-from harness.inquiry import Listing, TrackerData
-from harness.tracking import Trackers
+from harness.plugin.inspection import Listing, TrackerData
+from harness.plugin.manager import Catalog
+from harness.plugin.trackers import Trackers
 
 PLUGIN = "harness_plugins.mlflow"
 STARTED = harness.RunStarted(

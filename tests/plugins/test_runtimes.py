@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import available
 from harness.measure.operations import by_batch_size
+from harness.plugin.manager import available
 from harness.testing import sample_heads, sample_queries
 from harness_plugins.eager import EagerRuntime, TorchCompiled
 from harness_plugins.lda import LDAProjector, LoopProjector

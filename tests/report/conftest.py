@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.located import dump
 from harness.analysis.summary import summarise
-from harness.records.store import LOCATED, Store
-from harness.report import plain
+from harness.records.crossovers import dump
+from harness.records.writer import LOCATED, Store
+from harness.report import data
 from harness.report.verification import STORED
 from tests.synthetic import Maker
 
@@ -42,5 +42,5 @@ def write(maker, folder, summary=None):
         if evidence.fidelities:
             store.append(*evidence.fidelities)
         store.write(LOCATED, dump(maker.located))
-        store.write(STORED, plain.to_json(summary or summarise(evidence, maker.located)))
+        store.write(STORED, data.to_json(summary or summarise(evidence, maker.located)))
     return folder

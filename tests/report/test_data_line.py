@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.analysis.summary import summarise
-from harness.report import html, markdown, plain, terminal
+from harness.report import data, html, markdown, terminal
 from harness.report.verification import verify
 from tests.report.conftest import write
 from tests.synthetic import Maker
@@ -61,7 +61,7 @@ def test_the_data_come_before_any_figure(summary, form):
 
 
 def test_they_are_in_the_json_report(summary):
-    shared, own = json.loads(plain.to_json(summary))["data"]
+    shared, own = json.loads(data.to_json(summary))["data"]
     assert shared["contenders"] == []
     assert own["contenders"] == ["student"]
     names = ("description", "kind", "heads", "temperature", "train_queries", "held_out_queries", "digest", "notes")

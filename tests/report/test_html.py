@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.records.store import read
+from harness.records.writer import read
 from harness.report import html
 from harness.report.plots import plots, save
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.analysis.located import Located
-from harness.analysis.location import Crossing, Location
 from harness.analysis.summary import summarise
+from harness.plan.sweep import sweep
+from harness.records.crossovers import SearchRecord
 from harness.report import html, markdown, tables, terminal, wording
+from harness.search.result import Crossing, Location
 from harness.suite.schema import Suite
-from harness.suite.sweep import sweep
 from tests.synthetic import Maker
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "reports" / "synthetic.md"
@@ -45,7 +45,7 @@ def answered():
         Location("crossing", (smooth,), 500, (), (), 18, 16384),
         Location("above", (), 300, (), (), 18, 16384),
     ]
-    found = [Located(leg=leg, location=location) for leg, location in zip(legs, locations, strict=True)]
+    found = [SearchRecord(leg=leg, location=location) for leg, location in zip(legs, locations, strict=True)]
     return summarise(maker.evidence(), found)
 
 
@@ -140,7 +140,7 @@ def noted(maker, **more):
     notes = ("a step that was not declared was found between N = 40 and 41",)
     found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
     location = Location("crossing", (found,), 400, (), notes, 18, 16384)
-    return summarise(evidence, [Located(leg=leg, location=location)])
+    return summarise(evidence, [SearchRecord(leg=leg, location=location)])
 
 
 @pytest.mark.parametrize("render", [markdown.render, html.render, printed])

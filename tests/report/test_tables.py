@@ -9,7 +9,7 @@ import json
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.report import plain, tables, wording
+from harness.report import data, tables, wording
 from tests.synthetic import COSTS, SUITE, Maker
 
 
@@ -38,7 +38,7 @@ def test_what_is_not_float32_is_marked_and_has_no_limits(evidence):
     assert "student (int8)" in tables.limits(summary).note
     (first, *_) = tables.relative(summary)
     assert "student (int8, inexact)" in [*first.columns, *(row[0].text for row in first.rows)]
-    assert plain.data(summary)["precisions"] == {"student": "int8"}
+    assert data.data(summary)["precisions"] == {"student": "int8"}
 
 
 def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
@@ -49,7 +49,7 @@ def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
     assert by_race["exact", "32"] == pytest.approx(2000, rel=0.01)
     assert by_race["best", "32"] is None  # its challenger computes in eight bits
     legs = {
-        (each["race"], each["batch_size"]): each["predicted_by_limits"] for each in plain.data(summary)["crossovers"]
+        (each["race"], each["batch_size"]): each["predicted_by_limits"] for each in data.data(summary)["crossovers"]
     }
     assert legs["exact", 32] == by_race["exact", "32"]
 
@@ -65,7 +65,7 @@ def test_a_percentile_without_an_upper_end_is_shown_by_its_lower_one():
     details = tables.details(summary)
     column = details.columns.index("p99 ms")  # of 480 calls: five lie beyond, too few to bound it from above
     assert all(" (at least " in row[column].text for row in details.rows)
-    (first, *_) = json.loads(plain.to_json(summary))["cells"]
+    (first, *_) = json.loads(data.to_json(summary))["cells"]
     found = first["percentiles"]["0.99"]
     assert found["high"] is None
     assert 0 < found["low"] < found["value"]
@@ -88,7 +88,7 @@ def test_an_approximation_is_shown_with_its_score_beside_its_latency(approximate
     told = [row[column].text.partition(", ")[2] for row in first.rows]
     assert told == ["top-1 1.000", "top-1 0.969", "not scored"]
     assert all(", " not in row[first.columns.index("teacher")].text for row in first.rows)
-    assert plain.data(approximated)["approximates"] == {"student": "lda"}
+    assert data.data(approximated)["approximates"] == {"student": "lda"}
 
 
 def test_the_answer_of_a_race_tells_what_an_approximation_is_worth(approximated):

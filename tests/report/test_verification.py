@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RecordsError
-from harness.records.evidence import MEASUREMENTS
+from harness.records.reader import MEASUREMENTS
 from harness.report.verification import STORED, verify
 from tests.report.conftest import write
 from tests.synthetic import COSTS, SUITE, Maker

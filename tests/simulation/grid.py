@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.signs import standard_error, winsorised_mean
+from harness.search.sign_test import standard_error, winsorised_mean
 from tests.simulation.fake_machine import FakeMachine
 
 if TYPE_CHECKING:

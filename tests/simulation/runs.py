@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.crossover import BudgetSpent, Location, locate
+from harness.search.crossover import BudgetSpent, Location, locate
 from tests.simulation import curves as catalogue
 from tests.simulation.fake_machine import FakeMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.analysis.location import Measure
+    from harness.search.result import Measure
     from tests.simulation.curves import Curves
 
 # Pairs as quiet as real ones, and processes that are off for where their arrays lie, at all N and at one.

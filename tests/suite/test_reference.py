@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness.suite import reference
-from harness.suite.source import load
+from harness.suite.loading import load
 
 ROOT = Path(__file__).parents[2]
 SUITES = sorted(ROOT.joinpath("suites").glob("*.yaml"))

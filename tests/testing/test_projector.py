@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import BUILT_IN, Catalog, available
+from harness.plugin.manager import BUILT_IN, Catalog, available
 from harness.testing import ConformanceError, check_projector, sample_heads
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.catalog import Catalog, available
+from harness.plugin.manager import Catalog, available
 from harness.testing import ConformanceError, check_runtime
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.catalog import Catalog
+from harness.plugin.manager import Catalog
 from harness.testing import ConformanceError, check_source
 
 

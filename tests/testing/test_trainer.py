@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import Catalog
+from harness.plugin.manager import Catalog
 from harness.testing import ConformanceError, check_trainer
 
 

@@ -11,9 +11,9 @@ import altair as alt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.location import Crossing
     from harness.analysis.statistics import Interval
     from harness.analysis.summary import LegSummary
+    from harness.search.result import Crossing
 
 
 HEIGHT = 320
@@ -56,7 +56,7 @@ def heads_axis(rows: Sequence[dict[str, Any]]) -> alt.X:
 
 
 def legend(entries: int, **more: Any) -> alt.Legend | None:
-    """Below the plot, where a phone has room for it; none where there is nothing to tell apart."""
+    """Below the plot, where a phone has room for it; none where there is nothing to distinguish."""
     if entries <= 1:
         return None
     return alt.Legend(orient="bottom", title=None, labelLimit=220, symbolOpacity=1, symbolLimit=entries, **more)

@@ -14,8 +14,8 @@ from harness.suite.schema import Figure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.location import Location
     from harness.analysis.summary import LegSummary, Summary
+    from harness.search.result import Location
 
 _ROW = 24  # pixels
 _LETTER, _WIDEST = 6.5, 220  # pixels of a letter, and of a row's name

@@ -11,7 +11,7 @@ from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, tooltip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.analysis.quality import FidelityRow
+    from harness.analysis.fidelity.table import FidelityRow
     from harness.analysis.summary import Summary
 
 

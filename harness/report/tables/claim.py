@@ -10,8 +10,8 @@ from harness.report.table import Table, interval, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from harness.analysis.claims.waterfall import Waterfall
     from harness.analysis.summary import Summary
-    from harness.analysis.waterfall import Waterfall
     from harness.suite.schema import Documented, Race
 
 

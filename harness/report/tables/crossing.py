@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.analysis.covered import covered
 from harness.analysis.unchecked import marked
 from harness.report.table import Entry, Table, text
+from harness.search.covered import covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

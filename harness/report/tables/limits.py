@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.analysis.limits import NEAR
+from harness.analysis.roofline import NEAR
 from harness.report.table import Entry, Table, text
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
         note="The floor is the larger of stated operations over the best rate of matrix products and stated bytes "
         "over the memory bandwidth, each as timed alone in this run with as many threads, or as reached by a contender "
         "where that is more. At its shape: every product at the rate that NumPy reaches for matrices of that shape; "
-        "below 1 a product is better than NumPy's. What is "
-        f"in the way is told above {NEAR}x.{_rates(summary)}{_unmeasured(summary)}",
+        "below 1 a product is better than NumPy's. The "
+        f"bottleneck is shown above {NEAR}x.{_rates(summary)}{_unmeasured(summary)}",
         keys=(0, 1, 2),
     )  # fmt: skip
 

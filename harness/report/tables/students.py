@@ -9,7 +9,7 @@ from harness.report.table import Entry, Table, seconds, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.quality import FidelityRow
+    from harness.analysis.fidelity.table import FidelityRow
     from harness.analysis.summary import Summary
 
 

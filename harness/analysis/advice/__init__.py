@@ -1,0 +1,1 @@
+"""Which contender to use, and why."""

@@ -1,0 +1,130 @@
+"""Which of two contenders is faster at one N and batch size, and on what evidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.analysis.bias import wider, within
+from harness.analysis.speedup import slowdown
+from harness.search.covered import covered, failing, outside, survivor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.analysis.statistics import Interval
+    from harness.analysis.summary import Summary
+    from harness.search.result import Direction, Location
+
+_LARGE, _SMALL = 10.0, 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairEvidence:
+    """Who is faster of `one` and `other`."""
+
+    faster: Literal["one", "other", ""]  # empty: undecided
+    why: str
+    measured: bool = True  # False: no interval for one of them, so that nothing is known
+
+
+def pair_evidence(
+    summary: Summary, one: str, other: str, calls: tuple[Interval, Interval], heads: int, batch: int
+) -> PairEvidence:
+    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals.
+
+    Args:
+        summary: the run.
+        one: a contender.
+        other: another.
+        calls: seconds per call of each at this N and batch size.
+        heads: N.
+        batch: B, one that was measured.
+    """
+    bias = summary.self_check.bias
+    paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
+    if paired is not None and paired.known:
+        told = f"measured here in the same launches, {other} takes {_times(paired)} as long"
+        sure = wider(paired, bias)
+        return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
+    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls, bias)
+
+
+def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> PairEvidence | None:
+    """From the answer of a race between the two; None where there is none that holds here."""
+    for each in summary.legs:
+        leg = each.leg
+        if each.located is None or {leg.baseline, leg.challenger} != {one, other} or leg.batch_size != batch:
+            continue
+        if not leg.low <= heads <= leg.high:
+            continue
+        slight = within(each.located.location, summary.self_check.bias)
+        if slight is not None and slight[0] <= heads <= slight[1]:
+            return PairEvidence(faster="", why="their lead is smaller than the bias that the A/A test found")
+        leader, why = _leader(each.located.location, heads, {"baseline": leg.baseline, "challenger": leg.challenger})
+        if why:
+            name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
+            return PairEvidence(faster="one" if name == one else "other" if name == other else "", why=why)
+    return None
+
+
+def _leader(location: Location, heads: int, names: Mapping[Direction, str]) -> tuple[str, str]:
+    """Who is to be used at an N by a search's answer, and why; two empty texts where it came to none."""
+    for failures, reason in failing(location, names):
+        if failures.low <= heads <= failures.high:
+            return survivor(failures) or "", f"in their race {reason}"
+    span = covered(location)
+    if span is None or outside(location, heads):
+        return "", ""
+    if location.status in ("crossing", "several"):
+        return _by_crossings(location, heads)
+    match location.status:
+        case "below" | "above":
+            leader = "challenger" if location.status == "below" else "baseline"
+            return leader, f"in their race the lead does not change from N = {span[0]:,} to {span[1]:,}"
+        case "tie":
+            return "", "in their race they do not differ beyond the precision asked for"
+        case _:
+            return "", ""
+
+
+def _by_crossings(location: Location, heads: int) -> tuple[str, str]:
+    """By on which side of each crossing an N lies."""
+    leader = "baseline" if location.crossings[0].direction == "challenger" else "challenger"
+    why = ""
+    for crossing in location.crossings:
+        ends = f"{crossing.low:,} to {crossing.high:,} heads at {100 * crossing.confidence:.0f} %"
+        if crossing.kind == "step":
+            ends = f"{crossing.heads:,} heads, where a cost jumps"
+        if crossing.kind == "step" and heads == crossing.high:
+            return crossing.direction, f"the crossover of their race lies at {ends}"
+        if crossing.kind != "step" and crossing.low <= heads <= crossing.high:
+            return "", f"N = {heads:,} lies inside the interval of their crossover, {ends}"
+        if heads <= crossing.low:  # of a step: the last N before it
+            return leader, why or f"the crossover of their race lies above, at {ends}"
+        leader, why = crossing.direction, f"the crossover of their race lies below, at {ends}"
+    return leader, why
+
+
+def _apart(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> PairEvidence:
+    """From two intervals that were not measured together."""
+    ours, theirs = calls
+    unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
+    if unknown:
+        return PairEvidence(faster="", measured=False, why=f"there is no interval for {' and '.join(unknown)} here")
+    low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
+    told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
+    return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
+
+
+def _times(found: Interval) -> str:
+    ends = f"{_plain(found.low)} to {_plain(found.high)}"
+    return f"{_plain(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
+
+
+def _plain(value: float) -> str:
+    """Two decimals where that tells something, else the digits that count."""
+    if value >= _LARGE:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= _SMALL else f"{value:.1g}"

@@ -1,0 +1,126 @@
+"""Cells of two runs compared by their launches: slower, faster, the same, or unclear.
+
+Each cell has an interval of its own (Welch's t on the logarithms of the launches), and one that holds jointly with
+those of all other cells (Šidák 1967, JASA 62): of a hundred cells that did not change, two or three would be slower
+at 95 % each. A cell is slower or faster where its whole joint interval lies beyond the threshold, the same where its
+own lies within, and unclear otherwise: absence of evidence is not sameness.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from harness.analysis.bias import wider
+from harness.analysis.statistics import Interval
+from harness.records.samples import counting, seconds_by_launch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.records.measurement import Measurement
+    from harness.records.samples import CellKey
+
+Verdict = Literal["faster", "slower", "same", "unclear"]
+CONFIDENCE = 0.95  # of a cell's own interval, and of all joint ones together
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellChange:
+    """A cell of both runs."""
+
+    contender: str
+    heads: int
+    batch_size: int
+    change: Interval  # new seconds over old seconds
+    joint: Interval  # the same, so wide that those of all cells hold at once
+    threshold: float
+    verdict: Verdict
+
+    @property
+    def alone(self) -> Verdict:
+        """What its own interval would say if no other cell had been looked at."""
+        return _verdict(self.change, self.change, self.threshold)
+
+
+def launches(cells: Mapping[CellKey, Sequence[Measurement]]) -> dict[CellKey, list[float]]:
+    """One logarithm per launch of every cell of the table; what only a search visited has no fixed N to compare."""
+    found = {}
+    for key, records in cells.items():
+        by_launch = seconds_by_launch(counting([each for each in records if each.purpose == "table"]))
+        if by_launch:
+            found[key] = [math.log(float(np.median(each))) for _, each in sorted(by_launch.items())]
+    return found
+
+
+def changes(
+    old: Mapping[CellKey, Sequence[float]],
+    new: Mapping[CellKey, Sequence[float]],
+    thresholds: Mapping[str, float],
+    *,
+    bias: float = 0.0,
+) -> Iterator[CellChange]:
+    """Every cell that both runs have, by batch size and N.
+
+    Args:
+        old: one logarithm of seconds per launch of each cell then.
+        new: the same now.
+        thresholds: relative changes that matter, by contender.
+        bias: systematic error of the logarithms that the runs' A/A tests have seen.
+    """
+    shared = sorted(old.keys() & new.keys(), key=lambda key: (key[2], key[1], key[0]))
+    for key in shared:
+        contender, heads, batch_size = key
+        threshold = thresholds[contender]
+        change, joint, verdict = judge(old[key], new[key], threshold, cells=len(shared), bias=bias)
+        yield CellChange(
+            contender=contender, heads=heads, batch_size=batch_size, change=change, joint=joint, threshold=threshold,
+            verdict=verdict,
+        )  # fmt: skip
+
+
+def judge(
+    old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1, bias: float = 0.0
+) -> tuple[Interval, Interval, Verdict]:
+    """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict.
+
+    Args:
+        old: of each launch then.
+        new: of each launch now.
+        threshold: relative change that matters.
+        cells: how many are judged at once.
+        bias: systematic error of the logarithms.
+    """
+    own, joint = (wider(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
+    return own, joint, _verdict(own, joint, threshold)
+
+
+def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Interval:
+    """The exponential of the difference of two means with Welch's t interval; without ends where a launch is alone."""
+    one, other = np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    middle = float(other.mean() - one.mean())
+    fewest = int(min(one.size, other.size))
+    if fewest < 2:
+        return Interval(math.exp(middle), launches=fewest, confidence=confidence)
+    from scipy.special import stdtrit
+
+    parts = np.array([one.var(ddof=1) / one.size, other.var(ddof=1) / other.size])
+    total = float(parts.sum())
+    freedoms = np.array([one.size - 1, other.size - 1])
+    freedom = total**2 / float((parts**2 / freedoms).sum()) if total else float(freedoms.sum())
+    reach = float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * math.sqrt(total)
+    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), fewest, confidence)
+
+
+def _verdict(own: Interval, joint: Interval, threshold: float) -> Verdict:
+    if not own.known:
+        return "unclear"
+    most = 1.0 + threshold
+    if joint.low > most:
+        return "slower"
+    if joint.high < 1.0 / most:
+        return "faster"
+    return "same" if own.low > 1.0 / most and own.high < most else "unclear"

@@ -1,0 +1,1 @@
+"""How well students do their teacher's job, as tables and conditions."""

@@ -1,0 +1,143 @@
+"""What the machine could do at best, measured like a contender: float32 matrix products and reading memory.
+
+Williams, Waterman and Patterson 2009, "Roofline": a call that needs F operations and M bytes takes at least the larger
+of F over the arithmetic rate and M over the bandwidth. Both depend on shape and size, so products are timed at the
+shapes that the contenders state, and reading at many sizes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.measure.clock import monotonic
+from harness.process.server import Operation, pin, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Shape = tuple[int, int, int]  # rows, inner, columns of a matrix product
+
+_SECONDS = 0.006  # of each mean
+_REPEATS = 3
+_PASSES = 2  # over all shapes: what disturbs one of them is gone by the next
+_PRODUCTS_SECONDS = 5.0  # of a pass: shapes that come later are not timed
+_LARGE: Shape = (512, 384, 1024)  # near the best rate, and still in the caches
+_MOST_OPERATIONS = 2**32  # of a product that is timed; wider ones run at the same rate
+_WIDE = 2048  # columns of what is read: of narrow matrices a core reads half as much in the same time
+
+
+def operations(settings: Mapping[str, Any]) -> Mapping[str, Operation]:
+    """What can be asked: `rates` for shapes and working sets."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(int(settings.get("threads", 1)))
+    pin(settings.get("core") or [])
+    return {"rates": lambda request: rates([_shape(each) for each in request["shapes"]], request["sizes"])}
+
+
+def chosen(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
+    """The shapes to time, each once: a large one, the exact ones, and the others rounded to powers of two.
+
+    Args:
+        exact: of the table's cells.
+        others: of whatever a search may visit.
+    """
+    rounded = [(rows, _power(inner), _power(columns)) for rows, inner, columns in others]
+    return list(dict.fromkeys([_LARGE, *map(_bounded, exact), *map(_bounded, rounded)]))
+
+
+def rates(shapes: Sequence[Shape], sizes: Sequence[int]) -> dict[str, Any]:
+    """The best rates that were seen.
+
+    Args:
+        shapes: of matrix products.
+        sizes: bytes that are read over and over.
+
+    Returns:
+        `products` (rows, inner, columns, operations per second), `flops_per_second` (the best by rows, as text), and
+        `bytes_per_second` by size, as text.
+    """
+    products: dict[Shape, float] = {}
+    for _ in range(_PASSES):
+        ends = monotonic() + _PRODUCTS_SECONDS
+        for shape in shapes:
+            if products and monotonic() > ends:
+                break
+            products[shape] = max(_products(shape), products.get(shape, 0.0))
+    best: dict[str, float] = {}
+    for shape, rate in products.items():
+        best[str(shape[0])] = max(rate, best.get(str(shape[0]), 0.0))
+    return {
+        "products": [(*shape, rate) for shape, rate in products.items()],
+        "flops_per_second": best,
+        "bytes_per_second": {str(size): _reads(size) for size in sizes},
+    }
+
+
+def _shape(values: Sequence[int]) -> Shape:
+    rows, inner, columns = (int(each) for each in values)
+    return rows, inner, columns
+
+
+def _power(count: int) -> int:
+    return int(2 ** round(math.log2(max(1, count))))
+
+
+def _bounded(shape: Shape) -> Shape:
+    """The same shape with the longer side of the right matrix cut to what can be timed."""
+    rows, inner, columns = shape
+    most = max(1, int(_MOST_OPERATIONS / (2 * rows * min(inner, columns))))
+    return (rows, inner, min(columns, most)) if columns >= inner else (rows, min(inner, most), columns)
+
+
+def _products(shape: Shape) -> float:
+    """Operations per second; the right matrix is laid out whichever way is faster here."""
+    rows, inner, columns = shape
+    generator = np.random.default_rng(0)
+    left = generator.standard_normal((rows, inner), dtype=np.float32)
+    right = generator.standard_normal((inner, columns), dtype=np.float32)
+    other = np.ascontiguousarray(right.T).T
+    output = np.empty((rows, columns), dtype=np.float32)
+    layouts: list[Callable[[], object]] = [
+        lambda: np.matmul(left, right, out=output),
+        lambda: np.matmul(left, other, out=output),
+    ]
+    return 2.0 * rows * inner * columns / min(_fastest(layout) for layout in layouts)
+
+
+def _reads(size: int) -> float:
+    """Reading memory over and over, by three kernels that write little: which one is fastest depends on the size."""
+    count = size // 4
+    matrix = np.ones((max(1, count // _WIDE), min(_WIDE, count)), dtype=np.float32)
+    row, column = np.ones(matrix.shape[1], dtype=np.float32), np.ones(matrix.shape[0], dtype=np.float32)
+    per_row, per_column = np.empty_like(column), np.empty_like(row)
+    one, other = np.array_split(matrix.reshape(-1), 2)
+    shorter = min(one.size, other.size)
+    kernels: list[Callable[[], object]] = [
+        lambda: np.matmul(matrix, row, out=per_row),
+        lambda: np.matmul(column, matrix, out=per_column),
+        lambda: np.dot(one[:shorter], other[:shorter]),
+    ]
+    return float(matrix.nbytes) / min(_fastest(kernel) for kernel in kernels)
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    """Seconds of a call: the fastest of a few means, since a limit is what can be reached."""
+    call()
+    started = monotonic()
+    call()
+    loops = max(1, int(_SECONDS / max(monotonic() - started, 1e-7)))
+    means = []
+    for _ in range(_REPEATS):
+        started = monotonic()
+        for _ in range(loops):
+            call()
+        means.append((monotonic() - started) / loops)
+    return min(means)
+
+
+if __name__ == "__main__":
+    serve(operations)

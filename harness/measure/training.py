@@ -1,0 +1,150 @@
+"""Contenders as they are before deployment: trained where they are to be, and what they are to imitate."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.measure import fidelity
+from harness.measure.construction import teacher_of
+from harness.measure.fingerprint import identity
+from harness.plugin.interfaces import TrainContext
+from harness.seeding import seed_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.measure.artifacts import Artifacts
+    from harness.measure.construction import Construction
+    from harness.plan.specification import Specification
+    from harness.plugin.interfaces import Dataset, Form, Projection
+
+_TARGETS = 32  # that are remembered, by data and N
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What contenders are scored against."""
+
+    teacher: NDArray[np.float64]  # its outputs for the held-out queries [Q, K]
+    constant: NDArray[np.float64]  # the mean of those for the training queries [K]
+    effective_heads: float
+
+
+class Students:
+    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer.
+
+    Args:
+        artifacts: where trained students are kept.
+        construction: builds projections, teachers and trainers.
+        versions: of the libraries that results depend on.
+    """
+
+    def __init__(self, artifacts: Artifacts, construction: Construction, versions: Mapping[str, str]) -> None:
+        self._artifacts = artifacts
+        self._construction = construction
+        self._versions = dict(versions)
+        self._targets: dict[str, Target] = {}
+
+    def trained(self, specification: Specification, form: Form, data: Dataset) -> tuple[Projection, dict[str, Any]]:
+        """The undeployed projection, trained where it is to be, and how its training went."""
+        if specification.trainer:
+            return self.student(specification, data)
+        built: Any = self._construction.projection(specification, form, data)
+        return (built.eval() if hasattr(built, "eval") else built), {}
+
+    def student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
+        """The trained module, from the cache where it was trained before, and how its training went."""
+        projector = self._construction.projector(specification)
+        trainer = self._construction.trainer(specification)
+        form: Form = "module" if "module" in projector.forms else projector.forms[0]
+        started = time.perf_counter()
+        module: Any = self._construction.projection(specification, form, data)
+        fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
+        if trainer is None:
+            return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
+        import safetensors.torch
+        import torch
+
+        def fill(folder: Path) -> dict[str, Any]:
+            teacher = self._construction.teacher(specification)
+            outputs = self._construction.answers(specification, data, data.train_queries)
+            known = torch.from_numpy(outputs.astype(np.float32))
+            seen = torch.from_numpy(np.array(data.train_queries))
+            reference: Any = (
+                self._construction.projection(teacher_of(specification), "module", data)
+                if "module" in teacher.forms
+                else None
+            )
+
+            def teach(queries: torch.Tensor) -> torch.Tensor:
+                if queries.shape == seen.shape and torch.equal(queries.cpu(), seen):
+                    return known.to(queries.device)
+                if reference is not None:
+                    with torch.no_grad():
+                        answer: torch.Tensor = reference(queries)
+                        return answer
+                outputs = self._construction.answers(specification, data, queries.cpu().numpy())
+                return torch.from_numpy(outputs.astype(np.float32)).to(queries.device)
+
+            seed_everything(specification.training_seed)
+            context = TrainContext(
+                seed=specification.training_seed, threads=specification.threads, device=specification.device
+            )
+            report = trainer.fit(module, teach, seen, context)
+            state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+            safetensors.torch.save_file(state, folder / "student.safetensors")
+            return {
+                "contender": specification.contender,
+                "heads": data.heads.count,
+                "what": f"{projector.name} trained by {trainer.name}",
+                "training_seconds": fitted + report.seconds,
+                "training_steps": report.steps,
+                "notes": list(report.notes),
+                "losses": {name: [float(value) for value in values] for name, values in report.losses.items()},
+            }
+
+        parts = {
+            "student": identity(specification.projector),
+            "trainer": identity(specification.trainer),
+            "teacher": identity(specification.teacher),
+            "data": data.provenance.digest,
+            "heads": data.heads.count,
+            "temperature": data.heads.temperature,
+            "seed": specification.training_seed,
+            "teachers_seed": specification.seed,
+            "threads": specification.threads,
+            "device": specification.device,
+            "versions": self._versions,
+        }
+        place, about, cached = self._artifacts.obtain(parts, fill)
+        module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
+        module.eval()
+        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
+        return module, {**kept, "cached": cached}
+
+    def target(self, specification: Specification, data: Dataset) -> Target:
+        """What the teacher answers on this data, remembered for all contenders and seeds that imitate it."""
+        key = repr([identity(specification.teacher), data.provenance.digest, data.heads.count])
+        key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
+        if key not in self._targets:
+            make_room(self._targets, _TARGETS)
+            shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
+            self._targets[key] = Target(
+                teacher=self._construction.answers(specification, data, data.held_out_queries),
+                constant=self._construction.answers(specification, data, data.train_queries).mean(axis=0),
+                effective_heads=fidelity.effective_heads(shares),
+            )
+        return self._targets[key]
+
+
+def make_room(remembered: dict[str, Any], most: int) -> None:
+    """Forgets what was remembered first, so that one more fits."""
+    while len(remembered) >= most:
+        remembered.pop(next(iter(remembered)))

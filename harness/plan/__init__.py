@@ -1,0 +1,1 @@
+"""A suite checked against the installed plugins, and spelled out."""

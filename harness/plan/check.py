@@ -1,0 +1,327 @@
+"""Whether the plugins can do what a suite asks of them: offers, options, forms, devices, and N within the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import Problem, SuiteError
+from harness.plan.sweep import Sweep, sweep
+from harness.plugin import inspection_cache
+from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
+from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite, Use
+from harness.validation import Path as Place
+from harness.validation import did_you_mean, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.plugin.discovery import Kind
+    from harness.suite.loading import Loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A suite that can be run."""
+
+    suite: Suite
+    sweep: Sweep
+    listing: Listing
+    notes: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Contenders whose plugin failed to load, and why: their cells are skipped, and the run has failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """One use of an offer in a suite."""
+
+    kind: Kind
+    name: str
+    at: Place  # where its name stands
+    options_at: Place
+    options: Mapping[str, Any]
+    contender: str = ""  # empty for the source
+
+    @property
+    def key(self) -> str:
+        return dotted(self.at)
+
+
+def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: float | None = None) -> Checked:
+    """Asks the plugins whether they can do what the suite wants, and spells the suite out.
+
+    Args:
+        loaded: what `harness.suite.loading.load` returned.
+        cache: the folder that sources keep their files in; the user's cache folder if None.
+        deadline_seconds: after which a plugin that hangs is given up; see `harness.plugin.inspection.inquire`.
+
+    Raises:
+        SuiteError: with every problem.
+        ChildError: where the plugins cannot be asked.
+    """
+    suite = loaded.suite
+    wanted = list(_wanted(suite))
+    low, high = _span(suite)
+    place = SourceQuestion(
+        folder=str(loaded.folder), cache=str(cache or inspection_cache.folder() / "sources"), seed=suite.seed
+    )
+    questions = [
+        Question(
+            key=each.key,
+            kind=each.kind,
+            name=each.name,
+            options=each.options,
+            steps=(low, high) if each.kind == "projector" and low < high else None,
+            limit=place if each.kind == "source" else None,
+        )
+        for each in wanted
+    ]
+    listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    suite = _scoring(suite, listing)
+    review = _Review(loaded, listing)
+    for each in wanted:
+        review.offer(each)
+    for name, contender in suite.contenders.items():
+        review.contender(name, contender)
+    review.limits()
+    review.races()
+    if not review.problems and len(review.broken) == len(suite.contenders):
+        for name, reason in review.broken.items():
+            review.complain(("contenders", name), reason)
+    if review.problems:
+        raise SuiteError(sorted(dict.fromkeys(review.problems), key=lambda problem: problem.line))
+    steps = {
+        name: reply.steps
+        for name in suite.contenders
+        if (reply := listing.reply(dotted(("contenders", name, "projector")))) is not None and reply.declares_steps
+    }
+    notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
+    spelled = sweep(suite, steps, broken=review.broken)
+    return Checked(suite=suite, sweep=spelled, listing=listing, notes=notes, broken=review.broken)
+
+
+def _scoring(suite: Suite, listing: Listing) -> Suite:
+    """The same suite, in which what approximates a formula is scored whether or not it says so."""
+    contenders = {
+        name: each.model_copy(update={"scored": True}) if _approximates(each, listing) else each
+        for name, each in suite.contenders.items()
+    }
+    return suite.model_copy(update={"contenders": contenders})
+
+
+def _approximates(contender: Contender, listing: Listing) -> str:
+    """The family that an untrained contender approximates; empty where it approximates none."""
+    projector = listing.find("projector", contender.projector)
+    return projector.approximates if projector is not None and contender.trainer is None else ""
+
+
+def _wanted(suite: Suite) -> Iterator[_Wanted]:
+    """Every use of an offer, with the place of its name and options."""
+    yield _Wanted(
+        kind="source",
+        name=suite.source.use,
+        at=("source", "use"),
+        options_at=("source", "options"),
+        options=suite.source.options,
+    )
+    for name, contender in suite.contenders.items():
+        at: Place = ("contenders", name)
+        yield _Wanted(
+            kind="projector",
+            name=contender.projector,
+            at=(*at, "projector"),
+            options_at=(*at, "options"),
+            options=contender.options,
+            contender=name,
+        )
+        if contender.source is not None:
+            own = contender.source
+            yield _Wanted(
+                kind="source", name=own.use, at=(*at, "source", "use"), options_at=(*at, "source", "options"),
+                options=own.options, contender=name,
+            )  # fmt: skip
+        yield _Wanted(
+            kind="runtime", name=contender.runtime, at=(*at, "runtime"), options_at=(*at, "runtime_options"),
+            options=contender.runtime_options, contender=name,
+        )  # fmt: skip
+        if contender.trainer is not None:
+            trainer = contender.trainer
+            yield _Wanted(
+                kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
+                options=trainer.options, contender=name,
+            )  # fmt: skip
+        yield _Wanted(  # also of what is not trained: it may be fitted to its teacher's answers, or scored against them
+            kind="projector",
+            name=contender.teacher,
+            at=(*at, "teacher"),
+            options_at=(*at, "teacher"),
+            options={},
+            contender=name,
+        )
+
+
+def _span(suite: Suite) -> tuple[int, int]:
+    """The smallest and the largest N that anything in a suite may visit."""
+    ranges: list[HeadsRange | HeadsList] = [
+        suite.heads,
+        *(race.heads for race in suite.races if race.heads is not None),
+    ]
+    return min(each.low for each in ranges), max(each.high for each in ranges)
+
+
+class _Review:
+    """Collects what is wrong."""
+
+    def __init__(self, loaded: Loaded, listing: Listing) -> None:
+        self._loaded = loaded
+        self._suite = loaded.suite
+        self._listing = listing
+        self.problems: list[Problem] = []
+        self._untrained: list[str] = []
+        self.broken: dict[str, str] = {}
+
+    def complain(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
+        self.problems.append(self._loaded.document.problem(path, what, hint, at_key=at_key))
+
+    def offer(self, wanted: _Wanted) -> None:
+        """The offer exists, can be used here, and accepts its options."""
+        found = self._listing.find(wanted.kind, wanted.name)
+        if found is None:
+            self._unknown(wanted)
+            return
+        if found.missing:
+            self.complain(
+                wanted.at,
+                f"the {wanted.kind} {wanted.name!r} needs {', '.join(found.missing)}, which is not installed",
+                found.install,
+            )
+            return
+        reply = self._listing.reply(wanted.key) or Reply(key=wanted.key)
+        for problem in reply.problems:
+            self.complain(
+                (*wanted.options_at, *problem.path), problem.what, problem.hint, at_key=problem.what == "unknown key"
+            )
+        if reply.error:
+            path = wanted.options_at if wanted.options else wanted.at
+            self.complain(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
+
+    def _unknown(self, wanted: _Wanted) -> None:
+        names = self._listing.names(wanted.kind)
+        other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
+        what = f"no {wanted.kind} {wanted.name!r}"
+        suspects = "; ".join(str(failure) for failure in self._listing.failures)
+        if hint := did_you_mean(wanted.name, names):
+            pass
+        elif other:
+            hint = f"{wanted.name!r} is a {other}"
+        elif suspects:
+            hint = f"a plugin that failed to load may be the one: {suspects}"
+            if wanted.contender:
+                self.broken.setdefault(wanted.contender, f"{what}; {hint}")
+                return
+        else:
+            hint = f"there are {', '.join(names)}" if names else "no plugin offers any"
+        self.complain(wanted.at, what, hint)
+
+    def contender(self, name: str, contender: Contender) -> None:
+        """Projector, runtime and trainer fit together."""
+        at: Place = ("contenders", name)
+        projector = self._listing.find("projector", contender.projector)
+        runtime = self._listing.find("runtime", contender.runtime)
+        if runtime is not None:
+            if self._suite.device not in runtime.devices:
+                hint = f"runtimes that do: {self._runtimes(lambda each: self._suite.device in each.devices)}"
+                self.complain(
+                    (*at, "runtime"), f"the runtime {runtime.name!r} does not run on {self._suite.device}", hint
+                )
+            if projector is not None and not set(runtime.forms) & set(projector.forms):
+                what = (
+                    f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "
+                    f"and the projector {projector.name!r} is built as {_either(projector.forms)}"
+                )
+                takers = self._runtimes(lambda each: bool(set(each.forms) & set(projector.forms)))
+                self.complain((*at, "runtime"), what, f"runtimes that take it: {takers}")
+        if projector is None:
+            return
+        if contender.trainer is not None and "module" not in projector.forms:
+            what = (
+                f"the projector {projector.name!r} cannot be trained: "
+                f"it is built as {_either(projector.forms)}, and trainers take modules"
+            )
+            self.complain((*at, "trainer"), what, "leave the trainer out", at_key=True)
+        if projector.needs_training and contender.trainer is None:
+            self._untrained.append(name)
+        teacher = self._listing.find("projector", contender.teacher)
+        wanted, computed = _approximates(contender, self._listing), (teacher.family or teacher.name) if teacher else ""
+        if wanted and computed and wanted != computed:
+            self.complain(
+                (*at, "teacher"),
+                f"the projector {projector.name!r} approximates {wanted}, and its teacher computes {computed}",
+                f"name a teacher of the family {wanted}",
+            )
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing before the suite runs."""
+        if not self._untrained:
+            return []
+        *names, last = self._untrained
+        if not names:
+            return [f"{last} is raced untrained: its latency counts, its output means nothing"]
+        raced = f"{', '.join(names)} and {last} are raced untrained"
+        return [f"{raced}: their latencies count, their outputs mean nothing"]
+
+    def _runtimes(self, fits: Any) -> str:
+        return (
+            ", ".join(sorted(each.name for each in self._listing.offers if each.kind == "runtime" and fits(each)))
+            or "none"
+        )
+
+    def limits(self) -> None:
+        """An N beyond the source of a contender that would be measured there is a problem."""
+        sweep = self._suite.heads
+        for name, contender in self._suite.contenders.items():
+            at: Place = ("source", "use") if contender.source is None else ("contenders", name, "source", "use")
+            reply = self._listing.reply(dotted(at))
+            if reply is None or reply.limit is None:
+                continue
+            own, limit = contender.heads, reply.limit
+            visited = [heads for heads in sweep.grid() if own is None or own.includes(heads)]
+            if max(visited, default=0) > limit:
+                where = ("heads",) if contender.source is None else at
+                self._beyond(where, max(visited), contender.source or self._suite.source, limit)
+            for number, race in enumerate(self._suite.races):
+                high = min([race.heads.high if race.heads else sweep.high, *([own.high] if own else [])])
+                if name in (race.baseline, race.challenger) and high > limit:
+                    where = at if contender.source else ("races", number, "heads") if race.heads else ("heads",)
+                    self._beyond(where, high, contender.source or self._suite.source, limit)
+
+    def _beyond(self, path: Place, heads: int, source: Use, limit: int) -> None:
+        where = self._suite.heads if path == ("heads",) else None
+        if isinstance(where, HeadsList) and heads in where.values:
+            path = (*path, "values", list(where.values).index(heads))
+        elif path[-1] == "heads":
+            path = (*path, "to")
+        what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
+        self.complain(path, what, f"end at {limit} or use a source that makes any N, such as 'resampled'")
+
+    def races(self) -> None:
+        """A race that requires fidelity needs a challenger that can have any."""
+        for number, race in enumerate(self._suite.races):
+            contender = self._suite.contenders.get(race.challenger)
+            if race.requires is None or contender is None or contender.trainer is not None:
+                continue
+            projector: OfferData | None = self._listing.find("projector", contender.projector)
+            if projector is not None and projector.needs_training:
+                self.complain(
+                    ("races", number, "requires"),
+                    f"the challenger {race.challenger!r} has no trainer, so its output means nothing",
+                    f"give contenders.{race.challenger} a trainer, or leave `requires` out",
+                    at_key=True,
+                )
+
+
+def _either(forms: tuple[str, ...]) -> str:
+    return " or ".join(repr(form) for form in forms)

@@ -1,0 +1,310 @@
+"""Asks a child process what the plugins offer, so that the process that asks imports none of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import ChildError, UserError
+from harness.plugin import inspection_cache
+from harness.plugin.discovery import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEADLINE_SECONDS = 60.0
+DEADLINE_VARIABLE = "HARNESS_PLUGIN_SECONDS"
+_KEPT_LINES = 12  # of what a child printed before it died
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class SourceQuestion(_Data):
+    """What a source is given when it is asked for its limit."""
+
+    folder: str  # that relative paths in its options are relative to
+    cache: str
+    seed: int = 0
+
+
+class Question(_Data):
+    """One configured offer, and what is asked about it."""
+
+    key: str  # the asker's own name for the question
+    kind: Kind
+    name: str
+    options: Mapping[str, Any] = {}
+    steps: tuple[int, int] | None = None  # of a projector: the range (low, high)
+    limit: SourceQuestion | None = None  # of a source
+
+
+class OptionProblem(_Data):
+    """An option that an offer refuses."""
+
+    path: tuple[str | int, ...]
+    what: str
+    hint: str = ""
+
+
+class Reply(_Data):
+    """The answer to one question."""
+
+    key: str
+    known: bool = True  # False: nobody offers it
+    problems: tuple[OptionProblem, ...] = ()
+    steps: tuple[int, ...] = ()
+    declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
+    limit: int | None = None
+    error: str = ""  # what the offer raised while it was asked
+
+
+class OfferData(_Data):
+    """An offer as data."""
+
+    kind: Kind
+    name: str
+    description: str = ""
+    plugin: str  # identity of its plugin, for `Catalog.load(only=…)`
+    origin: str  # as a message names the plugin
+    distribution: str = ""
+    version: str = ""
+    entry_point: str = ""
+    file: str = ""
+    forms: tuple[Literal["module", "numpy"], ...] = ()  # of projectors and runtimes
+    devices: tuple[str, ...] = ()  # of runtimes
+    needs_training: bool = False
+    family: str = ""  # of a projector: the formula that it computes, empty for one of its own
+    approximates: str = ""  # of a projector: the family that it only approximates
+    tolerance: float | None = None
+    precision: str = "float32"  # of a runtime
+    options_schema: Mapping[str, Any] = {}
+    option_rows: tuple[tuple[str, str, str, str], ...] = ()  # (option, type, default, description)
+    missing: tuple[str, ...] = ()  # import names that are not installed
+    install: str = ""  # the command that installs them
+
+
+class FailureData(_Data):
+    """A plugin, or a part of one, that cannot be used."""
+
+    plugin: str
+    label: str
+    stage: str
+    what: str
+    output: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.what}"
+
+
+class TrackerData(_Data):
+    """A plugin that follows how a run goes."""
+
+    plugin: str  # its identity
+    label: str = ""
+    when: str = ""  # an environment variable without which it has nothing to do
+
+
+class Listing(_Data):
+    """Everything that the plugins answered."""
+
+    offers: tuple[OfferData, ...] = ()
+    failures: tuple[FailureData, ...] = ()
+    warnings: tuple[str, ...] = ()
+    versions: Mapping[str, str] = {}
+    trackers: tuple[TrackerData, ...] = ()
+    excluded: tuple[str, ...] = ()  # identities of plugins that hang or crash: leave them out of every `Catalog.load`
+    replies: tuple[Reply, ...] = ()
+
+    def find(self, kind: str, name: str) -> OfferData | None:
+        """The offer of this kind and name, or None."""
+        return next((each for each in self.offers if (each.kind, each.name) == (kind, name)), None)
+
+    def names(self, kind: str) -> list[str]:
+        """Names of all offers of a kind, sorted."""
+        return sorted(each.name for each in self.offers if each.kind == kind)
+
+    def reply(self, key: str) -> Reply | None:
+        """The reply to the question of this key, or None."""
+        return next((each for each in self.replies if each.key == key), None)
+
+
+def inquire(
+    plugin_files: Sequence[Path] = (),
+    questions: Sequence[Question] = (),
+    *,
+    deadline_seconds: float | None = None,
+    cached: bool = True,
+    without: Sequence[str] = (),
+) -> Listing:
+    """All offers, failures and versions, and the replies to questions.
+
+    A plugin that hangs or crashes is found by what the child said last, left out, and reported as a failure.
+
+    Args:
+        plugin_files: local plugin files.
+        questions: what to ask about configured offers.
+        deadline_seconds: longest that a plugin may take to import, or to answer one question; then it is given up. The
+            environment variable HARNESS_PLUGIN_SECONDS if None, or a minute.
+        cached: answer from the cache where nothing changed. Only answers without a failure are kept.
+        without: identities of plugins to leave out.
+
+    Raises:
+        ChildError: where the child fails though no plugin can be blamed.
+        UserError: where a plugin file is not there, or HARNESS_PLUGIN_SECONDS is not a number of seconds.
+    """
+    for path in plugin_files:
+        if not path.is_file():
+            raise UserError("there is no such plugin file", where=str(path), next_step="name a .py file that is there")
+    asked = {
+        "plugin_files": [str(path.resolve()) for path in plugin_files],
+        "questions": [each.model_dump() for each in questions],
+        "without": sorted(without),
+    }
+    key = inspection_cache.key(plugin_files, asked) if cached else ""
+    if key and (kept := inspection_cache.read(key)) is not None:
+        with contextlib.suppress(ValueError):
+            return Listing.model_validate_json(kept)
+    listing = _ask_until_answered(asked, _deadline() if deadline_seconds is None else deadline_seconds)
+    if key and not listing.failures:
+        inspection_cache.write(key, listing.model_dump_json())
+    return listing
+
+
+def _deadline() -> float:
+    given = os.environ.get(DEADLINE_VARIABLE, "")
+    try:
+        seconds = float(given or DEADLINE_SECONDS)
+    except ValueError:
+        seconds = -1.0
+    if seconds <= 0:
+        raise UserError(f"{DEADLINE_VARIABLE} is {given!r}", next_step="give it a number of seconds")
+    return seconds
+
+
+def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Listing:
+    culprits: dict[str, FailureData] = {}
+    while True:
+        outcome = _ask({**asked, "without": sorted({*asked["without"], *culprits})}, deadline_seconds)
+        if outcome.listing is not None:
+            found = outcome.listing
+            failures = (*found.failures, *culprits.values())
+            return found.model_copy(update={"failures": failures, "excluded": tuple(culprits)})
+        if not outcome.plugin or outcome.plugin in culprits:
+            printed = f", having printed: {' / '.join(outcome.output[-3:])}" if outcome.output else ""
+            raise ChildError(
+                f"the process that lists the plugins {outcome.what}{printed}",
+                next_step="run it with `python -X faulthandler -m harness plugins`",
+            )
+        culprits[outcome.plugin] = FailureData(
+            plugin=outcome.plugin, label=outcome.label, stage="import" if "imported" in outcome.action else "call",
+            what=f"it {outcome.what} while it {outcome.action}", output=outcome.output,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """How one child ended, and what it was doing."""
+
+    listing: Listing | None
+    what: str
+    plugin: str
+    label: str
+    action: str
+    output: tuple[str, ...]
+
+
+def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
+    """Starts one child, and listens until it has answered, has ended, or is late."""
+    # -P keeps the current folder off the path: a `torch.py` lying there would be imported in place of the real one.
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness.plugin.inspection_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    heard: queue.Queue[bytes | None] = queue.Queue()
+    printed: list[bytes] = []
+    listeners = [
+        threading.Thread(target=_hear, args=(child.stdout, heard), daemon=True),
+        threading.Thread(target=_keep_the_end, args=(child.stderr, printed), daemon=True),
+    ]
+    for listener in listeners:
+        listener.start()
+    listing, doing, late = None, {"plugin": "", "label": "", "action": "started"}, False
+    ends = time.monotonic() + deadline_seconds
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(json.dumps(asked).encode())
+            child.stdin.close()
+        while (line := heard.get(timeout=max(0.0, ends - time.monotonic()))) is not None:
+            message = json.loads(line)
+            if "listing" in message:
+                listing = Listing.model_validate(message["listing"])
+                break
+            doing = message
+            ends = time.monotonic() + deadline_seconds
+        else:
+            child.wait(timeout=max(0.1, ends - time.monotonic()))
+    except (queue.Empty, subprocess.TimeoutExpired):
+        late = True
+    except ValueError as error:
+        doing["action"] = f"answered ({error})"
+    finally:
+        _end(child)
+        for listener in listeners:
+            listener.join(timeout=1)
+    what = f"did not end within {deadline_seconds:g} s" if late else _ended(child.returncode)
+    output = b"".join(printed).decode(errors="replace").splitlines()[-_KEPT_LINES:]
+    return _Outcome(
+        listing=listing,
+        what=what,
+        plugin=doing["plugin"],
+        label=doing["label"],
+        action=doing["action"],
+        output=tuple(output),
+    )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kills a child and whatever it started, and waits for it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _ended(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
+
+
+def _hear(stream: IO[bytes], heard: queue.Queue[bytes | None]) -> None:
+    for line in stream:
+        heard.put(line)
+    heard.put(None)
+
+
+def _keep_the_end(stream: IO[bytes], kept: list[bytes]) -> None:
+    """Reads everything, so that a flood never blocks the child, and keeps the last 64 KiB or so."""
+    while chunk := stream.read1(2**15):  # type: ignore[attr-defined]  # a pipe's reader is buffered
+        kept.append(chunk)
+        del kept[:-3]

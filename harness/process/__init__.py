@@ -1,0 +1,1 @@
+"""Child processes: the pipe, both of its ends, and signals."""

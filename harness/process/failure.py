@@ -1,0 +1,29 @@
+"""Why something could not be measured: the form in which children, records and reports speak of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
+_SETTLING = ("memory", "deadline", TOO_SLOW)
+
+
+class Failure(BaseModel):
+    """Why a cell has no latency."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
+    what: str
+    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, too slow")] = (
+        "error"
+    )
+    signal: str | None = None
+    output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
+
+    @property
+    def settles_larger(self) -> bool:
+        """Memory or time ran out, as it would at every larger N."""
+        return self.kind in _SETTLING or self.signal == "SIGKILL"

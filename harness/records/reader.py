@@ -1,0 +1,156 @@
+"""What a run has left, read from its folder without changing anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import RecordsError
+from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RUN = "run.json"
+MEASUREMENTS = "measurements.jsonl"
+FIDELITY = "fidelity.jsonl"
+LOCATED = "crossovers.json"
+
+_Kind = TypeVar("_Kind", bound=Record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Everything that a run has left so far."""
+
+    folder: Path
+    run: RunInfo
+    measurements: tuple[Measurement, ...] = ()
+    fidelities: tuple[Fidelity, ...] = ()
+    located: tuple[Mapping[str, Any], ...] = ()  # as stored; harness.records.crossovers gives them their types
+    torn: tuple[str, ...] = ()  # a sentence for each line that was cut short
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The records of one file, and where its last whole line ends."""
+
+    records: tuple[Any, ...]
+    end: int  # bytes
+    torn: str = ""
+
+
+def read(folder: Path) -> Evidence:
+    """What is in a run's folder, without changing anything.
+
+    Raises:
+        RecordsError: where it is not a run's folder, or is of another version, or a line in the middle is damaged.
+    """
+    run = read_run(folder)
+    measurements = read_lines(folder / MEASUREMENTS, Measurement)
+    fidelities = read_lines(folder / FIDELITY, Fidelity)
+    return Evidence(
+        folder=folder,
+        run=run,
+        measurements=measurements.records,
+        fidelities=fidelities.records,
+        located=_located(folder / LOCATED),
+        torn=tuple(each.torn for each in (measurements, fidelities) if each.torn),
+    )
+
+
+def read_run(folder: Path) -> RunInfo:
+    """run.json, or a sentence about what stands in its place."""
+    path = folder / RUN
+    if not folder.is_dir():
+        raise RecordsError(
+            "there is no such folder", where=str(folder), next_step="name the folder that a run has written"
+        )
+    if not path.exists():
+        raise RecordsError(
+            f"this is not a run's folder: it has no {RUN}", where=str(folder), next_step="name a folder below results/"
+        )
+    found = _json(path)
+    _check_version(found, str(path))
+    try:
+        return RunInfo.model_validate(found)
+    except ValidationError as error:
+        raise RecordsError(f"it is not what a run writes: {_first(error)}", where=str(path)) from error
+
+
+def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The list in crossovers.json; empty where the run has not come so far."""
+    if not path.exists():
+        return ()
+    found = _json(path)
+    _check_version(found, str(path))
+    located = found.get("located", [])
+    if not isinstance(located, list):
+        raise RecordsError("it is not what a run writes: `located` is no list", where=str(path))
+    return tuple(located)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
+    except ValueError as error:
+        raise RecordsError(f"it is not JSON: {error}", where=str(path)) from error
+    if not isinstance(found, dict):
+        raise RecordsError("it is not what a run writes: a JSON object is expected", where=str(path))
+    return found
+
+
+def read_lines(path: Path, kind: type[_Kind]) -> Lines:
+    """The records of a JSON Lines file; the last line may be torn, any other damage is an error with its line."""
+    try:
+        data = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
+    records: list[_Kind] = []
+    end = 0
+    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+        where = f"{path}:{number}"
+        last = end + len(line) == len(data)
+        if line.strip():
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                if last and not line.endswith(b"\n"):
+                    torn = f"{where}: the last line was cut short and is left out; what it held will be measured again"
+                    return Lines(tuple(records), end, torn)
+                raise RecordsError(
+                    f"the line is damaged: {error}", where=where, next_step="restore or remove it"
+                ) from error
+            _check_version(found, where)
+            try:
+                records.append(kind.model_validate(found))
+            except ValidationError as error:
+                raise RecordsError(f"the line is not a record: {_first(error)}", where=where) from error
+        end += len(line)
+    return Lines(tuple(records), end)
+
+
+def _check_version(found: Any, where: str) -> None:
+    """Refuses records that a newer version has written, since their meaning may differ."""
+    version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        raise RecordsError(
+            f"its schema version is {version}, and this harness reads {SCHEMA_VERSION}",
+            where=where,
+            next_step="read it with the newer harness that wrote it"
+            if newer
+            else "read it with the harness that wrote it",
+        )
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, on one line."""
+    found = error.errors()[0]
+    return f"{'.'.join(str(part) for part in found['loc']) or 'value'}: {found['msg']}"

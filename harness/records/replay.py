@@ -1,0 +1,117 @@
+"""A search repeated from the records: the same questions, answered with the seconds that were measured then."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from harness.errors import RecordsError
+from harness.records.crossovers import SearchSettings
+from harness.records.samples import pairs
+from harness.search.crossover import Location, Pair, Unmeasurable
+from harness.search.request import ask, spent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.plan.sweep import SearchCase
+    from harness.records.measurement import Measurement
+    from harness.records.reader import Evidence
+    from harness.search.result import Failing
+
+
+class DivergedError(RecordsError):
+    """The search asks something else than it asked when it was recorded."""
+
+
+class Recording:
+    """The visits of one leg's search, in the order in which they were made; `take` hands them out one by one.
+
+    A search is a function of its answers, so it asks the same questions again; a session that resumes measures on where
+    the recording ends.
+    """
+
+    def __init__(self, measurements: Iterable[Measurement], leg: SearchCase) -> None:
+        visits: dict[int, list[Measurement]] = defaultdict(list)
+        for record in measurements:
+            if record.purpose == "search" and record.leg == leg.label and not record.interrupted:
+                visits[record.visit].append(record)
+        self._leg = leg
+        self._visits = [visits[number] for number in sorted(visits) if _complete(visits[number])]
+        self._next = 0
+
+    @property
+    def left(self) -> int:
+        """How many visits have not been handed out."""
+        return len(self._visits) - self._next
+
+    def take(self, heads: int, rounds: int, launch: int) -> Sequence[Pair] | None:
+        """The pairs of the next visit; None where the recording has ended.
+
+        Raises:
+            Unmeasurable: where the visit failed then.
+            DivergedError: where the next visit was made at another N, launch or number of rounds.
+        """
+        if not self.left:
+            return None
+        visit = self._visits[self._next]
+        self._next += 1
+        first = visit[0]
+        if (first.heads, first.launch) != (heads, launch):
+            raise DivergedError(
+                f"{self._leg.label}: the search now asks for N = {heads:,} in launch {launch}, and the records have "
+                f"N = {first.heads:,} in launch {first.launch} there",
+                next_step="the recorded seconds or the search itself have changed since",
+            )
+        if (refused := unmeasurable(visit, self._leg)) is not None:
+            raise refused
+        found = _matched(visit, self._leg)
+        if len(found) != rounds:
+            raise DivergedError(
+                f"{self._leg.label}: the search now asks for {rounds} pairs at N = {heads:,} in launch {launch}, "
+                f"and the records have {len(found)}",
+                next_step="the recorded seconds or the search itself have changed since",
+            )
+        return found
+
+
+def unmeasurable(visit: Sequence[Measurement], leg: SearchCase) -> Unmeasurable | None:
+    """What a search learns of a visit that gave no pairs; None where it gave some."""
+    failed = [each for each in visit if each.failure is not None]
+    if not failed:
+        reason = next((each.reason or each.outcome for each in visit if each.outcome != "measured"), "")
+        return Unmeasurable(visit[0].heads, reason) if reason else None
+    first = failed[0]
+    who: Failing = "" if len(failed) > 1 else "baseline" if first.contender == leg.baseline else "challenger"
+    settles = any(each.failure is not None and each.failure.settles_larger for each in failed)
+    reason = f"{first.contender}: {first.failure.what if first.failure else 'failed'}"
+    return Unmeasurable(first.heads, reason, who, settles)
+
+
+def replay(evidence: Evidence, leg: SearchCase, asked: SearchSettings | None = None) -> Location:
+    """The answer that the recorded seconds of a leg give.
+
+    Raises:
+        DivergedError: where the search goes another way than it went then.
+    """
+    asked = asked or SearchSettings()
+    recording = Recording(evidence.measurements, leg)
+
+    def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
+        found = recording.take(heads, rounds, launch)
+        if found is None:
+            raise spent(asked.budget_seconds)
+        return found
+
+    return ask(measure, leg, asked)
+
+
+def _complete(visit: Sequence[Measurement]) -> bool:
+    """Both rivals were written; a run that was killed in between leaves one."""
+    return len(visit) > 1
+
+
+def _matched(visit: Sequence[Measurement], leg: SearchCase) -> list[Pair]:
+    baseline = next((each for each in visit if each.contender == leg.baseline), None)
+    challenger = next((each for each in visit if each.contender == leg.challenger and each is not baseline), None)
+    return pairs(baseline, challenger) if baseline is not None and challenger is not None else []

@@ -1,0 +1,377 @@
+"""Where the measuring is done during a run: children, launches, and a record of every visit as it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from harness.analysis.unchecked import unchecked
+from harness.errors import ContenderError, HarnessError
+from harness.measure import roofline
+from harness.measure.interleaving import Interrupted, Purpose, visit
+from harness.measure.pool import BuilderClient, Launch, timing_cores
+from harness.measure.reach import Reach
+from harness.measure.recovery import Recoveries
+from harness.measure.scoring import Scoring
+from harness.plugin import inspection_cache
+from harness.process.child import Child, ChildFailed, environment
+from harness.process.failure import TOO_SLOW, Failure
+from harness.records import machine
+from harness.records.measurement import INTERRUPTED, PILOT, RIVAL_FAILED, Fidelity, Measurement, content_hash
+from harness.run.provisions import Provisions
+from harness.search.result import BudgetSpent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.plan.plan import Plan
+    from harness.plan.sweep import Cell, SearchCase
+    from harness.records.writer import Store
+    from harness.search.crossover import Progress
+
+_BUILD_DEADLINE_SECONDS = 1800.0
+LIMITS = "harness.measure.roofline"
+_SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
+
+
+class Listener(Protocol):
+    """Who hears how a run goes."""
+
+    def say(self, text: str) -> None:
+        """Something that stays on the screen."""
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        """What is being done now, in how many steps."""
+
+    def step(self, text: str = "") -> None:
+        """One step of the stage is done."""
+
+    def search(self, leg: SearchCase, progress: Progress) -> None:
+        """How a search stands."""
+
+    def recorded(self, record: Measurement | Fidelity) -> None:
+        """A record was written."""
+
+
+class Bench:
+    """Builds, launches and visits for one run.
+
+    Args:
+        plan: of the run.
+        store: where records are written.
+        listener: hears of records and failures.
+        known: what was measured and scored before.
+        left: seconds that are left of the run.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        listener: Listener,
+        *,
+        known: Sequence[Measurement] = (),
+        scored: Sequence[Fidelity] = (),
+        left: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._listener = listener
+        self.recoveries = Recoveries()
+        self._visits = max((record.visit for record in known), default=0)
+        self._generator = np.random.default_rng([plan.suite.seed, 1, self._visits])
+        self._left = left
+        self._keys: dict[Cell, str] = {}
+        self._launch: Launch | None = None
+        self._machine = machine.describe()
+        self.failed: dict[tuple[str, int, int], Failure] = {}  # why each of these has no latency or no scores
+        self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
+        self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
+        self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
+        settings = {
+            "cache": str(inspection_cache.folder()),
+            "versions": dict(plan.versions),
+            "plugins": dict(plan.plugins_of_sources),
+            "input_batches": plan.suite.measurement.input_batches,
+        }
+        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
+        self.provisions = Provisions(plan, lambda request: self._workshop.ask(request, stage="load"))
+        how = plan.suite.measurement
+        self._reach = Reach(how, known)
+        limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
+        self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
+
+    # ---------------------------------------------------------------------------------------------- before launches
+
+    def describe(self) -> dict[str, Any]:
+        """What the suite's source gives; see `Provisions.describe`.
+
+        Raises:
+            DataError, ResourceError, HarnessError: as that does.
+        """
+        self.provisions.describe()
+        return self.provisions.source
+
+    def score(self, name: str, heads: int, seed: int) -> Fidelity:
+        """Trains and scores a contender at one N, and writes the record."""
+        specification = dataclasses.replace(self._plan.specifications[name], training_seed=seed)
+        try:
+            scored = self._scoring.score(specification, heads, self._plan.batch_sizes[name])
+            record = Fidelity(contender=name, heads=heads, seed=seed, **scored)
+        except ChildFailed as failed:
+            record = Fidelity(
+                contender=name,
+                heads=heads,
+                seed=seed,
+                temperature=self._temperature(name, heads),
+                scores={},
+                failure=failed.failure,
+            )
+            self.failed[name, heads, 0] = failed.failure
+            self._listener.say(f"{name} at N = {heads:,}, seed {seed}: {failed.failure.what}")
+        self._store.append(record)
+        self._listener.recorded(record)
+        return record
+
+    def save(self, name: str, heads: int, path: Path) -> None:
+        """Writes a trained student where the user wants it.
+
+        Raises:
+            ContenderError: where it cannot be trained or saved.
+        """
+        specification = self._plan.specifications[name]
+        request = {
+            "do": "save",
+            "specification": specification.to_json(),
+            "heads": heads,
+            "path": str(path.resolve()),
+        }
+        try:
+            self._workshop.ask(request, stage="export")
+        except ChildFailed as failed:
+            raise ContenderError(f"{name} cannot be saved: {failed.failure.what}", where=str(path)) from failed
+
+    def key(self, cell: Cell) -> str:
+        """The content hash of what a cell is: contender, its settings, data, N and B."""
+        if cell not in self._keys:
+            specification = self._plan.specifications[cell.contender].to_json()
+            for name in ("folder", "cache"):
+                specification.pop(name)
+            how = self._plan.suite.measurement.model_dump(mode="json")
+            parts = [specification, self.provisions.digest(cell.contender), cell.heads, cell.batch_size, how]
+            self._keys[cell] = content_hash(parts)
+        return self._keys[cell]
+
+    def unknown_cost(self, name: str) -> bool:
+        """Nothing is known of how its cost grows: a plain function, or a projector that states none; not if trained."""
+        specification = self._plan.specifications[name]
+        if specification.function:
+            return True
+        if specification.trainer is not None:
+            return False
+        try:
+            return not self._stated(name, [self._plan.suite.heads.low])
+        except ChildFailed:
+            return True
+
+    # ----------------------------------------------------------------------------------------------------- launches
+
+    def open(self, number: int, contenders: Iterable[str] = ()) -> None:
+        """Gets a launch ready; its processes start when they are first needed, those of these contenders together."""
+        self._scoring.close()  # nothing else is alive while something is timed
+        settings = {
+            "plugins": dict(self._plan.plugins_of_sources),
+            "core": timing_cores(self._plan.suite.threads),
+            "last_level_cache_bytes": machine.last_level_cache_bytes(self._machine),
+        }
+        self._launch = Launch(
+            number,
+            workshop=self._workshop,
+            specifications=self._plan.specifications,
+            how=self._plan.suite.measurement,
+            settings=settings,
+            recoveries=self.recoveries,
+            together=tuple(name for name in dict.fromkeys(contenders) if not self._reach.exhausted(name)),
+            left=self._left,
+        )
+
+    def limits(self) -> dict[str, Any]:
+        """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
+        if self._plan.suite.device != "cpu":
+            self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")
+            return {}
+        threads = self._plan.suite.threads
+        settings = {"threads": threads, "core": timing_cores(threads)}
+        child = Child(LIMITS, settings, environment=environment(threads))
+        try:
+            costs = self._costs()
+            table = {cell.heads for cell in self._plan.sweep.cells}
+            shapes = [
+                (heads in table, (shape[0], shape[1], shape[2]))
+                for rows in costs.values()
+                for heads, *_, products in rows
+                for shape in products
+            ]
+            wanted = roofline.chosen(
+                [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
+            )
+            found = child.ask({"do": "rates", "shapes": wanted, "sizes": _SIZES}, stage="load", deadline=120.0)
+        except ChildFailed as failed:
+            self._listener.say(
+                f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
+            )
+            return {}
+        finally:
+            child.close()
+        return {**found, "costs": costs}
+
+    def _costs(self) -> dict[str, list[Any]]:
+        """What every projector states at the N of the table, along the searches, and on both sides of each step."""
+        heads = {cell.heads for cell in self._plan.sweep.cells}
+        for leg in self._plan.sweep.legs:
+            heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
+            heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
+        if not self.provisions.source:  # plain functions state nothing
+            return {}
+        return {name: self._stated(name, sorted(heads)) for name in self._plan.specifications}
+
+    def _stated(self, name: str, heads: Sequence[int]) -> list[Any]:
+        """What a projector states at some N."""
+        request: dict[str, Any] = {
+            "do": "costs",
+            "specification": self._plan.specifications[name].to_json(),
+            "heads": list(heads),
+            "batch_sizes": self._plan.batch_sizes[name],
+            **{side: self.provisions.of(name)[side] for side in ("width", "output_width")},
+        }
+        rows: list[Any] = self._workshop.ask(request, stage="load")["costs"]
+        return rows
+
+    def close_twins(self) -> None:
+        """Ends the workers of the launch that raced a contender against itself."""
+        if self._launch is not None:
+            self._launch.close_twins()
+
+    def close_launch(self, patience: float = 0.2) -> None:
+        """Ends the workers of the launch."""
+        if self._launch is not None:
+            self._launch.close(patience)
+            self._launch = None
+
+    def close(self, patience: float) -> None:
+        """Ends all children."""
+        self.close_launch(patience)
+        self._scoring.close(patience)
+        self._workshop.close(patience)
+
+    def visit(
+        self,
+        cells: Sequence[Cell],
+        rounds: int,
+        purpose: str,
+        *,
+        leg: str | None = None,
+        calls: int = 0,
+        together: bool = True,
+    ) -> list[Measurement]:
+        """Measures rivals in the present launch and writes their records, all of them at once.
+
+        Raises:
+            BudgetSpent: where the seconds of the run ended before the visit did; what it had measured does not count.
+        """
+        if self._launch is None:
+            raise HarnessError("nothing can be measured outside of a launch")
+        self._visits += 1
+        about = Purpose(
+            purpose=purpose,
+            visit=self._visits,
+            leg=leg,
+            keys={cell: self.key(cell) for cell in cells},
+            tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
+            load_average=machine.load_average(),
+        )
+        try:
+            records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
+        except Interrupted as cut:
+            self._store.append(*cut.records)
+            raise
+        if self._left() <= 0 and any(each.failure and each.failure.kind == "deadline" for each in records):
+            self._store.append(*(_cut_off(each) for each in records))
+            raise BudgetSpent
+        if purpose == PILOT:
+            records = [_piloted(each) for each in records]
+        self._store.append(*records)
+        self.unchecked.update(unchecked(records))
+        for record in records:
+            self._reach.learn(record)
+            self._listener.recorded(record)
+            if record.outcome == "failed" and record.failure is not None:
+                if record.failing:
+                    self.failed[record.cell] = record.failure
+                place = f"{record.contender} at N = {record.heads:,}, batch {record.batch_size}"
+                self._listener.say(f"{place}: {record.failure.what}")
+        return records
+
+    def refusal(self, cell: Cell, calls: int = 0) -> Failure | None:
+        """Why a cell is not worth trying: it failed before, or is out of its contender's reach; None where it is."""
+        return self.failed.get((cell.contender, cell.heads, cell.batch_size)) or self._reach.refusal(cell, calls)
+
+    def tried(self, cell: Cell) -> bool:
+        """Whether this N or a larger one was tried at this batch size."""
+        return self._reach.knows(cell)
+
+    def leave_out(
+        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, leg: str | None = None
+    ) -> list[Measurement]:
+        """Records a visit that was asked for and not made, so that reports name it and a search can be repeated."""
+        self._visits += 1
+        records = [
+            Measurement(
+                key=self.key(cell),
+                contender=cell.contender,
+                heads=cell.heads,
+                batch_size=cell.batch_size,
+                purpose=purpose,  # type: ignore[arg-type]  # validated by the record
+                leg=leg,
+                visit=self._visits,
+                launch=launch,
+                outcome="skipped",
+                reason=why[cell].what if cell in why else RIVAL_FAILED,
+                failure=why.get(cell),
+            )
+            for cell in cells
+        ]
+        for cell, failure in why.items():
+            if failure.kind != TOO_SLOW:
+                self.failed.setdefault((cell.contender, cell.heads, cell.batch_size), failure)
+        self._store.append(*records)
+        return records
+
+    # ------------------------------------------------------------------------------------------------------- private
+
+    def _temperature(self, name: str, heads: int) -> float:
+        """The temperature at this N of a contender's source; that at its smallest N where it cannot be loaded."""
+        request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
+        try:
+            described = self._workshop.ask(request, stage="load")
+        except ChildFailed:
+            described = self.provisions.of(name)
+        return float(described.get("temperature", 1.0))
+
+
+def _cut_off(record: Measurement) -> Measurement:
+    """The record of a visit that the end of the run's seconds cut off."""
+    return record.model_copy(update={"outcome": "skipped", "reason": INTERRUPTED, "failure": None})
+
+
+def _piloted(record: Measurement) -> Measurement:
+    """A pilot that took too long is no failure: it was made to find out."""
+    if record.failure is None or record.failure.kind != "deadline":
+        return record
+    what = f"too slow: {record.failure.what}"
+    failure = record.failure.model_copy(update={"kind": TOO_SLOW, "what": what})
+    return record.model_copy(update={"outcome": "skipped", "reason": what, "failure": failure})

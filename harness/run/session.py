@@ -1,0 +1,172 @@
+"""A run from suite to records: its folder, how it begins, and how it ends whatever happens; `schedule` fills it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.analysis.data import data_of, lines
+from harness.errors import RecordsError
+from harness.process import signals
+from harness.records import machine
+from harness.records.crossovers import dump
+from harness.records.index import without_failures
+from harness.records.measurement import RunInfo
+from harness.records.writer import LOCATED, Store
+from harness.report import writing
+from harness.report.wording import spread_out
+from harness.run import resume as resuming
+from harness.run.listeners import Broadcast
+from harness.run.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.analysis.summary import Summary
+    from harness.plan.plan import Plan
+    from harness.run.bench import Listener
+    from harness.suite.schema import Suite
+
+DISTRIBUTION = "crossover-harness"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    summary: Summary
+    interrupted: bool
+    failed: int  # cells without a latency
+
+
+def run(
+    plan: Plan,
+    folder: Path,
+    listener: Listener,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    retry: bool = False,
+    save: Mapping[str, Path] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Measures a plan into a folder.
+
+    Args:
+        plan: what to measure.
+        folder: where the records go; new, unless resumed.
+        listener: hears of progress.
+        resume: measure only what the folder lacks.
+        force: resume although suite, machine, code or data differ; the records say so.
+        retry: what failed in the table, in training or in scoring counts as missing, too.
+        save: where to write the trained students of these contenders.
+        sleep: pauses between launches, for so many seconds.
+
+    Raises:
+        RecordsError: where the folder cannot be used, or holds a run that this plan is not; it names the differences.
+        ResourceError: where the folder cannot be written, or memory and disk do not suffice.
+    """
+    told = Broadcast(listener, plan.trackers)
+    about = about_run(plan)
+    store, known = Store.resume(folder) if resume else (Store.create(folder, about), None)
+    with store:
+        forced: list[str] = []
+        if known is not None:  # what is decided upon was read under the lock
+            forced += _allowed(resuming.differences(plan, known.run, about), folder, force=force)
+            about = known.run
+        schedule = Schedule(plan, store, told, without_failures(known) if known and retry else known, sleep)
+        begun = known is None  # a run that may not be continued is left as it is
+        status = "failed"
+        try:
+            source = schedule.describe()
+            if known is not None:
+                forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
+                if not (forced or known.run.forced):  # on the same machine
+                    schedule.bench.recoveries.take(known.run.recovery)
+            gave = {"source": source, "sources": schedule.bench.provisions.sources}
+            about = about.model_copy(update={**gave, "forced": (*about.forced, *forced), "status": "running"})
+            store.update(about)
+            begun = True
+            told.started(about, folder)
+            told.say(f"{_extent(plan)}; records in {folder}")
+            for line in lines(data_of(about)):
+                told.say(f"data: {line}")
+            for note in plan.warnings:
+                told.say(f"note: {note}")
+            about = about.model_copy(update={"machine": schedule.limits(about.machine)})
+            store.update(about)
+            schedule.measure()
+            schedule.save(save or {})
+            status = "complete"
+        except KeyboardInterrupt:
+            status = "interrupted"
+        finally:
+            with signals.held() as late:
+                schedule.bench.close(patience=0.0 if status == "interrupted" else 0.2)
+                if begun:
+                    ended = _now() if store.appended or not about.finished else about.finished
+                    recovery = schedule.bench.recoveries.table() or about.recovery
+                    last = {"finished": ended, "status": status, "recovery": recovery}
+                    store.update(about.model_copy(update=last))
+                    store.write(LOCATED, dump(schedule.located))
+        with signals.held() as later:
+            summary = writing.write(folder)
+            told.finished(summary, folder)
+    interrupted = status == "interrupted" or late.pressed or later.pressed
+    failed = len(schedule.bench.failed) + len(plan.broken)
+    return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
+
+
+def _extent(plan: Plan) -> str:
+    """How much there is to do; a suite that only trains and scores has no launches."""
+    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.legs)
+    launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
+    return f"{suite.name}: {cells} cells, {searches} searches{launches}"
+
+
+def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:
+    """The differences that were overridden; a refusal where they were not."""
+    if differences and not force:
+        what = f"this run cannot be resumed: {'; '.join(differences)}"
+        raise RecordsError(what, where=str(folder), next_step="start a new run, or say --force")
+    return differences
+
+
+def default_output(suite: Suite, results: Path, now: dt.datetime | None = None) -> Path:
+    """`results/<suite>-<UTC time>`, a folder that does not exist yet."""
+    stem = f"{suite.name}-{now or dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}"
+    folder, number = results / stem, 1
+    while folder.exists():
+        number += 1
+        folder = results / f"{stem}-{number}"
+    return folder
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def about_run(plan: Plan) -> RunInfo:
+    """What run.json says when a run begins."""
+    return RunInfo(
+        suite=plan.suite.model_dump(mode="json", by_alias=True),
+        suite_path=os.path.relpath(plan.suite_path),
+        suite_digest=plan.suite_digest,
+        started=_now(),
+        quick=plan.quick,
+        command=shlex.join(["harness", *sys.argv[1:]]),
+        machine=machine.describe(),
+        versions={DISTRIBUTION: __version__, **plan.versions},
+        offers=dict(plan.offers),
+        seed=plan.suite.seed,
+        commit=machine.commit(plan.suite_path.resolve().parent),
+        warnings=tuple(plan.warnings),
+    )

@@ -1,0 +1,66 @@
+"""A leg's question put to the search that the suite names: the one place that a run and its replay share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.search.crossover import locate
+from harness.search.grid import locate_on_grid
+from harness.search.result import BudgetSpent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.plan.sweep import SearchCase
+    from harness.records.crossovers import SearchSettings
+    from harness.search.result import Location, Measure, Progress
+
+
+def ask(
+    measure: Measure, leg: SearchCase, asked: SearchSettings, on_progress: Callable[[Progress], None] | None = None
+) -> Location:
+    """The answer of a leg.
+
+    Args:
+        measure: times both rivals; see `harness.search.crossover.locate`.
+        leg: what is raced, where, and by which method.
+        asked: the other arguments of the search.
+        on_progress: called after every batch of pairs with the state of the search.
+    """
+    if leg.method == "grid":
+        return locate_on_grid(
+            measure,
+            leg.low,
+            leg.high,
+            points=leg.points,
+            steps=leg.steps,
+            precision=asked.precision,
+            confidence=asked.confidence,
+            budget=asked.budget,
+            launches=asked.launches,
+            seed=asked.seed,
+            on_progress=on_progress,
+        )
+    return locate(
+        measure,
+        leg.low,
+        leg.high,
+        steps=known_steps(leg),
+        precision=asked.precision,
+        confidence=asked.confidence,
+        budget=asked.budget,
+        launches=asked.launches,
+        seed=asked.seed,
+        prior=asked.prior,
+        on_progress=on_progress,
+    )
+
+
+def known_steps(leg: SearchCase) -> tuple[int, ...]:
+    """The declared steps; where none lies inside the range, one at its end, since none at all means "not known"."""
+    return leg.steps or ((leg.high,) if leg.declared else ())
+
+
+def spent(seconds: float | None) -> BudgetSpent:
+    """What a search receives when its seconds are over; where they are unknown, without a message."""
+    return BudgetSpent(f"the budget of {seconds:g} s is spent") if seconds is not None else BudgetSpent()

@@ -1,0 +1,259 @@
+"""A YAML document as plain data that remembers on which line each of its parts stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from harness.errors import Problem
+from harness.validation import Path, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_LARGEST = 20_000  # nodes with aliases written out; more is an attack, or a mistake
+_DEEPEST = 40
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverrideProblem(Problem):
+    """A problem with what was said on the command line: it has no line in any file."""
+
+    def __str__(self) -> str:
+        advice = f"; {self.hint}" if self.hint else ""
+        path = f"{self.path}: " if self.path and not self.file.startswith(f"--set {self.path}") else ""
+        return f"{self.file}: {path}{self.what}{advice}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where something was written."""
+
+    line: int = 1
+    override: str = ""  # the `--set key` that wrote it, instead of a line
+
+
+@dataclass(kw_only=True)
+class Document:
+    """Plain data, and the place of every key and value in it."""
+
+    file: str
+    data: Any = None
+    keys: dict[Path, Place] = field(default_factory=dict)
+    values: dict[Path, Place] = field(default_factory=dict)
+
+    def problem(self, path: Path, what: str, hint: str = "", *, at_key: bool = False) -> Problem:
+        """A problem at a path, with the line of the nearest part that was written.
+
+        Args:
+            path: keys and indices from the root.
+            what: what is wrong.
+            hint: what to write instead.
+            at_key: the key itself is wrong, rather than its value.
+        """
+        place = self._place(path, at_key=at_key)
+        if place.override:
+            return OverrideProblem(file=place.override, line=0, path=dotted(path), what=what, hint=hint)
+        return Problem(file=self.file, line=place.line, path=dotted(path) or "suite", what=what, hint=hint)
+
+    def _place(self, path: Path, *, at_key: bool) -> Place:
+        if not at_key:
+            for below, place in self.keys.items():
+                if place.override and path and below[: len(path)] == path:
+                    return place  # what is wrong with the whole is most probably what was changed in it
+        for length in range(len(path), -1, -1):
+            part = path[:length]
+            whole = length == len(path)
+            first, second = (self.keys, self.values) if at_key or not whole else (self.values, self.keys)
+            if part in first:
+                return first[part]
+            if part in second:
+                return second[part]
+        return Place()
+
+    def override(self, assignment: str) -> Problem | None:
+        """Applies `key=value`, a dotted path and a YAML value; what is wrong with it is returned."""
+        name, equals, text = assignment.partition("=")
+        flag = f"--set {name.strip()}"
+        if not equals or not name.strip():
+            return _unset(f"--set {assignment}", "is no assignment")
+        path = _path_of(name.strip())
+        given = parse(text, flag)
+        if given.problems or path is None:
+            what = given.problems[0].what if given.problems else "is no path"
+            return _unset(flag, what)
+        parent, wrong = self._parent(path, flag)
+        if wrong:
+            return OverrideProblem(file=flag, line=0, path="", what=wrong)
+        parent[path[-1]] = given.document.data
+        for places in (self.keys, self.values):
+            for old in [each for each in places if each[: len(path)] == path]:
+                del places[old]
+        self.keys[path] = Place(override=flag)
+        for below in given.document.values:
+            self.values[path + below] = Place(override=flag)
+        return None
+
+    def _parent(self, path: Path, flag: str) -> tuple[Any, str]:
+        """The mapping or list that holds the last step of a path, made where a mapping is missing; or what is wrong."""
+        here = self.data
+        for number, step in enumerate(path):
+            last = number == len(path) - 1
+            before = dotted(path[:number]) or "the suite"
+            if isinstance(step, int):
+                if not isinstance(here, list):
+                    return None, f"{before} is not a list"
+                if step >= len(here):
+                    return None, f"{before} has {len(here)} items, numbered from 0"
+            elif not isinstance(here, dict):
+                return None, f"{before} is not a mapping"
+            if last:
+                break
+            if isinstance(step, str) and step not in here:
+                here[step] = {}
+                self.keys[path[: number + 1]] = Place(override=flag)
+            here = here[step]
+        return here, ""
+
+
+def _unset(flag: str, what: str) -> OverrideProblem:
+    hint = "write --set key=value, such as races[0].heads.to=1024"
+    return OverrideProblem(file=flag, line=0, path="", what=what, hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """A document, and what was wrong with its YAML."""
+
+    document: Document
+    problems: tuple[Problem, ...] = ()
+
+
+def parse(text: str, file: str) -> Parsed:
+    """Reads YAML safely: no tags that make objects, no key twice, no document that grows without bound.
+
+    Args:
+        text: the YAML.
+        file: how messages name it.
+    """
+    document = Document(file=file)
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Parsed(document=document)
+        reader = _Reader(loader, document)
+        document.data = reader.read(node, ())
+    except yaml.MarkedYAMLError as error:
+        return Parsed(document=document, problems=(_syntax(error, file),))
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        what = f"not YAML: {str(error).splitlines()[0]}"
+        return Parsed(document=document, problems=(Problem(file=file, line=line, path="suite", what=what),))
+    finally:
+        loader.dispose()
+    return Parsed(document=document, problems=tuple(reader.problems))
+
+
+class _Reader:
+    """Turns nodes into data."""
+
+    def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
+        self._loader = loader
+        self._document = document
+        self._open: list[int] = []
+        self._count = 0
+        self.problems: list[Problem] = []
+
+    def read(self, node: yaml.Node, path: Path) -> Any:
+        """The data of a node; its place, and those of its parts, are noted."""
+        self._count += 1
+        if id(node) in self._open or len(path) > _DEEPEST or self._count > _LARGEST:
+            raise yaml.MarkedYAMLError(
+                problem="an alias makes this part endless, or far too large", problem_mark=node.start_mark
+            )
+        self._document.values.setdefault(path, Place(line=node.start_mark.line + 1))
+        self._open.append(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+                return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+            return self._scalar(node)
+        finally:
+            self._open.pop()
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except ValueError as error:  # a date that does not exist, say
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: list[Mapping[str, Any]] = []
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged += list(self._merged(value_node, path))
+                continue
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                self._complain(line, path, "a key must be text")
+                continue
+            below = (*path, key)
+            if key in own:
+                first = self._document.keys[below].line
+                self._complain(line, below, f"is a duplicate key, first on line {first}", "keep one of them")
+                continue
+            self._document.keys[below] = Place(line=line)
+            self._document.values.pop(below, None)
+            own[key] = self.read(value_node, below)
+        for mapping in merged:
+            own = {**mapping, **own}
+        return own
+
+    def _complain(self, line: int, path: Path, what: str, hint: str = "") -> None:
+        where = dotted(path) or "suite"
+        self.problems.append(Problem(file=self._document.file, line=line, path=where, what=what, hint=hint))
+
+    def _merged(self, node: yaml.Node, path: Path) -> Iterator[Mapping[str, Any]]:
+        """What `<<` takes over; a key of the mapping's own wins."""
+        nodes: Sequence[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for each in reversed(nodes):
+            data = self.read(each, path)
+            if not isinstance(data, dict):
+                raise yaml.MarkedYAMLError(problem="<< takes over a mapping only", problem_mark=each.start_mark)
+            yield data
+
+
+def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    hint = ""
+    if "tag" in what and "constructor" in what:
+        hint = "a suite holds plain values only"
+    elif "'\\t'" in what:
+        hint = "indent with blanks, not with tabs"
+    return Problem(file=file, line=mark.line + 1 if mark else 1, path="suite", what=f"not YAML: {what}", hint=hint)
+
+
+def _path_of(text: str) -> Path | None:
+    """`races[0].heads.to` → its steps; None where it is no path."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(text):
+        match = _STEP.match(text, position)
+        if not match:
+            return None
+        steps.append(int(match[2]) if match[2] else match[1])
+        position = match.end()
+        if position < len(text) and text[position] == ".":
+            position += 1
+            if position == len(text):
+                return None
+    return tuple(steps) or None

@@ -1,0 +1,186 @@
+"""A child process answers, or the parent is told in words why it did not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.process import child as child_module
+from harness.process.child import Child, ChildFailed, environment
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+PATIENT = 60.0
+
+
+@contextlib.contextmanager
+def started(**settings):
+    path = os.pathsep.join([str(FIXTURES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    child = Child("odd_child", settings, environment={"PYTHONPATH": path})
+    try:
+        yield child
+    finally:
+        child.close(patience=0.0)
+
+
+@pytest.fixture(scope="module")
+def child():
+    """One child for all that leaves it alive."""
+    with started() as one:
+        yield one
+
+
+def failure_of(child, do, deadline=PATIENT, **more):
+    with pytest.raises(ChildFailed) as caught:
+        child.ask({"do": do, **more}, stage="sample", deadline=deadline)
+    return caught.value
+
+
+def test_it_answers(child):
+    assert child.ask({"do": "answer", "text": "µ"}, stage="load", deadline=PATIENT) == {"echo": "µ"}
+
+
+def test_what_it_refuses_is_told_in_its_own_words_and_it_lives_on(child):
+    failed = failure_of(child, "refuse")
+    assert failed.alive
+    assert failed.failure.kind == "error"
+    assert failed.failure.stage == "sample"
+    assert "it does not fit" in failed.failure.what
+    assert "use a smaller one" in failed.failure.what
+    assert child.ask({"do": "answer", "text": "still here"}, stage="load", deadline=PATIENT) == {"echo": "still here"}
+
+
+def test_an_unexpected_exception_is_told_with_its_place(child):
+    failed = failure_of(child, "stumble")
+    assert failed.alive
+    assert failed.failure.what.startswith("KeyError: 'lost'")
+    assert "odd_child.py:" in failed.failure.what
+
+
+def test_a_plugin_that_calls_exit_ends_the_request_and_not_the_child(child):
+    failed = failure_of(child, "say_exit")
+    assert failed.alive
+    assert failed.failure.what.startswith("SystemExit: good-bye")
+
+
+def test_memory_that_runs_out_has_a_kind_of_its_own(child):
+    failed = failure_of(child, "starve")
+    assert failed.failure.kind == "memory"
+    assert failed.failure.what.startswith("memory ran out")
+
+
+def test_a_flood_of_prints_does_not_block_and_its_last_lines_are_kept(child):
+    assert child.ask({"do": "flood", "lines": 400}, stage="load", deadline=PATIENT) == {"printed": 400}
+    printed = failure_of(child, "refuse").failure.output
+    assert 0 < len(printed) <= 20
+    assert max(map(len, printed)) <= 300
+
+
+def test_settings_that_a_child_cannot_use_are_told_at_the_first_request():
+    with started(broken=True) as child:
+        assert failure_of(child, "answer").failure.what.startswith("the settings are wrong")
+
+
+def test_a_child_that_hangs_is_killed_at_its_deadline():
+    with started() as child:
+        child.ask({"do": "answer", "text": ""}, stage="load", deadline=PATIENT)
+        failed = failure_of(child, "hang", deadline=0.05)
+        assert (failed.failure.kind, failed.failure.what) == ("deadline", "no answer within 0.05 s")
+        assert not failed.alive
+        assert not child.alive
+
+
+@pytest.mark.parametrize(
+    ("do", "more", "kind", "what"),
+    [
+        ("leave", {"code": 3}, "exit", "the process left with exit code 3"),
+        ("die", {"signal": "SIGSEGV"}, "signal", "the process was ended by SIGSEGV"),
+        ("die", {"signal": "SIGKILL"}, "signal", "as the kernel does when memory runs out"),
+        ("babble", {}, "protocol", "the answer could not be read"),
+        ("half_answer", {}, "protocol", "the answer has neither a value nor an error"),
+        ("number", {}, "protocol", "the answer has neither a value nor an error"),
+        ("odd_error", {}, "protocol", "the answer has neither a value nor an error"),
+    ],
+)
+def test_each_way_to_end_is_told(do, more, kind, what):
+    with started() as child:
+        failed = failure_of(child, do, **more)
+        assert failed.failure.kind == kind
+        assert what in failed.failure.what
+        assert failed.failure.signal == more.get("signal")
+        assert not failed.alive
+        assert not child.alive
+
+
+def test_an_answer_that_breaks_off_does_not_hold_up_the_run(monkeypatch):
+    monkeypatch.setattr(child_module, "_REST_SECONDS", 1)
+    with started() as child:
+        failed = failure_of(child, "break_off")
+        assert (failed.failure.kind, failed.failure.what) == ("protocol", "the answer broke off")
+        assert not child.alive
+
+
+def test_only_what_is_left_of_a_deadline_is_waited_for():
+    with started() as child:
+        child.ask({"do": "answer", "text": ""}, stage="load", deadline=PATIENT)
+        child.send({"do": "hang"}, stage="sample")
+        with pytest.raises(ChildFailed, match="no answer within 60 s"):
+            child.receive(stage="sample", deadline=PATIENT, within=0.01)
+
+
+def test_a_child_runs_under_the_flags_of_its_parent():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from harness.process.child import Child\n"
+        "child = Child('odd_child', {}, environment={'PYTHONPATH': sys.argv[1]})\n"
+        "print(child.ask({'do': 'flags'}, stage='load', deadline=60))\n"
+        "child.close(0.0)"
+    )
+    path = os.pathsep.join([str(FIXTURES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-O", "-X", "dev", "-W", "ignore", "-c", code, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "{'optimize': 1, 'dev_mode': True}"
+
+
+def test_a_child_that_is_gone_says_so_again_when_it_is_asked_again():
+    with started() as child:
+        failure_of(child, "leave", code=4)
+        assert failure_of(child, "answer", text="").failure.what == "the process left with exit code 4"
+
+
+def test_what_a_child_started_ends_with_it():
+    with started() as child:
+        grandchild = child.ask({"do": "start_another"}, stage="load", deadline=PATIENT)["process_id"]
+        child.close(patience=0.0)
+        assert not child.alive
+        ends = time.monotonic() + 5
+        while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != "zombie":
+            assert time.monotonic() < ends
+            time.sleep(0.005)
+
+
+def test_closing_twice_is_harmless():
+    with started() as child:
+        child.close(patience=0.0)
+        child.close(patience=0.0)
+        assert not child.alive
+
+
+def test_the_environment_limits_the_threads_of_every_library():
+    found = environment(3)
+    assert {name for name, value in found.items() if value == "3"} == {
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    }

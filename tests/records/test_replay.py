@@ -1,0 +1,69 @@
+"""A search repeated from records: the same answer from the same seconds, and another way is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.process.failure import Failure
+from harness.records.replay import DivergedError, Recording, replay
+from harness.records.samples import pairs
+from harness.search.result import Unmeasurable
+from tests.synthetic import Maker
+
+
+def test_the_recorded_answer_is_found_again(made):
+    evidence = made.evidence()
+    for each in made.located:
+        assert replay(evidence, each.leg, each.asked) == each.location
+
+
+def test_a_search_that_was_cut_off_is_unresolved_and_not_an_error(made):
+    leg = made.located[0].leg
+    mine = [each for each in made.measurements if each.leg == leg.label]
+    cut = Maker()
+    cut.measurements = mine[: len(mine) // 4]
+    assert replay(cut.evidence(), leg, made.located[0].asked).status == "unresolved"
+
+
+def test_pairs_are_matched_by_round(made):
+    one, other = made.visit(["teacher", "student"], 18, 1, 1, 5)
+    lame = other.model_copy(
+        update={"sampled": other.sampled.model_copy(update={"seconds": other.sampled.seconds[:2], "rounds": (1, 3)})}
+    )
+    found = pairs(one, lame)
+    assert [pair.baseline for pair in found] == [one.sampled.seconds[1], one.sampled.seconds[3]]
+    assert [pair.challenger for pair in found] == list(other.sampled.seconds[:2])
+    assert {pair.order for pair in found} <= {"baseline first", "challenger first"}
+
+
+def test_another_question_than_the_recorded_one_is_told(made):
+    leg = made.located[0].leg
+    recording = Recording(made.measurements, leg)
+    with pytest.raises(
+        DivergedError, match=r"the search now asks for N = 99,999 in launch 7, and the records have N = "
+    ):
+        recording.take(99_999, 4, 7)
+
+
+def test_half_a_visit_is_as_if_it_had_not_been():
+    maker = Maker()
+    leg = Maker().table(launches=1).searches().located[0].leg
+    maker.visit([leg.baseline, leg.challenger], 50, 1, 0, 4, "search", leg.label)
+    maker.measurements.append(maker.visit([leg.baseline, leg.challenger], 60, 1, 0, 4, "search", leg.label)[0])
+    maker.measurements = [*maker.measurements[:2], maker.measurements[-1]]
+    recording = Recording(maker.measurements, leg)
+    assert len(recording.take(50, 4, 0)) == 4
+    assert recording.take(60, 4, 0) is None
+
+
+def test_a_visit_that_failed_then_is_unmeasurable_now():
+    maker = Maker()
+    leg = Maker().table(launches=1).searches().located[0].leg
+    one, other = maker.visit([leg.baseline, leg.challenger], 50, 1, 0, 4, "search", leg.label)
+    failure = Failure(stage="sample", what="it crashed")
+    maker.measurements = [
+        one.model_copy(update={"outcome": "skipped", "sampled": None, "reason": "its rival failed"}),
+        other.model_copy(update={"outcome": "failed", "sampled": None, "failure": failure}),
+    ]
+    with pytest.raises(Unmeasurable, match="student-eager: it crashed"):
+        Recording(maker.measurements, leg).take(50, 4, 0)

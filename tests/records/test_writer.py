@@ -1,0 +1,310 @@
+"""The run's folder: nothing written is ever lost, and whatever is wrong with it is said in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from harness.errors import RecordsError, ResourceError
+from harness.records import writer as module
+from harness.records.crossovers import dump
+from harness.records.reader import MEASUREMENTS, RUN
+from harness.records.writer import Store, read
+from harness.report import writing
+from tests.synthetic import Maker
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return Maker().table(launches=2).score("student", 18, mean_cosine=0.99).evidence()
+
+
+@pytest.fixture
+def folder(tmp_path, evidence):
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        store.append(*evidence.measurements[:3])
+        store.append(evidence.fidelities[0])
+    return tmp_path / "run"
+
+
+def test_what_is_written_is_read_back(folder, evidence):
+    found = read(folder)
+    assert found.run == evidence.run
+    assert found.measurements == evidence.measurements[:3]
+    assert found.fidelities == evidence.fidelities
+    assert found.located == found.torn == ()
+
+
+def test_a_record_is_on_the_disk_before_append_returns(tmp_path, evidence, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number)))
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        synced.clear()
+        store.append(evidence.measurements[0])
+        folder, file = synced  # the name of the new file, then what is in it
+        assert stat.S_ISDIR(folder.st_mode)
+        assert file.st_size == (tmp_path / "run" / MEASUREMENTS).stat().st_size
+        assert read(tmp_path / "run").measurements == evidence.measurements[:1]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 200])
+def test_a_torn_last_line_is_left_out_and_told_and_cut_off_on_resume(folder, evidence, cut):
+    path = folder / MEASUREMENTS
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut] if cut > 1 else whole[:-2])
+    found = read(folder)
+    assert found.measurements == evidence.measurements[:2]
+    assert found.torn == (
+        f"{path}:3: the last line was cut short and is left out; what it held will be measured again",
+    )
+    store, resumed = Store.resume(folder)
+    with store:
+        assert resumed.measurements == evidence.measurements[:2]
+        store.append(evidence.measurements[3])
+    assert read(folder).measurements == (*evidence.measurements[:2], evidence.measurements[3])
+    assert read(folder).torn == ()
+
+
+def test_a_whole_last_line_without_its_newline_is_kept(folder, evidence):
+    path = folder / MEASUREMENTS
+    path.write_bytes(path.read_bytes()[:-1])
+    store, _ = Store.resume(folder)
+    with store:
+        store.append(evidence.measurements[3])
+    assert read(folder).measurements == evidence.measurements[:4]
+
+
+def test_damage_in_the_middle_names_the_line(folder):
+    path = folder / MEASUREMENTS
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"half": \n' + lines[2])
+    with pytest.raises(RecordsError, match=r"measurements.jsonl:2: the line is damaged: .*; restore or remove it"):
+        read(folder)
+
+
+def test_a_line_that_is_no_record_names_the_line_and_the_field(folder):
+    path = folder / MEASUREMENTS
+    path.write_bytes(path.read_bytes() + b'{"contender": "x"}\n')
+    with pytest.raises(RecordsError, match=r"measurements.jsonl:4: the line is not a record: key: Field required"):
+        read(folder)
+
+
+def test_records_of_a_newer_version_are_refused(folder):
+    path = folder / RUN
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 9'))
+    with pytest.raises(RecordsError) as caught:
+        read(folder)
+    assert str(caught.value) == (
+        f"{path}: its schema version is 9, and this harness reads 1; read it with the newer harness that wrote it"
+    )
+
+
+def test_keys_of_a_newer_minor_version_are_passed_over(folder):
+    path = folder / MEASUREMENTS
+    path.write_bytes(path.read_bytes().replace(b'{"schema_version":1,', b'{"schema_version":1,"later":2,'))
+    assert len(read(folder).measurements) == 3
+
+
+def test_a_folder_that_is_not_a_run_is_told(tmp_path):
+    with pytest.raises(
+        RecordsError, match=r"this is not a run's folder: it has no run.json; name a folder below results/"
+    ):
+        read(tmp_path)
+    with pytest.raises(RecordsError, match="there is no such folder; name the folder that a run has written"):
+        read(tmp_path / "nowhere")
+
+
+def test_a_used_folder_is_refused(folder, evidence, tmp_path):
+    with pytest.raises(RecordsError, match=r"there is a run in this folder already; .* continue it with --resume"):
+        Store.create(folder, evidence.run)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    with pytest.raises(RecordsError, match=r"the folder is not empty: it holds thesis.tex; name another folder"):
+        Store.create(other, evidence.run)
+
+
+def test_two_runs_exclude_each_other_and_the_second_is_told_whose_it_is(folder):
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from harness.errors import RecordsError
+        from harness.records.writer import Store
+        try:
+            Store.resume(Path(sys.argv[1]))
+        except RecordsError as error:
+            print(error)
+    """)
+    store, _ = Store.resume(folder)
+    with store:
+        told = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == (
+        f"{folder}: another run is writing into this folder, process {os.getpid()}; "
+        "wait for it, or name another folder with --output"
+    )
+    free = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    assert free.stdout == ""
+
+
+def test_a_full_disk_leaves_no_half_line_behind(folder, evidence, monkeypatch):
+    store, _ = Store.resume(folder)
+    before = (folder / MEASUREMENTS).read_bytes()
+    with store:
+        file = store._file(MEASUREMENTS)
+
+        class Full:
+            seek, truncate, fileno = file.seek, file.truncate, file.fileno
+            room = 40
+
+            def write(self, data):
+                if not self.room:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                file.write(data[: self.room])
+                written, self.room = self.room, 0
+                return written
+
+            def close(self):
+                file.close()
+
+        store._files[MEASUREMENTS] = Full()
+        with pytest.raises(ResourceError) as caught:
+            store.append(evidence.measurements[3])
+        assert str(caught.value) == (
+            f"{folder}: the disk is full; make room; everything recorded so far is kept: continue with --resume"
+        )
+    assert (folder / MEASUREMENTS).read_bytes() == before
+
+
+def test_a_folder_that_vanishes_is_told(tmp_path, evidence):
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        store.append(evidence.measurements[0])
+        (tmp_path / "run").rename(tmp_path / "moved")
+        with pytest.raises(ResourceError, match="the folder of the records vanished while it was in use"):
+            store.append(evidence.measurements[1])
+    assert read(tmp_path / "moved").measurements == evidence.measurements[:1]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EROFS, "the records cannot be written: the file system is read-only; name another folder with --output"),
+        (errno.EACCES, "the records cannot be written: permission denied; name another folder with --output"),
+        (errno.EIO, "the records cannot be written: "),
+    ],
+)
+def test_what_the_system_says_becomes_a_sentence(tmp_path, evidence, monkeypatch, number, sentence):
+    def refuse(*arguments, **more):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module.tempfile, "mkstemp", refuse)
+    with pytest.raises(ResourceError, match=sentence):
+        Store.create(tmp_path / "run", evidence.run)
+
+
+def test_a_path_that_is_a_file_is_told(tmp_path, evidence):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match="the path of the records is a file, not a folder"):
+        Store.create(tmp_path / "file", evidence.run)
+
+
+def test_files_are_replaced_whole(folder, monkeypatch):
+    store, _ = Store.resume(folder)
+    with store:
+        store.write("report.md", "old")
+
+        def die(source, target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(module.Path, "replace", die)
+        with pytest.raises(ResourceError, match="the disk is full"):
+            store.write("report.md", "new")
+    assert (folder / "report.md").read_text() == "old"
+    assert not [each for each in folder.iterdir() if each.name.startswith(".report")]
+
+
+def test_a_file_and_its_name_are_on_the_disk_when_it_is_said_to_be_written(folder, evidence, monkeypatch):
+    events = []
+    replace, sync = Path.replace, os.fsync
+
+    def synced(handle):
+        events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def replaced(self, target):
+        events.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(module.Path, "replace", replaced)
+    module.write_atomically(folder / "report.md", "new")
+    assert events == ["file", "rename", "folder"]
+    (folder / MEASUREMENTS).unlink()
+    store, _ = Store.resume(folder)
+    events.clear()
+    with store:
+        store.append(evidence.measurements[0])
+    assert events == ["folder", "file"]
+
+
+def test_what_a_killed_run_left_of_its_reports_is_removed(folder):
+    left = [".report.html.abc", ".report.json.abc", ".report.md.abc", ".dispatch.json.abc", ".crossovers.json.abc"]
+    for name in left:
+        (folder / name).write_text("half")
+    Store.resume(folder)[0].close()
+    assert not [name for name in left if (folder / name).exists()]
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.json", "report.html", "dispatch.json"])
+def test_a_full_disk_while_reports_are_written_is_told_and_spoils_nothing(tmp_path, monkeypatch, name):
+    maker = Maker().table(launches=2).searches()
+    path = tmp_path / "run"
+    with Store.create(path, maker.evidence(path).run) as store:
+        store.append(*maker.measurements)
+        store.write(module.LOCATED, dump(maker.located))
+    writing.write(path)
+    before = {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")}
+    replace = Path.replace
+
+    def full(self, target):
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(module.Path, "replace", full)
+    with pytest.raises(ResourceError, match="the disk is full; make room; everything recorded so far is kept"):
+        writing.write(path)
+    assert {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")} == before
+
+
+def test_killed_at_any_moment_loses_nothing_finished(tmp_path):
+    """A child appends and is killed; whatever it was told to be written is there."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from harness.records.writer import Store
+        from tests.synthetic import Maker
+        evidence = Maker().table(launches=1).evidence()
+        store = Store.create(Path(sys.argv[1]), evidence.run)
+        while True:
+            for record in evidence.measurements:
+                store.append(record)
+                print("x", end="", flush=True)
+    """)
+    for attempt in range(2):
+        folder = tmp_path / str(attempt)
+        child = subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        told = len(child.stdout.read(50 + 137 * attempt))
+        child.kill()
+        told += len(child.stdout.read())
+        child.wait()
+        store, evidence = Store.resume(folder)
+        store.close()
+        assert told <= len(evidence.measurements) <= told + 1

@@ -1,0 +1,125 @@
+"""Declared steps are doubted only where a jump of practical size would have been seen."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.search.audit import PRACTICAL_JUMP, edge, steps_visible, suspected_jump
+from harness.search.bracketing import Step, rungs
+from harness.search.local_model import fit
+from harness.search.sampler import Sampler
+
+STEPS = [Step(n, n + 1) for n in (16, 64, 256, 1024, 4096)]
+
+
+def looked_at(jump, noise, pairs=3, seed=1):
+    """A prober that has seen both sides of every step, where the challenger's cost jumps by the log-ratio `jump`."""
+
+    random = np.random.default_rng(seed)
+
+    def measure(heads, rounds, _launch):
+        level = 0.5 * math.log(heads) - jump * sum(heads > step.left for step in STEPS)
+        return [(math.exp(level + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
+
+    prober = Sampler(measure, 100_000, 0, lambda: None)
+    prober.visit_each(dict.fromkeys([n for step in STEPS for n in (step.left, step.right)], pairs))
+    return prober
+
+
+def test_jumps_of_practical_size_are_seen():
+    assert steps_visible(looked_at(2 * PRACTICAL_JUMP, 0.05), STEPS) is True
+
+
+def test_no_jumps_are_seen_to_be_none():
+    assert steps_visible(looked_at(0.0, 0.05), STEPS) is False
+
+
+@pytest.mark.parametrize("jump", [0.0, PRACTICAL_JUMP])
+def test_without_the_power_to_see_a_jump_nothing_is_said(jump):
+    assert {steps_visible(looked_at(jump, 0.8, seed=seed), STEPS) for seed in range(5)} <= {None, True}
+    assert steps_visible(looked_at(jump, 0.8), STEPS) is None
+
+
+def test_a_doubt_is_looked_at_again():
+    prober = looked_at(0.0, 0.05)
+    before = prober.samples
+    steps_visible(prober, STEPS)
+    assert prober.samples > before
+    seen = looked_at(2 * PRACTICAL_JUMP, 0.05)
+    before = seen.samples
+    steps_visible(seen, STEPS)
+    assert seen.samples == before
+
+
+def test_what_was_not_visited_cannot_be_tested():
+    assert steps_visible(Sampler(lambda *_: [], 10, 0, lambda: None), STEPS) is None
+
+
+# -- jumps that nobody declared ---------------------------------------------------------------------------------------
+
+PLACES = (770, 840, 916, 999, 1090, 1189, 1296)
+
+
+def fitted(extra, launches=1, noise=0.02, seed=3):
+    """The local fit of a line in log N, crossing at 1,000, with `extra(N, launch)` added to the log-ratio."""
+    random = np.random.default_rng(seed)
+
+    def measure(heads, rounds, launch):
+        level = math.log(heads / 1000) + extra(heads, launch)
+        return [(math.exp(level + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
+
+    prober = Sampler(measure, 100_000, 0, lambda: None)
+    for launch in range(launches):
+        prober.launch = launch
+        prober.visit_each(dict.fromkeys(PLACES, 8))
+    local = fit(prober.sightings(), math.log(1000), 1.0, noise, 0.95)
+    assert local is not None
+    return local
+
+
+@pytest.mark.parametrize("size", [0.2, -0.2])
+@pytest.mark.parametrize("behind", PLACES[1:])
+def test_a_jump_is_suspected_between_the_two_places_around_it(size, behind):
+    found = suspected_jump(fitted(lambda n, _: size * (n >= behind)), [])
+    assert found is not None
+    assert (found.left, found.right) == (PLACES[PLACES.index(behind) - 1], behind)
+    assert found.size == pytest.approx(size, abs=0.08)
+
+
+@pytest.mark.parametrize("size", [0.2, -0.2, 0.6])
+@pytest.mark.parametrize("place", PLACES[1:-1])
+def test_one_place_that_stands_out_alone_is_no_jump(size, place):
+    assert suspected_jump(fitted(lambda n, _: size * (n == place)), []) is None
+
+
+@pytest.mark.parametrize(("place", "beyond"), [(PLACES[0], 706), (PLACES[-1], 1413)])
+def test_the_outermost_place_is_told_apart_only_by_one_beyond_it(place, beyond):
+    local = fitted(lambda n, _: 0.2 * (n == place))
+    found = suspected_jump(local, [])
+    assert found is not None
+    assert edge(local, found) == beyond
+
+
+def test_a_jump_in_the_middle_needs_no_place_beyond():
+    local = fitted(lambda n, _: 0.2 * (n >= PLACES[3]))
+    assert edge(local, suspected_jump(local, [])) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_process_is_off_by_at_each_place_is_no_jump_however_often_it_is_timed(seed):
+    off = dict(zip(PLACES, np.random.default_rng(seed).normal(0, 0.02, len(PLACES)), strict=True))
+    assert suspected_jump(fitted(lambda n, _: off[n], noise=0.003, seed=seed), []) is None
+
+
+def test_one_launch_that_is_off_from_some_place_on_is_no_jump():
+    assert suspected_jump(fitted(lambda n, launch: 0.3 * (launch == 1 and n >= 999), launches=4), []) is None
+    assert suspected_jump(fitted(lambda n, _: 0.3 * (n >= 999), launches=4), []) is not None
+
+
+@pytest.mark.parametrize("centre", [100, 1000, 8192, 16_384, 100_000])
+@pytest.mark.parametrize("stride", [1.0, 2.0, 4.0])
+def test_no_power_of_two_is_among_the_places_around_an_estimate(centre, stride):
+    chosen = rungs(math.log(centre), 20, 10**6, stride, [], 40)
+    assert len(chosen) >= 5
+    assert not any(n & (n - 1) == 0 for n in chosen)

@@ -1,0 +1,97 @@
+"""How much a confirmation measures, and where, by worked examples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+
+from harness.search.bracketing import PITCH, Smooth
+from harness.search.confirmation import Aim, Question, first_aim, pairs_wanted, shared_out, side_pairs, updated
+from harness.search.result import Pair
+from harness.search.sampler import Sampler
+
+QUESTION = Question(
+    low=1, high=10**6, precision=0.05, confidence=0.95, launches=8, budget=20_000, capped=True, known=True
+)
+AIM = Aim(Smooth(100, 10_000, -1, 1), math.log(1000), 0.5, 0.1)
+
+
+def sampler(ratio):
+    return Sampler(lambda heads, rounds, launch: [Pair(ratio(heads), 1.0)] * rounds, 10_000, 0, lambda: None)
+
+
+def test_half_of_the_launches_are_needed_and_three_where_so_many_were_asked_for():
+    assert [replace(QUESTION, launches=each).least_launches for each in (1, 2, 3, 5, 6, 8, 16)] == [1, 2, 3, 3, 3, 4, 8]
+
+
+def test_two_ends_hold_together_with_a_wider_quantile():
+    one, both = stats.t.ppf(0.975, 7), stats.t.ppf(0.9875, 7)
+    assert QUESTION.stretch == pytest.approx(both / one)
+    assert QUESTION.goal == pytest.approx(math.log(1.05))
+
+
+def test_a_first_aim_is_where_a_line_between_the_ends_crosses_zero():
+    prober = sampler(lambda heads: 0.5 if heads == 100 else 2.0)
+    prober.visit(100, 3)
+    prober.visit(10_000, 3)
+    aim = first_aim(prober, AIM.target)
+    assert math.exp(aim.log_centre) == pytest.approx(1000)
+    assert aim.slope == pytest.approx(2 * math.log(2) / math.log(100))
+
+
+def test_pairs_follow_from_the_width_the_slope_and_the_noise():
+    width = math.log(1.05) * 0.85 - 0.15 / 1000
+    error = width * 0.5 / stats.t.ppf(0.975, 7)
+    assert pairs_wanted(AIM, QUESTION) == math.ceil(1.1 * (0.1 / error) ** 2)
+
+
+def test_twice_the_slope_needs_a_quarter_of_the_pairs_but_never_fewer_than_six_a_launch():
+    assert pairs_wanted(replace(AIM, slope=0.25), QUESTION) == pytest.approx(4 * pairs_wanted(AIM, QUESTION), abs=4)
+    assert pairs_wanted(replace(AIM, slope=50.0), QUESTION) == 6 * 8
+
+
+def test_what_launches_differ_by_buys_at_most_half_as_many_pairs_more():
+    assert pairs_wanted(replace(AIM, between=0.1), QUESTION) == math.ceil(1.5 * 1.1 * (0.1 / _error()) ** 2)
+
+
+def _error():
+    return (math.log(1.05) * 0.85 - 0.15 / 1000) * 0.5 / stats.t.ppf(0.975, 7)
+
+
+def test_a_width_that_no_pairs_can_reach_is_not_paid_for():
+    assert pairs_wanted(replace(AIM, slope=0.001), QUESTION) == 500
+
+
+def test_a_window_reaches_three_and_a_half_rungs_to_each_side_within_the_bracket():
+    low, high = AIM.window
+    assert low == math.ceil(1000 * math.exp(-3.7 * PITCH))
+    assert high == math.floor(1000 * math.exp(3.7 * PITCH))
+    assert replace(AIM, log_centre=math.log(100)).window[0] == 100
+
+
+def test_the_pairs_of_a_launch_are_shared_out_exactly_and_most_near_the_estimate():
+    prober = sampler(lambda heads: heads / 1000)
+    rounds = shared_out(prober, AIM, 100)
+    assert sum(rounds.values()) == 100
+    near = [n for n in rounds if abs(math.log(n / 1000)) < 2.2 * PITCH]
+    far = [n for n in rounds if n not in near]
+    assert min(rounds[n] for n in near) > max(rounds[n] for n in far)
+
+
+def test_an_aim_stays_where_it_is_without_a_fit():
+    assert updated(AIM, None) is AIM
+
+
+def test_the_sides_of_a_step_get_more_pairs_the_smaller_the_lead():
+    noisy = iter([1.0, 1.3] * 1000)
+    prober = Sampler(
+        lambda heads, rounds, launch: [Pair((1.05 if heads == 10 else 2.0) * next(noisy), 1.0) for _ in range(rounds)],
+        10_000, 0, lambda: None,
+    )  # fmt: skip
+    prober.visit(10, 10)
+    prober.visit(20, 10)
+    assert side_pairs(prober, 10, QUESTION, 8) > side_pairs(prober, 20, QUESTION, 8) >= 2
+    assert side_pairs(prober, 10, QUESTION, 1) == 80

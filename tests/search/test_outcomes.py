@@ -1,0 +1,72 @@
+"""What is stated of a change of the lead: at declared steps, at steps that were only found, and between."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.search.bracketing import Jump
+from harness.search.confirmation import Question
+from harness.search.outcomes import jump_outcome
+from harness.search.sampler import Sampler
+
+QUESTION = Question(
+    low=1, high=1000, precision=0.05, confidence=0.95, launches=8, budget=20_000, capped=True, known=False
+)
+
+
+def launched(levels, noise=0.002):
+    """A prober that saw these log-ratios, by N, in launches 1 to 8."""
+    random = np.random.default_rng(0)
+
+    def measure(heads, rounds, _launch):
+        return [(math.exp(levels[heads] + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
+
+    prober = Sampler(measure, 100_000, 0, lambda: None)
+    for launch in range(1, 9):
+        prober.launch = launch
+        prober.visit_each(dict.fromkeys(levels, 4))
+    return prober
+
+
+def stated(levels, *, declared):
+    jump = Jump(130, 131, -1, 1, declared=declared)
+    return jump_outcome(launched(levels), jump, QUESTION, (False, False))
+
+
+def test_a_declared_step_is_the_interval_however_slight_the_lead_beside_it():
+    outcome = stated({120: -0.08, 130: -0.01, 131: 0.01, 140: 0.08}, declared=True)
+    assert (outcome.crossing.low, outcome.crossing.high, outcome.crossing.kind) == (130, 131, "step")
+
+
+def test_a_found_step_with_a_clear_lead_on_both_sides_is_the_interval():
+    outcome = stated({120: -0.12, 130: -0.10, 131: 0.10, 140: 0.12}, declared=False)
+    assert (outcome.crossing.low, outcome.crossing.high, outcome.crossing.kind) == (130, 131, "step")
+    assert outcome.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("levels", "low", "high"),
+    [
+        ({120: -0.12, 130: -0.10, 131: 0.01, 135: 0.015, 140: 0.08}, 130, 140),
+        ({115: -0.11, 120: -0.08, 130: -0.01, 131: 0.10, 140: 0.12}, 120, 131),
+        ({120: -0.08, 130: -0.01, 131: 0.01, 140: 0.08}, 120, 140),
+    ],
+)
+def test_a_found_step_with_a_slight_lead_beside_it_is_told_up_to_where_the_lead_is_clear(levels, low, high):
+    outcome = stated(levels, declared=False)
+    assert (outcome.crossing.low, outcome.crossing.heads, outcome.crossing.high) == (low, 131, high)
+    assert outcome.crossing.kind == "smooth"
+    assert "slight" in outcome.notes[0]
+
+
+def test_the_interval_at_a_found_step_does_not_reach_over_another_change_of_the_lead():
+    outcome = stated({120: -0.12, 130: -0.10, 131: 0.01, 140: -0.08, 150: 0.2}, declared=False)
+    assert outcome.crossing.high == 131
+
+
+def test_a_found_step_is_told_as_wide_where_its_interval_is_wider_than_was_wanted():
+    assert stated({100: -0.12, 130: -0.01, 131: 0.01, 170: 0.12}, declared=False).missed
+    assert not stated({120: -0.08, 130: -0.01, 131: 0.01, 133: 0.08}, declared=False).missed
