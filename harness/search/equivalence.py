@@ -192,7 +192,7 @@ def _with_runs(
     variance = 1 / inside + 1 / outside
     true = (margin * np.array(RUN_SPREADS)) ** 2  # [spreads]
     kept = true / (true + variance[:, None])  # [runs, spreads]
-    factors = kept * (apart**2 / variance)[:, None] / 2 + np.log1p(-kept) / 2
+    factors = kept * (apart**2 / variance)[:, None] / 2 - np.log1p(true / variance[:, None]) / 2
     scores = factors + np.log(prior / len(RUN_SPREADS))[:, None]
     none = evidence + math.log1p(-RUNS)
     top = max(none, float(scores.max()))

@@ -127,7 +127,8 @@ def _check_query_heads(rules: Rules, data: Dataset) -> None:
         if not rules.expect(
             np.issubdtype(heads.dtype, np.integer) and heads.shape == (len(queries),),
             "query heads",
-            f"{name}_heads is {heads.dtype} {list(heads.shape)}, expected a whole number for each of {len(queries)} queries",
+            f"{name}_heads is {heads.dtype} {list(heads.shape)}, "
+            f"expected a whole number for each of {len(queries)} queries",
         ):
             continue
         low, high = (int(heads.min()), int(heads.max())) if heads.size else (0, 0)

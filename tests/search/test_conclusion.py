@@ -7,7 +7,7 @@ import pytest
 from harness.search.crossover import BudgetSpent, locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
-from tests.simulation.runs import Case, search
+from tests.simulation.runs import QUIET, Case, search
 
 
 def interrupted(rivals, seed, *, launch, pairs=0, launches=8, **noise):
@@ -154,3 +154,12 @@ def test_launches_that_agree_overrule_what_launch_0_saw_beside_a_step(seed):
     assert location.status == "crossing"
     (crossing,) = location.crossings
     assert crossing.low <= 90 <= crossing.high
+
+
+@pytest.mark.parametrize("seed", [34, 169, 179])
+def test_a_zone_with_one_leader_around_it_is_an_answer_where_its_weak_n_were_looked_at_too_late(seed):
+    """The baseline leads on both sides of where the challenger does by 2 %; late launches lose sight of the latter."""
+    found, _ = search(Case("TOUCH", QUIET), seed)
+    assert (found.status, found.decision.before, found.decision.after) == ("above", "baseline", "baseline")
+    low, high = curves.TOUCH.truth
+    assert found.decision.below < low < high < found.decision.above

@@ -97,3 +97,24 @@ def test_one_launch_tells_little():
 def test_pairs_at_other_n_are_ignored():
     seen = sightings(lambda n, launch, i: 0.5 * (n == 100))
     assert evenness(seen, (1, 10, 1000), 1e-3, 0.05).level == pytest.approx(0.0)
+
+
+def test_neighbours_that_stand_out_the_same_way_count_together_and_strays_that_do_not_are_pulled_back():
+    """Two of twenty lie 8 % off, each by 2.7 errors: side by side that is a stretch, far apart it is chance."""
+    places = tuple(range(1, 21))
+    noise, pairs, launches = 0.18, 6, 8
+
+    def beyond(off):
+        seen = sightings(lambda n, launch, i: 0.08 * (n in off), places=places, pairs=pairs, launches=launches)
+        return evenness(seen, places, noise, math.log(1.05)).beyond(math.log(1.05))
+
+    assert beyond(()) < 0.001
+    assert beyond({7, 20}) < 0.02 < 0.15 < beyond({19, 20})
+    assert beyond({18, 19, 20}) > 0.6
+
+
+def test_a_step_in_the_middle_is_found_as_one():
+    """The upper half is 30 % faster: 15 % above the level of all, the lower half as much below it."""
+    known = evenness(sightings(lambda n, launch, i: 0.3 * (n >= 100)), PLACES, 0.01, 0.05)
+    assert known.weights.sum(axis=1) == pytest.approx(np.ones(4))
+    assert (known.weights * known.added).sum(axis=1) == pytest.approx([-0.15, -0.15, 0.15, 0.15], abs=0.01)

@@ -134,13 +134,16 @@ def claims(case: Case, runs: Sequence[Run]) -> list[Figure]:
     ]
 
 
-def ties(least: float | None, most_samples: float | None = None, *, most: float | None = None) -> Judge:
+def ties(
+    least: float | None, most_samples: float | None = None, *, most: float | None = None, false_most: float = 0.01
+) -> Judge:
     def judge(case: Case, runs: Sequence[Run]) -> list[Figure]:
-        del case
+        truth = case.rivals().truth
+        wrong = [run.resolved and len(run.intervals) > len(truth) for run in runs]
         ninth = float(np.quantile([run.samples for run in runs], 0.9))
         return [
             share("'tie'", [run.status == "tie" for run in runs], least=least, most=most),
-            share("false crossings", [run.resolved for run in runs], most=0.01),
+            share("false crossings", wrong, most=false_most),
             number("distinct N", max(run.distinct for run in runs), ".0f", 40),
             samples(runs),
             number("9 of 10 runs take at most", ninth, ",.0f", most_samples),
@@ -385,7 +388,7 @@ ROWS = (
     Row(
         "no tie",
         tuple(Case(name, LAUNCHES | {"sigma": s}) for name in ("APART_LATE", "GENTLE") for s in (0.06, 0.18)),
-        ties(None, most=0.01),
+        ties(None, most=0.01, false_most=0.05),  # equal up to one N: a lead there may be stated as often as it errs
     ),
 )
 
