@@ -67,7 +67,7 @@ def train_distillation(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be positive, not {seconds}")
     deadline = math.inf if seconds is None else time.perf_counter() + seconds
-    query_embeddings = _as_queries(query_embeddings)
+    query_embeddings = _as_queries(query_embeddings, transformer)
     targets = checked_targets(transformer, lda_projection, query_embeddings)
     plan = _Plan(num_epochs, cosine_weight, learning_rate, batch_size, seed, precision, deadline)
     return _stepped(transformer, query_embeddings, targets, plan, on_progress)[0]
@@ -81,7 +81,7 @@ def evaluate_distillation(
     Raises:
         TrainingError: where the queries are not a finite [Q, D] with rows.
     """
-    test_data = _as_queries(test_data)
+    test_data = _as_queries(test_data, transformer)
     targets = checked_targets(transformer, lda_projection, test_data)
     was_training = transformer.training
     transformer.eval()
@@ -96,9 +96,10 @@ def evaluate_distillation(
     }
 
 
-def _as_queries(queries: torch.Tensor) -> torch.Tensor:
-    """Queries as a tensor: saved embeddings may be NumPy arrays, and of any precision."""
-    return torch.as_tensor(queries).detach()
+def _as_queries(queries: torch.Tensor, student: torch.nn.Module) -> torch.Tensor:
+    """Queries in the student's precision: saved embeddings are often float64 or float16, or a NumPy array."""
+    weight = next(student.parameters(), None)
+    return torch.as_tensor(queries, dtype=torch.float32 if weight is None else weight.dtype).detach()
 
 
 def checked_targets(student: torch.nn.Module, teacher: Teacher, queries: torch.Tensor) -> torch.Tensor:

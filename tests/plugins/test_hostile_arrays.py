@@ -42,7 +42,10 @@ def archive(path, **members: bytes):
             header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 4), }\n"),
             "claims 16,000,000,000,000 bytes of values, and has 0",
         ),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4), }\n"), r"its shape \(-1, 4\) is none"),
+        (
+            header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4), }\n"),
+            r"its shape \(-1, 4\) is not that of an array",
+        ),
         (header("[" * 3000), "."),
         (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31), "its header of 2,147,483,648 bytes is too long"),
     ],
