@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         TrainingReport,
     )
     from harness.repeats import first_equal
-    from harness.search.crossover import (
+    from harness.search import (
         BudgetSpent,
         Crossing,
         Decision,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "harness.search.crossover": (
+    "harness.search": (
         "BudgetSpent", "Crossing", "Decision", "Failures", "Location", "Pair", "Unmeasurable", "locate",
     ),
     "harness.plugin.interfaces": (

@@ -16,7 +16,7 @@ from harness.records.crossovers import SearchRecord, SearchSettings
 from harness.records.measurement import Fidelity, Measurement, Parity, RunInfo, Sampled
 from harness.records.reader import Evidence
 from harness.records.samples import pairs
-from harness.search.crossover import Pair, locate
+from harness.search import Pair, locate
 from harness.suite.schema import Suite
 
 Cost = Callable[[int, int], float]  # (N, B) -> seconds per call

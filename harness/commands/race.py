@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity
     from harness.records.measurement import Measurement as Record
-    from harness.search.crossover import Progress
+    from harness.search import Progress
     from harness.search.result import Location
 
 DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there

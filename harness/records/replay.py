@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import RecordsError
 from harness.records.crossovers import SearchSettings
 from harness.records.samples import pairs
-from harness.search.crossover import Location, Pair, Unmeasurable
+from harness.search import Location, Pair, Unmeasurable
 from harness.search.request import ask, spent
 
 if TYPE_CHECKING:

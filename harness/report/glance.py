@@ -60,16 +60,6 @@ def render(summary: Summary, console: Console, folder: Path | None = None, *, fa
         console.print(line, soft_wrap=True)
 
 
-def provisional(found: Sequence[tuple[str, str, str]], width: int) -> list[Text]:
-    """A table of race, batch size and what is known of its crossover so far."""
-    if not found:
-        return []
-    name = min(max(len(race) for race, _, _ in found), max(8, width - 40))
-    lines = [Text(f"{'race':<{name}}  {'batch':>5}  crossover so far", style="bold")]
-    lines += [Text(f"{_short(race, name):<{name}}  {batch:>5}  {answer}") for race, batch, answer in found]
-    return lines
-
-
 def _print(line: Text, console: Console) -> None:
     """Sentences are wrapped between words; lines of the table fit anyway."""
     console.print(line, soft_wrap=not console.is_terminal, highlight=False)

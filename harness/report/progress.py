@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.plan.sweep import SearchCase
     from harness.records.measurement import Fidelity, Measurement
-    from harness.search.crossover import Progress
+    from harness.search import Progress
 
 _PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 

@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.printable import printable
+from harness.units import counted
 
 
 def render(name: str, **values: Any) -> str:
@@ -16,6 +17,7 @@ def render(name: str, **values: Any) -> str:
         loader=jinja2.PackageLoader("harness.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
+    rooms.globals["counted"] = counted
     return rooms.get_template(name).render(**values) + "\n"
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from harness.plan.specification import OfferReference
     from harness.plan.sweep import Cell, SearchCase
     from harness.records.writer import Store
-    from harness.search.crossover import Progress
+    from harness.search import Progress
 
 _BUILD_DEADLINE_SECONDS = 1800.0
 _THROTTLED_VISITS = 2  # that are made again before a throttled one counts, with a warning

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.plan.sweep import SearchCase
     from harness.plugin.trackers import Trackers
     from harness.run.bench import Listener
-    from harness.search.crossover import Progress
+    from harness.search import Progress
 
 
 class Broadcast:

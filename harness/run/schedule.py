@@ -23,8 +23,7 @@ from harness.run import held_out
 from harness.run.bench import Bench
 from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
-from harness.search import bracketing
-from harness.search.crossover import BudgetSpent, Pair
+from harness.search import BudgetSpent, Pair, bracketing
 from harness.search.request import known_steps, spent
 from harness.search.spans import leads
 from harness.search.wording import sentence

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.records.crossovers import SearchSettings
-from harness.search.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable
+from harness.search import BudgetSpent, Location, Pair, Progress, Unmeasurable
 from harness.search.provisional import provisional
 from harness.search.request import ask
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.search.crossover import (
-    MOST_SAMPLES,
+from harness.search.crossover import MOST_SAMPLES, locate
+from harness.search.grid import locate_on_grid
+from harness.search.result import (
     BudgetSpent,
     Crossing,
     Decision,
@@ -14,9 +15,7 @@ from harness.search.crossover import (
     Probe,
     Progress,
     Unmeasurable,
-    locate,
-)
-from harness.search.grid import locate_on_grid
+)  # fmt: skip
 
 __all__ = [
     "MOST_SAMPLES",

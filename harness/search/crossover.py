@@ -36,35 +36,14 @@ from harness.search.conclusion import conclude
 from harness.search.confirmation import Question
 from harness.search.result import (
     BudgetSpent,
-    Crossing,
-    Decision,
-    Failures,
     Location,
     Measure,
-    Pair,
-    Probe,
     Progress,
-    Unmeasurable,
 )
 from harness.search.sampler import SAMPLES_A_PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-__all__ = [
-    "MOST_SAMPLES",
-    "BudgetSpent",
-    "Crossing",
-    "Decision",
-    "Failures",
-    "Location",
-    "Measure",
-    "Pair",
-    "Probe",
-    "Progress",
-    "Unmeasurable",
-    "locate",
-]
 
 MOST_SAMPLES = 20_000  # timed samples of one search without a budget
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.search.crossover import locate
 from harness.search.grid import locate_on_grid
@@ -27,33 +27,13 @@ def ask(
         asked: the other arguments of the search.
         on_progress: called after every batch of pairs with the state of the search.
     """
+    common: dict[str, Any] = {
+        "precision": asked.precision, "confidence": asked.confidence, "budget": asked.budget, "launches": asked.launches,
+        "seed": asked.seed, "on_progress": on_progress,
+    }  # fmt: skip
     if leg.method == "grid":
-        return locate_on_grid(
-            measure,
-            leg.low,
-            leg.high,
-            points=leg.points,
-            steps=leg.steps,
-            precision=asked.precision,
-            confidence=asked.confidence,
-            budget=asked.budget,
-            launches=asked.launches,
-            seed=asked.seed,
-            on_progress=on_progress,
-        )
-    return locate(
-        measure,
-        leg.low,
-        leg.high,
-        steps=known_steps(leg),
-        precision=asked.precision,
-        confidence=asked.confidence,
-        budget=asked.budget,
-        launches=asked.launches,
-        seed=asked.seed,
-        prior=asked.prior,
-        on_progress=on_progress,
-    )
+        return locate_on_grid(measure, leg.low, leg.high, points=leg.points, steps=leg.steps, **common)
+    return locate(measure, leg.low, leg.high, steps=known_steps(leg), prior=asked.prior, **common)
 
 
 def known_steps(leg: SearchCase) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from harness.measure.clock import monotonic
 from harness.records.reader import read
 from harness.records.writer import Store
 from harness.report import markdown
-from harness.search.crossover import locate
+from harness.search import locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 from tests.synthetic import Maker

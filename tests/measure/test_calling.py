@@ -12,7 +12,7 @@ import pytest
 import harness
 from harness.measure import calibration
 from harness.measure.calling import Calling
-from harness.search.crossover import locate
+from harness.search import locate
 
 _PATH = Path(__file__).parents[1] / "fixtures" / "plugins" / "elsewhere.py"
 _SPEC = importlib.util.spec_from_file_location("elsewhere_of_tests", _PATH)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.plan.sweep import SearchCase
 from harness.run.searches import Searches
-from harness.search.crossover import BudgetSpent, Pair, Unmeasurable
+from harness.search import BudgetSpent, Pair, Unmeasurable
 from harness.suite.schema import Search
 
 LAUNCHES = 3

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.search.crossover import BudgetSpent, locate
+from harness.search import BudgetSpent, locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 from tests.simulation.runs import QUIET, Case, search

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from harness.search.crossover import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
+from harness.search import BudgetSpent, Location, Pair, Progress, Unmeasurable, locate
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 from tests.simulation.runs import PLACED, QUIET, Case, covers, errors, run_many, search

@@ -9,8 +9,8 @@ import pytest
 
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord, dump, load
+from harness.search import locate
 from harness.search.bracketing import Step
-from harness.search.crossover import locate
 from harness.search.decision import Zone, joined, net_crossing
 from harness.search.result import Crossing
 from tests.simulation import curves

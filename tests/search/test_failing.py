@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.search.crossover import Failures, Unmeasurable, locate
+from harness.search import Failures, Unmeasurable, locate
 from harness.search.failing import around_failures
 from harness.search.grid import locate_on_grid
 from harness.search.spans import WinningSpan, leads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.search.crossover import BudgetSpent, Unmeasurable
+from harness.search import BudgetSpent, Unmeasurable
 from harness.search.grid import FIRST_LOOK, locate_on_grid
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine

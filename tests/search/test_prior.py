@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.search.crossover import Location, locate
+from harness.search import Location, locate
 from harness.search.prior import expected, first_places
 from harness.search.result import Probe
 from tests.simulation import curves

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.search.crossover import Crossing, Decision, Failures, Location
+from harness.search import Crossing, Decision, Failures, Location
 from harness.search.wording import ends, remarks, sentence
 
 FIRST = Crossing(6_412, 6_118, 6_733, "challenger", 0.95, "smooth")

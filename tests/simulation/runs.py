@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.search.crossover import BudgetSpent, Location, locate
+from harness.search import BudgetSpent, Location, locate
 from tests.simulation import curves as catalogue
 from tests.simulation.fake_machine import FakeMachine
 

@@ -55,9 +55,11 @@ class Digest:
 
     @property
     def self_check(self) -> str:
-        """`passed`, `failed` or `not made`."""
-        found = self.report.get("self_check", {}).get("passed")
-        return {True: "passed", False: "failed"}.get(found, "not made")
+        """`passed`, `failed`, `inconclusive` or `not made`."""
+        found = self.report.get("self_check", {})
+        if found.get("resolvable") is None:
+            return "not made"
+        return {True: "passed", False: "failed"}.get(found.get("passed"), "inconclusive")
 
     @property
     def synthetic(self) -> bool:
