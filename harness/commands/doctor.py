@@ -22,7 +22,7 @@ from harness.records.activity import activity, between
 from harness.records.writer import Store
 from harness.run import session
 from harness.run.bench import Bench, Listener
-from harness.suite import loading as source
+from harness.suite import loading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def diagnose(
         "contenders": {"itself": {"projector": projector, "runtime": runtime}},
         "measurement": {"launches": launches},
     }
-    loaded = source.load(None, text=yaml.safe_dump(suite))
+    loaded = loading.load(None, text=yaml.safe_dump(suite))
     plan = planning.plan(loaded, check_suite(loaded))
     points: list[Point] = []
     records: list[Measurement] = []

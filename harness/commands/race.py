@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack, over
 
 from harness.analysis.standings import Standings, standings
 from harness.errors import ResourceError, UserError
+from harness.functions.callee import Callee, named, shipped
+from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
-from harness.plan.callee import Callee, named, shipped
 from harness.plan.rivals import Rivals, distinct, suite_of
-from harness.plan.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.run import session
 from harness.suite.schema import Measurement, Search
 from harness.units import LARGEST, TOO_LARGE

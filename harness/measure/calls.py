@@ -6,17 +6,17 @@ import gc
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from harness.functions.inputs import drawn, seeds
+from harness.functions.likeness import copier, weight
 from harness.measure.calibration import OwnLoop
 from harness.measure.clock import monotonic
-from harness.plan.inputs import drawn, seeds
-from harness.plan.likeness import copier, weight
 from harness.plugin.interfaces import Compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harness.functions.kernel import Kernel
     from harness.measure.clock import Clock
-    from harness.plan.kernel import Kernel
 
 GARBAGE = 50_000  # objects that calls may leave behind before they are collected, off the clock
 _DRAWING_SECONDS = 1.0  # inputs after the first are drawn for so long

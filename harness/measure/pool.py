@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.functions import allocator
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
-from harness.plan import allocator
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import Failure
 from harness.suite.devices import visible

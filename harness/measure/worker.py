@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import ContenderError, ParityError
+from harness.functions import likeness
 from harness.measure import calibration, parity, probes, recovery, resources
 from harness.measure.calling import Calling
 from harness.measure.calls import Function
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
-from harness.plan import likeness
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, pin, serve

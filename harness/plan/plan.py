@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
+from harness.functions.trial import DEADLINE_SECONDS
 from harness.plan import rivals
 from harness.plan.specification import Kind, OfferReference, Specification
 from harness.plan.sweep import Sweep, sweep
-from harness.plan.trial import DEADLINE_SECONDS
 from harness.plugin.trackers import Trackers
 from harness.suite.loading import narrowed
 from harness.suite.schema import Contender, HeadsRange, Suite

@@ -9,11 +9,11 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.cache import folder as cache_folder
-from harness.plan import allocator
-from harness.plan.callee import Callee, named
-from harness.plan.kernel import Kernel
+from harness.functions import allocator
+from harness.functions.callee import Callee, named
+from harness.functions.kernel import Kernel
+from harness.functions.trial import DEADLINE_SECONDS, tried
 from harness.plan.specification import Specification
-from harness.plan.trial import DEADLINE_SECONDS, tried
 from harness.suite.schema import LONGEST_NAME, Contender, HeadsRange, Race, Suite, Use
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from harness.plan.kernel import Kernel
+from harness.functions.kernel import Kernel
 from harness.suite.devices import kind_of
 
 if TYPE_CHECKING:

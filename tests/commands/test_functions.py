@@ -7,7 +7,7 @@ import pytest
 from harness import units
 from harness.analysis.standings import standings
 from harness.errors import SuiteError, UserError
-from harness.plan.callee import named
+from harness.functions.callee import named
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled

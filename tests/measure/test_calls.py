@@ -8,11 +8,11 @@ import timeit
 
 import pytest
 
+from harness.functions.callee import shipped
+from harness.functions.kernel import Kernel
 from harness.measure import calibration
 from harness.measure.calls import GARBAGE, Function, drawn, seeds
 from harness.measure.clock import monotonic
-from harness.plan.callee import shipped
-from harness.plan.kernel import Kernel
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ import pytest
 
 import harness
 from harness.errors import ParityError
+from harness.functions.callee import Callee
+from harness.functions.kernel import Kernel
 from harness.measure import worker as module
-from harness.plan.callee import Callee
-from harness.plan.kernel import Kernel
 from harness.plan.specification import Specification
 from harness.suite.schema import Measurement
 

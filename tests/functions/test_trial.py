@@ -8,9 +8,9 @@ import functools
 import numpy as np
 import pytest
 
-from harness.plan.callee import shipped
-from harness.plan.kernel import Kernel
-from harness.plan.trial import Trial, Wrong
+from harness.functions.callee import shipped
+from harness.functions.kernel import Kernel
+from harness.functions.trial import Trial, Wrong
 
 
 def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64):

@@ -1,6 +1,6 @@
 """Plain functions tried in a process of their own before a run relies on them: found, called, compared, looked through.
 
-`python -P -m harness.plan.trial` reads a question from its standard input, says line by line what it does, and ends with
+`python -P -m harness.functions.trial` reads a question from its standard input, says line by line what it does, and ends with
 an answer: what is wrong, or how each function is to be called.
 """
 
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import units
 from harness.errors import ContenderError, UserError
-from harness.plan import allocator, likeness
-from harness.plan.inputs import drawn, seeds
-from harness.plan.kernel import Kernel, Takes
+from harness.functions import allocator, likeness
+from harness.functions.inputs import drawn, seeds
+from harness.functions.kernel import Kernel, Takes
 from harness.process.child import environment
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def tried(
     """
     asked = {"kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed}
     asked["seconds"] = min(_CLIMBING_SECONDS, deadline_seconds / 6)
-    command = [sys.executable, "-P", "-m", "harness.plan.trial"]
+    command = [sys.executable, "-P", "-m", "harness.functions.trial"]
     variables = {**os.environ, **environment(threads), **allocator.VARIABLES}
     try:
         done = subprocess.run(

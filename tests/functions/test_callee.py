@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from harness.errors import ContenderError, UserError
-from harness.plan.callee import named, shipped
+from harness.functions.callee import named, shipped
 
 
 @pytest.fixture

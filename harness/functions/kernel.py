@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from harness.plan.callee import Callee
+from harness.functions.callee import Callee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""Plain functions: found by file, their inputs drawn, tried before they are raced."""
