@@ -26,13 +26,24 @@ _Rate = Annotated[FiniteFloat, Field(gt=0)]
 _Shape = tuple[_Count, _Count, _Count]
 
 
-class _Limits(_Loose):
-    """The rates that the machine reached, and what calls cost."""
+class _DeviceLimits(_Loose):
+    """The rates of a device, and what it costs to start work there and to wait for it."""
 
     flops_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
     bytes_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
     products: list[tuple[_Count, _Count, _Count, _Rate]] = []
+    launch_seconds: Annotated[FiniteFloat, Field(ge=0)]
+    synchronise_seconds: Annotated[FiniteFloat, Field(ge=0)]
+
+
+class _Limits(_Loose):
+    """The rates that the machine reached, and what calls cost."""
+
+    flops_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)] = {}
+    bytes_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)] = {}
+    products: list[tuple[_Count, _Count, _Count, _Rate]] = []
     costs: Mapping[str, list[tuple[_Count, _Count, FiniteFloat, FiniteFloat, list[_Shape]]]] = {}
+    devices: Mapping[str, _DeviceLimits] = {}
 
 
 class _Machine(_Loose):
