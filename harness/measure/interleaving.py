@@ -9,7 +9,7 @@ from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.process.child import ChildFailed
 from harness.records.activity import Activity, Meanwhile, activity, between
-from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
+from harness.records.measurement import IN_BLOCKS, INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,10 +109,14 @@ def visit(
                 _fail(launch, seat, failed)
         _rehearse(launch, seats, generator, together=together)
         before = activity()
-        for turn in range(rounds):
-            if together and any(seat.failure for seat in seats):
-                break
-            _round(launch, seats, turn, generator)
+        blocks = [seats]
+        if purpose.purpose == IN_BLOCKS:
+            blocks = [[seats[place]] for place in generator.permutation(len(seats))]
+        for block in blocks:
+            for turn in range(rounds):
+                if together and any(seat.failure for seat in seats):
+                    break
+                _round(launch, block, turn, generator)
         meanwhile = between(before, activity())
         for seat in seats:
             if together and any(each.failure for each in seats):
