@@ -184,7 +184,9 @@ def distances(
         and (found := _at(costs.get((cell.contender, cell.batch_size), ()), cell.heads)) is not None
     ]
     reached = {
-        name: limits.raised([(found, seconds) for cell, seconds, found in counted if ceilings[cell.contender] == limits])
+        name: limits.raised(
+            [(found, seconds) for cell, seconds, found in counted if ceilings[cell.contender] == limits]
+        )
         for name, limits in ceilings.items()
     }
     known = [(cell, seconds, found, reached[cell.contender].floor(found)) for cell, seconds, found in counted]
@@ -209,9 +211,7 @@ def distances(
     )
 
 
-def predicted(
-    costs: Costs, leg: SearchCase, ceilings: Mapping[str, MachineLimits]
-) -> int | None:
+def predicted(costs: Costs, leg: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
     """The first N of a leg at which the challenger's floor is below the baseline's; None where there is none.
 
     Costs were asked for on both sides of every declared step, and are interpolated between the N that were asked for.
@@ -221,7 +221,9 @@ def predicted(
     grid = np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
     edges = [n for step in leg.steps for n in (step, step + 1) if leg.low <= n <= leg.high]
     grid = np.union1d(grid, np.array(edges, dtype=np.int64))
-    floors = [_floors(costs.get((name, leg.batch_size), ()), grid, ceilings[name]) for name in (leg.baseline, leg.challenger)]
+    floors = [
+        _floors(costs.get((name, leg.batch_size), ()), grid, ceilings[name]) for name in (leg.baseline, leg.challenger)
+    ]
     if floors[0] is None or floors[1] is None:
         return None
     ahead = np.flatnonzero(floors[1] < floors[0])

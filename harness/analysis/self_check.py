@@ -120,9 +120,7 @@ def judge(points: Sequence[Point]) -> SelfCheck:
     return SelfCheck(tuple(points), True, resolvable, sentence)
 
 
-def _points(
-    measurements: Iterable[Measurement], confidence: float, purpose: str = "self-check"
-) -> Iterable[Point]:
+def _points(measurements: Iterable[Measurement], confidence: float, purpose: str = "self-check") -> Iterable[Point]:
     """One point for each cell that was raced against itself."""
     visits: dict[tuple[str, int, int], dict[tuple[int, int], list[Measurement]]] = defaultdict(
         lambda: defaultdict(list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from harness.errors import RecordsError
 from harness.printable import one_line
@@ -44,6 +44,12 @@ class _Limits(_Loose):
     products: list[tuple[_Count, _Count, _Count, _Rate]] = []
     costs: Mapping[str, list[tuple[_Count, _Count, FiniteFloat, FiniteFloat, list[_Shape]]]] = {}
     devices: Mapping[str, _DeviceLimits] = {}
+
+    @model_validator(mode="after")
+    def _of_something(self) -> _Limits:
+        if not self.devices and not (self.flops_per_second and self.bytes_per_second):
+            raise ValueError("it holds no rates, neither of the processor nor of another device")
+        return self
 
 
 class _Machine(_Loose):

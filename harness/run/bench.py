@@ -261,9 +261,7 @@ class Bench:
     def _devices(self) -> list[str]:
         """The devices of contenders other than the processor."""
         return list(
-            dict.fromkeys(
-                each.device for each in self._plan.specifications.values() if each.device_kind != "cpu"
-            )
+            dict.fromkeys(each.device for each in self._plan.specifications.values() if each.device_kind != "cpu")
         )
 
     def _device_rates(self, device: str, shapes: Sequence[roofline.Shape]) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def test_a_call_on_a_device_takes_at_least_its_work_its_launch_and_the_wait():
 def test_a_crossover_between_two_devices_is_predicted_from_the_limits_of_both():
     """8 us of launch and wait against 100 GFLOP/s: 100e9 * 8e-6 operations, of which one head needs 1e4."""
     machine = {"limits": {"devices": {"cuda": DEVICE}}}
-    flat = tuple(stated(n, 1e4 * n) for n in (1, 64, 4096))
+    flat = tuple(stated(n, 1e4 * n) for n in (1, 64, 76, 82, 90, 4096))
     costs = {("flat", 32): flat, ("deep", 32): flat}
     known = {"flat": ceilings(), "deep": MachineLimits.of(machine, "cuda")}
     assert predicted(costs, leg(), known) == pytest.approx(8e-6 * 100e9 / 1e4 / (1 - 100e9 / 4e12), rel=0.05)
