@@ -63,6 +63,15 @@ SUITE: dict[str, Any] = {
 }
 
 
+def taught(suite: Suite) -> Suite:
+    """The suite with the teacher that the plugins of a real run declare."""
+    contenders = {
+        name: each if each.teacher or each.function else each.model_copy(update={"teacher": "lda"})
+        for name, each in suite.contenders.items()
+    }
+    return suite.model_copy(update={"contenders": contenders})
+
+
 class Maker:
     """Makes evidence visit by visit.
 
@@ -85,7 +94,7 @@ class Maker:
         launch_sigma: float = 0.01,
         slowed: Mapping[str, float] | None = None,
     ) -> None:
-        self.suite = Suite.model_validate(suite)
+        self.suite = taught(Suite.model_validate(suite))
         self.costs, self.sigma, self.launch_sigma = costs, sigma, launch_sigma
         self.slowed = dict(slowed or {})
         self.generator = np.random.default_rng(seed)

@@ -13,6 +13,7 @@ import yaml
 from harness.plan.sweep import sweep
 from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store
+from tests.command_line import called
 from tests.synthetic import COSTS, Maker, linear
 
 PLUGINS = Path(__file__).parent / "fixtures" / "plugins"
@@ -70,8 +71,7 @@ def made(folder: Path, factor: float, seed: int) -> Path:
 @pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.5, 1), (0.5, 1)])
 def test_compare_exits_with_1_where_a_crossover_moved_either_way(tmp_path, factor, code):
     old, new = made(tmp_path / "old", 1.0, 0), made(tmp_path / "new", factor, 1)
-    command = [sys.executable, "-m", "harness", "compare", str(old), str(new)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = called("compare", old, new)
     assert done.returncode == code, done.stdout + done.stderr
     assert ("the crossover moved by" in done.stdout) is bool(code)
 
@@ -94,8 +94,7 @@ def tabled(folder: Path, seed: int, launch_sigma: float) -> Path:
 )
 def test_compare_exits_with_3_where_it_cannot_judge(tmp_path, launch_sigma, arguments, code, verdict):
     runs = [str(tabled(tmp_path / str(seed), seed, launch_sigma)) for seed in (0, 1)]
-    command = [sys.executable, "-m", "harness", "compare", *runs, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = called("compare", *runs, *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     assert verdict in done.stdout
 

@@ -44,7 +44,7 @@ class Families:
     def computes_teacher(self, contender: Contender) -> bool:
         """Whether a contender computes its own teacher's formula; how exactly is a matter of its runtime."""
         same = self.family(contender.projector) == self.family(contender.teacher)
-        return contender.trainer is None and same and not self.approximates(contender)
+        return bool(contender.teacher) and contender.trainer is None and same and not self.approximates(contender)
 
     def approximates(self, contender: Contender) -> str:
         """The family that an untrained contender approximates, empty where it approximates none."""

@@ -229,7 +229,7 @@ def doctor(
     repetitions: Annotated[int, typer.Option(min=1, help="how often all races are run")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the order of samples")] = 0,
 ) -> None:
-    """Race a contender against itself, and say whether results of this machine deserve trust now."""
+    """Race a function against itself, and say whether results of this machine deserve trust now."""
     from harness.commands import doctor as diagnosis
 
     listener = _progress()

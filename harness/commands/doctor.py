@@ -14,6 +14,7 @@ from tabulate import tabulate
 from harness import units
 from harness.analysis.first_pairs import first_pairs
 from harness.analysis.self_check import Point, SelfCheck, check, judge
+from harness.commands import doctor_work
 from harness.measure import clock
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
@@ -104,11 +105,9 @@ def diagnose(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     launches: int = 6,
     repetitions: int = 1,
-    projector: str = "lda",
-    runtime: str = "onnxruntime",
     seed: int = 0,
 ) -> Diagnosis:
-    """Races one contender against itself in fresh processes, at every N and batch size, several times over.
+    """Races a function against itself in fresh processes, at every N and batch size, several times over.
 
     Args:
         listener: hears of progress.
@@ -116,17 +115,15 @@ def diagnose(
         batch_sizes: of the races.
         launches: fresh pairs of processes per race.
         repetitions: how often all races are run, each with launches of its own.
-        projector: of the contender.
-        runtime: of the contender.
         seed: of the order of samples.
     """
     suite = {
         "name": "doctor",
-        "source": {"use": "resampled"},
         "seed": seed,
         "heads": {"values": list(heads)},
         "batch_sizes": list(batch_sizes),
-        "contenders": {"itself": {"projector": projector, "runtime": runtime}},
+        "setup": f"{doctor_work.__name__}:{doctor_work.inputs.__name__}",
+        "contenders": {"itself": {"function": f"{doctor_work.__name__}:{doctor_work.products.__name__}"}},
         "measurement": {"launches": launches},
     }
     loaded = loading.load(None, text=yaml.safe_dump(suite))
@@ -134,7 +131,7 @@ def diagnose(
     points: list[Point] = []
     records: list[Measurement] = []
     before = activity()
-    listener.stage("racing a contender against itself", total=launches * repetitions)
+    listener.stage("racing a function against itself", total=launches * repetitions)
     with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "run", session.about_run(plan)) as store:
         bench = Bench(plan, store, listener)
         try:

@@ -83,7 +83,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         for each in wanted
     ]
     listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
-    suite = _scoring(suite, listing)
+    suite = _taught(_scoring(suite, listing), listing)
     review = _Review(loaded, listing)
     for each in wanted:
         review.offer(each)
@@ -129,6 +129,25 @@ def _scoring(suite: Suite, listing: Listing) -> Suite:
     return suite.model_copy(update={"contenders": contenders})
 
 
+def _taught(suite: Suite, listing: Listing) -> Suite:
+    """The same suite, in which every contender has a teacher that some plugin offers."""
+    contenders = {
+        name: each if each.teacher else each.model_copy(update={"teacher": _teacher(each, listing)})
+        for name, each in suite.contenders.items()
+    }
+    return suite.model_copy(update={"contenders": contenders})
+
+
+def _teacher(contender: Contender, listing: Listing) -> str:
+    """Of a suite that names none: whose formula the projector approximates, or else the first that declares to teach."""
+    wanted = _approximates(contender, listing)
+    if wanted and listing.find("projector", wanted):
+        return wanted
+    projectors = [each for each in listing.offers if each.kind == "projector"]
+    own = [each.name for each in projectors if each.teaches and each.family in ("", each.name)]  # not what inherits it
+    return next(iter(own), "")
+
+
 def _approximates(contender: Contender, listing: Listing) -> str:
     """The family that an untrained contender approximates; empty where it approximates none."""
     projector = listing.find("projector", contender.projector)
@@ -170,14 +189,11 @@ def _wanted(suite: Suite) -> Iterator[_Wanted]:
                 kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
                 options=trainer.options, contender=name,
             )  # fmt: skip
-        yield _Wanted(  # also of what is not trained: it may be fitted to its teacher's answers, or scored against them
-            kind="projector",
-            name=contender.teacher,
-            at=(*at, "teacher"),
-            options_at=(*at, "teacher"),
-            options={},
-            contender=name,
-        )
+        if contender.teacher:  # also of what is not trained: it may be fitted to its answers, or scored against them
+            yield _Wanted(
+                kind="projector", name=contender.teacher, at=(*at, "teacher"), options_at=(*at, "teacher"),
+                options={}, contender=name,
+            )  # fmt: skip
 
 
 def _span(suite: Suite) -> tuple[int, int]:
@@ -335,7 +351,7 @@ class _Review:
         elif path[-1] == "heads":
             path = (*path, "to")
         what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
-        self.complain(path, what, f"end at {limit} or use a source that makes any N, such as 'resampled'")
+        self.complain(path, what, f"end at {limit}, or use a source that makes any N: `harness plugins` lists them")
 
     def races(self) -> None:
         """A race that requires fidelity needs a challenger that can have any."""

@@ -208,7 +208,7 @@ def _specification(name: str, contender: Contender, suite: Suite, loaded: Loaded
         source=reference("source", own.use, own.options),
         projector=reference("projector", contender.projector, contender.options),
         runtime=reference("runtime", contender.runtime, contender.runtime_options),
-        teacher=reference("projector", contender.teacher, {}),
+        teacher=reference("projector", contender.teacher, {}) if contender.teacher else None,
         trainer=reference("trainer", trainer.use, trainer.options) if trainer else None,
         seed=suite.seed,
         training_seed=suite.training_seeds[0],

@@ -90,6 +90,7 @@ class OfferData(_Data):
     devices: tuple[str, ...] = ()  # of runtimes
     needs_training: bool = False
     family: str = ""  # of a projector: the formula that it computes, empty for one of its own
+    teaches: bool = False  # of a projector: the teacher of suites that name none
     approximates: str = ""  # of a projector: the family that it only approximates
     tolerance: float | None = None
     precision: str = "float32"  # of a runtime

@@ -99,7 +99,8 @@ def _described(offered: Offered) -> OfferData:
         forms=tuple(getattr(offer, "forms", ())), devices=tuple(getattr(offer, "devices", ())),
         needs_training=bool(getattr(offer, "needs_training", False)), tolerance=getattr(offer, "tolerance", None),
         precision=str(getattr(offer, "precision", "float32")),
-        family=str(getattr(offer, "family", "")), approximates=str(getattr(offer, "approximates", "")),
+        family=str(getattr(offer, "family", "")), teaches=bool(getattr(offer, "teaches", False)),
+        approximates=str(getattr(offer, "approximates", "")),
         options_schema=schema, option_rows=tuple(option_rows(schema)), missing=here.missing, install=here.command,
     )  # fmt: skip
 

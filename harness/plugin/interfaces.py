@@ -281,6 +281,7 @@ class Projector(Offer):
     needs_training: ClassVar[bool] = False  # True: without a trainer its output means nothing (its latency does)
     takes_matrices: ClassVar[bool] = False  # True: it computes `Heads.matrices`, too, or reads no heads at all
     family: ClassVar[str] = ""  # projectors that compute one formula share it; empty: its own name
+    teaches: ClassVar[bool] = False  # True: what is scored or trained imitates it, where a suite names no teacher
     approximates: ClassVar[str] = ""  # the family whose formula it only approximates: scored, and held to no parity
 
     @abstractmethod

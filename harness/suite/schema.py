@@ -164,7 +164,10 @@ class Contender(Part):
     trainer: Annotated[
         Use | None, Field(description="how the projector is trained; without it a trainable one is raced untrained")
     ] = None
-    teacher: Annotated[str, Field(description="projector that it is trained to imitate and compared with")] = "lda"
+    teacher: Annotated[
+        str,
+        Field(description="projector that it is trained to imitate and compared with; the one that declares `teaches` if absent"),
+    ] = ""
     source: Annotated[Use | None, Field(description="of its heads and queries; the suite's if absent")] = None
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
     runtime_options: Annotated[Mapping[str, Any], Field(description="options of the runtime")] = {}

@@ -243,6 +243,7 @@ class LDAProjector(harness.Projector):
 
     name = "lda"
     takes_matrices = True
+    teaches = True
     family = "lda"
     forms: ClassVar[tuple[Literal["module", "numpy"], ...]] = ("module", "numpy")
 

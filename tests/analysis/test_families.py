@@ -64,14 +64,14 @@ def test_what_was_compared_with_itself_alone_is_not_exact():
 )
 def test_runs_from_before_families_know_those_of_the_built_ins(projector, origin, same):
     families = Families.of({f"projector {projector}": {"origin": origin}, "projector lda": {"origin": "built-in"}})
-    contender = Contender(projector=projector, runtime="python")
+    contender = Contender(projector=projector, runtime="python", teacher="lda")
     assert families.computes_teacher(contender) is same
-    assert families.computes_teacher(Contender(projector="lda", runtime="python"))
+    assert families.computes_teacher(Contender(projector="lda", runtime="python", teacher="lda"))
 
 
 def test_an_approximation_is_neither_teacher_nor_student():
     families = Families.of({**LDA, "projector near": {"approximates": "lda"}})
-    contender = Contender(projector="near", runtime="python")
+    contender = Contender(projector="near", runtime="python", teacher="lda")
     assert families.approximates(contender) == "lda"
     assert not families.computes_teacher(contender)
     assert families.approximates(contender.model_copy(update={"trainer": {"use": "any"}})) == ""

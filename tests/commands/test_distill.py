@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from harness.commands import distill
 from harness.measure.builder import Builder
 from harness.plan.specification import OfferReference, Specification
 from harness_plugins import database, lda
+from tests.command_line import called
 
 WIDTH = 16
 
@@ -81,8 +80,7 @@ def test_a_missing_temperature_is_asked_for(tmp_path, answered_here):
 
 def run(tmp_path, *arguments, code=0):
     """What the command line prints, and report.json."""
-    command = [sys.executable, "-m", "harness", *map(str, arguments), "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = called(*arguments, "--output", tmp_path / "out")
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, json.loads((tmp_path / "out" / "report.json").read_text())
 
@@ -135,7 +133,12 @@ def test_who_does_not_compute_matrices_is_not_raced_and_own_sources_are_told(tmp
             "teacher": {"projector": "lda", "runtime": "python"},
             "elsewhere": {"projector": "lda", "runtime": "python", "source": own},
         },
-        "measurement": {"launches": 2, "min_sample_seconds": 0.0003, "latency_calls": 5, "self_check": False},
+        "measurement": {
+            "launches": 2,
+            "min_sample_seconds": 0.0003,
+            "latency_calls": 5,
+            "self_check": False,
+        },
     }
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     told, report = run(tmp_path, "run", tmp_path / "suite.yaml", code=1)

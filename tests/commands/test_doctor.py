@@ -112,13 +112,11 @@ def test_what_makes_figures_wrong_is_a_fault(more, words):
     assert faults == [words]
 
 
-def test_a_real_contender_against_itself():
+def test_a_real_function_against_itself():
     from rich.console import Console
 
     quiet = PlainProgress(Console(quiet=True))
-    found = diagnose(
-        quiet, heads=(4, 8), batch_sizes=(2,), launches=2, projector="lda", runtime="python", repetitions=2
-    )
+    found = diagnose(quiet, heads=(4, 8), batch_sizes=(2,), launches=2, repetitions=2)
     assert found.failures == []
     assert [(each.heads, each.batch_size) for each in found.points] == [(4, 2), (8, 2)] * 2
     assert all(0.2 < each.ratio.value < 5 and each.ratio.launches == 2 for each in found.points)

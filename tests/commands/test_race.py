@@ -41,7 +41,7 @@ def mine(tmp_path, monkeypatch):
 
 
 def test_two_functions_are_raced_in_one_call(mine):
-    found = harness.race("mine:simple", "mine:clever", low=100, high=100_000, launches=2, precision=0.3, seconds=60)
+    found = harness.race("mine:simple", "mine:clever", low=100, high=100_000, launches=2, precision=0.5, budget=80)
     assert isinstance(found, harness.Location)
     leads = {probe.heads: probe.log_ratio > 0 for probe in found.probes}
     assert (leads[100], leads[100_000]) == (False, True)

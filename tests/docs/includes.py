@@ -11,10 +11,9 @@ from pathlib import Path
 
 import vl_convert
 
-from harness.analysis.summary import summarise
 from harness.plugin import hookspecs
-from harness.records.writer import read
 from harness.report.plots.leadmap import lead_map
+from tests.baselines import baseline
 from tests.docs import figures
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +59,7 @@ def _include(match: re.Match[str]) -> str:
 
 def picture() -> str:
     """The lead map of the committed run of the main suite, as SVG."""
-    plot = lead_map(summarise(read(figures.BASELINE / "crossover")))
+    plot = lead_map(baseline("crossover"))
     assert plot is not None
     drawn = vl_convert.vegalite_to_svg(plot.chart.properties(width=640, background="white").to_dict())
     counted: dict[str, str] = {}  # identifiers count all pictures that the process has drawn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ import yaml
 from harness.analysis.compare.latencies import judge
 from harness.plan.sweep import sweep
 from harness.suite import loading
+from tests.command_line import called
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,12 +38,17 @@ def folder(tmp_path_factory):
         "heads": {"values": [4, 16]},
         "batch_sizes": [2],
         "contenders": {name: {"projector": "product", "runtime": "faulty"} for name in ("one", "two")},
-        "measurement": {"launches": 2, "rounds": 2, "self_check": False},
+        "measurement": {
+            "launches": 2,
+            "rounds": 2,
+            "self_check": False,
+            "min_sample_seconds": 0.0003,
+            "max_warm_up_seconds": 0.05,
+        },
     }
     (folder / "readme.yaml").write_text(yaml.safe_dump(suite))
     (folder / "mine.py").write_text(next(re.finditer(r"```py\n(.*?)```", OWN, flags=re.DOTALL))[1])
-    command = [sys.executable, "-m", "harness", "run", "readme.yaml", "--output", "RUN"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    done = called("run", "readme.yaml", "--output", "RUN", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -95,10 +100,8 @@ def test_the_workflow_runs_commands_that_exist():
     commands = [shlex.split(line.partition(" >>")[0]) for line in lines if line.startswith("harness ")]
     assert [words[1] for words in commands] == ["run", "run", "compare"]
     for words in commands:
-        told = subprocess.run(
-            [sys.executable, "-m", "harness", words[1], "--help"],
-            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-        )  # fmt: skip
+        told = called(words[1], "--help", env={"COLUMNS": "200", "NO_COLOR": "1"})
+        assert told.returncode == 0
         assert not [word for word in words if word.startswith("--") and word not in told.stdout]
 
 
@@ -109,9 +112,7 @@ def test_the_suite_of_the_workflow_is_valid_and_has_launches_enough_to_see_30_pe
             continue
         words = shlex.split(line)[2:]
         words = words[: words.index("--output")]
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", "check", *words], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = called("check", *words, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         launches = next(int(word.partition("=")[2]) for word in words if word.startswith("measurement.launches="))
         suite = loading.load(ROOT / words[0]).suite

@@ -15,11 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.includes import COMMANDS, PICTURE, commands, picture
+from tests.report.browser import CHROMIUM, DRIVER, browser
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--virtual-time-budget=4000", "--dump-dom")  # fmt: skip
 
 
 def pages(entries):
@@ -65,7 +63,7 @@ def test_generated_parts_are_up_to_date():
     assert PICTURE.read_text(encoding="utf-8") == picture(), "run `python -m tests.docs.includes` in the checkout"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="no Chromium or chromedriver here")
 def test_every_page_opens_in_a_browser_and_links_to_pages_that_exist(site, tmp_path):
     class Silent(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
@@ -74,15 +72,15 @@ def test_every_page_opens_in_a_browser_and_links_to_pages_that_exist(site, tmp_p
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        for page in NAVIGATION:
-            stem = "" if page == "index.md" else f"{Path(page).stem}/"
-            address = f"http://127.0.0.1:{server.server_port}/{stem}"
-            command = [CHROMIUM, *QUIET, f"--user-data-dir={tmp_path}", address]
-            shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
-            assert re.search(r"<h1[^>]*>", shown), page
-            local = {link for link in re.findall(r'href="([^"#?]+)', shown) if "://" not in link}
-            base = site / stem
-            assert [link for link in local if link != "." and not (base / link).resolve().exists()] == [], page
+        with browser(tmp_path) as window:
+            for page in NAVIGATION:
+                stem = "" if page == "index.md" else f"{Path(page).stem}/"
+                window.open(f"http://127.0.0.1:{server.server_port}/{stem}")
+                shown = window.run("return document.documentElement.outerHTML")
+                assert re.search(r"<h1[^>]*>", shown), page
+                local = {link for link in re.findall(r'href="([^"#?]+)', shown) if "://" not in link}
+                base = site / stem
+                assert [link for link in local if link != "." and not (base / link).resolve().exists()] == [], page
     finally:
         server.shutdown()
         server.server_close()

@@ -10,7 +10,7 @@ from harness.errors import DataError
 from tests.fuzz.campaign import Campaign, run
 from tests.fuzz.judging import Target, judge
 
-SECONDS = 20.0
+SECONDS = 8.0
 
 
 def test_a_short_run_finds_nothing():

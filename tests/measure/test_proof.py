@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from harness.records.writer import read
+from tests.command_line import called
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "odd.py"
 NUMPY = ("fine", "wide", "double", "lists", "complex", "zeros", "one_row", "noise", "unseeded", "late")
 LINE = next(n for n, line in enumerate(PLUGIN.read_text().splitlines(), 1) if "queries.abs().max() > 1" in line)
-
-
-def harness(*arguments):
-    command = [sys.executable, "-m", "harness", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +41,7 @@ def ran(tmp_path_factory):
         "search": {"precision": 0.5, "regret": False, "budget_samples": 60},
     }  # fmt: skip
     (folder / "proof.yaml").write_text(yaml.safe_dump(suite))
-    done = harness("run", folder / "proof.yaml", "--output", folder / "out")
+    done = called("run", folder / "proof.yaml", "--output", folder / "out")
     assert done.returncode == 1, done.stdout + done.stderr
     return folder / "out", done.stdout
 
@@ -97,7 +91,7 @@ def test_the_tracers_warning_stays_with_its_row_and_names_the_line_of_the_module
 
 
 def test_only_what_was_compared_with_itself_is_unchecked_and_wherever_it_is_named(ran):
-    folder, printed = ran[0], harness("report", ran[0]).stdout
+    folder, printed = ran[0], called("report", ran[0]).stdout
     markdown, page = (folder / "report.md").read_text(), (folder / "report.html").read_text()
     summary = json.loads((folder / "report.json").read_text())
     assert summary["unchecked"] == ["double", "fine", "late", "lists"]
@@ -113,6 +107,6 @@ def test_only_what_was_compared_with_itself_is_unchecked_and_wherever_it_is_name
 
 
 def test_advice_never_names_it_without_the_mark(ran):
-    told = harness("advise", ran[0], "--heads", "18", "--batch", "4").stdout
+    told = called("advise", ran[0], "--heads", "18", "--batch", "4").stdout
     assert "fine (unchecked)" in told.replace("late", "fine")
     assert "use fine" not in told

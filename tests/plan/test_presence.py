@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from harness.plan.specification import Specification
 from harness.records.reader import read
 from harness.suite.devices import kind_of, number_of, visible
 from harness.suite.loading import load
+from tests.command_line import called
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "elsewhere.py"
 
@@ -44,6 +43,7 @@ def written(folder: Path, **more) -> Path:
             "launches": 2,
             "rounds": 2,
             "min_sample_seconds": 0.0003,
+            "max_warm_up_seconds": 0.05,
             "latency_calls": 5,
             "self_check": False,
         },
@@ -140,8 +140,7 @@ def test_a_limit_of_the_address_space_is_refused_with_another_device(tmp_path):
 
 
 def test_the_part_that_can_run_runs_and_the_exit_code_is_0(tmp_path):
-    command = [sys.executable, "-m", "harness", "run", str(written(tmp_path)), "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = called("run", written(tmp_path), "--output", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
     evidence = read(tmp_path / "out")
     assert {each.contender for each in evidence.measurements} == {"here", "here-2"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from harness.records.writer import read
+from tests.command_line import called
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 MISSHAPEN = """
@@ -41,7 +39,7 @@ def harness_run_started(run):
 HOSTILE = {
     "raises": ("raise RuntimeError('no license')", "RuntimeError: no license"),
     "exits": ("import sys; sys.exit('good-bye')", "it called sys.exit('good-bye') while it was imported"),
-    "hangs": ("import threading; threading.Event().wait()", "it did not end within 10 s while it was imported"),
+    "hangs": ("import threading; threading.Event().wait()", "it did not end within 4 s while it was imported"),
     "crashes": (
         "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
         "it was killed by SIGSEGV while it was imported",
@@ -65,20 +63,19 @@ def finished(tmp_path_factory):
         "batch_sizes": [2],
         "contenders": {**contenders, "good": {"projector": "product", "runtime": "faulty"}},
         "races": [{"name": "race", "baseline": "good", "challenger": "raises", "heads": {"from": 2, "to": 64}}],
+        "search": {"regret": False},
         "measurement": {
             "launches": 2,
             "rounds": 2,
             "latency_calls": 3,
             "min_sample_seconds": 0.0003,
+            "max_warm_up_seconds": 0.05,
             "self_check": False,
         },
     }
     (folder / "hostile.yaml").write_text(yaml.safe_dump(suite))
-    command = [sys.executable, "-m", "harness", "run", "hostile.yaml", "--output", "out"]
-    environment = {**os.environ, "HARNESS_PLUGIN_SECONDS": "10", "HARNESS_CACHE": str(folder / "cache")}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=150
-    )
+    environment = {"HARNESS_PLUGIN_SECONDS": "4", "HARNESS_CACHE": str(folder / "cache")}
+    done = called("run", "hostile.yaml", "--output", "out", cwd=folder, env=environment)
     return folder / "out", done
 
 

@@ -56,7 +56,7 @@ def test_before_training_the_residual_student_is_the_linear_one(playbook):
 def test_a_short_training_beats_the_linear_student_on_held_out_queries(playbook):
     heads, train, held_out = playbook
     student, report = trained(
-        ResidualProjector().with_options({"num_layers": 1}), heads, train, steps=120, batch_size=128, learning_rate=2e-3
+        ResidualProjector().with_options({"num_layers": 1}), heads, train, steps=60, batch_size=128, learning_rate=2e-3
     )
     wanted = formula(heads, held_out)
     with torch.no_grad():
@@ -210,7 +210,7 @@ def test_a_training_that_diverges_says_so(make_heads, queries, learning_rate):
         trained(projector, heads, queries, learning_rate=learning_rate, batch_size=16)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_ours_beats_the_linear_and_the_documented_student(make_heads, queries, seed):
     """Small heads and random queries, each in its own recipe; ours has fewer parameters."""
     heads = make_heads(12, temperature=0.2)

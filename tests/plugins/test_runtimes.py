@@ -215,7 +215,7 @@ class Loops(torch.nn.Module):
         return answer
 
 
-@pytest.mark.parametrize("raced", [(1,), (1, 4), (4,), (1, 4, 32), (32,)])
+@pytest.mark.parametrize("raced", [(1,), (4,), (1, 4, 32)])
 @pytest.mark.parametrize("name", [name for name in RUNTIMES if name not in ("python", "eager")])
 def test_what_depends_on_the_batch_size_is_exported_at_each_that_is_raced(name, raced, tmp_path):
     queries = np.random.default_rng(0).standard_normal((32, 8)).astype(np.float32)

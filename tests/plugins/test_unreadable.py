@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sqlite3
 
@@ -31,8 +32,10 @@ def failure(name):
     return problem
 
 
-def test_a_locked_database_names_the_lock(lda_database):
+def test_a_locked_database_names_the_lock(lda_database, monkeypatch):
     path = lda_database[0]
+    patient = functools.partial(sqlite3.connect, timeout=0.1)  # in place of SQLite's five seconds
+    monkeypatch.setattr(database.sqlite3, "connect", patient)
     with contextlib.closing(sqlite3.connect(path)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(

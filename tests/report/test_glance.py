@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from harness.analysis.summary import summarise
-from harness.records.reader import read
+from tests.baselines import baseline
 from tests.report.transcripts import FOLDER, WIDTHS, made, shown
-
-BASELINE = Path(__file__).parents[2] / "results" / "baseline"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +18,7 @@ def synthetic():
 
 @pytest.fixture(scope="module")
 def crossover():
-    return summarise(read(BASELINE / "crossover"))
+    return baseline("crossover")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -84,13 +80,13 @@ def test_a_failure_is_named_once(synthetic, verbose):
 
 @pytest.mark.parametrize(("suite", "first"), [("distillation", "best by cosine"), ("speed", "fastest")])
 def test_a_run_without_races_ends_with_who_is_best(suite, first):
-    lines = shown(summarise(read(BASELINE / suite)), 80).splitlines()
+    lines = shown(baseline(suite), 80).splitlines()
     assert len(lines) < 24
     assert any(first in line for line in lines)
 
 
 def test_fidelity_is_one_table_that_says_what_a_student_beats():
-    text = shown(summarise(read(BASELINE / "distillation")), 80, verbose=True)
+    text = shown(baseline("distillation"), 80, verbose=True)
     assert text.count("Fidelity on held-out queries") == 1
     table = text[text.index("Fidelity on held-out queries") :]
     assert re.search(r"│ ours-T0.1 +│ +18 │ +0.1 │ 0.99\d\d │ .* │ 3 of 3 +│", table)

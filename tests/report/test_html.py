@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.summary import summarise
-from harness.records.writer import read
 from harness.report import html
 from harness.report.answers import answers
 from harness.report.plots import plots, save
+from tests.baselines import baseline
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -241,7 +241,7 @@ def check_drawn(body, document, plots_wanted):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_browser_draws_the_committed_baseline_without_an_error(tmp_path):
-    summary = summarise(read(ROOT / "results" / "baseline" / "crossover"))
+    summary = baseline("crossover")
     text = html.render(summary)
     assert len(text.encode()) < 2e6
     body, document = driven(text, tmp_path)

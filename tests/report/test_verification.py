@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from harness.errors import RecordsError
 from harness.records.reader import MEASUREMENTS
 from harness.report.verification import STORED, verify
+from tests.command_line import called
 from tests.report.conftest import write
 from tests.synthetic import COSTS, SUITE, Maker
 
@@ -141,9 +140,7 @@ def test_one_edited_second_moves_a_verdict_and_the_command_names_it(tmp_path):
     record["sampled"]["seconds"][0] *= 1.3
     lines[place] = json.dumps(record) + "\n"
     path.write_text("".join(lines))
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "verify", str(folder)], capture_output=True, text=True, check=False
-    )
+    done = called("verify", folder)
     assert done.returncode == 1
     assert re.search(
         r"^verdict moved: races\[best N=1024 B=1\]\.leader: "

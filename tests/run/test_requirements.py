@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import yaml
 
 from harness.analysis.summary import summarise
 from harness.records.reader import read
+from tests.command_line import called
 
 SUITE = {
     "name": "right",
@@ -39,8 +37,14 @@ SUITE = {
         }
         for name, challenger in (("trivial", "constant"), ("trained", "student"))
     ],
-    "measurement": {"launches": 4, "table": False, "min_sample_seconds": 0.0003, "self_check": False},
-    "search": {"precision": 0.5, "regret": False},
+    "measurement": {
+        "launches": 2,
+        "table": False,
+        "min_sample_seconds": 0.0003,
+        "max_warm_up_seconds": 0.05,
+        "self_check": False,
+    },
+    "search": {"precision": 0.5, "regret": False, "budget_samples": 100},
 }
 
 
@@ -48,8 +52,7 @@ def run(folder, suite, code=0):
     """What the command line makes of a suite."""
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(suite))
-    command = [sys.executable, "-m", "harness", "run", str(path), "--output", str(folder / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = called("run", path, "--output", folder / "out")
     assert done.returncode == code, done.stdout + done.stderr
     return read(folder / "out")
 

@@ -6,8 +6,6 @@ import dataclasses
 import json
 import random
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +22,10 @@ from harness.records.replay import replay
 from harness.records.writer import read
 from harness.run import session
 from harness.suite import loading
+from tests.command_line import called
 
+QUICK = {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5, "max_warm_up_seconds": 0.05}
+THREE = {"from": 2, "to": 64, "points": 3}
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
 
 
@@ -35,12 +36,12 @@ def written(folder: Path, **more) -> Path:
         "name": "small",
         "plugins": [str(PLUGIN)],
         "source": {"use": "small"},
-        "heads": {"from": 2, "to": 64, "points": 3},
-        "batch_sizes": [2, 4],
+        "heads": {"from": 2, "to": 64, "points": 2},
+        "batch_sizes": [2],
         "contenders": {"one": contender, "two": contender},
         "races": [{"name": "twins", "baseline": "one", "challenger": "two"}],
-        "measurement": {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5},
-        "search": {"budget_samples": 60},
+        "measurement": {**QUICK, "self_check": False},
+        "search": {"budget_samples": 40},
         **more,
     }
     path = folder / "small.yaml"
@@ -53,15 +54,10 @@ def plain_listener():
     return SimpleNamespace(**{name: lambda *_, **__: None for name in ("say", "stage", "step", "search", "recorded")})
 
 
-def harness(*arguments, **more):
-    command = [sys.executable, "-m", "harness", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("session")
-    done = harness("run", written(folder), "--output", folder / "out")
+    done = called("run", written(folder, batch_sizes=[2, 4], measurement=QUICK), "--output", folder / "out")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done
 
@@ -107,7 +103,7 @@ def test_every_cell_of_the_sweep_is_measured_in_every_launch(finished):
         for each in evidence.measurements
         if each.purpose == "table"
     )
-    wanted = [(c, n, b, k) for c in ("one", "two") for n in (2, 11, 64) for b in (2, 4) for k in (1, 2)]
+    wanted = [(c, n, b, k) for c in ("one", "two") for n in (2, 64) for b in (2, 4) for k in (1, 2)]
     assert seen == sorted(wanted)
 
 
@@ -140,20 +136,20 @@ def test_a_run_that_was_cut_off_goes_on_where_it_ended(finished, tmp_path):
     (out / "run.json").write_bytes((folder / "out" / "run.json").read_bytes())
     kept = random.Random(3).randrange(len(lines) // 4, len(lines) // 2)
     (out / "measurements.jsonl").write_bytes(b"".join(lines[:kept]) + lines[kept][:40])
-    done = harness("run", folder / "small.yaml", "--resume", out)
+    done = called("run", folder / "small.yaml", "--resume", out)
     assert done.returncode == 0, done.stdout + done.stderr
     after = (out / "measurements.jsonl").read_bytes().splitlines(keepends=True)
     assert after[:kept] == lines[:kept]
     records = read(out).measurements
     table = [(each.cell, each.launch) for each in records if each.purpose == "table"]
-    assert len(set(table)) == len(table) == 24
+    assert len(set(table)) == len(table) == 16
     assert read(out).run.status == "complete"
 
 
 def test_resuming_another_suite_is_refused_with_the_keys_that_differ(finished, tmp_path):
     folder, _ = finished
     other = written(tmp_path, seed=7, measurement={"launches": 3, "rounds": 2, "min_sample_seconds": 0.0003})
-    done = harness("run", other, "--resume", folder / "out")
+    done = called("run", other, "--resume", folder / "out")
     assert done.returncode == RecordsError.exit_code
     assert "seed of the suite was 0, is 7" in done.stderr
     assert "measurement.launches of the suite was 2, is 3" in done.stderr
@@ -185,7 +181,7 @@ def copied(finished, tmp_path, change=None):
 )
 def test_other_code_and_other_data_are_refused_and_nothing_is_overwritten(finished, tmp_path, change, sentence):
     out, before = copied(finished, tmp_path, change)
-    done = harness("run", finished[0] / "small.yaml", "--resume", out)
+    done = called("run", finished[0] / "small.yaml", "--resume", out)
     assert done.returncode == RecordsError.exit_code
     assert sentence in done.stderr
     assert {each.name: each.read_bytes() for each in out.iterdir() if not each.name.startswith(".")} == before
@@ -196,20 +192,20 @@ def test_records_of_another_experiment_are_refused_unless_forced(finished, tmp_p
     path = out / "measurements.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
-        if (line["contender"], line["heads"], line["batch_size"]) == ("two", 11, 4):
+        if (line["contender"], line["heads"], line["batch_size"]) == ("two", 64, 4):
             line["key"] = "another"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = harness("run", finished[0] / "small.yaml", "--resume", out)
+    done = called("run", finished[0] / "small.yaml", "--resume", out)
     assert done.returncode == RecordsError.exit_code
-    assert f" of {len(lines):,} records do not match this suite (first: two at N = 11, batch 4)" in done.stderr
-    done = harness("run", finished[0] / "small.yaml", "--resume", out, "--force")
+    assert f" of {len(lines):,} records do not match this suite (first: two at N = 64, batch 4)" in done.stderr
+    done = called("run", finished[0] / "small.yaml", "--resume", out, "--force")
     assert done.returncode == 0, done.stderr
     assert "do not match this suite" in read(out).run.forced[0]
 
 
 def test_a_run_is_resumed_from_another_folder_as_from_its_own(finished, tmp_path):
     out, before = copied(finished, tmp_path)
-    done = harness("run", "small.yaml", "--resume", out, cwd=finished[0])
+    done = called("run", "small.yaml", "--resume", out, cwd=finished[0])
     assert done.returncode == 0, done.stderr
     assert (out / "measurements.jsonl").read_bytes() == before["measurements.jsonl"]
 
@@ -270,7 +266,6 @@ def test_a_run_whose_training_failed_ends_resumed_as_it_ended_first(tmp_path):
     suite = written(
         tmp_path,
         races=[],
-        batch_sizes=[2],
         heads={"values": [2]},
         contenders={"one": {"projector": "product", "runtime": "faulty", "scored": True, "teacher": "breaks"}},
     )
@@ -288,16 +283,16 @@ def test_a_run_whose_training_failed_ends_resumed_as_it_ended_first(tmp_path):
     document = yaml.safe_load(suite.read_text())
     document["plugins"].append(str(plugin))
     suite.write_text(yaml.safe_dump(document))
-    first = harness("run", suite, "--output", tmp_path / "out")
+    first = called("run", suite, "--output", tmp_path / "out")
     assert read(tmp_path / "out").fidelities[0].failure is not None
-    again = harness("run", suite, "--resume", tmp_path / "out")
+    again = called("run", suite, "--resume", tmp_path / "out")
     assert (first.returncode, again.returncode) == (1, 1), first.stderr + again.stderr
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(finished):
     folder, _ = finished
     before = (folder / "out" / "measurements.jsonl").read_bytes()
-    done = harness("run", folder / "small.yaml", "--output", folder / "out")
+    done = called("run", folder / "small.yaml", "--output", folder / "out")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert (folder / "out" / "measurements.jsonl").read_bytes() == before
@@ -309,11 +304,11 @@ def test_two_functions_are_raced_without_a_suite(tmp_path):
         "def wait(seconds):\n"
         "    ends = time.perf_counter() + seconds\n"
         "    while time.perf_counter() < ends: pass\n"
-        "def linear(n, batch): wait(1e-6 * n * batch)\n"
-        "def constant(n, batch): wait(2e-4 * batch)\n"
+        "def linear(n, batch): wait(1e-7 * n * batch)\n"
+        "def constant(n, batch): wait(2e-5 * batch)\n"
     )
     arguments = ("two:linear", "two:constant", "--range", "16:4k", "--launches", "3", "--precision", "0.2")
-    done = harness("locate", *arguments, "--output", "out", cwd=tmp_path)
+    done = called("locate", *arguments, "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "out" / "crossovers.json").read_text())
     location = stored["located"][0]["location"]
@@ -326,7 +321,7 @@ def test_two_functions_are_raced_without_a_suite(tmp_path):
 
 
 def test_a_function_that_is_not_there_is_told(tmp_path):
-    done = harness("locate", "os:nothing", "os:getpid", "--output", "out", cwd=tmp_path)
+    done = called("locate", "os:nothing", "os:getpid", "--output", "out", cwd=tmp_path)
     assert done.returncode != 0
     assert "'os:nothing' cannot be imported" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -345,31 +340,31 @@ def test_the_seconds_of_a_search_outlive_a_resumption(finished, tmp_path):
     shutil.copytree(folder / "out", cut)
     (cut / "crossovers.json").unlink()  # a run that was killed has not written it
     for out in (whole, cut):
-        done = harness("run", folder / "small.yaml", "--resume", out)
+        done = called("run", folder / "small.yaml", "--resume", out)
         assert done.returncode == 0, done.stderr
     assert [each["seconds"] for each in answers(whole)] == seconds
     assert all(0 < each["seconds"] <= before for each, before in zip(answers(cut), seconds, strict=True))
 
 
 def test_seconds_that_are_over_are_named_and_the_answer_follows_from_the_records(tmp_path):
-    suite = written(tmp_path, search={"budget_seconds": 0.001}, batch_sizes=[2])
-    done = harness("run", suite, "--output", tmp_path / "out")
+    suite = written(tmp_path, search={"budget_seconds": 0.001})
+    done = called("run", suite, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     (answer,) = answers(tmp_path / "out")
     assert answer["location"]["status"] == "unresolved"
     assert answer["location"]["notes"][0] == "the budget of 0.001 s is spent"
     assert "the budget of 0.001 s is spent" in done.stdout
-    assert harness("verify", tmp_path / "out").returncode == 0
+    assert called("verify", tmp_path / "out").returncode == 0
 
 
 def test_a_grid_visits_the_points_of_the_table_and_its_answer_follows_from_the_records(tmp_path):
-    suite = written(tmp_path, search={"method": "grid", "budget_samples": 400}, batch_sizes=[2])
-    done = harness("run", suite, "--output", tmp_path / "out")
+    suite = written(tmp_path, search={"method": "grid", "budget_samples": 400}, heads=THREE)
+    done = called("run", suite, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     evidence = read(tmp_path / "out")
     searched = {(each.heads, each.launch) for each in evidence.measurements if each.purpose == "search"}
     assert searched == {(heads, launch) for heads in (2, 11, 64) for launch in (0, 1, 2)}
-    assert harness("verify", tmp_path / "out").returncode == 0
+    assert called("verify", tmp_path / "out").returncode == 0
 
 
 def test_launches_are_apart_by_a_gap_that_varies_and_nobody_waits_for_what_is_recorded(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import SuiteError
 from harness.suite import loading, trust
+from tests.command_line import called
 
 SUITE = """
 name: sent
@@ -40,14 +41,19 @@ def sent(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("name", ["../outside.py", "{folder}/outside.py", "link.py"])
+def collected(suite, folder):
+    """What pytest says of a suite, in a process of its own."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", str(suite)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
 @pytest.mark.parametrize(
-    "command", [["harness", "check", "{suite}"], ["pytest", "--collect-only", "-p", "no:cacheprovider", "{suite}"]]
+    ("name", "way"),
+    [("../outside.py", "check"), ("{folder}/outside.py", "check"), ("link.py", "check"), ("link.py", "pytest")],
 )
-def test_a_file_outside_of_the_suites_folder_is_not_run(sent, tmp_path, name, command):
+def test_a_file_outside_of_the_suites_folder_is_not_run(sent, tmp_path, name, way):
     suite = sent(name.format(folder=tmp_path))
-    arguments = [each.format(suite=suite) for each in command]
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = called("check", suite, cwd=tmp_path) if way == "check" else collected(suite, tmp_path)
     assert done.returncode != 0
     told = " ".join((done.stdout + done.stderr).split())
     assert "lies outside of the suite's folder, and it would be run; read it, then allow it with --allow-plugin" in told
@@ -55,9 +61,8 @@ def test_a_file_outside_of_the_suites_folder_is_not_run(sent, tmp_path, name, co
 
 
 def test_check_says_what_it_runs(sent, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "check", str(sent("./inside.py"))], capture_output=True, text=True, check=True
-    )
+    done = called("check", sent("./inside.py"))
+    assert done.returncode == 0, done.stderr
     assert f"running {tmp_path / 'suites' / 'inside.py'}, which the suite names" in done.stderr
     assert (tmp_path / "executed").exists()
 
