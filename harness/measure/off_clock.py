@@ -210,7 +210,7 @@ def _refuse_stale(
 
 def _median(several: Sequence[Taken]) -> Taken:
     def of(name: str) -> float:
-        return statistics.median(getattr(each, name) for each in several)
+        return float(statistics.median(getattr(each, name) for each in several))
 
     return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
 

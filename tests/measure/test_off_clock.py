@@ -251,3 +251,8 @@ def test_none_of_eight_cheats_is_timed(ran, way, what):
 @pytest.mark.parametrize("way", ["honest", "wrapped"])
 def test_sound_runtimes_are_timed_beside_them(ran, way):
     assert ran[way].outcome == "measured", ran[way].failure
+
+
+def test_an_export_that_spoils_its_process_and_the_cache_is_the_only_one_to_fail(ran):
+    assert "default_rng" in ran["vandal"].failure.what or "NoneType" in ran["vandal"].failure.what
+    assert {way for way, each in ran.items() if each.failure and each.failure.stage == "build"} == {"vandal"}
