@@ -68,7 +68,7 @@ class Artifacts:
         Raises:
             ResourceError: where the cache could be written by others, whose code would then be loaded.
         """
-        private(self.folder.parent, self.folder)
+        private(self.folder.parent, self.folder, self._inductor)
         self._needed.update(needed)
         with contextlib.suppress(OSError):  # a cache that cannot be written is told where it is filled
             self._users.mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,11 @@ class Calling:
         """What a call returned as an array of its own, float32 [B, K]."""
         return np.array(self._compiled.result(output), dtype=np.float32)
 
+    def result(self, output: Any) -> NDArray[np.float32]:
+        """What a call returned once it is there, as its runtime gives it."""
+        self._compiled.synchronise()
+        return self._compiled.result(output)
+
     def answer(self, prepared: Any) -> NDArray[np.float32]:
         """Projections [B, K], waited for; called as it is timed, so that what is proved is what is timed."""
         output = self.timed(prepared)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.functions import allocator
+from harness.measure.builders import Builders, cores
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import Failure
+from harness.process.limits import UNBOUND
 from harness.suite.devices import visible
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from harness.plan.sweep import Cell
     from harness.suite.schema import Measurement as How
 
-BUILDER = "harness.measure.builder"
 WORKER = "harness.measure.worker"
 _FATAL = ("deadline", "signal", "exit", "protocol", "memory")
 
@@ -46,6 +47,11 @@ class Built:
     proofs: Mapping[str, str]  # what its reference is, by batch size: formula, float64, or itself
     warnings: Sequence[str] = ()  # of its export
 
+    @property
+    def lost(self) -> bool:
+        """Whether its folder was removed from the cache meanwhile; a plain function has none."""
+        return self.cached is not None and not Path(self.place).is_dir()
+
 
 class BuilderClient:
     """The builder process, what it has built, and what it could not build.
@@ -53,8 +59,8 @@ class BuilderClient:
     Args:
         specifications: of all contenders, by name.
         batch_sizes: at which each contender is measured.
-        settings: for the builder: `cache`, `versions`, `plugins`, `input_batches`.
-        deadline: seconds that one build (with its training) may take.
+        settings: for builders: `cache`, `versions`, `plugins`, `input_batches`, `memory_limit_bytes`.
+        deadline: seconds that a cell may take; a build may take some times as long, with a training half an hour.
     """
 
     def __init__(
@@ -66,10 +72,9 @@ class BuilderClient:
     ) -> None:
         self._specifications = specifications
         self._batch_sizes = batch_sizes
-        self._settings = settings
-        self._deadline = deadline
-        self._child: Child | None = None
+        self._builders = Builders(specifications, settings, deadline, self._needed)
         self._built: dict[tuple[str, int], Built | Failure] = {}
+        self._tried_again: set[str] = set()
 
     def built(self, contender: str, heads: int) -> Built:
         """The contender at this N, built now if it was not yet.
@@ -78,38 +83,41 @@ class BuilderClient:
             ChildFailed: where it cannot be built; said again without another try.
         """
         key = contender, heads
-        if key not in self._built:
-            self._built[key] = self._build(contender, heads)
-        known = self._built[key]
+        known = self._built.get(key)
+        if known is None or (isinstance(known, Built) and known.lost):
+            known = self._built[key] = self._build(contender, heads)
         if isinstance(known, Failure):
             raise ChildFailed(known, alive=True)
         return known
 
-    def ask(self, request: Mapping[str, Any], *, stage: str, deadline: float | None = None) -> dict[str, Any]:
-        """Any other request to the builder, which is started again where it had died."""
-        if self._child is None or not self._child.alive:
-            self.close()
-            needed = [Path(each.place).name for each in self._built.values() if isinstance(each, Built)]
-            self._child = Child(BUILDER, {**self._settings, "needed": needed}, environment=environment(_cores()))
-        return self._child.ask(request, stage=stage, deadline=deadline or self._deadline)
+    def ask(self, request: Mapping[str, Any], *, stage: str) -> dict[str, Any]:
+        """Any other request to the builder of the contender that it is about."""
+        return self._builders.ask(request, stage=stage)
 
     def close(self, patience: float = 0.2) -> None:
-        """Ends the builder."""
-        if self._child is not None:
-            self._child.close(patience)
-            self._child = None
+        """Ends the builders."""
+        self._builders.close(patience)
+
+    def _needed(self) -> list[str]:
+        return [Path(each.place).name for each in self._built.values() if isinstance(each, Built)]
 
     def _build(self, contender: str, heads: int) -> Built | Failure:
+        specification = self._specifications[contender].to_json()
         request = {
             "do": "build",
-            "specification": self._specifications[contender].to_json(),
+            "specification": specification,
             "heads": heads,
             "batch_sizes": list(self._batch_sizes[contender]),
         }
         try:
             answer = self.ask(request, stage="build")
         except ChildFailed as failed:
-            return failed.failure
+            settled = failed.failure.settles_larger or contender in self._tried_again
+            if settled or self._builders.alone(specification):
+                return failed.failure
+            self._tried_again.add(contender)  # what others have left behind in the process is not its fault
+            self._builders.end(specification)
+            return self._build(contender, heads)
         return Built(
             place=answer["place"],
             heads=int(answer["heads"]),
@@ -298,7 +306,7 @@ class Launch:
         names, self._together = self._together, ()
         starting: deque[Child] = deque()
         for name in names:
-            if len(starting) >= _cores():
+            if len(starting) >= cores():
                 _started(starting.popleft(), self._how.deadline_seconds)
             child, _ = self._worker(name, 0)
             with contextlib.suppress(ChildFailed):  # told when the worker is asked to get ready
@@ -317,6 +325,7 @@ class Launch:
                 "specification": specification.to_json(),
                 "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
+                UNBOUND: specification.device_kind != "cpu",
                 "launch": self.number,
             }
             started = self._clock()
@@ -329,11 +338,6 @@ def _started(child: Child, deadline: float) -> None:
     """Waits until a worker has started; what went wrong is told when it is asked to get ready."""
     with contextlib.suppress(ChildFailed):
         child.receive(stage="load", deadline=deadline)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def surroundings(specification: Specification) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.measure.pool import surroundings
 from harness.process.child import Child
+from harness.process.limits import UNBOUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ class Scoring:
         runtime = specification.runtime, specification.threads, specification.device
         if self._child is None or not self._child.alive or runtime != self._runtime:
             self.close()
-            self._child = Child(PROJECTING, self._settings, environment=surroundings(specification))
+            settings = {**self._settings, UNBOUND: specification.device_kind != "cpu"}
+            self._child = Child(PROJECTING, settings, environment=surroundings(specification))
             self._runtime = runtime
         return self._child

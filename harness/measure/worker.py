@@ -6,7 +6,7 @@ import gc
 import importlib
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ import numpy as np
 
 from harness.errors import ContenderError, ParityError
 from harness.functions import likeness
-from harness.measure import calibration, parity, probes, recovery, resources
+from harness.measure import calibration, off_clock, parity, probes, recovery, resources
 from harness.measure.calling import Calling
 from harness.measure.calls import Function
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
+from harness.measure.seal import Seal
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, pin, serve
@@ -58,6 +59,7 @@ class _Cell:
     rotation: calibration.Rotation
     first_outputs: list[Any]
     calibration: calibration.Calibration
+    batches: list[NDArray[np.float32]] = field(default_factory=list)  # [B, D], whose memory prepared inputs may share
     warnings: tuple[str, ...] = ()
     audits: int = 0
 
@@ -69,6 +71,7 @@ class _Proof:
     inputs: list[Any]
     first_outputs: list[Any]  # of each batch that was proved
     first_call_seconds: float
+    batches: list[NDArray[np.float32]] = field(default_factory=list)
     error: float | None = None
     row_error: float | None = None
     warnings: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ class Worker:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._seal = Seal()
         self._specification = Specification.from_json(settings["specification"])
         self._how = settings["measurement"]
         self._construction = Construction(settings.get("plugins", {}))
@@ -136,6 +140,7 @@ class Worker:
                 inputs=proof.inputs,
                 rotation=rotation,
                 first_outputs=proof.first_outputs,
+                batches=proof.batches,
                 warnings=proof.warnings,
                 calibration=calibration.calibrate(
                     calling.timed,
@@ -149,6 +154,7 @@ class Worker:
                 ),
             )
             self._cells[place, batch] = known
+            self._seal.check()
         return {
             **asdict(known.calibration),
             "cold": self._cold,
@@ -206,15 +212,34 @@ class Worker:
         return {"seconds": seconds, "device_seconds": [each for each in on_device if each is not None]}
 
     def audit(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Whether a batch still gives the answer that it gave before the samples; each time another batch."""
+        """Whether a batch still gives the answer that it gave before the samples; each time another batch.
+
+        The first time also whether all of its work is on the clock.
+        """
+        self._seal.check()
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
         if not cell.first_outputs:
             return {"error": 0.0}
         if isinstance(cell.compiled, Function):
             return self._audit_function(cell, cell.compiled)
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
-        again, first = cell.calling.answer(cell.inputs[turn]), cell.first_outputs[turn]
-        return {"error": parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")}
+        taken, again = off_clock.observed(cell.calling, cell.inputs[turn], monotonic)
+        first = cell.first_outputs[turn]
+        error = parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")
+        if cell.audits == 1 and cell.batches:
+            cell.inputs[0] = off_clock.prove(
+                cell.calling,
+                cell.batches,
+                cell.inputs[0],
+                first,
+                monotonic,
+                tolerance=self._specification.tolerance,
+                before=taken,
+                on_device=self._elsewhere,
+                seed=self._launch,
+            )
+            self._seal.check()
+        return {"error": error}
 
     def _audit_function(self, cell: _Cell, function: Function) -> dict[str, Any]:
         """Whether the first input still gives the output that it gave before the timing.
@@ -330,14 +355,15 @@ class Worker:
             kept = [output] if compiled.kernel.checked else []
             return _Proof(inputs=inputs, first_outputs=kept, first_call_seconds=seconds)
         folder, tolerance = Path(request["place"]), self._specification.tolerance
-        batches = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
+        given = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]
+        batches = [np.ascontiguousarray(each) for each in given]
         references = np.load(folder / f"reference-{batch}.npy", allow_pickle=False)  # [R', B, K]
         what = _REFERENCES.get(_text(folder / f"proof-{batch}"), "the float64 reference")
 
         def answer(queries: NDArray[np.float32]) -> NDArray[np.float32]:
             return calling.answer(calling.prepare(np.ascontiguousarray(queries)))
 
-        inputs = [calling.prepare(np.ascontiguousarray(each)) for each in batches]
+        inputs = [calling.prepare(each) for each in batches]
         first_call_seconds, output = _seconds(calling.waiting, inputs[0])
         outputs = [calling.converted(output)]
         notes = conversion(output, self._precision())
@@ -366,6 +392,7 @@ class Worker:
             inputs=inputs,
             first_outputs=outputs,
             first_call_seconds=first_call_seconds,
+            batches=batches,
             error=error,
             row_error=row_error,
             warnings=notes,

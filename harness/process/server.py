@@ -7,7 +7,6 @@ import ctypes
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, TypeAlias
 
 from harness.causes import cause
 from harness.errors import HarnessError, ParityError
-from harness.process import offspring
+from harness.process import limits, offspring
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
@@ -38,8 +37,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
     _die_with_parent(hello["parent"])
     offspring.adopt()
     settings = hello["settings"]
-    if limit := settings.get("memory_limit_bytes"):
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    limits.apply(settings)
     operations: Mapping[str, Operation] | None = None
     while True:
         try:

@@ -76,10 +76,11 @@ class Store:
         """A store that goes on where a run was cut off, and what that run has left; a torn last line is cut off.
 
         Raises:
-            RecordsError: as `read`, or where another run is writing.
+            RecordsError: as `read`, or where another run is writing or records are links.
             ResourceError: where the folder cannot be written.
         """
         read_run(folder)
+        _refuse_links(folder)
         store = cls(folder, _locked(folder))
         try:
             _sweep(folder)
@@ -219,6 +220,21 @@ def _sweep(folder: Path) -> None:
         for name in _REPLACED:
             for left in folder.glob(f".{name}.*"):
                 left.unlink(missing_ok=True)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Records are appended to what the folder holds, and not to what a link in it names.
+
+    Raises:
+        RecordsError: where a file of records is a link.
+    """
+    for name in (MEASUREMENTS, FIDELITY):
+        if (folder / name).is_symlink():
+            raise RecordsError(
+                "the file is a link, and would be written to where it leads",
+                where=str(folder / name),
+                next_step="put the file itself in its place, then resume",
+            )
 
 
 def _require_empty(folder: Path) -> None:

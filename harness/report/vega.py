@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.metadata import version
 
 from harness.cache import folder as cache_folder
+from harness.cache import private
 from harness.errors import ResourceError
 from harness.records.writer import write_atomically
 
@@ -13,14 +15,14 @@ def bundle() -> str:
     """The script that defines `vegaEmbed`; from the cache where it is there and can be read."""
     path = cache_folder() / f"vega-{version('vl-convert-python')}.js"
     try:
+        private(path.parent)  # a script that others have put there would run in every report
         return path.read_text(encoding="utf-8")
-    except OSError:
+    except FileNotFoundError:
         script = _made()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, script)
     except (OSError, ResourceError):
-        pass  # the next report waits again, and that is all
+        return _made()
+    with contextlib.suppress(OSError, ResourceError):  # the next report waits again, and that is all
+        write_atomically(path, script)
     return script
 
 

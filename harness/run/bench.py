@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from harness.records.writer import Store
     from harness.search import Progress
 
-_BUILD_DEADLINE_SECONDS = 1800.0
 _THROTTLED_VISITS = 2  # that are made again before a throttled one counts, with a warning
 LIMITS = "harness.measure.roofline"
 _SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
@@ -111,8 +110,10 @@ class Bench:
             "versions": dict(plan.versions),
             "plugins": dict(plan.plugins_of_sources),
             "input_batches": plan.suite.measurement.input_batches,
+            "memory_limit_bytes": plan.suite.measurement.memory_limit_bytes,
         }
-        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, _BUILD_DEADLINE_SECONDS)
+        deadline = plan.suite.measurement.deadline_seconds
+        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, deadline)
         self.provisions = Provisions(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
         self._reach = Reach(how, known)

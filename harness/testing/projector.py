@@ -9,11 +9,13 @@ import numpy as np
 
 from harness.measure.operations import first_difference, operations
 from harness.measure.probes import SCALES, scaled
+from harness.plugin.interfaces import Compiled
 from harness.testing.rules import (
     CLOSE,
     Rules,
     build,
     caller,
+    check_clock,
     check_outputs,
     copied,
     describe,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from harness.plugin.interfaces import Float32, Form, Heads, Projection, Projector
 
 _STEPS_RANGE = (1, 4096)
+_MANY = 2048  # rows
 
 
 def check_projector(projector: Projector, *, heads: Sequence[Heads] = ()) -> None:
@@ -51,6 +54,23 @@ def check_projector(projector: Projector, *, heads: Sequence[Heads] = ()) -> Non
             rules.expect(bool(close), "forms agree", f"N = {each.count}: its two forms compute different functions")
     _check_figures(rules, projector)
     rules.finish()
+
+
+def _many(width: int, seed: int) -> Float32:
+    """So many normalised queries that a call takes long enough for the clock to tell where its work is done."""
+    rows = np.random.default_rng([seed, 5]).standard_normal((_MANY, width)).astype(np.float32)
+    unit: Float32 = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+class _Called(Compiled):
+    """A projection as it is."""
+
+    def __init__(self, projection: Any) -> None:
+        self._call = caller(projection)
+
+    def __call__(self, prepared: Float32) -> Any:
+        return self._call(prepared)
 
 
 def _check_form(rules: Rules, projector: Projector, form: Form, heads: Heads) -> Any:
@@ -92,6 +112,9 @@ def _check_form(rules: Rules, projector: Projector, form: Form, heads: Heads) ->
         )
     if is_module:
         _check_branches(rules, projection, batch, where)
+    with rules.attempt("off the clock", f"{where}: batches of {_MANY} rows"):
+        many = [_many(heads.width, seed) for seed in range(2)]
+        check_clock(rules, _Called(projection), many, where)
     with rules.attempt("reference", f"{where}: reference"):
         reference = projector.reference(heads, batch)
         if reference is not None and not projector.approximates:

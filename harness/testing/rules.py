@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.causes import cause
-from harness.measure import fidelity
-from harness.plugin.interfaces import BuildContext, Float32, Form, Heads, Offer, Projection, Projector
+from harness.errors import ContenderError
+from harness.measure import fidelity, off_clock
+from harness.measure.calling import Calling
+from harness.measure.clock import monotonic
+from harness.plugin.interfaces import BuildContext, Compiled, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
@@ -196,6 +199,15 @@ def check_outputs(
             "determinism",
             f"{where}: the same queries gave another output the second time",
         )
+    with rules.attempt("fresh values", f"{where}: other queries in the same memory"):
+        memory, other = batch.copy(), sample_queries(width=width, seed=4)
+        call(memory)
+        memory[...] = other
+        rules.expect(
+            same(np.array(call(memory)), np.array(call(other))),
+            "fresh values",
+            f"{where}: queries that were changed in place got the answer to those before them; keep no answers between calls",
+        )
     with rules.attempt("B = 1", f"{where}: a batch of one"):
         alone = [np.array(call(batch[row : row + 1])) for row in (0, ROWS - 1)]
         if rules.expect(
@@ -224,6 +236,25 @@ def check_outputs(
             f"{where}: a NaN in one row changed other rows",
         )
     return output
+
+
+def check_clock(rules: Rules, compiled: Compiled, batches: list[Float32], where: str, tolerance: float = CLOSE) -> None:
+    """Is all of its work done on the clock, by each call anew?
+
+    Args:
+        rules: where broken rules go.
+        compiled: what is timed; a call should take some hundred microseconds, so that the clock can tell.
+        batches: of queries [B, D].
+        where: for the sentences.
+        tolerance: of two outputs that should be equal.
+    """
+    try:
+        calling = Calling(compiled)
+        prepared = calling.prepare(batches[0])
+        known = calling.answer(prepared)
+        off_clock.prove(calling, batches, prepared, known, monotonic, tolerance=max(tolerance, 1e-6))
+    except ContenderError as error:
+        rules.expect(False, "off the clock", f"{where}: {error}")
 
 
 def unchanged(heads: Heads, kept: Heads) -> bool:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import ContenderError
 from harness.measure.operations import by_batch_size
 from harness.measure.probes import SCALES, scaled
+from harness.measure.seal import Seal
 from harness.plugin.interfaces import ExportContext, LoadContext
 from harness.seeding import seed_everything
 from harness.testing.rules import (
@@ -20,6 +22,7 @@ from harness.testing.rules import (
     WIDTH,
     Rules,
     caller,
+    check_clock,
     check_outputs,
     describe,
     sample_queries,
@@ -29,8 +32,13 @@ if TYPE_CHECKING:
     from harness.plugin.interfaces import Compiled, Float32, Form, Projection, Runtime
 
 
+_HIDDEN = 8192  # so wide that a call takes long enough for the clock to tell where its work is done
+
+
 def check_runtime(runtime: Runtime) -> None:
     """Exports a small projection of each form that a runtime accepts, loads it, and holds what it loads to the rules.
+
+    One rule is timed: all of the work is done on the clock, by each call anew.
 
     Args:
         runtime: configured with the options to check.
@@ -38,7 +46,7 @@ def check_runtime(runtime: Runtime) -> None:
     Raises:
         ConformanceError: with a sentence for each broken rule.
     """
-    rules = Rules(runtime)
+    rules, seal = Rules(runtime), Seal()
     describe(rules, runtime)
     rules.expect(bool(runtime.forms), "forms", "it accepts no form; it needs 'module', 'numpy' or both")
     rules.expect(bool(runtime.devices), "devices", "it names no device; it needs 'cpu', 'cuda' or both")
@@ -46,6 +54,10 @@ def check_runtime(runtime: Runtime) -> None:
     for form in runtime.forms:
         with tempfile.TemporaryDirectory() as place:
             _check_form(rules, runtime, form, Path(place))
+    try:
+        seal.check()
+    except ContenderError as error:
+        rules.expect(False, "clock", str(error))
     rules.finish()
 
 
@@ -68,6 +80,8 @@ def _check_form(rules: Rules, runtime: Runtime, form: Form, folder: Path) -> Non
         compiled = runtime.load(folder, LoadContext(heads=18, rebuild=rebuild))
     if compiled is None:
         return
+    with rules.attempt("off the clock", f"{where}: calls with queries that it has not seen"):
+        check_clock(rules, compiled, [sample_queries(seed=seed) for seed in range(4)], where, runtime.tolerance)
     _check_compiled(rules, compiled, where, projection, runtime.tolerance)
     if form == "module":
         for what, module in (("the values of its queries", _by_value()), ("the size of its batch", _by_batch_size())):
@@ -165,14 +179,14 @@ def _by_batch_size() -> Any:
 def _small(form: Form, *, seed: int = 0) -> Any:
     """A projection [B, D] -> [B, K] in either form: two linear maps and a bend."""
     generator = np.random.default_rng(seed)
-    first = generator.standard_normal((WIDTH, 32)).astype(np.float32) / WIDTH
-    second = generator.standard_normal((32, OUTPUT_WIDTH)).astype(np.float32) / 32
+    first = generator.standard_normal((WIDTH, _HIDDEN)).astype(np.float32) / WIDTH
+    second = generator.standard_normal((_HIDDEN, OUTPUT_WIDTH)).astype(np.float32) / _HIDDEN
     if form == "numpy":
         return lambda batch: np.tanh(batch @ first) @ second
     import torch
 
     seed_everything(seed)
     module = torch.nn.Sequential(
-        torch.nn.Linear(WIDTH, 32), torch.nn.Tanh(), torch.nn.Linear(32, OUTPUT_WIDTH, bias=False)
+        torch.nn.Linear(WIDTH, _HIDDEN), torch.nn.Tanh(), torch.nn.Linear(_HIDDEN, OUTPUT_WIDTH, bias=False)
     ).eval()
     return module.requires_grad_(requires_grad=False)

@@ -167,3 +167,11 @@ def test_a_cache_of_another_user_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     with pytest.raises(ResourceError, match="the cache folder belongs to another user, whose files would be run"):
         Artifacts(tmp_path).occupy()
+
+
+def test_what_compilers_keep_lies_inside_and_is_as_private(tmp_path):
+    Artifacts(tmp_path / "own").occupy()
+    assert (tmp_path / "own" / "inductor").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "own" / "inductor").chmod(0o777)
+    with pytest.raises(ResourceError, match="inductor: others may write"):
+        Artifacts(tmp_path / "own").occupy()

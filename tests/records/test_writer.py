@@ -72,6 +72,16 @@ def test_a_torn_last_line_is_left_out_and_told_and_cut_off_on_resume(folder, evi
     assert read(folder).torn == ()
 
 
+@pytest.mark.parametrize("name", [MEASUREMENTS, "fidelity.jsonl"])
+def test_a_run_whose_records_are_links_is_not_resumed(folder, tmp_path, name):
+    elsewhere = (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    with pytest.raises(RecordsError, match=f"{name}: the file is a link"):
+        Store.resume(folder)
+    assert elsewhere.read_bytes() == before
+
+
 def test_a_whole_last_line_without_its_newline_is_kept(folder, evidence):
     path = folder / MEASUREMENTS
     path.write_bytes(path.read_bytes()[:-1])

@@ -105,6 +105,19 @@ def test_a_folder_that_cannot_be_read_is_named_and_left_out(runs, tmp_path):
         build(tmp_path / "nothing", tmp_path / "other")
 
 
+def test_what_a_link_names_elsewhere_is_not_published(runs, tmp_path):
+    target = tmp_path / "results" / "sent"
+    shutil.copytree(runs[1][0], target)
+    (tmp_path / "secret").write_text("a key", encoding="utf-8")
+    for name in ("report.md", "report.html"):
+        (target / name).unlink(missing_ok=True)
+        (target / name).symlink_to(tmp_path / "secret")
+    build(tmp_path / "results", tmp_path / "site")
+    published = tmp_path / "site" / "runs" / "sent"
+    assert (published / "run.json").exists()
+    assert not [each for each in published.iterdir() if each.read_bytes() == b"a key"]
+
+
 def test_hostile_names_are_inert(runs, tmp_path):
     hostile = "</script><img src=x onerror=alert(1)>"
     target = tmp_path / "results" / "a b & c"

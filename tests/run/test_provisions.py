@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -148,3 +149,13 @@ def test_memory_is_that_of_each_contenders_own_heads(make, monkeypatch):
 def test_every_source_has_the_width_that_was_expected(make):
     with pytest.raises(DataError, match="the embeddings are 8 wide, 4 were expected"):
         make(BuilderClient(), width=4).describe()
+
+
+def test_the_cache_is_the_users_own_whatever_new_files_are_otherwise(make, monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "new" / "cache"))
+    before = os.umask(0o002)
+    try:
+        make(BuilderClient()).describe()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "cache").stat().st_mode & 0o777 == 0o700

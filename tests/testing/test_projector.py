@@ -267,3 +267,27 @@ def test_the_formula_holds_for_queries_of_other_lengths_too():
     assert (
         "- reference: form 'numpy', N = 18: the output differs from the declared formula for queries times 10" in told
     )
+
+
+def test_a_projection_that_remembers_answers_is_told():
+    class Remembers(harness.Projector):
+        """Keeps its answers."""
+
+        name = "remembers"
+        forms = ("numpy",)
+
+        def build(self, heads, context):
+            known = {}
+
+            def project(queries):
+                key = queries.tobytes()
+                if key not in known:
+                    known[key] = np.tanh(queries @ heads.centroids.T) @ heads.answers
+                return known[key]
+
+            return project
+
+    with pytest.raises(
+        ConformanceError, match=r"off the clock.*it remembers answers: a call with queries that it has not"
+    ):
+        check_projector(Remembers())

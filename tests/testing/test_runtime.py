@@ -191,3 +191,58 @@ def test_queries_of_other_lengths_are_tried():
 
     sentence = "- parity: form 'numpy': the output differs from the projection's own for queries times 10 by "
     assert any(each.startswith(sentence) for each in broken(with_compiled(__call__=clipped)).splitlines())
+
+
+def remembering(self, prepared):
+    known = self.__dict__.setdefault("known", {})
+    key = prepared.tobytes()
+    if key not in known:
+        known[key] = self.projection(prepared)
+    return known[key]
+
+
+OFF_THE_CLOCK = {
+    "a memo": ({"__call__": remembering}, "it remembers answers: a call with queries that it has not seen takes"),
+    "a lazy output": (
+        {
+            "__call__": lambda self, prepared: lambda: self.projection(prepared),
+            "result": lambda self, output: np.ascontiguousarray(output()),
+        },
+        "work is left over when the call ends",
+    ),
+    "an early answer": (
+        {"prepare": lambda self, batch: self.projection(batch), "__call__": lambda self, prepared: prepared},
+        "the work is done before the call begins",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OFF_THE_CLOCK)
+def test_work_that_is_not_on_the_clock_is_told(case):
+    methods, what = OFF_THE_CLOCK[case]
+    (sentence,) = [each for each in broken(with_compiled(**methods)).splitlines() if each.startswith("- off the clock")]
+    assert what in sentence
+
+
+def test_answers_that_are_kept_by_the_memory_of_their_queries_are_told():
+    def by_identity(self, prepared):
+        known = self.__dict__.setdefault("known", {})
+        return known.setdefault(id(prepared), (prepared, self.projection(prepared)))[1]
+
+    told = broken(with_compiled(__call__=by_identity))
+    assert (
+        "- fresh values: form 'numpy': queries that were changed in place got the answer to those before them" in told
+    )
+
+
+def test_a_replaced_clock_is_told(monkeypatch):
+    import time
+
+    monkeypatch.setattr(time, "perf_counter", time.perf_counter)  # put back afterwards
+
+    def load(self, folder, context):
+        time.perf_counter = lambda: 0.0
+        return Direct(context.rebuild("numpy", True))
+
+    runtime = type("Replaces", (Plain,), {"__doc__": "Replaces the clock.", "load": load})()
+    assert "- clock: its plugin has replaced time.perf_counter" in broken(runtime)

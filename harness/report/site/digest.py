@@ -107,8 +107,14 @@ def read(folder: Path, name: str) -> Digest:
     return Digest(
         name=name, folder=folder, run=run, answers=tuple(answers), report=report,
         doing=_doing(folder) if run.status == "running" else None,
-        files=tuple(each for each in RAW if (folder / each).exists()),
+        files=tuple(each for each in RAW if _is_own(folder, each)),
     )  # fmt: skip
+
+
+def _is_own(folder: Path, name: str) -> bool:
+    """Whether a run has this file, and in its own folder: a site publishes nothing that a link names elsewhere."""
+    path = folder / name
+    return path.is_file() and path.resolve().parent == folder.resolve()
 
 
 def _as_reported(found: SearchRecord, told: Mapping[str, Any]) -> SearchRecord:

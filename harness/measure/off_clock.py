@@ -1,0 +1,226 @@
+"""Whether all of a contender's work is on the clock: what surrounds a call is timed beside it, and calls never made before.
+
+Work hides in four places, mostly by mistake: a memo answers calls that repeat, a lazy output or a future is computed by
+`result()`, and `prepare()` computes what the call should. So, once for a cell and after its samples, one call gets queries
+that nobody has seen, in the memory of queries that it knows. What takes longer than it may is measured again several times
+before the cell fails.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness import units
+from harness.errors import ContenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.measure.calling import Calling
+    from harness.measure.clock import Clock
+
+_FLOOR_SECONDS = 2e-5  # what entering a library costs
+_DEVICE_FLOOR_SECONDS = 5e-4  # a first transfer, a graph that is replayed for the first time
+_COPIES = 4  # converting, allocating and touching memory takes a few times as long as copying
+_LIST_SECONDS = 2e-7  # of one number in a list that becomes an array
+_NEW = 2.0  # times as long as a repeated call: caches and predictors know those, a memo gains more
+_SHARE = 0.1  # of the call, below which what is off the clock does not matter
+_EMPTY_SECONDS = 3e-6  # of a call that computes nothing
+_REPETITIONS = 5  # of both kinds of call, of which the medians count
+_BLOCKS = 4  # of repetitions; one that is in order is enough
+_SAME = 1e-6  # of the largest value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Seconds of one call and of what surrounds it."""
+
+    call: float
+    result: float
+    prepare: float = 0.0
+    converting: float = 0.0  # of `result`, as far as the type of the output explains it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copying:
+    """Seconds that copies of a cell's arrays take."""
+
+    queries: float
+    projections: float
+
+    @classmethod
+    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> Copying:
+        """Measured here and now."""
+        return cls(queries=_copying(queries, clock), projections=_copying(projections, clock))
+
+
+def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = False) -> ContenderError | None:
+    """Why not all of the work can be on the clock; None where it can.
+
+    Args:
+        repeated: a call with queries that it has answered before.
+        new: one with queries that it has never seen.
+        copying: what copies take.
+        on_device: whether arrays are copied to a device and back.
+    """
+    floor = _DEVICE_FLOOR_SECONDS if on_device else _FLOOR_SECONDS
+    call, prepare = repeated.call, new.prepare
+    copies = _COPIES * (copying.queries + copying.projections)
+    if new.call > _NEW * call + floor + copies:
+        return ContenderError(
+            f"it remembers answers: a call with queries that it has not seen takes {units.seconds(new.call)}, "
+            f"a repeated one {units.seconds(call)}",
+            next_step="keep no answers between calls (a dictionary, functools.cache), so that what is timed is the work",
+        )
+    late = min(repeated.result - repeated.converting, new.result - new.converting)
+    if late > floor + _COPIES * copying.projections and late > _SHARE * call:
+        return ContenderError(
+            f"its result() takes {units.seconds(late)} after a call of {units.seconds(call)}, where copying the output takes "
+            f"{units.seconds(copying.projections)}: work is left over when the call ends",
+            next_step="finish it in __call__ (evaluate lazy outputs, wait for futures); result() may only convert",
+        )
+    empty = _EMPTY_SECONDS + (0.0 if on_device else 2 * copying.projections)
+    early = prepare - _COPIES * copying.queries
+    if early > floor and call < empty and call < _SHARE * early:
+        return ContenderError(
+            f"its prepare() takes {units.seconds(prepare)}, the call {units.seconds(call)}, and copying the queries "
+            f"{units.seconds(copying.queries)}: the work is done before the call begins",
+            next_step="compute in __call__; prepare() may only convert queries and copy them",
+        )
+    return None
+
+
+def prove(
+    calling: Calling,
+    batches: Sequence[NDArray[np.float32]],
+    prepared: Any,
+    known: NDArray[np.float32],
+    clock: Clock,
+    *,
+    tolerance: float,
+    before: Taken | None = None,
+    on_device: bool = False,
+    seed: int = 0,
+) -> Any:
+    """Calls with new queries in the memory of the first batch, which holds its own again afterwards.
+
+    Args:
+        calling: how it is called.
+        batches: each [B, D], those that it knows, the very arrays that were prepared.
+        prepared: the first one, as calls have had it so far.
+        known: what it answered to that.
+        clock: seconds.
+        tolerance: of two answers that should be equal.
+        before: what a call with the first batch took just now, where that is known.
+        on_device: whether it computes elsewhere.
+        seed: of the new queries.
+
+    Returns:
+        the first batch, prepared again.
+
+    Raises:
+        ContenderError: where work is done off the clock, or an answer is that to other queries.
+    """
+    generator = np.random.default_rng([seed, 4])
+    host, kept = batches[0], batches[0].copy()
+    copying = Copying.of(kept.shape, known.shape, clock)
+
+    def new() -> tuple[Taken, NDArray[np.float32]]:
+        host[...] = unseen(batches[1:] or [kept], generator, roll=len(batches) == 1)
+        began = clock()
+        again = calling.prepare(host)
+        seconds = clock() - began
+        taken, answer = observed(calling, again, clock)
+        return replace(taken, prepare=seconds), answer
+
+    def repeated() -> Taken:
+        host[...] = kept
+        return observed(calling, prepared, clock)[0]
+
+    try:
+        known_one, (new_one, answer) = before or repeated(), new()
+        found = doubt(known_one, new_one, copying, on_device=on_device)
+        _refuse_stale(calling, host, answer, known, tolerance)
+        for _ in range(_BLOCKS):
+            if found is None:
+                break
+            pairs = [(repeated(), new()[0]) for _ in range(_REPETITIONS)]
+            known_one, new_one = _median([each for each, _ in pairs]), _median([each for _, each in pairs])
+            found = doubt(known_one, new_one, copying, on_device=on_device)
+        if found is not None:
+            raise found
+    finally:
+        host[...] = kept
+    return calling.prepare(host)
+
+
+def observed(calling: Calling, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
+    """What a call and its conversion take, and the answer."""
+    finish: Callable[[], None] | None = getattr(calling.timed, "finish", None)
+    began = clock()
+    output = calling.timed(prepared)
+    if finish is not None:
+        finish()
+    called = clock()
+    result = calling.result(output)
+    ended = clock()
+    converting = _LIST_SECONDS * result.size if type(output) in (list, tuple) else 0.0
+    return Taken(call=called - began, result=ended - called, converting=converting), np.array(result, dtype=np.float32)
+
+
+def unseen(
+    batches: Sequence[NDArray[np.float32]], generator: np.random.Generator, *, roll: bool = False
+) -> NDArray[np.float32]:
+    """Rows [B, D] of batches in another order, each longer by up to 2 per mille, so that no row was seen before."""
+    count = len(batches[0])
+    places = generator.permutation(count * len(batches))[:count]
+    chosen = np.stack([batches[place // count][place % count] for place in places])
+    scale = 1 + 2e-3 * generator.random((count, 1))
+    return (np.roll(chosen, 1, axis=1) if roll else chosen) * scale.astype(np.float32)
+
+
+def _refuse_stale(
+    calling: Calling,
+    host: NDArray[np.float32],
+    answer: NDArray[np.float32],
+    known: NDArray[np.float32],
+    tolerance: float,
+) -> None:
+    """Is the answer to changed queries that to those before them? Then they are asked about in other memory.
+
+    Raises:
+        ContenderError: where the answer depends on the memory.
+    """
+    scale = float(np.abs(known).max()) or 1.0
+    if np.abs(answer - known).max() <= _SAME * scale:
+        elsewhere = calling.answer(calling.prepare(host.copy()))
+        if np.abs(elsewhere - answer).max() > tolerance * scale:
+            raise ContenderError(
+                "it remembers answers by the memory of their queries: queries that were changed in place got the answer "
+                "to those before them",
+                next_step="keep no answers between calls, so that what is timed is the work",
+            )
+
+
+def _median(several: Sequence[Taken]) -> Taken:
+    def of(name: str) -> float:
+        return float(statistics.median(getattr(each, name) for each in several))
+
+    return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
+
+
+def _copying(shape: Sequence[int], clock: Clock) -> float:
+    """Seconds of a copy that converts, to memory of its own."""
+    array = np.ones(tuple(shape))
+    times = []
+    for _ in range(3):
+        began = clock()
+        array.astype(np.float32)
+        times.append(clock() - began)
+    return statistics.median(times)

@@ -1,0 +1,70 @@
+"""What times a contender, noted before any plugin is imported, so that a plugin that replaces it is found."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import statistics
+import sys
+import time
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ContenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_OWN = ("calibration", "calling", "calls", "clock", "off_clock", "parity", "recovery", "seal", "worker")
+_LIBRARY: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
+    (time, ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "time", "time_ns")),
+    (itertools, ("cycle", "islice")),
+    (statistics, ("median",)),
+    (builtins, ("id", "iter", "len", "max", "min", "next", "range", "sum")),
+)
+
+
+class Seal:
+    """The functions and methods that measure, as they are now."""
+
+    def __init__(self) -> None:
+        self._noted = list(_parts())
+
+    def check(self) -> None:
+        """Compares them with what they are by now; takes some tens of microseconds.
+
+        Raises:
+            ContenderError: where one is another.
+        """
+        for place, holder, name, value, code in self._noted:
+            if holder.get(name) is not value or getattr(value, "__code__", None) is not code:
+                raise ContenderError(
+                    f"its plugin has replaced {place}.{name}, which takes its time",
+                    next_step="leave the clock and the harness as they are: nothing that this process measures counts",
+                )
+
+
+def _parts() -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
+    """(place, its namespace, name, value, code) of everything that is noted."""
+    for library, names in _LIBRARY:
+        for name in names:
+            value = vars(library)[name]
+            yield library.__name__, vars(library), name, value, getattr(value, "__code__", None)
+    for module in _modules():
+        for name, value in vars(module).items():
+            if callable(value):
+                yield module.__name__, vars(module), name, value, getattr(value, "__code__", None)
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for method, member in vars(value).items():
+                    if isinstance(member, FunctionType):
+                        yield f"{module.__name__}.{name}", vars(value), method, member, member.__code__
+
+
+def _modules() -> Iterator[ModuleType]:
+    """The harness's own; the worker's is `__main__` in its process."""
+    for name in (*(f"harness.measure.{each}" for each in _OWN), "__main__"):
+        module = sys.modules.get(name)
+        if module is not None and (
+            name != "__main__" or getattr(module.__spec__, "name", "") == "harness.measure.worker"
+        ):
+            yield module
