@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +70,8 @@ def advise(
     from harness.analysis.advice import advice, correctness
     from harness.records.writer import read
 
+    if queries_per_day is not None and not 0 < queries_per_day < math.inf:
+        raise UserError(f"--queries-per-day must be a positive, finite number, got {queries_per_day:g}")
     found = advice.advise(
         summary.summarise(read(folder)),
         heads,

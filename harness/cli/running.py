@@ -39,7 +39,10 @@ Quick = Annotated[
     ),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", help="print everything before the answers, as `harness report` does")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="print everything before the answers, as `harness report` does, and whole tracebacks"
+    ),
 ]
 Output = Annotated[
     Path | None,

@@ -50,7 +50,7 @@ def export(evidence: Evidence, storage: Path, *, data: bool = False) -> Path:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     numbers = [int(each.name[:4]) for each in folder.glob("[0-9][0-9][0-9][0-9]_*.json")]
-    path = folder / f"{max(numbers, default=0) + 1:04}_{evidence.folder.name}.json"
+    path = folder / f"{max(numbers, default=0) + 1:04}_{evidence.name}.json"
     write_atomically(path, json.dumps(document, indent=4) + "\n")
     return path
 

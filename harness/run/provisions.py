@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
+from harness.cache import made
 from harness.errors import DataError, HarnessError, ResourceError
 from harness.process.child import ChildFailed
 
@@ -132,8 +133,7 @@ class Provisions:
                 f"N = {heads:,} needs about {memory / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
                 next_step="lower heads.to, or run fewer contenders with --only",
             )
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made(cache_folder())
         disk = 2 * one + sum(each for each, _, _ in held.values())
         room = psutil.disk_usage(str(folder)).free
         if disk > room:

@@ -63,7 +63,7 @@ def history(runs: Sequence[Evidence]) -> tuple[Series, ...]:
         remark = "; ".join(_remarks(before.get(suite), each))
         for name, unit, value in _quantities(each):
             reading = Reading(
-                run=each.folder.name, started=each.run.started, commit=each.run.commit, value=value, remark=remark
+                run=each.name, started=each.run.started, commit=each.run.commit, value=value, remark=remark
             )
             found.setdefault((suite, name, unit), []).append(reading)
         before[suite] = each
