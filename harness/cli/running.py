@@ -262,11 +262,15 @@ def _run(
 ) -> Outcome:
     """Runs a plan with a display of its progress."""
     from harness.run import session
+    from harness.run.turn import turn
 
     listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
-        return session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {})
+        with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
+            return session.run(
+                plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {}
+            )
     finally:
         listener.close()
 

@@ -158,7 +158,9 @@ def files(plugin: str) -> list[tuple[str, Path]]:
         path = Path(plugin.removeprefix("file:"))
         return [(path.name, path)]
     wanted, _, entry = plugin.partition(":")
-    same = [each for each in declared() if normalised(each.distribution) == normalised(wanted) and each.entry.name == entry]
+    same = [
+        each for each in declared() if normalised(each.distribution) == normalised(wanted) and each.entry.name == entry
+    ]
     owner = next(iter(same), None)
     found = dict(_of_module(owner.entry.module if owner else plugin))
     if owner is not None:

@@ -176,7 +176,9 @@ class Child:
                 kind=told.kind,
                 what=endings.writable(told.what),
                 output=self.printed(),
-                traceback=tuple(endings.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]),
+                traceback=tuple(
+                    endings.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
+                ),
             )
             raise ChildFailed(failure, alive=True)
         if reply.value is None:

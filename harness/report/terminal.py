@@ -74,9 +74,9 @@ def _everything(summary: Summary, console: Console) -> None:
 
 def tracebacks(found: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
     """Prints tracebacks as they are, each below the place where it was seen."""
-    for place, lines in found:
+    for place, told in found:
         console.print(f"[bold red]{escape(place)}[/]", highlight=False)
-        console.print("\n".join(escape(line) for line in lines), highlight=False, soft_wrap=True)
+        console.print("\n".join(escape(line) for line in told), highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:

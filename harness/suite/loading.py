@@ -139,7 +139,10 @@ def _plugin_file(name: str, folder: Path, allowed: Sequence[Path], *, own: bool)
         there = False
     if not there:
         near = os.path.relpath(folder)
-        return f"there is no file {one_line(name)!r} in {folder if near.startswith('..') else near}", "the path is relative to the suite"
+        return (
+            f"there is no file {one_line(name)!r} in {folder if near.startswith('..') else near}",
+            "the path is relative to the suite",
+        )
     if not own and not trust.permitted(folder / name, folder, allowed):
         real = (folder / name).resolve()
         return (
