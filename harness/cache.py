@@ -15,7 +15,7 @@ def folder() -> Path:
     """The user's cache folder of the harness; the environment variable HARNESS_CACHE names another."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
-        return Path(named)
+        return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - it never raises
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("crossover-harness"))
@@ -25,12 +25,28 @@ def private(*folders: Path) -> None:
     """Makes folders that only their owner can change, since what lies in a cache is loaded and run.
 
     Raises:
-        ResourceError: where one belongs to another user, or others may write into it.
-        OSError: where one cannot be made.
+        ResourceError: where one cannot be made, belongs to another user, or others may write into it.
     """
     for each in folders:
-        each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made(each, mode=0o700)
         refuse_shared(each)
+
+
+def made(place: Path, *, mode: int = 0o777) -> Path:
+    """A folder, made where it is not there.
+
+    Raises:
+        ResourceError: where it cannot be made.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        raise ResourceError(
+            f"the cache folder cannot be made: {error.strerror or error}",
+            where=str(place),
+            next_step=f"set {FOLDER_VARIABLE} to a folder that you can write into",
+        ) from error
+    return place
 
 
 def refuse_shared(place: Path) -> None:

@@ -17,7 +17,9 @@ _STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
 _OWN = str(Path(__file__).resolve().parent)
 _INSTALLED = ("site-packages", "dist-packages")
 _FRAMEWORKS = ("torch", "numpy", "scipy", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "openvino", "sympy", "numba")
+_CALLERS = (*_FRAMEWORKS, "pluggy", "pydantic", "filelock")  # what the harness calls plugins through
 _LONGEST = 600
+_MOST_LINES, _LONGEST_LINE = 400, 2000  # of a traceback: more is a recursion without end
 
 
 def cause(error: BaseException, *, frames: bool = True) -> str:
@@ -36,6 +38,28 @@ def cause(error: BaseException, *, frames: bool = True) -> str:
     if not place and frames:
         place = next((found for each in chain if (found := _executed(each))), "") or _last(error)
     return f"{type(root).__name__}: {text[:_LONGEST]}{f' ({place})' if place else ''}"
+
+
+def place(error: BaseException) -> str:
+    """`/home/me/plugin.py:12`: the deepest line of the plugin, or of the user's own code, that led to an exception.
+
+    Libraries that the plugin calls are not meant, even where they lie beside it in site-packages. Where no line is the
+    plugin's, it is the last one that was executed; empty where there is none.
+    """
+    if isinstance(error, SyntaxError):  # it names its own file and line
+        return ""
+    return _executed(error) or _last(error)
+
+
+def whole(error: BaseException) -> tuple[str, ...]:
+    """The lines of a traceback, its causes first; of one without end its beginning and its end."""
+    lines = [
+        line[:_LONGEST_LINE] for line in plain("".join(traceback.format_exception(error))).rstrip().split("\n") if line
+    ]
+    if len(lines) > _MOST_LINES:
+        half = _MOST_LINES // 2
+        lines = [*lines[:half], f"  … {len(lines) - 2 * half} lines left out", *lines[-half:]]
+    return tuple(lines)
 
 
 def plain(text: str) -> str:
@@ -60,12 +84,20 @@ def _stated(error: BaseException) -> str:
 
 
 def _executed(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f"{each.filename}:{each.lineno}" for each in reversed(frames) if _is_users(each.filename)), "")
+    """The deepest line of whoever was called first: a plugin, and not a library that it uses."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_users(each.filename)]
+    owner = _package(frames[0].filename) if frames else ""
+    return next((f"{each.filename}:{each.lineno}" for each in reversed(frames) if _package(each.filename) == owner), "")
+
+
+def _package(path: str) -> str:
+    """The installed package that holds a file; empty for a file of the user's own."""
+    parts = Path(path).parts
+    return next((parts[place + 1] for place, part in enumerate(parts[:-1]) if part in _INSTALLED), "")
 
 
 def _last(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
@@ -73,8 +105,6 @@ def _is_users(path: str) -> bool:
     """Neither a framework's, nor the interpreter's, nor of the harness itself, nor made up."""
     if not Path(path).is_file():
         return False
-    parts = Path(path).parts
-    place = next((place for place, part in enumerate(parts) if part in _INSTALLED), None)
-    if place is not None:
-        return parts[place + 1] not in _FRAMEWORKS
+    if package := _package(path):
+        return package not in _CALLERS
     return not str(Path(path).resolve()).startswith((_STANDARD, _OWN))

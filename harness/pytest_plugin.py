@@ -1,9 +1,9 @@
 """Suites as pytest-benchmark tests: `pytest suites/smoke.yaml --benchmark-only --benchmark-autosave`.
 
-Each cell of a suite becomes one benchmark, grouped by N and batch size, and each search one test that fails where its
-N* moved against a baseline run. A suite is measured once, by the harness itself and in its own processes; its
-samples are then handed to pytest-benchmark through its public fixture, so that its options for comparing and failing
-work.
+Each cell of a suite becomes one benchmark, grouped by N and batch size, and each search one test; both fail where they
+differ from a baseline run. A suite is measured once, by the harness itself and in its own processes, also where
+pytest-xdist has many workers; its samples are then handed to pytest-benchmark through its public fixture, so that its
+options for comparing and failing work.
 
 Nothing but pytest is imported until a suite is collected.
 """
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from harness.records.measurement import Measurement
     from harness.records.reader import Evidence
 
-_SUITE = re.compile(r"^contenders\s*:", re.MULTILINE)  # what no other YAML file of a test suite has at its top
+_OWN = ("contenders", "races", "heads", "sizes", "batch_sizes", "source", "measurement", "search", "training_seeds",
+        "relative_to", "waterfall", "documented")  # fmt: skip
+"""Keys at the top of a suite; `name` and `description` are those of many other files, too."""
+_KEY = re.compile(r"^([A-Za-z_]+)\s*:", re.MULTILINE)
+_NEAR = 0.75  # how alike a misspelt key is, from 0 to 1
+_SENTENCE, _REPORT, _NOTE = "crossover", "harness report", "harness note"  # properties of a test's report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,9 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--harness-compare",
         metavar="DIR",
-        help="run whose crossovers must not have moved, up or down; of several suites the folder of their runs",
+        help="run against which no cell may be slower and no crossover may have moved, up or down; of several suites the "
+        "folder of their runs",
     )
-    group.addoption("--harness-threshold", metavar="SHARE", help="relative move of N* that fails, such as 5%% or 0.05")
+    group.addoption(
+        "--harness-threshold",
+        metavar="SHARE",
+        help="relative change of a latency or of N* that fails, such as 5%% or 0.05; default: of the suite, or 5%%",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,11 +70,42 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix not in (".yaml", ".yml"):
         return None
     configured = {parent.config.rootpath / each for each in parent.config.getini("harness_suites")}
-    if not (parent.session.isinitpath(file_path) or file_path in configured):
-        return None
-    if not _SUITE.search(file_path.read_text(encoding="utf-8", errors="replace")):
+    if file_path in configured:
+        return SuiteFile.from_parent(parent, path=file_path)
+    if not parent.session.isinitpath(file_path) or not _is_suite(file_path):
         return None
     return SuiteFile.from_parent(parent, path=file_path)
+
+
+def _is_suite(path: Path) -> bool:
+    """Whether a YAML file is meant as a suite, with whatever mistakes: an empty one, or one with a suite's keys.
+
+    Other files that were named belong to other plugins.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    keys = set(_KEY.findall(text))
+    if not text.strip() or "contenders" in keys:
+        return True
+    import difflib
+
+    near = {own for own in _OWN for key in keys if difflib.SequenceMatcher(None, own, key).ratio() >= _NEAR}
+    return "contenders" in near or len(near) > 1
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A section with each N*, its interval, and the report's path; nothing where no suite was measured."""
+    said: dict[str, None] = {}
+    reports: dict[str, None] = {}
+    for each in (report for kind in terminalreporter.stats.values() for report in kind):
+        for name, value in getattr(each, "user_properties", ()):
+            if name == _SENTENCE:
+                said[f"{each.nodeid.partition('::')[0]}: {value}"] = None
+            elif name in (_REPORT, _NOTE):
+                reports[f"{'report' if name == _REPORT else 'note'}: {value}"] = None
+    if said or reports:
+        terminalreporter.section("crossovers")
+        for line in (*said, *reports):
+            terminalreporter.write_line(line)
 
 
 class SuiteFile(pytest.File):
@@ -72,11 +113,13 @@ class SuiteFile(pytest.File):
 
     _plan: Plan | None = None
     _evidence: Evidence | None = None
+    _comparison: Comparison | None = None
     _refused: str = ""  # why there is no evidence, for every test after the one that asked first
     _threshold: float | None = None
+    notes: tuple[str, ...] = ()  # about the run, such as whom it waited for
 
     def collect(self) -> Iterator[pytest.Item]:
-        """One benchmark for each cell, one test for each search."""
+        """One benchmark for each cell, one test for each search; those that cannot run are tests that say so."""
         from harness.errors import HarnessError
 
         if not self.config.pluginmanager.has_plugin("benchmark"):
@@ -91,9 +134,25 @@ class SuiteFile(pytest.File):
         for cell in plan.sweep.cells:
             names = identity("", cell.contender, cell.heads, cell.batch_size)
             yield self._unlimited(CellItem.of(self, (cell.contender, cell.heads, cell.batch_size), names))
+        for skipped in plan.sweep.skipped:
+            if skipped.cell.contender in {**plan.broken, **plan.absent}:
+                names = identity("", skipped.cell.contender, skipped.cell.heads, skipped.cell.batch_size)
+                broken = skipped.cell.contender in plan.broken
+                yield OutItem.from_parent(self, name=names["name"], reason=skipped.reason, broken=broken)
         for leg in plan.sweep.legs:
-            name = f"crossover[{leg.race}-B={leg.batch_size}]"
+            name = f"crossover[{leg.race}-B{leg.batch_size}]"
             yield self._unlimited(CrossoverItem.from_parent(self, name=name, leg=leg))
+        yield from self._races_that_cannot_run(plan)
+
+    def _races_that_cannot_run(self, plan: Plan) -> Iterator[pytest.Item]:
+        """A test for each race that lacks a contender: it fails where a plugin is broken, and is skipped without its device."""
+        out = {**plan.absent, **plan.broken}
+        for race in plan.suite.races:
+            missing = [each for each in (race.baseline, race.challenger) if each in out]
+            for batch_size in race.batch_sizes or plan.suite.batch_sizes if missing else ():
+                reason = "; ".join(f"{each}: {out[each]}" for each in missing)
+                name, broken = f"crossover[{race.name}-B{batch_size}]", any(each in plan.broken for each in missing)
+                yield OutItem.from_parent(self, name=name, reason=reason, broken=broken)
 
     def _unlimited(self, item: pytest.Item) -> pytest.Item:
         """The item without a limit of pytest-timeout: the first one measures the whole suite, by its own deadlines."""
@@ -105,15 +164,13 @@ class SuiteFile(pytest.File):
         """What the run of this suite has left; it runs when this is first asked for, and fails only once."""
         from harness.errors import HarnessError
 
+        if self._disabled:
+            pytest.skip("nothing is measured (--benchmark-disable active)")
         if self._refused:
             _fail(self._refused)
         if self._evidence is None:
-            assert self._plan is not None
-            output = self.config.getoption("--harness-output")
-            if output and self._several():
-                output = str(Path(output) / self._plan.suite.name)
             try:
-                self._evidence = measured(self._plan, output)
+                self._evidence = self._measured()
             except HarnessError as error:
                 self._refused = str(error)
                 _fail(self._refused)
@@ -121,6 +178,41 @@ class SuiteFile(pytest.File):
                 self._refused = f"nothing was measured: {type(error).__name__}: {error}"
                 raise
         return self._evidence
+
+    @property
+    def _disabled(self) -> bool:
+        """The user asked for no benchmarks; that pytest-xdist disables pytest-benchmark's own is something else."""
+        return bool(self.config.getoption("benchmark_disable") and not self.config.getoption("benchmark_enable"))
+
+    def _measured(self) -> Evidence:
+        """Measures the suite, in one of the workers of pytest-xdist, and on a machine that measures nothing else."""
+        from harness.run.turn import once, turn
+
+        assert self._plan is not None
+        plan, output = self._plan, self.config.getoption("--harness-output")
+        if output and self._several():
+            output = str(Path(output) / plan.suite.name)
+
+        def measure() -> Evidence:
+            with turn(f"pytest of {self.path.name}", self._say):
+                return measured(plan, output)
+
+        worker = getattr(self.config, "workerinput", None)
+        if worker is None:
+            return measure()
+        import hashlib
+
+        from harness.records.reader import read
+
+        digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
+        return read(once(f"{worker['testrunuid']}-{digest}", lambda: measure().folder))
+
+    def _say(self, text: str) -> None:
+        """Shows a note at once where there is a terminal, and in the summary."""
+        self.notes = (*self.notes, text)
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\n{self.path.name}: {text}")
 
     def _several(self) -> bool:
         """Other suites are measured by this pytest too."""
@@ -137,10 +229,38 @@ class SuiteFile(pytest.File):
             return None
         assert self._plan is not None
         own = Path(folder) / self._plan.suite.name
-        try:
-            return runs.compare(read(own if own.is_dir() else Path(folder)), self.evidence(), self._threshold)
-        except HarnessError as error:
-            _fail(str(error))
+        if self._comparison is None:
+            try:
+                before = read(own if own.is_dir() else Path(folder))
+                self._comparison = runs.compare(before, self.evidence(), self._threshold)
+            except HarnessError as error:
+                _fail(str(error))
+        if self._comparison.machine:
+            pytest.skip(f"not comparable with the baseline: {'; '.join(self._comparison.machine)}")
+        return self._comparison
+
+    def refuse_foreign_baseline(self) -> None:
+        """Fails where pytest-benchmark is to fail on a baseline in which none of this suite's benchmarks is: it would pass."""
+        session: Any = getattr(self.config, "_benchmarksession", None)
+        baselines = getattr(session, "compared_mapping", None)
+        if not baselines or not getattr(session, "compare_fail", None):
+            return
+        own = {item.nodeid for item in self.session.items if isinstance(item, CellItem) and item.path == self.path}
+        if not any(own & set(mapping) for mapping in baselines.values()):
+            path, mapping = next(iter(baselines.items()))
+            known = f"such as {next(iter(mapping))!r}" if mapping else "none"
+            _fail(
+                f"the baseline {path} has no benchmark of this suite: it has {len(mapping)}, {known}, and this one is called "
+                f"{min(own)!r}; measure or export a baseline from the root of this project"
+            )
+
+    def properties(self, item: pytest.Item) -> None:
+        """Notes at a test where the run lies, for the summary at the end."""
+        assert self._evidence is not None
+        page = self._evidence.folder / "report.html"
+        shown = page if page.exists() else self._evidence.folder
+        item.user_properties.append((_REPORT, str(shown)))
+        item.user_properties += [(_NOTE, f"{self.path.name}: {each}") for each in self.notes]
 
 
 class CellItem(pytest.Function):
@@ -152,13 +272,21 @@ class CellItem(pytest.Function):
         timer = Replay()
 
         def replay(benchmark: Any) -> None:
+            from harness.report.pytest_benchmark import extra_info
+
             benchmark.skipped = True  # until there are samples: a cell that fails did use the fixture
-            seconds = _samples(parent.evidence(), cell)
+            evidence = parent.evidence()
+            parent.properties(item)
+            seconds = _samples(evidence, cell)
             benchmark.skipped = False
             timer.load(seconds)
             benchmark.group, benchmark.params, benchmark.param = names["group"], names["params"], names["param"]
-            benchmark.extra_info["suite"] = parent.path.name
+            facts = {**extra_info(evidence, cell), "suite": parent.path.name}
+            benchmark.extra_info.update(facts)
+            item.user_properties += [(name, str(value)) for name, value in facts.items() if name != "crossovers"]
             benchmark.pedantic(lambda: None, rounds=len(seconds), iterations=1)
+            parent.refuse_foreign_baseline()
+            _judge_cell(parent.comparison(), cell)
 
         item: CellItem = cls.from_parent(parent, name=names["name"], callobj=replay)
         item.add_marker(pytest.mark.benchmark(group=names["group"], timer=timer, disable_gc=False))
@@ -169,48 +297,10 @@ class CellItem(pytest.Function):
         return self.path, 0, self.name
 
 
-class CrossoverItem(pytest.Item):
-    """A search as a test: it fails where N* moved against the baseline, in either direction."""
+class _SentenceItem(pytest.Item):
+    """A test without a function, whose failure is a sentence."""
 
     fixturenames = ("benchmark",)  # measured like the cells, so that --benchmark-only does not skip it
-
-    def __init__(self, *, leg: SearchCase, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.leg = leg
-
-    def runtest(self) -> None:
-        """Reports what was found, and judges it where there is a baseline."""
-        from harness.analysis.unchecked import marked, unchecked
-        from harness.records.crossovers import load
-        from harness.search.wording import sentence
-
-        parent = self.parent
-        assert isinstance(parent, SuiteFile)
-        found = {(each.leg.race, each.leg.batch_size): each for each in load(parent.evidence().located)}
-        place = (self.leg.race, self.leg.batch_size)
-        if place not in found:
-            _fail(f"{self.leg.label}: the search came to no answer")
-        unproved = unchecked(parent.evidence().measurements)
-        challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
-        said = sentence(
-            found[place].location, challenger, baseline, self.leg.batch_size, of_heads=self.leg.counts == "heads"
-        )
-        self.add_report_section("call", "crossover", said)
-        self.user_properties.append(("crossover", said))
-        if failed := _failed(each for each in parent.evidence().measurements if each.leg == self.leg.label):
-            _fail(f"{self.leg.label}: {failed}")
-        comparison = parent.comparison()
-        if comparison is None:
-            return
-        if comparison.machine:
-            pytest.skip(f"not comparable with the baseline: {'; '.join(comparison.machine)}")
-        change = next((each for each in comparison.crossovers if (each.race, each.batch_size) == place), None)
-        if change is None:
-            pytest.skip("the baseline has no such search")
-        if change.verdict == "moved":
-            _fail(change.sentence)
-        if change.verdict == "inconclusive":
-            pytest.skip(change.sentence)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The suite, and the name of the test."""
@@ -221,6 +311,65 @@ class CrossoverItem(pytest.Item):
         if isinstance(excinfo.value, pytest.fail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
+
+
+class OutItem(_SentenceItem):
+    """A cell or a search that cannot run: it fails where a plugin is broken, and is skipped where a device is absent."""
+
+    def __init__(self, *, reason: str, broken: bool, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._reason, self._broken = reason, broken
+
+    def runtest(self) -> None:
+        """Says why."""
+        if self._broken:
+            _fail(self._reason)
+        pytest.skip(self._reason)
+
+
+class CrossoverItem(_SentenceItem):
+    """A search as a test: it fails where N* moved against the baseline, in either direction."""
+
+    def __init__(self, *, leg: SearchCase, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.leg = leg
+
+    def runtest(self) -> None:
+        """Reports what was found, and judges it where there is a baseline."""
+        from harness.analysis.unchecked import marked, unchecked
+        from harness.records.crossovers import load
+        from harness.report.pytest_benchmark import answer
+        from harness.search.wording import sentence
+
+        parent = self.parent
+        assert isinstance(parent, SuiteFile)
+        evidence = parent.evidence()
+        parent.properties(self)
+        found = {(each.leg.race, each.leg.batch_size): each for each in load(evidence.located)}
+        place = (self.leg.race, self.leg.batch_size)
+        if place not in found:
+            _fail(f"{self.leg.label}: the search came to no answer")
+        unproved = unchecked(evidence.measurements)
+        challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
+        location = found[place].location
+        said = sentence(location, challenger, baseline, self.leg.batch_size, of_heads=self.leg.counts == "heads")
+        self.add_report_section("call", "crossover", said)
+        self.user_properties.append((_SENTENCE, f"{self.leg.race}: {said}"))
+        self.user_properties += [(name, str(value)) for name, value in answer(found[place]).items()]
+        if failed := _failed(each for each in evidence.measurements if each.leg == self.leg.label):
+            _fail(f"{self.leg.label}: {failed}")
+        if location.status == "unresolved":
+            pytest.skip(f"{self.leg.label}: {said}")
+        comparison = parent.comparison()
+        if comparison is None:
+            return
+        change = next((each for each in comparison.crossovers if (each.race, each.batch_size) == place), None)
+        if change is None:
+            pytest.skip(_without(comparison, self.leg.race, "search"))
+        if change.verdict == "moved":
+            _fail(change.sentence)
+        if change.verdict == "inconclusive":
+            pytest.skip(change.sentence)
 
 
 class Replay:
@@ -294,6 +443,29 @@ class _Silent:
 
     def recorded(self, record: Any) -> None:
         """Nothing."""
+
+
+def _judge_cell(comparison: Comparison | None, cell: tuple[str, int, int]) -> None:
+    """Fails where a cell is slower than the baseline, and skips it where that cannot be said."""
+    if comparison is None:
+        return
+    change = next((each for each in comparison.cells if (each.contender, each.heads, each.batch_size) == cell), None)
+    if change is None:
+        pytest.skip(_without(comparison, cell[0], "cell"))
+    ends = f" ({change.joint.low:.3f} to {change.joint.high:.3f})" if change.joint.known else ""
+    place = f"{change.contender} at N = {change.heads:,}, batch {change.batch_size}"
+    said = f"{place}: {change.verdict}: {change.change.value:.3f} times the seconds of {comparison.old}{ends}"
+    if change.verdict == "slower":
+        _fail(said)
+    if change.verdict == "inconclusive":
+        needed = f"; {change.launches_needed} launches of both would tell" if change.launches_needed else ""
+        pytest.skip(f"{said}{needed}")
+
+
+def _without(comparison: Comparison, name: str, what: str) -> str:
+    """Why the baseline has nothing to compare with."""
+    changed = [each for each in comparison.changed if name in each]
+    return f"not compared with the baseline: {'; '.join(changed)}" if changed else f"the baseline has no such {what}"
 
 
 def _samples(evidence: Evidence, cell: tuple[str, int, int]) -> list[float]:

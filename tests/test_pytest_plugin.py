@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -16,8 +18,11 @@ import harness.pytest_plugin as plugin
 from harness.plan.sweep import sweep
 from harness.process.failure import TOO_SLOW, Failure
 from harness.pytest_plugin import Replay
-from harness.records.crossovers import dump
+from harness.records import machine
+from harness.records.crossovers import SearchSettings, dump
+from harness.records.project import describe
 from harness.records.writer import LOCATED, Store, read
+from harness.report.pytest_benchmark import export
 from harness.suite.schema import Suite
 from tests.synthetic import Maker, linear
 
@@ -44,17 +49,22 @@ def project(pytester, monkeypatch):
     """A project with one suite, whose runs are made up and in this process; real runs are tested elsewhere."""
     pytester.makefile(".yaml", tiny=SUITE)
 
+    out, away = {}, {}  # contenders whose plugin is broken, or whose device is absent
+
     def planned(path, *, quick):
         suite = Suite.model_validate(yaml.safe_load(path.read_text()))
-        return SimpleNamespace(suite=suite, sweep=sweep(suite))
+        return SimpleNamespace(suite=suite, sweep=sweep(suite, broken={**out, **away}), broken=out, absent=away)
 
     monkeypatch.setattr(plugin, "planned", planned)
+    monkeypatch.setenv("HARNESS_LOCK", str(pytester.path / "lock"))  # others may be measuring on this machine
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark measures nothing inside of xdist
     monkeypatch.setattr("pytest_benchmark.plugin.get_cpu_info", dict)  # it starts a process, and takes seconds
 
     outputs = []
 
-    def run(*arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None, failing=None):
+    def run(
+        *arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None, failing=None, searched=True, asked=None
+    ):
         costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
 
         def measured(plan, output):
@@ -65,7 +75,8 @@ def project(pytester, monkeypatch):
             if broken:
                 maker.fail("teacher", 64, 1)
             for leg in plan.sweep.legs:
-                maker.search(leg)
+                if searched:
+                    maker.search(leg, asked)
             if failing is not None:
                 maker.measurements = [failing(each) for each in maker.measurements]
             folder = Path(output or "run")
@@ -78,19 +89,19 @@ def project(pytester, monkeypatch):
         return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments, plugins=EXTRA)
 
     run.inline = lambda *arguments: pytester.inline_genitems("-p", "no:cacheprovider", *arguments)
-    run.path, run.outputs = pytester.path, outputs
+    run.path, run.outputs, run.broken, run.absent = pytester.path, outputs, out, away
     return run
 
 
 def test_one_benchmark_per_cell_and_one_test_per_search(project):
     found = project("tiny.yaml", "--benchmark-only", "--benchmark-autosave", "-v")
     found.assert_outcomes(passed=5)
-    found.stdout.fnmatch_lines(["*tiny.yaml::teacher?N=64-B=1? PASSED*", "*tiny.yaml::crossover?race-B=1? PASSED*"])
+    found.stdout.fnmatch_lines(["*tiny.yaml::teacher?N64-B1? PASSED*", "*tiny.yaml::crossover?race-B1? PASSED*"])
     found.stdout.fnmatch_lines(["*benchmark 'N=64 B=1': 2 tests*"])
     saved = next(project.path.glob(".benchmarks/*/0001_*.json"))
     benchmarks = {each["name"]: each for each in json.loads(saved.read_text())["benchmarks"]}
     assert len(benchmarks) == 4
-    teacher = benchmarks["teacher[N=64-B=1]"]
+    teacher = benchmarks["teacher[N64-B1]"]
     assert teacher["params"] == {"contender": "teacher", "heads": 64, "batch_size": 1}
     assert teacher["stats"]["rounds"] == 32
     assert teacher["stats"]["median"] == pytest.approx(87e-6, rel=0.05)
@@ -215,11 +226,214 @@ def test_other_yaml_files_and_suites_that_nobody_named_are_left_alone(project):
     project("other.yaml").assert_outcomes()
 
 
+BAD = {
+    "misspelt.yaml": ("name: tiny\nsource: {use: playbook}\nheads: {values: [4]}\ncontendrs: {}\n",
+                      "misspelt.yaml:4: contendrs: unknown key; did you mean `contenders`?"),
+    "lacking.yaml": ("name: tiny\nsource: {use: playbook}\nheads: {values: [4]}\n", "lacking.yaml:1: contenders: is missing"),
+    "empty.yaml": ("", "empty.yaml:1: suite: is empty"),
+    "syntax.yaml": (f"{SUITE}  - [", "syntax.yaml:11: suite: not YAML"),
+    "name.yaml": (SUITE.replace("projector: lda,", "projector: ldaa,"), "no projector 'ldaa'; did you mean 'lda'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("test", ["", "::teacher[N16-B1]"])
+def test_a_named_suite_with_a_mistake_answers_with_its_own_error(pytester, answered_here, name, test):
+    text, sentence = BAD[name]
+    (pytester.path / name).write_text(text)
+    found = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"{name}{test}", plugins=EXTRA)
+    assert sentence in found.stdout.str()
+    assert found.ret != 0
+    assert "Traceback" not in found.stdout.str()
+    if not test:  # pytest itself adds a line about a test that was named and is in no collected file
+        assert "no collectors" not in found.stdout.str() + found.stderr.str()
+
+
 def test_a_bad_suite_is_told_without_a_traceback(pytester):
     pytester.makefile(".yaml", bad="name: bad\ncontenders: {}\n")
     found = pytester.runpytest_inprocess("-p", "no:cacheprovider", "bad.yaml", plugins=EXTRA)
     assert "bad.yaml:1" in found.stdout.str()
     assert "Traceback" not in found.stdout.str()
+
+
+def test_one_test_can_be_selected_by_its_n_and_batch_size(project):
+    found = project("tiny.yaml", "--benchmark-only", "-k", "N16-B1 and teacher", "-v")
+    found.assert_outcomes(passed=1, deselected=4)
+    found.stdout.fnmatch_lines(["*tiny.yaml::teacher?N16-B1? PASSED*"])
+    project("tiny.yaml", "--benchmark-only", "-k", "race-B1").assert_outcomes(passed=1, deselected=4)
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [("--benchmark-disable", "nothing is measured (--benchmark-disable active)"), ("--benchmark-skip", "active")],
+)
+def test_nothing_is_measured_where_benchmarks_are_disabled_or_skipped(project, option, reason):
+    found = project("tiny.yaml", option, "-rs")
+    found.assert_outcomes(skipped=5)
+    assert project.outputs == []
+    assert reason in found.stdout.str()
+
+
+def test_a_race_without_an_answer_fails_and_one_that_lacks_samples_is_skipped_with_the_reason(project):
+    found = project("tiny.yaml", "--benchmark-only", searched=False)
+    found.assert_outcomes(passed=4, failed=1)
+    found.stdout.fnmatch_lines(["*race at batch 1: the search came to no answer*"])
+    few = SearchSettings(budget=8, launches=8)
+    found = project("tiny.yaml", "--benchmark-only", "-rs", "--harness-output=few", asked=few)
+    found.assert_outcomes(passed=4, skipped=1)
+    found.stdout.fnmatch_lines(["SKIPPED * race at batch 1: *unresolved*"])
+
+
+def test_what_a_broken_plugin_leaves_out_fails_and_what_an_absent_device_does_is_skipped(project):
+    project.broken["teacher"] = "its plugin cannot be imported: ImportError: no (mine.py:1)"
+    found = project("tiny.yaml", "--benchmark-only")
+    found.assert_outcomes(passed=2, failed=3)  # two cells and the race
+    found.stdout.fnmatch_lines(["*teacher: its plugin cannot be imported: ImportError: no (mine.py:1)*"])
+    project.absent["teacher"] = project.broken.pop("teacher") and "there is no device cuda"
+    found = project("tiny.yaml", "--benchmark-only", "-rs", "--harness-output=absent")
+    found.assert_outcomes(passed=2, skipped=3)
+    found.stdout.fnmatch_lines(["*there is no device cuda*"])
+
+
+def test_the_summary_names_each_crossover_with_its_interval_and_the_report(project):
+    lines = project("tiny.yaml", "--benchmark-only").stdout.lines
+    start = next(number for number, line in enumerate(lines) if " crossovers " in line)
+    assert re.fullmatch(
+        r"tiny\.yaml: race: teacher is faster above about N = \d+ \(95 % CI \d+ to \d+\) at batch 1.*", lines[start + 1]
+    ), lines[start + 1]
+    assert lines[start + 2] == "report: run"
+
+
+def test_no_summary_without_suites(project):
+    (project.path / "test_one.py").write_text("def test_one(): pass\n")
+    assert " crossovers " not in project("test_one.py").stdout.str()
+
+
+@pytest.mark.parametrize(("slowed", "failed"), [(1.0, 0), (1.3, 2)])
+def test_our_own_gate_judges_cells_too(project, slowed, failed):
+    project("tiny.yaml", "--benchmark-only").assert_outcomes(passed=5)
+    gate = ("tiny.yaml", "--benchmark-only", "--harness-compare=run", f"--harness-output=new{slowed}", "-k", "teacher")
+    found = project(*gate, seed=1, slowed=slowed)
+    assert found.parseoutcomes().get("failed", 0) == failed
+    if failed:
+        found.stdout.fnmatch_lines(["teacher at N = 64, batch 1: slower: 1.3* times the seconds of run (*"])
+
+
+def test_json_and_junit_carry_crossovers_launches_and_parity(project):
+    found = project("tiny.yaml", "--benchmark-only", "--benchmark-json=out.json", "--junit-xml=out.xml")
+    found.assert_outcomes(passed=5)
+    benchmarks = {each["name"]: each for each in json.loads((project.path / "out.json").read_text())["benchmarks"]}
+    info = benchmarks["teacher[N64-B1]"]["extra_info"]
+    located = json.loads((project.path / "run" / "crossovers.json").read_text())["located"][0]["location"]
+    (crossing,) = located["crossings"]
+    assert (info["suite"], info["launches"]) == ("tiny.yaml", 8)
+    assert info["parity_error"] >= 0
+    (race,) = info["crossovers"]
+    assert (race["race"], race["crossover"], race["crossover_low"], race["crossover_high"]) == (
+        "race", crossing["heads"], crossing["low"], crossing["high"],
+    )  # fmt: skip
+    properties = {
+        (case.get("name"), each.get("name")): each.get("value")
+        for case in ET.parse(project.path / "out.xml").iter("testcase")
+        for each in case.iter("property")
+    }
+    assert properties["teacher[N64-B1]", "launches"] == "8"
+    assert float(properties["teacher[N64-B1]", "parity_error"]) == info["parity_error"]
+    assert properties["crossover[race-B1]", "crossover"] == str(crossing["heads"])
+    assert properties["crossover[race-B1]", "crossover_low"] == str(crossing["low"])
+
+
+def test_a_baseline_that_matches_no_test_fails(project):
+    project("tiny.yaml", "--benchmark-only", "--benchmark-autosave").assert_outcomes(passed=5)
+    (saved,) = project.path.glob(".benchmarks/*/0001_*.json")
+    saved.write_text(saved.read_text().replace("tiny.yaml::", "elsewhere.yaml::"))
+    gate = ("tiny.yaml", "--benchmark-only", "--benchmark-compare", "--benchmark-compare-fail=median:10%")
+    found = project(*gate, "--harness-output=again", seed=1)
+    assert found.parseoutcomes()["failed"] == 4
+    found.stdout.fnmatch_lines(
+        ["the baseline *0001_*.json has no benchmark of this suite: it has 4, such as 'elsewhere.yaml::*"]
+    )
+
+
+@pytest.mark.parametrize(("slowed", "code"), [(1.0, 0), (10.0, 1)])
+def test_an_exported_baseline_matches_the_tests_wherever_it_was_measured(project, monkeypatch, slowed, code):
+    (project.path / "pytest.ini").write_text("[pytest]\n")
+    (project.path / "suites").mkdir()
+    (project.path / "tiny.yaml").rename(project.path / "suites" / "tiny.yaml")
+    maker = Maker(yaml.safe_load(SUITE), {"loop": linear(5, 1), "teacher": linear(55, 0.5)}).table()
+    monkeypatch.chdir(project.path / "suites")  # where `harness run tiny.yaml` was started
+    facts = {"suite_path": "tiny.yaml", "project": describe(Path("tiny.yaml")), "machine": machine.describe()}
+    monkeypatch.chdir(project.path)
+    export(maker.evidence(project.path / "run", **facts), project.path / ".benchmarks")
+    gate = ("suites/tiny.yaml", "--benchmark-only", "--benchmark-compare", "--benchmark-compare-fail=median:100%")
+    found = project(*gate, "--harness-output=again", seed=1, slowed=slowed)
+    text = found.stdout.str() + found.stderr.str()
+    assert ("Performance has regressed" in text) is bool(code), text
+    assert "has no benchmark of this suite" not in text
+
+
+CONFTEST = """
+import os, sys
+sys.path.insert(0, {root!r})
+import pytest
+from pathlib import Path
+import harness.pytest_plugin as plugin
+from tests.test_pytest_plugin import made_run, planned_tiny
+
+def measured(plan, output):
+    with open("measured.txt", "a") as file:
+        file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+    return made_run(plan, Path("run"))
+
+plugin.planned, plugin.measured = planned_tiny, measured
+"""
+
+
+def planned_tiny(path, *, quick):
+    suite = Suite.model_validate(yaml.safe_load(path.read_text()))
+    return SimpleNamespace(suite=suite, sweep=sweep(suite), broken={}, absent={})
+
+
+def made_run(plan, folder):
+    maker = Maker(yaml.safe_load(SUITE), {"loop": linear(5, 1), "teacher": linear(55, 0.5)}).table()
+    for leg in plan.sweep.legs:
+        maker.search(leg)
+    with Store.create(folder, maker.evidence(folder).run) as store:
+        store.append(*maker.measurements)
+        store.write(LOCATED, dump(maker.located))
+    return read(folder)
+
+
+def test_two_workers_measure_a_suite_once(pytester, monkeypatch):
+    pytester.makefile(".yaml", tiny=SUITE)
+    pytester.makeconftest(CONFTEST.format(root=str(Path(__file__).parents[1])))
+    monkeypatch.setenv("HARNESS_LOCK", str(pytester.path / "lock"))
+    monkeypatch.setenv("HARNESS_CACHE", str(pytester.path / "cache"))
+    found = pytester.runpytest_subprocess("-p", "no:cacheprovider", "tiny.yaml", "-n2", "--dist=each", timeout=100)
+    found.assert_outcomes(passed=10)  # every test in both workers
+    assert len((pytester.path / "measured.txt").read_text().split()) == 1
+    assert found.stdout.str().count("report: ") == 1
+
+
+def test_every_option_is_in_the_documentation():
+    class Options:
+        def __init__(self):
+            self.found = []
+
+        def addini(self, name, *rest, **more):
+            self.found.append(name)
+
+        def getgroup(self, *rest):
+            return self
+
+        def addoption(self, name, **more):
+            self.found.append(name)
+
+    options = Options()
+    plugin.pytest_addoption(options)
+    assert len(options.found) == 5
+    page = (Path(__file__).parents[1] / "docs" / "regression.md").read_text()
+    assert [each for each in options.found if f"`{each}" not in page] == []
 
 
 def test_the_replayed_timer_gives_each_duration_once():

@@ -152,7 +152,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     return Summary(
         run=evidence.run,
         suite=suite,
-        folder=evidence.folder.name,
+        folder=evidence.name,
         data=data_of(evidence.run),
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),

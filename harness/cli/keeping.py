@@ -19,14 +19,20 @@ Files = Annotated[
 
 
 @plugins.callback(invoke_without_command=True)
-def _list(context: typer.Context, files: Files = None) -> None:
+def _list(
+    context: typer.Context,
+    files: Files = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="with the tracebacks of plugins that failed to load")
+    ] = False,
+) -> None:
     """List every offer: kind, name, origin, what it does, and whether it can run here."""
     if context.invoked_subcommand is not None:
         return
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    say(offers.listing(inquire(files or [])))
+    say(offers.listing(inquire(files or []), verbose=verbose))
 
 
 @plugins.command()

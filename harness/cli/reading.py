@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +70,8 @@ def advise(
     from harness.analysis.advice import advice, correctness
     from harness.records.writer import read
 
+    if queries_per_day is not None and not 0 < queries_per_day < math.inf:
+        raise UserError(f"--queries-per-day must be a positive, finite number, got {queries_per_day:g}")
     found = advice.advise(
         summary.summarise(read(folder)),
         heads,
@@ -115,17 +118,48 @@ def history(
     only: Annotated[
         str | None, typer.Option(metavar="TEXT", help="all readings of the quantities whose name holds this")
     ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="runs of this suite")] = None,
+    race: Annotated[str | None, typer.Option(metavar="NAME", help="the crossovers of this race")] = None,
+    find: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="which commit brought the new level of a quantity: runs this at commits in between, each in a checkout of "
+            "its own; it has to write a run into {output}",
+        ),
+    ] = None,
+    between: Annotated[
+        str | None,
+        typer.Option(metavar="OLD..NEW", help="with --find: these commits, in place of those of a new level"),
+    ] = None,
 ) -> None:
-    """Show quantities over runs, and where a new level begins."""
+    """Show quantities over runs, and where a new level begins; with --find, the commit that brought it."""
     from harness.analysis.compare import history as over_runs
     from harness.records.writer import read
     from harness.report import comparison
 
     found = folders or sorted(each.parent for each in Path("results").rglob("run.json"))
-    if not found:
+    if between is not None and find is None:
+        raise UserError("--between needs --find", next_step="give the command that measures, with --find")
+    if not found and between is None:
         raise UserError("there are no runs below results/", next_step="name folders that `harness run` wrote")
-    series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
-    say(comparison.readings(series) if only else comparison.history(series))
+    evidence = [each for each in map(read, found) if suite is None or each.run.suite.get("name") == suite]
+    if suite is not None and not evidence and between is None:
+        names = sorted({str(read(each).run.suite.get("name")) for each in found})
+        raise UserError(f"no run is of the suite {suite!r}", next_step=f"there are {', '.join(names)}")
+    series = [
+        each
+        for each in over_runs.history(evidence)
+        if (not only or only in each.name) and (race is None or each.race == race)
+    ]
+    if find is not None:
+        from harness.commands import find as finding
+
+        wanted = finding.Wanted(text=only or "", race=race, suite=suite)
+        answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
+        say(answer.sentence)
+        sys.exit(DONE if answer.found else FAILED)
+    say(comparison.readings(series) if only or race else comparison.history(series))
 
 
 Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any depth")]
@@ -166,20 +200,52 @@ class Target(StrEnum):
     """Formats of other tools."""
 
     PYTEST_BENCHMARK = "pytest-benchmark"
+    GITHUB_ACTION = "github-action"
+    BENCHER = "bencher"
+    ASV = "asv"
+    OPENMETRICS = "openmetrics"
+    PARQUET = "parquet"
 
 
 def export(
     folder: Folder,
     to: Annotated[Target, typer.Option(help="the format to write")] = Target.PYTEST_BENCHMARK,
-    storage: Annotated[Path, typer.Option(metavar="DIR", help="where that tool keeps its files")] = Path(".benchmarks"),
-    data: Annotated[bool, typer.Option(help="with the raw samples")] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="where pytest-benchmark or asv keeps its files; default: .benchmarks or .asv/results",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="of the other formats; default: printed, or RUN.parquet", show_default=False),
+    ] = None,
+    data: Annotated[bool, typer.Option(help="with the raw samples, for pytest-benchmark")] = False,
 ) -> None:
     """Write a run as another tool reads it."""
     from harness.records.writer import read
-    from harness.report import pytest_benchmark
+    from harness.report import exports, pytest_benchmark
 
-    assert to is Target.PYTEST_BENCHMARK
-    say(pytest_benchmark.export(read(folder), storage, data=data))
+    kept = to in (Target.PYTEST_BENCHMARK, Target.ASV)
+    if storage is not None and not kept:
+        raise UserError(f"--storage does not belong to --to {to.value}", next_step="name a file with --output")
+    if output is not None and kept:
+        raise UserError(f"--output does not belong to --to {to.value}", next_step="name a folder with --storage")
+    evidence = read(folder)
+    if to is Target.PYTEST_BENCHMARK:
+        say(pytest_benchmark.export(evidence, pytest_benchmark.stored_at(storage or ".benchmarks"), data=data))
+    elif to is Target.ASV:
+        say(exports.asv.export(evidence, Path(storage or exports.asv.RESULTS)))
+    elif to is Target.PARQUET:
+        say(exports.parquet.write(evidence, output or Path(f"{evidence.name}.parquet")))
+    else:
+        text = exports.TEXTS[to.value](evidence)
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            say(exports.written(text, output))
 
 
 def tune(

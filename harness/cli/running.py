@@ -39,7 +39,10 @@ Quick = Annotated[
     ),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", help="print everything before the answers, as `harness report` does")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="print everything before the answers, as `harness report` does, and whole tracebacks"
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -259,11 +262,15 @@ def _run(
 ) -> Outcome:
     """Runs a plan with a display of its progress."""
     from harness.run import session
+    from harness.run.turn import turn
 
     listener = _progress()
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
-        return session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {})
+        with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
+            return session.run(
+                plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {}
+            )
     finally:
         listener.close()
 

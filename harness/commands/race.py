@@ -18,7 +18,7 @@ from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
 from harness.plan.rivals import Rivals, distinct, suite_of
 from harness.run import session
-from harness.suite.schema import Measurement, Search
+from harness.suite.schema import LONGEST, Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -177,8 +177,10 @@ def plan(
         and budget < 2,
         (f"seconds must be positive, got {seconds}", "give more than 0, or leave it out"): seconds is not None
         and not seconds > 0,
+        (f"seconds must be a finite number, got {seconds}", "leave it out for no limit"): seconds == math.inf,
         (f"deadline must be positive, got {deadline}", "give more than 0 seconds"): not deadline > 0,
         (f"gap must not be negative, got {gap:g}", "give 0 seconds or more"): not gap >= 0,
+        (f"deadline and gap must be at most {LONGEST:,.0f} s", "give a shorter one"): max(deadline, gap) > LONGEST,
     }
     for (what, next_step), wrong in problems.items():
         if wrong:

@@ -15,12 +15,12 @@ import statistics
 import subprocess
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import units
+from harness.causes import place
 from harness.errors import ContenderError, UserError
 from harness.functions import allocator, likeness
 from harness.functions.inputs import drawn, seeds
@@ -398,9 +398,8 @@ class Trial:
 
 def said(error: BaseException) -> str:
     """An exception in a line, with where it came from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if f"{os.sep}harness{os.sep}measure{os.sep}" not in each.filename] or frames
-    return f"{type(error).__name__}: {error} ({Path(own[-1].filename).name}:{own[-1].lineno})"
+    found = place(error)
+    return f"{type(error).__name__}: {error}{f' ({Path(found).name})' if found else ''}"
 
 
 def _unchanged(before: Any, after: Any) -> bool:

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -100,12 +101,17 @@ def _declared(
     seen: set[str] = set()
     for distribution in distributions():
         name = distribution.metadata["Name"] or "unnamed"
-        if name.casefold() in seen:
+        if normalised(name) in seen:
             continue
-        seen.add(name.casefold())
+        seen.add(normalised(name))
         entries: Iterable[EntryPoint] = distribution.entry_points.select(group=PROJECT)
         found += [Declared(distribution=name, version=distribution.version, entry=entry) for entry in entries]
-    return sorted(found, key=lambda each: (each.distribution.casefold(), each.entry.name))
+    return sorted(found, key=lambda each: (normalised(each.distribution), each.entry.name))
+
+
+def normalised(distribution: str) -> str:
+    """The one spelling of a distribution's name (PEP 503): `My_Plugin`, `my.plugin` and `my-plugin` are the same."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _state(place: str) -> tuple[str, int]:
@@ -151,7 +157,11 @@ def files(plugin: str) -> list[tuple[str, Path]]:
     if plugin.startswith("file:"):
         path = Path(plugin.removeprefix("file:"))
         return [(path.name, path)]
-    owner = next((each for each in declared() if f"{each.distribution}:{each.entry.name}" == plugin), None)
+    wanted, _, entry = plugin.partition(":")
+    same = [
+        each for each in declared() if normalised(each.distribution) == normalised(wanted) and each.entry.name == entry
+    ]
+    owner = next(iter(same), None)
     found = dict(_of_module(owner.entry.module if owner else plugin))
     if owner is not None:
         with contextlib.suppress(PackageNotFoundError):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -193,7 +194,7 @@ def _deadline() -> float:
         seconds = float(given or DEADLINE_SECONDS)
     except ValueError:
         seconds = -1.0
-    if seconds <= 0:
+    if not 0 < seconds < threading.TIMEOUT_MAX:
         raise UserError(f"{DEADLINE_VARIABLE} is {given!r}", next_step="give it a number of seconds")
     return seconds
 
@@ -251,11 +252,12 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
     ]
     for listener in listeners:
         listener.start()
+    mark = secrets.token_hex(16)
     listing, doing, late = None, {"plugin": "", "label": "", "action": "started"}, False
     ends = time.monotonic() + deadline_seconds
     try:
         with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps(asked).encode())
+            child.stdin.write(json.dumps({**asked, "mark": mark}).encode())
             child.stdin.close()
         while (line := heard.get(timeout=max(0.0, ends - time.monotonic()))) is not None:
             message = json.loads(line)
@@ -275,7 +277,8 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
         for listener in listeners:
             listener.join(timeout=1)
     what = f"did not end within {deadline_seconds:g} s" if late else _ended(child.returncode)
-    output = b"".join(printed).decode(errors="replace").splitlines()[-_KEPT_LINES:]
+    own = b"".join(printed).rpartition(f"{mark}\n".encode())[2]  # what was printed before is another plugin's
+    output = own.decode(errors="replace").splitlines()[-_KEPT_LINES:]
     return _Outcome(
         listing=listing,
         what=what,

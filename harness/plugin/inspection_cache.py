@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder, private, refuse_shared
+from harness.errors import ResourceError
 from harness.plugin.discovery import declared, files
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def read(key: str) -> str | None:
 def write(key: str, text: str) -> None:
     """Keeps a text, whole or not at all; a cache that cannot be written is no error."""
     path = _file(key)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ResourceError):
         private(folder(), path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             draft = Path(file.name)

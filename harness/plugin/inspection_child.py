@@ -20,6 +20,8 @@ from pydantic import ValidationError
 from harness.plugin.inspection import FailureData, Listing, OfferData, OptionProblem, Question, Reply, TrackerData
 from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext
 from harness.plugin.manager import Catalog, Offered, available
+from harness.plugin.registration import said
+from harness.process import server
 from harness.validation import complaints, option_rows
 
 if TYPE_CHECKING:
@@ -29,10 +31,17 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 class Announcer:
-    """Writes the protocol's lines to a descriptor that no plugin knows."""
+    """Writes the protocol's lines to a descriptor that no plugin knows.
 
-    def __init__(self, descriptor: int) -> None:
+    Args:
+        descriptor: where.
+        mark: a line that parts the output of one plugin from that of the next; none is written where it is empty.
+    """
+
+    def __init__(self, descriptor: int, mark: str = "") -> None:
         self._descriptor = descriptor
+        self._mark = mark
+        self._plugin = ""
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Writes one line."""
@@ -41,7 +50,11 @@ class Announcer:
             line = line[os.write(self._descriptor, line) :]
 
     def doing(self, plugin: str, action: str, label: str = "") -> None:
-        """Says what is about to be done with a plugin."""
+        """Says what is about to be done with a plugin; what another one has printed ends here."""
+        if plugin != self._plugin and self._mark:
+            server.flush()
+            os.write(2, f"{self._mark}\n".encode())
+        self._plugin = plugin
         self.send({"plugin": plugin, "label": label or plugin.removeprefix("file:"), "action": action})
 
 
@@ -49,7 +62,7 @@ def main() -> None:
     """Reads the question, answers it, and ends without waiting for threads that a plugin may have left behind."""
     die_with_parent()
     asked = json.load(sys.stdin.buffer)
-    announcer = Announcer(_reserved_output())
+    announcer = Announcer(_reserved_output(), asked.get("mark", ""))
     announcer.send({"listing": answer(asked, announcer).model_dump()})
     sys.stderr.flush()
     os._exit(0)
@@ -143,7 +156,7 @@ def _reply(question: Question, catalog: Catalog, announcer: Announcer) -> Reply:
 def _said(error: BaseException) -> str:
     from harness.errors import HarnessError
 
-    return str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, HarnessError) else said(error)
 
 
 def _reserved_output() -> int:

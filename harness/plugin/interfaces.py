@@ -32,9 +32,9 @@ Projection: TypeAlias = "torch.nn.Module | NumpyProjection"
 
 
 class Options(BaseModel):
-    """Base of every offer's options: frozen, unknown keys are refused, defaults are checked too."""
+    """Base of every offer's options: frozen; unknown keys, infinity and NaN are refused, defaults are checked too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 # ------------------------------------------------------------------------------------------------------------- data

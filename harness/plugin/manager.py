@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from harness.causes import whole
 from harness.errors import OfferError
 from harness.plugin import hookspecs
 from harness.plugin.discovery import Origin, candidates
-from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said, tail
+from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said
 from harness.validation import did_you_mean, nearest
 
 __all__ = [
@@ -193,7 +194,7 @@ class Catalog:
                 what = f"{hook} raised {said(error)}"
                 failures.append(
                     PluginFailure(
-                        plugin=tracker.plugin, label=tracker.label, stage="notification", what=what, output=tail(error)
+                        plugin=tracker.plugin, label=tracker.label, stage="notification", what=what, output=whole(error)
                     )
                 )
         return failures

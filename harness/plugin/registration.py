@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from harness.causes import place, whole
 from harness.plugin import hookspecs
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer
 from harness.validation import did_you_mean
@@ -47,7 +46,7 @@ class PluginFailure:
     label: str
     stage: str  # import, hooks, offers, versions, notification
     what: str
-    output: tuple[str, ...] = ()  # the end of its traceback, or of what it printed
+    output: tuple[str, ...] = ()  # its traceback, or the end of what it printed
 
     def __str__(self) -> str:
         return f"{self.label}: {self.what}"
@@ -75,10 +74,10 @@ def imported(candidate: Candidate, findings: Findings) -> Any:
         return candidate.load()
     except SystemExit as error:
         findings.fail(
-            candidate.origin, "import", f"it called sys.exit({error.code!r}) while it was imported", tail(error)
+            candidate.origin, "import", f"it called sys.exit({error.code!r}) while it was imported", whole(error)
         )
     except Exception as error:
-        findings.fail(candidate.origin, "import", f"it cannot be imported: {said(error)}", tail(error))
+        findings.fail(candidate.origin, "import", f"it cannot be imported: {said(error)}", whole(error))
     return None
 
 
@@ -87,7 +86,7 @@ def registered(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findi
     try:
         manager.register(plugin, origin.plugin)
     except Exception as error:
-        findings.fail(origin, "hooks", f"its hooks cannot be registered: {said(error)}", tail(error))
+        findings.fail(origin, "hooks", f"its hooks cannot be registered: {said(error)}", whole(error))
         if manager.get_plugin(origin.plugin) is not None:
             manager.unregister(name=origin.plugin)
         return False
@@ -122,7 +121,7 @@ def collect(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findings
                 findings.warnings.append(f"{hook} of {origin.label} returned nothing")
             offers = [offer for answer in answers for offer in answer]
         except (Exception, SystemExit) as error:
-            findings.fail(origin, "hooks", f"{hook} raised {said(error)}", tail(error))
+            findings.fail(origin, "hooks", f"{hook} raised {said(error)}", whole(error))
             continue
         for offer in offers:
             wrong = _fault(kind, hook, offer)
@@ -165,19 +164,7 @@ def _fault(kind: Kind, hook: str, offer: Any) -> str:
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line, with the place in the plugin where it was raised."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and "pluggy" not in frame.filename
-    ]
-    own = [frame for frame in frames if Path(frame.filename).parent != Path(__file__).parent]
-    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    """An exception in one line, with the place in the plugin that led to it."""
+    found = place(error)
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}{': ' + lines[0] if lines else ''}{place}"
-
-
-def tail(error: BaseException) -> tuple[str, ...]:
-    """The end of an exception's traceback."""
-    text = "".join(traceback.format_exception(error))
-    return tuple(text.rstrip().splitlines()[-6:])
+    return f"{type(error).__name__}{': ' + lines[0] if lines else ''}{f' ({found})' if found else ''}"

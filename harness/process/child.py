@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 import struct
 import subprocess
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
+_TRACEBACK_LINES, _TRACEBACK_LENGTH = 500, 2000
 _REST_SECONDS = 10.0  # an answer that has begun to arrive must go on arriving
 _WHOLE_SECONDS = 60.0  # and must have arrived then
 _LARGEST_ANSWER = 64 * 2**20  # bytes: many times the costs of a long range
 _CHUNK = 2**16
 _END_SECONDS = 5.0
+_MARK_SECONDS = 1.0
 
 
 class Answer(BaseModel):
@@ -44,6 +47,7 @@ class _Refusal(Answer):
     what: str
     stage: str | None = None
     kind: Literal["error", "parity", "memory"] = "error"
+    traceback: list[str] = []
 
 
 class _Reply(Answer):
@@ -97,10 +101,13 @@ class Child:
         self._life = os.pidfd_open(self._process.pid) if sys.platform == "linux" else -1  # readable once it has ended
         self._ended_all = False
         self._printed: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._contender = ""  # whose output is kept: a builder serves several, and one must not be blamed for another's
+        self._separator, self._ending = secrets.token_hex(16), secrets.token_hex(16)
+        self._complete = threading.Event()  # what was printed before a refusal has arrived
         self._drain = threading.Thread(target=self._keep_output, daemon=True)
         self._drain.start()
         with contextlib.suppress(OSError):  # it ended at once: whoever asks it is told how
-            self._send({"settings": dict(settings), "parent": os.getpid()})
+            self._send({"settings": dict(settings), "parent": os.getpid(), "ending": self._ending})
 
     @property
     def process_id(self) -> int:
@@ -128,6 +135,11 @@ class Child:
 
     def send(self, request: Mapping[str, Any], *, stage: str) -> None:
         """Sends a request whose answer is received later; raises as `ask`."""
+        contender = str((request.get("specification") or {}).get("contender", ""))
+        self._complete.clear()
+        if contender and self._contender not in ("", contender):
+            request = {**request, "mark": self._separator}
+        self._contender = contender or self._contender
         try:
             self._send(request)
         except OSError:
@@ -158,11 +170,15 @@ class Child:
             raise self.rubbish(stage, "the answer could not be read") from None
         if reply.error is not None:
             told = reply.error
+            self._complete.wait(_MARK_SECONDS)
             failure = Failure(
                 stage=endings.writable(told.stage or stage, _LINE_LENGTH),
                 kind=told.kind,
                 what=endings.writable(told.what),
                 output=self.printed(),
+                traceback=tuple(
+                    endings.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
+                ),
             )
             raise ChildFailed(failure, alive=True)
         if reply.value is None:
@@ -188,7 +204,7 @@ class Child:
         return self._failed(stage, "protocol", endings.writable(what))
 
     def printed(self) -> tuple[str, ...]:
-        """The last lines that it printed."""
+        """The last lines that it printed, for the contender that it was asked about last."""
         return tuple(self._printed)
 
     def kill(self) -> None:
@@ -260,9 +276,15 @@ class Child:
             part = os.read(self._output, _CHUNK) if self._output in ready else b""
             *lines, rest = (rest + part).split(b"\n") if part else [rest, b""]
             for line in [*lines, *([rest] if len(rest) >= _CHUNK else [])]:
-                text = endings.writable(line.decode(errors="replace").rstrip(), _LINE_LENGTH)
+                if line.endswith(self._separator.encode()):
+                    self._printed.clear()
+                    continue
+                said = line.removesuffix(self._ending.encode())
+                text = endings.writable(said.decode(errors="replace").rstrip(), _LINE_LENGTH)
                 if text:
                     self._printed.append(text)
+                if said != line:
+                    self._complete.set()
             rest = rest if len(rest) < _CHUNK else b""
             if not part:
                 return

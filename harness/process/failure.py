@@ -22,6 +22,7 @@ class Failure(BaseModel):
     )
     signal: str | None = None
     output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
+    traceback: Annotated[tuple[str, ...], Field(description="of the exception, its lines")] = ()
 
     @property
     def settles_larger(self) -> bool:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.causes import cause
+from harness.causes import cause, whole
 from harness.errors import HarnessError, ParityError
 from harness.process import limits, offspring
 
@@ -44,13 +44,28 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
             request = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             os._exit(0)  # the parent is done with us; a library's exit handlers have nothing to add
+        if mark := request.pop("mark", ""):  # what was printed so far was another contender's
+            flush()
+            os.write(1, f"{mark}\n".encode())
         try:
             if operations is None:
                 operations = make(settings)
             answer: Mapping[str, Any] = {"value": operations[request["do"]](request)}
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
             answer = {"error": _told(error)}
+            if ending := hello.get("ending", ""):  # all that was printed until it failed comes before this line
+                flush()
+                os.write(1, f"{ending}\n".encode())
         connection.send_bytes(json.dumps(answer).encode())
+
+
+def flush() -> None:
+    """Writes what Python and C libraries have printed and still hold back."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
 
 
 def pin(cores: Sequence[int]) -> None:
@@ -63,18 +78,18 @@ def pin(cores: Sequence[int]) -> None:
             os.sched_setaffinity(thread, set(cores))
 
 
-def _told(error: BaseException) -> dict[str, str]:
-    """An exception as data: its sentence, its kind, and for a stranger's exception the line it came from."""
+def _told(error: BaseException) -> dict[str, Any]:
+    """An exception as data: its sentence, its kind, and for a stranger's exception the line it came from and its traceback."""
     if isinstance(error, ParityError):
         return {"what": str(error), "kind": "parity", "stage": "parity"}
     if isinstance(error, HarnessError):
-        return {"what": str(error), "kind": "error"}
+        return {"what": str(error), "kind": "error", "traceback": whole(error)}
     if isinstance(error, MemoryError):
         gc.collect()
         return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}
     what = cause(error)
     kind = "memory" if any(each in what for each in _OUT_OF_MEMORY) else "error"
-    return {"what": what[:1000], "kind": kind}
+    return {"what": what[:1000], "kind": kind, "traceback": whole(error)}
 
 
 def _die_with_parent(parent: int) -> None:

@@ -47,6 +47,40 @@ def commit(folder: Path) -> str | None:
     return head[:_ABBREVIATED] + (UNKNOWN if changed is None else DIRTY if changed else "")
 
 
+def root(folder: Path) -> Path | None:
+    """The top of the checkout that holds a folder; None outside of one."""
+    try:
+        found = _checkout(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return found.root if found else None
+
+
+def head(top: Path) -> dict[str, str]:
+    """`id`, the whole hash that is checked out, `branch`, and the commit's `time` and `author_time`, as far as they are known."""
+    try:
+        found = _checkout(top)
+        name = _text(found.own / "HEAD").strip() if found else ""
+        hash_ = _head(found) if found else None
+    except (OSError, ValueError, RuntimeError):
+        return {}
+    if found is None or hash_ is None:
+        return {}
+    branch = name.removeprefix("ref: ").strip().removeprefix("refs/heads/") if name.startswith("ref: ") else ""
+    times = _asked(found, hash_, "show", "-s", "--no-show-signature", "--pretty=format:%cI %aI", hash_) or ""
+    facts = dict(zip(("time", "author_time"), times.split(), strict=False))
+    return {"id": hash_, "branch": branch or "(detached head)", **facts}
+
+
+def configuration(top: Path) -> str:
+    """The repository's own configuration as a text; empty where it cannot be read."""
+    try:
+        found = _checkout(top)
+        return _text(found.shared / "config") if found else ""
+    except (OSError, ValueError, RuntimeError):
+        return ""
+
+
 def _checkout(folder: Path) -> _Checkout | None:
     for root in (folder, *folder.parents):
         place = root / ".git"
@@ -82,16 +116,23 @@ def _head(found: _Checkout) -> str | None:
 
 def _changed(found: _Checkout, head: str) -> bool | None:
     """Whether tracked files differ from the commit; None where git cannot say."""
+    said = _asked(found, head, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+    return None if said is None else bool(said.strip())
+
+
+def _asked(found: _Checkout, head: str, *command: str) -> str | None:
+    """What git answers through a repository made for the purpose; None where it cannot."""
     with tempfile.TemporaryDirectory(prefix="harness-git-") as made:
         place = Path(made)
         try:
             for name in ("refs", "objects"):
                 (place / name).mkdir()
             (place / "HEAD").write_text(f"{head}\n", encoding="ascii")
-            shutil.copyfile(found.own / "index", place / "index")
+            if command[0] == "status":
+                shutil.copyfile(found.own / "index", place / "index")
             clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
             done = subprocess.run(
-                ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all"],  # noqa: S607 - on the path
+                ["git", *command],  # noqa: S607 - on the path
                 cwd=found.root,
                 env={
                     **clean,
@@ -110,7 +151,7 @@ def _changed(found: _Checkout, head: str) -> bool | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-    return bool(done.stdout.strip()) if done.returncode == 0 else None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
 def _text(path: Path) -> str:

@@ -221,5 +221,9 @@ class RunInfo(Record):
     ] = {}
     seed: int = 0
     commit: str | None = None
+    project: Annotated[
+        Mapping[str, str],
+        Field(description="the suite's path from the root of its project, the project's name, branch and commit"),
+    ] = {}
     warnings: tuple[str, ...] = ()
     forced: tuple[str, ...] = ()

@@ -38,6 +38,11 @@ class Evidence:
     located: tuple[Mapping[str, Any], ...] = ()  # as stored; harness.records.crossovers gives them their types
     torn: tuple[str, ...] = ()  # a sentence for each line that was cut short
 
+    @property
+    def name(self) -> str:
+        """The name of its folder, also where it was given as `.` or through a symbolic link."""
+        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
+
 
 @dataclass(frozen=True)
 class Lines:

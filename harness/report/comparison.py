@@ -124,7 +124,12 @@ def _suite(suite: str, series: Sequence[Series]) -> str:
     ]
     headers = ("quantity", "runs", "last", "first", "last / first", "new levels")
     table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
-    remarks = [f"{name}: {reading.remark}" for name, reading in runs.items() if reading.remark]
+    remarks = list(dict.fromkeys(f"{one.run}: {one.remark}" for each in series for one in each.readings if one.remark))
+    levels = {each.readings[place].run: each.readings[place] for each in series for place in each.steps}
+    remarks += [
+        f"new levels in {name}: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
+        for name, reading in levels.items()
+    ]
     several = f"{len(runs)} runs" if len(runs) > 1 else "one run"
     return "\n".join([f"{suite}: {several}", table, *remarks])
 
@@ -137,7 +142,7 @@ def _series(series: Series) -> str:
             (each.commit or "")[:12],
             _value(series, each),
             f"{series.step(place):.2f}x" if place in series.steps else "",
-            each.remark,
+            "; ".join(filter(None, (each.remark, *(each.changed if place in series.steps else ())))),
         )
         for place, each in enumerate(series.readings)
     ]

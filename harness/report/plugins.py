@@ -45,8 +45,8 @@ class Keeper(Protocol):
         """The one used last first."""
 
 
-def listing(found: Listing) -> str:
-    """Every offer with its origin, then what failed to load."""
+def listing(found: Listing, *, verbose: bool = False) -> str:
+    """Every offer with its origin, then what failed to load, with `verbose` with its traceback or what it printed."""
     rows = [
         (each.kind, each.name, each.origin, each.description, "yes" if not each.missing else each.install)
         for kind in _KINDS
@@ -55,7 +55,8 @@ def listing(found: Listing) -> str:
     ]
     parts = [_table(rows, ("kind", "name", "origin", "what it is", "runs here"))]
     parts += [f"tracker: {each.label}{f', when {each.when} is set' if each.when else ''}" for each in found.trackers]
-    parts += [f"failed: {failure}" for failure in found.failures]
+    for failure in found.failures:
+        parts += [f"failed: {failure}", *(f"  {line}" for line in (failure.output if verbose else ()))]
     parts += [f"warning: {warning}" for warning in found.warnings]
     return "\n".join(parts)
 

@@ -77,6 +77,13 @@ def _everything(summary: Summary, console: Console) -> None:
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 
+def tracebacks(found: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
+    """Prints tracebacks as they are, each below the place where it was seen."""
+    for place, told in found:
+        console.print(f"[bold red]{escape(place)}[/]", highlight=False)
+        console.print("\n".join(escape(line) for line in told), highlight=False, soft_wrap=True)
+
+
 def escape(text: str) -> str:
     """Text that a terminal shows as it is: neither markup nor a control sequence."""
     return markup.escape(printable(text))

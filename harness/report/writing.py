@@ -11,6 +11,7 @@ from harness.analysis.summary import Summary, summarise
 from harness.records.writer import read, write_atomically
 from harness.report import data, html, markdown, terminal
 from harness.report.plots import save
+from harness.report.tracebacks import tracebacks
 from harness.report.verification import STORED
 
 if TYPE_CHECKING:
@@ -69,5 +70,7 @@ def _ends(found: Interval) -> list[float] | None:
 
 
 def show(summary: Summary, console: Console, folder: Path, *, verbose: bool = False) -> None:
-    """Prints the answers on one screen, with `verbose` after everything else, and where the rest is."""
+    """Prints the answers on one screen, and where the rest is; `verbose` prints everything before it, tracebacks after it."""
     terminal.render(summary, console, folder, verbose=verbose)
+    if verbose:
+        terminal.tracebacks(tracebacks(read(folder)), console)

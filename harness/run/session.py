@@ -16,7 +16,7 @@ from harness.analysis.data import data_of, lines
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.process import signals
-from harness.records import checkout, machine
+from harness.records import checkout, machine, project
 from harness.records.crossovers import dump
 from harness.records.index import without_failures
 from harness.records.measurement import RunInfo
@@ -208,5 +208,6 @@ def about_run(plan: Plan) -> RunInfo:
         offers=dict(plan.offers),
         seed=plan.suite.seed,
         commit=checkout.commit(plan.suite_path.resolve().parent),
+        project=project.describe(plan.suite_path),
         warnings=tuple(plan.warnings),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ def load(
     file = str(path) if path is not None else "suite"
     parsed = parse(text if text is not None else _content(path), file)
     document = parsed.document
+    folder = path.resolve().parent if path is not None else Path.cwd()  # of the file itself, behind symbolic links
     problems = list(parsed.problems)
     broken = bool(parsed.problems) and document.data is None
     if not broken:
@@ -69,11 +71,10 @@ def load(
         suite, found = _validated(document)
         told = {each.path for each in parsed.problems}
         problems += [each for each in found if each.path not in told]
-        problems += _plugin_files(document, path.parent if path is not None else Path.cwd(), allowed, own=path is None)
+        problems += _plugin_files(document, folder, allowed, own=path is None)
     if problems or suite is None:
         raise SuiteError(sorted(problems, key=lambda problem: problem.line))
     kept, notes = _narrowed(suite, only)
-    folder = path.resolve().parent if path is not None else Path.cwd()
     return Loaded(suite=kept, document=document, path=path, folder=folder, notes=notes)
 
 
@@ -137,7 +138,11 @@ def _plugin_file(name: str, folder: Path, allowed: Sequence[Path], *, own: bool)
     except (OSError, ValueError):  # longer than a path can be, or with a null
         there = False
     if not there:
-        return f"there is no file {one_line(name)!r} in {folder or '.'}", "the path is relative to the suite"
+        near = os.path.relpath(folder)
+        return (
+            f"there is no file {one_line(name)!r} in {folder if near.startswith('..') else near}",
+            "the path is relative to the suite",
+        )
     if not own and not trust.permitted(folder / name, folder, allowed):
         real = (folder / name).resolve()
         return (

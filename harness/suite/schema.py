@@ -32,7 +32,7 @@ def _device(value: Any) -> Any:
     return value
 
 
-_LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
+LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
 LONGEST_NAME = 96  # letters
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=LONGEST_NAME)]
 Positive = Annotated[
@@ -245,14 +245,14 @@ class Measurement(Part):
     launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
     rounds: Annotated[int, Field(ge=1, le=LARGEST, description="paired samples per cell and launch in the table")] = 4
     table: Annotated[bool, Field(description="time every cell of the sweep; false: only train, score, search")] = True
-    min_sample_seconds: Annotated[float, Field(gt=0, le=_LONGEST, description="shortest timed sample, in seconds")] = (
+    min_sample_seconds: Annotated[float, Field(gt=0, le=LONGEST, description="shortest timed sample, in seconds")] = (
         0.004
     )
     max_warm_up_seconds: Annotated[
-        float, Field(gt=0, le=_LONGEST, description="warm-up of a cell ends here at the latest, in seconds")
+        float, Field(gt=0, le=LONGEST, description="warm-up of a cell ends here at the latest, in seconds")
     ] = 1.0
     deadline_seconds: Annotated[
-        float, Field(gt=0, le=_LONGEST, description="longest a cell may take before it is given up, in seconds")
+        float, Field(gt=0, le=LONGEST, description="longest a cell may take before it is given up, in seconds")
     ] = 120.0
     cache: Annotated[
         Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")
@@ -261,7 +261,7 @@ class Measurement(Part):
         float,
         Field(
             ge=0,
-            le=_LONGEST,
+            le=LONGEST,
             description="mean pause before each launch, in seconds; longer than the machine's own drift if it can be",
         ),
     ] = 0.0
@@ -269,7 +269,7 @@ class Measurement(Part):
         float,
         Field(
             ge=0,
-            le=_LONGEST,
+            le=LONGEST,
             description="mean time from one launch's start to the next one's, in seconds: spreads launches over the "
             "machine's own drift, and does not slow a slow run, since a launch that takes longer is followed at once",
         ),
@@ -308,7 +308,7 @@ class Search(Part):
     budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
     budget_seconds: Annotated[
         float | None,
-        Field(gt=0, le=_LONGEST, description="seconds for the searches, from the start of the run or its resumption"),
+        Field(gt=0, le=LONGEST, description="seconds for the searches, from the start of the run or its resumption"),
     ] = None
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")

@@ -28,6 +28,9 @@ _AMBIGUOUS = re.compile(r"[-+]?(0[0-9_]*[0-9]|0[0-9_]*[0-9]\.[0-9_]*|[0-9][0-9_]
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _KINDS = {"int": "whole number", "float": "number", "bool": "true or false", "null": "nothing"}
 _CHANGE = "a suite holds plain values only: text, numbers, true, false, null, lists and mappings"
+_EITHER_IN = ("heads", "sizes")
+_RANGE, _LIST = ("from", "to", "points"), ("values",)
+_EITHER_OR = ((_RANGE, _LIST), (_LIST, _RANGE))
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -95,15 +98,17 @@ class Document:
             return _unset(f"--set {assignment}", "is no assignment")
         path = _path_of(name.strip())
         given = parse(text, flag)
-        if given.problems or path is None:
-            what = given.problems[0].what if given.problems else "is no path"
-            return _unset(flag, what)
-        parent, wrong = self._parent(path, flag)
-        if wrong:
-            return OverrideProblem(file=flag, line=0, path="", what=wrong)
+        if given.problems:
+            return _unset(flag, given.problems[0].what, given.problems[0].hint)
+        if path is None:
+            return _unset(flag, "is no path")
+        parent, misplaced = self._parent(path, flag)
+        if misplaced:
+            return OverrideProblem(file=flag, line=0, path="", what=misplaced)
         parent[path[-1]] = given.document.data
+        replaced = [path, *((*path[:-1], other) for other in _replaced(path) if parent.pop(other, None) is not None)]
         for places in (self.keys, self.values):
-            for old in [each for each in places if each[: len(path)] == path]:
+            for old in [each for each in places if any(each[: len(gone)] == gone for gone in replaced)]:
                 del places[old]
         self.keys[path] = Place(override=flag)
         for below in given.document.values:
@@ -132,9 +137,16 @@ class Document:
         return here, ""
 
 
-def _unset(flag: str, what: str) -> OverrideProblem:
-    hint = "write --set key=value, such as races[0].heads.to=1024"
-    return OverrideProblem(file=flag, line=0, path="", what=what, hint=hint)
+def _replaced(path: Path) -> tuple[str, ...]:
+    """Keys beside the last of a path that cannot stand beside it: N are given as a range or as a list."""
+    if len(path) < 2 or path[-2] not in _EITHER_IN:
+        return ()
+    return next((other for own, other in _EITHER_OR if path[-1] in own), ())
+
+
+def _unset(flag: str, what: str, hint: str = "") -> OverrideProblem:
+    usual = "write --set key=value, such as races[0].heads.to=1024"
+    return OverrideProblem(file=flag, line=0, path="", what=what, hint=hint or usual)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ CLOSE = 1e-4  # relative to the largest value, as parity is judged in a run
 
 
 class ConformanceError(AssertionError):
-    """An offer breaks rules; the message has one sentence for each."""
+    """An offer breaks rules; the message has one sentence for each, and what the offer raised is its `__cause__`."""
 
     def __init__(self, subject: str, broken: list[str]) -> None:
         super().__init__("\n".join([f"{subject} breaks {len(broken)} rule{'s' * (len(broken) != 1)}:", *broken]))
@@ -46,6 +46,7 @@ class Rules:
         name = getattr(offer, "name", None)
         self.subject = f"the {offer.kind} {name!r}" if name else f"the {offer.kind} {type(offer).__name__}"
         self.broken: list[str] = []
+        self.raised: list[BaseException] = []
 
     def expect(self, holds: bool, rule: str, sentence: str) -> bool:
         """Notes a broken rule, once."""
@@ -60,16 +61,20 @@ class Rules:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the offer is a stranger's code
-            self.expect(False, rule, f"{doing} raised {cause(error, frames=False)}")
+            if not self.expect(False, rule, f"{doing} raised {cause(error, frames=False)}"):
+                self.raised.append(error)
 
     def finish(self) -> None:
         """Raises what was collected.
 
         Raises:
-            ConformanceError: where a rule was broken.
+            ConformanceError: where a rule was broken; what the offer itself raised is its cause.
         """
-        if self.broken:
-            raise ConformanceError(self.subject, self.broken)
+        if not self.broken:
+            return
+        if len(self.raised) > 1:
+            raise ConformanceError(self.subject, self.broken) from BaseExceptionGroup(self.subject, self.raised)
+        raise ConformanceError(self.subject, self.broken) from next(iter(self.raised), None)
 
 
 def describe(rules: Rules, offer: Offer) -> None:

@@ -246,3 +246,25 @@ def test_a_file_that_a_source_within_a_source_names_counts_for_the_answer(tmp_pa
     assert inspection_cache.key([], {"questions": [question]}) == before
     (tmp_path / "lda.npz").write_text("another")
     assert inspection_cache.key([], {"questions": [question]}) != before
+
+
+def test_the_output_of_one_plugin_is_not_blamed_on_another(ask):
+    code = {"a.py": "print('of a, without an end', end='')\n" + GOOD, "b.py": "import os\nos._exit(3)\n"}
+    (failure,) = ask(code).failures
+    assert failure.label.endswith("b.py")
+    assert failure.output == ()
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan"])
+def test_a_deadline_that_is_not_finite_is_refused(ask, monkeypatch, seconds):
+    monkeypatch.setenv("HARNESS_PLUGIN_SECONDS", seconds)
+    with pytest.raises(UserError, match=f"HARNESS_PLUGIN_SECONDS is '{seconds}'; give it a number of seconds"):
+        ask({"good.py": GOOD})
+
+
+def test_an_option_that_is_not_finite_is_refused(ask):
+    text = GOOD.replace("size: int = 3", "size: int = 3\n    share: float = 0.5")
+    question = Question(key="q", kind="projector", name="good", options={"share": "inf"})
+    (problem,) = ask({"good.py": text}, [question]).reply("q").problems
+    assert problem.path == ("share",)
+    assert "finite number" in problem.what

@@ -261,6 +261,14 @@ def test_a_built_in_keeps_its_name(tmp_path):
     assert "built-in harness_plugins.lda already offers that name" in sentences(catalog)[0]
 
 
+def test_one_distribution_under_two_spellings_is_one(site):
+    site("a-plugin", "plugin_one", PROJECTOR.format(name="one"), entry="main")
+    site("A_Plugin", "plugin_one", PROJECTOR.format(name="one"), entry="main", version="0.9")
+    catalog = load()
+    assert [offered.name for offered in catalog.offers] == ["one"]
+    assert (catalog.failures, catalog.warnings) == ((), ())
+
+
 def test_two_distributions_may_use_one_entry_point_name(site):
     site("a-plugin", "plugin_one", PROJECTOR.format(name="one"), entry="main")
     site("b-plugin", "plugin_two", PROJECTOR.format(name="two"), entry="main")

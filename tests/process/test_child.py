@@ -242,3 +242,20 @@ def test_the_environment_limits_the_threads_of_every_library():
         "MKL_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
     }
+
+
+def test_the_traceback_is_kept_whole(child):
+    lines = failure_of(child, "stumble").failure.traceback
+    assert lines[0] == "Traceback (most recent call last):"
+    assert any(line.strip() == 'raise KeyError("lost")' for line in lines)
+    assert lines[-1] == "KeyError: 'lost'"
+
+
+def test_the_output_of_one_contender_is_not_blamed_on_another():
+    with started() as child:
+        first = failure_of(child, "chatter", text="mine\nhalf a line", specification={"contender": "a"})
+        assert first.failure.output == ("mine", "half a line")
+        again = failure_of(child, "chatter", text="more\n", specification={"contender": "a"})
+        assert again.failure.output == ("mine", "half a line", "more")
+        other = failure_of(child, "chatter", text="", specification={"contender": "b"})
+        assert other.failure.output == ()

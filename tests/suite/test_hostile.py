@@ -126,3 +126,18 @@ def test_a_path_that_no_file_can_have_is_not_there():
     said = sentence(f"{HONEST}plugins: [{'x' * 300}]\n")
     assert said.startswith("suite:7: plugins[0]: there is no file")
     assert len(said) < 600
+
+
+def test_a_list_of_n_on_the_command_line_replaces_a_range_and_a_range_a_list():
+    loaded = loading.load(None, text=HONEST, overrides=["heads.values=[4,8]"])
+    assert loaded.suite.heads.values == (4, 8)
+    listed = HONEST.replace("{from: 2, to: 64}", "{values: [4, 8]}")
+    loaded = loading.load(None, text=listed, overrides=["heads.from=2", "heads.to=16"])
+    assert (loaded.suite.heads.low, loaded.suite.heads.high) == (2, 16)
+    said = sentence(listed, overrides=["heads.from=2"])
+    assert said.startswith("suite:3: heads.to: is missing: largest N")
+
+
+def test_a_mistake_in_a_value_on_the_command_line_says_what_to_write_instead():
+    said = sentence(HONEST, overrides=["heads.to=010"])
+    assert said == "--set heads.to: the number 010 begins with a zero; write 10, or quote it if it is text"

@@ -147,3 +147,17 @@ def test_only_names_contenders():
     assert problems(None, text=GOOD, only=["studnt"]) == [
         "--only studnt: no contender 'studnt'; did you mean 'student'?"
     ]
+
+
+def test_a_suite_behind_a_symbolic_link_is_checked_and_run_in_its_own_folder(tmp_path):
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    (own / "mine.py").write_text("")
+    (own / "suite.yaml").write_text(f"{GOOD}plugins: [mine.py]\n")
+    (other / "link.yaml").symlink_to(own / "suite.yaml")
+    assert load(other / "link.yaml").plugin_files == (own / "mine.py",)
+    (other / "mine.py").write_text("")  # what lies beside the link is another file, and is not checked in its place
+    (own / "mine.py").unlink()
+    with pytest.raises(SuiteError, match=f"there is no file 'mine.py' in {own}"):
+        load(other / "link.yaml")

@@ -135,6 +135,18 @@ def test_all_broken_rules_are_told_at_once():
     assert "- inputs unchanged: " in told
 
 
+def test_what_an_offer_raised_is_the_cause():
+    def fail(output, batch, heads):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ConformanceError) as caught:
+        check_projector(wrapped(fail))
+    found = caught.value.__cause__
+    raised = found.exceptions if isinstance(found, BaseExceptionGroup) else (found,)
+    assert {str(each) for each in raised} == {"mine"}
+    assert all(isinstance(each, ZeroDivisionError) and each.__traceback__ for each in raised)
+
+
 def test_it_must_survive_a_single_head():
     class Pair(Softmaxed):
         """Needs two heads."""

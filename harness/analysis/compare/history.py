@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.compare.redefinition import Redefinition, redefinition
 from harness.analysis.statistics import Interval, typical
+from harness.records import provenance
 from harness.records.crossovers import load
 from harness.records.machine import differences
 from harness.records.samples import by_cell, counting, seconds_by_launch
@@ -32,6 +34,7 @@ class Reading:
     commit: str | None
     value: Interval
     remark: str = ""  # what makes this run incomparable with the one before
+    changed: tuple[str, ...] = ()  # commit, libraries, plugins and data that are not those of the reading before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Series:
     suite: str
     name: str
     unit: str  # 'seconds' or 'heads'
+    race: str = ""  # whose N* it is; empty for a cell
     readings: tuple[Reading, ...]
     steps: tuple[int, ...]  # places in `readings` where a new level begins
 
@@ -54,30 +58,63 @@ class Series:
 
 
 def history(runs: Sequence[Evidence]) -> tuple[Series, ...]:
-    """Every race's crossover and every cell's median seconds per call, over the runs of each suite that have it."""
+    """Every race's crossover and every cell's median seconds per call, over the runs of each suite that have it.
+
+    A reading is compared with the one before it in its own series: runs of one suite need not have the same races, and
+    those of `harness locate` without a name all have the same suite's name.
+    """
     ordered = sorted(runs, key=lambda each: each.run.started)
-    found: dict[tuple[str, str, str], list[Reading]] = {}
-    before: dict[str, Evidence] = {}
+    found: dict[tuple[str, str, str, str], list[Reading]] = {}
+    before: dict[tuple[str, str, str, str], Evidence] = {}
+    pairs: dict[tuple[int, int], tuple[Redefinition, tuple[str, ...], tuple[str, ...]]] = {}
     for each in ordered:
         suite = str(each.run.suite["name"])
-        remark = "; ".join(_remarks(before.get(suite), each))
-        for name, unit, value in _quantities(each):
+        for name, unit, race, contender, value in _quantities(each):
+            key = (suite, name, unit, race)
+            last = before.get(key)
+            remarks, changed = tuple(_remarks(None, each)), tuple[str, ...]()
+            if last is not None:
+                if (id(last), id(each)) not in pairs:
+                    pairs[id(last), id(each)] = (
+                        redefinition(last, each),
+                        tuple(_remarks(last, each)),
+                        changes(last, each),
+                    )
+                redefined, remarks, changed = pairs[id(last), id(each)]
+                how = redefined.races.get(race) if race else redefined.contenders.get(contender)
+                remarks = (*remarks, f"{race or contender} was redefined: {how}") if how else remarks
             reading = Reading(
-                run=each.folder.name, started=each.run.started, commit=each.run.commit, value=value, remark=remark
-            )
-            found.setdefault((suite, name, unit), []).append(reading)
-        before[suite] = each
-    quantities = Counter(suite for suite, _, _ in found)
+                run=each.name, started=each.run.started, commit=each.run.commit, value=value,
+                remark="; ".join(remarks), changed=changed,
+            )  # fmt: skip
+            found.setdefault(key, []).append(reading)
+            before[key] = each
+    quantities = Counter(suite for suite, *_ in found)
     return tuple(
         Series(
-            suite=suite, name=name, unit=unit, readings=tuple(readings),
+            suite=suite, name=name, unit=unit, race=race, readings=tuple(readings),
             steps=steps(
                 [each.value.value for each in readings], [_error(each.value) for each in readings],
                 quantities=quantities[suite],
             ),
         )
-        for (suite, name, unit), readings in found.items()
+        for (suite, name, unit, race), readings in found.items()
     )  # fmt: skip
+
+
+def changes(then: Evidence, now: Evidence) -> tuple[str, ...]:
+    """What may have brought a new level: the commit first, then libraries, plugins and data."""
+    commit = (
+        (f"commit {then.run.commit or 'unknown'} -> {now.run.commit or 'unknown'}",)
+        if then.run.commit != now.run.commit
+        else ()
+    )
+    return (
+        *commit,
+        *provenance.versions(then.run.versions, now.run.versions),
+        *provenance.offers(then.run.offers, now.run.offers),
+        *provenance.data("the data", then.run.source, now.run.source),
+    )
 
 
 def steps(values: Sequence[float], errors: Sequence[float] = (), *, quantities: int = 1) -> tuple[int, ...]:
@@ -147,16 +184,17 @@ def _error(found: Interval) -> float:
     return math.log(found.high / found.low) / 2.0 / float(reach)
 
 
-def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, Interval]]:
+def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, str, str, Interval]]:
+    """(name, unit, race, contender, value): of a crossover without the contender, of a cell without the race."""
     for each in load(evidence.located):
         for number, crossing in enumerate(each.location.crossings if each.location.status != "unresolved" else ()):
             again = f", crossing {number + 1}" if number else ""
             value = Interval(float(crossing.heads), float(crossing.low), float(crossing.high), 0, crossing.confidence)
-            yield f"N* of {each.leg.label}{again}", "heads", value
+            yield f"N* of {each.leg.label}{again}", "heads", each.leg.race, "", value
     cells = by_cell(evidence.measurements)
     place = {name: number for number, name in enumerate(evidence.run.suite["contenders"])}
     for key in sorted(cells, key=lambda key: (key[2], place.get(key[0], len(place)), key[1])):
         contender, heads, batch = key
         seconds = seconds_by_launch(counting([each for each in cells[key] if each.purpose == "table"]))
         if seconds:
-            yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", typical(seconds)
+            yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", "", contender, typical(seconds)

@@ -181,7 +181,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     shared = was.keys() & (now.keys() | failing), then.keys() & here.keys(), scored.keys() & scores.keys()
     if (now or here or scores) and not any(shared):
         suites = " and ".join(dict.fromkeys(str(each.run.suite.get("name")) for each in (old, new)))
-        what = f"{old.folder.name} and {new.folder.name} (suites: {suites}) have no cell, race or score in common"
+        what = f"{old.name} and {new.name} (suites: {suites}) have no cell, race or score in common"
         raise UserError(what, next_step="compare two runs of one suite")
     gone = list(_names(was.keys() - now.keys() - failing, {key[0] for key in now.keys() | failing}))
     come = list(_names((now.keys() | failing) - was.keys() - failed, {key[0] for key in was.keys() | failed}))
@@ -194,8 +194,8 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     was, now = (_without(each, redefined.contenders) for each in (was, now))
     thresholds = {key[0]: _threshold(suite, key[0], threshold) for key in was}
     return Comparison(
-        old=old.folder.name,
-        new=new.folder.name,
+        old=old.name,
+        new=new.name,
         cells=tuple(latencies.changes(was, now, thresholds, bias=sum(biases))),
         crossovers=tuple(
             crossover_changes.change(then[place], here[place], _race_threshold(suite, place[0], threshold))
@@ -212,7 +212,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
         broken=tuple(broken),
         machine=tuple(_incomparable(old, new)),
         doubts=tuple(
-            f"{one.folder.name}: {found.sentence}" for one, found in zip((old, new), checks, strict=True) if found.bias
+            f"{one.name}: {found.sentence}" for one, found in zip((old, new), checks, strict=True) if found.bias
         ),
         changed=redefined.sentences,
         other_suite=redefined.other_suite,

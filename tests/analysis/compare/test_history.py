@@ -100,3 +100,30 @@ def test_a_line_for_each_quantity_says_where_a_level_began():
     told = next(line for line in lines if line.startswith("teacher at N = 1,024, batch 1 "))
     assert re.search(r"1\.[45]\dx +1\.[45]\dx in day-4$", told)
     assert sum("in day-" in line for line in lines) == 6  # the teacher's cells
+
+
+def test_commits_and_versions_that_changed_stand_beside_a_new_level():
+    runs = [
+        Maker(seed=day, slowed={"teacher": 1.5 if day > 3 else 1.0}).table(launches=4).evidence(
+            started=f"2026-01-0{day}T00:00:00+00:00", commit=f"c{day}",
+            versions={"torch": "2.13" if day > 3 else "2.12", "numpy": "2.4.0"},
+        )
+        for day in range(1, 6)
+    ]  # fmt: skip
+    series = {each.name: each for each in history(runs)}["teacher at N = 1,024, batch 1"]
+    assert series.steps == (3,)
+    assert series.readings[3].changed == ("commit c3 -> c4", "torch was 2.12, is 2.13")
+    assert "new levels in synthetic: commit c3 -> c4; torch was 2.12, is 2.13" in comparison.history([series])
+    assert "commit c3 -> c4; torch was 2.12, is 2.13" in comparison.readings([series])
+    assert "c1 -> c2" not in comparison.readings([series])
+
+
+def test_a_contender_that_was_redefined_is_remarked_where_it_was():
+    other = {**SUITE, "contenders": {**SUITE["contenders"], "teacher": {"projector": "lda", "runtime": "eager"}}}
+    runs = [
+        Maker(suite, seed=day).table(launches=2).evidence(started=f"2026-01-0{day}T00:00:00+00:00")
+        for day, suite in ((1, SUITE), (2, other))
+    ]
+    series = {each.name: each for each in history(runs)}
+    assert series["teacher at N = 1,024, batch 1"].readings[1].remark.startswith("teacher was redefined: ")
+    assert series["loop at N = 1,024, batch 1"].readings[1].remark == ""

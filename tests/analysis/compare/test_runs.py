@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,15 @@ def test_an_a_a_comparison_finds_nothing(old):
     assert {each.verdict for each in found.cells} <= {"same", "inconclusive"}
     assert {each.verdict for each in found.crossovers} <= {"same", "inconclusive"}
     assert found.sentence.startswith("no regression: cells: 0 slower, 0 faster, ")
+
+
+def test_a_run_in_the_present_folder_has_its_folders_name(old, tmp_path, monkeypatch):
+    (tmp_path / "this-run" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "this-run" / "below")
+    for given, name in ((".", "below"), ("..", "this-run"), ("../../other", "other")):
+        found = compare(dataclasses.replace(old, folder=Path(given)), old)
+        assert found.old == name
+        assert comparison.markdown(found).splitlines()[1] == f"`{name}` → `{old.name}`"
 
 
 def test_a_a_comparisons_seldom_cry_wolf():
