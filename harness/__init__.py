@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TrainContext,
         Trainer,
         TrainingReport,
+        Workload,
     )
     from harness.repeats import first_equal
     from harness.search import (
@@ -58,6 +59,7 @@ _HOMES = {
     "harness.plugin.interfaces": (
         "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
         "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
+        "Workload",
     ),
     "harness.errors": (
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
@@ -105,6 +107,7 @@ __all__ = [
     "TrainingReport",
     "Unmeasurable",
     "UserError",
+    "Workload",
     "__version__",
     "first_equal",
     "hookimpl",
