@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.errors import ContenderError, ParityError
 from harness.functions import likeness
+from harness.functions.allocator import HighWater
 from harness.measure import calibration, parity, probes, recovery, resources
 from harness.measure.calling import Calling
 from harness.measure.calls import Function
@@ -96,6 +97,7 @@ class Worker:
         self._frozen = False
         self._launch = int(settings.get("launch", 0))
         self._base_bytes: int | None = None
+        self._high_water = HighWater()
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -117,6 +119,8 @@ class Worker:
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
+        if self._specification.function:
+            self._high_water.reach()
         if self._base_bytes is None:
             self._base_bytes = resources.held_bytes()
         model = self._load(request)

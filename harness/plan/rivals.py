@@ -232,7 +232,7 @@ def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:
         }
         for each in kernels
     }
-    found["allocator"] = {name.strip("_").lower(): int(value) for name, value in allocator.VARIABLES.items()}
+    found["allocator"] = dict(allocator.state())
     return found
 
 

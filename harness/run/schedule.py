@@ -73,6 +73,7 @@ class Schedule:
             suite.search,
             launches=suite.measurement.launches,
             seed=suite.seed,
+            timed=plan.until is not None,
             on_progress=listener.search,
         )
         self._without_latency = self._recall.without_latency()

@@ -338,6 +338,7 @@ class Figure(Part):
     device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = (
         None
     )
+    source: Annotated[str, Field(description="where it stands, where figures come from different places")] = ""
 
 
 class LatencyFigure(Part):

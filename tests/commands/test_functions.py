@@ -8,6 +8,7 @@ from harness import units
 from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
+from harness.functions import allocator
 from harness.functions.callee import named
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
@@ -66,7 +67,7 @@ def test_a_suite_of_functions_is_planned(suite):
     assert (leg.low, leg.high, leg.batch_size, leg.counts) == (4, 4000, 1, "n")
     assert made.specifications["in-place"].function.fresh
     assert "sha256" in made.offers["function mine.py:in_place"]
-    assert made.offers["allocator"] == {"malloc_mmap_threshold": 2**25, "malloc_trim_threshold": 2**26}
+    assert made.offers["allocator"] == allocator.state()
     assert any("changes its input" in each for each in made.warnings)
     assert made.suite.size_title == "n, numbers"
 
