@@ -78,7 +78,7 @@ def test_what_cannot_be_chosen_between_is_refused(files, tmp_path):
     with pytest.raises(UserError, match="exported for opset 18 and 17; export both for the same opset"):
         onnx_choice.written(known, files, tmp_path / "e.onnx")
     with pytest.raises(UserError, match="--axis 2 is none of the 2 axes"):
-        onnx_choice.written(known, {name: files["twice"] for name in files}, tmp_path / "e.onnx", axis=2)
+        onnx_choice.written(known, dict.fromkeys(files, files["twice"]), tmp_path / "e.onnx", axis=2)
     two = table(entry(1, "twice", (10, "thrice")), entry(8, "twice"))
     with pytest.raises(UserError, match="was raced at batch 1, 8; say --heads N"):
         onnx_choice.written(two, files, tmp_path / "e.onnx")
