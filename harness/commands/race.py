@@ -298,5 +298,5 @@ def _answer(made: Plan, folder: Path) -> list[SearchRecord]:
     found = [leg.located for leg in outcome.summary.legs if leg.located is not None]
     if len(found) < len(outcome.summary.legs) or not found:
         raise ResourceError("the race ended without an answer", where=str(folder))
-    notes = tuple(made.warnings)
+    notes = tuple(dict.fromkeys([*made.warnings, *outcome.summary.run.warnings]))
     return [replace(each, location=replace(each.location, notes=(*each.location.notes, *notes))) for each in found]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MMAP_BYTES: Final = 2**25  # blocks from here on come from the kernel at every call: glibc's own upper limit
 TRIM_BYTES: Final = 2**26  # of free memory at the end of the heap that are kept: twice as much, as glibc does itself
 VARIABLES: Final = {"MALLOC_MMAP_THRESHOLD_": str(MMAP_BYTES), "MALLOC_TRIM_THRESHOLD_": str(TRIM_BYTES)}
+OTHER_BYTES: Final = 2**17  # glibc's first threshold: that of a process which has freed no large block yet
+OTHER: Final = {"MALLOC_MMAP_THRESHOLD_": str(OTHER_BYTES), "MALLOC_TRIM_THRESHOLD_": str(OTHER_BYTES)}
 HIGH_WATER_BYTES: Final = 3 * 20 * 2**20  # touched before anything is timed: less than what is kept
 _BLOCKS = 3  # each below the first threshold, so that they lie in the heap
 

@@ -224,6 +224,7 @@ class Launch:
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         recoveries: how long contenders take to be back at speed, shared by the launches of a run.
         left: seconds that are left of the run.
+        young_heap: functions are timed in the other state of the allocator, that of a process which has just begun.
         clock: seconds since the epoch.
     """
 
@@ -238,9 +239,11 @@ class Launch:
         recoveries: Recoveries | None = None,
         together: Sequence[str] = (),
         left: Callable[[], float] = lambda: math.inf,
+        young_heap: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.number = number
+        self._young_heap = young_heap
         self._workshop = workshop
         self._specifications = specifications
         self._how = how
@@ -318,9 +321,11 @@ class Launch:
                 "measurement": self._how.model_dump(mode="json"),
                 "memory_limit_bytes": self._how.memory_limit_bytes,
                 "launch": self.number,
+                "young_heap": self._young_heap,
             }
             started = self._clock()
-            variables = surroundings(specification) | (allocator.VARIABLES if specification.function else {})
+            state = allocator.OTHER if self._young_heap else allocator.VARIABLES
+            variables = surroundings(specification) | (state if specification.function else {})
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 

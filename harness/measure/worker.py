@@ -98,6 +98,7 @@ class Worker:
         self._launch = int(settings.get("launch", 0))
         self._base_bytes: int | None = None
         self._high_water = HighWater()
+        self._young_heap = bool(settings.get("young_heap"))
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -119,7 +120,7 @@ class Worker:
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
-        if self._specification.function:
+        if self._specification.function and not self._young_heap:
             self._high_water.reach()
         if self._base_bytes is None:
             self._base_bytes = resources.held_bytes()

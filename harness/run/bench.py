@@ -192,7 +192,7 @@ class Bench:
 
     # ----------------------------------------------------------------------------------------------------- launches
 
-    def open(self, number: int, contenders: Iterable[str] = ()) -> None:
+    def open(self, number: int, contenders: Iterable[str] = (), *, young_heap: bool = False) -> None:
         """Gets a launch ready; its processes start when they are first needed, those of these contenders together."""
         self._scoring.close()  # nothing else is alive while something is timed
         settings = {
@@ -208,6 +208,7 @@ class Bench:
             recoveries=self.recoveries,
             together=tuple(name for name in dict.fromkeys(contenders) if not self._reach.exhausted(name)),
             left=self._left,
+            young_heap=young_heap,
         )
 
     def limits(self) -> dict[str, Any]:

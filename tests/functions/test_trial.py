@@ -171,9 +171,9 @@ def test_bytes_that_are_no_text_are_survived(monkeypatch):
     output = b"\xff\xfe printed by a module\n" + b'{"doing": "importing"}\n' + kernel.encode() + b"\n"
     found = asked(monkeypatch, lambda *_, **__: SimpleNamespace(returncode=0, stdout=output, stderr=b"\xff"))
     assert (found.kernels[0].takes, found.notes) == ("n", ("a note",))
+    died = SimpleNamespace(returncode=-11, stdout=b"\xff\n" + b'{"doing": "importing \'m:f\'"}\n', stderr=b"\xff")
     with pytest.raises(UserError, match="ended with code -11 while importing 'm:f': \ufffd"):
-        output = b"\xff\n" + b'{"doing": "importing \'m:f\'"}\n'
-        asked(monkeypatch, lambda *_, **__: SimpleNamespace(returncode=-11, stdout=output, stderr=b"\xff"))
+        asked(monkeypatch, lambda *_, **__: died)
 
 
 def test_an_import_that_takes_long_is_told(monkeypatch):
