@@ -89,18 +89,21 @@ def _in_set(there: list[str], asked: list[str]) -> int:
 
 
 class Place(harness.Workload):
-    """The place of a number in n sorted ones."""
+    """The places of twenty numbers in n sorted ones."""
 
     name = "place"
 
-    def prepare(self, n: int, batch: int, seed: int) -> tuple[list[float], float]:  # noqa: ARG002 - a contract
-        """The numbers, and one that may lie anywhere between them."""
+    def prepare(self, n: int, batch: int, seed: int) -> tuple[list[float], list[float]]:  # noqa: ARG002 - a contract
+        """The numbers, and some that may lie anywhere between them."""
         generator = np.random.default_rng(seed)
-        return sorted(generator.random(n).tolist()), float(generator.random())
+        return sorted(generator.random(n).tolist()), generator.random(20).tolist()
 
     def rivals(self) -> Mapping[str, Callable[..., Any]]:
         """From the start, or by halves."""
-        return {"scan": _scanned, "bisect": bisect.bisect_left}
+        return {
+            "scan": lambda numbers, asked: [_scanned(numbers, wanted) for wanted in asked],
+            "bisect": lambda numbers, asked: [bisect.bisect_left(numbers, wanted) for wanted in asked],
+        }
 
 
 def _scanned(numbers: list[float], wanted: float) -> int:

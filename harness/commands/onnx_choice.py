@@ -194,7 +194,8 @@ def _branch(model: Any, prefix: str, inputs: Sequence[Any]) -> Any:
 
 
 def _named(value: Any, name: str) -> Any:
-    """A value without its shape: each branch has its own."""
+    """A value of the same rank whose lengths are left open: each branch has its own."""
     from onnx import helper
 
-    return helper.make_tensor_value_info(name, value.type.tensor_type.elem_type, None)
+    kind, rank = _shape(value)
+    return helper.make_tensor_value_info(name, kind, [None] * rank)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 GARBAGE = 50_000  # objects that calls may leave behind before they are collected, off the clock,
 GARBAGE_BYTES = 2**26  # and what they may hold
-_SHORT = 0.05  # seconds of a call that is made once more, to see what is left when its output is dropped
+_SHORT = 0.05  # seconds of a call that is made a few times more, to see what is left when its output is dropped
+_SHORT_CALLS = 4
 _LOOKED_AT = 10_000  # objects whose sizes are summed up
 _DRAWING_SECONDS = 1.0  # inputs after the first are drawn for so long
 _COPYING_SECONDS = 0.2  # copies for one sample take so long at the most
@@ -79,14 +80,15 @@ class Function(Compiled, OwnLoop):
         output = self._called(own)
         seconds = monotonic() - started
         del own
-        if seconds < _SHORT:
-            own = self._own(prepared)
+        calls = 1
+        if seconds < _SHORT:  # again, with outputs dropped; the first of these calls may leave what it leaves but once
             gc.collect()
-            before = gc.get_count()[0]
-            self._called(own)
-            del own
-        self._left_behind = max(0, gc.get_count()[0] - before)
-        self._left_bytes = _young_bytes() if self._left_behind else 0
+            for calls in range(_SHORT_CALLS):
+                if calls == 1:
+                    before = gc.get_count()[0]
+                self._called(self._own(prepared))
+        self._left_behind = max(0, gc.get_count()[0] - before) // calls
+        self._left_bytes = _young_bytes() // calls if self._left_behind else 0
         return seconds, output
 
     def __call__(self, prepared: Any) -> Any:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from harness.search.confirmation import Question
-    from harness.search.result import Measure, Status
+    from harness.search.result import Measure, Pair, Status
     from harness.search.sampler import Floats
 
 SMALLEST = 16  # N below which neighbours are no neighbours
@@ -40,6 +40,7 @@ ROUGH = 0.12  # log-ratio by which neighbours differ at least
 ERRORS = 6.0  # standard errors, too
 FEWEST = 2  # rough neighbourhoods: a single one may hold a step
 FAR = math.log(8)  # a lead so much larger than the roughness is not in question
+PERSISTS = 0.6  # of what made N stand out is there again in the next launch
 NOT_FOR_LESS = 1500  # samples of a budget
 PLACES = 6  # neighbourhoods over which the launches look
 PLAIN = 2  # further N in each of them
@@ -94,15 +95,20 @@ def locate_among_neighbours(
     The arguments are those of `locate`.
     """
     question = asked(low, high, precision, confidence, budget, launches, bool(steps))
-    used = 0
+    used = shift = 0
     if high >= 4 * max(low, SMALLEST) and question.budget >= NOT_FOR_LESS:
         search = _Search(question, measure, seed, on_progress)
         seen = search.look(steps)
         if seen:
             return search.answer(seen)
-        used = search.sampler.samples
+        used, shift = search.sampler.samples, search.sampler.launch
+
+    def later(heads: int, rounds: int, launch: int, /) -> Sequence[Pair | tuple[float, float]]:
+        """Launches that the look at neighbours has begun are not gone back to: this search explores in the last of them."""
+        return measure(heads, rounds, launch + shift)
+
     found = locate(
-        measure,
+        later if shift else measure,
         low,
         high,
         steps=steps,
@@ -139,13 +145,13 @@ class _Search:
             sampler.visit_each({n: PAIRS for some in crowds.values() for n in some})
             seen = self._crowds(crowds)
             rough = [each for each in seen if each.rough and self._still(each)]
+            if len(rough) < min(FEWEST, len(seen)):
+                return []
+            if all(abs(each.middle) > 1.5 * each.spread + FAR for each in rough):
+                return []
+            return seen if self._in_another_launch(rough) else []
         except BudgetSpent:
             return []
-        if len(rough) < min(FEWEST, len(seen)):
-            return []
-        if all(abs(each.middle) > 1.5 * each.spread + FAR for each in rough):
-            return []
-        return seen
 
     @staticmethod
     def _beside_no_step(some: list[int], heads: int, steps: Sequence[Step]) -> list[int]:
@@ -182,6 +188,27 @@ class _Search:
             return False
         apart = winsorised_mean(again[most], noise) - winsorised_mean(again[least], noise)
         return apart > max(ROUGH / 2, seen.spread / 2)
+
+    def _in_another_launch(self, rough: Sequence[_Crowd]) -> bool:
+        """Whether the same N stand out where inputs were drawn anew: what a draw made of a time belongs to no N."""
+        sampler = self.sampler
+        sampler.launch = 1
+        sampler.visit_each({n: PAIRS for each in rough for n in each.levels})
+        noise = sampler.noise()
+        before: list[float] = []
+        again: list[float] = []
+        for each in rough:
+            parts = {n: sampler.by_launch(n, 1) for n in each.levels}
+            levels = {n: winsorised_mean(some[0], noise) for n, some in parts.items() if some}
+            if len(levels) < 2:
+                continue
+            was, now = (float(np.mean([known[n] for n in levels])) for known in (each.levels, levels))
+            before += [each.levels[n] - was for n in levels]
+            again += [levels[n] - now for n in levels]
+        if len(before) < 2 * FEWEST:
+            return False
+        slope = float(np.dot(before, again) / np.dot(before, before))
+        return slope > PERSISTS and float(np.corrcoef(before, again)[0, 1]) > PERSISTS
 
     def answer(self, seen: Sequence[_Crowd]) -> Location:
         """What the launches say."""
@@ -228,7 +255,7 @@ class _Search:
 
     def _confirm(self, picked: Sequence[int]) -> None:
         question, sampler = self._question, self.sampler
-        for launch in range(1, question.launches + 1):
+        for launch in range(1, question.launches + 1):  # the first one goes on where the look at neighbours ended
             sampler.launch = launch
             left = question.launches - launch + 1
             pairs = min(LAUNCH_PAIRS, sampler.remaining // SAMPLES_A_PAIR // left // len(picked))

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHARE = 0.04  # of N, within which its neighbours lie
+LEAST_REACH = 3  # N, where the share of a small one is less
 FURTHEST = 3000  # N that are looked at on either side
 ROUND_BITS = 5  # that a round number has at the most, where no smooth one is near
 LARGEST_PRIME = 10**10  # beyond which no N is asked whether it is prime
@@ -23,7 +24,7 @@ def crowd(heads: int, low: int, high: int, *, plain: int = 0) -> list[int]:
         high: the largest.
         plain: how many more, the N itself and those that follow it.
     """
-    reach = min(FURTHEST, max(2, int(heads * SHARE)))
+    reach = min(FURTHEST, max(LEAST_REACH, int(heads * SHARE)))
     first, last = max(low, heads - reach), min(high, heads + reach)
     found = {min(heads + more, last) for more in range(plain)}
     for wanted in (is_smooth, is_prime, lambda n: is_smooth(2 * n - 1), lambda n: is_prime(2 * n - 1)):

@@ -24,7 +24,9 @@ def _garbage_as_before():
 
 def function(call, **more):
     setup = more.pop("setup", None)
-    return Function(Kernel(function=shipped(call), setup=shipped(setup) if setup else None, **more), 5)
+    one = Function(Kernel(function=shipped(call), setup=shipped(setup) if setup else None, **more), 5)
+    one._function = call  # itself, and not what was made of its code
+    return one
 
 
 def test_inputs_are_the_same_for_all_rivals_of_a_launch_and_others_in_the_next():
@@ -84,8 +86,8 @@ def test_large_results_in_cycles_are_bounded_by_what_they_hold():
 
     one = function(lambda n: Result(2**22), takes="n")
     one.first(one.inputs(1, 1)[0])
-    one.loop(itertools.repeat(1, 200), monotonic)
-    assert alive[1] <= GARBAGE_BYTES // 2**22 + 2
+    one.loop(itertools.repeat(1, 60), monotonic)
+    assert 2 < alive[1] <= GARBAGE_BYTES // 2**22 + 2
     assert alive[0] <= 1
 
 
@@ -145,7 +147,7 @@ def test_what_the_loop_and_the_clock_take_is_subtracted(own, takes):
     one = function(call, takes=takes)
     known = calibration.calibrate(one, ticking, ticking, shortest=1e-3, longest_warm_up=0.01)
     assert known.overhead_seconds == pytest.approx(8e-9, rel=0.01)
-    assert calibration.sample(one, ticking, known, ticking, 0.0) == pytest.approx(max(own, 1e-12), abs=0.3e-9)
+    assert calibration.sample(one, ticking, known, ticking, 0.0) == pytest.approx(max(own, 1e-12), abs=0.3e-9, rel=1e-4)
     alone = calibration.timed(one, ticking, 1, ticking) - known.single_overhead_seconds
     assert alone == pytest.approx(own, abs=1e-12)
 

@@ -13,7 +13,7 @@ LEG = SearchCase(race="sorting", baseline="insertion", challenger="quick", batch
 def test_nothing_is_said_of_the_lead_before_both_were_measured():
     """ "no change of the lead between 1 and 1,000,000" stood there while insertion sort was never called at a million."""
     said = bracket(LEG, Progress("bracket", 1, 1_000_000, None, 12))
-    assert said == "sorting at batch 1: looking for a crossover between 1 and 1M (12 samples)"
+    assert said == "sorting at batch 1: looking for a crossover between 1 and 1,000,000 (12 samples)"
 
 
 def test_an_answer_speaks_of_the_range_in_which_both_were_measured():
