@@ -180,6 +180,8 @@ def no_interval(seen: Observations, local: LocalFit, question: Question, name: s
         question: with the precision.
         name: of the place.
     """
+    if seen.heads.size == 0:
+        return f"the two costs are too nearly parallel {name} for an interval"
     strays = seen.log_ratio - local.value(np.log(seen.heads.astype(np.float64)))
     levels = {int(one): median(strays[seen.launch == one]) for one in np.unique(seen.launch)}
     middle = median(np.array(list(levels.values())))
