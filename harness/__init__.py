@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TrainContext,
         Trainer,
         TrainingReport,
+        Workload,
     )
     from harness.repeats import first_equal
     from harness.search import (
@@ -59,6 +60,7 @@ _HOMES = {
     "harness.plugin.interfaces": (
         "BuildContext", "Compiled", "Cost", "Dataset", "DeviceRates", "ExportContext", "Heads", "LoadContext", "Options",
         "Projector", "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
+        "Workload",
     ),
     "harness.errors": (
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
@@ -107,6 +109,7 @@ __all__ = [
     "TrainingReport",
     "Unmeasurable",
     "UserError",
+    "Workload",
     "__version__",
     "first_equal",
     "hookimpl",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.plan import check
+from harness.plan import check, workloads
 from harness.plugin import inspection_child
 
 
@@ -30,3 +30,4 @@ def answered_here(monkeypatch):
         return inspection_child.answer(asked, Deaf())
 
     monkeypatch.setattr(check, "inquire", inquire)
+    monkeypatch.setattr(workloads, "inquire", inquire)

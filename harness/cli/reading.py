@@ -251,7 +251,16 @@ def export(
 def tune(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run", show_default=False)],
     race: Annotated[str, typer.Option(help="which; may be left out where there is one")] = "",
-    to: Annotated[str, typer.Option(help="python, json or c-header")] = "python",
+    to: Annotated[str, typer.Option(help="python, json, c-header or onnx")] = "python",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="with --to onnx: the exported model of a contender, once for each"),
+    ] = None,
+    axis: Annotated[int, typer.Option(help="with --to onnx: of the first input, whose length is n")] = 0,
+    heads: Annotated[
+        int | None, typer.Option(help="with --to onnx: N of the models; then the axis is the batch")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="with --to onnx: where the model goes")] = None,
     check: Annotated[
         Path | None, typer.Option(metavar="MODULE", help="what was written before: does it still hold in RUN?")
     ] = None,
@@ -263,6 +272,15 @@ def tune(
     from harness.records import writer
 
     evidence, table = writer.read(run), dispatch.read(run, race)
+    if check is None and to == "onnx":
+        from harness.commands import onnx_choice
+
+        if output is None:
+            raise UserError("--to onnx writes a file", next_step="say --output FILE")
+        about, files = tuning.figures(table, evidence), onnx_choice.models(model or ())
+        onnx_choice.written(table, files, output, about=about, axis=axis, heads=heads)
+        say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
+        return
     if check is None:
         sys.stdout.write(tuning.written(table, evidence, to))
         return

@@ -97,7 +97,7 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plug
     if checked.suite.functions:  # whether they can be raced is seen by calling them
         from harness.plan import rivals
 
-        notes = rivals.prepared(rivals.of_suite(loaded), checked.suite, loaded.folder).notes
+        notes = rivals.prepared(rivals.of_suite(loaded, checked.listing), checked.suite, loaded.folder).notes
     say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes))))
 
 
@@ -185,6 +185,9 @@ def locate(
         float, typer.Option(help="seconds that a function may take to be measured at one n; larger n are then skipped")
     ] = 20.0,
     gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
+    threads: Annotated[
+        str, typer.Option(metavar="T,T,…", help="that each function may use, in their order, or one number for all")
+    ] = "1",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     output: Output = None,
     verbose: Verbose = False,
@@ -220,6 +223,7 @@ def locate(
         seconds=seconds,
         deadline=deadline,
         gap=gap,
+        threads=units.parse_counts(threads, "--threads"),
         seed=seed,
     )
     _finish(_run(plan, output), verbose=verbose)

@@ -49,6 +49,7 @@ class Settings(TypedDict, total=False):
     deadline: float
     """Seconds that a function may take at one n to get ready and be timed a few times; n at which it would take longer, by its
     growth so far, are skipped."""
+    threads: int | Sequence[int]  # that each function may use, and so many cores are kept for it; 1 if absent
     gap: float  # mean pause before each launch, in seconds
     seed: int  # of everything random
     name: str  # of the race, in answers, in `harness history` and `harness compare`
@@ -66,6 +67,7 @@ _DEFAULTS: Final[Settings] = {
     "budget": None,
     "seconds": None,
     "deadline": DEADLINE_SECONDS,
+    "threads": 1,
     "gap": 0.0,
     "seed": 0,
     "name": "",
@@ -165,12 +167,14 @@ def plan(
     seconds, deadline, gap, precision = (given[name] for name in ("seconds", "deadline", "gap", "precision"))
     low, high, batch, launches = (_whole(given[name]) for name in ("low", "high", "batch", "launches"))
     steps = [_whole(each) for each in given["steps"]]
+    threads = _threads(given["threads"], len(functions))
     budget = None if given["budget"] is None else _whole(given["budget"])
     problems = {
         (f"the range begins at {low:,}", "n starts at 1"): low < 1,
         (f"the range from {low:,} to {high:,} is empty", "low must be smaller than high"): low >= high,
         (f"the range ends at {high:,}, above {LARGEST:,}", TOO_LARGE): high > LARGEST,
         (f"batch must be at least 1, got {batch:,}", "give 1 or more"): batch < 1,
+        (f"threads must be at least 1, got {min(threads)}", "give 1 or more"): min(threads) < 1,
         (f"precision must be between 0 and 1, got {precision:g}", "0.05 asks for 5 %"): not 0 < precision < 1,
         (f"launches must be between 2 and 64, got {launches}", "the default is 8"): not 2 <= launches <= 64,
         (f"budget must be at least 2 samples, got {budget}", "give 2 or more, or leave it out"): budget is not None
@@ -208,6 +212,7 @@ def plan(
         how=how,
         search=Search(precision=precision, budget_samples=budget, budget_seconds=seconds, regret=False),
         seed=given["seed"],
+        threads=threads,
         name=given["name"],
         size_label=given["size_label"],
     )
@@ -239,6 +244,21 @@ def _named(
 
 def _callee(rival: Rival) -> Callee:
     return named(rival) if isinstance(rival, str) else shipped(rival)
+
+
+def _threads(given: int | Sequence[int], functions: int) -> list[int]:
+    """One number for each function.
+
+    Raises:
+        UserError: where there are neither as many as functions, nor one for all.
+    """
+    found = [_whole(each) for each in (given if isinstance(given, Sequence) else [given])]
+    if len(found) not in (1, functions):
+        raise UserError(
+            f"threads are given for {len(found)} of {functions} functions",
+            next_step="give one number for all of them, or one for each",
+        )
+    return found if len(found) == functions else found * functions
 
 
 def _whole(number: int) -> int:
@@ -280,5 +300,5 @@ def _answer(made: Plan, folder: Path) -> list[SearchRecord]:
     found = [leg.located for leg in outcome.summary.legs if leg.located is not None]
     if len(found) < len(outcome.summary.legs) or not found:
         raise ResourceError("the race ended without an answer", where=str(folder))
-    notes = tuple(made.warnings)
+    notes = tuple(dict.fromkeys([*made.warnings, *outcome.summary.run.warnings]))
     return [replace(each, location=replace(each.location, notes=(*each.location.notes, *notes))) for each in found]

@@ -70,7 +70,7 @@ def written(table: Mapping[str, Any], evidence: Evidence, form: str) -> str:
         UserError: where the form is not known, or nothing was decided.
     """
     if form not in FORMS:
-        raise UserError(f"--to {form} is not known", next_step=f"write one of {', '.join(FORMS)}")
+        raise UserError(f"--to {form} is not known", next_step=f"write one of {', '.join(FORMS)}, onnx")
     known, about = rules(table), figures(table, evidence)
     if form == "json":
         return json.dumps({"schema_version": 1, "about": about, "races": [table]}, indent=1) + "\n"

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Callee:
     digest: str = ""  # of that file, so that what is tried is what is timed
     pickled: str = ""  # base64, instead of a module
     path: tuple[str, ...] = ()  # folders that its imports are looked for in
+    given: Mapping[str, Any] = field(default_factory=dict)  # what is named makes the function, of these arguments
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Callee:
@@ -66,6 +67,8 @@ class Callee:
                 f"{self.module}.py, or install it"
             )
             raise ContenderError(f"{self.label!r} cannot be imported: {error}", next_step=hint) from error
+        if self.given:
+            found = found(**self.given)
         if not callable(found):
             raise ContenderError(f"{self.label!r} is not callable")
         return found  # type: ignore[no-any-return]
@@ -96,7 +99,7 @@ def named(text: str, folder: Path | None = None) -> Callee:
         stem = here.joinpath(*module.split("."))
         found = (each for each in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if each.is_file())
         file = next(found, Path())
-    given = {"file": str(file), "digest": _digest(file)} if file.is_file() else {}
+    given: dict[str, Any] = {"file": str(file), "digest": _digest(file)} if file.is_file() else {}
     folders = tuple(dict.fromkeys([str(here), *([str(file.parent)] if given and "." not in module else [])]))
     return Callee(label=text, module=module, attribute=attribute, path=folders, **given)
 
@@ -122,7 +125,9 @@ def shipped(function: Callable[..., Any]) -> Callee:
             same = False
         if same:
             file = Path(getattr(module, "__file__", None) or "")
-            given = {"file": str(file.resolve()), "digest": _digest(file)} if file.suffix == ".py" else {}
+            given: dict[str, Any] = (
+                {"file": str(file.resolve()), "digest": _digest(file)} if file.suffix == ".py" else {}
+            )
             return Callee(label=label, module=name, attribute=attribute, path=path, **given)
     try:
         pickled = base64.b64encode(_pickled(function)).decode()

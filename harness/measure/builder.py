@@ -236,6 +236,8 @@ class Builder:
     def costs(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a contender's projector states at each N and batch size: (N, B, operations, bytes, products)."""
         specification = Specification.from_json(request["specification"])
+        if specification.workload is not None:
+            return {"costs": self._construction.costs(specification, request["heads"], request["batch_sizes"])}
         projector = self._construction.projector(specification)
         widths = int(request["width"]), int(request["output_width"])
         rows = []

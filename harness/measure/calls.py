@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from harness.functions.inputs import drawn, seeds
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from harness.functions.kernel import Kernel
     from harness.measure.clock import Clock
 
-GARBAGE = 50_000  # objects that calls may leave behind before they are collected, off the clock
+GARBAGE = 50_000  # objects that calls may leave behind before they are collected, off the clock,
+GARBAGE_BYTES = 2**26  # and what they may hold
+_SHORT = 0.05  # seconds of a call that is made a few times more, to see what is left when its output is dropped
+_SHORT_CALLS = 4
+_LOOKED_AT = 10_000  # objects whose sizes are summed up
 _DRAWING_SECONDS = 1.0  # inputs after the first are drawn for so long
 _COPYING_SECONDS = 0.2  # copies for one sample take so long at the most
 _TOGETHER = 64  # calls on inputs of their own that share two readings of the clock, where copies are small
@@ -43,7 +48,7 @@ class Function(Compiled, OwnLoop):
         self._seeds = seeds(seed, launch)
         self._batch = 1
         self._together = _TOGETHER
-        self._left_behind = 0
+        self._left_behind = self._left_bytes = 0
         self.held_bytes = 0
         self.most_loops: int | None = None
 
@@ -67,15 +72,23 @@ class Function(Compiled, OwnLoop):
 
     def first(self, prepared: Any) -> tuple[float, Any]:
         """Seconds of a call that nothing has prepared the way for, and its output; notes what it leaves behind."""
-        prepared = self._own(prepared)
+        own = self._own(prepared)
         gc.collect()
         gc.disable()
         before = gc.get_count()[0]
         started = monotonic()
-        output = self._called(prepared)
+        output = self._called(own)
         seconds = monotonic() - started
-        del prepared
-        self._left_behind = max(0, gc.get_count()[0] - before)
+        del own
+        calls = 1
+        if seconds < _SHORT:  # again, with outputs dropped; the first of these calls may leave what it leaves but once
+            gc.collect()
+            for calls in range(_SHORT_CALLS):
+                if calls == 1:
+                    before = gc.get_count()[0]
+                self._called(self._own(prepared))
+        self._left_behind = max(0, gc.get_count()[0] - before) // calls
+        self._left_bytes = _young_bytes() // calls if self._left_behind else 0
         return seconds, output
 
     def __call__(self, prepared: Any) -> Any:
@@ -94,8 +107,8 @@ class Function(Compiled, OwnLoop):
                 ready = [self._own(each) for each in some] if own else some
                 seconds += run(self._function, heads, iter(ready), clock)
                 del ready
-                _tidy()
-        _tidy()
+                self._tidy()
+        self._tidy()
         return seconds
 
     def empty(self, taken: Iterator[Any], clock: Clock) -> float:
@@ -107,10 +120,17 @@ class Function(Compiled, OwnLoop):
 
     def _chunk(self) -> int | None:
         """Calls between which copies are made or garbage is collected; None: that is never necessary."""
-        most = max(1, GARBAGE // self._left_behind) if self._left_behind else None
+        most = None
+        if self._left_behind:
+            most = max(1, min(GARBAGE // self._left_behind, GARBAGE_BYTES // max(self._left_bytes, 1)))
         if self.kernel.fresh or self.kernel.redrawn:
             return min(self._together, most or self._together)
         return most
+
+    def _tidy(self) -> None:
+        """Collects what calls have left behind, where they leave anything."""
+        if self._left_behind or gc.get_count()[0] > GARBAGE:
+            gc.collect()
 
     def _own(self, prepared: Any) -> Any:
         """An input for one call alone, where it needs one."""
@@ -137,10 +157,11 @@ def _chunks(taken: Iterator[Any], size: int) -> Iterator[list[Any]]:
         yield some
 
 
-def _tidy() -> None:
-    """Collects what calls have left behind, where that is much."""
-    if gc.get_count()[0] > GARBAGE:
-        gc.collect()
+def _young_bytes() -> int:
+    """What objects hold that were made since garbage was collected last, with what they alone keep alive."""
+    found = gc.get_objects(generation=0)[-_LOOKED_AT:]
+    kept = {id(each): each for one in found for each in gc.get_referents(one) if not gc.is_tracked(each)}
+    return sum(sys.getsizeof(each, 0) for each in (*found, *kept.values()))
 
 
 def _with_both(function: Callable[..., Any], heads: int, taken: Iterator[Any], clock: Clock) -> float:

@@ -26,12 +26,13 @@ from harness.plugin.interfaces import (
     Source,
     SourceContext,
     Trainer,
+    Workload,
 )
 from harness.plugin.manager import Catalog
 from harness.seeding import seed_everything
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -82,6 +83,16 @@ class Construction:
     def teacher(self, specification: Specification) -> Projector:
         """The projector that a contender imitates."""
         return cast("Projector", offer(_given(specification.teacher)))
+
+    def costs(self, specification: Specification, sizes: Sequence[int], batch_sizes: Sequence[int]) -> list[list[Any]]:
+        """What a rival's workload states at each n and batch size: (n, B, operations, bytes, products)."""
+        workload = cast("Workload", offer(_given(specification.workload)))
+        asked = [(n, batch, workload.cost(specification.rival, n, batch)) for n in sizes for batch in batch_sizes]
+        return [
+            [n, batch, cost.flops, cost.bytes, [list(map(int, shape)) for shape in cost.products]]
+            for n, batch, cost in asked
+            if cost is not None
+        ]
 
     def source_data(self, specification: Specification, heads: int | None) -> Dataset:
         """What a contender's source gives at this N, from memory where it was the last asked for."""

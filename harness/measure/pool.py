@@ -232,6 +232,7 @@ class Launch:
         together: contenders whose workers are all started when the first is needed, side by side, off the clock.
         recoveries: how long contenders take to be back at speed, shared by the launches of a run.
         left: seconds that are left of the run.
+        young_heap: functions are timed in the other state of the allocator, that of a process which has just begun.
         clock: seconds since the epoch.
     """
 
@@ -246,9 +247,11 @@ class Launch:
         recoveries: Recoveries | None = None,
         together: Sequence[str] = (),
         left: Callable[[], float] = lambda: math.inf,
+        young_heap: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.number = number
+        self._young_heap = young_heap
         self._workshop = workshop
         self._specifications = specifications
         self._how = how
@@ -327,9 +330,11 @@ class Launch:
                 "memory_limit_bytes": self._how.memory_limit_bytes,
                 UNBOUND: specification.device_kind != "cpu",
                 "launch": self.number,
+                "young_heap": self._young_heap,
             }
             started = self._clock()
-            variables = surroundings(specification) | (allocator.VARIABLES if specification.function else {})
+            state = allocator.OTHER if self._young_heap else allocator.VARIABLES
+            variables = surroundings(specification) | (state if specification.function else {})
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 

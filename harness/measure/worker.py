@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.errors import ContenderError, ParityError
 from harness.functions import likeness
+from harness.functions.allocator import HighWater
 from harness.measure import calibration, off_clock, parity, probes, recovery, resources
 from harness.measure.calling import Calling
 from harness.measure.calls import Function
@@ -100,6 +101,8 @@ class Worker:
         self._frozen = False
         self._launch = int(settings.get("launch", 0))
         self._base_bytes: int | None = None
+        self._high_water = HighWater()
+        self._young_heap = bool(settings.get("young_heap"))
 
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
@@ -121,6 +124,8 @@ class Worker:
             self._pinned = True
         place, batch = str(request["place"]), int(request["batch_size"])
         known = self._cells.get((place, batch))
+        if self._specification.function and not self._young_heap:
+            self._high_water.reach()
         if self._base_bytes is None:
             self._base_bytes = resources.held_bytes()
         model = self._load(request)

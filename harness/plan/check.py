@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import Problem, SuiteError
-from harness.plan import presence, ways
+from harness.plan import presence, ways, workloads
 from harness.plan.sweep import Sweep, sweep
 from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
 from harness.suite.devices import kind_of
@@ -66,8 +66,9 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         ChildError: where the plugins cannot be asked.
     """
     suite = loaded.suite
-    if suite.functions:  # no plugin offers them
-        return Checked(suite=suite, sweep=sweep(suite, {}), listing=Listing(), notes=loaded.notes)
+    if suite.functions:
+        told = workloads.ask(loaded, deadline_seconds)
+        return Checked(suite=suite, sweep=sweep(suite, told.steps), listing=told.listing, notes=loaded.notes)
     wanted = list(_wanted(suite))
     low, high = _span(suite)
     place = SourceQuestion(folder=str(loaded.folder), cache=str(cache or cache_folder() / "sources"), seed=suite.seed)

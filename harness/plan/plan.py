@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +97,9 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     listing, suite = checked.listing, checked.suite
     if suite.functions:
         path = loaded.path or Path(f"{suite.name}.yaml")
-        return _of_functions(
-            rivals.of_suite(loaded), suite, checked.sweep, path, loaded.folder, checked.notes, quick=quick
-        )
+        groups = rivals.of_suite(loaded, listing)
+        made = _of_functions(groups, suite, checked.sweep, path, loaded.folder, checked.notes, quick=quick)
+        return replace(made, versions=dict(listing.versions), trackers=Trackers.of(listing))
     specifications = {
         name: _specification(name, contender, suite, loaded, listing)
         for name, contender in suite.contenders.items()
@@ -161,11 +161,13 @@ def plan_functions(
     notes = [f"steps after n = {listed} lie outside n = {low:,} to {high:,} and were ignored"] if outside else []
     spelled = sweep(suite, {suite.races[0].challenger: tuple(steps)} if steps else {}, None)
     path = Path(f"{suite.name}.yaml")
-    return _of_functions(found, suite, spelled, path, Path.cwd(), notes, until=until, deadline_seconds=deadline_seconds)
+    return _of_functions(
+        [found], suite, spelled, path, Path.cwd(), notes, until=until, deadline_seconds=deadline_seconds
+    )
 
 
 def _of_functions(
-    found: Rivals,
+    found: Sequence[Rivals],
     suite: Suite,
     spelled: Sweep,
     path: Path,

@@ -6,20 +6,24 @@ import dataclasses
 import hashlib
 import itertools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.functions import allocator
 from harness.functions.callee import Callee, named
 from harness.functions.kernel import Kernel
 from harness.functions.trial import DEADLINE_SECONDS, tried
+from harness.plan import workloads
 from harness.plan.specification import Specification
+from harness.plugin import workloads as workload_functions
 from harness.suite.schema import LONGEST_NAME, Contender, HeadsRange, Race, Suite, Use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.plan.specification import OfferReference
+    from harness.plugin.inspection import Listing
     from harness.suite.loading import Loaded
     from harness.suite.schema import Measurement, Search
 
@@ -32,11 +36,16 @@ class Rivals:
     setup: Callee | None = None
     equal: Callee | None = None
     compared: bool = True
+    fresh: bool = False  # they change their input, as their workload says
+    workload: OfferReference | None = None  # that they belong to
+    rivals: Mapping[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # their names there, by the names that answers use
 
     def kernels(self) -> tuple[Kernel, ...]:
         """As they are known before they are tried."""
         return tuple(
-            Kernel(function=each, setup=self.setup, equal=self.equal, compared=self.compared)
+            Kernel(function=each, setup=self.setup, equal=self.equal, compared=self.compared, fresh=self.fresh)
             for each in self.functions.values()
         )
 
@@ -59,6 +68,7 @@ def suite_of(
     how: Measurement,
     search: Search,
     seed: int,
+    threads: Sequence[int] = (),
     name: str = "",
     size_label: str = "",
 ) -> Suite:
@@ -78,8 +88,8 @@ def suite_of(
         equal=rivals.equal.label if rivals.equal else "",
         compare_outputs=rivals.compared,
         contenders={
-            name: Contender(function=each.label, projector=each.label, runtime="python")
-            for name, each in rivals.functions.items()
+            name: Contender(function=each.label, projector=each.label, runtime="python", threads=count)
+            for (name, each), count in zip(rivals.functions.items(), threads or [1] * len(names), strict=True)
         },
         races=tuple(Race(name=_race(title, pair, len(pairs)), baseline=pair[0], challenger=pair[1]) for pair in pairs),
         measurement=how,
@@ -88,56 +98,133 @@ def suite_of(
     )
 
 
-def of_suite(loaded: Loaded) -> Rivals:
-    """The functions that a suite names.
+def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
+    """The functions that a suite names, those with the same inputs together.
+
+    Args:
+        loaded: the suite.
+        listing: what plugins offer, where some of the functions belong to workloads.
 
     Raises:
         UserError: where a name is not that of a function, or a file is not there.
     """
     suite, folder = loaded.suite, loaded.folder
+    groups: dict[str, dict[str, Contender]] = {}
+    for name, each in suite.contenders.items():
+        inputs = repr([each.workload, dict(each.options), each.setup or suite.setup, each.equal or suite.equal])
+        groups.setdefault(inputs, {})[name] = each
+    return tuple(
+        _of_workload(group, listing) if next(iter(group.values())).workload else _named(group, suite, folder)
+        for group in groups.values()
+    )
+
+
+def _named(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
+    """Functions of modules and files, with one setup."""
+    first = next(iter(group.values()))
+    setup, equal = first.setup or suite.setup, first.equal or suite.equal
     return Rivals(
-        functions={name: named(each.function, folder) for name, each in suite.contenders.items()},
-        setup=named(suite.setup, folder) if suite.setup else None,
-        equal=named(suite.equal, folder) if suite.equal else None,
+        functions={name: named(each.function, folder) for name, each in group.items()},
+        setup=named(setup, folder) if setup else None,
+        equal=named(equal, folder) if equal else None,
         compared=suite.compare_outputs,
     )
 
 
-def prepared(rivals: Rivals, suite: Suite, folder: Path, *, deadline_seconds: float = DEADLINE_SECONDS) -> Prepared:
+def _of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
+    """Functions of one workload."""
+    first = next(iter(group.values()))
+    used, offered = workloads.reference(listing, first), listing.find("workload", first.workload)
+    assert used is not None
+    plugin, options = used.plugin, dict(used.options)
+    digest = workload_functions.digest_of(plugin)
+    about: dict[str, Any] = {"plugin": plugin, "name": used.name, "options": options, "digest": digest}
+
+    def callee(text: str, **more: str) -> Callee:
+        module = workload_functions.__name__
+        return Callee(
+            label=f"{used.name}:{text}",
+            module=module,
+            attribute="part",
+            digest=digest,
+            given={**about, **more},
+        )
+
+    return Rivals(
+        functions={name: callee(each.function, rival=each.function) for name, each in group.items()},
+        setup=callee(workload_functions.PREPARE, what=workload_functions.PREPARE),
+        equal=callee(workload_functions.EQUAL, what=workload_functions.EQUAL) if offered and offered.compares else None,
+        fresh=bool(offered and offered.fresh),
+        workload=used,
+        rivals={name: each.function for name, each in group.items()},
+    )
+
+
+def prepared(
+    groups: Sequence[Rivals], suite: Suite, folder: Path, *, deadline_seconds: float = DEADLINE_SECONDS
+) -> Prepared:
     """Tries the functions of a suite, and spells them out for the processes that time them.
 
     Raises:
         UserError: where a function cannot be raced.
     """
-    heads, batch = suite.heads, min(suite.batch_sizes)
-    found = tried(
-        rivals.kernels(),
-        heads.low,
-        heads.high,
-        batch,
-        seed=suite.seed,
-        threads=suite.threads,
-        deadline_seconds=deadline_seconds,
-    )
-    specifications = {
-        name: Specification(
-            contender=name,
-            function=kernel,
+    specifications: dict[str, Specification] = {}
+    kernels: list[Kernel] = []
+    notes: dict[str, None] = {}
+    for group in groups:
+        low, high = _span(group, suite)
+        found = tried(
+            group.kernels(),
+            low,
+            high,
+            min(suite.batch_sizes),
             seed=suite.seed,
-            threads=suite.threads,
-            folder=str(folder),
-            cache=str(cache_folder()),
+            threads=max(map(suite.threads_of, group.functions)),
+            deadline_seconds=deadline_seconds,
         )
-        for name, kernel in zip(rivals.functions, found.kernels, strict=True)
-    }
-    return Prepared(specifications=specifications, offers=_offers(found.kernels), notes=found.notes)
+        kernels += found.kernels
+        notes |= dict.fromkeys(found.notes)
+        for name, kernel in zip(group.functions, found.kernels, strict=True):
+            specifications[name] = Specification(
+                contender=name,
+                function=kernel,
+                workload=group.workload,
+                rival=group.rivals.get(name, ""),
+                seed=suite.seed,
+                threads=suite.threads_of(name),
+                folder=str(folder),
+                cache=str(cache_folder()),
+            )
+    ordered = {name: specifications[name] for name in suite.contenders if name in specifications}
+    return Prepared(specifications=ordered, offers=_offers(kernels), notes=(*notes, *_cores(suite)))
+
+
+def _span(group: Rivals, suite: Suite) -> tuple[int, int]:
+    """The n at which the functions of a group are called: those of their races, and of the table."""
+    races = [race for race in suite.races if {race.baseline, race.challenger} & set(group.functions)]
+    wanted = [race.heads or suite.heads for race in races]
+    if suite.measurement.table or not wanted:
+        wanted.append(suite.heads)
+    own = [heads for name in group.functions if (heads := suite.contenders[name].heads) is not None]
+    low = max([min(each.low for each in wanted), *(each.low for each in own)])
+    high = min([max(each.high for each in wanted), *(each.high for each in own)])
+    return low, max(low, high)
+
+
+def _cores(suite: Suite) -> list[str]:
+    """On how many cores functions ran, where that was more than one."""
+    threads = {name: suite.threads_of(name) for name in suite.contenders}
+    if max(threads.values()) == 1:
+        return []
+    cores = "; ".join(f"{name} on {count}" for name, count in threads.items())
+    return [f"cores that were used: {cores}"]
 
 
 def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:
     """For run.json: where each function came from, how it was called, and the state of the allocator."""
     found: dict[str, dict[str, object]] = {
         f"function {each.function.label}": {
-            "origin": each.function.file or each.function.module or "its code, pickled",
+            "origin": _origin(each.function),
             "sha256": each.function.digest,
             "takes": each.takes,
             **({"copied": True} if each.fresh else {}),
@@ -145,8 +232,15 @@ def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:
         }
         for each in kernels
     }
-    found["allocator"] = {name.strip("_").lower(): int(value) for name, value in allocator.VARIABLES.items()}
+    found["allocator"] = dict(allocator.state())
     return found
+
+
+def _origin(function: Callee) -> str:
+    """Where a function was found."""
+    if function.given:
+        return str(function.given["plugin"])
+    return function.file or function.module or "its code, pickled"
 
 
 def distinct(callees: Sequence[Callee], labels: Sequence[str] = ()) -> dict[str, Callee]:

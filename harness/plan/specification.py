@@ -11,7 +11,7 @@ from harness.suite.devices import kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime"]
+Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "workload"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Specification:
     teacher: OfferReference | None = None
     trainer: OfferReference | None = None
     function: Kernel | None = None  # a plain function, instead of all the offers
+    workload: OfferReference | None = None  # that the function is a rival of
+    rival: str = ""  # its name there
     seed: int = 0
     training_seed: int = 0
     threads: int = 1
@@ -60,7 +62,7 @@ class Specification:
         """The specification that `to_json` wrote."""
         offers = {
             name: OfferReference(**data[name]) if data.get(name) else None
-            for name in ("source", "projector", "runtime", "teacher", "trainer")
+            for name in ("source", "projector", "runtime", "teacher", "trainer", "workload")
         }
         kernel = Kernel.from_json(data["function"]) if data.get("function") else None
         return cls(**{**data, **offers, "function": kernel})

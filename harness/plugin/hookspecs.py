@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.plugin.events import Measured, RunFinished, RunStarted
-    from harness.plugin.interfaces import Projector, Runtime, Source, Trainer
+    from harness.plugin.interfaces import Projector, Runtime, Source, Trainer, Workload
 
 PROJECT = "crossover_harness"  # the name of pluggy's project and of the entry-point group
 
@@ -42,6 +42,11 @@ def harness_trainers() -> Sequence[Trainer]:  # type: ignore[empty-body]
 @hookspec
 def harness_runtimes() -> Sequence[Runtime]:  # type: ignore[empty-body]
     """Runtimes: ways to execute a projection."""
+
+
+@hookspec
+def harness_workloads() -> Sequence[Workload]:  # type: ignore[empty-body]
+    """Workloads: inputs, and functions that race on them."""
 
 
 @hookspec

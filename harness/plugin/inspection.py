@@ -52,6 +52,7 @@ class Question(_Data):
     steps: tuple[int, int] | None = None  # of a projector: the range (low, high)
     limit: SourceQuestion | None = None  # of a source
     device: tuple[str, int] | None = None  # of a runtime: kind and number of the device that it is to run on
+    rival: str = ""  # of a workload: whose `steps` are asked for
 
 
 class OptionProblem(_Data):
@@ -71,6 +72,7 @@ class Reply(_Data):
     steps: tuple[int, ...] = ()
     declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
     limit: int | None = None
+    rivals: tuple[str, ...] = ()  # of a workload: the names of its functions
     absent: str = ""  # of a runtime: why the device that was asked about is not here
     error: str = ""  # what the offer raised while it was asked
 
@@ -93,6 +95,8 @@ class OfferData(_Data):
     family: str = ""  # of a projector: the formula that it computes, empty for one of its own
     teaches: bool = False  # of a projector: the teacher of suites that name none
     approximates: str = ""  # of a projector: the family that it only approximates
+    fresh: bool = False  # of a workload: every call gets a copy of the input
+    compares: bool = False  # of a workload: it says itself which outputs are equal
     tolerance: float | None = None
     precision: str = "float32"  # of a runtime
     options_schema: Mapping[str, Any] = {}

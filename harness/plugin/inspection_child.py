@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness.plugin.inspection import FailureData, Listing, OfferData, OptionProblem, Question, Reply, TrackerData
-from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext
+from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext, Workload
 from harness.plugin.manager import Catalog, Offered, available
 from harness.plugin.registration import said
 from harness.process import server
@@ -113,7 +113,8 @@ def _described(offered: Offered) -> OfferData:
         needs_training=bool(getattr(offer, "needs_training", False)), tolerance=getattr(offer, "tolerance", None),
         precision=str(getattr(offer, "precision", "float32")),
         family=str(getattr(offer, "family", "")), teaches=bool(getattr(offer, "teaches", False)),
-        approximates=str(getattr(offer, "approximates", "")),
+        approximates=str(getattr(offer, "approximates", "")), fresh=bool(getattr(offer, "fresh", False)),
+        compares=isinstance(offer, Workload) and type(offer).equal is not Workload.equal,
         options_schema=schema, option_rows=tuple(option_rows(schema)), missing=here.missing, install=here.command,
     )  # fmt: skip
 
@@ -142,6 +143,8 @@ def _reply(question: Question, catalog: Catalog, announcer: Announcer) -> Reply:
             steps = sorted({int(n) for n in configured.steps(low, high) if low <= n < high})
             declares = type(configured).steps is not Projector.steps
             return Reply(key=question.key, steps=tuple(steps), declares_steps=declares)
+        if isinstance(configured, Workload):
+            return _of_workload(question, configured)
         if question.limit and isinstance(configured, Source):
             place = question.limit
             context = SourceContext(folder=Path(place.folder), cache=Path(place.cache), seed=place.seed)
@@ -151,6 +154,17 @@ def _reply(question: Question, catalog: Catalog, announcer: Announcer) -> Reply:
     except (Exception, SystemExit) as error:
         return Reply(key=question.key, error=_said(error))
     return Reply(key=question.key)
+
+
+def _of_workload(question: Question, workload: Workload) -> Reply:
+    """Its functions, and where the cost of the one that was asked about jumps."""
+    names = tuple(map(str, workload.rivals()))
+    if not question.steps or question.rival not in names:
+        return Reply(key=question.key, rivals=names)
+    low, high = question.steps
+    steps = sorted({int(n) for n in workload.steps(question.rival, low, high) if low <= n < high})
+    declares = type(workload).steps is not Workload.steps
+    return Reply(key=question.key, rivals=names, steps=tuple(steps), declares_steps=declares)
 
 
 def _said(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a plugin offers: sources, projectors, trainers and runtimes, and the data that passes between them.
+"""What a plugin offers: sources, projectors, trainers, runtimes and workloads, and the data that passes between them.
 
 Shapes: B = batch, D = query width, K = projection width, N = number of heads, Q = number of queries.
 All arrays that cross this border are C-contiguous float32 unless a docstring says otherwise. The classes are ABCs, so
@@ -193,7 +193,7 @@ class Offer(ABC):
     """Anything a suite can name. `options` holds the validated `Options` of the suite, or their defaults."""
 
     name: ClassVar[str]
-    kind: ClassVar[Literal["source", "projector", "trainer", "runtime"]]
+    kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload"]]
     Options: ClassVar[type[BaseModel]] = Options
     requires: ClassVar[Mapping[str, str]] = {}  # import name -> pip requirement, for optional extras
     _options: BaseModel | None = None
@@ -504,3 +504,54 @@ class Runtime(Offer):
         device is absent is skipped.
         """
         return ""
+
+
+class Workload(Offer):
+    """What is computed, on which inputs, and the functions that race at it.
+
+    A complete workload::
+
+        import numpy, scipy.signal, harness
+
+        class Convolution(harness.Workload):
+            "Two signals of n samples, convolved."
+            name = "convolution"
+
+            def prepare(self, n, batch, seed):
+                generator = numpy.random.default_rng(seed)
+                return generator.standard_normal(n), generator.standard_normal(n)
+
+            def rivals(self):
+                return {
+                    "direct": lambda pair: numpy.convolve(*pair),
+                    "fft": lambda pair: scipy.signal.fftconvolve(*pair),
+                }
+    """
+
+    kind = "workload"
+    fresh: ClassVar[bool] = False  # True: rivals change their input; False: that is found out before they are timed
+
+    @abstractmethod
+    def prepare(self, n: int, batch: int, seed: int) -> Any:
+        """The input of one call, off the clock: the same for the same arguments, another draw for another seed.
+
+        A tuple is one argument each, for rivals that do not take it as one.
+        """
+
+    @abstractmethod
+    def rivals(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions that race, input -> output, by the names that suites use; two at least."""
+
+    def equal(self, one: Any, other: Any) -> bool:
+        """Whether two outputs are the same: arrays and numbers within rounding, everything else by `==`."""
+        if isinstance(one, np.ndarray | float | complex):
+            return bool(np.shape(one) == np.shape(other) and np.allclose(one, other, equal_nan=True))
+        return bool(one == other)
+
+    def steps(self, rival: str, low: int, high: int) -> Sequence[int]:  # noqa: ARG002 - a contract's default
+        """The largest n before each jump of a rival's cost, in [low, high); empty where none is known."""
+        return ()
+
+    def cost(self, rival: str, n: int, batch: int) -> Cost | None:  # noqa: ARG002 - a contract's default
+        """Operations and bytes of one call of a rival, or None where they are not known."""
+        return None

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from harness.causes import place, whole
 from harness.plugin import hookspecs
-from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer
+from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
 from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
     from harness.plugin.discovery import Candidate, Kind, Origin
 
-KINDS: Mapping[Kind, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
+KINDS: Mapping[Kind, type[Offer]] = {
+    "source": Source,
+    "projector": Projector,
+    "trainer": Trainer,
+    "runtime": Runtime,
+    "workload": Workload,
+}
 _HOOKS: Mapping[Kind, str] = {
     "source": "harness_sources",
     "projector": "harness_projectors",
     "trainer": "harness_trainers",
     "runtime": "harness_runtimes",
+    "workload": "harness_workloads",
 }
 
 

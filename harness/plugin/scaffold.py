@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-KINDS = ("projector", "runtime", "trainer", "source")
+KINDS = ("projector", "runtime", "trainer", "source", "workload")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -25,7 +25,7 @@ def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) ->
 
     Args:
         name: of the offer, such as `low-rank`; the distribution is `harness-low-rank`, its module `harness_low_rank`.
-        kind: projector, runtime, trainer or source.
+        kind: projector, runtime, trainer, source or workload.
         folder: of the project; new or empty.
         taken: names that offers of this kind already have.
 

@@ -27,6 +27,8 @@ class SearchSettings:
     launches: int = 8
     seed: int = 0
     prior: Location | None = None
+    neighbours: bool = False  # whether N next to each other were compared first
+    further: int = 0  # launches more, where an answer was still open and the seconds were not over
 
 
 @dataclass(frozen=True, kw_only=True)

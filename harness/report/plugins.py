@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.plugin.inspection import Listing, OfferData
 
-_KINDS = ("source", "projector", "trainer", "runtime")
+_KINDS = ("source", "projector", "trainer", "runtime", "workload")
 
 
 class Kept(Protocol):
@@ -110,6 +110,8 @@ def _details(offer: OfferData) -> str:
         facts.append(f"computes the same formula as {offer.family}")
     if offer.approximates:
         facts.append(f"approximates {offer.approximates}: scored on held-out queries, held to no parity")
+    if offer.fresh:
+        facts.append("its rivals change their input: every call gets a copy of its own")
     if offer.missing:
         facts.append(f"needs {', '.join(offer.missing)}: {offer.install}")
     if offer.option_rows:

@@ -195,7 +195,7 @@ class Bench:
 
     # ----------------------------------------------------------------------------------------------------- launches
 
-    def open(self, number: int, contenders: Iterable[str] = ()) -> None:
+    def open(self, number: int, contenders: Iterable[str] = (), *, young_heap: bool = False) -> None:
         """Gets a launch ready; its processes start when they are first needed, those of these contenders together."""
         self._scoring.close()  # nothing else is alive while something is timed
         settings = {
@@ -211,6 +211,7 @@ class Bench:
             recoveries=self.recoveries,
             together=tuple(name for name in dict.fromkeys(contenders) if not self._reach.exhausted(name)),
             left=self._left,
+            young_heap=young_heap,
         )
 
     def limits(self) -> dict[str, Any]:
@@ -300,9 +301,8 @@ class Bench:
         for leg in self._plan.sweep.legs:
             heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
             heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
-        if not self.provisions.source:  # plain functions state nothing
-            return {}
-        return {name: self._stated(name, sorted(heads)) for name in self._plan.specifications}
+        stating = [name for name, each in self._plan.specifications.items() if each.workload or not each.function]
+        return {name: self._stated(name, sorted(heads)) for name in stating}
 
     def _stated(self, name: str, heads: Sequence[int]) -> list[Any]:
         """What a projector states at some N."""
@@ -311,7 +311,7 @@ class Bench:
             "specification": self._plan.specifications[name].to_json(),
             "heads": list(heads),
             "batch_sizes": self._plan.batch_sizes[name],
-            **{side: self.provisions.of(name)[side] for side in ("width", "output_width")},
+            **{side: self.provisions.of(name).get(side, 0) for side in ("width", "output_width")},
         }
         rows: list[Any] = self._workshop.ask(request, stage="load")["costs"]
         return rows

@@ -16,10 +16,10 @@ from harness.plan.sweep import Cell, SearchCase
 from harness.process.failure import TOO_SLOW
 from harness.records.crossovers import SearchRecord, load
 from harness.records.index import Recall
-from harness.records.measurement import IN_BLOCKS, PILOT
+from harness.records.measurement import ALLOCATOR, IN_BLOCKS, PILOT
 from harness.records.replay import Recording, unmeasurable
 from harness.records.samples import pairs
-from harness.run import held_out
+from harness.run import held_out, other_state
 from harness.run.bench import Bench
 from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
@@ -69,11 +69,13 @@ class Schedule:
         self._seconds = _seconds_before(resume) if resume else {}
         self._pace = Pace(suite.measurement, suite.seed, sleep)
         self._announced: set[SearchCase] = set()
+        self.notes: list[str] = []  # what is to be said with the answers, found out after them
         self._searches = Searches(
             plan.sweep.legs,
             suite.search,
             launches=suite.measurement.launches,
             seed=suite.seed,
+            timed=plan.until is not None,
             on_progress=listener.search,
         )
         self._without_latency = self._recall.without_latency()
@@ -122,6 +124,8 @@ class Schedule:
         self._score_where_it_counts()
         with contextlib.suppress(BudgetSpent):
             self._measure_regret(wanted + 1)
+        with contextlib.suppress(BudgetSpent):
+            self._measure_young_heaps(wanted + 2)
 
     def save(self, wanted: Mapping[str, Path]) -> None:
         """Writes trained students where the user wants them."""
@@ -367,6 +371,26 @@ class Schedule:
                 if not self._recall.regret(leg.label, heads) and not any(map(self.bench.refusal, cells)):
                     self._visit(cells, _REGRET_ROUNDS, "regret", leg=leg.label)
             self._listener.step(leg.label)
+        self.bench.close_launch()
+
+    def _measure_young_heaps(self, number: int) -> None:
+        """Whether a threshold of functions holds in the other state of the allocator, at both ends of its decision."""
+        found = [each for each in self.located if each.leg.counts == "n" and each.location.decision is not None]
+        if not found or self._plan.quick or self._left() <= 0 or time.monotonic() > self._searched_until:
+            return
+        names = [name for each in found for name in (each.leg.baseline, each.leg.challenger)]
+        self.bench.open(number, names, young_heap=True)
+        self._listener.stage("the same in the other state of the allocator", total=len(found))
+        for each in found:
+            for heads in other_state.places(each):
+                cells = rivals(each.leg, heads)
+                if not any(map(self.bench.refusal, cells)):
+                    records = self._visit(cells, other_state.ROUNDS, ALLOCATOR, leg=each.leg.label)
+                    timed = all(record.outcome == "measured" for record in records)
+                    if timed and (note := other_state.told(each, heads, pairs(records[0], records[1]))):
+                        self.notes.append(note)
+                        self._listener.say(f"note: {note}")
+            self._listener.step(each.leg.label)
         self.bench.close_launch()
 
     def _announce(self) -> None:

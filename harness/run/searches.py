@@ -76,6 +76,7 @@ class Searches:
         how: the suite's search settings.
         launches: that enter each interval.
         seed: of the searches.
+        timed: the run ends after some seconds, so that those that are left may buy further launches.
         on_progress: called in the main thread with the state of a search.
     """
 
@@ -86,9 +87,11 @@ class Searches:
         *,
         launches: int,
         seed: int,
+        timed: bool = False,
         on_progress: Callable[[SearchCase, Progress], None] | None = None,
     ) -> None:
         self._how = how
+        self._timed = timed or how.budget_seconds is not None
         self._launches = launches
         self._seed = seed
         self._tell = on_progress
@@ -137,6 +140,8 @@ class Searches:
             launches=self._launches,
             seed=self._seed,
             prior=searcher.prior,
+            neighbours=searcher.leg.counts == "n" and searcher.leg.method == "adaptive",
+            further=self._launches if self._timed else 0,
         )
 
     def _answer(self, searcher: Searcher, measure: Callable[[Request], Sequence[Pair]]) -> None:

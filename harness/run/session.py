@@ -106,6 +106,7 @@ def run(
             about = about.model_copy(update={"machine": schedule.limits(about.machine)})
             store.update(about)
             schedule.measure()
+            about = about.model_copy(update={"warnings": (*about.warnings, *schedule.notes)})
             schedule.save(save or {})
             status = "complete"
         except KeyboardInterrupt:

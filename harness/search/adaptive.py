@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
@@ -261,8 +262,20 @@ class Search:
     def confirm(self) -> None:
         """Measure every target in every further launch, in random order, and audit after each."""
         self.stage = "confirm"
-        for launch in range(1, self.question.launches + 1):
-            left = self.question.launches - launch + 1
+        self._confirm_in(range(1, self.question.launches + 1))
+
+    def go_on(self, further: int) -> bool:
+        """Measure in so many launches more, or as long as the caller allows; whether any pair was timed."""
+        before, first = self.prober.samples, self.prober.launch + 1
+        if self.bound or self.ended:
+            return False
+        with contextlib.suppress(BudgetSpent):
+            self._confirm_in(range(first, first + further))
+        return self.prober.samples > before
+
+    def _confirm_in(self, launches: range) -> None:
+        for launch in launches:
+            left = launches.stop - launch
             allowed = self.prober.remaining // SAMPLES_A_PAIR // left
             if allowed < 2 and self.bound:
                 raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.search.adaptive import Search
     from harness.search.bracketing import Target
     from harness.search.result import Decision, Failures, Status
+    from harness.search.sampler import Sampler
 
 LEAST_LAUNCHES = 3  # that bound a difference at one N
 FURTHEST_EXTRAPOLATION = 4.0  # times the end of the range
@@ -67,7 +68,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
         status=answer.status,
         crossings=tuple(sorted(answer.crossings, key=_place)),
         samples=prober.samples,
-        probes=_probes(search),
+        probes=probes(prober, question.confidence),
         notes=tuple(dict.fromkeys([*answer.lacks, *answer.notes, *_general_notes(search), *notes])),
         low=question.low,
         high=question.high,
@@ -321,10 +322,10 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
     return Crossing(heads, low, high, leader(after), question.confidence, "smooth")
 
 
-def _probes(search: Search) -> tuple[Probe, ...]:
-    prober, confidence = search.prober, search.question.confidence
+def probes(prober: Sampler, confidence: float) -> tuple[Probe, ...]:
+    """What was seen at every N, ascending."""
     noise = prober.noise()
-    probes = []
+    found = []
     for n in prober.visited:
         parts = prober.by_launch(n, 1)
         if len(parts) > 1:
@@ -334,5 +335,5 @@ def _probes(search: Search) -> tuple[Probe, ...]:
             middle = winsorised_mean(seen, noise)
             half = two_sided(confidence) * standard_error(seen, noise)
             low, high = middle - half, middle + half
-        probes.append(Probe(n, middle, low, high, prober.count(n), len(prober.by_launch(n))))
-    return tuple(probes)
+        found.append(Probe(n, middle, low, high, prober.count(n), len(prober.by_launch(n))))
+    return tuple(found)

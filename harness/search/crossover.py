@@ -61,6 +61,7 @@ def locate(
     seed: int = 0,
     prior: Location | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    further: int = 0,
 ) -> Location:
     """Find where in [low, high] the lead changes between a baseline and a challenger.
 
@@ -87,6 +88,8 @@ def locate(
             its `crossings`, estimates included, or, without any, near its `bracket`. A small budget looks there
             first. Nothing of it enters an interval, so that a wrong one costs a few samples at most.
         on_progress: called with a `Progress` after every batch of pairs, and once more at the end.
+        further: launches more, where an answer is still open: they are looked at once, when all of them were measured or
+            `measure` has raised `BudgetSpent`, which ends them and leaves no mark.
 
     Returns:
         The answer; the same for the same seed and the same times, byte for byte.
@@ -111,7 +114,12 @@ def locate(
         search.confirm()
     except BudgetSpent as error:
         lacking = str(error) or "the caller's budget is spent"
+    seen = dict(search.signs)
     location = conclude(search, lacking)
+    if further and lacking is None and location.status == "unresolved":
+        search.signs = seen
+        if search.go_on(further):
+            location = conclude(search, None)
     search.stage = "done"
     if on_progress is not None:
         on_progress(search.progress())

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.search.local_model import REACH, fit, launch_interval
 from harness.search.result import Crossing
-from harness.search.sign_test import median
+from harness.search.sign_test import MAD_TO_SD, median
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from harness.search.confirmation import Aim, Question
     from harness.search.local_model import LocalFit
     from harness.search.result import Direction
-    from harness.search.sampler import Sampler
+    from harness.search.sampler import Observations, Sampler
     from harness.search.sign_test import Sign
 
 MISFIT_LEVEL = 0.003
+DISTURBED = 6.0  # standard deviations of the other launches
 UNSURE_POINTS = 201  # of log N on which the end of what is unsure is looked for
 
 
@@ -159,7 +160,7 @@ def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
     interval, root = local.crossing_interval(), local.root()
     after = target.after or -target.before
     if root is None or interval is None or not all(map(math.isfinite, interval)) or local.coefficients[1] * after <= 0:
-        note = f"the two costs are too nearly parallel {name} for an interval"
+        note = no_interval(prober.sightings().within(*aim.window, 1), local, question, name)
         return Outcome("open", notes=(*notes, note), span=ends, fitted=fitted)
     low, high = _whole(interval, target, question)
     loose = local.crossing_interval(question.stretch) or interval
@@ -168,6 +169,40 @@ def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
     crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
     return Outcome("crossing", crossing, tuple(notes), wider(crossing, question.goal), span=span, fitted=fitted)
+
+
+def no_interval(seen: Observations, local: LocalFit, question: Question, name: str) -> str:
+    """Why there is no finite interval: a disturbed launch, launches that differ, pairs that do, or costs that do not.
+
+    Args:
+        seen: the pairs of the launches in the window.
+        local: the curve through them.
+        question: with the precision.
+        name: of the place.
+    """
+    if seen.heads.size == 0:
+        return f"the two costs are too nearly parallel {name} for an interval"
+    strays = seen.log_ratio - local.value(np.log(seen.heads.astype(np.float64)))
+    levels = {int(one): median(strays[seen.launch == one]) for one in np.unique(seen.launch)}
+    middle = median(np.array(list(levels.values())))
+    off = {one: level - middle for one, level in levels.items()}
+    others = MAD_TO_SD * median(np.abs(np.array(list(off.values()))))
+    worst = max(off, key=lambda one: abs(off[one]))
+    tells = abs(local.coefficients[1]) * math.log(
+        max(seen.heads.max() / seen.heads.min(), 2)
+    )  # what the costs change by
+    if len(off) > 3 and abs(off[worst]) > max(DISTURBED * others, 2 * question.goal):
+        return (
+            f"launch {worst} was disturbed {name}: its ratio lies {math.expm1(abs(off[worst])):.0%} from that of the others; "
+            "run again, or give it more time"
+        )
+    if local.between > max(question.goal, tells / 2):
+        return (
+            f"launches differ by {math.expm1(local.between):.0%} {name}, more than the costs do: no interval is finite"
+        )
+    if local.noise / math.sqrt(max(local.pairs, 1)) > question.goal / 2:
+        return f"pairs differ by {math.expm1(local.noise):.0%} {name}: there are too few of them for an interval"
+    return f"the two costs are too nearly parallel {name} for an interval"
 
 
 def _whole(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.search.crossover import locate
 from harness.search.grid import locate_on_grid
+from harness.search.jagged import locate_among_neighbours
 from harness.search.result import BudgetSpent
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def ask(
     }  # fmt: skip
     if leg.method == "grid":
         return locate_on_grid(measure, leg.low, leg.high, points=leg.points, steps=leg.steps, **common)
-    return locate(measure, leg.low, leg.high, steps=known_steps(leg), prior=asked.prior, **common)
+    common |= {"steps": known_steps(leg), "prior": asked.prior, "further": asked.further}
+    if asked.neighbours:
+        return locate_among_neighbours(measure, leg.low, leg.high, **common)
+    return locate(measure, leg.low, leg.high, **common)
 
 
 def known_steps(leg: SearchCase) -> tuple[int, ...]:

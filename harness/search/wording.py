@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.search.leading import sizes
 from harness.search.result import Crossing
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int, *, 
         case "crossing" | "several":
             first, *others = location.crossings
             said = [_from_there_on(first, names, at_batch), *(_from_there_on(each, names) for each in others)]
-            return "; ".join([*said, *_even(location), *_failing(location, names)])
+            return "; ".join([*said, *_sizes(location, names), *_even(location), *_failing(location, names)])
         case "below" | "above":
             return _throughout(location, names, at_batch)
         case "tie":
@@ -66,7 +67,8 @@ def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> 
             if beyond
             else ""
         )
-        return "; ".join([said + tail, *_even(location)])
+        by = _sizes(location, names)
+        return "; ".join([f"{said}{tail}{f': {by[0]}' if by else ''}", *_even(location)])
     said = f"{names[leader]} is faster {_span(location, names)}{at_batch}"
     first, *others = location.failures[:MOST_SPANS]
     if first.contender == leader and not location.decision:
@@ -74,6 +76,12 @@ def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> 
     else:
         others.insert(0, first)
     return "; ".join([said, *_even(location), *(_fails(each, names) for each in others)])
+
+
+def _sizes(location: Location, names: Mapping[str, str]) -> list[str]:
+    """How large the lead of a function is."""
+    found = "" if names[_SIZE] == "heads" else sizes(location, names["challenger"], names["baseline"])
+    return [found] if found else []
 
 
 def _failing(location: Location, names: Mapping[str, str]) -> list[str]:

@@ -48,6 +48,7 @@ def _race(
             what=f"{race['baseline']!r} cannot race itself",
             hint="`harness doctor` does that",
         )
+    yield from _same_inputs(race, path, contenders)
     yield from _repeated(race.get("batch_sizes"), (*path, "batch_sizes"))
     yield from _batch_sizes(race, path, contenders, data)
     requires = race.get("requires")
@@ -64,6 +65,23 @@ def _race(
         )
         return
     yield from _shared(race, path, own, contenders, data)
+
+
+def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+    """Functions that race get the same input, so that it is made by one workload, or by one setup."""
+    rivals = [_mapping(contenders.get(str(race.get(role)))) for role in ("baseline", "challenger")]
+    if not all(each.get("function") for each in rivals):
+        return
+    for key in ("workload", "options", "setup", "equal"):
+        one, other = (each.get(key) or None for each in rivals)
+        if one != other:
+            yield Complaint(
+                path=path,
+                what=f"its rivals have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
+                f"for {race['challenger']!r}",
+                hint="functions race on the same input",
+            )
+            return
 
 
 def _waterfall(

@@ -34,6 +34,8 @@ options.
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
 | `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
+| `everyday.yaml` | eight everyday choices between two methods: where do they change, and what is documented? | 6 minutes |
+| `everyday-extra.yaml` | `DataFrame.eval` against operators (needs the extra `[everyday]`) | 2 minutes |
 | `frontier.yaml` | how does the crossover move with the batch size? | not timed as a whole |
 
 ```yaml

@@ -157,7 +157,15 @@ class Contender(Part):
     """A projector in a runtime, perhaps trained; or a plain function."""
 
     function: Annotated[
-        str, Field(description="instead of projector and runtime: `module:function` or `file.py:function`")
+        str,
+        Field(
+            description="instead of projector and runtime: `module:function`, `file.py:function`, or a rival's name of `workload`"
+        ),
+    ] = ""
+    workload: Annotated[str, Field(description="of a plugin: makes the function's input, and offers the function")] = ""
+    setup: Annotated[str, Field(description="of a function: makes its input; the suite's if absent")] = ""
+    equal: Annotated[
+        str, Field(description="of a function: whether two outputs are the same; the suite's if absent")
     ] = ""
     projector: Annotated[str, Field(description="name of a projector")]
     runtime: Annotated[str, Field(description="name of a runtime")]
@@ -202,9 +210,12 @@ class Contender(Part):
     def _function_alone(cls, value: Any) -> Any:
         if not isinstance(value, Mapping) or not value.get("function"):
             return value
-        projecting = set(value) - {"function", "heads", "batch_sizes"} - (set(value) if "projector" in value else set())
+        own = {"setup", "equal"} if not value.get("workload") else {"workload", "options"}
+        known = {"function", "heads", "batch_sizes", "threads"} | own
+        projecting = set(value) - known - (set(value) if "projector" in value else set())
         if projecting:
-            raise ValueError(f"a function takes no {', '.join(sorted(map(str, projecting)))}")
+            whose = "a rival of a workload" if value.get("workload") else "a function"
+            raise ValueError(f"{whose} takes no {', '.join(sorted(map(str, projecting)))}")
         return {"projector": value["function"], "runtime": "python", **value}
 
 
@@ -330,6 +341,7 @@ class Figure(Part):
     device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = (
         None
     )
+    source: Annotated[str, Field(description="where it stands, where figures come from different places")] = ""
 
 
 class LatencyFigure(Part):

@@ -16,6 +16,7 @@ from harness.testing.rules import ConformanceError, sample_heads, sample_queries
 from harness.testing.runtime import check_runtime
 from harness.testing.source import check_source
 from harness.testing.trainer import check_trainer
+from harness.testing.workload import check_workload
 
 __all__ = [
     "ConformanceError",
@@ -23,6 +24,7 @@ __all__ = [
     "check_runtime",
     "check_source",
     "check_trainer",
+    "check_workload",
     "sample_heads",
     "sample_queries",
 ]

@@ -6,7 +6,9 @@ import pytest
 
 from harness import units
 from harness.analysis.standings import standings
+from harness.commands import race
 from harness.errors import SuiteError, UserError
+from harness.functions import allocator
 from harness.functions.callee import named
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
@@ -65,7 +67,7 @@ def test_a_suite_of_functions_is_planned(suite):
     assert (leg.low, leg.high, leg.batch_size, leg.counts) == (4, 4000, 1, "n")
     assert made.specifications["in-place"].function.fresh
     assert "sha256" in made.offers["function mine.py:in_place"]
-    assert made.offers["allocator"] == {"malloc_mmap_threshold": 2**25, "malloc_trim_threshold": 2**26}
+    assert made.offers["allocator"] == allocator.state()
     assert any("changes its input" in each for each in made.warnings)
     assert made.suite.size_title == "n, numbers"
 
@@ -78,6 +80,16 @@ def test_mistakes_are_told_in_the_words_of_the_suite(suite):
         loading.load(suite)
     assert "sizes: the range from 9,000 to 4,000 is empty" in str(told.value)
     assert "contenders.direct: a function takes no trainer" in str(told.value)
+
+
+def test_each_function_has_as_many_threads_as_it_was_given_and_the_answer_says_so(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    made = race.plan(["mine:direct", "mine:in_place"], setup="mine:numbers", low=4, high=64, threads=[1, 2])
+    assert {name: each.threads for name, each in made.specifications.items()} == {"direct": 1, "in_place": 2}
+    assert "cores that were used: direct on 1; in_place on 2" in made.warnings
+    with pytest.raises(UserError, match="threads are given for 3 of 2 functions"):
+        race.plan(["mine:direct", "mine:in_place"], threads=[1, 2, 3])
 
 
 def location(low, high, status="crossing", crossings=()):

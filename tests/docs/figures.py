@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 BASELINE = Path(__file__).parents[2] / "results" / "baseline"
+NOT_YET = "The baseline is not committed yet: `harness run suites/everyday.yaml` gives the table for your machine.\n"
 RACES = {
     "documented": "as documented: loop over heads in Python against the eager student",
     "eager": "vectorised teacher against student, eager PyTorch",
@@ -178,6 +180,39 @@ def students() -> str:
     return _table(["mean cosine (top-1 agreement)", *(f"T = {each}" for each in temperatures)], rows)
 
 
+def everyday() -> str:
+    """Every choice of the everyday suite: from which n on the clever method leads, by how much, and what is documented."""
+    if not (BASELINE / "everyday").exists():
+        return NOT_YET
+    report = _report("everyday")
+    published = {each["race"]: each for each in report["documented"] if each["quantity"] == "crossover"}
+    rows = []
+    for each in report["crossovers"]:
+        known = published.get(each["race"])
+        told = f"{known['documented']}: {known['verdict']}" if known else ""
+        rows.append([f"`{each['race']}`", f"`{each['baseline']}`", f"`{each['challenger']}`", each["sentence"], told])
+    return _table(["race", "simple", "clever", "what came out", "documented"], rows)
+
+
+def choice() -> str:
+    """What SciPy's choice between two methods of convolution costs, over the better of the two at that n."""
+    if not (BASELINE / "everyday").exists():
+        return NOT_YET
+    stored = json.loads((BASELINE / "everyday" / "crossovers.json").read_text(encoding="utf-8"))
+    seen = {each["leg"]["race"]: each["location"]["probes"] for each in stored["located"]}
+    rows = []
+    for n in (10, 100, 1000, 10_000):
+        near = [
+            min(seen[f"convolution-choice-{method}"], key=lambda probe: abs(math.log(probe["heads"] / n)))
+            for method in ("direct", "fft")
+        ]
+        slower = [math.exp(-probe["log_ratio"]) for probe in near]
+        rows.append(
+            [f"{near[0]['heads']:,}", "direct" if slower[0] >= slower[1] else "fft", f"{max(slower):.2f} times as long"]
+        )
+    return _table(["n", "the better method", "`method='auto'` takes"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "headlines": headlines,
     "frontier": frontier,
@@ -191,6 +226,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "conjecture": conjecture,
     "worth": worth,
     "right": right,
+    "everyday": everyday,
+    "choice": choice,
 }
 
 

@@ -18,7 +18,7 @@ from tests.docs import figures
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
-PAGES = (PAGE, ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (PAGE, *(ROOT / each for each in ("README.md", "docs/results.md", "docs/everyday.md")))
 PICTURE = ROOT / "docs" / "lead-map.svg"
 COMMANDS = ROOT / "docs" / "cli.md"
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}

@@ -192,6 +192,46 @@ def test_an_audit_looks_at_another_batch_each_time(doubling):
         one.audit(cell)
 
 
+def of_function(monkeypatch, **more):
+    """A worker of functions of this test: by name in a module that is not there."""
+    own = types.ModuleType("functions_of_a_test")
+    for name, each in more.items():
+        setattr(own, name, each)
+    monkeypatch.setitem(sys.modules, "functions_of_a_test", own)
+    callee = {name: Callee(label=name, module="functions_of_a_test", attribute=name) for name in more}
+    kernel = Kernel(function=callee["function"], setup=callee["setup"], takes="input")
+    how = Measurement(min_sample_seconds=0.0005, max_warm_up_seconds=0.05)
+    specification = Specification(contender="function", function=kernel)
+    settings = {"specification": specification.to_json(), "measurement": how.model_dump(mode="json")}
+    return module.Worker({**settings, "last_level_cache_bytes": 2**20})
+
+
+def test_the_output_of_a_function_after_the_timing_is_compared_with_the_one_before(monkeypatch):
+    calls = []
+
+    def forgets(numbers):
+        calls.append(None)
+        return sorted(numbers)[: 3 if len(calls) < 20 else 2]
+
+    one = of_function(monkeypatch, function=forgets, setup=lambda n: list(range(n, 0, -1)))
+    cell = {**CELL, "batch_size": 1}
+    one.ready(cell)
+    with pytest.raises(
+        ParityError, match=r"its output after the timing is not its output before: \[1, 2\], was \[1, 2, 3\]"
+    ):
+        one.audit(cell)
+
+
+def test_the_high_water_mark_is_reached_before_a_function_is_timed(monkeypatch):
+    reached = []
+    monkeypatch.setattr(module.HighWater, "reach", lambda _: reached.append(len(CALLED)))
+    one = worker()
+    one.ready(CELL)
+    assert reached == [0]
+    one.ready({**CELL, "place": "counted/6", "heads": 6})
+    assert len(reached) == 2
+
+
 def test_what_the_device_took_is_told_beside_what_calls_took(doubling):
     one, _, cell = doubling
     one.ready(cell)

@@ -54,7 +54,11 @@ def test_the_project_declares_its_entry_point(tmp_path):
     ("name", "kind", "sentence"),
     [
         ("My Own", "projector", "'My Own' cannot name a plugin; use small letters, digits and hyphens, a letter first"),
-        ("mine", "projection", "'projection' is no kind of offer; there are projector, runtime, trainer, source"),
+        (
+            "mine",
+            "projection",
+            "'projection' is no kind of offer; there are projector, runtime, trainer, source, workload",
+        ),
         ("json", "projector", "'json' is taken by Python or by the harness; choose another name"),
         ("lda", "projector", "there is a projector 'lda' already, and the first keeps its name; choose another name"),
     ],

@@ -35,6 +35,7 @@ def test_the_plugin_is_listed_with_its_origin(environment):
         ("runtime", "double", "sparse = harness_sparse"),
         ("trainer", "sgd", "sparse = harness_sparse"),
         ("source", "circle", "sparse = harness_sparse"),
+        ("workload", "count", "sparse = harness_sparse"),
     ]:
         (line,) = (line.split() for line in told.splitlines() if line.split()[:2] == [kind, name])
         assert f"harness-random 0.3.0 ({module})" in " ".join(line)
@@ -53,7 +54,7 @@ def test_it_keeps_the_rules_by_its_own_tests(environment):
     told = environment.run(
         "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(environment.folder / "project")
     )
-    assert "4 passed" in told
+    assert "5 passed" in told
 
 
 def test_it_races_against_the_built_ins(environment):

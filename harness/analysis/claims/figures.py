@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import wider
@@ -91,10 +91,18 @@ def _races(
             measured = wider(measured, bias) if measured else None
         elsewhere = _elsewhere(figure, suite)
         if figure.slowdown is not None:
-            yield _slowdown(figure, figure.slowdown, measured, elsewhere)
+            yield replace(_slowdown(figure, figure.slowdown, measured, elsewhere), subject=_subject(figure, suite))
         if figure.crossover is not None:
             location = answers.get((figure.race, figure.batch_size))
-            yield _crossover(figure, figure.crossover, location, heads, measured, elsewhere)
+            found = _crossover(figure, figure.crossover, location, heads, measured, elsewhere)
+            yield replace(found, subject=_subject(figure, suite))
+
+
+def _subject(figure: Figure, suite: Suite) -> str:
+    """Whom a figure is about; functions without a batch have none."""
+    if suite.functions and figure.batch_size == 1:
+        return figure.race
+    return f"{figure.race} at batch {figure.batch_size}"
 
 
 def _latencies(

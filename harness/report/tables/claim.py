@@ -45,6 +45,8 @@ def documented(summary: Summary) -> Table:
     ]
     known = summary.suite.documented
     source = f"Documented in {known.source}." if known and known.source else ""
+    own = {each.race: each.source for each in known.figures if each.source} if known else {}
+    source += "".join(f" {race}: {text}." for race, text in own.items())
     return Table(
         name="documented",
         title="Documented and measured",

@@ -167,6 +167,44 @@ class CircleSource(harness.Source):
         return np.cos(np.outer(angles, harmonics)).astype(np.float32)
 
 
+class CountOptions(harness.Options):
+    """What a suite may say under a contender's `options:`."""
+
+    distinct: int = 100
+
+
+class CountWorkload(harness.Workload):
+    """How often each of n numbers occurs."""
+
+    name = "count"
+    Options = CountOptions
+
+    def prepare(self, n: int, batch: int, seed: int) -> list[int]:
+        """n numbers."""
+        return np.random.default_rng(seed).integers(0, self.options.distinct, n).tolist()
+
+    def rivals(self) -> dict[str, Any]:
+        """By a loop, or by NumPy."""
+        return {"loop": self.by_loop, "numpy": self.by_numpy}
+
+    def by_loop(self, numbers: list[int]) -> list[int]:
+        """One after the other."""
+        found = [0] * self.options.distinct
+        for number in numbers:
+            found[number] += 1
+        return found
+
+    def by_numpy(self, numbers: list[int]) -> list[int]:
+        """All at once."""
+        return np.bincount(numbers, minlength=self.options.distinct).tolist()
+
+
+@harness.hookimpl
+def harness_workloads() -> Sequence[harness.Workload]:
+    """Workloads."""
+    return [CountWorkload()]
+
+
 @harness.hookimpl
 def harness_projectors() -> Sequence[harness.Projector]:
     """Projectors."""

@@ -1,7 +1,7 @@
-from harness.testing import check_projector, check_runtime, check_source, check_trainer
+from harness.testing import check_projector, check_runtime, check_source, check_trainer, check_workload
 
 from harness_random import RandomProjection
-from harness_sparse import CircleSource, DoubleRuntime, SgdTrainer, SparseProjector
+from harness_sparse import CircleSource, CountWorkload, DoubleRuntime, SgdTrainer, SparseProjector
 
 
 def test_projectors():
@@ -19,3 +19,7 @@ def test_trainer():
 
 def test_source():
     check_source(CircleSource())
+
+
+def test_workload():
+    check_workload(CountWorkload())

@@ -1,0 +1,44 @@
+"""A newcomer's first race, exactly as it stands in the tutorial, answers within a minute."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+SECTION = PAGE[PAGE.index("## A first race") : PAGE.index("## Inputs off the clock")]
+
+
+def test_one_line_for_the_shell(tmp_path):
+    (line,) = re.findall(r"```console\n(.*)\n```", SECTION)
+    program, *arguments = shlex.split(line)
+    assert program == "harness"
+    seconds = arguments[arguments.index("--seconds") + 1]
+    assert float(seconds) <= 60  # bounds all of it, which tests/run/test_failures.py holds it to
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "numpy.sum" in done.stdout or "sum" in done.stdout
+    assert " is faster " in done.stdout
+
+
+def test_five_lines_for_a_notebook(tmp_path):
+    (code,) = re.findall(r"```py\n(.*?)```", SECTION, flags=re.DOTALL)
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len(lines) <= 5
+    assert "seconds=60" in code
+    shown = code + "\nprint(found.status, found.decision.below, found.decision.above)"
+    done = subprocess.run(
+        [sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("crossing ")

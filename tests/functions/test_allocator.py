@@ -1,0 +1,73 @@
+"""The high-water mark is reached before anything is timed, and again where a large n has taken it away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.functions import allocator
+
+SEEN = """
+import resource, numpy
+from harness.functions import allocator
+
+def faults(n):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        numpy.ones(n // 8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if {reach}:
+    allocator.HighWater().reach()
+print(faults(2**20), faults(2**24))
+"""
+
+
+class Heap:
+    def __init__(self):
+        self.end, self.touched = 1000, []
+
+    def touch(self, size):
+        self.touched.append(size)
+        self.end = max(self.end, 1000 + size)
+
+
+def test_the_mark_is_reached_once_and_again_where_the_heap_was_given_back():
+    heap = Heap()
+    mark = allocator.HighWater(lambda: heap.end, heap.touch)
+    assert mark.reach()
+    assert not mark.reach()
+    heap.end = 1500  # a large n was freed, and the end of the heap with it
+    assert mark.reach()
+    assert heap.touched == [allocator.HIGH_WATER_BYTES] * 2
+
+
+def test_what_is_touched_is_kept_and_lies_in_the_heap():
+    assert allocator.HIGH_WATER_BYTES < allocator.TRIM_BYTES
+    assert allocator.HIGH_WATER_BYTES // 3 < allocator.MMAP_BYTES
+
+
+def test_what_was_chosen_is_recorded():
+    assert allocator.state() == {
+        "malloc_mmap_threshold": 2**25, "malloc_trim_threshold": 2**26, "high_water_mark": 60 * 2**20,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted, of glibc")
+def test_after_it_no_call_takes_a_page_from_the_kernel():
+    """At 1 MiB and 16 MiB alike: a fresh process takes 256 pages and more in the first call at each."""
+
+    def faults(*, reach, variables):
+        done = subprocess.run(
+            [sys.executable, "-c", SEEN.format(reach=reach)],
+            env={**os.environ, **variables}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return [int(each) for each in done.stdout.split()]
+
+    chosen = faults(reach=True, variables=allocator.VARIABLES)
+    fresh = faults(reach=False, variables={"MALLOC_MMAP_THRESHOLD_": str(2**17)})
+    assert max(chosen) < 100
+    assert fresh[0] > 1000

@@ -1,0 +1,139 @@
+"""Costs that depend on n's factors: one decision as wide as that needs, whatever the seed, and a note that says why."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pytest
+
+from harness.search.jagged import locate_among_neighbours
+from harness.search.neighbours import crowd, is_prime, is_smooth
+from tests.simulation.fake_machine import FakeMachine
+
+
+@functools.cache
+def factors(number):
+    found, factor = [], 2
+    while factor * factor <= number:
+        while number % factor == 0:
+            found.append(factor)
+            number //= factor
+        factor += 1
+    return (*found, number) if number > 1 else tuple(found)
+
+
+@functools.cache
+def fft(n):
+    """Microseconds of three transforms of the exact length 2 n - 1, as pocketfft takes them: large primes by a longer one."""
+    length = 2 * round(n) - 1
+    parts = factors(length)
+    direct = length * sum(1.1 * each for each in parts)
+    padded = 2.2 * 2 * length * 2 * math.log2(4 * length)
+    return 20 + 0.012 * min(direct, padded if max(parts, default=1) > 50 else direct)
+
+
+def direct(n):
+    return 3 + 0.0024 * n * n + 0.02 * n
+
+
+def machine(seed, baseline=direct, challenger=fft):
+    return FakeMachine(
+        baseline, challenger, sigma=0.03, outliers=0.02, shared_drift=0.05, launch_effect=0.015,
+        launch_heads_effect=0.01, seed=seed,
+    )  # fmt: skip
+
+
+def answer(seed, low, high, **costs):
+    return locate_among_neighbours(machine(seed, **costs).measure, low, high, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return [answer(seed, 10, 5000) for seed in range(5)]
+
+
+def contested(low, high):
+    """The n at which who leads is not who leads at most n around: from the first that fft wins to the last that it loses."""
+    leads = {n: fft(n) < direct(n) for n in range(low, high + 1)}
+    return min(n for n in leads if leads[n]), max(n for n in leads if not leads[n]), leads
+
+
+def test_five_seeds_give_one_answer(answers):
+    assert {each.status for each in answers} == {"crossing"}
+    ends = [(each.decision.below, each.decision.above) for each in answers]
+    for side in zip(*ends, strict=True):
+        assert max(side) / min(side) < 1.15
+
+
+def test_the_decision_is_as_wide_as_the_jaggedness(answers):
+    first, last, leads = contested(10, 5000)
+    for each in answers:
+        wrong = [n for n in range(10, each.decision.below) if leads[n]]
+        wrong += [n for n in range(each.decision.above, 5001) if not leads[n]]
+        assert len(wrong) <= 0.01 * len(leads)
+        assert each.decision.below > first / 2.5  # and no wider than it has to be
+        assert each.decision.above < last * 2.5
+        within = [abs(math.log(direct(n) / fft(n))) for n in range(each.decision.below, each.decision.above)]
+        assert each.decision.at_most > 0.8 * math.expm1(max(within))
+
+
+def test_a_note_says_why(answers):
+    for each in answers:
+        assert each.notes[0].startswith("the ratio depends on each N and not on its size alone: between N = ")
+        assert "either rival leads at some N, by up to" in each.notes[0]
+
+
+def test_a_range_that_ends_inside_of_the_jaggedness_has_no_leader_throughout():
+    first, last, leads = contested(10, 5000)
+    high = round(math.sqrt(first * last))
+    assert any(leads[n] for n in range(10, high))
+    for seed in range(3):
+        found = answer(seed, 10, high)
+        assert found.status == "unresolved"
+        assert found.bracket[0] < high
+        assert found.notes[0].startswith("the ratio depends on each N")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_smooth_costs_and_staircases_are_searched_as_before(seed):
+    stairs = {"baseline": lambda n: 0.3 * n, "challenger": lambda n: 40.0 * (1 + (n > 300) + (n > 1000))}
+    for costs in ({"baseline": lambda n: 0.1 * n + 1, "challenger": lambda n: 50 + 0.01 * n}, stairs):
+        found = answer(seed, 1, 20_000, **costs)
+        assert not any("depends on each N" in note for note in found.notes)
+        assert found.status in ("crossing", "several", "unresolved")
+
+
+def test_a_jagged_cost_that_is_far_behind_is_searched_as_before():
+    found = answer(0, 10, 5000, baseline=lambda n: 1000 * fft(n), challenger=lambda n: 5 + 0.01 * n)
+    assert found.status == "below"
+
+
+def test_times_that_depend_on_the_draw_of_an_input_are_not_taken_for_jagged():
+    """A linear scan ends where what it looks for lies: another draw, another time, in another launch."""
+    fake = FakeMachine(lambda n: 0.1 * n + 1, lambda n: 50.0, sigma=0.03, launch_heads_effect=0.5, seed=4)
+    launches = []
+
+    def measure(heads, rounds, launch):
+        launches.append(launch)
+        return fake.measure(heads, rounds, launch)
+
+    found = locate_among_neighbours(measure, 10, 5000, seed=4)
+    assert not any("depends on each N" in note for note in found.notes)
+    assert launches == sorted(launches)
+
+
+def test_a_small_budget_is_not_spent_on_neighbours():
+    fake = machine(0)
+    locate_among_neighbours(fake.measure, 10, 5000, budget=200)
+    assert fake.samples <= 200
+
+
+def test_neighbours_differ_in_their_factors():
+    for n in (50, 1000, 30_000, 2_000_000):
+        some = crowd(n, 1, 10**9)
+        assert all(abs(each / n - 1) <= max(0.04, 3 / n) for each in some)
+        assert any(map(is_smooth, some))
+        assert any(map(is_prime, some))
+        assert any(is_prime(2 * each - 1) for each in some)
+    assert crowd(20, 20, 20) == [20]
