@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -50,6 +51,7 @@ def finished(said, place):
         code, out, errors = said("run", "small.yaml", "--output", "out")
         assert code == 0, out + errors
         assert "report: out" in out
+        assert re.search(r"^  launch 2 of 2: .* done, about .* left$", out, re.MULTILINE)  # of the whole run
     return "out"
 
 

@@ -50,9 +50,9 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
 def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str]) -> Answer:
     """Of one search, beside its published figure."""
     if leg.located is None:
-        place, value, sides = "not searched", None, (UNKNOWN, UNKNOWN)
+        text, value, sides = "not searched", None, (UNKNOWN, UNKNOWN)
     else:
-        place, value = _place(leg.located.location)
+        text, value = place(leg.located.location)
         names = {
             "challenger": marked(leg.leg.challenger, unchecked),
             "baseline": marked(leg.leg.baseline, unchecked),
@@ -61,12 +61,13 @@ def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[st
         sides = (names[below] if below else UNKNOWN, names[above] if above else UNKNOWN)
     decided = leg.located is not None and leg.located.location.status != "unresolved"
     return Answer(
-        leg=leg, crossover=place, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
+        leg=leg, crossover=text, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
         certain=decided and not leg.reservations,
     )  # fmt: skip
 
 
-def _place(location: Location) -> tuple[str, float | None]:
+def place(location: Location) -> tuple[str, float | None]:
+    """N* with its interval as a table needs it, and the number to sort it by."""
     match location.status:
         case "crossing" | "several" if len(location.crossings) == 1:
             return _crossing(location.crossings[0]), float(location.crossings[0].heads)
