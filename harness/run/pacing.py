@@ -44,19 +44,19 @@ class Pace:
         """Something is measured in this launch."""
         self._timed = launch
 
-    def wait(self, launch: int, tell: Callable[[float, str], None], longest: float = math.inf) -> None:
+    def wait(self, launch: int, show: Callable[[float, str], None], longest: float = math.inf) -> None:
         """Until this launch may start; there is no wait after a launch that was only recalled from records.
 
         Args:
             launch: its number.
-            tell: called every second with the seconds that are left of a pause, and why there is one.
+            show: called every second with the seconds that are left of a pause, and why there is one.
             longest: seconds that it may take.
         """
         seconds = min(self._pause(launch), longest) if self._timed not in {None, launch} else 0.0
         if seconds > 0:
             ticks = math.ceil(seconds / _TICK)
             for tick in range(ticks):
-                tell(seconds * (1 - tick / ticks), f"before launch {launch}, so that launches are spread over time")
+                show(seconds * (1 - tick / ticks), f"before launch {launch}, so that launches are spread over time")
                 self._sleep(seconds / ticks)
         self._started = self._clock()
 
