@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import say
+from harness.cli.terms import say, width
 
 plugins = typer.Typer(
     help="List what plugins offer, show an offer's options, start a new plugin.", no_args_is_help=False
@@ -26,7 +26,7 @@ def _list(context: typer.Context, files: Files = None) -> None:
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    say(offers.listing(inquire(files or [])))
+    say(offers.listing(inquire(files or []), width()))
 
 
 @plugins.command()
@@ -35,7 +35,7 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    say(offers.details(inquire(files or []), name))
+    say(offers.details(inquire(files or []), name, width()))
 
 
 @plugins.command()
@@ -61,7 +61,7 @@ def list_() -> None:
     from harness.measure.artifacts import Artifacts
     from harness.report import plugins as offers
 
-    say(offers.kept(Artifacts(folder())))
+    say(offers.kept(Artifacts(folder()), width()))
 
 
 @cache.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -105,7 +105,7 @@ def compare(
             f"the runs cannot be compared: {'; '.join((*found.machine, *found.changed))}",
             next_step="run both on one machine with the same settings, or use --force",
         )
-    say(comparison.markdown(found) if markdown else comparison.text(found))
+    say(comparison.markdown(found) if markdown else comparison.text(found, width()))
     unsure = found.verdict == "inconclusive" or (fail_on_inconclusive and found.open_questions > 0)
     sys.exit(FAILED if found.regressed else INCONCLUSIVE if unsure else DONE)
 
@@ -125,7 +125,7 @@ def history(
     if not found:
         raise UserError("there are no runs below results/", next_step="name folders that `harness run` wrote")
     series = [each for each in over_runs.history([read(each) for each in found]) if not only or only in each.name]
-    say(comparison.readings(series) if only else comparison.history(series))
+    say(comparison.readings(series, width()) if only else comparison.history(series, width()))
 
 
 Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any depth")]
