@@ -44,13 +44,16 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     published = {
         each.subject: (each.documented, each.verdict) for each in summary.documented if each.quantity == "crossover"
     }
-    return tuple(answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked) for leg in summary.legs)
+    whole = summary.run.status == "complete"
+    return tuple(
+        answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked, whole=whole) for leg in summary.legs
+    )
 
 
-def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str]) -> Answer:
-    """Of one search, beside its published figure."""
+def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True) -> Answer:
+    """Of one search, beside its published figure; a run that is not whole was ended before all searches were."""
     if leg.located is None:
-        text, value, sides = "not searched", None, (UNKNOWN, UNKNOWN)
+        text, value, sides = "not searched" if whole else "not finished", None, (UNKNOWN, UNKNOWN)
     else:
         text, value = place(leg.located.location)
         names = {

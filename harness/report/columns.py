@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _BETWEEN = 2  # columns between two columns of a table
+_BESIDE = 2  # columns that a heading takes beside its text
 _LEAST = 6  # columns of one whose words have to be broken, too
 
 
@@ -22,11 +23,12 @@ def grid(rows: Sequence[Sequence[str]], headers: Sequence[str], width: int | Non
         headers: of its columns.
         width: of the terminal; None where nothing has to fit, as in a pipe.
     """
-    lines = [list(headers), *(list(row) for row in rows)]
+    titles, lines = list(headers), [list(row) for row in rows]
     if width is not None and rows:
-        room = _room(list(zip(*lines, strict=True)), width - _BETWEEN * (len(headers) - 1))
+        room = _room(titles, list(zip(*lines, strict=True)), width - _BETWEEN * (len(titles) - 1))
+        titles = [_wrapped(title, most - _BESIDE) for title, most in zip(titles, room, strict=True)]
         lines = [[_wrapped(entry, most) for entry, most in zip(line, room, strict=True)] for line in lines]
-    return tabulate(lines[1:], headers=lines[0], tablefmt="simple", disable_numparse=True)
+    return tabulate(lines, headers=titles, tablefmt="simple", disable_numparse=True)
 
 
 def sentence(text: str, width: int | None = None) -> str:
@@ -40,12 +42,12 @@ def sentence(text: str, width: int | None = None) -> str:
     ) or text  # fmt: skip
 
 
-def _room(columns: Sequence[Sequence[str]], width: int) -> list[int]:
+def _room(titles: Sequence[str], columns: Sequence[Sequence[str]], width: int) -> list[int]:
     """How wide each column may be: the widest one gives way first, and words are broken last."""
-    taken = [max(len(entry) for entry in column) for column in columns]
+    taken = _widths(len, titles, columns)
     floors: tuple[Callable[[str], int], ...] = (_longest_word, _longest_part, lambda entry: min(len(entry), _LEAST))
     for floor in floors:
-        least = [max(1, *(floor(entry) for entry in column)) for column in columns]
+        least = _widths(floor, titles, columns)
         while sum(taken) > width:
             spare = [room - low for room, low in zip(taken, least, strict=True)]
             wide = max(range(len(taken)), key=lambda place: (spare[place] > 0, taken[place]))
@@ -53,6 +55,13 @@ def _room(columns: Sequence[Sequence[str]], width: int) -> list[int]:
                 break
             taken[wide] -= 1
     return taken
+
+
+def _widths(of: Callable[[str], int], titles: Sequence[str], columns: Sequence[Sequence[str]]) -> list[int]:
+    return [
+        max(of(title) + _BESIDE, *(of(entry) for entry in column))
+        for title, column in zip(titles, columns, strict=True)
+    ]
 
 
 def _longest_word(entry: str) -> int:

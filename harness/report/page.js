@@ -84,7 +84,7 @@ function settled(spec, width) {
 function bare(part) {
   if (Array.isArray(part)) return part.map(bare);
   if (part === null || typeof part !== "object") return part;
-  return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, name === "legend" ? null : name === "datasets" ? value : bare(value)]));
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, name === "legend" ? null : name === "datasets" || name === "config" ? value : bare(value)]));
 }
 
 // The pairs of the search and the N that were chosen.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.summary import summarise
 from harness.records.writer import read
 from harness.report import html
@@ -125,6 +126,22 @@ def test_documented_figures_are_drawn_on_the_latencies_as_such(summary):
     ]
     layers = found["slowdown-batch-1"].chart.to_dict(validate=False)["layer"]
     assert any(layer["mark"].get("shape") == "diamond" for layer in layers)
+
+
+def test_doubts_are_at_the_rows_that_they_concern(summary):
+    doubt = Diagnostic("drift", "it drifted by 7 %", "measure it again")
+    cells = tuple(
+        dataclasses.replace(each, warnings=(doubt,))
+        if (each.contender, each.heads, each.batch_size) == ("teacher", 1024, 32)
+        else each
+        for each in summary.cells
+    )
+    text = html.render(dataclasses.replace(summary, cells=cells))
+    told = "<p>it drifted by 7 %: measure it again</p></details>"
+    assert text.count(told) == 3  # per call, per query, and in the table of all cells
+    more = {number: text[text.index(f'id="more-{number}"') :].partition("</tr>")[0] for number in range(4)}
+    concerned = [each.leg.leg.label for place, each in enumerate(answers(summary)) if "drifted" in more[place]]
+    assert concerned == ["best at batch 32"]
 
 
 def test_plots_are_written_as_pictures(summary, tmp_path):

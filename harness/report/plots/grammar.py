@@ -29,6 +29,7 @@ LABELS = "labels"  # name of the layer with the names of the series; `settled` a
 MOST_LABELS = 6  # series that are named where they end; more of them get a legend
 _LABEL_HEIGHT = 13  # pixels
 _LETTER = 6.2  # pixels of a letter of a label
+_ROUNDING = 1e-9  # of a division
 _FEW_DECADES = 3  # on an axis that is longer than that, decades are labels enough
 
 
@@ -136,10 +137,12 @@ def ticks(low: float, high: float) -> list[float]:
         found = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
         if len(found) > _FEW_DECADES or (len(found) == _FEW_DECADES and span < _FEW_DECADES):
             return found
-    width = (high - low) / 4 or low
-    step = next(each for power in (math.floor(math.log10(width)),) for each in (10.0**power * f for f in (1, 2, 5, 10))
-                if each >= width)  # fmt: skip
-    return [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)] or [low]
+    width = (high - low) / 3 or low
+    step = 10.0 ** math.floor(math.log10(width)) * next(
+        each for each in (5, 2, 1) if each <= width / 10.0 ** math.floor(math.log10(width))
+    )
+    first, last = math.ceil(low / step - _ROUNDING), math.floor(high / step + _ROUNDING)
+    return [float(f"{step * place:.9g}") for place in range(first, last + 1)] or [low]
 
 
 _SHORT_NUMBER = "datum.value >= 1000 ? format(datum.value, '.3~s') : format(datum.value, '.3~g')"
@@ -219,7 +222,7 @@ def without_legends(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     return {
-        key: None if key == "legend" else value if key == "datasets" else without_legends(value)
+        key: None if key == "legend" else value if key in ("config", "datasets") else without_legends(value)
         for key, value in part.items()
     }
 
