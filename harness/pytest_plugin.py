@@ -418,31 +418,13 @@ def measured(plan: Plan, output: str | None) -> Evidence:
     """Runs a plan, and reads what it has left."""
     from harness.records.reader import read
     from harness.run import session
+    from harness.run.listeners import Silent
 
     folder = Path(output) if output else session.default_output(plan.suite, Path("results"))
-    outcome = session.run(plan, folder, _Silent())
+    outcome = session.run(plan, folder, Silent())
     if outcome.interrupted:
         raise KeyboardInterrupt
     return read(outcome.folder)
-
-
-class _Silent:
-    """A listener that says nothing: pytest shows which test runs."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def stage(self, text: str, total: int | None = None) -> None:
-        """Nothing."""
-
-    def step(self, text: str = "") -> None:
-        """Nothing."""
-
-    def search(self, leg: Any, progress: Any) -> None:
-        """Nothing."""
-
-    def recorded(self, record: Any) -> None:
-        """Nothing."""
 
 
 def _judge_cell(comparison: Comparison | None, cell: tuple[str, int, int]) -> None:

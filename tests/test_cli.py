@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -50,6 +51,7 @@ def finished(said, place):
         code, out, errors = said("run", "small.yaml", "--output", "out")
         assert code == 0, out + errors
         assert "report: out" in out
+        assert re.search(r"^  launch 2 of 2: .* done, about .* left$", out, re.MULTILINE)  # of the whole run
     return "out"
 
 
@@ -244,3 +246,22 @@ def test_the_version_is_printed(said):
     code, out, _ = said("--version")
     assert code == 0
     assert out.startswith("crossover-harness ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["plugins", "plugins show transformer", "check small.yaml", "compare out out", "history out", "cache list"],
+)
+def test_tables_fit_80_columns_and_use_more_where_there_is_more(said, finished, monkeypatch, command):
+    found = {}
+    for width in (80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        code, out, errors = said(*command.split())
+        assert code in (0, 3), errors
+        found[width] = out.splitlines()
+        assert max(map(len, found[width])) <= width
+    assert len(found[200]) <= len(found[80])
+    if len(found[200]) < len(found[80]):  # what was wrapped has its line
+        assert max(map(len, found[200])) > 80
+    words = [" ".join(" ".join(lines).split()) for lines in found.values()]
+    assert set(words[0].replace("-", " ").split()) - {""} == set(words[1].replace("-", " ").split()) - {""}

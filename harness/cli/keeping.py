@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import say
+from harness.cli.terms import say, width
 
 plugins = typer.Typer(
     help="List what plugins offer, show an offer's options, start a new plugin.", no_args_is_help=False
@@ -32,7 +32,7 @@ def _list(
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    say(offers.listing(inquire(files or []), verbose=verbose))
+    say(offers.listing(inquire(files or []), width(), verbose=verbose))
 
 
 @plugins.command()
@@ -41,7 +41,7 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
-    say(offers.details(inquire(files or []), name))
+    say(offers.details(inquire(files or []), name, width()))
 
 
 @plugins.command()
@@ -67,7 +67,7 @@ def list_() -> None:
     from harness.measure.artifacts import Artifacts
     from harness.report import plugins as offers
 
-    say(offers.kept(Artifacts(folder())))
+    say(offers.kept(Artifacts(folder()), width()))
 
 
 @cache.command()

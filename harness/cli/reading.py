@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -108,7 +108,7 @@ def compare(
             f"the runs cannot be compared: {'; '.join((*found.machine, *found.changed))}",
             next_step="run both on one machine with the same settings, or use --force",
         )
-    say(comparison.markdown(found) if markdown else comparison.text(found))
+    say(comparison.markdown(found) if markdown else comparison.text(found, width()))
     unsure = found.verdict == "inconclusive" or (fail_on_inconclusive and found.open_questions > 0)
     sys.exit(FAILED if found.regressed else INCONCLUSIVE if unsure else DONE)
 
@@ -159,7 +159,7 @@ def history(
         answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
         say(answer.sentence)
         sys.exit(DONE if answer.found else FAILED)
-    say(comparison.readings(series) if only or race else comparison.history(series))
+    say(comparison.readings(series, width()) if only or race else comparison.history(series, width()))
 
 
 Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any depth")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say
+from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plug
         from harness.plan import rivals
 
         notes = rivals.prepared(rivals.of_suite(loaded, checked.listing), checked.suite, loaded.folder).notes
-    say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes))))
+    say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes)), width()))
 
 
 def distill(

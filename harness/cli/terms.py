@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 from harness.printable import printable
 
+_PIPE = 10**6  # columns of what is no terminal: nothing is wrapped there
 DONE, FAILED, MISTAKEN, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -18,6 +20,12 @@ def console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def width() -> int | None:
+    """Columns of the terminal, or what COLUMNS says; None in a pipe, where each row stays on one line."""
+    columns = shutil.get_terminal_size((_PIPE, 24)).columns
+    return None if columns >= _PIPE else columns
 
 
 def say(text: object, *, error: bool = False) -> None:

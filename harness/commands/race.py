@@ -18,16 +18,13 @@ from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
 from harness.plan.rivals import Rivals, distinct, suite_of
 from harness.run import session
+from harness.run.listeners import Silent
 from harness.suite.schema import LONGEST, Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
 
 if TYPE_CHECKING:
     from harness.plan.plan import Plan
-    from harness.plan.sweep import SearchCase
     from harness.records.crossovers import SearchRecord
-    from harness.records.measurement import Fidelity
-    from harness.records.measurement import Measurement as Record
-    from harness.search import Progress
     from harness.search.result import Location
 
 DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there
@@ -271,25 +268,6 @@ def _whole(number: int) -> int:
         return operator.index(number)
     except TypeError:
         raise UserError(f"{number!r} is not a whole number", next_step="write 1000000 or int(1e6)") from None
-
-
-class Silent:
-    """A listener that ignores everything."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def stage(self, text: str, total: int | None = None) -> None:
-        """Nothing."""
-
-    def step(self, text: str = "") -> None:
-        """Nothing."""
-
-    def search(self, leg: SearchCase, progress: Progress) -> None:
-        """Nothing."""
-
-    def recorded(self, record: Record | Fidelity) -> None:
-        """Nothing."""
 
 
 def _answer(made: Plan, folder: Path) -> list[SearchRecord]:

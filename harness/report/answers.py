@@ -44,15 +44,18 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     published = {
         each.subject: (each.documented, each.verdict) for each in summary.documented if each.quantity == "crossover"
     }
-    return tuple(answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked) for leg in summary.legs)
+    whole = summary.run.status == "complete"
+    return tuple(
+        answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked, whole=whole) for leg in summary.legs
+    )
 
 
-def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str]) -> Answer:
-    """Of one search, beside its published figure."""
+def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True) -> Answer:
+    """Of one search, beside its published figure; a run that is not whole was ended before all searches were."""
     if leg.located is None:
-        place, value, sides = "not searched", None, (UNKNOWN, UNKNOWN)
+        text, value, sides = "not searched" if whole else "not finished", None, (UNKNOWN, UNKNOWN)
     else:
-        place, value = _place(leg.located.location)
+        text, value = place(leg.located.location)
         names = {
             "challenger": marked(leg.leg.challenger, unchecked),
             "baseline": marked(leg.leg.baseline, unchecked),
@@ -61,12 +64,13 @@ def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[st
         sides = (names[below] if below else UNKNOWN, names[above] if above else UNKNOWN)
     decided = leg.located is not None and leg.located.location.status != "unresolved"
     return Answer(
-        leg=leg, crossover=place, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
+        leg=leg, crossover=text, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
         certain=decided and not leg.reservations,
     )  # fmt: skip
 
 
-def _place(location: Location) -> tuple[str, float | None]:
+def place(location: Location) -> tuple[str, float | None]:
+    """N* with its interval as a table needs it, and the number to sort it by."""
     match location.status:
         case "crossing" | "several" if len(location.crossings) == 1:
             return _crossing(location.crossings[0]), float(location.crossings[0].heads)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness import units
+from harness.report.columns import grid, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,19 +27,19 @@ _CELLS = ("contender", "N", "batch", "new / old", "95 % interval", "95 % jointly
 _SCORES = ("contender", "N", "T", "score", "old", "new", "verdict")
 
 
-def text(found: Comparison) -> str:
+def text(found: Comparison, width: int | None = None) -> str:
     """The conclusion first, then crossovers, cells, and what vanished, appeared or broke."""
     rows = [_row(each, each.verdict) for each in found.cells]
-    parts = [f"changed: {each}" for each in found.changed]
-    parts += [f"{found.old} -> {found.new}: {found.sentence}"]
-    parts += [f"  {each.sentence}" for each in found.crossovers]
+    said = [f"changed: {each}" for each in found.changed]
+    said += [f"{found.old} -> {found.new}: {found.sentence}"]
+    said += [f"  {each.sentence}" for each in found.crossovers]
+    parts = [sentence(each, width) for each in said]
     if rows:
-        parts.append(tabulate(rows, headers=_CELLS, tablefmt="simple", disable_numparse=True))
-        parts += [f"  {each}" for each in (found.confidence, found.remedy) if each]
+        parts.append(grid(rows, _CELLS, width))
+        parts += [sentence(f"  {each}", width) for each in (found.confidence, found.remedy) if each]
     if found.scores:
-        told = [(*_score(each), each.verdict) for each in found.scores]
-        parts.append(tabulate(told, headers=_SCORES, tablefmt="simple", disable_numparse=True))
-    parts += list(_rest(found))
+        parts.append(grid([(*_score(each), each.verdict) for each in found.scores], _SCORES, width))
+    parts += [sentence(each, width) for each in _rest(found)]
     return "\n".join(parts)
 
 
@@ -56,31 +57,32 @@ def markdown(found: Comparison) -> str:
         if not cells:
             continue
         rows = [_row(each, _MARKS[each.verdict]) for each in cells]
-        grid = tabulate(rows, headers=_CELLS, tablefmt="pipe", disable_numparse=True)
-        parts.append(_folded(f"{len(cells)} {title}", grid) if title else f"\n{grid}\n")
+        pipes = tabulate(rows, headers=_CELLS, tablefmt="pipe", disable_numparse=True)
+        parts.append(_folded(f"{len(cells)} {title}", pipes) if title else f"\n{pipes}\n")
     if found.scores:
         told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
-        grid = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
+        pipes = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
         moved_scores = any(each.verdict in ("worse", "better") for each in found.scores)
         parts.append(
-            f"\n{grid}\n" if moved_scores else _folded(f"{units.counted(len(told), 'score')} without a change", grid)
+            f"\n{pipes}\n" if moved_scores else _folded(f"{units.counted(len(told), 'score')} without a change", pipes)
         )
     return "\n".join(parts)
 
 
-def history(series: Sequence[Series]) -> str:
+def history(series: Sequence[Series], width: int | None = None) -> str:
     """A line for each quantity, by suite: its first and last reading, and in which runs a new level began."""
     suites = dict.fromkeys(each.suite for each in series)
-    return "\n\n".join(_suite(suite, [each for each in series if each.suite == suite]) for suite in suites) or _NONE
+    parts = (_suite(suite, [each for each in series if each.suite == suite], width) for suite in suites)
+    return "\n\n".join(parts) or _NONE
 
 
-def readings(series: Sequence[Series]) -> str:
+def readings(series: Sequence[Series], width: int | None = None) -> str:
     """Each quantity with all its readings in the order of time; a new level is marked with its size."""
-    return "\n\n".join(_series(each) for each in series) or _NONE
+    return "\n\n".join(_series(each, width) for each in series) or _NONE
 
 
-def _folded(title: str, grid: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{grid}\n\n</details>"
+def _folded(title: str, pipes: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{pipes}\n\n</details>"
 
 
 def _score(each: ScoreChange) -> tuple[str, ...]:
@@ -110,12 +112,12 @@ def _rest(found: Comparison) -> Iterator[str]:
     yield from (f"  {each}" for each in found.doubts)
 
 
-def _suite(suite: str, series: Sequence[Series]) -> str:
+def _suite(suite: str, series: Sequence[Series], width: int | None) -> str:
     runs = {reading.run: reading for each in series for reading in each.readings}
     rows = [
         (
             each.name,
-            len(each.readings),
+            str(len(each.readings)),
             _value(each, each.readings[-1]),
             *((_value(each, each.readings[0]), _ratio(each)) if len(each.readings) > 1 else ("", "")),
             ", ".join(f"{each.step(place):.2f}x in {each.readings[place].run}" for place in each.steps),
@@ -123,18 +125,19 @@ def _suite(suite: str, series: Sequence[Series]) -> str:
         for each in series
     ]
     headers = ("quantity", "runs", "last", "first", "last / first", "new levels")
-    table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+    table = grid(rows, headers, width)
     remarks = list(dict.fromkeys(f"{one.run}: {one.remark}" for each in series for one in each.readings if one.remark))
     levels = {each.readings[place].run: each.readings[place] for each in series for place in each.steps}
     remarks += [
         f"new levels in {name}: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
         for name, reading in levels.items()
     ]
+    remarks = [sentence(each, width) for each in remarks]
     several = f"{len(runs)} runs" if len(runs) > 1 else "one run"
     return "\n".join([f"{suite}: {several}", table, *remarks])
 
 
-def _series(series: Series) -> str:
+def _series(series: Series, width: int | None) -> str:
     rows = [
         (
             each.started,
@@ -147,7 +150,7 @@ def _series(series: Series) -> str:
         for place, each in enumerate(series.readings)
     ]
     headers = ("started, UTC", "run", "commit", series.unit, "new level", "remark")
-    return f"{series.suite}: {series.name}\n{tabulate(rows, headers=headers, tablefmt='simple', disable_numparse=True)}"
+    return f"{series.suite}: {series.name}\n{grid(rows, headers, width)}"
 
 
 def _ratio(series: Series) -> str:

@@ -10,10 +10,11 @@ from markupsafe import Markup
 
 from harness import units
 from harness.analysis.data import lines
-from harness.report import machine, spans, tables, templates, wording
+from harness.report import machine, ranking, reproduce, spans, tables, templates, wording
 from harness.report.answers import answers
 from harness.report.plots import plots
-from harness.report.plots.grammar import colours
+from harness.report.plots.grammar import MOST_LABELS, colours, shapes
+from harness.report.plots.pairs import evidence
 from harness.report.table import Entry, Table, interval, text
 from harness.report.vega import bundle
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _POLICY = (  # Vega compiles its expressions, hence unsafe-eval; nothing may be loaded or sent
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
 )
+_MARKS = {
+    "circle": "\u25cf", "square": "\u25a0", "triangle-up": "\u25b2", "diamond": "\u25c6", "cross": "\u271a",
+    "triangle-down": "\u25bc",
+}  # fmt: skip
 _CLASSES = {"reproduced": "good", "not reproduced": "differs", "not comparable here": "dim"}
 
 _FAMILIES = {
@@ -38,11 +43,15 @@ def render(summary: Summary) -> str:
     """The whole page. The template escapes everything that comes from suites, plugins and records."""
     pictures = plots(summary)
     lead_map = next((each for each in pictures if each.name == "lead-map"), None)
-    others = [each for each in pictures if each is not lead_map]
+    pairs = next((each for each in pictures if each.name == "pairs"), None)
+    others = [each for each in pictures if each not in (lead_map, pairs)]
     found = answers(summary)
     shown = [each for each in _tables(summary) if each.rows]
     anchors = _anchors(shown)
+    names = list(colours(summary))
+    chosen = ranking.leading(summary, MOST_LABELS) if not summary.suite.races and len(names) > MOST_LABELS else []
     sections = [("Charts", "charts")] if others else []
+    sections += [("Pairs over time", "pairs")] if pairs else []
     sections += [("Documented", "documented")] if summary.documented else []
     sections += _families(shown, anchors)
     sections += [("Self-check", "self-check"), ("Machine", "machine"), ("Reproduce", "reproduce")]
@@ -52,9 +61,12 @@ def render(summary: Summary) -> str:
         anchors=anchors,
         answers=found,
         batches=sorted({each.leg.leg.batch_size for each in found}),
+        best=None if found else _best(summary),
         bundle=script(bundle()),
         checks=_checks(summary),
+        chosen=chosen,
         classes=_CLASSES,
+        commands=reproduce.commands(summary),
         colours=colours(summary),
         data=list(lines(summary.data)),
         dispatch=[each.sentence for each in summary.dispatch if each.sentence],
@@ -64,7 +76,9 @@ def render(summary: Summary) -> str:
         groups=_groups(found),
         headline=wording.headline(summary),
         joint=_joint(summary),
+        keys={name: f"key-{place}" for place, name in enumerate(names)},
         lead_map=lead_map,
+        pairs=pairs,
         plots=others,
         policy=_POLICY,
         published=any(each.published for each in found),
@@ -75,9 +89,11 @@ def render(summary: Summary) -> str:
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in pictures},
                 "searches": [_search(each) for each in summary.legs if each.located is not None],
                 "races": {each.name: [each.baseline, each.challenger] for each in summary.suite.races},
+                "chosen": chosen,
+                "pairs": evidence(summary) if pairs else [],
             }
         ),
-        style=Markup(resource("page.css")),  # noqa: S704  of this package
+        style=Markup(resource("page.css") + _keys(summary)),  # noqa: S704  of this package
         suite=json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False),
         summary=summary,
         tables=shown,
@@ -102,8 +118,12 @@ def resource(name: str) -> str:
 
 
 def _about(answer: Answer, summary: Summary) -> Iterator[str]:
-    """The published figures of a race at a batch size."""
-    yield from (each.sentence for each in summary.documented if each.subject == answer.leg.leg.label)
+    """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
+    leg = answer.leg.leg
+    yield from (each.sentence for each in summary.documented if each.subject == leg.label)
+    rivals = (leg.baseline, leg.challenger)
+    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == leg.batch_size]
+    yield from (f"warning: {each}" for each in wording.doubts_of(here))
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
@@ -157,6 +177,24 @@ def _checks(summary: Summary) -> Table:
         name="self-check", title="Contenders raced against themselves",
         columns=("contender", "N", "batch", "ratio", "launches", "verdict"), rows=rows, numeric=(1, 2, 3, 4),
     )  # fmt: skip
+
+
+def _best(summary: Summary) -> Table | None:
+    """What a run without races answers."""
+    headings, rows = ranking.best(summary)
+    title = "Fastest at each N" if "fastest" in headings else "Closest to the teacher"
+    number = tuple(place for place, name in enumerate(headings) if name not in ("fastest", "next", "best by cosine"))
+    found = tuple(tuple(text(each) for each in row) for row in rows)
+    return Table(name="best", title=title, columns=headings, rows=found, numeric=number) if rows else None
+
+
+def _keys(summary: Summary) -> str:
+    """The colour and mark of each contender, for tables."""
+    hues, marks = colours(summary), shapes(summary)
+    return "".join(
+        f'.key-{place}::before {{ content: "{_MARKS[marks[name]]}" / ""; color: {hues[name]}; }}\n'
+        for place, name in enumerate(hues)
+    )
 
 
 def _joint(summary: Summary) -> str:

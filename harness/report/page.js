@@ -1,8 +1,13 @@
 // Draws the plots in the colours of the page, answers questions, sorts and copies tables.
-const { plots, searches, races } = JSON.parse(document.getElementById("specs").textContent);
+const { plots, searches, races, chosen: best, pairs } = JSON.parse(document.getElementById("specs").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const print = matchMedia("print");
 const series = document.getElementById("series");
+const seen = document.getElementById("seen");
+const views = new Map(); // of the charts, by their name
+const MOST_LABELS = 6; // series that are named where they end; more of them get a legend
+const [LABEL_HEIGHT, LETTER, HEIGHT] = [13, 6.2, 320]; // pixels
+const race = () => (series && series.elements.race.value !== "*" ? series.elements.race.value : "");
 
 function theme(width) {
   const night = dark.matches && !print.matches;
@@ -28,14 +33,14 @@ function chosen(spec) {
   if (!series || !spec.datasets) return spec;
   const shown = new Set([...series.querySelectorAll("input:checked")].map((each) => each.value));
   const known = new Set([...series.querySelectorAll("input")].map((each) => each.value)); // the rest are labels of their own
-  const race = series.elements.race.value;
-  const wanted = (row) => (row.contender === undefined || !known.has(row.contender) || shown.has(row.contender)) && (!race || row.race === undefined || row.race === race);
+  const only = race();
+  const wanted = (row) => (row.contender === undefined || !known.has(row.contender) || shown.has(row.contender)) && (!only || row.race === undefined || row.race === only);
   const datasets = Object.fromEntries(Object.entries(spec.datasets).map(([name, rows]) => [name, rows.filter(wanted)]));
   const emptied = new Set(Object.keys(datasets).filter((name) => spec.datasets[name].length && !datasets[name].length));
   const layers = spec.layer?.filter((each) => !emptied.has((each.data ?? spec.data)?.name));
   const concerned = layers?.some((each) => datasets[(each.data ?? spec.data)?.name]?.some((row) => row.contender || row.race));
   if (!concerned) return spec; // the choice has nothing in this chart, which is shown in full
-  const field = { contender: (name) => !known.has(name) || shown.has(name), race: (name) => !race || name === race };
+  const field = { contender: (name) => !known.has(name) || shown.has(name), race: (name) => !only || name === only };
   return narrowed({ ...spec, datasets, layer: layers }, field);
 }
 
@@ -52,12 +57,78 @@ function narrowed(part, field) {
   return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, name === "datasets" ? value : narrowed(value, field)]));
 }
 
+// Names beside the ends of at most six series, in place of a legend.
+function settled(spec, width) {
+  const layer = spec.layer?.find((each) => each.name === "labels");
+  if (!layer) return spec;
+  const { x, y, text } = layer.encoding;
+  const [across, up] = [x.field, y.field].map((each) => each.replaceAll("\\", ""));
+  const rows = spec.datasets[layer.data.name];
+  const room = 16 + Math.round(LETTER * Math.max(0, ...rows.map((row) => row[text.field].length)));
+  const layers = spec.layer.filter((each) => each !== layer);
+  if (!rows.length || rows.length > MOST_LABELS || room > 0.4 * width) return { ...spec, layer: layers };
+  const log = y.scale?.type === "log";
+  const [write, read] = log ? [Math.log, Math.exp] : [Number, Number];
+  const known = Object.values(spec.datasets).flat().flatMap((row) => (typeof row[up] === "number" ? [write(row.end ?? row[up])] : []));
+  const [bottom, top] = [Math.min(...known), Math.max(...known)];
+  const gap = (LABEL_HEIGHT / HEIGHT) * (top - bottom || 1);
+  const last = Math.max(...rows.map((row) => row[across]));
+  const placed = rows.map((row) => ({ ...row, at: write(row.end) })).sort((a, b) => b.at - a.at);
+  for (let place = 1; place < placed.length; place += 1) placed[place].at = Math.min(placed[place].at, placed[place - 1].at - gap);
+  if (placed.at(-1).at < bottom) placed.at(-1).at = bottom;
+  for (let place = placed.length - 2; place >= 0; place -= 1) placed[place].at = Math.max(placed[place].at, placed[place + 1].at + gap);
+  const datasets = { ...spec.datasets, [layer.data.name]: placed.map((row) => ({ ...row, [across]: last, [up]: read(row.at) })) };
+  return { ...bare(spec), datasets, padding: { left: 5, top: 5, bottom: 5, right: room } };
+}
+
+function bare(part) {
+  if (Array.isArray(part)) return part.map(bare);
+  if (part === null || typeof part !== "object") return part;
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, name === "legend" ? null : name === "datasets" || name === "config" ? value : bare(value)]));
+}
+
+// The pairs of the search and the N that were chosen.
+function paired(spec) {
+  const found = pairs[Number(seen.elements.place.value) || 0];
+  const name = spec.layer.find((each) => spec.datasets[each.data?.name]?.[0]?.pair).data.name;
+  const rows = found.ratio.map((ratio, place) => ({ pair: place + 1, launch: found.launch[place], minutes: found.minutes[place], ratio }));
+  const launches = [...new Set(found.launch)];
+  const layer = spec.layer.map((each) => {
+    if (each.data?.name !== name) return each;
+    const { color, y } = each.encoding;
+    const scale = { ...color.scale, domain: launches };
+    const { values, ...axis } = y.axis; // those of another search
+    return { ...each, encoding: { ...each.encoding, color: { ...color, scale }, y: { ...y, axis } } };
+  });
+  return { ...spec, layer, datasets: { ...spec.datasets, [name]: rows } };
+}
+
+function offer() {
+  if (!seen) return;
+  const before = seen.elements.place.value;
+  const options = pairs.map((each, place) => [each, place]).filter(([each]) => !race() || each.race === race());
+  seen.elements.place.replaceChildren(...options.map(([each, place]) => new Option(`${each.search}, N = ${each.N.toLocaleString("en")}`, String(place))));
+  if (options.some(([, place]) => String(place) === before)) seen.elements.place.value = before;
+}
+
+async function show(place) {
+  const name = place.dataset.plot;
+  const spec = name === "lead-map" ? plots[name] : name === "pairs" ? paired(plots[name]) : settled(chosen(plots[name]), place.clientWidth);
+  const tooltip = { theme: dark.matches ? "dark" : "light" };
+  const { view } = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip, config: theme(place.clientWidth) });
+  views.set(name, view);
+}
+
 async function draw() {
+  const only = race();
+  for (const each of document.querySelectorAll("figure[data-race]")) {
+    each.hidden = Boolean(only) && each.dataset.race !== only;
+    if (each.previousElementSibling?.tagName === "H3") each.previousElementSibling.hidden = each.hidden;
+  }
   for (const place of document.querySelectorAll("[data-plot]")) {
-    const name = place.dataset.plot;
-    const options = { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false }, config: theme(place.clientWidth) };
+    if (place.closest("[hidden]")) continue;
     try {
-      await vegaEmbed(place, name === "lead-map" ? plots[name] : chosen(plots[name]), options);
+      await show(place);
     } catch (error) {
       place.textContent = "This plot could not be drawn; the tables below hold its figures.";
       console.error(error);
@@ -85,16 +156,40 @@ function sort(heading) {
   body.append(...[...body.rows].sort(order));
 }
 
+// A chart as a file, in the colours of the page.
+async function save(button) {
+  const form = button.dataset.form;
+  const name = button.closest("figure").querySelector("[data-plot]").dataset.plot;
+  const link = document.createElement("a");
+  link.href = await views.get(name).toImageURL(form, 2);
+  link.download = `${name}.${form}`;
+  document.body.dataset.saved = link.download;
+  link.click();
+}
+
+function said(cell) {
+  const copy = cell.cloneNode(true);
+  for (const each of copy.querySelectorAll(".about p, .hidden, button.more")) each.remove();
+  return copy.textContent.trim().replace(/\s+/g, " ").replace(/[\\`*_[\]<>|]/g, "\\$&");
+}
+
 function markdown(table) {
-  const clean = (cell) => cell.textContent.trim().replace(/\s+/g, " ").replace(/[\\`*_[\]<>|]/g, "\\$&");
+  const clean = said;
   const line = (cells) => `| ${cells.join(" | ")} |`;
   const heads = [...table.tHead.rows[0].cells];
   const rule = heads.map((each) => (each.classList.contains("number") ? "--:" : ":--"));
+  if (table.classList.contains("answers")) { // a body for each race, with its name in a row of its own
+    const rows = [...table.tBodies].flatMap((body) => [...body.rows].filter((row) => !row.className)
+      .map((row) => line([said(body.rows[0].cells[0]), ...[...row.cells].slice(0, -1).map(clean)])));
+    return [line(["race", ...heads.slice(0, -1).map(clean)]), line([":--", ...rule.slice(0, -1)]), ...rows].join("\n");
+  }
   return [line(heads.map(clean)), line(rule), ...[...table.tBodies[0].rows].map((row) => line([...row.cells].map(clean)))].join("\n");
 }
 
 async function copy(button) {
-  const text = markdown(button.parentElement.nextElementSibling.querySelector("table"));
+  const table = button.closest(".ask") ? document.querySelector("table.answers") : button.parentElement.nextElementSibling.querySelector("table");
+  const text = table ? markdown(table) : button.parentElement.nextElementSibling.textContent;
+  const label = button.textContent;
   document.body.dataset.copied = text;
   try {
     await navigator.clipboard.writeText(text);
@@ -107,7 +202,7 @@ async function copy(button) {
     area.remove();
   }
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy as Markdown"; }, 2000);
+  setTimeout(() => { button.textContent = label; }, 2000);
 }
 
 const times = (value) => `${value < 10 ? value.toPrecision(3) : Math.round(value)}x`;
@@ -142,6 +237,9 @@ for (const button of document.querySelectorAll("th button")) {
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", () => copy(button));
 }
+for (const button of document.querySelectorAll("button.save")) {
+  button.addEventListener("click", () => save(button));
+}
 for (const button of document.querySelectorAll("button.more")) {
   const row = document.getElementById(button.getAttribute("aria-controls"));
   row.hidden = true;
@@ -156,13 +254,19 @@ series?.addEventListener("change", (event) => {
   if (event.target.name === "race") {
     const rivals = races[event.target.value];
     for (const each of series.querySelectorAll("input")) each.checked = !rivals || rivals.includes(each.value);
+    offer();
   }
   draw();
 });
-if (series && Object.keys(races).length) {
-  series.elements.race.selectedIndex = 1; // what the first race needs; all on demand
-  for (const each of series.querySelectorAll("input")) each.checked = races[series.elements.race.value].includes(each.value);
+races["*"] = best; // of a run without races
+if (series && !best.length && Object.keys(races).length > 1) series.elements.race.selectedIndex = 1; // what the first race needs; all on demand
+if (series) {
+  const first = races[series.elements.race.value];
+  for (const each of series.querySelectorAll("input")) each.checked = !first || first.includes(each.value);
 }
+seen?.addEventListener("submit", (event) => event.preventDefault());
+seen?.addEventListener("change", () => show(document.querySelector('[data-plot="pairs"]')));
+offer();
 // A link to a folded section opens it.
 function unfold() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -172,5 +276,10 @@ function unfold() {
 addEventListener("hashchange", unfold);
 unfold();
 dark.addEventListener("change", draw);
+let width = document.documentElement.clientWidth;
+addEventListener("resize", () => { // labels have their room or give way to a legend
+  if (Math.abs(document.documentElement.clientWidth - width) > 40) draw();
+  width = document.documentElement.clientWidth;
+});
 print.addEventListener("change", draw);
 draw();

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from harness.analysis.settings import settings
+from harness.report.columns import grid, sentence
 from harness.report.wording import spread_out
 from harness.units import counted
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from harness.plan.check import Checked
 
 
-def render(checked: Checked) -> str:
+def render(checked: Checked, width: int | None = None) -> str:
     """Cells by contender, races with their ranges, skipped cells with their reasons, and notes."""
     suite, sweep = checked.suite, checked.sweep
     where = settings(suite)
@@ -32,13 +31,8 @@ def render(checked: Checked) -> str:
             )
         )
     parts = [
-        _headline(checked),
-        tabulate(
-            rows,
-            headers=("contender", "projector", "runtime", *(("where",) if where else ()), "trainer", "N"),
-            tablefmt="simple",
-            disable_numparse=True,
-        ),
+        sentence(_headline(checked), width),
+        grid(rows, ("contender", "projector", "runtime", *(("where",) if where else ()), "trainer", "N"), width),
     ]
     if sweep.legs:
         legs = [
@@ -53,7 +47,7 @@ def render(checked: Checked) -> str:
             for leg in sweep.legs
         ]
         headers = ("search", "baseline", "challenger", "N", "method", "known steps after N =")
-        parts.append(tabulate(legs, headers=headers, tablefmt="simple", disable_numparse=True))
+        parts.append(grid(legs, headers, width))
     reasons: dict[tuple[str, str], list[str]] = {}
     for each in sweep.skipped:
         reasons.setdefault((each.cell.contender, each.reason), []).append(
@@ -61,9 +55,12 @@ def render(checked: Checked) -> str:
         )
     if reasons:
         parts.append(
-            "skipped:\n" + "\n".join(f"  {name} ({'; '.join(cells)}): {why}" for (name, why), cells in reasons.items())
+            "skipped:\n"
+            + "\n".join(
+                sentence(f"  {name} ({'; '.join(cells)}): {why}", width) for (name, why), cells in reasons.items()
+            )
         )
-    parts += [f"note: {note}" for note in checked.notes]
+    parts += [sentence(f"note: {note}", width) for note in checked.notes]
     return "\n\n".join(parts)
 
 

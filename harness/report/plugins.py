@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Protocol
 
-from tabulate import tabulate
-
 from harness import units
 from harness.errors import OfferError
+from harness.report.columns import grid, sentence
 from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from harness.plugin.inspection import Listing, OfferData
@@ -45,7 +44,7 @@ class Keeper(Protocol):
         """The one used last first."""
 
 
-def listing(found: Listing, *, verbose: bool = False) -> str:
+def listing(found: Listing, width: int | None = None, *, verbose: bool = False) -> str:
     """Every offer with its origin, then what failed to load, with `verbose` with its traceback or what it printed."""
     rows = [
         (each.kind, each.name, each.origin, each.description, "yes" if not each.missing else each.install)
@@ -53,15 +52,15 @@ def listing(found: Listing, *, verbose: bool = False) -> str:
         for each in sorted(found.offers, key=lambda offer: offer.name)
         if each.kind == kind
     ]
-    parts = [_table(rows, ("kind", "name", "origin", "what it is", "runs here"))]
-    parts += [f"tracker: {each.label}{f', when {each.when} is set' if each.when else ''}" for each in found.trackers]
+    parts = [f"tracker: {each.label}{f', when {each.when} is set' if each.when else ''}" for each in found.trackers]
     for failure in found.failures:
         parts += [f"failed: {failure}", *(f"  {line}" for line in (failure.output if verbose else ()))]
     parts += [f"warning: {warning}" for warning in found.warnings]
-    return "\n".join(parts)
+    table = grid(rows, ("kind", "name", "origin", "what it is", "runs here"), width)
+    return "\n".join([table, *(sentence(each, width) for each in parts)])
 
 
-def details(found: Listing, name: str) -> str:
+def details(found: Listing, name: str, width: int | None = None) -> str:
     """All offers of one name with their options.
 
     Raises:
@@ -73,10 +72,10 @@ def details(found: Listing, name: str) -> str:
         raise OfferError(
             f"no plugin offers {name!r}", next_step=did_you_mean(name, known) or f"there are {', '.join(known)}"
         )
-    return "\n\n".join(_details(each) for each in named)
+    return "\n\n".join(_details(each, width) for each in named)
 
 
-def kept(cache: Keeper) -> str:
+def kept(cache: Keeper, width: int | None = None) -> str:
     """What the cache holds."""
     entries = list(cache.entries())
     rows = [
@@ -91,12 +90,12 @@ def kept(cache: Keeper) -> str:
     ]
     total = units.size(sum(each.size_bytes for each in entries))
     return (
-        _table(rows, ("what", "contender", "N", "size", "last used, UTC"))
+        grid(rows, ("what", "contender", "N", "size", "last used, UTC"), width)
         + f"\n{units.counted(len(rows), 'entry', 'entries')}, {total}, in {cache.folder}"
     )
 
 
-def _details(offer: OfferData) -> str:
+def _details(offer: OfferData, width: int | None) -> str:
     facts = [f"{offer.kind} {offer.name}: {offer.description}", f"from {offer.origin}"]
     if offer.forms:
         facts.append(f"forms: {', '.join(offer.forms)}")
@@ -114,12 +113,9 @@ def _details(offer: OfferData) -> str:
         facts.append("its rivals change their input: every call gets a copy of its own")
     if offer.missing:
         facts.append(f"needs {', '.join(offer.missing)}: {offer.install}")
+    lines = [sentence(each, width) for each in facts]
     if offer.option_rows:
-        facts.append(_table(offer.option_rows, ("option", "type", "default", "description")))
+        lines.append(grid(offer.option_rows, ("option", "type", "default", "description"), width))
     else:
-        facts.append("no options")
-    return "\n".join(facts)
-
-
-def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+        lines.append("no options")
+    return "\n".join(lines)

@@ -19,10 +19,7 @@ _REST = "… and {} more, in the report"
 
 def ranking(summary: Summary, width: int, room: int) -> list[Text]:
     """A table that fits; what does not is counted."""
-    rows = _fastest(summary)
-    headings: tuple[str, ...] = ("N", "batch", "fastest", "ms per call", "next", "times slower")
-    if not rows:
-        rows, headings = _closest(summary), ("N", "T", "best by cosine", "cosine", "top-1", "beats untrained")
+    headings, rows = best(summary)
     if not rows:
         return []
     while len(headings) > 4 and _needed(rows, headings) > width:
@@ -34,6 +31,25 @@ def ranking(summary: Summary, width: int, room: int) -> list[Text]:
     if len(shown) < len(rows):
         lines.append(Text(_REST.format(len(rows) - len(shown)), style="dim"))
     return lines
+
+
+def best(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows: who is fastest at each N and batch size, or who imitates the teacher best at each N and T."""
+    if rows := _fastest(summary):
+        return ("N", "batch", "fastest", "ms per call", "next", "times slower"), rows
+    return ("N", "T", "best by cosine", "cosine", "top-1", "beats untrained"), _closest(summary)
+
+
+def leading(summary: Summary, most: int) -> list[str]:
+    """The contenders that are best anywhere, then those that come next, no more than `most`."""
+    headings, rows = best(summary)
+    names = [row[2] for row in rows]
+    if "next" in headings:
+        names += [row[headings.index("next")] for row in rows]
+    else:
+        scored = [row for row in summary.fidelity if "mean_cosine" in row.scores and not row.teacher]
+        names += [row.contender for row in sorted(scored, key=lambda row: -row.scores["mean_cosine"])]
+    return list(dict.fromkeys(name for name in names if name))[:most]
 
 
 def _needed(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> int:

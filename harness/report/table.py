@@ -20,6 +20,7 @@ class Entry:
 
     text: str
     value: float | None = None
+    about: str = ""  # what is to be known of it, shown on request
 
 
 @dataclass(frozen=True, kw_only=True)

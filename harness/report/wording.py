@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.analysis.cells import CellSummary
     from harness.analysis.summary import Summary
@@ -47,8 +47,13 @@ def sentences(summary: Summary) -> list[str]:
 
 def doubts(summary: Summary) -> list[str]:
     """The doubts of all cells, each kind once, with how many rows it concerns."""
+    return doubts_of(summary.cells)
+
+
+def doubts_of(cells: Iterable[CellSummary]) -> list[str]:
+    """The doubts of these cells, each kind once."""
     found: dict[tuple[str, str], list[tuple[CellSummary, str]]] = {}
-    for cell in summary.cells:
+    for cell in cells:
         for doubt in cell.warnings:
             found.setdefault((doubt.code, doubt.remedy), []).append((cell, str(doubt)))
     return [_doubt(rows) for rows in found.values()]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from harness.plan.specification import OfferReference
     from harness.plan.sweep import Cell, SearchCase
     from harness.records.writer import Store
-    from harness.search import Progress
+    from harness.search import Location, Progress
 
 _THROTTLED_VISITS = 2  # that are made again before a throttled one counts, with a warning
 LIMITS = "harness.measure.roofline"
@@ -67,6 +67,18 @@ class Listener(Protocol):
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """A record was written."""
+
+    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
+        """What will be searched, in how many launches, and over how long these are spread at least."""
+
+    def launch(self, number: int) -> None:
+        """A launch begins, or the pause before it."""
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Nothing is measured for so many more seconds."""
+
+    def answered(self, leg: SearchCase, location: Location) -> None:
+        """A search has its answer."""
 
 
 class Bench:

@@ -8,7 +8,7 @@ from harness.plugin.events import Measured, RunFinished, RunStarted
 from harness.records.measurement import Fidelity, Measurement, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -16,7 +16,38 @@ if TYPE_CHECKING:
     from harness.plan.sweep import SearchCase
     from harness.plugin.trackers import Trackers
     from harness.run.bench import Listener
-    from harness.search import Progress
+    from harness.search import Location, Progress
+
+
+class Silent:
+    """A listener that ignores everything."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        """Nothing."""
+
+    def step(self, text: str = "") -> None:
+        """Nothing."""
+
+    def search(self, leg: SearchCase, progress: Progress) -> None:
+        """Nothing."""
+
+    def recorded(self, record: Measurement | Fidelity) -> None:
+        """Nothing."""
+
+    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
+        """Nothing."""
+
+    def launch(self, number: int) -> None:
+        """Nothing."""
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Nothing."""
+
+    def answered(self, leg: SearchCase, location: Location) -> None:
+        """Nothing."""
 
 
 class Broadcast:
@@ -33,6 +64,8 @@ class Broadcast:
         self.say = listener.say
         self.stage = listener.stage
         self.step = listener.step
+        self.outline, self.launch = listener.outline, listener.launch
+        self.pause, self.answered = listener.pause, listener.answered
 
     def search(self, leg: SearchCase, progress: Progress) -> None:
         """How a search stands."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _JITTER = (0.5, 1.5)  # evenly spaced launches would all meet the same phase of a cycle
 _STREAM = 4  # of the suite's seed
+_TICK = 1.0  # seconds between two looks at a pause
 
 
 class Pace:
@@ -43,18 +44,20 @@ class Pace:
         """Something is measured in this launch."""
         self._timed = launch
 
-    def wait(self, launch: int, say: Callable[[str], None], longest: float = math.inf) -> None:
+    def wait(self, launch: int, show: Callable[[float, str], None], longest: float = math.inf) -> None:
         """Until this launch may start; there is no wait after a launch that was only recalled from records.
 
         Args:
             launch: its number.
-            say: called with a pause before it begins.
+            show: called every second with the seconds that are left of a pause, and why there is one.
             longest: seconds that it may take.
         """
         seconds = min(self._pause(launch), longest) if self._timed not in {None, launch} else 0.0
         if seconds > 0:
-            say(f"a pause of {seconds:.0f} s before launch {launch}, so that launches are spread over time")
-            self._sleep(seconds)
+            ticks = math.ceil(seconds / _TICK)
+            for tick in range(ticks):
+                show(seconds * (1 - tick / ticks), f"before launch {launch}, so that launches are spread over time")
+                self._sleep(seconds / ticks)
         self._started = self._clock()
 
     def _pause(self, launch: int) -> float:

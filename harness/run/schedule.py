@@ -105,8 +105,11 @@ class Schedule:
         timed = self._suite.measurement.table
         number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
         self._pilot()
+        spread = self._suite.measurement.spread_seconds(searched=bool(self._plan.sweep.legs))
+        self._listener.outline(self._plan.sweep.legs, wanted, spread)
         while number is not None:
-            self._pace.wait(number, self._listener.stage, self._left())
+            self._listener.launch(number)
+            self._pace.wait(number, self._listener.pause, self._left())
             self.bench.open(number, self._taking_part(number))
             if timed and 1 <= number <= wanted:
                 with contextlib.suppress(BudgetSpent):
@@ -403,6 +406,7 @@ class Schedule:
                 found = sentence(
                     searcher.location, challenger, baseline, leg.batch_size, of_heads=leg.counts == "heads"
                 )
+                self._listener.answered(leg, searcher.location)
                 self._listener.say(f"{leg.race}: {found}")
 
 

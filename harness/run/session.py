@@ -26,6 +26,7 @@ from harness.report.wording import spread_out
 from harness.run import resume as resuming
 from harness.run.listeners import Broadcast
 from harness.run.schedule import Schedule
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -170,7 +171,7 @@ def _extent(plan: Plan) -> str:
     """How much there is to do; a suite that only trains and scores has no launches."""
     suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.legs)
     launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
-    return f"{suite.name}: {cells} cells, {searches} searches{launches}"
+    return f"{suite.name}: {counted(cells, 'cell')}, {counted(searches, 'search')}{launches}"
 
 
 def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:

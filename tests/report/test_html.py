@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.summary import summarise
 from harness.report import html
 from harness.report.answers import answers
@@ -105,7 +106,7 @@ def _encodings(part):
 def test_the_plots_cover_the_run(summary):
     assert [each.name for each in plots(summary)] == [
         "lead-map", "latency-batch-1", "latency-batch-32", "slowdown-batch-1", "slowdown-batch-32",
-        "frontier", "fidelity", "waterfall-documented-batch-1", "waterfall-documented-batch-32",
+        "frontier", "fidelity", "waterfall-documented-batch-1", "waterfall-documented-batch-32", "pairs",
     ]  # fmt: skip
 
 
@@ -125,6 +126,22 @@ def test_documented_figures_are_drawn_on_the_latencies_as_such(summary):
     ]
     layers = found["slowdown-batch-1"].chart.to_dict(validate=False)["layer"]
     assert any(layer["mark"].get("shape") == "diamond" for layer in layers)
+
+
+def test_doubts_are_at_the_rows_that_they_concern(summary):
+    doubt = Diagnostic("drift", "it drifted by 7 %", "measure it again")
+    cells = tuple(
+        dataclasses.replace(each, warnings=(doubt,))
+        if (each.contender, each.heads, each.batch_size) == ("teacher", 1024, 32)
+        else each
+        for each in summary.cells
+    )
+    text = html.render(dataclasses.replace(summary, cells=cells))
+    told = "<p>it drifted by 7 %: measure it again</p></details>"
+    assert text.count(told) == 3  # per call, per query, and in the table of all cells
+    more = {number: text[text.index(f'id="more-{number}"') :].partition("</tr>")[0] for number in range(4)}
+    concerned = [each.leg.leg.label for place, each in enumerate(answers(summary)) if "drifted" in more[place]]
+    assert concerned == ["best at batch 32"]
 
 
 def test_plots_are_written_as_pictures(summary, tmp_path):
@@ -189,10 +206,11 @@ function used() {
   const before = row.hidden;
   more.click();
   found.unfolded = [before, row.hidden, more.getAttribute("aria-expanded")];
-  document.querySelector("button.copy").click();
+  document.querySelector("section:not(.first) button.copy").click();
   const series = document.getElementById("series");
-  const drawn = '[data-plot="latency-batch-1"] .role-legend-label text';
-  const labels = () => [...document.querySelectorAll(drawn)].map((each) => each.textContent);
+  const drawn = '[data-plot="latency-batch-1"] svg text';
+  const labels = () => [...document.querySelectorAll(drawn)].map((each) => each.textContent)
+    .filter((each) => ["loop", "teacher", "student", "student-eager"].includes(each)).sort();
   found.first = labels();
   document.body.dataset.drawn = "again";
   series.elements.race.value = "best";
@@ -286,4 +304,4 @@ def test_a_reader_asks_unfolds_copies_and_switches(page, summary, tmp_path):
     assert second.startswith("best: teacher is faster, about ")
     assert found["unfolded"] == [True, False, "true"]
     assert body["data-copied"].startswith("| contender |")
-    assert (found["first"], found["then"]) == (["loop", "student-eager"], ["teacher", "student"])
+    assert (found["first"], found["then"]) == (["loop", "student-eager"], ["student", "teacher"])

@@ -14,6 +14,7 @@ import pytest
 from harness.errors import ResourceError
 from harness.report.site import build
 from harness.report.site.serving import Site
+from tests.report.accessibility import engine, violations
 from tests.report.browser import CHROMIUM, DRIVER, browser
 from tests.report.runs import NEWER, STEP, write
 
@@ -179,6 +180,22 @@ def test_pages_fit_three_widths_in_light_dark_and_print_without_complaint_or_req
             assert window.requested() == []
     window.prefer("light")
     assert window.complaints() == []
+
+
+@needs_browser
+@pytest.mark.skipif(engine() is None, reason="axe-core-python is not installed")
+@pytest.mark.parametrize(("scheme", "media"), [("light", ""), ("dark", ""), ("light", "print")])
+def test_axe_finds_no_violation_on_any_kind_of_page(site, window, scheme, media):
+    folder, _ = site
+    window.resize(1280, 800)
+    window.prefer(scheme, media)
+    both = "compare.html#old=crossover-20260608&new=crossover-20260706"
+    for page in ("index.html", both, "races/crossover--eager.html", "runs/crossover-20260803/index.html"):
+        window.open(f"{folder.as_uri()}/{page}")
+        if page == both:
+            window.wait("document.body && document.body.dataset.compared === 'yes'")
+        assert violations(window) == [], page
+    window.prefer("light")
 
 
 def test_what_is_served_is_read_only_and_only_for_this_machine(runs, tmp_path):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.analysis.summary import Summary
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "transcripts"
-WIDTHS = (60, 80, 120)
+WIDTHS = (60, 80, 120, 200)
 
 
 class _Screen(io.StringIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -65,11 +66,13 @@ def test_a_run_that_is_interrupted(words, measured, tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
     )  # fmt: skip
     until(run, words)
-    _, problems = interrupt(run)
+    printed, problems = interrupt(run)
     problems += check_folder(out)
     assert problems == []
     if measured:
         assert read(out).measurements
+        table = printed[printed.index("N* when the run was cut off") :]  # the answers so far
+        assert re.search(r"^race +2  \S", table, re.MULTILINE)
 
 
 def test_an_interrupt_while_the_report_is_written_lets_it_be_written(tmp_path):

@@ -23,12 +23,15 @@ class Clock:
         self.slept.append(seconds)
         self.now += seconds
 
+    def tell(self, seconds, why):
+        self.told.append((seconds, why))
+
 
 def starts(clock, work, launches=9, seed=0, **measurement):
     """When each launch starts that works for so many seconds."""
     pace, found = Pace(Measurement(**measurement), seed, clock.sleep, clock), []
     for launch in range(launches):
-        pace.wait(launch, clock.told.append)
+        pace.wait(launch, clock.tell)
         found.append(clock.now)
         pace.timed(launch)
         clock.now += work
@@ -73,12 +76,22 @@ def test_nobody_waits_after_a_launch_that_was_only_recalled():
     clock = Clock()
     pace = Pace(Measurement(launch_every_seconds=75), 0, clock.sleep, clock)
     for launch in range(4):
-        pace.wait(launch, clock.told.append)
+        pace.wait(launch, clock.tell)
     assert clock.slept == []
     pace.timed(3)
-    pace.wait(4, clock.told.append)
-    assert len(clock.slept) == 1
-    assert clock.told[0].startswith("a pause of ")
+    pace.wait(4, clock.tell)
+    lasted = sum(clock.slept)
+    assert 37.5 <= lasted <= 112.5
+
+
+def test_a_pause_counts_down_by_the_second_and_says_why():
+    clock = Clock()
+    starts(clock, work=0, launches=2, gap_seconds=10)
+    left, reasons = zip(*clock.told, strict=True)
+    assert left[0] == pytest.approx(sum(clock.slept))
+    assert all(0 < one - other <= 1 for one, other in itertools.pairwise(left))
+    assert left[-1] <= 1
+    assert set(reasons) == {"before launch 1, so that launches are spread over time"}
 
 
 def test_the_same_seed_waits_the_same_and_another_does_not():

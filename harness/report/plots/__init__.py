@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import ResourceError
 from harness.report.plots.frontier import frontier
-from harness.report.plots.grammar import COLUMNS, Plot
+from harness.report.plots.grammar import COLUMNS, Plot, settled
 from harness.report.plots.latency import latency
 from harness.report.plots.leadmap import lead_map
+from harness.report.plots.pairs import pairs_over_time
 from harness.report.plots.slowdown import slowdown
 from harness.report.plots.students import fidelity
 from harness.report.plots.waterfall import waterfall
@@ -30,6 +31,7 @@ def plots(summary: Summary) -> list[Plot]:
     found += [slowdown(summary, batch) for batch in sorted({each.batch_size for each in summary.races})]
     found += [each for each in (frontier(summary), fidelity(summary)) if each is not None]
     found += [waterfall(summary, place) for place in range(len(summary.waterfalls))]
+    found += [each for each in (pairs_over_time(summary),) if each is not None]
     return found
 
 
@@ -45,7 +47,8 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
         for each in plots(summary):
             path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', each.name)}.{form}"  # a name holds what a suite says
             chart = each.chart.properties(width=640, title=each.title, background="white")
-            chart.configure_legend(columns=COLUMNS).save(str(path), format=form, scale_factor=2)
+            spec = settled(chart.configure_legend(columns=COLUMNS).to_dict(validate=False))
+            type(each.chart).from_dict(spec, validate=False).save(str(path), format=form, scale_factor=2)
             paths.append(path)
     except OSError as error:
         raise ResourceError(f"the plots cannot be written: {error.strerror}", where=str(folder)) from error

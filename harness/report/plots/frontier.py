@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, Plot, chart, legend, race_scales, stated, tooltip
+from harness.report.plots.grammar import HEIGHT, Plot, chart, labels, legend, log_axis, race_scales, stated, tooltip
 
 if TYPE_CHECKING:
     from harness.analysis.summary import Summary
@@ -45,15 +45,20 @@ def frontier(summary: Summary) -> Plot | None:
         ),
         color=alt.Color("race:N", scale=hues, legend=legend(len(races))),
     )
+    axis = log_axis(min(row["low"] for row in rows), max(row["high"] for row in rows))
     y = alt.Y(
         "N\\*:Q",
         scale=alt.Scale(type="log"),
         title=f"N*: {'n' if summary.suite.functions else 'heads'} at which the lead changes",
+        axis=axis,
     )
     layers = [
         base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N", strokeDash=dash),
-        base.mark_rule(strokeWidth=3).encode(y=alt.Y("low:Q", scale=alt.Scale(type="log"), title=""), y2="high:Q"),
+        base.mark_rule(strokeWidth=3).encode(
+            y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="", axis=axis), y2="high:Q"
+        ),
         base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip(rows)),
+        labels(rows, "race", "batch", "N*", alt.Color("race:N", scale=hues, legend=legend(len(races)))),
     ]
     return Plot(
         name="frontier",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,12 @@ PALETTE = (  # Tol's bright scheme, darkened: told apart by colour-blind readers
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
+LABELS = "labels"  # name of the layer with the names of the series; `settled` and page.js look for it
+MOST_LABELS = 6  # series that are named where they end; more of them get a legend
+_LABEL_HEIGHT = 13  # pixels
+_LETTER = 6.2  # pixels of a letter of a label
+_ROUNDING = 1e-9  # of a division
+_FEW_DECADES = 3  # on an axis that is longer than that, decades are labels enough
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,43 @@ class Plot:
     title: str
     caption: str
     chart: alt.LayerChart | alt.FacetChart
+    race: str = ""  # that it is about, where it is about one
 
 
 def colours(summary: Summary) -> dict[str, str]:
     """A colour for each contender of the suite, the same in all charts; of what only the records have, too."""
-    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(_contenders(summary))}
+    return {name: PALETTE[slot % len(PALETTE)] for name, slot in slots(_contenders(summary)).items()}
+
+
+def shapes(summary: Summary) -> dict[str, str]:
+    """A mark for each contender, the same in all charts: no two contenders have colour and mark in common."""
+    found = slots(_contenders(summary))
+    return {name: SHAPES[(slot + slot // len(PALETTE)) % len(SHAPES)] for name, slot in found.items()}
+
+
+def slots(names: Sequence[str]) -> dict[str, int]:
+    """Places of names in a palette that is used round by round: by the name itself where its place is free.
+
+    A contender thus keeps its colour from run to run, also where others are added to the suite.
+    """
+    found: dict[str, int] = {}
+    free: list[int] = []
+    for place, name in enumerate(names):
+        if not free:
+            first = place // len(PALETTE) * len(PALETTE)
+            free = list(range(first, first + len(PALETTE)))
+        wanted = zlib.crc32(name.encode()) % len(PALETTE)
+        chosen = min(free, key=lambda slot: (slot - wanted) % len(PALETTE))
+        free.remove(chosen)
+        found[name] = chosen
+    return found
 
 
 def contender_scales(summary: Summary, names: Sequence[str]) -> tuple[alt.Scale, alt.Scale]:
-    """Colours and marks of these contenders, by their place in the suite: no two have both in common."""
-    known, order = colours(summary), _contenders(summary)
-    marks = [SHAPES[(order.index(name) + order.index(name) // len(PALETTE)) % len(SHAPES)] for name in names]
-    return alt.Scale(domain=list(names), range=[known[name] for name in names]), alt.Scale(
-        domain=list(names), range=marks
+    """Colours and marks of these contenders."""
+    hues, marks = colours(summary), shapes(summary)
+    return alt.Scale(domain=list(names), range=[hues[name] for name in names]), alt.Scale(
+        domain=list(names), range=[marks[name] for name in names]
     )
 
 
@@ -71,6 +102,11 @@ def ends(found: Interval) -> tuple[float, float]:
     return max(found.low, found.value / 10), min(found.high, found.value * 10)
 
 
+def short(value: float) -> float:
+    """Four digits, which are more than a chart shows."""
+    return float(f"{value:.4g}")
+
+
 def stated(leg: LegSummary) -> tuple[Crossing, ...]:
     """The crossings that are results, and not brackets."""
     if leg.located is None or leg.located.location.status not in ("crossing", "several"):
@@ -79,13 +115,116 @@ def stated(leg: LegSummary) -> tuple[Crossing, ...]:
 
 
 def heads_axis(rows: Sequence[dict[str, Any]], title: str) -> alt.X:
-    """The N axis: decades, or all N where there are few."""
+    """The N axis."""
     known = [row["N"] for row in rows] or [1]
-    decades = [10**power for power in range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)]
     return alt.X(
-        "N:Q", scale=alt.Scale(type="log", nice=False, padding=12), title=title,
-        axis=alt.Axis(format="~s", values=decades if len(decades) > 2 else sorted(set(known)), grid=True),
+        "N:Q", scale=alt.Scale(type="log", nice=False, padding=12), title=title, axis=log_axis(min(known), max(known))
+    )
+
+
+def log_axis(low: float, high: float, **more: Any) -> alt.Axis:
+    """A logarithmic axis that has labels however short it is: decades, or 1, 2 and 5, or round numbers between."""
+    return alt.Axis(
+        values=ticks(low, high), labelExpr=_SHORT_NUMBER, labelOverlap="greedy", labelSeparation=4, grid=True, **more
+    )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`, at least three where there are as many."""
+    span = math.log10(max(high, low * 1.0001) / low)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        found = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
+        if len(found) > _FEW_DECADES or (len(found) == _FEW_DECADES and span < _FEW_DECADES):
+            return found
+    width = (high - low) / 3 or low
+    step = 10.0 ** math.floor(math.log10(width)) * next(
+        each for each in (5, 2, 1) if each <= width / 10.0 ** math.floor(math.log10(width))
+    )
+    first, last = math.ceil(low / step - _ROUNDING), math.floor(high / step + _ROUNDING)
+    return [float(f"{step * place:.9g}") for place in range(first, last + 1)] or [low]
+
+
+_SHORT_NUMBER = "datum.value >= 1000 ? format(datum.value, '.3~s') : format(datum.value, '.3~g')"
+
+
+def labels(
+    rows: Sequence[dict[str, Any]], name: str, x: str, y: str, colour: alt.Color, *, show: str = "", log: bool = True
+) -> alt.Chart:
+    """The names of the series beside the last of their points, pushed apart where they would lie upon each other.
+
+    Args:
+        rows: of the chart.
+        name: the field that tells the series apart.
+        x: the field of the horizontal axis.
+        y: the field of the vertical one.
+        colour: the encoding of the series' colours.
+        show: the field with what is written; the name itself if empty.
+        log: the vertical axis is logarithmic.
+    """
+    ends: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row[name] not in ends or row[x] >= ends[row[name]][x]:
+            ends[row[name]] = row
+    kept = {name, x, y, show or name, "contender", "race"}
+    found = [{key: value for key, value in row.items() if key in kept} for row in ends.values()]
+    last = max((row[x] for row in found), default=0)
+    places = apart([row[y] for row in found], [row[y] for row in rows], log=log)
+    found = [{**row, "end": row[y], x: last, y: place} for row, place in zip(found, places, strict=True)]
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
+    return (
+        chart(found)
+        .mark_text(align="left", baseline="middle", dx=9, fontSize=11, fontWeight="bold")
+        .encode(
+            x=alt.X(f"{x}:Q", scale=alt.Scale(type="log")), y=alt.Y(f"{_escaped(y)}:Q", scale=scale),
+            text=f"{show or name}:N", color=colour,
+        )
+        .properties(name=LABELS)
     )  # fmt: skip
+
+
+def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
+    """Values moved so far that labels at them are readable, on an axis over all that is known; page.js does the same."""
+    write = math.log if log else float
+    read = math.exp if log else float
+    bottom, top = (write(end) for end in (min(known), max(known))) if known else (0.0, 1.0)
+    gap = _LABEL_HEIGHT / HEIGHT * ((top - bottom) or 1.0)
+    order = sorted(range(len(values)), key=lambda place: -values[place])
+    places = [write(values[place]) for place in order]
+    for place in range(1, len(places)):
+        places[place] = min(places[place], places[place - 1] - gap)
+    if places and places[-1] < bottom:
+        places[-1] = bottom
+        for place in range(len(places) - 2, -1, -1):
+            places[place] = max(places[place], places[place + 1] + gap)
+    found = dict(zip(order, (short(read(each)) for each in places), strict=True))
+    return [found[place] for place in range(len(values))]
+
+
+def settled(spec: dict[str, Any]) -> dict[str, Any]:
+    """A chart as a picture: names beside at most six series, and a legend for more; page.js does the same."""
+    named = next((each for each in spec.get("layer", ()) if each.get("name") == LABELS), None)
+    if named is None:
+        return spec
+    rows = spec["datasets"][named["data"]["name"]]
+    if len(rows) > MOST_LABELS:
+        return {**spec, "layer": [each for each in spec["layer"] if each is not named]}
+    field = named["encoding"]["text"]["field"]
+    room = 16 + round(_LETTER * max((len(str(row[field])) for row in rows), default=0))
+    padding = {"left": 5, "top": 5, "bottom": 5, "right": room}
+    return {**without_legends(spec), "padding": padding}
+
+
+def without_legends(part: Any) -> Any:
+    """A chart, or a part of it, whose encodings show no legend."""
+    if isinstance(part, list):
+        return [without_legends(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: None if key == "legend" else value if key in ("config", "datasets") else without_legends(value)
+        for key, value in part.items()
+    }
 
 
 def legend(entries: int, **more: Any) -> alt.Legend | None:

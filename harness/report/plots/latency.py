@@ -9,7 +9,20 @@ import numpy as np
 
 from harness.analysis.settings import settings
 from harness.records.samples import counting, seconds_by_launch
-from harness.report.plots.grammar import BAND, HEIGHT, Plot, chart, contender_scales, ends, heads_axis, legend, tooltip
+from harness.report.plots.grammar import (
+    BAND,
+    HEIGHT,
+    Plot,
+    chart,
+    contender_scales,
+    ends,
+    heads_axis,
+    labels,
+    legend,
+    log_axis,
+    short,
+    tooltip,
+)  # fmt: skip
 from harness.report.plots.marks import crossing_marks, documented_marks
 
 if TYPE_CHECKING:
@@ -26,9 +39,9 @@ def latency(summary: Summary, batch: int) -> Plot:
         {
             "contender": cell.contender,
             "N": cell.heads,
-            "ms": 1e3 * cell.call.value,
-            "low": 1e3 * ends(cell.call)[0],
-            "high": 1e3 * ends(cell.call)[1],
+            "ms": short(1e3 * cell.call.value),
+            "low": short(1e3 * ends(cell.call)[0]),
+            "high": short(1e3 * ends(cell.call)[1]),
             "launches": cell.launches,
             **({"where": where[cell.contender]} if cell.contender in where else {}),
         }
@@ -44,9 +57,10 @@ def latency(summary: Summary, batch: int) -> Plot:
         x=heads_axis(rows, summary.suite.size_title),
         color=alt.Color("contender:N", sort=names, scale=hues, legend=shown),
     )
-    y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call")
+    axis = log_axis(min(row["low"] for row in rows), max(row["high"] for row in rows)) if rows else alt.Axis()
+    y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call", axis=axis)
     band = base.mark_area(opacity=BAND).encode(
-        y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="median ms per call"), y2="high:Q"
+        y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="median ms per call", axis=axis), y2="high:Q"
     )
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
         y=y, shape=alt.Shape("contender:N", sort=names, scale=shapes, legend=shown), tooltip=tooltip(rows)
@@ -58,6 +72,8 @@ def latency(summary: Summary, batch: int) -> Plot:
         color=alt.Color("contender:N", sort=names, scale=hues, legend=shown),
     )  # fmt: skip
     layers = [band, dots, base.mark_line().encode(y=y), points, *crossing_marks(summary, batch, rows), *documented]
+    named = alt.Color("contender:N", sort=names, scale=hues, legend=shown)
+    layers.append(labels(rows, "contender", "N", "ms", named))
     return Plot(
         name=f"latency-batch-{batch}",
         title=f"Latency against N, batch {batch}",
@@ -81,4 +97,4 @@ def _launches(summary: Summary, batch: int) -> Iterator[dict[str, Any]]:
         table = counting([each for each in records if each.purpose == "table"])
         for launch, seconds in seconds_by_launch(table).items():
             ms = 1e3 * float(np.median(seconds))
-            yield {"contender": contender, "N": heads, "ms": float(f"{ms:.4g}"), "launch": launch}
+            yield {"contender": contender, "N": heads, "ms": short(ms), "launch": launch}

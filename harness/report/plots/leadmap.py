@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from harness import units
-from harness.report.plots.grammar import Plot, chart, tooltip
+from harness.report.plots.grammar import Plot, chart, log_axis, short, tooltip
 from harness.report.spans import leads, undecided
 from harness.suite.schema import Figure
 
@@ -30,14 +30,13 @@ _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challen
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
     legs = [leg for leg in summary.legs if leg.located is not None]
-    rows = [row for leg in legs for row in _leads(leg)]
+    rows = [row for leg in legs for row in _leads(leg, summary)]
     if not rows:
         return None
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
     names = [_name(leg) for leg in legs]
     scale = alt.Scale(type="log", nice=False, domain=[low, high])
-    decades = [10**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    x = alt.X("low:Q", scale=scale, title=summary.suite.size_title, axis=alt.Axis(format="~s", values=decades))
+    x = alt.X("low:Q", scale=scale, title=summary.suite.size_title, axis=log_axis(low, high))
     room = _LETTER * max(len(name) for name in names)  # whatever font a reader has
     axis = alt.Axis(labelLimit=_WIDEST, minExtent=min(room, _WIDEST), ticks=False, domain=False)
     y = alt.Y("search:N", sort=names, title=None, axis=axis)
@@ -49,7 +48,8 @@ def lead_map(summary: Summary) -> Plot | None:
             labelExpr=_TIMES,
         ),
     )  # fmt: skip
-    shown = tooltip(rows, ("search", "faster", "times as fast", "interval", "low", "high"))
+    known = [each for each in ("fidelity", "memory") if any(row.get(each) for row in rows)]
+    shown = tooltip(rows, ("search", "faster", "times as fast", "interval", "low", "high", *known))
     layers: list[Any] = [
         chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
     ]
@@ -78,15 +78,44 @@ def _name(leg: LegSummary) -> str:
     return f"{leg.leg.race}, batch {leg.leg.batch_size}"
 
 
-def _leads(leg: LegSummary) -> Iterator[dict[str, Any]]:
-    """The rows of one search."""
+def _leads(leg: LegSummary, summary: Summary) -> Iterator[dict[str, Any]]:
+    """The rows of one search, with how right its rivals are and what they hold at the nearest N at which that is known."""
     names = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
     for span in leads(_location(leg)):
         yield {
-            "search": _name(leg), "low": span.low, "high": span.high, "doublings": span.log_ratio / math.log(2),
-            "faster": names[span.faster] if span.faster else "neither", "times as fast": math.exp(abs(span.log_ratio)),
-            "interval": _interval(span),
+            "search": _name(leg), "low": short(span.low), "high": short(span.high),
+            "doublings": short(span.log_ratio / math.log(2)), "faster": names[span.faster] if span.faster else "neither",
+            "times as fast": short(math.exp(abs(span.log_ratio))), "interval": _interval(span),
+            "fidelity": _fidelity(leg, summary, math.sqrt(span.low * span.high)),
+            "memory": _memory(leg, summary, math.sqrt(span.low * span.high)),
         }  # fmt: skip
+
+
+def _fidelity(leg: LegSummary, summary: Summary, heads: float) -> str:
+    """`student: cosine 0.9896 at N = 18`; empty where nothing was scored."""
+    found = []
+    for name in (leg.leg.baseline, leg.leg.challenger):
+        scored = [row for row in summary.fidelity if row.contender == name and "mean_cosine" in row.scores]
+        if scored:
+            near = min(scored, key=lambda row: abs(math.log(row.heads / heads)))
+            found.append(f"{name}: cosine {near.scores['mean_cosine']:.4f} at N = {near.heads:,}")
+    return "; ".join(found)
+
+
+def _memory(leg: LegSummary, summary: Summary, heads: float) -> str:
+    """`teacher 80.0 MiB, student 95.0 MiB at N = 1,024`: of processes; empty where it is not known."""
+    held = {
+        (cell.contender, cell.heads): cell.memory_bytes or cell.peak_rss_bytes
+        for cell in summary.cells
+        if cell.batch_size == leg.leg.batch_size and cell.contender in (leg.leg.baseline, leg.leg.challenger)
+    }
+    both = [at for (name, at), size in held.items() if name == leg.leg.baseline and size and
+            held.get((leg.leg.challenger, at))]  # fmt: skip
+    if not both:
+        return ""
+    near = min(both, key=lambda at: abs(math.log(at / heads)))
+    sizes = (f"{name} {units.size(held[name, near] or 0)}" for name in (leg.leg.baseline, leg.leg.challenger))
+    return f"{', '.join(sizes)} at N = {near:,}"
 
 
 def _interval(span: Span) -> str:
@@ -105,7 +134,11 @@ def _hatch(leg: LegSummary, low: float, high: float) -> Iterator[dict[str, Any]]
         strokes = max(1, round(math.log(end / start) / width / _TICK))
         span = f"{start:,.0f} to {end:,.0f}"
         for place in range(strokes):
-            yield {"search": _name(leg), "N": start * (end / start) ** ((place + 0.5) / strokes), "undecided": span}
+            yield {
+                "search": _name(leg),
+                "N": short(start * (end / start) ** ((place + 0.5) / strokes)),
+                "undecided": span,
+            }
 
 
 def _published(summary: Summary, legs: list[LegSummary], low: float, high: float) -> Iterator[dict[str, Any]]:

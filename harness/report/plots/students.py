@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, PALETTE, Plot, chart, colours, legend, tooltip
+from harness.report.plots.grammar import (
+    HEIGHT,
+    PALETTE,
+    SHAPES,
+    Plot,
+    chart,
+    colours,
+    labels,
+    legend,
+    log_axis,
+    shapes,
+    short,
+    tooltip,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.analysis.fidelity.table import FidelityRow
     from harness.analysis.summary import Summary
+
+_CONSTANT = "constant (mean teacher output)"
 
 
 def fidelity(summary: Summary) -> Plot | None:
@@ -23,28 +38,38 @@ def fidelity(summary: Summary) -> Plot | None:
     name, value = against
     several = len({row.temperature for row in summary.fidelity}) > 1 and name == "N"
     rows: list[dict[str, Any]] = [
-        _fidelity_row(row.contender, "mean_cosine", row, name, value(row), several=several)
+        _row(row.contender, "mean_cosine", row, name, value(row), several=several)
         for row in summary.fidelity
         if "mean_cosine" in row.scores
     ]
     if not rows:
         return None
     rows += [
-        _fidelity_row("constant (mean teacher output)", "constant_cosine", row, name, value(row), several=several)
-        for row in _one_per_place(summary)
+        _row(_CONSTANT, "constant_cosine", row, name, value(row), several=several) for row in _one_per_place(summary)
     ]
     names = list(dict.fromkeys(str(row["contender"]) for row in rows))
-    known = colours(summary)
-    hues = alt.Scale(domain=names, range=[known.get(name.partition(", T = ")[0], PALETTE[-1]) for name in names])
+    hues, marks = colours(summary), shapes(summary)
+    shown = legend(len(names))
+    color = alt.Color(
+        "contender:N", sort=names, legend=shown,
+        scale=alt.Scale(domain=names, range=[hues.get(each, PALETTE[-1]) for each in names]),
+    )  # fmt: skip
+    shape = alt.Shape(
+        "contender:N", sort=names, legend=shown,
+        scale=alt.Scale(domain=names, range=[marks.get(each, SHAPES[0]) for each in names]),
+    )  # fmt: skip
+    axis = log_axis(min(row[name] for row in rows), max(row[name] for row in rows))
     base = chart(rows).encode(
-        x=alt.X(f"{name}:Q", scale=alt.Scale(type="log", padding=20), title=name),
-        color=alt.Color("contender:N", scale=hues, sort=names, legend=legend(len(names))),
+        x=alt.X(f"{name}:Q", scale=alt.Scale(type="log", padding=20, nice=False), title=name, axis=axis),
+        color=color,
+        detail="series:N",
     )
     y = alt.Y("cosine:Q", scale=alt.Scale(zero=False), title="mean cosine to the teacher")
     layers = [
         base.mark_line(opacity=0.6).encode(y=y),
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False), title=""), y2="high:Q"),
-        base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip(rows)),
+        base.mark_point(filled=True, size=50, opacity=1).encode(y=y, shape=shape, tooltip=tooltip(rows)),
+        labels(rows, "series", name, "cosine", color, log=False),
     ]
     return Plot(
         name="fidelity",
@@ -55,14 +80,15 @@ def fidelity(summary: Summary) -> Plot | None:
     )
 
 
-def _fidelity_row(
-    label: str, score: str, row: FidelityRow, name: str, place: float, *, several: bool
-) -> dict[str, Any]:
-    """One point: the mean over seeds, and the bootstrap interval over queries."""
+def _row(contender: str, score: str, row: FidelityRow, name: str, place: float, *, several: bool) -> dict[str, Any]:
+    """One point: the mean over seeds, and the bootstrap interval over queries; each temperature has a line of its own."""
     value = row.scores[score]
     low, high = row.intervals.get(score, (value, value))
-    label += f", T = {row.temperature:g}" if several else ""
-    return {"contender": label, name: place, "cosine": value, "low": low, "high": high}
+    series = f"{contender}, T = {row.temperature:g}" if several else contender
+    return {
+        "contender": contender, "series": series, name: place, "cosine": short(value), "low": short(low),
+        "high": short(high),
+    }  # fmt: skip
 
 
 def _one_per_place(summary: Summary) -> list[FidelityRow]:

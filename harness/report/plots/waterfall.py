@@ -55,4 +55,5 @@ def waterfall(summary: Summary, place: int) -> Plot:
         title=f"Where the slowdown comes from: {fall.race}, N = {fall.heads:,}, batch {fall.batch_size}",
         caption="From the pair as documented, through faster forms of each side, to the fastest of both.",
         chart=alt.layer(*layers).properties(height=34 * len(rows) + 20, width="container"),
+        race=fall.race,
     )

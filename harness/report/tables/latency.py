@@ -93,7 +93,7 @@ def details(summary: Summary) -> Table:
             size(each.memory_bytes or each.peak_rss_bytes),
             size(each.model_bytes),
             Entry(f"{each.launches}", each.launches),
-            text(", ".join(dict.fromkeys(doubt.code for doubt in each.warnings))),
+            Entry(", ".join(dict.fromkeys(doubt.code for doubt in each.warnings)), about=_about(each)),
         )
         for each in measured
     ]
@@ -185,4 +185,9 @@ def _latency(cell: CellSummary | None, scored: str, *, per_query: bool) -> Entry
         return Entry("failed")
     found = cell.query if per_query else cell.call
     entry = spread(found, units.milliseconds)
-    return Entry(f"{entry.text}, {scored}", entry.value) if scored else entry
+    return Entry(f"{entry.text}, {scored}" if scored else entry.text, entry.value, _about(cell))
+
+
+def _about(cell: CellSummary) -> str:
+    """Its doubts, in sentences."""
+    return "; ".join(dict.fromkeys(str(doubt) for doubt in cell.warnings))
