@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
+    from harness.plugin.embedding import EmbedContext, Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.interfaces import (
@@ -59,6 +60,7 @@ _HOMES = {
         "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
         "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
     ),
+    "harness.plugin.embedding": ("EmbedContext", "Embedder"),
     "harness.errors": (
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
         "UserError",
@@ -80,6 +82,8 @@ __all__ = [
     "DataError",
     "Dataset",
     "Decision",
+    "EmbedContext",
+    "Embedder",
     "ExportContext",
     "Failures",
     "HarnessError",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime"]
+Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "embedder"]
 
 
 @dataclass(frozen=True, kw_only=True)

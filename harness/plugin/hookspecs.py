@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.plugin.embedding import Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
     from harness.plugin.interfaces import Projector, Runtime, Source, Trainer
 
@@ -42,6 +43,11 @@ def harness_trainers() -> Sequence[Trainer]:  # type: ignore[empty-body]
 @hookspec
 def harness_runtimes() -> Sequence[Runtime]:  # type: ignore[empty-body]
     """Runtimes: ways to execute a projection."""
+
+
+@hookspec
+def harness_embedders() -> Sequence[Embedder]:  # type: ignore[empty-body]
+    """Embedders: ways to turn texts into vectors."""
 
 
 @hookspec

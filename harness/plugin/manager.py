@@ -52,6 +52,7 @@ BUILT_IN = (
     "harness_plugins.openvino",
     "harness_plugins.sources",
     "harness_plugins.resampled",
+    "harness_plugins.embedders",
     "harness_plugins.mlflow",
 )
 NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finished")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from harness.plugin import hookspecs
+from harness.plugin.embedding import Embedder
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer
 from harness.validation import did_you_mean
 
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 
     from harness.plugin.discovery import Candidate, Kind, Origin
 
-KINDS: Mapping[Kind, type[Offer]] = {"source": Source, "projector": Projector, "trainer": Trainer, "runtime": Runtime}
+KINDS: Mapping[Kind, type[Offer]] = {
+    "source": Source,
+    "projector": Projector,
+    "trainer": Trainer,
+    "runtime": Runtime,
+    "embedder": Embedder,
+}
 _HOOKS: Mapping[Kind, str] = {
     "source": "harness_sources",
     "projector": "harness_projectors",
     "trainer": "harness_trainers",
     "runtime": "harness_runtimes",
+    "embedder": "harness_embedders",
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.plugin.inspection import Listing, OfferData
 
-_KINDS = ("source", "projector", "trainer", "runtime")
+_KINDS = ("source", "projector", "trainer", "runtime", "embedder")
 
 
 class Kept(Protocol):

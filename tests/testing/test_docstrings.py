@@ -7,13 +7,14 @@ import textwrap
 import pytest
 
 import harness
-from harness.testing import check_projector, check_runtime, check_source, check_trainer
+from harness.testing import check_embedder, check_projector, check_runtime, check_source, check_trainer
 
 CHECKS = {
     harness.Source: check_source,
     harness.Projector: check_projector,
     harness.Trainer: check_trainer,
     harness.Runtime: check_runtime,
+    harness.Embedder: check_embedder,
 }
 
 
