@@ -41,6 +41,7 @@ BUILT_IN = (
     "harness_plugins.transformer",
     "harness_plugins.students",
     "harness_plugins.residual",
+    "harness_plugins.routed",
     "harness_plugins.distillation",
     "harness_plugins.recipe",
     "harness_plugins.python",
