@@ -97,7 +97,7 @@ def run(
         from harness.commands import saving
 
         wanted = saving.parsed(save, plan)
-    outcome = _run(plan, output, resume=resume, force=force, retry=retry_failed)
+    outcome = measured(plan, output, resume=resume, force=force, retry=retry_failed)
     _show(outcome, verbose=verbose)
     if wanted and not outcome.interrupted:
         say("\n".join(saving.save(plan, outcome.summary, _scores(outcome), wanted)))
@@ -188,7 +188,7 @@ def distill(
     )
     try:
         plan = distilling.plan(wish)
-        outcome = _run(plan, output)
+        outcome = measured(plan, output)
     except HarnessError as error:
         raise distilling.as_typed(error, wish) from error
     _show(outcome, verbose=verbose)
@@ -278,7 +278,7 @@ def locate(
         gap=gap,
         seed=seed,
     )
-    _finish(_run(plan, output), verbose=verbose)
+    _finish(measured(plan, output), verbose=verbose)
 
 
 def doctor(
@@ -307,7 +307,7 @@ def doctor(
     sys.exit(DONE if found.trustworthy else FAILED)
 
 
-def _run(
+def measured(
     plan: Plan,
     output: Path | None,
     *,

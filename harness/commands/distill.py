@@ -71,16 +71,27 @@ def plan(wish: DistillOptions) -> Plan:
 
     Raises:
         DataError: where there is no such file, or its heads cannot be counted.
-        SuiteError: where it cannot be used.
+        UserError: where there is no such student.
+    """
+    unknown = [each for each in wish.students if each not in STUDENTS]
+    if unknown:
+        hint = did_you_mean(unknown[0], STUDENTS) or f"there are {', '.join(STUDENTS)}"
+        raise UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
+    text = yaml.safe_dump(_suite(wish, heads=count_heads(wish)), sort_keys=False)
+    loaded = loading.load(None, text=text)
+    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
+
+
+def count_heads(wish: DistillOptions) -> int:
+    """N of the database.
+
+    Raises:
+        DataError: where there is no such file, or its heads cannot be counted.
     """
     for path in filter(None, (wish.db, wish.queries)):
         if not path.exists():
             what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
             raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
-    unknown = [each for each in wish.students if each not in STUDENTS]
-    if unknown:
-        hint = did_you_mean(unknown[0], STUDENTS) or f"there are {', '.join(STUDENTS)}"
-        raise UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
     first = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
     try:
         replies = check_suite(first).listing.replies
@@ -91,8 +102,7 @@ def plan(wish: DistillOptions) -> Plan:
     heads = next((reply.limit for reply in replies if reply.limit), None)
     if heads is None:
         raise DataError("the number of its heads cannot be read", where=str(wish.db))
-    loaded = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=heads), sort_keys=False))
-    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
+    return heads
 
 
 def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from harness.commands import choosing
 from harness.records.measurement import Fidelity
 
+BY = "by mean cosine on 40 held-out queries, against the teacher: "
 COMMAND = "harness distill --db h.npz"
 
 
@@ -27,8 +28,7 @@ def test_the_best_is_named_beside_the_trivial_ones_and_what_to_type_next():
     )
     assert found.best == "routed"
     assert found.lines == (
-        "by mean cosine on 40 held-out queries, against the teacher: routed 0.9900, linear 0.9200, documented 0.8800, "
-        "constant 0.5000",
+        f"{BY}routed 0.9900, linear 0.9200, documented 0.8800, constant 0.5000",
         "the best is routed; the best of the trivial ones, linear, has 0.9200",
         "next: harness distill --db h.npz --student routed --save routed.safetensors",
     )
