@@ -131,7 +131,7 @@ def distill(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="documented, residual, routed, mlp, linear, identity or constant; may be repeated; default: the "
+            help="documented, ranked, routed, residual, mlp, linear, identity or constant; may be repeated; default: the "
             "documented one and the best known, beside those that need no training",
         ),
     ] = None,

@@ -38,7 +38,7 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
     if heads is not None and heads > stored:
         source = {"use": "resampled", "options": {"of": "database", "options": own}}
     fast = {"runtime": "onnxruntime"}
-    trainer = {"use": "distillation-scaled", "options": {"seconds": _TRAINING_SECONDS}}
+    trainer = {"use": "distillation-scaled", "options": {**distill.RANKED, "seconds": _TRAINING_SECONDS}}
     suite = {
         "name": "advise",
         "description": f"Which contender to use for {data.name}",
@@ -50,7 +50,7 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
             "heads-onnx": {"projector": "lda", **fast},
             "linear": {"projector": "linear", **fast, "scored": True},
             "routed": {"projector": "routed", **fast, "scored": True},
-            "residual": {"projector": "residual", **fast, "trainer": trainer},
+            "ranked": {"projector": "routed", **fast, "trainer": trainer},
         },
         "measurement": {"launches": 3, "latency_calls": 20, "self_check": False},
     }

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from harness.plan.plan import Plan
 
-STUDENTS = ("documented", "residual", "routed", "mlp", "linear", "identity", "constant")
-DEFAULT = ("documented", "routed")  # trained where none is named, beside what needs no training
+STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
+RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
+DEFAULT = ("documented", "ranked")  # made where none is named, beside what needs no training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +139,10 @@ def _student(name: str, wish: DistillOptions) -> dict[str, Any]:
         options = _given(num_heads=wish.num_heads, num_layers=wish.num_layers)
         trainer = {"use": "distillation", "options": training}
         return {"projector": "transformer", "runtime": "eager", "options": options, "trainer": trainer}
-    projector = "mlp" if name == "mlp" else "residual"
-    trainer = {"use": "distillation-scaled", "options": limits}
-    return {
-        "projector": projector,
-        "runtime": "eager",
-        "options": _given(num_layers=wish.num_layers),
-        "trainer": trainer,
-    }
+    ranked = name == "ranked"
+    trainer = {"use": "distillation-scaled", "options": {**(RANKED if ranked else {}), **limits}}
+    options = {} if ranked else _given(num_layers=wish.num_layers)
+    return {"projector": "routed" if ranked else name, "runtime": "eager", "options": options, "trainer": trainer}
 
 
 def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:

@@ -46,7 +46,7 @@ def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path):
     assert "at N = 6 and batch 8 use " in done.stdout
     assert "memory of the whole process: " in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert {each["contender"] for each in report["fidelity"]} >= {"linear", "routed", "residual"}
+    assert {each["contender"] for each in report["fidelity"]} >= {"linear", "routed", "ranked"}
     assert {each["temperature"] for each in report["fidelity"]} == {0.3}
 
 
