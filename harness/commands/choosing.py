@@ -128,7 +128,7 @@ def _apart(good: Sequence[Fidelity], key: str, one: str, other: str) -> bool:
         return True
     difference = first - second
     half = NormalDist().inv_cdf(0.975) * float(difference.std(ddof=1)) / len(difference) ** 0.5
-    return abs(float(difference.mean())) > half
+    return bool(abs(float(difference.mean())) > half)
 
 
 def _per_query(good: Sequence[Fidelity], key: str, name: str) -> NDArray[np.float64] | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
-DEFAULT = ("documented", "ranked")  # made where none is named, beside what needs no training
+_FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +45,9 @@ class DistillOptions:
     students: tuple[str, ...] = ()  # of STUDENTS; empty: the default ones
     width: int = 384
 
-    @property
-    def chosen(self) -> tuple[str, ...]:
-        """The contenders: those that were asked for, and those that need no training."""
-        wanted = self.students or DEFAULT
+    def chosen(self, heads: int) -> tuple[str, ...]:
+        """The contenders: those that were asked for, or the documented one and the best known, and the trivial ones."""
+        wanted = self.students or ("documented", "residual" if heads < _FEW else "ranked")
         return tuple(each for each in STUDENTS if each in wanted or each in TRIVIAL)
 
     @property
@@ -112,7 +111,7 @@ def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
     data = _given(
         path=str(wish.db.resolve()), projection=wish.projection, temperature=wish.temperature, queries=queries
     )
-    students = {name: _student(name, wish) for name in wish.chosen}
+    students = {name: _student(name, wish) for name in wish.chosen(heads)}
     return {
         "name": "distill",
         "description": f"Distilling the heads of {wish.db.name}",
@@ -121,7 +120,7 @@ def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
         "batch_sizes": [1, 32],
         "training_seeds": list(range(wish.seed, wish.seed + wish.seeds)),
         "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, **students},
-        "measurement": {"launches": 3, "latency_calls": 20, "self_check": False},
+        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
         "documented": {
             "source": "the documented expectations of distillation",
             "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01},
@@ -149,15 +148,17 @@ def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:
     """The same error in the words of the command line: an option and a file are called as they were typed."""
     files = {"--queries": wish.queries, "--db": wish.db}
 
+    def named(text: str, option: str, path: Path) -> str:
+        resolved = str(path.resolve())
+        known = text.startswith((f"{resolved}:", f"{resolved};")) or text == resolved
+        return f"{option} {path}{text[len(resolved) :]}" if known else text
+
     def reworded(text: str) -> str:
         text = text.removeprefix("the source cannot be loaded: ")
         text = re.sub(r"the option `\w+` \(`(--[\w-]+)` of `harness distill`\)", r"`\1`", text)
         text = re.sub(r"the option `(\w+)`", r"`--\1`", text)
         for option, path in files.items():
-            if path is not None and f"{option} " not in text:
-                text = re.sub(
-                    rf"^{re.escape(str(path.resolve()))}(?=[:;]|$)", lambda _, o=option, p=path: f"{o} {p}", text
-                )
+            text = text if path is None else named(text, option, path)
         return text
 
     next_step = "" if error.next_step == "see its options in the suite" else reworded(error.next_step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,8 @@ import numpy as np
 from harness.errors import ContenderError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.plan.specification import Specification
     from harness.plugin.interfaces import Dataset
 
@@ -27,7 +28,9 @@ def save(student: Any, specification: Specification, data: Dataset, path: Path) 
         ContenderError: where it has no weights.
     """
     if not hasattr(student, "state_dict") or specification.projector is None:
-        raise ContenderError(f"{specification.contender}: this projection is not a module, so it has no weights to save")
+        raise ContenderError(
+            f"{specification.contender}: this projection is not a module, so it has no weights to save"
+        )
     import safetensors.numpy
 
     state = {

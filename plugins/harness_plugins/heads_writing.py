@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def refuse(path: Path) -> None:
 
 def _write_archive(path: Path, embedded: Embedded, built: Built) -> None:
     apart = built.held_out
-    parts = {"train": embedded.vectors[~apart], "test": embedded.vectors[apart]}
+    parts: dict[str, Any] = {"train": embedded.vectors[~apart], "test": embedded.vectors[apart]}
     if not apart.any():
         parts = {"queries": embedded.vectors}
     with path.open("wb") as file:  # a file object, since savez would append a suffix to a name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ _FIT_OPERATIONS = 6e10  # what the teacher's answers may cost: seconds, whatever
 _FEWEST = 256  # queries that are fitted to at least
 _CENTROIDS = 4096  # that the places are chosen among
 _STEPS = 10  # of k-means
-_STAYS = 0.2  # the share of drawn queries that are training queries themselves
 
 
 class RoutedStudent(torch.nn.Module):
@@ -32,21 +31,50 @@ class RoutedStudent(torch.nn.Module):
 
     Args:
         places: [M, D] of unit length.
-        answers: [M, K].
-        matrix: [D, K].
-        bias: [K].
+        width: D.
+        output_width: K.
         temperature: T.
+
+    Attributes:
+        drawn: queries around those that it is fitted to, with the teacher's answers, which every fit uses as well.
+        penalty: of the fit; None chooses it by leave-one-out.
     """
 
-    def __init__(self, places: Float32, answers: Float32, matrix: Float32, bias: Float32, temperature: float) -> None:
+    def __init__(self, places: Float32, width: int, output_width: int, temperature: float) -> None:
         super().__init__()
         self.places = torch.nn.Parameter(torch.from_numpy(places))
-        self.answers = torch.nn.Parameter(torch.from_numpy(answers))
-        self.matrix = torch.nn.Parameter(torch.from_numpy(matrix))
-        self.bias = torch.nn.Parameter(torch.from_numpy(bias))
+        self.answers = torch.nn.Parameter(torch.zeros(len(places), output_width))
+        self.matrix = torch.nn.Parameter(torch.zeros(width, output_width))
+        self.bias = torch.nn.Parameter(torch.zeros(output_width))
         self.register_buffer("scale", torch.tensor(1.0 / temperature, dtype=torch.float32))
+        self.drawn: tuple[Float32, NDArray[np.floating[Any]]] | None = None
+        self.penalty: float | None = None
 
     scale: torch.Tensor
+
+    def start(self, queries: torch.Tensor, targets: torch.Tensor) -> None:
+        """Fits all but the places to queries [Q, D] and the teacher's projections of them [Q, K], in closed form.
+
+        A trainer that validates on some of its queries calls this with the others: what was fitted to them in `build`
+        would know the answers.
+        """
+        self.fit(queries.detach().cpu().numpy(), targets.detach().cpu().numpy())
+
+    def fit(self, queries: Float32, targets: NDArray[np.floating[Any]]) -> None:
+        """The same, for arrays."""
+        if self.drawn is not None:
+            queries, targets = (np.concatenate(pair) for pair in zip((queries, targets), self.drawn, strict=True))
+        width = queries.shape[1]
+        places = self.places.detach().cpu().numpy()
+        weights = _weights(queries, places, 1.0 / float(self.scale))
+        # Both kinds of inputs vary as much, so that one penalty suits them.
+        scale = np.float32(np.sqrt(queries.var(axis=0).mean() / max(float(weights.var(axis=0).mean()), 1e-12)))
+        inputs = np.concatenate([queries, weights * scale], axis=1)
+        both, bias = ridge.fit(inputs, targets, self.penalty)
+        with torch.no_grad():
+            self.matrix.copy_(torch.from_numpy(both[:width]))
+            self.answers.copy_(torch.from_numpy(both[width:] * scale))
+            self.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, queries: torch.Tensor) -> torch.Tensor:
         """Projections [B, K] of queries [B, D]."""
@@ -61,11 +89,9 @@ class RoutedOptions(harness.Options):
 
     places: Annotated[int, Field(ge=1, description="M, at most half of the heads")] = 128
     penalty: Annotated[
-        float,
-        Field(
-            ge=0, description="of the fit, relative to the mean eigenvalue; queries can be drawn, so little is enough"
-        ),
-    ] = 1e-6
+        float | None,
+        Field(ge=0, description="of the fit, relative to the mean eigenvalue; none chooses it by leave-one-out"),
+    ] = None
     drawn: Annotated[
         int, Field(ge=0, description="queries drawn around the training queries, which the teacher answers for the fit")
     ] = 4096
@@ -82,20 +108,18 @@ class RoutedProjector(harness.Projector):
     def build(self, heads: harness.Heads, context: harness.BuildContext) -> torch.nn.Module:
         """The student fitted to the teacher's answers; zeros where there are none."""
         count = self._count(heads.count)
-        width, output_width = heads.width, heads.output_width
-        places = np.zeros((count, width), dtype=np.float32)
-        answers = np.zeros((count, output_width), dtype=np.float32)
-        matrix, bias = np.zeros((width, output_width), np.float32), np.zeros(output_width, np.float32)
-        if context.weights and context.train_queries is not None and context.teacher is not None:
+        known = context.train_queries if context.weights and context.teacher is not None else None
+        places = np.zeros((count, heads.width), dtype=np.float32)
+        if known is not None:
             places = _places(heads.centroids, count, context.seed)
-            queries = self._queries(heads, context.train_queries, context.seed)
-            weights = _weights(queries, places, heads.temperature)
-            # Both kinds of inputs vary as much, so that one penalty suits them.
-            scale = np.float32(np.sqrt(queries.var(axis=0).mean() / max(float(weights.var(axis=0).mean()), 1e-12)))
-            inputs = np.concatenate([queries, weights * scale], axis=1)
-            both, bias = ridge.fit(inputs, context.teacher(queries), self.options.penalty)
-            matrix, answers = np.ascontiguousarray(both[:width]), both[width:] * scale
-        return RoutedStudent(places, answers, matrix, bias, heads.temperature).eval()
+        student = RoutedStudent(places, heads.width, heads.output_width, heads.temperature)
+        if known is not None and context.teacher is not None:
+            student.penalty = self.options.penalty
+            own, drawn = self._queries(heads, known, context.seed)
+            if len(drawn):
+                student.drawn = drawn, context.teacher(drawn)
+            student.fit(own, context.teacher(own))
+        return student.eval()
 
     def variant(self, heads: int) -> int:
         """The number of places; the fit is made for each N."""
@@ -114,19 +138,17 @@ class RoutedProjector(harness.Projector):
     def _count(self, heads: int) -> int:
         return max(1, min(int(self.options.places), heads // 2))
 
-    def _queries(self, heads: harness.Heads, train: Float32, seed: int) -> Float32:
-        """The training queries and others drawn around them, as many as the teacher answers in seconds."""
+    def _queries(self, heads: harness.Heads, train: Float32, seed: int) -> tuple[Float32, Float32]:
+        """The training queries, and others drawn around them: as many as the teacher answers in seconds."""
         each = 2.0 * heads.count * (heads.width + heads.output_width)
         most = max(_FEWEST, int(_FIT_OPERATIONS / each))
         generator = np.random.default_rng([seed, 5])
         own = np.asarray(train)[np.linspace(0, len(train) - 1, min(len(train), most)).astype(int)]
-        drawn = min(int(self.options.drawn), most - len(own))
-        if drawn < 1:
-            return np.ascontiguousarray(own, dtype=np.float32)
-        first, second, third = (np.asarray(train)[generator.integers(len(train), size=drawn)] for _ in range(3))
-        far = generator.uniform(size=(drawn, 1)) * (generator.uniform(size=(drawn, 1)) > _STAYS)
-        moved = _units(first + far * (second - third)) * np.linalg.norm(first, axis=1, keepdims=True)
-        return np.concatenate([own, moved]).astype(np.float32)
+        count = max(0, min(int(self.options.drawn), most - len(own)))
+        first, second, third = (np.asarray(train)[generator.integers(len(train), size=count)] for _ in range(3))
+        moved = first + generator.uniform(size=(count, 1)) * (second - third)
+        drawn = _units(moved) * np.linalg.norm(first, axis=1, keepdims=True)
+        return np.ascontiguousarray(own, dtype=np.float32), drawn.astype(np.float32)
 
 
 def _places(centroids: Float32, count: int, seed: int) -> Float32:

@@ -61,7 +61,7 @@ class SavedStudent:
                 next_step="embed them with the model that the heads were made with",
             )
         with torch.inference_mode():
-            output = self.module(torch.atleast_2d(rows)).numpy()
+            output = self.module(rows if rows.ndim == 2 else rows[None]).numpy()
         found: NDArray[np.float32] = output[0] if rows.ndim == 1 else output
         return found
 

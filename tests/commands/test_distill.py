@@ -103,7 +103,8 @@ def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_her
         f"harness distill --db {two_projections} --projection 2 --batch-size 16 --seconds 5 --seed 3 --seeds 2"
     )
     default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).suite
-    assert list(default.contenders) == ["teacher", "documented", "ranked", "linear", "identity", "constant"]
+    assert list(default.contenders) == ["teacher", "documented", "residual", "linear", "identity", "constant"]
+    assert "ranked" in wish.__class__(db=two_projections).chosen(256)
     with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):
         distill.plan(distill.DistillOptions(db=two_projections, students=("lineer",)))
 

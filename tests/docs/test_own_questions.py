@@ -46,7 +46,7 @@ def walked(tmp_path_factory):
 def test_the_path_leads_to_a_student_that_is_used(walked):
     folder, printed = walked
     assert len((folder / "questions.csv").read_text(encoding="utf-8").splitlines()) == 201
-    assert printed["python use.py"].split() == ["(33,", "256)", "(256,)"]
+    assert printed["python use.py"].split() == ["(41,", "256)", "(256,)"]
     card = json.loads((folder / "student.json").read_text(encoding="utf-8"))
     assert card["weights"] == "student.safetensors"
     assert f"{card['name']} " in printed["harness distill --db"]

@@ -82,11 +82,10 @@ def measuring(summary: Summary, heads: int, batch: int) -> str:
     span = summary.suite.heads
     place = f"heads.values=[{heads}]"
     if isinstance(span, HeadsRange):
-        place = f"heads.from={heads}" if heads < span.low else f"heads.to={max(heads, span.high)}"
-    words = ["harness run", summary.run.suite_path]
-    if isinstance(span, HeadsRange) and span.low <= heads <= span.high:
+        place = f"heads.from={heads}" if heads < span.low else f"heads.to={heads}" if heads > span.high else ""
+    elif heads in span.values:
         place = ""
-    words += [f"--set {place}"] if place else []
+    words = ["harness run", summary.run.suite_path, *([f"--set {place}"] if place else [])]
     words += [] if batch in summary.suite.batch_sizes else [f"--set batch_sizes=[{batch}]"]
     return " ".join(words)
 

@@ -51,7 +51,7 @@ def test_outside_of_the_range_it_says_so(summary):
     assert found.outside == "N = 1,000,000 was not measured: the run covers N = 2 to 16,384"
     assert found.sentences[0] == f"{found.outside}, so no figure is given for it"
     assert found.sentences[1].startswith(
-        f"to measure it: `harness run {summary.run.suite_path} --set heads.to=1000000`"
+        f"to measure it: `harness run {summary.run.suite_path} --set heads.values=[1000000]`"
     )
     assert found.sentences[2].startswith("at the nearest measured N ")
     assert not any("use " in sentence.split(":")[0] for sentence in found.sentences[:3])
