@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
+    from harness.plugin.embedding import EmbedContext, Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.interfaces import (
@@ -62,6 +63,7 @@ _HOMES = {
         "Projector", "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
         "Workload",
     ),
+    "harness.plugin.embedding": ("EmbedContext", "Embedder"),
     "harness.errors": (
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
         "UserError",
@@ -84,6 +86,8 @@ __all__ = [
     "Dataset",
     "Decision",
     "DeviceRates",
+    "EmbedContext",
+    "Embedder",
     "ExportContext",
     "Failures",
     "HarnessError",

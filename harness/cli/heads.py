@@ -1,4 +1,4 @@
-"""Commands about files of heads: show."""
+"""Commands about files of heads: build, show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,75 @@ from typing import Annotated
 
 import typer
 
-heads = typer.Typer(help="See what a file of heads holds.", no_args_is_help=True)
+from harness.cli.terms import console
+
+heads = typer.Typer(help="Make a file of heads from texts; see what one holds.", no_args_is_help=True)
 
 
-@heads.callback()
-def _group() -> None:
-    """Keeps `show` a command of its own while it is the only one."""
+@heads.command()
+def build(
+    table: Annotated[Path, typer.Argument(help="texts: .csv, .tsv, .jsonl or .parquet", show_default=False)],
+    output: Annotated[Path, typer.Option(help="the file to write: .npz or .db", show_default=False)],
+    text: Annotated[str, typer.Option(help="the column of the questions")] = "question",
+    topic: Annotated[str | None, typer.Option(help="the column of their topics, one head for each")] = None,
+    answer: Annotated[str | None, typer.Option(help="the column of their answers; default: a head's centroid")] = None,
+    clusters: Annotated[
+        str | None, typer.Option(metavar="K|LOW:HIGH", help="make so many topics, where no column names them")
+    ] = None,
+    embedder: Annotated[
+        str, typer.Option(help="`harness plugins` lists them: onnx, sentence-transformers, minilm, precomputed")
+    ] = "onnx",
+    model: Annotated[str | None, typer.Option(help="the embedder's model: a folder, or a name")] = None,
+    vectors: Annotated[
+        str | None, typer.Option(metavar="FILE", help=".npy with a vector for each row, in place of an embedder")
+    ] = None,
+    answer_vectors: Annotated[
+        str | None, typer.Option(metavar="FILE", help="with --vectors: .npy of the answers, for each row")
+    ] = None,
+    embedder_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="another option of the embedder; may be repeated")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="T; default: where held-out questions find their answers best")
+    ] = None,
+    held_out: Annotated[float, typer.Option(help="share of each topic's questions that enters no centroid")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="of the split and of the clustering")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="of the embedder")] = 1,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="a local plugin file with an embedder")
+    ] = None,
+) -> None:
+    """Make heads from a table of texts: embed, split, average, choose T. Run it again to continue after an interruption."""
+    from harness.commands import heads as building
+    from harness.report.progress import progress
+
+    options = building.parsed(embedder_option or [])
+    if vectors is not None:
+        embedder, options["vectors"] = "precomputed", vectors
+    for name, value in {"model": model, "answers": answer_vectors}.items():
+        if value is not None:
+            options[name] = value
+    asked = building.BuildOptions(
+        table=table,
+        text=text,
+        output=output,
+        embedder=embedder,
+        topic=topic,
+        answer=answer,
+        options=options,
+        clusters=clusters,
+        temperature=temperature,
+        held_out=held_out,
+        seed=seed,
+        threads=threads,
+        files=plugin or [],
+    )
+    listener = progress(console())
+    try:
+        code = building.build(asked, listener)
+    finally:
+        listener.close()
+    sys.exit(code)
 
 
 @heads.command()

@@ -48,7 +48,7 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
 def new(
     name: Annotated[str, typer.Argument(help="of the offer, such as low-rank", show_default=False)],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="of the project; new or empty", show_default=False)],
-    kind: Annotated[str, typer.Option(help="projector, runtime, trainer or source")] = "projector",
+    kind: Annotated[str, typer.Option(help="projector, runtime, trainer, source or embedder")] = "projector",
 ) -> None:
     """Start a plugin project that installs, passes its own test, and runs."""
     from harness.plugin import scaffold
@@ -57,7 +57,7 @@ def new(
     taken = [offer.name for offer in inquire().offers if offer.kind == kind]
     for path in scaffold.write(name, kind, folder, taken=taken):
         say(f"wrote {path}")
-    say(scaffold.next_steps(folder))
+    say(scaffold.next_steps(folder, name, kind))
 
 
 @cache.command("list")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, INTERRUPTED, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -53,8 +53,12 @@ def verify(folder: Folder) -> None:
 
 
 def advise(
-    folder: Folder,
-    heads: Annotated[int, typer.Option(min=1, help="N", show_default=False)],
+    folder: Annotated[
+        Path | None, typer.Argument(help="a folder that `harness run` wrote; or --data", show_default=False)
+    ] = None,
+    heads: Annotated[
+        int | None, typer.Option(min=1, help="N; with --data: the number of its heads", show_default=False)
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="B")] = 1,
     queries_per_day: Annotated[float | None, typer.Option(help="how often it is asked")] = None,
     require: Annotated[
@@ -62,6 +66,13 @@ def advise(
     ] = None,
     memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="largest memory of a process, such as 64MB")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="your lda.db or .npz: race at its own N, D and T now")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="with --data: T, in place of the stored one")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="with --data: where the records go; default: below results/")
     ] = None,
 ) -> None:
     """Say which contender to use for an N and a batch size, and how sure that is."""
@@ -72,6 +83,24 @@ def advise(
 
     if queries_per_day is not None and not 0 < queries_per_day < math.inf:
         raise UserError(f"--queries-per-day must be a positive, finite number, got {queries_per_day:g}")
+    if data is None and (temperature is not None or output is not None):
+        raise UserError("--temperature and --output go with --data", next_step="leave them out")
+    if (folder is None) == (data is None):
+        raise UserError(
+            "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
+        )
+    if data is not None:
+        from harness.cli.running import measured
+        from harness.commands import advising
+
+        plan = advising.plan(data, batch, heads, temperature)
+        outcome = measured(plan, output)
+        if outcome.interrupted:
+            sys.exit(INTERRUPTED)
+        folder, heads = outcome.folder, plan.suite.heads.high
+    if heads is None:
+        raise UserError("the number of heads is missing", next_step="give --heads N")
+    assert folder is not None
     found = advice.advise(
         summary.summarise(read(folder)),
         heads,

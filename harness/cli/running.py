@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
-from harness.errors import UserError
+from harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.plan.plan import Plan
+    from harness.records.measurement import Fidelity
     from harness.run.session import Outcome
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
@@ -44,6 +48,16 @@ Verbose = Annotated[
         "--verbose", "-v", help="print everything before the answers, as `harness report` does, and whole tracebacks"
     ),
 ]
+
+
+class Score(StrEnum):
+    """Scores that decide on the best student."""
+
+    COSINE = "cosine"
+    TOP1 = "top1"
+    RECALL = "recall"
+
+
 Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="where the records go; default: results/<suite>-<UTC time>"),
@@ -64,6 +78,10 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="with --resume: measure, train and score again what failed")
     ] = False,
+    save: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONTENDER=FILE", help="write a student as safetensors, ONNX and a card; may be repeated"),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
@@ -77,7 +95,16 @@ def run(
     plan = planning.plan(loaded, check_suite(loaded), quick=quick)
     if retry_failed and resume is None:
         raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
-    _finish(_run(plan, output, resume=resume, force=force, retry=retry_failed), verbose=verbose)
+    wanted = {}
+    if save:
+        from harness.commands import saving
+
+        wanted = saving.parsed(save, plan)
+    outcome = measured(plan, output, resume=resume, force=force, retry=retry_failed)
+    _show(outcome, verbose=verbose)
+    if wanted and not outcome.interrupted:
+        say("\n".join(saving.save(plan, outcome.summary, _scores(outcome), wanted)))
+    _leave(outcome)
 
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plugin: Allow = None) -> None:
@@ -103,29 +130,49 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plug
 
 def distill(
     db: Annotated[Path, typer.Option(help="an lda.db or .npz with the teacher's heads", show_default=False)],
-    epochs: Annotated[int, typer.Option(min=1, help="training epochs")] = 200,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="documented, ranked, routed, residual, mlp, linear, identity or constant; may be repeated; default: the "
+            "documented one and the best known, beside those that need no training",
+        ),
+    ] = None,
+    score: Annotated[Score, typer.Option(help="which score decides on the best student")] = Score.COSINE,
+    epochs: Annotated[int, typer.Option(min=1, help="training epochs of the documented student")] = 200,
     cosine_weight: Annotated[float, typer.Option(min=0, max=1, help="weight of the cosine loss")] = 0.7,
     num_heads: Annotated[int | None, typer.Option(min=1, help="H; default: as the number of heads suggests")] = None,
     num_layers: Annotated[int | None, typer.Option(min=1, help="L; default: as the number of heads suggests")] = None,
     embed_dim: Annotated[
         int, typer.Option(min=1, help="width of the embeddings; another width in the database is an error")
     ] = 384,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="mini-batches; default: the full batch")] = None,
-    queries: Annotated[
-        Path | None, typer.Option(help=".npy or .npz with query embeddings, where the database has none")
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="mini-batches; default: the full batch, or what the student prefers")
     ] = None,
+    queries: Annotated[Path | None, typer.Option(help="file of query embeddings, where the database has none")] = None,
     projection: Annotated[str | None, typer.Option(help="id or name, where the database holds several")] = None,
     temperature: Annotated[
         float | None, typer.Option(help="T, in place of the stored one, or where the file has none")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="write the student as safetensors")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=32, help="trainings of each student, from --seed on")] = 1,
+    seconds: Annotated[float | None, typer.Option(help="longest that one training may take")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="write the best student, or the only one of --student, as safetensors, ONNX and a card"
+        ),
+    ] = None,
     output: Output = None,
     verbose: Verbose = False,
 ) -> None:
-    """Distil the heads of a database into a transformer, and compare it with the documented expectations."""
+    """Distil heads into students, and say which is worth having beside those that need no training."""
+    from harness.commands import choosing, saving
     from harness.commands import distill as distilling
 
+    if seconds is not None and not seconds > 0:
+        raise UserError(f"--seconds {seconds:g} leaves no time", next_step="give more than 0")
+    target = saving.checked(save) if save else None
     wish = distilling.DistillOptions(
         db=db,
         epochs=epochs,
@@ -137,13 +184,25 @@ def distill(
         projection=projection,
         temperature=temperature,
         seed=seed,
+        seeds=seeds,
+        seconds=seconds,
+        students=tuple(student or ()),
         width=embed_dim,
     )
-    plan = distilling.plan(wish)
-    outcome = _run(plan, output, save={distilling.STUDENT: save} if save else {})
-    if save:
-        say(f"the student is in {save}")
-    _finish(outcome, verbose=verbose)
+    try:
+        plan = distilling.plan(wish)
+        outcome = measured(plan, output)
+    except HarnessError as error:
+        raise distilling.as_typed(error, wish) from error
+    _show(outcome, verbose=verbose)
+    fidelity = _scores(outcome)
+    choice = choosing.choose(fidelity, score.value, wish.command)
+    say("\n".join(["", *choice.lines]))
+    wanted = student[0] if student and len(student) == 1 else choice.best
+    if target and wanted and not outcome.interrupted:
+        say("\n".join(["", *saving.save(plan, outcome.summary, fidelity, {wanted: target})]))
+        say(f"load it: from harness_plugins import load_student; student = load_student({str(target)!r})")
+    _leave(outcome)
 
 
 def locate(
@@ -226,7 +285,7 @@ def locate(
         threads=units.parse_counts(threads, "--threads"),
         seed=seed,
     )
-    _finish(_run(plan, output), verbose=verbose)
+    _finish(measured(plan, output), verbose=verbose)
 
 
 def doctor(
@@ -255,14 +314,13 @@ def doctor(
     sys.exit(DONE if found.trustworthy else FAILED)
 
 
-def _run(
+def measured(
     plan: Plan,
     output: Path | None,
     *,
     resume: Path | None = None,
     force: bool = False,
     retry: bool = False,
-    save: dict[str, Path] | None = None,
 ) -> Outcome:
     """Runs a plan with a display of its progress."""
     from harness.run import session
@@ -272,18 +330,31 @@ def _run(
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
         with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
-            return session.run(
-                plan, folder, listener, resume=resume is not None, force=force, retry=retry, save=save or {}
-            )
+            return session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry)
     finally:
         listener.close()
 
 
 def _finish(outcome: Outcome, *, verbose: bool = False) -> NoReturn:
     """Prints the report, and leaves."""
+    _show(outcome, verbose=verbose)
+    _leave(outcome)
+
+
+def _show(outcome: Outcome, *, verbose: bool) -> None:
     from harness.report import writing
 
     writing.show(outcome.summary, console(), outcome.folder, verbose=verbose)
+
+
+def _scores(outcome: Outcome) -> Sequence[Fidelity]:
+    """The scores as they were recorded."""
+    from harness.records.reader import read
+
+    return read(outcome.folder).fidelities
+
+
+def _leave(outcome: Outcome) -> NoReturn:
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if outcome.failed else DONE)

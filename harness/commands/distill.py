@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from harness.errors import DataError, SuiteError
+from harness.commands.choosing import TRIVIAL, UNTRAINED
+from harness.errors import DataError, HarnessError, SuiteError, UserError
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
 from harness.suite import loading
+from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.plan.plan import Plan
 
-STUDENT = "student"
+STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
+RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
+_FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,30 @@ class DistillOptions:
     temperature: float | None = None
     queries: Path | None = None
     seed: int = 0
+    seeds: int = 1  # trainings of each student, from `seed` on
+    seconds: float | None = None  # of each training, at the most
+    students: tuple[str, ...] = ()  # of STUDENTS; empty: the default ones
     width: int = 384
+
+    def chosen(self, heads: int) -> tuple[str, ...]:
+        """The contenders: those that were asked for, or the documented one and the best known, and the trivial ones."""
+        wanted = self.students or ("documented", "residual" if heads < _FEW else "ranked")
+        return tuple(each for each in STUDENTS if each in wanted or each in TRIVIAL)
+
+    @property
+    def command(self) -> str:
+        """What was typed, without what is saved and which students."""
+        words = ["harness distill --db", shlex.quote(str(self.db))]
+        given = _given(
+            queries=self.queries, projection=self.projection, temperature=self.temperature, num_heads=self.num_heads,
+            num_layers=self.num_layers, batch_size=self.batch_size, seconds=self.seconds,
+        )  # fmt: skip
+        defaults = {"epochs": 200, "cosine_weight": 0.7, "seed": 0, "seeds": 1, "width": 384}
+        given |= {name: getattr(self, name) for name, usual in defaults.items() if getattr(self, name) != usual}
+        for name, value in given.items():
+            option = "embed-dim" if name == "width" else name.replace("_", "-")
+            words += [f"--{option}", f"{value:g}" if isinstance(value, float) else shlex.quote(str(value))]
+        return " ".join(words)
 
 
 def plan(wish: DistillOptions) -> Plan:
@@ -42,7 +71,22 @@ def plan(wish: DistillOptions) -> Plan:
 
     Raises:
         DataError: where there is no such file, or its heads cannot be counted.
-        SuiteError: where it cannot be used.
+        UserError: where there is no such student.
+    """
+    unknown = [each for each in wish.students if each not in STUDENTS]
+    if unknown:
+        hint = did_you_mean(unknown[0], STUDENTS) or f"there are {', '.join(STUDENTS)}"
+        raise UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
+    text = yaml.safe_dump(_suite(wish, heads=count_heads(wish)), sort_keys=False)
+    loaded = loading.load(None, text=text)
+    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
+
+
+def count_heads(wish: DistillOptions) -> int:
+    """N of the database.
+
+    Raises:
+        DataError: where there is no such file, or its heads cannot be counted.
     """
     for path in filter(None, (wish.db, wish.queries)):
         if not path.exists():
@@ -53,12 +97,12 @@ def plan(wish: DistillOptions) -> Plan:
         replies = check_suite(first).listing.replies
     except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
         problem = error.problems[0]
-        raise DataError(problem.what, where=problem.path, next_step=problem.hint) from error
+        where = problem.path.replace("source.options.path", "--db").replace("source.options.", "--")
+        raise as_typed(DataError(problem.what, where=where, next_step=problem.hint), wish) from error
     heads = next((reply.limit for reply in replies if reply.limit), None)
     if heads is None:
         raise DataError("the number of its heads cannot be read", where=str(wish.db))
-    loaded = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=heads), sort_keys=False))
-    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
+    return heads
 
 
 def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
@@ -67,30 +111,60 @@ def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
     data = _given(
         path=str(wish.db.resolve()), projection=wish.projection, temperature=wish.temperature, queries=queries
     )
-    training = _given(epochs=wish.epochs, cosine_weight=wish.cosine_weight, batch_size=wish.batch_size)
-    trivial: dict[str, Any] = {
-        name: {"projector": name, "runtime": "eager", "scored": True, "options": {}} for name in ("constant", "linear")
-    }
-    student = {
-        "projector": "transformer",
-        "runtime": "eager",
-        "options": _given(num_heads=wish.num_heads, num_layers=wish.num_layers),
-        "trainer": {"use": "distillation", "options": training},
-    }
+    students = {name: _student(name, wish) for name in wish.chosen(heads)}
     return {
         "name": "distill",
         "description": f"Distilling the heads of {wish.db.name}",
         "source": {"use": "database", "options": data},
         "heads": {"values": [heads]},
         "batch_sizes": [1, 32],
-        "training_seeds": [wish.seed],
-        "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, STUDENT: student, **trivial},
-        "measurement": {"launches": 3, "latency_calls": 20, "self_check": False},
+        "training_seeds": list(range(wish.seed, wish.seed + wish.seeds)),
+        "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, **students},
+        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
         "documented": {
             "source": "the documented expectations of distillation",
             "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01},
         },
     }
+
+
+def _student(name: str, wish: DistillOptions) -> dict[str, Any]:
+    """One contender as YAML data."""
+    if name in UNTRAINED:
+        return {"projector": name, "runtime": "eager", "scored": True, "options": {}}
+    limits = _given(batch_size=wish.batch_size, seconds=wish.seconds)
+    if name == "documented":
+        training = {"epochs": wish.epochs, "cosine_weight": wish.cosine_weight, **limits}
+        options = _given(num_heads=wish.num_heads, num_layers=wish.num_layers)
+        trainer = {"use": "distillation", "options": training}
+        return {"projector": "transformer", "runtime": "eager", "options": options, "trainer": trainer}
+    ranked = name == "ranked"
+    trainer = {"use": "distillation-scaled", "options": {**(RANKED if ranked else {}), **limits}}
+    options = {} if ranked else _given(num_layers=wish.num_layers)
+    return {"projector": "routed" if ranked else name, "runtime": "eager", "options": options, "trainer": trainer}
+
+
+def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:
+    """The same error in the words of the command line: an option and a file are called as they were typed."""
+    files = {"--queries": wish.queries, "--db": wish.db}
+
+    def named(text: str, option: str, path: Path) -> str:
+        resolved = str(path.resolve())
+        known = text.startswith((f"{resolved}:", f"{resolved};")) or text == resolved
+        return f"{option} {path}{text[len(resolved) :]}" if known else text
+
+    def reworded(text: str) -> str:
+        text = text.removeprefix("the source cannot be loaded: ")
+        text = re.sub(r"the option `\w+` \(`(--[\w-]+)` of `harness distill`\)", r"`\1`", text)
+        text = re.sub(r"the option `(\w+)`", r"`--\1`", text)
+        for option, path in files.items():
+            text = text if path is None else named(text, option, path)
+        return text
+
+    next_step = "" if error.next_step == "see its options in the suite" else reworded(error.next_step)
+    if isinstance(error, SuiteError):
+        return error
+    return type(error)(reworded(error.what), where=reworded(error.where), next_step=next_step)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.causes import plain
 from harness.errors import ContenderError, HarnessError, ParityError, TrainingError
-from harness.measure import fidelity, probes
+from harness.measure import fidelity, probes, saving
 from harness.measure.artifacts import Artifacts, digests, unchanged
 from harness.measure.construction import Construction, shared_form
 from harness.measure.definition import call64
@@ -167,14 +167,9 @@ class Builder:
     def save(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Saves a trained contender's module where the user wants it."""
         specification = Specification.from_json(request["specification"])
-        student, _ = self._students.student(
-            specification, self._construction.dataset(specification, int(request["heads"]))
-        )
-        keep = getattr(student, "save", None)
-        if keep is None:
-            raise ContenderError(f"{specification.contender}: this projection has no `save`")
-        keep(request["path"])
-        return {"path": request["path"]}
+        data = self._construction.dataset(specification, int(request["heads"]))
+        student, _ = self._students.student(specification, data)
+        return {"card": saving.save(student, specification, data, Path(request["path"]))}
 
     def _export(self, specification: Specification, heads: int, batches: Sequence[int]) -> _Exported:
         """The contender at this N in a folder that its runtime can load, from the cache where it lies there."""

@@ -98,6 +98,7 @@ class Students:
                 seed=specification.training_seed,
                 threads=specification.training_threads,
                 device=specification.device_kind,
+                answers=data.heads.answers,
             )
             report = trainer.fit(module, teach, seen, context)
             state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}

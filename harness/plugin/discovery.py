@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "workload"]
+Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "workload", "embedder"]
 
 
 @dataclass(frozen=True, kw_only=True)

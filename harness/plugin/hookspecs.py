@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.plugin.embedding import Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
     from harness.plugin.interfaces import Projector, Runtime, Source, Trainer, Workload
 
@@ -47,6 +48,11 @@ def harness_runtimes() -> Sequence[Runtime]:  # type: ignore[empty-body]
 @hookspec
 def harness_workloads() -> Sequence[Workload]:  # type: ignore[empty-body]
     """Workloads: inputs, and functions that race on them."""
+
+
+@hookspec
+def harness_embedders() -> Sequence[Embedder]:  # type: ignore[empty-body]
+    """Embedders: ways to turn texts into vectors."""
 
 
 @hookspec

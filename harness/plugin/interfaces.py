@@ -156,6 +156,7 @@ class TrainContext:
     seed: int = 0
     threads: int = 1
     device: Device = "cpu"
+    answers: Float32 | None = None  # [N, K] of the heads, for losses that look at rankings; None where there are none
     on_progress: Callable[[int, int, Mapping[str, float]], None] | None = None  # epoch (from 1), epochs, losses
 
 
@@ -193,7 +194,7 @@ class Offer(ABC):
     """Anything a suite can name. `options` holds the validated `Options` of the suite, or their defaults."""
 
     name: ClassVar[str]
-    kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload"]]
+    kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload", "embedder"]]
     Options: ClassVar[type[BaseModel]] = Options
     requires: ClassVar[Mapping[str, str]] = {}  # import name -> pip requirement, for optional extras
     _options: BaseModel | None = None

@@ -42,6 +42,7 @@ BUILT_IN = (
     "harness_plugins.transformer",
     "harness_plugins.students",
     "harness_plugins.residual",
+    "harness_plugins.routed",
     "harness_plugins.distillation",
     "harness_plugins.recipe",
     "harness_plugins.python",
@@ -53,6 +54,7 @@ BUILT_IN = (
     "harness_plugins.openvino",
     "harness_plugins.sources",
     "harness_plugins.resampled",
+    "harness_plugins.embedders",
     "harness_plugins.mlflow",
 )
 NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finished")

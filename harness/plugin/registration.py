@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from harness.causes import place, whole
 from harness.plugin import hookspecs
+from harness.plugin.embedding import Embedder
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
 from harness.validation import did_you_mean
 
@@ -25,6 +26,7 @@ KINDS: Mapping[Kind, type[Offer]] = {
     "trainer": Trainer,
     "runtime": Runtime,
     "workload": Workload,
+    "embedder": Embedder,
 }
 _HOOKS: Mapping[Kind, str] = {
     "source": "harness_sources",
@@ -32,6 +34,7 @@ _HOOKS: Mapping[Kind, str] = {
     "trainer": "harness_trainers",
     "runtime": "harness_runtimes",
     "workload": "harness_workloads",
+    "embedder": "harness_embedders",
 }
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-KINDS = ("projector", "runtime", "trainer", "source", "workload")
+KINDS = ("projector", "runtime", "trainer", "source", "workload", "embedder")
+_TRY = (  # without an installation
+    "name the file in a suite, `plugins: [./{module}.py]`",
+    "name the file, `harness heads build --plugin {module}.py …`",
+)
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -25,7 +29,7 @@ def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) ->
 
     Args:
         name: of the offer, such as `low-rank`; the distribution is `harness-low-rank`, its module `harness_low_rank`.
-        kind: projector, runtime, trainer, source or workload.
+        kind: projector, runtime, trainer, source, workload or embedder.
         folder: of the project; new or empty.
         taken: names that offers of this kind already have.
 
@@ -39,6 +43,7 @@ def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) ->
     module = f"harness_{name.replace('-', '_')}"
     words = {
         "name": name, "kind": kind, "Kind": kind.capitalize(), "module": module, "distribution": f"harness-{name}",
+        "use": _use(name, kind), "try": _TRY[kind == "embedder"].format(module=module),
         "prefix": "".join(part.capitalize() for part in name.split("-")), "version": harness.__version__,
     }  # fmt: skip
     files = {
@@ -46,7 +51,7 @@ def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) ->
         "README.md": "README.md",
         f"{module}.py": f"{kind}.py",
         f"test_{module}.py": "test.py",
-        "suite.yaml": f"{kind}.yaml",
+        **({"questions.csv": "questions.csv"} if kind == "embedder" else {"suite.yaml": f"{kind}.yaml"}),
     }
     templates = resources.files("harness") / "templates" / "plugin"
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,13 +61,21 @@ def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) ->
     return tuple(folder / target for target in files)
 
 
-def next_steps(folder: Path) -> str:
+def next_steps(folder: Path, name: str = "", kind: str = "projector") -> str:
     """What to do with a project that was just written."""
     return "\n".join([
         f"pip install -e {folder}        # beside the harness",
         f"pytest {folder}                # does it keep the rules?",
-        f"harness run {folder / 'suite.yaml'}",
+        _use(name, kind, folder),
     ])  # fmt: skip
+
+
+def _use(name: str, kind: str, folder: Path | None = None) -> str:
+    """The command that uses the offer, seen from its folder or from here."""
+    table, suite = (str(folder / each) if folder else each for each in ("questions.csv", "suite.yaml"))
+    if kind == "embedder":
+        return f"harness heads build {table} --text question --topic topic --embedder {name} --output heads.npz"
+    return f"harness run {suite}"
 
 
 def _require(name: str, kind: str, folder: Path, taken: Collection[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.analysis.unchecked import unchecked
 from harness.cache import folder as cache_folder
-from harness.errors import ContenderError, HarnessError
+from harness.errors import HarnessError
 from harness.measure import gpus, roofline
 from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
@@ -36,7 +36,6 @@ from harness.suite.devices import kind_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from harness.plan.plan import Plan
     from harness.plan.specification import OfferReference
@@ -163,24 +162,6 @@ class Bench:
         self._store.append(record)
         self._listener.recorded(record)
         return record
-
-    def save(self, name: str, heads: int, path: Path) -> None:
-        """Writes a trained student where the user wants it.
-
-        Raises:
-            ContenderError: where it cannot be trained or saved.
-        """
-        specification = self._plan.specifications[name]
-        request = {
-            "do": "save",
-            "specification": specification.to_json(),
-            "heads": heads,
-            "path": str(path.resolve()),
-        }
-        try:
-            self._workshop.ask(request, stage="export")
-        except ChildFailed as failed:
-            raise ContenderError(f"{name} cannot be saved: {failed.failure.what}", where=str(path)) from failed
 
     def key(self, cell: Cell) -> str:
         """The content hash of what a cell is: contender, its settings, data, N and B."""

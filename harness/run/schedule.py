@@ -31,7 +31,6 @@ from harness.suite.devices import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from harness.plan.plan import Plan
     from harness.process.failure import Failure
@@ -129,12 +128,6 @@ class Schedule:
             self._measure_regret(wanted + 1)
         with contextlib.suppress(BudgetSpent):
             self._measure_young_heaps(wanted + 2)
-
-    def save(self, wanted: Mapping[str, Path]) -> None:
-        """Writes trained students where the user wants them."""
-        for name, path in wanted.items():
-            heads = max(cell.heads for cell in self._plan.sweep.cells if cell.contender == name)
-            self.bench.save(name, heads, path)
 
     def close(self, patience: float) -> None:
         """Ends all children, and the threads of searches that were cut off."""

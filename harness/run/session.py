@@ -29,7 +29,7 @@ from harness.run.schedule import Schedule
 from harness.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -58,7 +58,6 @@ def run(
     resume: bool = False,
     force: bool = False,
     retry: bool = False,
-    save: Mapping[str, Path] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Measures a plan into a folder.
@@ -70,7 +69,6 @@ def run(
         resume: measure only what the folder lacks.
         force: resume although suite, machine, code or data differ; the records say so.
         retry: what failed in the table, in training or in scoring counts as missing, too.
-        save: where to write the trained students of these contenders.
         sleep: pauses between launches, for so many seconds.
 
     Raises:
@@ -108,7 +106,6 @@ def run(
             store.update(about)
             schedule.measure()
             about = about.model_copy(update={"warnings": (*about.warnings, *schedule.notes)})
-            schedule.save(save or {})
             status = "complete"
         except KeyboardInterrupt:
             status = "interrupted"

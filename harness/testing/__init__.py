@@ -11,6 +11,7 @@ A complete test::
 Each check tries all rules and raises one `ConformanceError`, an AssertionError, with a sentence for each broken one.
 """
 
+from harness.testing.embedder import check_embedder
 from harness.testing.projector import check_projector
 from harness.testing.rules import ConformanceError, sample_heads, sample_queries
 from harness.testing.runtime import check_runtime
@@ -20,6 +21,7 @@ from harness.testing.workload import check_workload
 
 __all__ = [
     "ConformanceError",
+    "check_embedder",
     "check_projector",
     "check_runtime",
     "check_source",

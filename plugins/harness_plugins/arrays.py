@@ -17,7 +17,7 @@ import psutil
 from numpy.typing import NDArray
 
 import harness
-from harness_plugins import unreadable
+from harness_plugins import query_tables, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,15 +166,18 @@ def read_queries(path: Path, *, width: int, heads: int) -> StoredQueries:
     """The queries of a file of their own: `queries`, or `train` and `test`, or the only array that there is.
 
     Args:
-        path: an `.npy` or `.npz` file.
+        path: an `.npy` or `.npz` file, a Parquet file with a column of vectors, or an index of FAISS.
         width: of the centroids, D.
         heads: N.
 
     Raises:
         DataError: where it cannot be read, or it is not clear which of its arrays are the queries.
     """
-    unreadable.refuse_other_formats(path)
-    arrays = dict(read_arrays(path))
+    if query_tables.reads(path):
+        arrays = dict(query_tables.read(path))
+    else:
+        unreadable.refuse_other_formats(path)
+        arrays = dict(read_arrays(path))
     if len(arrays) == 1 and not {*arrays} & {*HEADS, *_TRAIN, *_HELD_OUT, "query_heads"}:
         arrays = {"queries": next(iter(arrays.values()))}
     found = queries_among(path, arrays, width=width, heads=heads)
@@ -251,10 +254,12 @@ def matrix(path: Path, name: str, values: NDArray[Any], width: int | None = None
         )
     numbers(path, name, values)
     if width is not None and values.shape[1] != width:
+        transposed = values.shape[0] == width
         raise harness.DataError(
-            f"{name} have width {values.shape[1]}, the centroids {width}",
+            f"{name} have width {values.shape[1]}, the centroids {width}"
+            + f": their shape {list(values.shape)} seems to be transposed" * transposed,
             where=str(path),
-            next_step="embed both with the same model",
+            next_step="save one row for each vector: array.T" if transposed else "embed both with the same model",
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         converted = np.ascontiguousarray(values, dtype=np.float32)

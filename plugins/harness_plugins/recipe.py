@@ -7,6 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from pydantic import Field
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _CHECKS = 20  # how often a training looks at its validation queries
 _FEWEST = 10  # queries of which some can be spared for validation
+_MOST_ANSWERS = 4096  # that a ranking loss ranks
 _WARM_UP = 0.1  # the share of a training in which the learning rate rises
 
 
@@ -34,6 +36,16 @@ class RecipeOptions(harness.Options):
     spread: Annotated[
         float, Field(ge=0, description="how far drawn queries lie from training queries; 0: not at all")
     ] = 1.0
+    ranking: Annotated[
+        float,
+        Field(
+            ge=0, description="weight of the divergence between the teacher's ranking of the answers and the student's"
+        ),
+    ] = 0.0
+    ranking_temperature: Annotated[
+        float,
+        Field(gt=0, description="of the softmax over cosines to the answers; the lower, the more the first ones count"),
+    ] = 0.02
     weight_decay: Annotated[float, Field(ge=0, description="of AdamW")] = 0.01
     validation: Annotated[
         float, Field(ge=0, lt=1, description="share of the training queries that decides when to stop")
@@ -50,6 +62,8 @@ class RecipeTrainer(harness.Trainer):
     - A teacher is a function, so it answers any query: for each step, `q + s (q' - q'')` of three training queries, a
       random s in [0, spread], scaled to the length of q. Differences of real queries have the real covariance.
     - The squared error is relative to the mean square of the teacher's outputs, so it weighs as much as the cosine.
+    - With `ranking`, the loss also holds the divergence between two distributions over the heads' answers: softmax of the
+      cosines of the teacher's output to them, and of the student's. It sees which answer comes first; cosines do not.
     - The learning rate rises for a tenth of the training and falls to zero like a cosine; where `seconds` ends the
       training before `steps` do, it follows the time.
     - A part of the training queries is never drawn from, nor is anything fitted to it: the weights that imitate the
@@ -75,7 +89,7 @@ class RecipeTrainer(harness.Trainer):
         queries = queries.to(context.device)
         targets = checked_targets(student, teacher, queries)
         torch.manual_seed(context.seed)
-        parts = self._split(queries, targets)
+        parts = self._split(queries, targets)._replace(ranking=self._ranking(context))
         _start(student, parts.queries, parts.targets)
         was_training = student.training
         student.train()
@@ -92,6 +106,20 @@ class RecipeTrainer(harness.Trainer):
             steps=training.steps,
             notes=(f"kept the weights after step {kept} of {training.steps}", *self._limit()),
         )
+
+    def _ranking(self, context: harness.TrainContext) -> _Ranking | None:
+        """The answers that are ranked; evenly spaced ones where there are many."""
+        if not self.options.ranking:
+            return None
+        if context.answers is None:
+            raise harness.TrainingError(
+                "ranking needs the answers of the heads, and there are none",
+                where=self.name,
+                next_step="set ranking: 0",
+            )
+        chosen = np.linspace(0, len(context.answers) - 1, min(len(context.answers), _MOST_ANSWERS)).astype(int)
+        answers = torch.from_numpy(np.ascontiguousarray(context.answers[chosen])).to(context.device)
+        return _Ranking(functional.normalize(answers, dim=1), self.options.ranking, self.options.ranking_temperature)
 
     def _limit(self) -> tuple[str, ...]:
         return (f"at most {self.options.seconds:g} s",) if self.options.seconds else ()
@@ -120,6 +148,23 @@ class _Parts(NamedTuple):
     validation_queries: torch.Tensor
     validation_targets: torch.Tensor
     scale: torch.Tensor
+    ranking: _Ranking | None = None
+
+
+class _Ranking(NamedTuple):
+    """What a student's ranking of the answers is held to."""
+
+    answers: torch.Tensor  # [N, K] of unit length
+    weight: float
+    temperature: float
+
+    def divergence(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The Kullback-Leibler divergence of the student's distribution over the answers from the teacher's."""
+        logarithms = [
+            functional.log_softmax(functional.normalize(each, dim=1) @ self.answers.t() / self.temperature, dim=1)
+            for each in (outputs, targets)
+        ]
+        return functional.kl_div(logarithms[0], logarithms[1], log_target=True, reduction="batchmean")
 
 
 class _Training:
@@ -164,7 +209,7 @@ class _Training:
             drawn = _drawn(self.parts.queries, options.batch_size, options.spread)
             with torch.no_grad():
                 wanted = self.teacher(drawn)
-            losses = _losses(self.student(drawn), wanted, self.parts.scale, options.cosine_weight)
+            losses = _losses(self.student(drawn), wanted, self.parts, options.cosine_weight)
             if self.steps == 0:
                 untrained = losses[0].item()
             optimizer.zero_grad(set_to_none=True)
@@ -212,7 +257,7 @@ def validated(student: torch.nn.Module, parts: _Parts, cosine_weight: float) -> 
     """The loss on the queries that are never drawn from."""
     student.eval()
     with torch.no_grad():
-        losses = _losses(student(parts.validation_queries), parts.validation_targets, parts.scale, cosine_weight)
+        losses = _losses(student(parts.validation_queries), parts.validation_targets, parts, cosine_weight)
     student.train()
     return float(losses[0])
 
@@ -243,12 +288,15 @@ def _drawn(queries: torch.Tensor, count: int, spread: float) -> torch.Tensor:
 
 
 def _losses(
-    outputs: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, cosine_weight: float
+    outputs: torch.Tensor, targets: torch.Tensor, parts: _Parts, cosine_weight: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(1-λ)·relative squared error + λ·(1 - cosine), and its two parts."""
-    error = (outputs - targets).square().sum(dim=1).mean() / scale
+    """(1-λ)·relative squared error + λ·(1 - cosine), perhaps a ranking's divergence, and the first two parts."""
+    error = (outputs - targets).square().sum(dim=1).mean() / parts.scale
     cosine = 1 - functional.cosine_similarity(outputs, targets, dim=1).mean()
-    return (1 - cosine_weight) * error + cosine_weight * cosine, error, cosine
+    total = (1 - cosine_weight) * error + cosine_weight * cosine
+    if parts.ranking is not None:
+        total = total + parts.ranking.weight * parts.ranking.divergence(outputs, targets)
+    return total, error, cosine
 
 
 def _schedule(progress: float, step: float) -> float:

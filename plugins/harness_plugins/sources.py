@@ -34,7 +34,8 @@ class DatabaseOptions(harness.Options):
     queries: Annotated[
         str | None,
         Field(
-            description="file of query embeddings, relative to the suite: .npy, or .npz with queries, or train and test"
+            description="file of query embeddings, relative to the suite: .npy, or .npz with queries, or train and test; "
+            "a .parquet column of vectors, or a .faiss index"
         ),
     ] = None
     held_out: Annotated[

@@ -43,17 +43,17 @@ def two_projections(tmp_path):
     return path
 
 
-LISTED = r"1 \('multi', T = 1.0, N = 4\), 2 \('multi', T = 0.1, N = 4\); choose one by its id with the option"
+LISTED = r"1 \('multi', T = 1.0, N = 4\), 2 \('multi', T = 0.1, N = 4\); choose one by its id with `--projection`"
 
 
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({}, f"it holds 2 projections: {LISTED} `projection` .`--projection` of `harness distill`."),
+        ({}, f"it holds 2 projections: {LISTED}"),
         ({"projection": "multi"}, f"2 projections are called 'multi': {LISTED}"),
         ({"temperature": 0.5}, f"it holds 2 projections: {LISTED}"),
         ({"projection": "3"}, r"there is no projection '3'; choose one of 1 \('multi', T = 1.0, N = 4\), 2 "),
-        ({"projection": "2", "temperature": -1.0}, "source.options.temperature: must be above 0.0, got -1.0"),
+        ({"projection": "2", "temperature": -1.0}, "^--temperature: must be above 0.0, got -1.0"),
     ],
 )
 def test_no_projection_is_taken_that_was_not_asked_for(two_projections, answered_here, asked, sentence):
@@ -71,11 +71,41 @@ def test_one_projection_is_distilled(two_projections, answered_here, asked):
 
 def test_a_missing_temperature_is_asked_for(tmp_path, answered_here):
     np.savez(tmp_path / "h.npz", centroids=HEADS.centroids, answers=HEADS.answers, queries=drawn(40, 4))
-    with pytest.raises(
-        harness.DataError, match=r"h\.npz: it has no temperature; give it with the option `temperature` "
-    ):
+    with pytest.raises(harness.DataError, match=r"h\.npz: it has no temperature; give it with `--temperature`"):
         distill.plan(distill.DistillOptions(db=tmp_path / "h.npz"))
     distill.plan(distill.DistillOptions(db=tmp_path / "h.npz", temperature=0.1))
+
+
+def test_errors_name_what_was_typed_and_not_what_a_suite_says(tmp_path):
+    wish = distill.DistillOptions(db=tmp_path / "h.npz", queries=tmp_path / "q.npy")
+    raised = harness.HarnessError(
+        f"the source cannot be loaded: {tmp_path}/q.npy: there are no query embeddings; name a .npy file of them, "
+        "[queries, width], in the option `queries`",
+        next_step="see its options in the suite",
+    )
+    assert str(distill.as_typed(raised, wish)) == (
+        f"--queries {tmp_path}/q.npy: there are no query embeddings; name a .npy file of them, [queries, width], in `--queries`"
+    )
+    where = harness.DataError("it has no temperature", where=str(tmp_path / "h.npz"), next_step="give it")
+    assert str(distill.as_typed(where, wish)) == f"--db {tmp_path}/h.npz: it has no temperature; give it"
+
+
+def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_here):
+    wish = distill.DistillOptions(
+        db=two_projections, projection="2", students=("residual",), seconds=5.0, seeds=2, seed=3, batch_size=16
+    )
+    suite = distill.plan(wish).suite
+    assert list(suite.contenders) == ["teacher", "residual", "linear", "identity", "constant"]
+    assert suite.contenders["residual"].trainer.options == {"batch_size": 16, "seconds": 5.0}
+    assert suite.training_seeds == (3, 4)
+    assert wish.command == (
+        f"harness distill --db {two_projections} --projection 2 --batch-size 16 --seconds 5 --seed 3 --seeds 2"
+    )
+    default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).suite
+    assert list(default.contenders) == ["teacher", "documented", "residual", "linear", "identity", "constant"]
+    assert "ranked" in wish.__class__(db=two_projections).chosen(256)
+    with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):
+        distill.plan(distill.DistillOptions(db=two_projections, students=("lineer",)))
 
 
 def run(tmp_path, *arguments, code=0):

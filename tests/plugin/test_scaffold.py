@@ -23,6 +23,10 @@ def test_a_new_project_keeps_the_rules_and_its_suite_is_valid(kind, tmp_path, mo
     (offered,) = (each for each in Catalog.load([module], without=BUILT_IN).offers)
     assert (offered.kind, offered.name) == (kind, "my-own")
     getattr(testing, f"check_{kind}")(offered.offer)
+    if kind == "embedder":  # it is used by a command, and has no suite
+        assert (folder / "questions.csv").read_text().startswith("question,topic,answer\n")
+        assert "--embedder my-own --output heads.npz" in scaffold.next_steps(folder, "my-own", kind)
+        return
     suite = folder / "suite.yaml"
     suite.write_text(suite.read_text() + f"plugins: [./{module.name}]\n")
     checked = check_suite(load(suite))
@@ -57,7 +61,7 @@ def test_the_project_declares_its_entry_point(tmp_path):
         (
             "mine",
             "projection",
-            "'projection' is no kind of offer; there are projector, runtime, trainer, source, workload",
+            "'projection' is no kind of offer; there are projector, runtime, trainer, source, workload, embedder",
         ),
         ("json", "projector", "'json' is taken by Python or by the harness; choose another name"),
         ("lda", "projector", "there is a projector 'lda' already, and the first keeps its name; choose another name"),

@@ -7,7 +7,14 @@ import textwrap
 import pytest
 
 import harness
-from harness.testing import check_projector, check_runtime, check_source, check_trainer, check_workload
+from harness.testing import (
+    check_embedder,
+    check_projector,
+    check_runtime,
+    check_source,
+    check_trainer,
+    check_workload,
+)
 
 CHECKS = {
     harness.Source: check_source,
@@ -15,6 +22,7 @@ CHECKS = {
     harness.Trainer: check_trainer,
     harness.Runtime: check_runtime,
     harness.Workload: check_workload,
+    harness.Embedder: check_embedder,
 }
 
 

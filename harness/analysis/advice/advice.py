@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.advice.correctness import Correctness, checked, misses, rightness
 from harness.analysis.advice.evidence import PairEvidence, pair_evidence
 from harness.analysis.advice.interpolation import between, estimate, steps_of
-from harness.analysis.advice.wording import sentences
+from harness.analysis.advice.wording import measuring, sentences
 from harness.errors import UserError
 from harness.units import size
 
@@ -119,7 +119,7 @@ def advise(
         memory_bytes=memory_bytes,
     )
     measured = [each for each in summary.cells if each.call is not None]
-    low, high = _around(sorted({each.batch_size for each in measured}), batch)
+    low, high = _around(sorted({each.batch_size for each in measured}), batch, measuring(summary, heads, batch))
     cells = {side: [each for each in measured if each.batch_size == side] for side in (low, high)}
     sides = {side: _ordered(_options(summary, cells[side], asked)) for side in cells}
     options = list(sides[low]) if low == high else _ordered(_between(sides[low], sides[high], low, high, asked))
@@ -161,7 +161,7 @@ def _evidence(
     return pair_evidence(summary, one.contender, other.contender, pair, heads, batch)
 
 
-def _around(batches: Sequence[int], batch: int) -> tuple[int, int]:
+def _around(batches: Sequence[int], batch: int, command: str) -> tuple[int, int]:
     """The measured batch sizes next to one, twice itself where it was measured.
 
     Raises:
@@ -175,7 +175,7 @@ def _around(batches: Sequence[int], batch: int) -> tuple[int, int]:
         known = ", ".join(str(each) for each in batches)
         raise UserError(
             f"batch {batch} lies outside of the batch sizes that the run has measured: {known}",
-            next_step=f"run the suite with `--set batch_sizes=[{batch}]`",
+            next_step=f"measure it: `{command}`",
         )
     return low, high
 
@@ -286,7 +286,7 @@ def _outside(cells: Sequence[CellSummary], heads: int) -> str:
     low, high = min(each.heads for each in cells), max(each.heads for each in cells)
     if low <= heads <= high:
         return ""
-    return f"N = {heads:,} lies outside of the measured range, {low:,} to {high:,}: the figures are those of its end"
+    return f"N = {heads:,} was not measured: the run covers N = {low:,} to {high:,}"
 
 
 def _rules(summary: Summary) -> Iterator[str]:

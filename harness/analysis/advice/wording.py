@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.analysis.unchecked import marked
+from harness.suite.schema import HeadsRange
 from harness.units import count, seconds, size
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ def sentences(
         known = " that is exact or was scored" if unscored else ""
         yield f"no contender of this run{known} fits at {place}"
     else:
-        how = "; ".join(each for each in (best.between, best.doubt) if each) or "measured"
-        yield f"at {place} use {marked(best.contender, summary.unchecked)}: {_cost(best, asked)} ({how})"
+        name = marked(best.contender, summary.unchecked)
         if outside:
-            yield outside
+            yield f"{outside}, so no figure is given for it"
+            yield f"to measure it: `{measuring(summary, asked.heads, asked.batch)}`"
+            yield f"at the nearest measured N {name} is the fastest: {_cost(best, asked)}"
+        else:
+            how = "; ".join(each for each in (best.between, best.doubt) if each) or "measured"
+            yield f"at {place} use {name}: {_cost(best, asked)} ({how})"
         yield _rightness(summary, best, asked)
         if second is not None:
             more = second.call.value / best.call.value
@@ -70,6 +75,19 @@ def sentences(
         yield f"{summary.self_check.sentence}"
     if summary.quick:
         yield "this was a quick run: measure without --quick before you decide"
+
+
+def measuring(summary: Summary, heads: int, batch: int) -> str:
+    """The command that measures an N and a batch size of this run's suite."""
+    span = summary.suite.heads
+    place = f"heads.values=[{heads}]"
+    if isinstance(span, HeadsRange):
+        place = f"heads.from={heads}" if heads < span.low else f"heads.to={heads}" if heads > span.high else ""
+    elif heads in span.values:
+        place = ""
+    words = ["harness run", summary.run.suite_path, *([f"--set {place}"] if place else [])]
+    words += [] if batch in summary.suite.batch_sizes else [f"--set batch_sizes=[{batch}]"]
+    return " ".join(words)
 
 
 def _cost(option: Option, asked: Question) -> str:
@@ -104,7 +122,7 @@ def _surety(
     if second is None:
         return
     if outside:
-        yield "the significance is unknown: nothing was measured there"
+        yield f"which of them is faster at N = {asked.heads:,} is unknown"
     elif len(evidence) == 1:
         yield _told(*evidence.values())
     else:

@@ -48,10 +48,13 @@ def test_between_measured_places_it_is_interpolated(summary, heads):
 
 def test_outside_of_the_range_it_says_so(summary):
     found = advise(summary, 10**6, 1)
-    assert found.outside == (
-        "N = 1,000,000 lies outside of the measured range, 2 to 16,384: the figures are those of its end"
+    assert found.outside == "N = 1,000,000 was not measured: the run covers N = 2 to 16,384"
+    assert found.sentences[0] == f"{found.outside}, so no figure is given for it"
+    assert found.sentences[1].startswith(
+        f"to measure it: `harness run {summary.run.suite_path} --set heads.values=[1000000]`"
     )
-    assert found.outside in found.sentences
+    assert found.sentences[2].startswith("at the nearest measured N ")
+    assert not any("use " in sentence.split(":")[0] for sentence in found.sentences[:3])
 
 
 def test_requirements_leave_out_who_is_wrong_and_never_the_teacher(scored):
@@ -122,7 +125,7 @@ def test_a_batch_size_beyond_the_measured_ones_is_refused(summary):
         advise(summary, 18, 64)
     assert str(caught.value) == (
         "batch 64 lies outside of the batch sizes that the run has measured: 1, 32; "
-        "run the suite with `--set batch_sizes=[64]`"
+        f"measure it: `harness run {summary.run.suite_path} --set batch_sizes=[64]`"
     )
 
 

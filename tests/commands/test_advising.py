@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from harness.commands import advising
+from harness.errors import DataError
+from harness.plugin.interfaces import Heads
+from harness_plugins import database
+
+
+def drawn(rows, seed=0):
+    return np.random.default_rng(seed).standard_normal((rows, 16), dtype=np.float32)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "my.npz"
+    database.write_archive(path, Heads(centroids=drawn(6), answers=drawn(6, 1), temperature=0.3), drawn(60, 2))
+    return path
+
+
+def test_it_races_at_the_users_own_size_and_resamples_beyond(archive, answered_here):
+    plan = advising.plan(archive, 8)
+    assert plan.suite.heads.values == (6,)
+    assert plan.suite.batch_sizes == (8,)
+    assert plan.suite.source.use == "database"
+    more = advising.plan(archive, 8, heads=500, temperature=0.2)
+    assert more.suite.heads.values == (500,)
+    assert more.suite.source.options == {"of": "database", "options": {"path": str(archive), "temperature": 0.2}}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
+    with pytest.raises(DataError, match=r"gone.npz: there is no such file; give an lda.db or an .npz with the heads"):
+        advising.plan(tmp_path / "gone.npz", 1)
+
+
+def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path):
+    command = [sys.executable, "-m", "harness", "advise", "--data", str(archive), "--batch", "8", "--output", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "at N = 6 and batch 8 use " in done.stdout
+    assert "memory of the whole process: " in done.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert {each["contender"] for each in report["fidelity"]} >= {"linear", "routed", "ranked"}
+    assert {each["temperature"] for each in report["fidelity"]} == {0.3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "give either a folder of a run or --data FILE; such as harness advise --data heads.npz"),
+        (("run", "--temperature", "0.1"), "--temperature and --output go with --data; leave them out"),
+        (("run",), "the number of heads is missing; give --heads N"),
+    ],
+)
+def test_what_is_missing_is_named(arguments, sentence):
+    from typer.testing import CliRunner
+
+    from harness.cli import app
+
+    done = CliRunner().invoke(app, ["advise", *arguments])
+    assert str(done.exception) == sentence

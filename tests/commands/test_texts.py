@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.commands import texts
+from harness.errors import HarnessError
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_each_question_is_read_once_with_its_topic_and_answer(tmp_path):
+    path = write(
+        tmp_path, "q.csv", "question,topic,answer\nWhere?,place,here\nWhen?,time,now\nWhere?,place,here\n"
+        ",place,here\nHow?,,so\nWho?,people,\nWhither?,place,here\n"
+    )  # fmt: skip
+    found = texts.read(path, text="question", topic="topic", answer="answer")
+    assert found.questions == ["Where?", "When?", "Whither?"]
+    assert found.rows == [0, 1, 6]
+    assert found.topics == ["place", "time", "place"]
+    assert (found.answers, found.answer_of, found.answer_rows) == (["here", "now"], [0, 1, 0], [0, 1])
+    assert found.table_rows == 7
+    assert found.notes == (
+        "left out: 1 row without a question (row 4)",
+        "left out: 1 row without a topic (row 5)",
+        "left out: 1 row without an answer (row 6)",
+        "left out: 1 row that repeats an earlier question (row 3)",
+    )
+
+
+def test_the_formats_hold_the_same(tmp_path):
+    rows = [{"q": "Was kostet „das“?", "t": 1}, {"q": "a\nb", "t": 2}]
+    lines = write(tmp_path, "q.jsonl", "\n".join(json.dumps(row) for row in rows) + "\n\n")
+    tabs = write(tmp_path, "q.tsv", 'q\tt\nWas kostet „das“?\t1\n"a\nb"\t2\n')
+    for path in (lines, tabs):
+        found = texts.read(path, text="q", topic="t")
+        assert (found.questions, found.topics, found.answers) == (["Was kostet „das“?", "a\nb"], ["1", "2"], [])
+
+
+def test_parquet_is_read_in_batches(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra [heads]")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"q": [f"text {row}" for row in range(5000)]}), tmp_path / "q.parquet")
+    assert texts.read(tmp_path / "q.parquet", text="q").questions[-1] == "text 4999"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "sentence"),
+    [
+        ("q.csv", "question\nx\n", {"topic": "Topic"}, "q.csv has no column 'Topic', which --topic names; there are question"),
+        ("q.csv", "question,topics\nx,y\n", {"topic": "topic"}, "which --topic names; did you mean 'topics'?"),
+        ("q.csv", "text\nx\n", {}, "q.csv has no column 'question', which --text names; there are text"),
+        ("q.csv", "question\n\n", {}, "the column 'question' holds no text; name the column of the questions: --text"),
+        ("q.csv", "question\n\xfc\n".encode("latin1"), {}, "it is not UTF-8 (invalid start byte at byte 9); convert it: iconv"),
+        ("q.jsonl", '{"question": "x"}\n{"question"\n', {}, "q.jsonl:2: this line is not JSON ("),
+        ("q.jsonl", "[1]\n", {}, "q.jsonl:1: this line is not a JSON object; one object for each line"),
+        ("q.txt", "x\n", {}, ".txt is not a table of texts; convert it to .csv, .tsv, .jsonl or .parquet"),
+        ("gone.csv", None, {}, "there is no such file; give a table of texts"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_names_the_place_and_the_option(tmp_path, name, content, options, sentence):
+    path = tmp_path / name if content is None else write(tmp_path, name, content)
+    with pytest.raises(HarnessError) as caught:
+        texts.read(path, text="question", **options)
+    assert sentence in str(caught.value)
