@@ -99,7 +99,7 @@ def test_a_line_for_each_quantity_says_where_a_level_began():
     assert lines[0] == "synthetic: 6 runs"
     told = next(line for line in lines if line.startswith("teacher at N = 1,024, batch 1 "))
     assert re.search(r"1\.[45]\dx +1\.[45]\dx in day-4$", told)
-    assert sum("in day-" in line for line in lines) == 6  # the teacher's cells
+    assert sum("x in day-" in line for line in lines) == 6  # the teacher's cells
 
 
 def test_commits_and_versions_that_changed_stand_beside_a_new_level():
