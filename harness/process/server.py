@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from harness.causes import cause
 from harness.errors import HarnessError, ParityError
-from harness.process import limits, offspring
+from harness.process import limits, messages, offspring
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
@@ -47,10 +47,17 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
         try:
             if operations is None:
                 operations = make(settings)
-            answer: Mapping[str, Any] = {"value": operations[request["do"]](request)}
+            answer = json.dumps({"value": operations[request["do"]](request)})  # an answer that is no JSON is an error
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
-            answer = {"error": _told(error)}
-        connection.send_bytes(json.dumps(answer).encode())
+            answer = json.dumps({"error": _told(error)})
+        connection.send_bytes(answer.encode())
+
+
+def announce(notice: Mapping[str, str]) -> None:
+    """Tells the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed."""
+    data = messages.framed({"notice": dict(notice)})
+    while data:
+        data = data[os.write(int(sys.argv[1]), data) :]
 
 
 def pin(cores: Sequence[int]) -> None:
