@@ -12,10 +12,11 @@ import os
 import statistics
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from harness import units
 from harness.errors import ContenderError, UserError
@@ -28,7 +29,7 @@ from harness.process.endings import writable
 from harness.process.server import announce, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.process.failure import Failure
 
@@ -116,8 +117,8 @@ def tried(
 class _Answer(messages.Answer):
     """What the child says in the end: the functions as they are to be called, or what is wrong."""
 
-    kernels: Sequence[dict[str, Any]] = ()
-    notes: Sequence[str] = ()
+    kernels: list[dict[str, Any]] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     what: str = ""
     next_step: str = ""
 
