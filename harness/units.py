@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _MOST_DIGITS = 300
 _MOST_DECIMALS = 8
+_MOST_LOGARITHM = 709.0  # of a float
 LARGEST = 2**53  # floating-point numbers, which searches compute with, tell whole numbers apart up to here
 TOO_LARGE = "lower its end: beyond 2^53, floating-point numbers cannot represent every integer"
 _BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def exponential(logarithm: float) -> float:
+    """What a logarithm is of: infinity where that is beyond all floats, and not an error."""
+    return math.exp(logarithm) if not logarithm > _MOST_LOGARITHM else math.inf
 
 
 def seconds(value: float) -> str:

@@ -16,9 +16,8 @@ def pytest_configure():
     os.environ["HARNESS_ALLOW_PLUGINS"] = str(Path(__file__).parent)  # suites of tests lie in temporary folders
 
 
-class Deaf:
-    def doing(self, plugin, action, label=""):
-        pass
+def deaf(plugin, action, label=""):
+    pass
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def answered_here(monkeypatch):
 
     def inquire(plugin_files=(), questions=(), *, deadline_seconds=None, cached=True):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
-        return inspection_child.answer(asked, Deaf())
+        return inspection_child.answer(asked, deaf)
 
     monkeypatch.setattr(check, "inquire", inquire)
     monkeypatch.setattr(workloads, "inquire", inquire)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.units import exponential
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -95,9 +97,11 @@ def over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
         raise ValueError("an interval over no launches is not defined")
     middle = float(values.mean())
     if values.size == 1:
-        return Interval(math.exp(middle), confidence=confidence)
+        return Interval(exponential(middle), confidence=confidence)
     reach = _quantile(confidence, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
-    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), int(values.size), confidence)
+    return Interval(
+        exponential(middle), exponential(middle - reach), exponential(middle + reach), int(values.size), confidence
+    )
 
 
 def typical(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
@@ -128,7 +132,7 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
     samples = np.sort(np.concatenate(groups))
     middle, size, count = float(np.quantile(samples, share)), len(samples), len(groups)
     if count == 1:
-        return Interval(math.exp(middle), confidence=confidence)
+        return Interval(exponential(middle), confidence=confidence)
     below = np.array([np.searchsorted(each, samples, side="right") / len(each) for each in groups])  # [launches, size]
     weights = np.array([len(each) for each in groups]) / size
     deviations = weights[:, None] * (below - weights @ below)
@@ -141,9 +145,9 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
 
     first, last = ends(float(variances[min(int(np.searchsorted(samples, middle)), size - 1)]))
     first, last = ends(float(variances[max(first, 0) : last + 1].max()))
-    low = math.exp(samples[first]) if first >= 0 else 0.0
-    high = math.exp(samples[last]) if last < size else math.inf
-    return Interval(math.exp(middle), low, high, count, confidence)
+    low = exponential(samples[first]) if first >= 0 else 0.0
+    high = exponential(samples[last]) if last < size else math.inf
+    return Interval(exponential(middle), low, high, count, confidence)
 
 
 def ratio_of(one: Interval, other: Interval) -> Interval:
@@ -156,7 +160,7 @@ def ratio_of(one: Interval, other: Interval) -> Interval:
     low = middle - math.hypot(math.log(other.value / other.low), math.log(one.high / one.value))
     high = middle + math.hypot(math.log(other.high / other.value), math.log(one.value / one.low))
     launches, confidence = min(one.launches, other.launches), min(one.confidence, other.confidence)
-    return Interval(math.exp(middle), math.exp(low), math.exp(high), launches, confidence)
+    return Interval(exponential(middle), exponential(low), exponential(high), launches, confidence)
 
 
 def median(values: Sequence[float | None]) -> float | None:

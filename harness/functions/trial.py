@@ -1,23 +1,21 @@
 """Plain functions tried in a process of their own before a run relies on them: found, called, compared, looked through.
 
-`python -P -m harness.functions.trial` reads a question from its standard input, says line by line what it does, and ends with
-an answer: what is wrong, or how each function is to be called.
+`python -P -m harness.functions.trial` announces what it does, and answers what is wrong, or how each function is to be called.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import math
 import os
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from harness import units
 from harness.causes import place
@@ -25,11 +23,17 @@ from harness.errors import ContenderError, UserError
 from harness.functions import allocator, likeness
 from harness.functions.inputs import drawn, seeds
 from harness.functions.kernel import Kernel, Takes
-from harness.process.child import environment
+from harness.process import messages
+from harness.process.child import Child, ChildFailed, environment
+from harness.process.endings import writable
+from harness.process.server import announce, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.process.failure import Failure
+
+CHILD = "harness.functions.trial"
 DEADLINE_SECONDS = 60.0  # for importing and calling them
 _CLIMBING_SECONDS = 6.0  # for all n after the first
 _LONGEST_CALL = 0.3  # seconds: at larger n nothing is tried
@@ -88,38 +92,49 @@ def tried(
     """
     asked = {"kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed}
     asked["seconds"] = min(_CLIMBING_SECONDS, deadline_seconds / 6)
-    command = [sys.executable, "-P", "-m", "harness.functions.trial"]
-    variables = {**os.environ, **environment(threads), **allocator.VARIABLES}
+    doing = ["to start"]
+    child = Child(CHILD, {}, environment={**environment(threads), **allocator.VARIABLES})
     try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(asked).encode(),
-            capture_output=True,
-            check=False,
-            timeout=deadline_seconds,
-            env=variables,
+        answer = child.ask(
+            {"do": "try", **asked},
+            stage="load",
+            deadline=deadline_seconds,
+            hear=lambda notice: doing.append(notice.get("doing", "")),
+            renewed=False,
         )
-    except subprocess.TimeoutExpired as late:
-        doing = _lines(late.output or b"")[-1:] or [{"doing": "to start"}]
-        raise UserError(
-            f"the functions were not ready within {deadline_seconds:g} s: it was still {doing[0].get('doing')}",
+        found = messages.checked(answer, _Answer)
+    except messages.Rubbish as error:
+        raise UserError(f"the process that tried the functions answered what cannot be used ({error})") from None
+    except ChildFailed as failed:
+        raise _refused(failed.failure, doing[-1], deadline_seconds) from None
+    finally:
+        child.close(patience=0.0)
+    if found.what:
+        raise UserError(found.what, next_step=found.next_step)
+    return Tried(kernels=tuple(map(Kernel.from_json, found.kernels)), notes=tuple(map(writable, found.notes)))
+
+
+class _Answer(messages.Answer):
+    """What the child says in the end: the functions as they are to be called, or what is wrong."""
+
+    kernels: list[dict[str, Any]] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    what: str = ""
+    next_step: str = ""
+
+
+def _refused(failure: Failure, doing: str, deadline_seconds: float) -> UserError:
+    """Why nothing came of it, and while what."""
+    if failure.kind == "deadline":
+        return UserError(
+            f"the functions were not ready within {deadline_seconds:g} s: it was still {doing}",
             next_step="begin the range at an n that takes less, or import less",
-        ) from None
-    answers = _lines(done.stdout)
-    if done.returncode or not answers or "doing" in answers[-1]:
-        step = answers[-1]["doing"] if answers else "starting"
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise UserError(
-            f"the process that tried the functions ended with code {done.returncode} while {step}: {''.join(last) or 'no output'}"
         )
-    answer = answers[-1]
-    if "what" in answer:
-        raise UserError(answer["what"], next_step=answer["next_step"])
-    return Tried(kernels=tuple(map(Kernel.from_json, answer["kernels"])), notes=tuple(answer["notes"]))
-
-
-def _lines(output: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in output.decode(errors="replace").splitlines() if line.endswith("}")]
+    last = failure.output[-1] if failure.output else "no output"
+    how = (
+        failure.what.removeprefix("the process ") if failure.kind in ("signal", "exit") else f"failed ({failure.what})"
+    )
+    return UserError(f"the process that tried the functions {how} while {doing}: {last}")
 
 
 class Trial:
@@ -432,23 +447,14 @@ def _tau(values: Sequence[float]) -> float:
     return sum((b > a) - (b < a) for a, b in pairs) / max(1, len(pairs))
 
 
-def main() -> None:
-    """Answers on what was standard output; whatever the functions print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    asked = json.load(sys.stdin.buffer)
-
-    def say(answer: Mapping[str, Any]) -> None:
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the child says: kernels and notes, or what is wrong and what to do."""
     try:
-        found = Trial(asked, lambda text: say({"doing": text})).run()
-        say({"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes)})
+        found = Trial(request, lambda text: announce({"doing": text})).run()
     except Wrong as wrong:
-        say({"what": wrong.what, "next_step": wrong.next_step})
-    os._exit(0)  # without waiting for threads that they may have left behind
+        return {"what": wrong.what, "next_step": wrong.next_step}
+    return {"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes)}
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda _: {"try": answer})

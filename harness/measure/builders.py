@@ -10,6 +10,7 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from harness.measure.answers import validated
 from harness.plugin.manager import BUILT_IN
 from harness.process.child import Child, environment
 from harness.process.limits import UNBOUND
@@ -59,7 +60,8 @@ class Builders:
             child = self._start(key)
         self._children.move_to_end(key)
         self._served[key].add(specification["contender"])
-        return child.ask(request, stage=stage, deadline=self._patience(specification))
+        answer = child.ask(request, stage=stage, deadline=self._patience(specification))
+        return validated(child, stage, request["do"], answer)
 
     def alone(self, specification: Mapping[str, Any]) -> bool:
         """Whether the builder of this contender has worked for no other."""

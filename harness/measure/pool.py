@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import os
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.functions import allocator
+from harness.measure import answers
 from harness.measure.builders import Builders, cores
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
@@ -177,9 +177,8 @@ class Participant:
 
     def watch(self, longest: float) -> list[Window]:
         """What its calls take one after the other for so many seconds."""
-        windows = self._ask("watch", "warm-up", longest=longest).get("windows") or []
-        flat = self._numbers("warm-up", *itertools.chain.from_iterable(windows))
-        return list(zip(flat[::2], flat[1::2], strict=True))
+        windows = self._ask("watch", "warm-up", longest=longest)["windows"]
+        return [(since, seconds) for since, seconds in windows]
 
     def rehearse(self) -> None:
         """What a sample does, untimed."""
@@ -191,14 +190,12 @@ class Participant:
         if self._samples > self._few:
             self._left += self._deadline / self._few
         answer = self._ask("sample", "sample", untimed_seconds=self.untimed_seconds)
-        seconds, started = self._numbers("sample", answer.get("seconds"), answer.get("started"))
-        return seconds, started
+        return answer["seconds"], answer["started"]
 
     def calls(self, count: int) -> tuple[list[float], list[float]]:
         """Seconds of individually timed calls, and what the device took for some, where it reports that."""
         answer = self._ask("calls", "sample", count=count, untimed_seconds=self.untimed_seconds)
-        seconds, on_device = (answer.get(name) or [] for name in ("seconds", "device_seconds"))
-        return self._numbers("sample", *seconds), self._numbers("sample", *on_device)
+        return answer["seconds"], answer["device_seconds"]
 
     def audit(self) -> None:
         """Proves that the answer is still what it was before the samples."""
@@ -211,13 +208,7 @@ class Participant:
         within = max(0.0, min(self._left, self._deadline, self._left_of_run()))
         answer = self._child.receive(stage=stage, deadline=self._deadline, within=within)
         self._left -= self._clock() - began
-        return answer
-
-    def _numbers(self, stage: str, *values: Any) -> list[float]:
-        """The values, where all are positive numbers; anything else means that the worker cannot be believed."""
-        if not all(type(each) in (int, float) and 0.0 < each < math.inf for each in values):
-            raise self._child.rubbish(stage, f"the answer holds no seconds: {values!r}"[:200])
-        return [float(each) for each in values]
+        return answers.validated(self._child, stage, operation, answer)
 
 
 class Launch:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import queue
-import secrets
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import ChildError, UserError
 from harness.plugin import inspection_cache
 from harness.plugin.discovery import Kind
+from harness.process import endings, messages
+from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.process.failure import Failure
+
 DEADLINE_SECONDS = 60.0
 DEADLINE_VARIABLE = "HARNESS_PLUGIN_SECONDS"
+CHILD = "harness.plugin.inspection_child"
 _KEPT_LINES = 12  # of what a child printed before it died
 
 
@@ -237,84 +234,43 @@ class _Outcome:
 
 def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
     """Starts one child, and listens until it has answered, has ended, or is late."""
-    # -P keeps the current folder off the path: a `torch.py` lying there would be imported in place of the real one.
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.plugin.inspection_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    heard: queue.Queue[bytes | None] = queue.Queue()
-    printed: list[bytes] = []
-    listeners = [
-        threading.Thread(target=_hear, args=(child.stdout, heard), daemon=True),
-        threading.Thread(target=_keep_the_end, args=(child.stderr, printed), daemon=True),
-    ]
-    for listener in listeners:
-        listener.start()
-    mark = secrets.token_hex(16)
-    listing, doing, late = None, {"plugin": "", "label": "", "action": "started"}, False
-    ends = time.monotonic() + deadline_seconds
+    doing = _Doing()
+    child = Child(CHILD, {})
+    listing, what, output = None, "", ()
     try:
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps({**asked, "mark": mark}).encode())
-            child.stdin.close()
-        while (line := heard.get(timeout=max(0.0, ends - time.monotonic()))) is not None:
-            message = json.loads(line)
-            if "listing" in message:
-                listing = Listing.model_validate(message["listing"])
-                break
-            doing = message
-            ends = time.monotonic() + deadline_seconds
-        else:
-            child.wait(timeout=max(0.1, ends - time.monotonic()))
-    except (queue.Empty, subprocess.TimeoutExpired):
-        late = True
-    except ValueError as error:
-        doing["action"] = f"answered ({error})"
+        answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
+        listing = messages.checked(answer, Listing)
+    except messages.Rubbish as error:
+        what = f"answered what cannot be used ({endings.writable(str(error))})"
+    except ChildFailed as failed:
+        what, output = ended(failed.failure, deadline_seconds), failed.failure.output[-_KEPT_LINES:]
     finally:
-        _end(child)
-        for listener in listeners:
-            listener.join(timeout=1)
-    what = f"did not end within {deadline_seconds:g} s" if late else _ended(child.returncode)
-    own = b"".join(printed).rpartition(f"{mark}\n".encode())[2]  # what was printed before is another plugin's
-    output = own.decode(errors="replace").splitlines()[-_KEPT_LINES:]
+        child.close(patience=0.0)
     return _Outcome(
-        listing=listing,
-        what=what,
-        plugin=doing["plugin"],
-        label=doing["label"],
-        action=doing["action"],
-        output=tuple(output),
+        listing=listing, what=what, plugin=doing.plugin, label=doing.label, action=doing.action, output=output
     )
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kills a child and whatever it started, and waits for it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+@dataclass
+class _Doing:
+    """What the child has said last."""
+
+    plugin: str = ""
+    label: str = ""
+    action: str = "started"
+
+    def hear(self, notice: Mapping[str, str]) -> None:
+        """A step begins."""
+        self.plugin, self.label = notice.get("plugin", ""), notice.get("label", "")
+        self.action = notice.get("action", "did something")
 
 
-def _ended(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"was killed by {signal.Signals(-code).name}"
-    return f"exited with code {code}"
-
-
-def _hear(stream: IO[bytes], heard: queue.Queue[bytes | None]) -> None:
-    for line in stream:
-        heard.put(line)
-    heard.put(None)
-
-
-def _keep_the_end(stream: IO[bytes], kept: list[bytes]) -> None:
-    """Reads everything, so that a flood never blocks the child, and keeps the last 64 KiB or so."""
-    while chunk := stream.read1(2**15):  # type: ignore[attr-defined]  # a pipe's reader is buffered
-        kept.append(chunk)
-        del kept[:-3]
+def ended(failure: Failure, deadline_seconds: float) -> str:
+    """How the child ended, as what follows the name of a plugin."""
+    if failure.kind == "deadline":
+        return f"did not end within {deadline_seconds:g} s"
+    if failure.kind == "signal":
+        return f"was killed by {failure.signal}"
+    if failure.kind == "exit":
+        return f"exited with {failure.what.partition('left with exit ')[2] or 'an unknown code'}"
+    return f"answered what cannot be used ({failure.what})"

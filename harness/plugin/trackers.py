@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from harness.plugin.inspection import FailureData, Listing, TrackerData
+from pydantic import BaseModel
+
+from harness.plugin.inspection import FailureData, Listing, TrackerData, ended
+from harness.process import messages
+from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.plugin.events import Measured, Notification, RunFinished, RunStarted
 
+CHILD = "harness.plugin.trackers_child"
 PATIENCE_SECONDS = 60.0
+_HOOK_SECONDS = 3600.0  # that one hook may take while the run goes on
 INTERRUPTED_SECONDS = 1.5  # whoever presses Ctrl-C does not wait for a tracker
+
+
+class _Notified(BaseModel):
+    failures: tuple[FailureData, ...]
 
 
 class Trackers:
@@ -34,10 +39,11 @@ class Trackers:
     def __init__(self, trackers: tuple[TrackerData, ...] = (), *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._trackers = trackers
         self._patience = patience_seconds
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._held: list[Mapping[str, Any]] = []
-        self._lines: queue.Queue[bytes | None] = queue.Queue()
-        self._threads: list[threading.Thread] = []
+        self._messages: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._hand_on, daemon=True)
+        self._lost: str | None = None  # how the process ended before it was told to
         self._failures: list[FailureData] = []
 
     @classmethod
@@ -67,7 +73,7 @@ class Trackers:
     def deliver(self) -> None:
         """Hands on what was kept: to be called while nothing is timed."""
         for message in self._held:
-            self._lines.put(json.dumps(message, default=str).encode() + b"\n")
+            self._messages.put({"do": "notify", **message})
         self._held.clear()
 
     def finished(self, run: RunFinished) -> None:
@@ -76,68 +82,55 @@ class Trackers:
             return
         self._hold("harness_run_finished", "run", run)
         self.deliver()
-        self._lines.put(None)
-        code: int | None = None
+        self._messages.put({"do": "end"})
+        self._messages.put(None)
         patience = min(self._patience, INTERRUPTED_SECONDS) if run.status == "interrupted" else self._patience
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._child.wait(timeout=patience)
+        self._thread.join(patience)
+        late, lost = self._thread.is_alive(), self._lost
         self.close()
-        if code is None:
+        if late:
             self._fail(f"did not take in the end of the run within {patience:g} s, and was ended")
-        elif code != 0:
-            told = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-            self._fail(f"{told}; later events were lost")
+        elif lost is not None:
+            self._fail(f"{lost}; later events were lost")
 
     def close(self) -> None:
         """Ends the process at once. May be called twice."""
         child, self._child = self._child, None
         if child is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        self._lines.put(None)
-        for thread in self._threads:
-            thread.join(timeout=1)
+        child.kill()  # whoever waits for its answer hears of its end
+        self._messages.put(None)
+        self._thread.join(timeout=1)
+        child.close(patience=0.0)
 
     def _start(self) -> None:
-        identities = [each.plugin for each in self._trackers]
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harness.plugin.trackers_child", json.dumps(identities)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._threads = [
-            threading.Thread(target=_write, args=(self._lines, self._child.stdin), daemon=True),
-            threading.Thread(target=self._listen, args=(self._child.stdout,), daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._child = Child(CHILD, {"identities": [each.plugin for each in self._trackers]})
+        self._thread.start()
+
+    def _hand_on(self) -> None:
+        """Tells the child, one after the other, from a thread of its own: one that hangs must not hold up the run."""
+        child = self._child
+        while child is not None and (message := self._messages.get()) is not None:
+            try:
+                answer = child.ask(message, stage="notification", deadline=_HOOK_SECONDS)
+                failures = messages.checked(answer, _Notified).failures
+            except ChildFailed as failed:
+                if failed.alive:  # no tracker could be loaded, say: what is asked next may be answered
+                    self._fail(f"failed: {failed.failure.what}")
+                    continue
+                self._lost = ended(failed.failure, _HOOK_SECONDS)
+                return
+            except messages.Rubbish as error:
+                self._lost = f"answered what cannot be used ({error})"
+                child.kill()
+                return
+            self._failures += [each for each in failures if each not in self._failures]
 
     def _hold(self, hook: str, argument: str, data: Notification) -> None:
         self._held.append({"hook": hook, "argument": argument, "data": data.model_dump(mode="json")})
 
-    def _listen(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            with contextlib.suppress(ValueError):
-                failure = FailureData.model_validate_json(line)
-                if failure not in self._failures:
-                    self._failures.append(failure)
-
     def _fail(self, what: str) -> None:
         label = ", ".join(each.label or each.plugin for each in self._trackers)
-        self._failures.append(FailureData(plugin="", label=label, stage="notification", what=f"the tracker {what}"))
-
-
-def _write(lines: queue.Queue[bytes | None], stream: IO[bytes]) -> None:
-    """Writes from a thread of its own: a tracker that hangs fills its pipe, and must not hold up the run."""
-    with contextlib.suppress(OSError, ValueError):
-        while (line := lines.get()) is not None:
-            stream.write(line)
-            stream.flush()
-    with contextlib.suppress(OSError, ValueError):
-        stream.close()
+        failure = FailureData(plugin="", label=label, stage="notification", what=f"the tracker {what}")
+        if failure not in self._failures:
+            self._failures.append(failure)

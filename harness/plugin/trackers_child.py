@@ -1,20 +1,20 @@
-"""The child process that calls the lifecycle hooks of trackers: `python -m harness.plugin.trackers_child IDENTITIES`.
-
-It reads JSON lines, a hook with its data each, from its standard input until that ends, and writes a JSON line for each
-failure to what was its standard output.
-"""
+"""The child process that calls the lifecycle hooks of trackers: `python -m harness.plugin.trackers_child`."""
 
 from __future__ import annotations
 
-import json
+import atexit
 import os
-import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.plugin.events import Measured, Notification, RunFinished, RunStarted
 from harness.plugin.inspection import FailureData
-from harness.plugin.inspection_child import die_with_parent
 from harness.plugin.manager import Catalog
+from harness.process.server import Operation, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DATA: dict[str, type[Notification]] = {
     "harness_run_started": RunStarted,
@@ -23,29 +23,39 @@ _DATA: dict[str, type[Notification]] = {
 }
 
 
-def main() -> None:
-    """Calls hooks until there are no more events."""
-    die_with_parent()
-    os.nice(19)  # what is timed comes first
-    reserved, lines = os.dup(1), os.fdopen(os.dup(0), "rb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)  # what trackers print must not be taken for a failure
-    identities = json.loads(sys.argv[1])
-    files = [Path(each.removeprefix("file:")) for each in identities if each.startswith("file:")]
-    catalog = Catalog.load(files, only=identities)
-    for failure in catalog.failures:
-        _tell(reserved, FailureData(**vars(failure)))
-    for line in lines:
-        message = json.loads(line)
-        data = _DATA[message["hook"]].model_validate(message["data"])
-        for failure in catalog.notify(message["hook"], **{message["argument"]: data}):
-            _tell(reserved, FailureData(**vars(failure)))
+class Tracking:
+    """The operations of the process.
 
+    Args:
+        settings: `identities` of the plugins that track.
+    """
 
-def _tell(descriptor: int, failure: FailureData) -> None:
-    os.write(descriptor, failure.model_dump_json().encode() + b"\n")
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        os.nice(19)  # what is timed comes first
+        identities = settings["identities"]
+        files = [Path(each.removeprefix("file:")) for each in identities if each.startswith("file:")]
+        self._catalog = Catalog.load(files, only=identities)
+        self._failures = [*self._catalog.failures]
+
+    def operations(self) -> Mapping[str, Operation]:
+        """What can be asked."""
+        return {"notify": self.notify, "end": self.end}
+
+    def notify(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Calls a hook of all trackers with its data, and says what went wrong."""
+        data = _DATA[request["hook"]].model_validate(request["data"])
+        failures = [*self._failures, *self._catalog.notify(request["hook"], **{request["argument"]: data})]
+        self._failures = []
+        return {"failures": [FailureData(**vars(each)).model_dump(mode="json") for each in failures]}
+
+    def end(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - an operation
+        """Lets libraries do what they do when a program ends: they may have kept things back until then."""
+        for thread in threading.enumerate():
+            if not thread.daemon and thread is not threading.current_thread():
+                thread.join()
+        atexit._run_exitfuncs()  # noqa: SLF001 - the process itself ends without them
+        return {"failures": []}
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda settings: Tracking(settings).operations())

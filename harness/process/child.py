@@ -3,59 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import ChildError
-from harness.process import endings, offspring
+from harness.process import endings, messages, offspring
 from harness.process.failure import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
 _TRACEBACK_LINES, _TRACEBACK_LENGTH = 500, 2000
 _REST_SECONDS = 10.0  # an answer that has begun to arrive must go on arriving
 _WHOLE_SECONDS = 60.0  # and must have arrived then
-_LARGEST_ANSWER = 64 * 2**20  # bytes: many times the costs of a long range
 _CHUNK = 2**16
 _END_SECONDS = 5.0
 _MARK_SECONDS = 1.0
-
-
-class Answer(BaseModel):
-    """What a child may answer: keys that are not known are passed over, and a wrong type is an invalid response."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class _Refusal(Answer):
-    what: str
-    stage: str | None = None
-    kind: Literal["error", "parity", "memory"] = "error"
-    traceback: list[str] = []
-
-
-class _Reply(Answer):
-    value: dict[str, Any] | None = None
-    error: _Refusal | None = None
-
-
-_Kind = TypeVar("_Kind", bound=Answer)
 
 
 class ChildFailed(ChildError):  # noqa: N818 - an answer of a child: failed
@@ -107,7 +81,14 @@ class Child:
         self._drain = threading.Thread(target=self._keep_output, daemon=True)
         self._drain.start()
         with contextlib.suppress(OSError):  # it ended at once: whoever asks it is told how
-            self._send({"settings": dict(settings), "parent": os.getpid(), "ending": self._ending})
+            self._send(
+                {
+                    "settings": dict(settings),
+                    "parent": os.getpid(),
+                    "ending": self._ending,
+                    "separator": self._separator,
+                }
+            )
 
     @property
     def process_id(self) -> int:
@@ -119,19 +100,34 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def ask(self, request: Mapping[str, Any], *, stage: str, deadline: float) -> dict[str, Any]:
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        *,
+        stage: str,
+        deadline: float,
+        hear: Callable[[Mapping[str, str]], None] | None = None,
+        renewed: bool = True,
+    ) -> dict[str, Any]:
         """Sends a request and sleeps until it is answered.
 
         Args:
             request: plain JSON data; `do` names the operation.
             stage: what a failure is said to have happened in.
             deadline: seconds after which the child is killed.
+            hear: called with each notice of what the child is about to do; without it a notice means nothing.
+            renewed: the deadline begins anew with each notice.
 
         Raises:
             ChildFailed: where the child refused, died, hung, or sent an invalid response.
         """
         self.send(request, stage=stage)
-        return self.receive(stage=stage, deadline=deadline)
+        ends = time.monotonic() + deadline
+        while True:
+            reply = self._reply(stage, deadline, deadline if renewed else max(0.0, ends - time.monotonic()))
+            if reply.notice is None or hear is None:
+                return self._value(reply, stage)
+            hear({name: endings.writable(text) for name, text in reply.notice.items()})
 
     def send(self, request: Mapping[str, Any], *, stage: str) -> None:
         """Sends a request whose answer is received later; raises as `ask`."""
@@ -147,27 +143,28 @@ class Child:
 
     def receive(self, *, stage: str, deadline: float, within: float | None = None) -> dict[str, Any]:
         """The answer to a request that was sent; as `ask`. `within` are the seconds that are left of the deadline."""
+        return self._value(self._reply(stage, deadline, deadline if within is None else within), stage)
+
+    def _reply(self, stage: str, deadline: float, within: float) -> messages.Reply:
+        """The next message; as `ask`."""
         try:
             # what it left behind may hold its end of the pipe, so that it is not enough to wait for the pipe's end
-            ready = wait(
-                [self._socket, *([self._life] if self._life >= 0 else [])], deadline if within is None else within
-            )
+            ready = wait([self._socket, *([self._life] if self._life >= 0 else [])], within)
             if not ready:
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
             if not wait([self._socket], 0):
                 raise self._ended(stage)
-            reply = _Reply.model_validate(json.loads(self._receive()))
+            return messages.reply(self._receive())
         except TimeoutError:
             raise self.rubbish(stage, "the answer broke off") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
-        except _TooLarge as error:
+        except messages.Rubbish as error:
             raise self.rubbish(stage, str(error)) from None
-        except ValidationError:
-            raise self.rubbish(stage, "the answer has neither a value nor an error") from None
-        except (ValueError, MemoryError, RecursionError):
-            raise self.rubbish(stage, "the answer could not be read") from None
+
+    def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
+        """What a reply ends a request with."""
         if reply.error is not None:
             told = reply.error
             self._complete.wait(_MARK_SECONDS)
@@ -184,19 +181,6 @@ class Child:
         if reply.value is None:
             raise self.rubbish(stage, "the answer has neither a value nor an error")
         return reply.value
-
-    def checked(self, answer: Mapping[str, Any], kind: type[_Kind], stage: str) -> _Kind:
-        """The answer as what it should be.
-
-        Raises:
-            ChildFailed: where it is something else; the child is ended.
-        """
-        try:
-            return kind.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])[:_LINE_LENGTH]
-            raise self.rubbish(stage, f"the answer is not what was asked for: {place}: {first['msg']}") from None
 
     def rubbish(self, stage: str, what: str) -> ChildFailed:
         """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
@@ -234,25 +218,19 @@ class Child:
             os.close(self._closing)
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        data = json.dumps(message).encode()
         self._socket.settimeout(_WHOLE_SECONDS)  # a child that hangs before it reads must not hold up its parent
-        self._socket.sendall(struct.pack("!i", len(data)) + data)
+        self._socket.sendall(messages.framed(message))
 
     def _receive(self) -> bytes:
-        """The bytes of an answer, framed as `multiprocessing.connection` does.
+        """The bytes of an answer.
 
         Raises:
             EOFError, OSError: where the child has closed its end.
             TimeoutError: where the answer does not go on.
-            _TooLarge: where it is larger than any answer.
+            Rubbish: where it is larger than any answer.
         """
         ends = time.monotonic() + _WHOLE_SECONDS
-        (size,) = struct.unpack("!i", self._exactly(4, ends))
-        if size == -1:
-            (size,) = struct.unpack("!Q", self._exactly(8, ends))
-        if not 0 <= size <= _LARGEST_ANSWER:
-            raise _TooLarge(f"the answer claims to have {size:,} bytes, more than {_LARGEST_ANSWER:,} are not read")
-        return self._exactly(size, ends)
+        return messages.unframed(lambda size: self._exactly(size, ends))
 
     def _exactly(self, size: int, ends: float) -> bytes:
         data = bytearray()
@@ -306,10 +284,6 @@ class Child:
         name = endings.signal_name(-code)
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
         return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
-
-
-class _TooLarge(Exception):  # noqa: N818 - an answer: too large
-    """An answer that is not read."""
 
 
 def _flags() -> list[str]:

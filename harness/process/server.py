@@ -16,10 +16,11 @@ from typing import Any, TypeAlias
 
 from harness.causes import cause, whole
 from harness.errors import HarnessError, ParityError
-from harness.process import limits, offspring
+from harness.process import limits, messages, offspring
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
+_parting = {"separator": "", "plugin": ""}  # the line that parts what plugins print, and the plugin that prints now
 _OUT_OF_MEMORY = (  # as PyTorch's two allocators, C++ and ONNX Runtime's arenas on CPU and GPU say it
     "can't allocate memory", "out of memory", "bad allocation", "Failed to allocate memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -37,6 +38,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
     _die_with_parent(hello["parent"])
     offspring.adopt()
     settings = hello["settings"]
+    _parting["separator"] = hello.get("separator", "")
     limits.apply(settings)
     operations: Mapping[str, Operation] | None = None
     while True:
@@ -50,13 +52,27 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
         try:
             if operations is None:
                 operations = make(settings)
-            answer: Mapping[str, Any] = {"value": operations[request["do"]](request)}
+            answer = json.dumps({"value": operations[request["do"]](request)})  # an answer that is no JSON is an error
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
-            answer = {"error": _told(error)}
+            answer = json.dumps({"error": _told(error)})
             if ending := hello.get("ending", ""):  # all that was printed until it failed comes before this line
                 flush()
                 os.write(1, f"{ending}\n".encode())
-        connection.send_bytes(json.dumps(answer).encode())
+        connection.send_bytes(answer.encode())
+
+
+def announce(notice: Mapping[str, str]) -> None:
+    """Tells the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed.
+
+    What another plugin has printed ends here.
+    """
+    if notice.get("plugin") != _parting["plugin"] and _parting["separator"]:
+        flush()
+        os.write(1, f"{_parting['separator']}\n".encode())
+    _parting["plugin"] = notice.get("plugin", "")
+    data = messages.framed({"notice": dict(notice)})
+    while data:
+        data = data[os.write(int(sys.argv[1]), data) :]
 
 
 def flush() -> None:

@@ -94,7 +94,7 @@ def suite_of(run: RunInfo) -> Suite:
     data: Any = run.suite
     for _ in range(_MOST_UNKNOWN):
         try:
-            return Suite.model_validate(data)
+            return _consistent(Suite.model_validate(data))
         except ValidationError as error:
             found = error.errors(include_url=False)
             unknown = [each["loc"] for each in found if each["type"] == "extra_forbidden"]
@@ -104,6 +104,20 @@ def suite_of(run: RunInfo) -> Suite:
             for path in unknown:
                 data = _without(data, path)
     raise RecordsError(f"it is not what a run writes: suite: more than {_MOST_UNKNOWN} levels of unknown keys")
+
+
+def _consistent(suite: Suite) -> Suite:
+    """The suite, whose races are between contenders that it has.
+
+    Raises:
+        RecordsError: where one is not there.
+    """
+    for race in suite.races:
+        for name in (race.baseline, race.challenger):
+            if name not in suite.contenders:
+                what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is no contender"
+                raise RecordsError(f"it is not what a run writes: {what}")
+    return suite
 
 
 def check(run: RunInfo) -> None:

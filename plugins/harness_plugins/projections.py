@@ -175,7 +175,8 @@ def _unassigned(chosen: Row, asked: Sequence[Row], questions: Sequence[Row]) -> 
     if questions:
         return f"cluster_questions assigns none of its {len(questions)} embedded questions to a head of this projection"
     if asked:
-        return f"its {len(asked)} embedded questions are of another model than the projection's {chosen['model_id']}"
+        model = str(chosen["model_id"])[:60]
+        return f"its {len(asked)} embedded questions are of another model than the projection's {model}"
     return ""
 
 

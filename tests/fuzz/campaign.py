@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.fuzz import runs, suites
+from tests.fuzz.answers import ANSWERED
 from tests.fuzz.arrays import ARRAYS, DATABASES
 from tests.fuzz.judging import Target, Verdict, judge
 from tests.fuzz.runs import RUNS
@@ -15,8 +16,8 @@ from tests.fuzz.suites import SUITES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TARGETS: dict[str, Target] = {each.name: each for each in (SUITES, DATABASES, ARRAYS, RUNS)}
-_TURNS = ("suites", "databases", "arrays", "suites", "runs")  # suites are what people send most
+TARGETS: dict[str, Target] = {each.name: each for each in (SUITES, DATABASES, ARRAYS, RUNS, ANSWERED)}
+_TURNS = ("suites", "databases", "arrays", "suites", "runs", "answers")  # suites are what people send most
 
 
 @dataclass(kw_only=True)

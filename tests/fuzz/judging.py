@@ -73,12 +73,14 @@ class _Forbidden(BaseException):
 def judge(target: Target, seed: str) -> Verdict:
     """Writes the input that a seed stands for, has it read by a child with limits, and says how that ended."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        folder = Path(name) / "given"  # what lies beside it must not be read
+        folder.mkdir()
         reading, writing = os.pipe()
         began = time.monotonic()
         child = os.fork()
         if child == 0:
             os.close(reading)
-            _inside(target, seed, Path(name), writing)
+            _inside(target, seed, folder, writing)
         os.close(writing)
         said = _heard(reading, began + WALL_SECONDS)
         with contextlib.suppress(ProcessLookupError):

@@ -158,8 +158,10 @@ def use(folder: Path, random: Random) -> None:
 
 
 def prepare() -> None:
-    """What is shared by all inputs."""
+    """What is shared by all inputs; putting Vega together takes more address space than an input is given."""
     report()
+    script = html.bundle()
+    html.bundle = lambda: script
 
 
 RUNS = Target(name="runs", write=write, use=use)

@@ -31,12 +31,8 @@ _ROOT = Path(__file__).parents[2]
 _VALUE = re.compile(r"(?<=[:\-,\[{] )[^\s,\[\]{}#][^,\[\]{}#\n]*")
 
 
-class _Silent:
+def _silent(plugin: str, action: str, label: str = "") -> None:
     """Is told what is being asked, and keeps it to itself."""
-
-    def send(self, message: Any) -> None: ...
-
-    def doing(self, plugin: str, action: str, label: str = "") -> None: ...
 
 
 @cache
@@ -85,7 +81,7 @@ def use(folder: Path, random: Random) -> None:
     """What `harness check` and the start of `harness run` do with it."""
     overrides = [f"{random.choice(_SET)}={random.choice(YAML)}"]
     loaded = loading.load(folder / "suite.yaml", overrides=overrides if random.random() < 0.2 else ())
-    with mock.patch("harness.plan.check.inquire", _inquire):
+    with mock.patch("harness.plan.check.inquire", _inquire), mock.patch("harness.plan.presence.inquire", _inquire):
         checked = check_suite(loaded, cache=folder / "cache")
     say(plan.render(checked))
     suite = checked.suite.model_dump(mode="json", by_alias=True)
@@ -97,9 +93,8 @@ def use(folder: Path, random: Random) -> None:
 def _inquire(files: Sequence[Path], questions: Sequence[Question], **_: Any) -> Listing:
     """As the child would answer, in this process."""
     asked = {"plugin_files": [], "questions": [each.model_dump() for each in questions]}
-    announcer: Any = _Silent()
     with mock.patch.object(Catalog, "load", return_value=catalog()):
-        listing = answer(json.loads(json.dumps(asked)), announcer)
+        listing = answer(json.loads(json.dumps(asked)), _silent)
     return Listing.model_validate(json.loads(json.dumps(listing.model_dump())))
 
 

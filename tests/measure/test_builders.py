@@ -44,6 +44,9 @@ class FakeChild:
         return {"place": FakeChild.place, "heads": 4, "costs": {}, "bytes": 1, "build_seconds": 0.1, "cached": False,
                 "proofs": {}, "warnings": []}  # fmt: skip
 
+    def rubbish(self, stage, what):
+        return ChildFailed(Failure(stage=stage, kind="protocol", what=what), alive=False)
+
     def close(self, patience=0.5):
         self.alive = False
 

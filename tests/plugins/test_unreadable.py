@@ -136,8 +136,19 @@ def test_why_no_question_is_used(lda_database, change, sentence):
     path = lda_database[0]
     run(path, change)
     assert database.read(path, 1).unassigned == sentence
+
     with pytest.raises(harness.DataError, match=f"no query embeddings to train on and to hold out: {sentence}"):
         loaded(path, projection=1)
+
+
+def test_a_huge_id_is_cut(lda_database):
+    path = lda_database[0]
+    run(path, "UPDATE multi_head_projections SET model_id = CAST(zeroblob(100000) AS TEXT)")
+    try:
+        said = database.read(path).unassigned
+    except harness.DataError as error:
+        said = str(error)
+    assert len(said) < 1000
 
 
 def test_one_question_for_each_head_is_split_over_the_heads(lda_database):

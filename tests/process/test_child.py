@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.measure.answers import validated
 from harness.process import child as child_module
 from harness.process.child import Child, ChildFailed, environment
 
@@ -152,15 +153,28 @@ def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(m
 
 
 def test_an_answer_of_another_shape_is_rubbish():
-    class Wanted(child_module.Answer):
-        heads: int
-
     with started() as child:
         with pytest.raises(ChildFailed) as caught:
-            child.checked({"heads": "many"}, Wanted, "build")
+            validated(child, "sample", "sample", {"seconds": "many", "started": 1.0})
         assert caught.value.failure.kind == "protocol"
-        assert caught.value.failure.what.startswith("the answer is not what was asked for: heads: ")
+        assert caught.value.failure.what.startswith("the answer is not what was asked for: seconds: ")
         assert not child.alive
+
+
+def test_an_answer_that_is_no_json_is_refused_and_the_child_lives_on():
+    with started() as child:
+        failed = failure_of(child, "unwritable")
+        assert "not JSON serializable" in failed.failure.what
+        assert failed.alive
+        assert child.ask({"do": "answer", "text": "x"}, stage="load", deadline=PATIENT) == {"echo": "x"}
+
+
+def test_notices_are_heard_in_order_and_mean_nothing_where_nobody_listens():
+    heard = []
+    with started() as child:
+        answer = child.ask({"do": "announcing"}, stage="import", deadline=PATIENT, hear=heard.append)
+        assert (answer, heard) == ({"done": 2}, [{"action": "one"}, {"action": "two \\x1b"}])
+        assert failure_of(child, "announcing").failure.kind == "protocol"
 
 
 def test_a_child_that_never_reads_does_not_hold_up_its_parent(monkeypatch):

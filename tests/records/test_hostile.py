@@ -4,10 +4,14 @@ import json
 
 import pytest
 
+from harness.analysis.compare.latencies import welch
+from harness.analysis.compare.redefinition import redefinition
+from harness.analysis.statistics import over_launches
 from harness.errors import RecordsError
 from harness.records.asked import suite_of
 from harness.records.checkout import commit
 from harness.records.writer import read
+from harness.units import exponential
 from tests.synthetic import Maker
 
 
@@ -80,6 +84,29 @@ def test_the_unknown_keys_of_a_newer_suite_are_passed_over(folder):
     spoil(folder, "run.json", "suite", "newer", to={"x": 1})
     spoil(folder, "run.json", "suite", "races", 0, "newer", to=1)
     assert suite_of(read(folder).run).name == "synthetic"
+
+
+def test_runs_with_keys_of_a_newer_suite_are_compared(folder, tmp_path_factory):
+    honest = tmp_path_factory.mktemp("honest")
+    for each in folder.iterdir():
+        (honest / each.name).write_bytes(each.read_bytes())
+    spoil(folder, "run.json", "suite", "contenders", "teacher", "newer", to={"x": 1})
+    found = redefinition(read(honest), read(folder))
+    assert (found.contenders, found.races) == ({}, {})
+
+
+def test_a_race_with_a_contender_that_is_not_there_is_refused(folder):
+    spoil(folder, "run.json", "suite", "races", 0, "challenger", to="nobody")
+    assert said(folder).endswith("suite.races: documented is with nobody, which is no contender")
+
+
+def test_ratios_beyond_all_floats_are_infinite_and_no_error():
+    huge = over_launches([700.0, -700.0, 650.0])
+    assert (huge.low, huge.high) == (0.0, float("inf"))
+    assert not huge.known
+    assert welch([0.0, -730.0, 20.0], [700.0, 1.0, 2.0], 0.95).high == float("inf")
+    assert exponential(1.0) == pytest.approx(2.718281828)
+    assert exponential(float("-inf")) == 0.0
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])

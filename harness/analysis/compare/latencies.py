@@ -17,6 +17,7 @@ import numpy as np
 from harness.analysis.bias import wider
 from harness.analysis.statistics import Interval
 from harness.records.samples import counting, seconds_by_launch
+from harness.units import exponential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -135,7 +136,7 @@ def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Inte
     middle = float(other.mean() - one.mean())
     fewest = int(min(one.size, other.size))
     if fewest < 2:
-        return Interval(math.exp(middle), launches=fewest, confidence=confidence)
+        return Interval(exponential(middle), launches=fewest, confidence=confidence)
     from scipy.special import stdtrit
 
     parts = np.array([one.var(ddof=1) / one.size, other.var(ddof=1) / other.size])
@@ -143,7 +144,7 @@ def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Inte
     freedoms = np.array([one.size - 1, other.size - 1])
     freedom = total**2 / float((parts**2 / freedoms).sum()) if total else float(freedoms.sum())
     reach = float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * math.sqrt(total)
-    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach), fewest, confidence)
+    return Interval(exponential(middle), exponential(middle - reach), exponential(middle + reach), fewest, confidence)
 
 
 def _verdict(own: Interval, joint: Interval, threshold: float) -> Verdict:

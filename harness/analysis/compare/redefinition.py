@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import provenance
+from harness.records.asked import suite_of
 from harness.records.crossovers import load
 from harness.suite import differences as of_suites
-from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harness.records.reader import Evidence
-    from harness.suite.schema import Race
+    from harness.suite.schema import Race, Suite
 
 _NOT_DEFINING = {"heads", "batch_sizes", "scored", "tolerance"}  # where it takes part, and how it is checked
 _SETTINGS = {
@@ -58,7 +58,7 @@ class Redefinition:
 
 def redefinition(old: Evidence, new: Evidence) -> Redefinition:
     """What differs between the definitions of two runs."""
-    then, now = (Suite.model_validate(each.run.suite) for each in (old, new))
+    then, now = (suite_of(each.run) for each in (old, new))
     contenders = {
         name: "; ".join(how)
         for name in now.contenders
@@ -106,10 +106,7 @@ def _context(old: Evidence, new: Evidence) -> Iterator[str]:
     yield from provenance.versions(old.run.versions, new.run.versions)
     yield from provenance.offers(old.run.offers, new.run.offers)
     yield from provenance.data("the data", old.run.source, new.run.source)
-    was, is_ = (
-        Suite.model_validate(each.run.suite).model_dump(mode="json", by_alias=True, include=_SETTINGS)
-        for each in (old, new)
-    )
+    was, is_ = (suite_of(each.run).model_dump(mode="json", by_alias=True, include=_SETTINGS) for each in (old, new))
     yield from (f"{path} was {one}, is {other}" for path, one, other in of_suites.changed(was, is_))
     if old.run.commit != new.run.commit:
         yield f"commit was {old.run.commit or 'unknown'}, is {new.run.commit or 'unknown'}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ROW = 24  # pixels
 _LETTER, _WIDEST = 6.5, 220  # pixels of a letter, and of a row's name
 _MOST = 2.0  # doublings: a larger lead is drawn like this one
+_MOST_LOG = 700.0  # of a ratio that is drawn: JSON knows no infinity
 _TICK = 0.007  # of the axis between two strokes of a hatch
 _COLOURS = ["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"]  # told apart by colour-blind readers and in print
 _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challenger ') + pow(2, abs(datum.value)) + 'x'"
@@ -85,7 +86,7 @@ def _leads(leg: LegSummary, summary: Summary) -> Iterator[dict[str, Any]]:
         yield {
             "search": _name(leg), "low": short(span.low), "high": short(span.high),
             "doublings": short(span.log_ratio / math.log(2)), "faster": names[span.faster] if span.faster else "neither",
-            "times as fast": short(math.exp(abs(span.log_ratio))), "interval": _interval(span),
+            "times as fast": short(math.exp(min(abs(span.log_ratio), _MOST_LOG))), "interval": _interval(span),
             "fidelity": _fidelity(leg, summary, math.sqrt(span.low * span.high)),
             "memory": _memory(leg, summary, math.sqrt(span.low * span.high)),
         }  # fmt: skip
@@ -120,7 +121,7 @@ def _memory(leg: LegSummary, summary: Summary, heads: float) -> str:
 
 def _interval(span: Span) -> str:
     """The ratio's interval, as times that the faster one is faster."""
-    ends = sorted(math.exp(each if span.log_ratio >= 0 else -each) for each in (span.log_low, span.log_high))
+    ends = sorted(units.exponential(each if span.log_ratio >= 0 else -each) for each in (span.log_low, span.log_high))
     return f"{units.ratio(ends[0])} to {units.ratio(ends[1])}"
 
 

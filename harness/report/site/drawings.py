@@ -66,7 +66,7 @@ def bars(found: Answer, low: float, high: float) -> list[Bar]:
     for span in spans.leads(location):
         title = f"N = {span.low:,.0f} to {span.high:,.0f}: "
         if span.faster:
-            title += f"{names[span.faster]} is faster, {units.ratio(math.exp(abs(span.log_ratio)))}"
+            title += f"{names[span.faster]} is faster, {units.ratio(units.exponential(abs(span.log_ratio)))}"
         else:
             title += "no significant difference"
         strength = min(1.0, abs(span.log_ratio) / math.log(2) / _MOST)

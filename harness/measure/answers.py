@@ -1,0 +1,175 @@
+"""What builders and workers may answer, operation by operation: anything else is an invalid response of that contender."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, Strict
+
+from harness.process.endings import writable
+from harness.process.messages import Answer, Rubbish, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.process.child import Child
+
+_LARGEST = 2**53
+Text: TypeAlias = Annotated[str, AfterValidator(writable)]
+Count: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST)]
+Positive: TypeAlias = Annotated[int, Field(ge=1, le=_LARGEST)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+Amount: TypeAlias = Annotated[float, Field(ge=0, lt=math.inf)]
+
+
+class Ready(Answer):
+    """A cell that is loaded, proved and warm."""
+
+    inner_loops: Positive
+    call_seconds: Amount
+    overhead_seconds: float
+    single_overhead_seconds: float
+    warm_up_calls: Count
+    clock_step_seconds: Amount
+    settled: bool
+    cold: bool
+    first_call_seconds: Amount | None
+    load_seconds: Amount
+    compile_seconds: float | None
+    parity_error: Amount | None
+    row_error: Amount | None
+    warnings: list[Text]
+    threads: dict[Text, int]
+    libraries: dict[Text, Text]
+    device: Text | None
+    settings: dict[Text, Text]
+    device_memory: dict[Text, int]
+    base_rss_bytes: Count | None
+    added_rss_bytes: Count | None
+    peak_rss_bytes: Count | None
+
+
+class Nothing(Answer):
+    """An operation that has nothing to say."""
+
+
+class Watched(Answer):
+    """What calls take, from the first one on: (seconds since then, seconds of a call)."""
+
+    windows: list[Annotated[list[Seconds], Field(min_length=2, max_length=2)]]
+
+
+class Sample(Answer):
+    """One sample: seconds of a call, and when it began."""
+
+    seconds: Seconds
+    started: Seconds
+
+
+class Calls(Answer):
+    """Calls timed one by one."""
+
+    seconds: list[Seconds]
+    device_seconds: list[Seconds]
+
+
+class Audited(Answer):
+    """The largest error of an answer after the timing."""
+
+    error: Amount
+
+
+class Described(Answer):
+    """What a source gives."""
+
+    kind: Text
+    description: Text
+    digest: Text
+    heads: Positive
+    width: Positive
+    output_width: Positive
+    temperature: Seconds
+    train_queries: Count
+    held_out_queries: Count
+    matrices: Count
+    notes: list[Text]
+
+
+class Built(Answer):
+    """Where a contender lies, ready to be loaded."""
+
+    place: str
+    heads: Positive
+    costs: dict[str, Annotated[list[Amount], Field(min_length=2, max_length=2)]]
+    bytes: Count
+    build_seconds: Amount | None
+    cached: bool | None
+    proofs: dict[str, Literal["formula", "float64", "itself", "approximation"]]
+    warnings: list[Text]
+
+
+class HeldOut(Answer):
+    """A contender that is ready to be scored."""
+
+    place: str
+    heads: Positive
+    batch_size: Positive
+    parameters: Count | None
+    training_seconds: Amount | None
+    training_steps: Count | None
+    notes: list[Text]
+    cached: bool
+
+
+class Scored(Answer):
+    """Scores of fidelity."""
+
+    scores: dict[Text, float]
+    intervals: dict[Text, list[float]]
+    per_query: dict[Text, list[float]]
+    data: Text
+    temperature: Seconds
+    queries: Count
+    effective_heads: float
+
+
+class Costs(Answer):
+    """What a projector states: (N, B, operations, bytes, products) each."""
+
+    costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[list[Count]]], Strict(False)]]
+
+
+class Saved(Answer):
+    """Where a student was written."""
+
+    path: str
+
+
+ANSWERS: Mapping[str, type[Answer]] = {
+    "ready": Ready,
+    "watch": Watched,
+    "rehearse": Nothing,
+    "sample": Sample,
+    "calls": Calls,
+    "audit": Audited,
+    "describe": Described,
+    "build": Built,
+    "hold_out": HeldOut,
+    "score": Scored,
+    "costs": Costs,
+    "save": Saved,
+    "project": Nothing,
+}
+
+
+def validated(child: Child, stage: str, operation: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of a child to an operation.
+
+    Raises:
+        ChildFailed: where it is another; the child is ended.
+    """
+    try:
+        return checked(value, ANSWERS[operation]).model_dump()
+    except Rubbish as error:
+        raise child.rubbish(stage, str(error)) from None
