@@ -97,8 +97,9 @@ def find(
         raise UserError(
             f"the command has no {OUTPUT}", next_step=f"write --find 'harness run suites/smoke.yaml --output {OUTPUT}'"
         )
+    levels: tuple[float | None, float | None] = (None, None)
     if between is not None:
-        name, ends, levels = "", _named(between), (None, None)
+        name, ends = "", _named(between)
     else:
         name, ends, levels = _level(series)
     commits = _commits(root, *ends)

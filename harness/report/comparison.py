@@ -127,7 +127,7 @@ def _suite(suite: str, series: Sequence[Series]) -> str:
     remarks = list(dict.fromkeys(f"{one.run}: {one.remark}" for each in series for one in each.readings if one.remark))
     levels = {each.readings[place].run: each.readings[place] for each in series for place in each.steps}
     remarks += [
-        f"new levels in {name}: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
+        f"{name}: new levels: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
         for name, reading in levels.items()
     ]
     several = f"{len(runs)} runs" if len(runs) > 1 else "one run"
