@@ -129,13 +129,13 @@ def test_where_a_commit_fails_beside_it_the_range_is_told(project, monkeypatch):
     assert "the command fails at 1 commit before it" in done.stdout
 
 
-def test_ends_of_one_level_and_ends_that_fail_are_told(project, monkeypatch):
+def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatch):
     root, commits, _ = project
     done = asked(
         root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[0]}..{commits[2]}", monkeypatch=monkeypatch
     )
     assert done.exit_code == 1
-    assert "both ends have the same level, " in done.stdout
+    assert "the two ends do not differ: " in done.stdout
     with pytest.raises(UserError, match="the command fails at an end of the range; name others with --between"):
         asked(
             root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[0]}..{commits[4]}",
