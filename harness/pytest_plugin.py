@@ -116,7 +116,7 @@ class SuiteFile(pytest.File):
     _comparison: Comparison | None = None
     _refused: str = ""  # why there is no evidence, for every test after the one that asked first
     _threshold: float | None = None
-    notes: tuple[str, ...] = ()  # about the run, such as whom it waited for
+    notes: tuple[str, ...] = ()  # about the run, such as which one it waited for
 
     def collect(self) -> Iterator[pytest.Item]:
         """One benchmark for each cell, one test for each search; those that cannot run are tests that say so."""
@@ -440,7 +440,7 @@ def _judge_cell(comparison: Comparison | None, cell: tuple[str, int, int]) -> No
     if change.verdict == "slower":
         _fail(said)
     if change.verdict == "inconclusive":
-        needed = f"; {change.launches_needed} launches of both would tell" if change.launches_needed else ""
+        needed = f"; {change.launches_needed} launches of both would decide it" if change.launches_needed else ""
         pytest.skip(f"{said}{needed}")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,20 @@ import pytest
 from harness.plan import check, workloads
 from harness.plugin import inspection_child
 
+_LOCK = str(Path(tempfile.gettempdir()) / f"harness-tests-{os.getpid()}.lock")
+
 
 def pytest_configure():
     """Tests run in several processes, where threads that spin for work take the cores from each other."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ["HARNESS_ALLOW_PLUGINS"] = str(Path(__file__).parent)  # suites of tests lie in temporary folders
+    os.environ["HARNESS_LOCK"] = _LOCK  # tests wait for no run of this machine, and hold up none
+
+
+def pytest_unconfigure():
+    for each in (_LOCK, str(Path(_LOCK).with_suffix(".holder"))):
+        Path(each).unlink(missing_ok=True)
 
 
 def deaf(plugin, action, label=""):

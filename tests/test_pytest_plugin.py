@@ -232,13 +232,14 @@ BAD = {
     "lacking.yaml": ("name: tiny\nsource: {use: playbook}\nheads: {values: [4]}\n", "lacking.yaml:1: contenders: is missing"),
     "empty.yaml": ("", "empty.yaml:1: suite: is empty"),
     "syntax.yaml": (f"{SUITE}  - [", "syntax.yaml:11: suite: not YAML"),
-    "name.yaml": (SUITE.replace("projector: lda,", "projector: ldaa,"), "no projector 'ldaa'; did you mean 'lda'?"),
+    "name.yaml": (SUITE.replace("challenger: teacher", "challenger: teachr"),
+                  "name.yaml:10: races[0].challenger: no contender 'teachr'; did you mean 'teacher'?"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("test", ["", "::teacher[N16-B1]"])
-def test_a_named_suite_with_a_mistake_answers_with_its_own_error(pytester, answered_here, name, test):
+def test_a_named_suite_with_a_mistake_answers_with_its_own_error(pytester, name, test):
     text, sentence = BAD[name]
     (pytester.path / name).write_text(text)
     found = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"{name}{test}", plugins=EXTRA)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import units
 from harness.analysis.compare.history import history
 from harness.errors import HarnessError, UserError
 from harness.records import checkout
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from harness.analysis.compare.history import Series
+    from harness.analysis.statistics import Interval
 
 OUTPUT = "{output}"  # what a command calls the folder that its run goes to
 _SHOWN = 12  # digits of a commit
@@ -57,10 +59,10 @@ class _Search:
     """A range of commits, oldest first, of which the first has the old level and the last the new one."""
 
     commits: Sequence[str]
-    measure: Callable[[str], float | None]
-    known: dict[int, float | None] = field(default_factory=dict)
+    measure: Callable[[str], Interval | None]
+    known: dict[int, Interval | None] = field(default_factory=dict)
 
-    def value(self, place: int) -> float | None:
+    def value(self, place: int) -> Interval | None:
         """At a commit, measured once; None where the command failed."""
         if place not in self.known:
             self.known[place] = self.measure(self.commits[place])
@@ -97,14 +99,15 @@ def find(
         raise UserError(
             f"the command has no {OUTPUT}", next_step=f"write --find 'harness run suites/smoke.yaml --output {OUTPUT}'"
         )
+    levels: tuple[Interval | None, Interval | None] = (None, None)
     if between is not None:
-        name, ends, levels = "", _named(between), (None, None)
+        name, ends = "", _named(between)
     else:
         name, ends, levels = _level(series)
     commits = _commits(root, *ends)
     with tempfile.TemporaryDirectory(prefix="harness-find-") as place:
 
-        def measure(commit: str) -> float | None:
+        def measure(commit: str) -> Interval | None:
             return _measured(root, folder, commit, command, Path(place), wanted, name, say)
 
         search = _Search(commits=commits, measure=measure)
@@ -112,11 +115,11 @@ def find(
             level if level is not None else search.value(at)
             for level, at in zip(levels, (0, len(commits) - 1), strict=True)
         )
-        if old is None or new is None or old <= 0 or new <= 0:
+        if old is None or new is None:
             raise UserError("the command fails at an end of the range", next_step="name others with --between OLD..NEW")
-        if old == new:
-            return Answer(found=False, sentence=f"both ends have the same level, {_value(old)}")
-        low, high = _bisected(search, math.sqrt(old * new), rising=new > old)
+        if old.value == new.value or (old.known and new.known and old.low <= new.high and new.low <= old.high):
+            return Answer(found=False, sentence=f"the two ends do not differ: {_value(old)} and {_value(new)}")
+        low, high = _bisected(search, math.sqrt(old.value * new.value), rising=new.value > old.value)
     return _told(root, search, low, high, (old, new))
 
 
@@ -132,14 +135,15 @@ def _bisected(search: _Search, middle: float, *, rising: bool) -> tuple[int, int
         value = search.value(place)
         if value is None:
             passed.add(place)
-        elif (value > middle) is rising:
+        elif (value.value > middle) is rising:
             high = place
         else:
             low = place
 
 
-def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[float, float]) -> Answer:
-    moved = f"from {_value(levels[0])} to {_value(levels[1])} ({levels[1] / levels[0]:.2f}x)"
+def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[Interval, Interval]) -> Answer:
+    old, new = levels
+    moved = f"from {_value(old)} to {_value(new)}, {new.value / old.value:.2f} times as much"
     subject = _git(root, "log", "-1", "--format=%h %s (%an, %as)", search.commits[high]).strip()
     if high == low + 1:
         return Answer(found=True, sentence=f"{subject} brought it {moved}")
@@ -149,7 +153,7 @@ def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[float,
     return Answer(found=False, sentence=what)
 
 
-def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[float | None, float | None]]:
+def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interval, Interval]]:
     """The one quantity that has a new level: its name, the commits around the last one, and the two levels."""
     stepped = [each for each in series if each.steps]
     if len(stepped) != 1:
@@ -171,8 +175,7 @@ def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[float 
             f"both runs around the new level are of commit {commits[place]}: something else moved it",
             next_step="`harness history` lists versions that changed",
         )
-    after = one.readings[place].value.value
-    return one.name, (commits[place - 1], commits[place]), (after / one.step(place), after)
+    return one.name, (commits[place - 1], commits[place]), (one.readings[place - 1].value, one.readings[place].value)
 
 
 def _named(between: str) -> tuple[str, str]:
@@ -195,7 +198,7 @@ def _commits(root: Path, old: str, new: str) -> list[str]:
 
 def _measured(
     root: Path, folder: Path, commit: str, command: str, place: Path, wanted: Wanted, name: str, say: Callable[[str], None],
-) -> float | None:  # fmt: skip
+) -> Interval | None:  # fmt: skip
     """The quantity at a commit; None where the command fails, or what it measured has no such quantity."""
     short, output = commit[:_SHOWN], place / f"run-{commit[:_SHOWN]}"
     with _worktree(root, commit, place / f"tree-{short}") as tree:
@@ -219,7 +222,7 @@ def _measured(
     if not found:
         say(f"{short}: passed over, its run has no such quantity")
         return None
-    value = found[0].readings[0].value.value
+    value = found[0].readings[0].value
     say(f"{short}: {found[0].name}: {_value(value)}")
     return value
 
@@ -249,5 +252,8 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _value(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1 else f"{value * 1e3:.4g} ms"
+def _value(found: Interval) -> str:
+    """A time in words where it is less than 1, as no N* is; else the number."""
+    if found.value < 1:
+        return units.seconds(found.value)
+    return f"{found.value:,.0f} ({found.low:,.0f} to {found.high:,.0f})" if found.known else f"{found.value:,.0f}"

@@ -129,7 +129,7 @@ def _suite(suite: str, series: Sequence[Series], width: int | None) -> str:
     remarks = list(dict.fromkeys(f"{one.run}: {one.remark}" for each in series for one in each.readings if one.remark))
     levels = {each.readings[place].run: each.readings[place] for each in series for place in each.steps}
     remarks += [
-        f"new levels in {name}: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
+        f"{name}: new levels: {'; '.join(reading.changed) or 'neither commit nor versions changed'}"
         for name, reading in levels.items()
     ]
     remarks = [sentence(each, width) for each in remarks]

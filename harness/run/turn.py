@@ -39,8 +39,8 @@ def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterato
 
     Args:
         what: this run in a few words, for others that wait for it.
-        say: hears whom it waits for, and for how long it has waited.
-        wait: without it, the run is only told that another one is measuring.
+        say: hears which run it waits for, and for how long it has waited.
+        wait: without it, `say` only hears that another one is measuring.
 
     Yields:
         whether the lock is held: where it cannot be used at all, the run goes on and says so.

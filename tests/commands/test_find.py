@@ -36,7 +36,7 @@ if level == "broken":
     sys.exit("it does not build")
 shutil.copytree(pathlib.Path({runs!r}) / level, sys.argv[1])
 """
-LEVELS = ["slow", "slow", "slow", "broken", "slow", "fast", "fast", "fast"]
+LEVELS = ["slow", "slow", "slow", "slow", "broken", "slow", "fast", "fast"]
 GIT = {
     "GIT_AUTHOR_NAME": "An Author", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "An Author",
     "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
@@ -80,6 +80,11 @@ def project(tmp_path_factory):
         git("add", ".")
         git("commit", "-q", "-m", f"change {number}")
         commits.append(git("rev-parse", "HEAD"))
+    git("checkout", "-q", "-b", "side", commits[3])
+    for level in ("broken", "fast"):
+        (root / "level.txt").write_text(f"{level}\n")
+        git("commit", "-q", "-a", "-m", f"{level} on the side")
+    git("checkout", "-q", "main")
     for number, at in enumerate((0, 1, 2, 7)):
         info = {"commit": commits[at][:12], "started": f"2026-01-0{number + 1}T00:00:00+00:00"}
         made(place / "results" / f"run-{number}", 55 if LEVELS[at] == "fast" else 105, 10 + number, **info)
@@ -98,8 +103,8 @@ def test_the_commit_that_brought_a_new_level_is_found_and_one_that_fails_is_pass
     root, commits, runs = project
     done = asked(root, runs, "--race", "race", "--find", COMMAND, monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert f"{commits[5][:7]} change 5 (An Author, 2026-01-02) brought it from " in done.stdout
-    assert f"{commits[3][:12]}: passed over, the command left with exit code 1: it does not build" in done.output
+    assert f"{commits[6][:7]} change 6 (An Author, 2026-01-02) brought it from " in done.stdout
+    assert f"{commits[4][:12]}: passed over, the command left with exit code 1: it does not build" in done.output
     tried = [each for each in done.output.splitlines() if each[:12] in {one[:12] for one in commits}]
     assert len(tried) <= 4  # of six commits in between
     assert subprocess.run(
@@ -109,18 +114,33 @@ def test_the_commit_that_brought_a_new_level_is_found_and_one_that_fails_is_pass
 
 def test_commits_can_be_named_without_any_run(project, monkeypatch):
     root, commits, _ = project
-    arguments = ("--race", "race", "--find", COMMAND, "--between", f"{commits[4]}..HEAD")
+    arguments = ("--race", "race", "--find", COMMAND, "--between", f"{commits[3]}..HEAD")
     done = asked(root, [], *arguments, monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert f"{commits[5][:7]} change 5" in done.stdout
+    assert f"{commits[6][:7]} change 6" in done.stdout
 
 
-def test_where_commits_fail_beside_it_the_range_is_told(project, monkeypatch):
+def test_where_a_commit_fails_beside_it_the_range_is_told(project, monkeypatch):
     root, commits, _ = project
-    subprocess.run(["git", "branch", "-f", "odd", commits[2]], cwd=root, check=True)
-    arguments = ("--race", "race", "--find", f"{sys.executable} -c 'import sys; sys.exit(3)' {{output}}")
+    done = asked(root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[3]}..side", monkeypatch=monkeypatch)
+    assert done.exit_code == 1
+    assert "one of 2 commits up to " in done.stdout
+    assert "fast on the side (An Author, 2026-01-02) brought it from " in done.stdout
+    assert "the command fails at 1 commit before it" in done.stdout
+
+
+def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatch):
+    root, commits, _ = project
+    done = asked(
+        root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[0]}..{commits[2]}", monkeypatch=monkeypatch
+    )
+    assert done.exit_code == 1
+    assert "the two ends do not differ: " in done.stdout
     with pytest.raises(UserError, match="the command fails at an end of the range; name others with --between"):
-        asked(root, [], *arguments, "--between", "odd..HEAD", monkeypatch=monkeypatch)
+        asked(
+            root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[0]}..{commits[4]}",
+            monkeypatch=monkeypatch,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import harness
@@ -100,3 +102,19 @@ def test_steps_outside_the_range_are_named_and_those_inside_are_used(mine):
     assert (leg.steps, leg.declared) == ((16,), True)
     (leg,) = plan(["mine:simple", "mine:clever"], low=4, high=99).sweep.legs
     assert (leg.steps, leg.declared) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"deadline": math.inf}, "deadline and gap must be at most 10,000,000 s; give a shorter one"),
+        ({"gap": math.inf}, "deadline and gap must be at most 10,000,000 s; give a shorter one"),
+        ({"seconds": math.inf}, "seconds must be a finite number, got inf; leave it out for no limit"),
+        ({"deadline": math.nan}, "deadline must be positive, got nan; give more than 0 seconds"),
+        ({"precision": math.nan}, "precision must be between 0 and 1, got nan; 0.05 asks for 5 %"),
+    ],
+)
+def test_a_setting_that_is_not_finite_is_refused(settings, sentence):
+    with pytest.raises(UserError) as caught:
+        plan(["mine:a", "mine:b"], **settings)
+    assert str(caught.value) == sentence

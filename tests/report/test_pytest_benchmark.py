@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.errors import RecordsError, ResourceError
-from harness.report.pytest_benchmark import convert, export, stats
+from harness.errors import RecordsError, ResourceError, UserError
+from harness.records import machine
+from harness.report.pytest_benchmark import convert, export, stats, stored_at
 from tests.synthetic import Maker
 
 
@@ -31,7 +33,7 @@ def test_every_statistic_is_pytest_benchmarks_own(count):
 def test_every_measured_cell_has_stats_and_failed_ones_are_left_out(made):
     found = convert(made.evidence())
     names = {each["name"] for each in found["benchmarks"]}
-    assert "student-eager[N=16384-B=32]" not in names  # one row without stats would make readers drop the whole file
+    assert "student-eager[N16384-B32]" not in names  # one row without stats would make readers drop the whole file
     assert len(names) == 23
     assert all(each["stats"]["rounds"] == 32 for each in found["benchmarks"])
     assert found["machine_info"]["cpu"]
@@ -54,7 +56,7 @@ def test_pytest_benchmark_lists_and_compares_exported_runs(made, tmp_path):
         [sys.executable, "-c", script, "--storage", storage.as_uri(), "compare", "--group-by=name", "--csv=out.csv"],
         capture_output=True, text=True, check=True, cwd=tmp_path, env={**os.environ, "COLUMNS": "200"},
     )  # fmt: skip
-    assert "benchmark 'teacher[N=1024-B=1]': 2 tests" in done.stdout
+    assert "benchmark 'teacher[N1024-B1]': 2 tests" in done.stdout
     rows = (tmp_path / "out.csv").read_text().splitlines()
     assert len([row for row in rows if "teacher" in row]) == 12
 
@@ -80,7 +82,49 @@ def test_a_run_without_measurements_is_told(tmp_path):
 def test_a_machine_names_no_folder_outside_of_the_storage(tmp_path, name):
     from harness.report.pytest_benchmark import _platform
 
-    for machine in ({"system": name}, {"python_implementation": name}, {"python": name}):
-        found = _platform(machine)
+    for facts in ({"system": name}, {"python_implementation": name}, {"python": name}):
+        found = _platform(facts)
         assert (tmp_path / "storage" / found).resolve().parent == tmp_path / "storage"
         assert "/" not in found
+
+
+def test_the_machine_is_the_one_that_pytest_benchmark_would_write_here(monkeypatch):
+    import cpuinfo
+    from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: {"brand_raw": "A Processor", "hz_actual": [1, 2]})
+    found = convert(Maker().table().evidence(machine=machine.describe()))["machine_info"]
+    assert json.dumps(found, sort_keys=True) == json.dumps(pytest_benchmark_generate_machine_info(), sort_keys=True)
+    elsewhere = convert(Maker().table().evidence())["machine_info"]
+    assert elsewhere["cpu"]["brand_raw"] == "A Processor"
+    assert elsewhere["python_version"] == "3.12.1"
+
+
+def test_the_commit_is_that_of_the_users_project():
+    project = {
+        "suite": "suites/tiny.yaml",
+        "name": "mine",
+        "branch": "main",
+        "id": "ab" * 20,
+        "time": "2026-01-01T00:00:00Z",
+    }
+    found = convert(Maker().table().evidence(project=project, commit="ababababababx-dirty"))
+    assert found["commit_info"] == {
+        "id": "ab" * 20, "time": "2026-01-01T00:00:00Z", "author_time": None, "dirty": True, "project": "mine",
+        "branch": "main",
+    }  # fmt: skip
+    assert found["benchmarks"][0]["fullname"].startswith("suites/tiny.yaml::")
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"), [("x", "x"), ("file://x", "x"), ("file:///a/b", "/a/b"), ("../x", "../x")]
+)
+def test_a_storage_is_written_as_pytest_benchmark_takes_it(given, folder):
+    assert stored_at(given) == Path(folder)
+
+
+def test_an_elasticsearch_is_no_folder():
+    with pytest.raises(
+        UserError, match=r"--storage 'elasticsearch.https://x' is not a folder; give a path, or file:// and a"
+    ):
+        stored_at("elasticsearch+https://x")

@@ -50,7 +50,7 @@ def export(evidence: Evidence, results: Path) -> Path:
         what = "asv keeps results by commit, and the suite of this run was in no repository"
         raise RecordsError(what, where=str(evidence.folder), next_step="run it in a checkout")
     machine = _machine(evidence)
-    folder = results / machine["machine"]
+    folder = results / str(machine["machine"])
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "machine.json", machine)

@@ -50,7 +50,7 @@ def _gauges(found: tuple[Quantity, ...], suite: str) -> Iterator[str]:
             for each in mine:
                 value = {"": each.value.value, "low": each.value.low, "high": each.value.high}[bound]
                 if not bound or each.value.known:
-                    yield f"{metric}{_braces({'suite': suite, **each.labels})} {value!r}"
+                    yield f"{metric}{_braces({'suite': suite, **each.labels})} {float(value)!r}"
 
 
 def _braces(labels: Mapping[str, str]) -> str:
