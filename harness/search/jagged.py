@@ -291,7 +291,7 @@ class _Search:
         half = float(np.median([known[n][1] for n in known]))
         below, above = float(strays.min()) - half, float(strays.max()) + half
         grid = np.linspace(logs[0], logs[-1], GRID)
-        curve = np.polyval(trend, grid)
+        curve: Floats = np.asarray(np.polyval(trend, grid), dtype=np.float64)
         open_ = np.flatnonzero((curve + above > 0) & (curve + below < 0))
         widest = max(above - below, *(each.spread for each in seen))
         if open_.size == 0:
