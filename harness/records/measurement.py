@@ -16,6 +16,7 @@ INTERRUPTED = "interrupted"
 THROTTLED = "the GPU was throttled: measured again"
 RIVAL_FAILED = "its rival failed"
 ALLOCATOR = "allocator"  # the purpose of a visit in the other state of the allocator
+IN_BLOCKS = "self-check-blocked"  # all samples of one twin, then all of the other: how a device drifts
 PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
 
 
@@ -78,7 +79,7 @@ class Measurement(Record):
     heads: _Heads
     batch_size: _Heads
     purpose: Annotated[
-        Literal["table", "search", "self-check", "regret", "allocator", "pilot"],
+        Literal["table", "search", "self-check", "self-check-blocked", "regret", "allocator", "pilot"],
         Field(description="what the visit was for"),
     ]
     leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
