@@ -44,7 +44,7 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     published = {
         each.subject: (each.documented, each.verdict) for each in summary.documented if each.quantity == "crossover"
     }
-    return tuple(answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked) for leg in summary.legs)
+    return tuple(answer(leg, *published.get(leg.leg.title, ("", "")), summary.unchecked) for leg in summary.legs)
 
 
 def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str]) -> Answer:

@@ -103,7 +103,7 @@ def resource(name: str) -> str:
 
 def _about(answer: Answer, summary: Summary) -> Iterator[str]:
     """The published figures of a race at a batch size."""
-    yield from (each.sentence for each in summary.documented if each.subject == answer.leg.leg.label)
+    yield from (each.sentence for each in summary.documented if each.subject == answer.leg.leg.title)
 
 
 def _tables(summary: Summary) -> Iterator[Table]:

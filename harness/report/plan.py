@@ -43,7 +43,7 @@ def render(checked: Checked) -> str:
     if sweep.legs:
         legs = [
             (
-                leg.label,
+                leg.title,
                 leg.baseline,
                 leg.challenger,
                 f"{leg.low:,} to {leg.high:,}",
