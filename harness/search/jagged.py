@@ -69,7 +69,7 @@ class _Crowd:
         return median(np.array(sorted(self.levels.values())))
 
     def side(self, margin: float) -> int:
-        """Who leads at all of them, by so much; 0 where nobody does."""
+        """Who leads at all of them, by so much; 0 where neither does."""
         if min(self.levels.values()) > margin:
             return 1
         return -1 if max(self.levels.values()) < -margin else 0
