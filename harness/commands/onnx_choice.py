@@ -108,7 +108,7 @@ def _require_alike(first: Any, second: Any, axis: int) -> None:
             raise UserError(f"the models have different {what}s: {shapes[0]} and {shapes[1]} (type, rank)")
     rank = _shape(_values(first, "input")[0])[1]
     if not 0 <= axis < rank:
-        raise UserError(f"--axis {axis} is none of the {rank} axes of the first input")
+        raise UserError(f"--axis {axis}: the first input has {rank} axes, from 0")
     opsets = [_opset(model) for model in (first, second)]
     if opsets[0] != opsets[1] or opsets[0] < OLDEST_OPSET:
         raise UserError(

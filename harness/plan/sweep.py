@@ -46,8 +46,13 @@ class SearchCase:
 
     @property
     def label(self) -> str:
-        """How progress and errors name it."""
+        """How records and errors name it."""
         return f"{self.race} at batch {self.batch_size}"
+
+    @property
+    def title(self) -> str:
+        """How it is shown: functions of n have no batch that is worth a word."""
+        return self.race if self.counts == "n" and self.batch_size == 1 else self.label
 
 
 @dataclass(frozen=True, kw_only=True)

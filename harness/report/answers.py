@@ -46,7 +46,7 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     }
     whole = summary.run.status == "complete"
     return tuple(
-        answer(leg, *published.get(leg.leg.label, ("", "")), summary.unchecked, whole=whole) for leg in summary.legs
+        answer(leg, *published.get(leg.leg.title, ("", "")), summary.unchecked, whole=whole) for leg in summary.legs
     )
 
 

@@ -175,7 +175,7 @@ def _sentences(found: Sequence[Answer], width: int, room: int) -> list[Text]:
             lines.append(Text(f"{each.leg.leg.race}: {each.leg.constrained.sentence}"))
     if sum(_height(each, width) for each in lines) <= room:
         return lines
-    unsure = ", ".join(each.leg.leg.label for each in found if not each.certain)
+    unsure = ", ".join(each.leg.leg.title for each in found if not each.certain)
     line = Text(f"! with reservations, see the report: {unsure}", style="yellow")
     return [line] if unsure and _height(line, width) <= room else []
 

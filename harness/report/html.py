@@ -120,7 +120,7 @@ def resource(name: str) -> str:
 def _about(answer: Answer, summary: Summary) -> Iterator[str]:
     """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
     leg = answer.leg.leg
-    yield from (each.sentence for each in summary.documented if each.subject == leg.label)
+    yield from (each.sentence for each in summary.documented if each.subject == leg.title)
     rivals = (leg.baseline, leg.challenger)
     here = [each for each in summary.cells if each.contender in rivals and each.batch_size == leg.batch_size]
     yield from (f"warning: {each}" for each in wording.doubts_of(here))

@@ -37,7 +37,7 @@ def render(checked: Checked, width: int | None = None) -> str:
     if sweep.legs:
         legs = [
             (
-                leg.label,
+                leg.title,
                 leg.baseline,
                 leg.challenger,
                 f"{leg.low:,} to {leg.high:,}",

@@ -32,7 +32,7 @@ def bracket(leg: SearchCase, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
     found = "looking for a crossover" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
-    return f"{leg.label}: {found} {span} ({units.counted(progress.samples, 'sample')})"
+    return f"{leg.title}: {found} {span} ({units.counted(progress.samples, 'sample')})"
 
 
 class Standing:

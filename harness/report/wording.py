@@ -41,7 +41,7 @@ def sentences(summary: Summary) -> list[str]:
         found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
         if leg.constrained is not None:
             found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
-        found.extend(f"{leg.leg.label}: note: {note}" for note in leg.notes)
+        found.extend(f"{leg.leg.title}: note: {note}" for note in leg.notes)
     return found
 
 

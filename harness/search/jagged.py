@@ -69,7 +69,7 @@ class _Crowd:
         return median(np.array(sorted(self.levels.values())))
 
     def side(self, margin: float) -> int:
-        """Who leads at all of them, by so much; 0 where nobody does."""
+        """Who leads at all of them, by so much; 0 where neither does."""
         if min(self.levels.values()) > margin:
             return 1
         return -1 if max(self.levels.values()) < -margin else 0
@@ -291,7 +291,7 @@ class _Search:
         half = float(np.median([known[n][1] for n in known]))
         below, above = float(strays.min()) - half, float(strays.max()) + half
         grid = np.linspace(logs[0], logs[-1], GRID)
-        curve = np.polyval(trend, grid)
+        curve: Floats = np.asarray(np.polyval(trend, grid), dtype=np.float64)
         open_ = np.flatnonzero((curve + above > 0) & (curve + below < 0))
         widest = max(above - below, *(each.spread for each in seen))
         if open_.size == 0:

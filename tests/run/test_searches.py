@@ -206,3 +206,20 @@ def test_the_threads_of_searches_that_were_cut_off_end():
     assert any(each.is_alive() for each in threads)
     searches.close()
     assert not any(each.is_alive() for each in threads)
+
+
+def test_functions_are_looked_at_among_neighbours_and_seconds_that_are_left_buy_launches():
+    of_n = replace(leg(1), counts="n")
+    machine = Machine()
+    (searcher,) = searched([of_n], machine).searchers
+    for how, timed, further in (
+        (Search(), False, 0),
+        (Search(), True, LAUNCHES),
+        (Search(budget_seconds=9), False, LAUNCHES),
+    ):
+        asked = Searches([of_n], how, launches=LAUNCHES, seed=0, timed=timed).asked(searcher)
+        assert (asked.neighbours, asked.further) == (True, further)
+    of_heads = Searches([leg(1)], Search(), launches=LAUNCHES, seed=0)
+    assert not of_heads.asked(of_heads.searchers[0]).neighbours
+    first = sorted({request.heads for request in machine.asked[:10]})
+    assert any(a < b < 1.05 * a for a, b in itertools.pairwise(first))

@@ -99,9 +99,9 @@ def read(folder: Path, name: str) -> Digest:
     for found in located:
         told = reports.get((found.leg.race, found.leg.batch_size), {})
         each = _as_reported(found, told)
-        leg = each.leg
-        of_heads = leg.counts == "heads"
-        said = verdicts.sentence(each.location, leg.challenger, leg.baseline, leg.batch_size, of_heads=of_heads)
+        asked = each.leg
+        of_heads = asked.counts == "heads"
+        said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
         leg = LegSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location),
                          reservations=tuple(told.get("reservations", ())))  # fmt: skip
         figure = published.get((each.leg.race, each.leg.batch_size), {})

@@ -59,7 +59,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         (
             each.documented
             for each in summary.documented
-            if each.quantity == "crossover" and each.subject == leg.leg.label
+            if each.quantity == "crossover" and each.subject == leg.leg.title
         ),
         "",
     )
