@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # columns between two columns of a table
 _BESIDE = 2  # columns that a heading takes beside its text
-_LEAST = 6  # columns of one whose words have to be broken, too
+_LEAST = 4  # columns of one whose words have to be broken, too
 
 
 def grid(rows: Sequence[Sequence[str]], headers: Sequence[str], width: int | None = None) -> str:

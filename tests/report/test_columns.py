@@ -22,7 +22,7 @@ def test_a_row_is_one_line_where_there_is_room_and_in_a_pipe():
         assert lines[2].split("  ")[0] == "teacher-torchscript"
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [80, 90])
 def test_what_does_not_fit_is_wrapped_between_words(width):
     text = grid(ROWS, HEADERS, width)
     assert max(map(len, text.splitlines())) <= width
@@ -34,17 +34,16 @@ def test_names_are_broken_behind_hyphens_only_where_there_is_no_other_way():
     row = ("teacher-torchscript-compiled-with-everything", "x" * 30)
     lines = grid([row], ("contender", "what"), 60).splitlines()
     assert max(map(len, lines)) <= 60
-    assert [line.split()[0] for line in lines[2:]] == ["teacher-torchscript-", "compiled-with-", "everything"] or all(
-        line.split()[0].endswith("-") for line in lines[2:-1]
-    )
+    assert [line.split()[0] for line in lines[2:]] == ["teacher-torchscript-", "compiled-with-everything"]
 
 
 def test_a_table_narrower_than_its_words_is_broken_anywhere():
     assert max(map(len, grid([("y" * 50, "z" * 50)], ("a", "b"), 40).splitlines())) <= 40
+    assert max(map(len, grid(ROWS, HEADERS, 60).splitlines())) <= 60
 
 
 def test_an_empty_table_has_its_headings():
-    assert grid([], HEADERS, 80).split() == " ".join(HEADERS).split() or "contender" in grid([], HEADERS, 80)
+    assert grid([], HEADERS, 80).splitlines()[0].split() == " ".join(HEADERS).split()
 
 
 def test_a_sentence_goes_on_below_its_text():

@@ -35,7 +35,7 @@ def test_most_contenders_keep_their_colour_where_others_join():
         (1, 1e6, [10.0**power for power in range(7)]),
         (18, 1024, [20, 50, 100, 200, 500, 1000]),
         (6000, 8000, [6000, 6500, 7000, 7500, 8000]),
-        (0.9, 1.2, [0.9, 1.0, 1.1, 1.2]),
+        (0.9, 1.25, [0.9, 1.0, 1.1, 1.2]),
     ],
 )
 def test_axes_have_labels_on_every_range(low, high, expected):

@@ -25,7 +25,7 @@ def pairs_over_time(summary: Summary) -> Plot | None:
     if not found:
         return None
     first = found[0]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"pair": place, "launch": launch, "minutes": minutes, "ratio": ratio}
         for place, (launch, minutes, ratio) in enumerate(
             zip(first["launch"], first["minutes"], first["ratio"], strict=True), 1
