@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Compiled,
         Cost,
         Dataset,
+        DeviceRates,
         ExportContext,
         Heads,
         LoadContext,
@@ -57,8 +58,8 @@ _HOMES = {
         "BudgetSpent", "Crossing", "Decision", "Failures", "Location", "Pair", "Unmeasurable", "locate",
     ),
     "harness.plugin.interfaces": (
-        "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
-        "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
+        "BuildContext", "Compiled", "Cost", "Dataset", "DeviceRates", "ExportContext", "Heads", "LoadContext", "Options",
+        "Projector", "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
     ),
     "harness.plugin.embedding": ("EmbedContext", "Embedder"),
     "harness.errors": (
@@ -82,6 +83,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Decision",
+    "DeviceRates",
     "EmbedContext",
     "Embedder",
     "ExportContext",
