@@ -14,10 +14,8 @@ from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from harness.plan.plan import Plan
-    from harness.records.measurement import Fidelity
+    from harness.records.reader import Evidence
     from harness.run.session import Outcome
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
@@ -103,7 +101,7 @@ def run(
     outcome = measured(plan, output, resume=resume, force=force, retry=retry_failed)
     _show(outcome, verbose=verbose)
     if wanted and not outcome.interrupted:
-        say("\n".join(saving.save(plan, outcome.summary, _scores(outcome), wanted)))
+        say("\n".join(saving.save(plan, outcome.summary, _records(outcome).fidelities, wanted)))
     _leave(outcome)
 
 
@@ -195,14 +193,15 @@ def distill(
     except HarnessError as error:
         raise distilling.as_typed(error, wish) from error
     _show(outcome, verbose=verbose)
-    fidelity = _scores(outcome)
+    evidence = _records(outcome)
+    fidelity = evidence.fidelities
     choice = choosing.choose(fidelity, score.value, wish.command)
     say("\n".join(["", *choice.lines]))
     wanted = student[0] if student and len(student) == 1 else choice.best
     if target and wanted and not outcome.interrupted:
         say("\n".join(["", *saving.save(plan, outcome.summary, fidelity, {wanted: target})]))
         say(f"load it: from harness_plugins import load_student; student = load_student({str(target)!r})")
-    _leave(outcome)
+    _leave(outcome, distilling.failures(evidence))
 
 
 def locate(
@@ -347,17 +346,16 @@ def _show(outcome: Outcome, *, verbose: bool) -> None:
     writing.show(outcome.summary, console(), outcome.folder, verbose=verbose)
 
 
-def _scores(outcome: Outcome) -> Sequence[Fidelity]:
-    """The scores as they were recorded."""
+def _records(outcome: Outcome) -> Evidence:
     from harness.records.reader import read
 
-    return read(outcome.folder).fidelities
+    return read(outcome.folder)
 
 
-def _leave(outcome: Outcome) -> NoReturn:
+def _leave(outcome: Outcome, failed: int | None = None) -> NoReturn:
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
-    sys.exit(FAILED if outcome.failed else DONE)
+    sys.exit(FAILED if (outcome.failed if failed is None else failed) else DONE)
 
 
 def _progress() -> Any:

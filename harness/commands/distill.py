@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.plan.plan import Plan
+    from harness.records.reader import Evidence
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
@@ -142,6 +143,18 @@ def _student(name: str, wish: DistillOptions) -> dict[str, Any]:
     trainer = {"use": "distillation-scaled", "options": {**(RANKED if ranked else {}), **limits}}
     options = {} if ranked else _given(num_layers=wish.num_layers)
     return {"projector": "routed" if ranked else name, "runtime": "eager", "options": options, "trainer": trainer}
+
+
+def failures(evidence: Evidence) -> int:
+    """How many cells and scores of a distillation failed.
+
+    Where answers have another width than queries, handing the query through is no answer, and its failure is none.
+    """
+    source = evidence.run.source
+    allowed = {"identity"} if source.get("width") != source.get("output_width") else set()
+    cells = {each.cell for each in evidence.measurements if each.failing and each.contender not in allowed}
+    scores = [each for each in evidence.fidelities if each.failure is not None and each.contender not in allowed]
+    return len(cells) + len(scores)
 
 
 def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import os
 import statistics
 import time
 from dataclasses import dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_her
     assert "ranked" in wish.__class__(db=two_projections).chosen(256)
     with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):
         distill.plan(distill.DistillOptions(db=two_projections, students=("lineer",)))
+
+
+@pytest.mark.parametrize(("output_width", "failed"), [(16, 2), (12, 1)])
+def test_the_query_is_no_answer_where_widths_differ(output_width, failed):
+    cells = [
+        SimpleNamespace(cell=(name, 4, 1), contender=name, failing=name != "linear")
+        for name in ("identity", "linear", "documented")
+    ]
+    evidence = SimpleNamespace(
+        run=SimpleNamespace(source={"width": 16, "output_width": output_width}), measurements=cells, fidelities=()
+    )
+    assert distill.failures(evidence) == failed
 
 
 def run(tmp_path, *arguments, code=0):

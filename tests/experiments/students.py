@@ -17,18 +17,23 @@ import numpy as np
 import torch
 
 import harness
+from harness.commands import distill
 from harness_plugins.distillation import DistillationTrainer
 from harness_plugins.lda import MultiHeadLDA, formula
 from harness_plugins.recipe import RecipeTrainer
 from harness_plugins.resampled import ResampledSource
 from harness_plugins.residual import ResidualProjector
+from harness_plugins.routed import RoutedProjector
 from harness_plugins.sources import PlaybookSource
-from harness_plugins.students import ConstantProjector, LinearProjector, MLPProjector
+from harness_plugins.students import ConstantProjector, IdentityProjector, LinearProjector, MLPProjector
 from harness_plugins.transformer import TransformerProjector
 
 CONTENDERS = {
     "constant": (ConstantProjector(), None),
+    "identity": (IdentityProjector(), None),
     "linear": (LinearProjector(), None),
+    "routed": (RoutedProjector(), None),
+    "ranked": (RoutedProjector(), RecipeTrainer().with_options(distill.RANKED)),
     "documented, full batch": (TransformerProjector(), DistillationTrainer()),
     "documented, full batch, folded training": (
         TransformerProjector(),
@@ -99,7 +104,8 @@ def score(name: str, data: harness.Dataset, seed: int, seconds: float | None = N
     assert isinstance(student, torch.nn.Module)
     if trainer is not None:
         teacher = MultiHeadLDA(data.heads.centroids, data.heads.answers, data.heads.temperature)
-        trainer.fit(student, teacher, torch.tensor(data.train_queries), harness.TrainContext(seed=seed))
+        context = harness.TrainContext(seed=seed, answers=data.heads.answers)
+        trainer.fit(student, teacher, torch.tensor(data.train_queries), context)
     seconds = time.perf_counter() - started
     wanted = formula(data.heads, data.held_out_queries)
     with torch.no_grad():

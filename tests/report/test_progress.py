@@ -247,7 +247,6 @@ def test_the_batch_of_functions_is_not_worth_a_word():
 
 
 def test_an_answer_speaks_of_the_range_in_which_both_were_measured():
-    from harness.search.result import Failures
 
     failed = Failures(
         low=20_000, high=1_000_000, last_good=9000, next_good=None, contender="baseline", reason="too slow"
