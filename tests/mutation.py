@@ -186,11 +186,17 @@ class Survey:
 
 
 class Chosen:
-    """A plugin of pytest that runs some tests, in their order, and notes the first that fails."""
+    """A plugin of pytest that changes a module, runs some tests in their order, and notes the first that fails."""
 
-    def __init__(self, tests: Sequence[str], report: Path) -> None:
+    def __init__(self, mutant: Mutant, tests: Sequence[str], report: Path) -> None:
+        self._mutant = mutant
         self._place = {name: place for place, name in enumerate(tests)}
         self._report = report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self) -> None:
+        """Before anything of the core is imported, and after pytest has put its own importer first."""
+        sys.meta_path.insert(0, Changed(self._mutant))
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         """Keeps those, in that order."""
@@ -284,8 +290,7 @@ def tried(mutant: Mutant, tests: Sequence[str], seconds: float, report: Path) ->
     def work() -> int:
         limit = math.ceil(PATIENCE * (TESTED_SECONDS / 2 + seconds))
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        sys.meta_path.insert(0, Changed(mutant))
-        return tested(sorted({test.partition("::")[0] for test in tests}), Chosen(tests, report))
+        return tested(sorted({test.partition("::")[0] for test in tests}), Chosen(mutant, tests, report))
 
     report.write_text("", encoding="utf-8")
     return forked(work)

@@ -39,9 +39,9 @@ FAILED = row(None, failure="it diverged")
     ("table", "scores", "verdict", "why"),
     [
         (row(**SEEDS), [0.9], "reproduced", "measured 0.9500 (0.8500 to 0.9600 over 3 training seeds)"),
-        (row(**OVER), [0.9], "not reproduced", f"{QUERIES}, which lies above it"),
+        (row(**OVER), [0.905], "not reproduced", f"{QUERIES}, which lies above it"),
         (row(**OVER), [0.99], "not reproduced", f"{QUERIES}, which lies below it"),
-        (row(**OVER), [0.9, 0.05], "reproduced", f"{QUERIES}, within the documented spread"),
+        (row(**OVER), [0.905, 0.05], "reproduced", f"{QUERIES}, within the documented spread"),
         (
             row(**OVER, **SEEDS), [0.9], "reproduced",
             "measured 0.9500 (0.8500 to 0.9700 over 3 training seeds and held-out queries)",

@@ -26,7 +26,7 @@ def at(heads, low, high, direction="challenger"):
         (at(100, 99, 101), at(100, 99, 101), "same", "did not move"),
         (at(100, 99, 101), at(150, 149, 151), "moved", "moved by +50%"),
         (at(150, 149, 151), at(100, 99, 101), "moved", "moved by -33%"),
-        (at(100, 80, 125), at(110, 90, 140), "inconclusive", "may have moved by -19% to +49%"),
+        (at(100, 80, 125), at(110, 90, 140), "inconclusive", "may have moved by -19% to +53%"),
         (at(100, 99, 101), at(100, 99, 101, "baseline"), "moved", "is of another kind"),
         (at(100, 99, 101), answer("below"), "moved", "is of another kind"),
         (answer("tie"), answer("tie"), "same", "did not move"),

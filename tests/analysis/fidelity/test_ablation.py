@@ -32,7 +32,8 @@ def test_an_option_that_changes_no_score_makes_no_difference():
     table = [row("a", 0.95, top1_agreement=0.9), row("b", 0.95001, top1_agreement=0.90004)]
     (told,) = ablations(table, suite(**options(a=1, b=2)))
     assert told == (
-        "layers makes no difference to mlp: at N = 18 contenders that differ in it alone (1, 2) have the same scores to within 4e-05"
+        "layers makes no difference to mlp: at N = 18 contenders that differ in it alone (1, 2) have the same scores "
+        "to within 4e-05"
     )
     (exact,) = ablations([row("a", 0.95), row("b", 0.95)], suite(**options(a=1, b=2)))
     assert exact.endswith("have the same scores to the last digit")
