@@ -17,7 +17,7 @@ _WIDTH = 384
 
 def products(queries: Matrix, rows: Matrix, answers: Matrix) -> Matrix:
     """[B, D] through [N, D] and [N, D]."""
-    found: Matrix = (queries @ rows.T) @ answers
+    found: Matrix = ((queries @ rows.T) @ answers).astype(np.float32, copy=False)
     return found
 
 
