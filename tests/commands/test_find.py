@@ -122,7 +122,9 @@ def test_commits_can_be_named_without_any_run(project, monkeypatch):
 
 def test_where_a_commit_fails_beside_it_the_range_is_told(project, monkeypatch):
     root, commits, _ = project
-    done = asked(root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[3]}..side", monkeypatch=monkeypatch)
+    done = asked(
+        root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[3]}..side", monkeypatch=monkeypatch
+    )
     assert done.exit_code == 1
     assert "one of 2 commits up to " in done.stdout
     assert "fast on the side (An Author, 2026-01-02) brought it from " in done.stdout
@@ -132,7 +134,15 @@ def test_where_a_commit_fails_beside_it_the_range_is_told(project, monkeypatch):
 def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatch):
     root, commits, _ = project
     done = asked(
-        root, [], "--race", "race", "--find", COMMAND, "--between", f"{commits[0]}..{commits[2]}", monkeypatch=monkeypatch
+        root,
+        [],
+        "--race",
+        "race",
+        "--find",
+        COMMAND,
+        "--between",
+        f"{commits[0]}..{commits[2]}",
+        monkeypatch=monkeypatch,
     )
     assert done.exit_code == 1
     assert "the two ends do not differ: " in done.stdout
