@@ -30,7 +30,7 @@ _OWN = ("contenders", "races", "heads", "sizes", "batch_sizes", "source", "measu
 """Keys at the top of a suite; `name` and `description` are those of many other files, too."""
 _KEY = re.compile(r"^([A-Za-z_]+)\s*:", re.MULTILINE)
 _NEAR = 0.75  # how alike a misspelt key is, from 0 to 1
-_SENTENCE, _REPORT, _NOTE = "crossover", "harness report", "harness note"  # properties of a test's report
+_SENTENCE, _REPORT, _NOTE = "harness answer", "harness report", "harness note"  # properties of a test's report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
