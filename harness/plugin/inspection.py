@@ -231,7 +231,8 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
     """Starts one child, and listens until it has answered, has ended, or is late."""
     doing = _Doing()
     child = Child(CHILD, {})
-    listing, what, output = None, "", ()
+    listing: Listing | None = None
+    what, output = "", tuple[str, ...]()
     try:
         answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
         listing = messages.checked(answer, Listing)
