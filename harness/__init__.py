@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Compiled,
         Cost,
         Dataset,
+        DeviceRates,
         ExportContext,
         Heads,
         LoadContext,
@@ -56,8 +57,8 @@ _HOMES = {
         "BudgetSpent", "Crossing", "Decision", "Failures", "Location", "Pair", "Unmeasurable", "locate",
     ),
     "harness.plugin.interfaces": (
-        "BuildContext", "Compiled", "Cost", "Dataset", "ExportContext", "Heads", "LoadContext", "Options", "Projector",
-        "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
+        "BuildContext", "Compiled", "Cost", "Dataset", "DeviceRates", "ExportContext", "Heads", "LoadContext", "Options",
+        "Projector", "Provenance", "Runtime", "Source", "SourceContext", "TrainContext", "Trainer", "TrainingReport",
     ),
     "harness.errors": (
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
@@ -80,6 +81,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Decision",
+    "DeviceRates",
     "ExportContext",
     "Failures",
     "HarnessError",

@@ -135,11 +135,11 @@ class Maker:
                 self.visit(list(self.suite.contenders), heads, batch, launch, rounds)
         return self
 
-    def self_check(self, launches: int = 8, bias: float = 1.0) -> Maker:
+    def self_check(self, launches: int = 8, bias: float = 1.0, purpose: str = "self-check") -> Maker:
         """A contender against itself; `bias` is what a broken machine adds to the second seat."""
         name = list(self.suite.contenders)[-1]
         for launch in range(1, launches + 1):
-            first, second = self.visit([name, name], 1024, 1, launch, 5, "self-check")
+            first, second = self.visit([name, name], 1024, 1, launch, 5, purpose)
             if bias != 1.0:
                 sampled = second.sampled.model_copy(update={"seconds": tuple(bias * s for s in second.sampled.seconds)})
                 self.measurements[-1] = second.model_copy(update={"sampled": sampled})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,16 +44,26 @@ class MachineLimits:
     flops_per_second: Mapping[int, float]
     bytes_per_second: Mapping[int, float]
     products: Mapping[Shape, float] = field(default_factory=dict)
+    call_seconds: float = 0.0  # of starting work on a device and waiting for it, which no call can do without
     achieved: float = 0.0  # operations per second within a contender
     reached: tuple[tuple[float, float], ...] = ()  # bytes of a call, and bytes per second within a contender
 
     @classmethod
-    def of(cls, machine: Mapping[str, Any]) -> MachineLimits | None:
-        """Those that a run measured, or None."""
-        found = machine.get("limits")
-        if not found:
+    def of(cls, machine: Mapping[str, Any], device: str = "cpu", *, waits: bool = True) -> MachineLimits | None:
+        """Those of the processor or of another device that a run measured, or None.
+
+        Args:
+            machine: as a run records it.
+            device: its name.
+            waits: whether a call on another device waits for its result.
+        """
+        limits = machine.get("limits") or {}
+        found = limits if device == "cpu" else limits.get("devices", {}).get(device)
+        if not found or not found.get("flops_per_second"):
             return None
+        costs = [float(found.get("launch_seconds", 0.0)), float(found.get("synchronise_seconds", 0.0)) * waits]
         return cls(
+            call_seconds=sum(costs),
             flops_per_second={int(batch): float(rate) for batch, rate in found["flops_per_second"].items()},
             bytes_per_second={int(size): float(rate) for size, rate in found["bytes_per_second"].items()},
             products={(int(m), int(k), int(n)): float(rate) for m, k, n, rate in found.get("products", ())},
@@ -66,7 +76,14 @@ class MachineLimits:
 
     def floor(self, cost: CostModel) -> float:
         """Seconds that a call cannot beat: operations at the best rate of all, or memory traffic, whichever is more."""
-        return max(cost.flops / self._best, self.memory(cost.bytes))
+        return self.call_seconds + max(cost.flops / self._best, self.memory(cost.bytes))
+
+    def bound(self, cost: CostModel) -> str:
+        """What most of the floor is: arithmetic, memory, or starting a call on a device and waiting for it."""
+        arithmetic, memory = cost.flops / self._best, self.memory(cost.bytes)
+        if self.call_seconds > max(arithmetic, memory):
+            return "launch"
+        return "memory" if memory >= arithmetic else "arithmetic"
 
     def other(self, cost: CostModel) -> float:
         """Seconds of whichever of arithmetic and memory traffic is less."""
@@ -82,7 +99,7 @@ class MachineLimits:
         )
         scale = min(1.0, cost.flops / sum(counted)) if sum(counted) else 1.0
         rest = max(0.0, cost.flops - sum(counted)) / self._best
-        return max(seconds * scale + rest, self.memory(cost.bytes))
+        return self.call_seconds + max(seconds * scale + rest, self.memory(cost.bytes))
 
     def raised(self, calls: Sequence[tuple[CostModel, float]]) -> MachineLimits:
         """The same where contenders were faster than what was timed alone: what was reached can be reached.
@@ -117,7 +134,7 @@ class Distance:
     shape_floor_seconds: float | None  # with the rates of products of its own shapes
     gigaflops_per_second: float
     gigabytes_per_second: float
-    bound: str  # 'arithmetic' or 'memory'
+    bound: str  # 'arithmetic', 'memory' or 'launch'
     other_seconds: float  # of the other of the two, which the floor supposes to be hidden behind it
     fixed_seconds: float  # the least that this contender takes over its floor at any N and batch size
 
@@ -150,27 +167,29 @@ class Distance:
 
 
 def distances(
-    cells: Sequence[CellSummary], costs: Costs, ceilings: MachineLimits | None, left_out: Collection[str] = ()
+    cells: Sequence[CellSummary], costs: Costs, ceilings: Mapping[str, MachineLimits]
 ) -> tuple[Distance, ...]:
-    """Every cell whose projector states its cost, where the limits were measured.
+    """Every cell whose projector states its cost, where limits that hold for it were measured.
 
     Args:
         cells: of a summary.
         costs: as `costs_of` gives them.
-        ceilings: of the machine.
-        left_out: contenders that are not float32, which these limits do not hold for.
+        ceilings: by contender, of the device that it runs on.
     """
-    if ceilings is None:
-        return ()
     counted = [
         (cell, cell.call.value, found)
         for cell in cells
         if cell.call is not None
-        and cell.contender not in left_out
+        and cell.contender in ceilings
         and (found := _at(costs.get((cell.contender, cell.batch_size), ()), cell.heads)) is not None
     ]
-    ceilings = ceilings.raised([(found, seconds) for _, seconds, found in counted])
-    known = [(cell, seconds, found, ceilings.floor(found)) for cell, seconds, found in counted]
+    reached = {
+        name: limits.raised(
+            [(found, seconds) for cell, seconds, found in counted if ceilings[cell.contender] == limits]
+        )
+        for name, limits in ceilings.items()
+    }
+    known = [(cell, seconds, found, reached[cell.contender].floor(found)) for cell, seconds, found in counted]
     fixed: dict[str, float] = defaultdict(lambda: math.inf)
     for cell, seconds, _, floor in known:
         fixed[cell.contender] = min(fixed[cell.contender], max(0.0, seconds - floor))
@@ -181,30 +200,30 @@ def distances(
             batch_size=cell.batch_size,
             seconds=seconds,
             floor_seconds=floor,
-            shape_floor_seconds=ceilings.shaped(found),
+            shape_floor_seconds=reached[cell.contender].shaped(found),
             gigaflops_per_second=found.flops / seconds / 1e9,
             gigabytes_per_second=found.bytes / seconds / 1e9,
-            bound="memory" if ceilings.memory(found.bytes) >= floor else "arithmetic",
-            other_seconds=ceilings.other(found),
+            bound=reached[cell.contender].bound(found),
+            other_seconds=reached[cell.contender].other(found),
             fixed_seconds=fixed[cell.contender],
         )
         for cell, seconds, found, floor in known
     )
 
 
-def predicted(
-    costs: Costs, leg: SearchCase, ceilings: MachineLimits | None, left_out: Collection[str] = ()
-) -> int | None:
+def predicted(costs: Costs, leg: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
     """The first N of a leg at which the challenger's floor is below the baseline's; None where there is none.
 
     Costs were asked for on both sides of every declared step, and are interpolated between the N that were asked for.
     """
-    if ceilings is None or {leg.baseline, leg.challenger} & set(left_out):
+    if not {leg.baseline, leg.challenger} <= set(ceilings):
         return None
     grid = np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
     edges = [n for step in leg.steps for n in (step, step + 1) if leg.low <= n <= leg.high]
     grid = np.union1d(grid, np.array(edges, dtype=np.int64))
-    floors = [_floors(costs.get((name, leg.batch_size), ()), grid, ceilings) for name in (leg.baseline, leg.challenger)]
+    floors = [
+        _floors(costs.get((name, leg.batch_size), ()), grid, ceilings[name]) for name in (leg.baseline, leg.challenger)
+    ]
     if floors[0] is None or floors[1] is None:
         return None
     ahead = np.flatnonzero(floors[1] < floors[0])

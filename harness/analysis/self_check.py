@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.statistics import Interval, ratio
+from harness.records.measurement import IN_BLOCKS
 from harness.records.samples import pairs
 from harness.units import count
 
@@ -51,6 +52,7 @@ class SelfCheck:
     resolvable: float  # smallest relative difference that the median race could tell; NaN where it is not known
     sentence: str
     bias: float = 0.0  # systematic error of log-ratios that was seen
+    in_blocks: str = ""  # what alternation cancels on a device, where that was measured
 
     @property
     def false_verdicts(self) -> int:
@@ -60,7 +62,21 @@ class SelfCheck:
 
 def check(measurements: Iterable[Measurement], confidence: float = 0.95) -> SelfCheck:
     """Judges the visits made for the self-check: two records of the same cell in each, one of each twin."""
-    return judge(tuple(_points(measurements, confidence)))
+    measurements = tuple(measurements)
+    found = judge(tuple(_points(measurements, confidence)))
+    blocked = tuple(_points(measurements, confidence, IN_BLOCKS))
+    return replace(found, in_blocks=_in_blocks(found.points, blocked)) if blocked else found
+
+
+def _in_blocks(alternating: Sequence[Point], blocked: Sequence[Point]) -> str:
+    """How far equals are apart in blocks and in alternation, over the cells that were raced both ways."""
+    both = {(each.contender, each.heads, each.batch_size) for each in blocked}
+    known = [each for each in alternating if (each.contender, each.heads, each.batch_size) in both]
+    apart, together = (max(abs(math.log(each.ratio.value)) for each in points) for points in (blocked, known))
+    return (
+        f"all samples of one, then all of the other: a contender is up to {math.expm1(apart):.1%} apart from itself, "
+        f"against {math.expm1(together):.1%} in alternation, which is how everything else is timed"
+    )
 
 
 def judge(points: Sequence[Point]) -> SelfCheck:
@@ -104,13 +120,13 @@ def judge(points: Sequence[Point]) -> SelfCheck:
     return SelfCheck(tuple(points), True, resolvable, sentence)
 
 
-def _points(measurements: Iterable[Measurement], confidence: float) -> Iterable[Point]:
+def _points(measurements: Iterable[Measurement], confidence: float, purpose: str = "self-check") -> Iterable[Point]:
     """One point for each cell that was raced against itself."""
     visits: dict[tuple[str, int, int], dict[tuple[int, int], list[Measurement]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for record in measurements:
-        if record.purpose == "self-check" and record.outcome == "measured":
+        if record.purpose == purpose and record.outcome == "measured":
             visits[record.cell][record.launch, record.visit].append(record)
     for cell, made in sorted(visits.items()):
         full = _by_launch(made)

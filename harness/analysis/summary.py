@@ -147,8 +147,8 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     unproved = unchecked(evidence.measurements)
     counts = _counts(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
-    ceilings, inexact = _ceilings(evidence), _inexact(evidence, suite)
-    unlimited = _unlimited(suite, inexact)
+    inexact = _inexact(evidence, suite)
+    ceilings = _ceilings(evidence, suite, inexact)
     return Summary(
         run=evidence.run,
         suite=suite,
@@ -166,7 +166,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
         stepwise=stepwise(suite, cells, confidence),
         fidelity=table,
         remarks=(*remarks(table), *ablations(table, suite)),
-        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings, unlimited),
+        distances=distances(summaries, costs_of(evidence.measurements, evidence.run.machine), ceilings),
         precisions=inexact,
         families=families,
         dispatch=tables(answers, evidence.measurements, counts, bias=self_check.bias, unproved=unproved),
@@ -214,24 +214,27 @@ def _races(
                 )
 
 
-def _ceilings(evidence: Evidence) -> MachineLimits | None:
-    """The machine's limits, which are the processor's."""
-    return MachineLimits.of(evidence.run.machine)
+def _ceilings(evidence: Evidence, suite: Suite, inexact: Collection[str]) -> dict[str, MachineLimits]:
+    """By contender, the limits of the device that it runs on.
+
+    None for those that the limits do not hold for: in another precision, or with other threads than the limits.
+    """
+    found = {}
+    for name in suite.contenders:
+        device = suite.device_of(name)
+        if name in inexact or (kind_of(device) == "cpu" and suite.threads_of(name) != suite.threads):
+            continue
+        waits = (suite.contenders[name].mode or suite.mode) != "pipelined"
+        limits = MachineLimits.of(evidence.run.machine, device, waits=waits)
+        if limits is not None:
+            found[name] = limits
+    return found
 
 
 def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
     """Contenders whose runtime says that it computes with another precision than float32."""
     said = {name: evidence.run.offers.get(f"runtime {each.runtime}", {}) for name, each in suite.contenders.items()}
     return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
-
-
-def _unlimited(suite: Suite, inexact: Collection[str]) -> set[str]:
-    """Contenders that the limits do not hold for: in another precision, on another device, with other threads."""
-    return {
-        name
-        for name in suite.contenders
-        if name in inexact or kind_of(suite.device_of(name)) != "cpu" or suite.threads_of(name) != suite.threads
-    }
 
 
 def _leader(found: Interval, bias: float) -> str | None:
@@ -254,13 +257,13 @@ def _legs(
 ) -> Iterator[LegSummary]:
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
-    costs, ceilings = costs_of(evidence.measurements, evidence.run.machine), _ceilings(evidence)
-    unlimited = _unlimited(suite, _inexact(evidence, suite))
+    costs = costs_of(evidence.measurements, evidence.run.machine)
+    ceilings = _ceilings(evidence, suite, _inexact(evidence, suite))
     wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
         leg = answer.leg if answer else wanted[place]
-        floor = predicted(costs, leg, ceilings, unlimited)
+        floor = predicted(costs, leg, ceilings)
         linear = _predicted(cells, leg, suite.heads.grid(), confidence)
         yield LegSummary(
             leg=leg,

@@ -9,7 +9,7 @@ from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.process.child import ChildFailed
 from harness.records.activity import Activity, Meanwhile, activity, between
-from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
+from harness.records.measurement import IN_BLOCKS, INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,10 +109,8 @@ def visit(
                 _fail(launch, seat, failed)
         _rehearse(launch, seats, generator, together=together)
         before = activity()
-        for turn in range(rounds):
-            if together and any(seat.failure for seat in seats):
-                break
-            _round(launch, seats, turn, generator)
+        for block in _blocks(seats, generator) if purpose.purpose == IN_BLOCKS else [seats]:
+            _sample(launch, seats, block, rounds, generator, together=together)
         meanwhile = between(before, activity())
         for seat in seats:
             if together and any(each.failure for each in seats):
@@ -121,6 +119,27 @@ def visit(
     except KeyboardInterrupt:
         raise Interrupted([_record(launch, seat, purpose, meanwhile, interrupted=True) for seat in seats]) from None
     return [_record(launch, seat, purpose, meanwhile) for seat in seats]
+
+
+def _blocks(seats: Sequence[_Slot], generator: np.random.Generator) -> list[list[_Slot]]:
+    """One after the other, in an order that is drawn."""
+    return [[seats[place]] for place in generator.permutation(len(seats))]
+
+
+def _sample(
+    launch: Launch,
+    seats: Sequence[_Slot],
+    block: Sequence[_Slot],
+    rounds: int,
+    generator: np.random.Generator,
+    *,
+    together: bool,
+) -> None:
+    """Rounds of those in the block, as long as nobody has failed without whom the visit means nothing."""
+    for turn in range(rounds):
+        if together and any(seat.failure for seat in seats):
+            return
+        _round(launch, block, turn, generator)
 
 
 def _rehearse(launch: Launch, seats: Sequence[_Slot], generator: np.random.Generator, *, together: bool) -> None:

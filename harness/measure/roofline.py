@@ -24,7 +24,7 @@ from harness.process.server import Operation, pin, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.plugin.interfaces import Float32, Runtime
+    from harness.plugin.interfaces import Device, Float32, Runtime
 
 Shape = tuple[int, int, int]  # rows, inner, columns of a matrix product
 Multiply: TypeAlias = "Callable[[Float32, Float32], Sequence[Callable[[], object]]]"
@@ -48,6 +48,9 @@ def operations(settings: Mapping[str, Any]) -> Mapping[str, Operation]:
     multiply = numpys
     if named := settings.get("runtime"):
         multiply = functools.partial(librarys, cast("Runtime", offer(OfferReference(**named))), threads)
+    if device := settings.get("device"):
+        runtime = cast("Runtime", offer(OfferReference(**settings["runtime"])))
+        return {"rates": lambda request: of_device(runtime, device, request["shapes"], request["sizes"])}
     return {"rates": lambda request: rates([_shape(each) for each in request["shapes"]], request["sizes"], multiply)}
 
 
@@ -75,6 +78,14 @@ def best(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**_by_rows(products), "bytes_per_second": memory}
 
 
+def best_of_device(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The best of several libraries on one device, each as `of_device` gives it; empty where there is none."""
+    if not found:
+        return {}
+    costs = {name: min(float(each[name]) for each in found) for name in ("launch_seconds", "synchronise_seconds")}
+    return {**best(found), **costs}
+
+
 def rates(shapes: Sequence[Shape], sizes: Sequence[int], multiply: Multiply | None = None) -> dict[str, Any]:
     """The best rates that were seen.
 
@@ -98,6 +109,24 @@ def rates(shapes: Sequence[Shape], sizes: Sequence[int], multiply: Multiply | No
                 return {**_by_rows({}), "bytes_per_second": {}}
             products[shape] = max(rate, products.get(shape, 0.0))
     return {**_by_rows(products), "bytes_per_second": {str(size): _reads(size) for size in sizes}}
+
+
+def of_device(
+    runtime: Runtime, device: Device, shapes: Sequence[Sequence[int]], sizes: Sequence[int]
+) -> dict[str, Any]:
+    """The same of a device other than the processor, with what starting work on it and waiting for it costs.
+
+    Empty where the runtime does not measure it.
+    """
+    found = runtime.device_rates(device, [_shape(each) for each in shapes], list(sizes))
+    if found is None:
+        return {}
+    return {
+        **_by_rows(found.products),
+        "bytes_per_second": {str(size): rate for size, rate in found.bytes_per_second.items()},
+        "launch_seconds": found.launch_seconds,
+        "synchronise_seconds": found.synchronise_seconds,
+    }
 
 
 def numpys(left: Float32, right: Float32) -> list[Callable[[], object]]:

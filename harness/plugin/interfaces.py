@@ -103,6 +103,16 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceRates:
+    """What a device reached at best."""
+
+    products: Mapping[tuple[int, int, int], float]  # operations per second, by (rows, inner, columns) in float32
+    bytes_per_second: Mapping[int, float]  # by the bytes that were moved
+    launch_seconds: float  # from one queued kernel to the next, at the least
+    synchronise_seconds: float  # that waiting for a kernel adds to it
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingReport:
     """What a trainer did."""
 
@@ -465,6 +475,24 @@ class Runtime(Offer):
         """A call that multiplies `left` [B, D] with the constant `right` [D, N] as its library does it on a CPU.
 
         The machine's limits are the best of all libraries at hand. None, the default, adds nothing to them.
+        """
+        return None
+
+    def device_rates(
+        self,
+        device: Device,  # noqa: ARG002 - a contract's default
+        shapes: Sequence[tuple[int, int, int]],  # noqa: ARG002
+        sizes: Sequence[int],  # noqa: ARG002
+    ) -> DeviceRates | None:
+        """What the first device of this kind could do at best, as its library runs it, in a process of its own.
+
+        Args:
+            device: a kind of `devices` other than "cpu".
+            shapes: rows, inner, columns of matrix products.
+            sizes: bytes to move.
+
+        Returns:
+            None, the default, adds nothing to the limits of the device.
         """
         return None
 

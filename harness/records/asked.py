@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from harness.errors import RecordsError
 from harness.printable import one_line
@@ -26,13 +26,30 @@ _Rate = Annotated[FiniteFloat, Field(gt=0)]
 _Shape = tuple[_Count, _Count, _Count]
 
 
-class _Limits(_Loose):
-    """The rates that the machine reached, and what calls cost."""
+class _DeviceLimits(_Loose):
+    """The rates of a device, and what it costs to start work there and to wait for it."""
 
     flops_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
     bytes_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)]
     products: list[tuple[_Count, _Count, _Count, _Rate]] = []
+    launch_seconds: Annotated[FiniteFloat, Field(ge=0)]
+    synchronise_seconds: Annotated[FiniteFloat, Field(ge=0)]
+
+
+class _Limits(_Loose):
+    """The rates that the machine reached, and what calls cost."""
+
+    flops_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)] = {}
+    bytes_per_second: Annotated[Mapping[_Count, _Rate], Field(min_length=1)] = {}
+    products: list[tuple[_Count, _Count, _Count, _Rate]] = []
     costs: Mapping[str, list[tuple[_Count, _Count, FiniteFloat, FiniteFloat, list[_Shape]]]] = {}
+    devices: Mapping[str, _DeviceLimits] = {}
+
+    @model_validator(mode="after")
+    def _of_something(self) -> _Limits:
+        if not self.devices and not (self.flops_per_second and self.bytes_per_second):
+            raise ValueError("it holds no rates, neither of the processor nor of another device")
+        return self
 
 
 class _Machine(_Loose):

@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
 THROTTLED = "the GPU was throttled: measured again"
 RIVAL_FAILED = "its rival failed"
+IN_BLOCKS = "self-check-blocked"  # all samples of one twin, then all of the other: how a device drifts
 PILOT = "pilot"  # the purpose of a visit that only finds out how a cost grows
 
 
@@ -77,7 +78,8 @@ class Measurement(Record):
     heads: _Heads
     batch_size: _Heads
     purpose: Annotated[
-        Literal["table", "search", "self-check", "regret", "pilot"], Field(description="what the visit was for")
+        Literal["table", "search", "self-check", "self-check-blocked", "regret", "pilot"],
+        Field(description="what the visit was for"),
     ]
     leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
     visit: Annotated[_Number, Field(description="number of the visit within the run; rivals of a pair share it")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import units
 
@@ -18,13 +18,16 @@ def machine(summary: Summary) -> list[tuple[str, str]]:
         for name, value in summary.run.machine.items()
         if name != "limits" and value not in ([], {}, "")
     ]
-    facts += _ceilings(summary.run.machine.get("limits", {}))
+    limits = summary.run.machine.get("limits", {})
+    facts += _ceilings(limits)
+    for device, found in limits.get("devices", {}).items():
+        facts += [(f"{device}: {name}", told) for name, told in _ceilings(found)]
     facts += [(f"{name}, as loaded", "; ".join(versions)) for name, versions in summary.libraries.items()]
     return facts + [(name, str(version)) for name, version in summary.run.versions.items()]
 
 
-def _ceilings(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
-    """The rates that the machine reached at best."""
+def _ceilings(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rates that the processor or a device reached at best, and what a call on a device costs."""
     products = [
         f"{float(rate) / 1e9:.0f} GFLOP/s at batch {b}" for b, rate in found.get("flops_per_second", {}).items()
     ]
@@ -32,7 +35,12 @@ def _ceilings(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]
         f"{float(rate) / 1e9:.0f} GB/s of {units.size(float(held))}"
         for held, rate in found.get("bytes_per_second", {}).items()
     ]
-    told = (("matrix products", products), ("reading memory", reads))
+    calls = [
+        f"{float(found[name]) * 1e6:.1f} µs to {what}"
+        for name, what in (("launch_seconds", "start a kernel"), ("synchronise_seconds", "wait for it"))
+        if name in found
+    ]
+    told = (("matrix products", products), ("reading memory", reads), ("a call", calls))
     return [(name, ", ".join(rates)) for name, rates in told if rates]
 
 

@@ -68,7 +68,12 @@ def _everything(summary: Summary, console: Console) -> None:
             "red",
         )
     if summary.self_check.points:
-        _list("", [summary.self_check.sentence], console, "yellow" if summary.self_check.passed is False else "")
+        _list(
+            "",
+            [each for each in (summary.self_check.sentence, summary.self_check.in_blocks) if each],
+            console,
+            "yellow" if summary.self_check.passed is False else "",
+        )
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,7 +32,7 @@ from harness.records.measurement import (
 )
 from harness.run.provisions import Provisions
 from harness.search.result import BudgetSpent
-from harness.suite.devices import kind_of
+from harness.suite.devices import kind_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _THROTTLED_VISITS = 2  # that are made again before a throttled one counts, with a warning
 LIMITS = "harness.measure.roofline"
 _SIZES = [2**power for power in range(18, 29)]  # bytes, from the second cache to memory
+_DEVICE_SIZES = [2**power for power in range(20, 33, 2)]  # bytes
 
 
 class Listener(Protocol):
@@ -212,10 +214,10 @@ class Bench:
         )
 
     def limits(self) -> dict[str, Any]:
-        """The machine's best rates with as many threads as the contenders have, measured in a process of its own."""
-        if all(each.device_kind != "cpu" for each in self._plan.specifications.values()):
-            self._listener.say("the limits of this machine are the processor's: nothing on another device is compared")
-            return {}
+        """The best rates of the processor, with as many threads as the contenders have, and of their other devices.
+
+        Each is measured in a process of its own.
+        """
         try:
             costs = self._costs()
             table = {cell.heads for cell in self._plan.sweep.cells}
@@ -228,6 +230,9 @@ class Bench:
             wanted = roofline.chosen(
                 [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
             )
+            devices = {device: found for device in self._devices() if (found := self._device_rates(device, wanted))}
+            if all(each.device_kind != "cpu" for each in self._plan.specifications.values()):
+                return {"devices": devices, "costs": costs} if devices else {}
             found = self._rates(wanted, _SIZES)
             others = [self._rates(wanted, (), each) for each in self._libraries()]
         except ChildFailed as failed:
@@ -235,7 +240,7 @@ class Bench:
                 f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
             )
             return {}
-        return {**roofline.best([found, *others]), "costs": costs}
+        return {**roofline.best([found, *others]), "costs": costs, **({"devices": devices} if devices else {})}
 
     def _rates(
         self, shapes: Sequence[roofline.Shape], sizes: Sequence[int], runtime: OfferReference | None = None
@@ -253,6 +258,32 @@ class Bench:
         finally:
             child.close()
         return found
+
+    def _devices(self) -> list[str]:
+        """The devices of contenders other than the processor."""
+        return list(
+            dict.fromkeys(each.device for each in self._plan.specifications.values() if each.device_kind != "cpu")
+        )
+
+    def _device_rates(self, device: str, shapes: Sequence[roofline.Shape]) -> dict[str, Any]:
+        """The best rates of a device over the runtimes that are raced on it; empty where none of them measures it."""
+        runtimes = {
+            each.runtime.plugin: each.runtime
+            for each in self._plan.specifications.values()
+            if each.runtime is not None and each.device == device
+        }
+        found = []
+        for runtime in runtimes.values():
+            settings = {"device": kind_of(device), "runtime": dataclasses.asdict(runtime)}
+            child = Child(LIMITS, settings, environment={**environment(1), **visible(device, os.environ)})
+            try:
+                asked = {"do": "rates", "shapes": shapes, "sizes": _DEVICE_SIZES}
+                found.append(child.ask(asked, stage="load", deadline=120.0))
+            except ChildFailed as failed:
+                self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
+            finally:
+                child.close()
+        return roofline.best_of_device([each for each in found if each])
 
     def _libraries(self) -> list[OfferReference]:
         """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""

@@ -16,7 +16,7 @@ from harness.plan.sweep import Cell, SearchCase
 from harness.process.failure import TOO_SLOW
 from harness.records.crossovers import SearchRecord, load
 from harness.records.index import Recall
-from harness.records.measurement import PILOT
+from harness.records.measurement import IN_BLOCKS, PILOT
 from harness.records.replay import Recording, unmeasurable
 from harness.records.samples import pairs
 from harness.run import held_out
@@ -27,6 +27,7 @@ from harness.search import BudgetSpent, Pair, bracketing
 from harness.search.request import known_steps, spent
 from harness.search.spans import leads
 from harness.search.wording import sentence
+from harness.suite.devices import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -255,6 +256,8 @@ class Schedule:
         for cell in [cell for cell in own if cell in picked]:
             if self.bench.refusal(cell) is None and not self._recall.self_check(number, name_of(cell)):
                 self._visit([cell, cell], _SELF_CHECK_ROUNDS, "self-check")
+                if kind_of(self._suite.device_of(name)) != "cpu":
+                    self._visit([cell, cell], _SELF_CHECK_ROUNDS, IN_BLOCKS)
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""

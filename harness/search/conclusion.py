@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.search.audit import PRACTICAL_JUMP
 from harness.search.bracketing import Jump, Smooth, Undecided
+from harness.search.confirmation import aimed_afresh
 from harness.search.deciding import decided, listed
 from harness.search.decision import Evidence
 from harness.search.failing import around_failures, failed, failures, lost_between, measured, too_little
@@ -247,6 +248,8 @@ def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
         aim = search.aims.get((target.low, target.high))
         if aim is None and target.edge and prober.launch:
             return Outcome("open", span=(target.low, target.high))
+        if aim is None and prober.launch:  # a step that was taken back had divided this change of the lead
+            aim = aimed_afresh(prober, target, question)
         if aim is None or prober.launch == 0:
             change = f"the change of the lead between N = {target.low:,} and {target.high:,}"
             return Outcome("lacking", notes=(f"{change} was not confirmed by further launches",))

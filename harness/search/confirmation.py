@@ -176,6 +176,17 @@ def aimed(prober: Sampler, aim: Aim, question: Question) -> Aim:
     return replace(aim, stride=max(aim.stride, stride))
 
 
+def aimed_afresh(prober: Sampler, target: Smooth, question: Question) -> Aim | None:
+    """The aim for a target that no launch was aimed at, from what they measured there for other reasons; None if too little."""
+    aim = first_aim(prober, target)
+    for _ in range(TURNS):
+        earlier, aim = aim.log_centre, aimed(prober, aim, question)
+        if abs(aim.log_centre - earlier) < MOVED * PITCH:
+            break
+    seen = prober.sightings().within(*aim.window, 1)
+    return aim if aim.fit and len(set(seen.launch.tolist())) >= question.least_launches else None
+
+
 def looked_beyond(prober: Sampler, aim: Aim, beyond: int, question: Question) -> LocalFit | None:
     """The local fit with one N more, beyond its window."""
     assert aim.fit is not None

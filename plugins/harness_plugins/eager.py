@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
+from harness_plugins.device_rates import device_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -266,6 +267,12 @@ class EagerRuntime(harness.Runtime):
                 return torch.mm(rows, columns, out=output)
 
         return multiply
+
+    def device_rates(
+        self, device: str, shapes: Sequence[tuple[int, int, int]], sizes: Sequence[int]
+    ) -> harness.DeviceRates | None:
+        """What the device reaches under PyTorch, with the same arithmetic as this runtime's."""
+        return device_rates(device, shapes, sizes, tf32=self.options.tf32)
 
     def absent(self, device: str, number: int) -> str:
         """Why PyTorch cannot run there."""

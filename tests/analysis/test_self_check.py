@@ -83,3 +83,12 @@ def test_a_single_launch_is_too_few():
 def test_a_difference_that_misleads_nobody_is_harmless(bias):
     maker = Maker(sigma=1e-4, launch_sigma=1e-5).self_check(bias=bias)
     assert check(maker.measurements).passed is True
+
+
+def test_what_blocks_add_is_told_beside_what_alternation_shows():
+    maker = Maker(sigma=1e-3, launch_sigma=1e-3).self_check()
+    assert check(maker.measurements).in_blocks == ""
+    found = check(maker.self_check(bias=1.05, purpose="self-check-blocked").measurements)
+    assert found.passed is True  # blocks judge nothing
+    assert found.in_blocks.startswith("all samples of one, then all of the other: a contender is up to 5.")
+    assert "against 0." in found.in_blocks

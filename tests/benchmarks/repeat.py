@@ -1,9 +1,9 @@
-"""Whether two runs of one suite in a row state intervals that overlap, race by race.
+"""Whether two runs of one suite in a row have decision intervals that overlap, race by race.
 
     python -m tests.benchmarks.repeat RUN1 RUN2
 
-Leaves with 1 where the two state crossings of one race and batch size that do not overlap, and with 2 where they have
-nothing in common.
+Leaves with 1 where the two contradict each other about a race at a batch size, and with 2 where they have nothing in
+common. A decision interval holds all changes of the lead: which of those inside of it a run tells apart is a detail.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,99 +24,61 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.records.crossovers import SearchRecord
-    from harness.search.result import Crossing
-
-STATED = ("crossing", "several")
+    from harness.search.result import Location
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeated:
-    """One change of the lead as both runs tell it."""
+    """One race and batch size as both runs answer it."""
 
     race: str
     batch_size: int
     first: str
     second: str
-    overlap: bool | None  # None where at least one of them states none
+    overlap: bool | None  # None where one of them is unresolved
 
     @property
     def verdict(self) -> str:
         """In a word."""
-        return {True: "yes", False: "NO", None: "not stated twice"}[self.overlap]
+        return {True: "yes", False: "NO", None: "not answered twice"}[self.overlap]
 
 
 def repeated(first: Sequence[SearchRecord], second: Sequence[SearchRecord]) -> Iterator[Repeated]:
-    """Every race and batch size that both have searched, crossing by crossing."""
+    """Every race and batch size that both have searched."""
     others = {(each.leg.race, each.leg.batch_size): each for each in second}
     for each in first:
         other = others.get((each.leg.race, each.leg.batch_size))
         if other is not None:
-            yield from _compared(each, other)
+            yield Repeated(
+                race=each.leg.race,
+                batch_size=each.leg.batch_size,
+                first=_told(each.location),
+                second=_told(other.location),
+                overlap=_overlap(each.location, other.location),
+            )
 
 
-def _compared(one: SearchRecord, other: SearchRecord) -> Iterator[Repeated]:
-    leg = one.leg
-    ours, theirs = one.location.crossings, other.location.crossings
-    if {one.location.status, other.location.status} - set(STATED):
-        yield from _partly(one, other)
-        return
-    for mine, another in zip_longest(ours, theirs):
-        yield Repeated(
-            race=leg.race,
-            batch_size=leg.batch_size,
-            first=_interval(mine) if mine else "none",
-            second=_interval(another) if another else "none",
-            overlap=bool(mine and another and _overlap(mine, another)),
-        )
+def _overlap(one: Location, other: Location) -> bool | None:
+    """Whether there is a place at which both let the lead change, from the same rival to the same; or neither does."""
+    if "unresolved" in (one.status, other.status):
+        return None
+    mine, another = one.decision, other.decision
+    if mine is None or another is None:
+        return one.status == other.status
+    if (mine.before, mine.after) != (another.before, another.after):
+        return False
+    return max(mine.below, another.below) <= min(mine.above, another.above)
 
 
-def _partly(one: SearchRecord, other: SearchRecord) -> Iterator[Repeated]:
-    """Where an answer is open, it may tell some crossings all the same, and the others not.
-
-    A wide interval of one run may hold two crossings that the other run tells apart.
-    """
-    leg, ours, theirs = one.leg, one.location.crossings, other.location.crossings
-    pairs: list[tuple[Crossing | None, Crossing | None]] = [
-        (mine, next((each for each in theirs if _overlap(mine, each)), None)) for mine in ours
-    ]
-    pairs += [
-        (next((mine for mine in ours if _overlap(mine, each)), None), each)
-        for each in theirs
-        if not any(each is another for _, another in pairs)
-    ]
-    for mine, another in pairs or [(None, None)]:
-        yield Repeated(
-            race=leg.race,
-            batch_size=leg.batch_size,
-            first=_interval(mine) if mine else _status(one),
-            second=_interval(another) if another else _status(other),
-            overlap=_verdict(mine, another, one, other),
-        )
-
-
-def _verdict(mine: Crossing | None, another: Crossing | None, one: SearchRecord, other: SearchRecord) -> bool | None:
-    """A crossing that one of the two lacks contradicts it only where that one says where all of its crossings are."""
-    if mine and another:
-        return True
-    lacking = other if mine else one
-    return False if (mine or another) and lacking.location.status in STATED else None
-
-
-def _overlap(one: Crossing, other: Crossing) -> bool:
-    return one.direction == other.direction and max(one.low, other.low) <= min(one.high, other.high)
-
-
-def _interval(crossing: Crossing) -> str:
-    return f"{crossing.heads:,} ({crossing.low:,} to {crossing.high:,})"
-
-
-def _status(each: SearchRecord) -> str:
-    bracket = each.location.bracket
-    return each.location.status + (f", between {bracket[0]:,} and {bracket[1]:,}" if bracket else "")
+def _told(location: Location) -> str:
+    if location.decision is None:
+        return location.status
+    found = f"{location.decision.below:,} to {location.decision.above:,}"
+    return f"{found} ({len(location.crossings)} crossings)" if len(location.crossings) > 1 else found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the pairs of intervals; see above for the exit code."""
+    """Prints the decision intervals; see above for the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs=2, type=Path, help="folders that `harness run` has written")
     asked = parser.parse_args(arguments)
@@ -133,9 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = [(each.race, each.batch_size, each.first, each.second, each.verdict) for each in rows]
     headers = ("race", "batch", str(asked.run[0]), str(asked.run[1]), "overlap")
     print(tabulate(table, headers=headers, tablefmt="simple", disable_numparse=True))
-    stated = [each for each in rows if each.overlap is not None]
-    print(f"\n{sum(bool(each.overlap) for each in stated)} of {len(stated)} stated crossings overlap")
-    return 0 if all(each.overlap for each in stated) else 1
+    answered = [each for each in rows if each.overlap is not None]
+    print(f"\n{sum(bool(each.overlap) for each in answered)} of {len(answered)} races agree")
+    return 0 if all(each.overlap for each in answered) else 1
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ RACES = {
     "best": "each side at its best: ONNX Runtime, the student folded exactly",
     "linear": "the rival that the claim forgot: ridge regression against the teacher",
 }
+FORMS = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
 SPEEDS = {
     "loop": ((18, 1), (18, 32), (1024, 1), (1024, 32)),
     "teacher-numpy": ((18, 256), (1024, 256), (16384, 1), (16384, 32), (16384, 256)),
@@ -47,6 +48,21 @@ def crossovers() -> str:
     names = {1: "single query"} | {batch: f"batch {batch}" for batch in batches if batch > 1}
     rows = [[RACES[race], *(_where(found[race, batch]) for batch in batches)] for race in RACES]
     return _table(["race", *(names[batch] for batch in batches)], rows)
+
+
+def frontier() -> str:
+    """From how many heads on the student is faster, by batch size."""
+    rows = [[str(each["batch_size"]), _where(each)] for each in _report("frontier")["crossovers"]]
+    return _table(["batch", "the student is faster"], rows)
+
+
+def nearest() -> str:
+    """From how many heads on an index is faster than the exact projection, and how right it is at the largest N."""
+    report = _report("nearest")
+    rows = [[f"exact in {FORMS[each['race']]}", str(each["batch_size"]), _where(each)] for each in report["crossovers"]]
+    last = max(report["fidelity"], key=lambda each: each["heads"])
+    top1 = f"At N = {last['heads']:,} it puts the same answer first for {last['scores']['top1_agreement']:.1%} of held-out queries."
+    return _table(["against", "batch", "the index is faster"], rows) + f"\n{top1}\n"
 
 
 def documented() -> str:
@@ -164,6 +180,8 @@ def students() -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "headlines": headlines,
+    "frontier": frontier,
+    "nearest": nearest,
     "crossovers": crossovers,
     "documented": documented,
     "loop": lambda: speeds("loop"),

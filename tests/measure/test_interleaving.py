@@ -108,9 +108,9 @@ class FakeLaunch:
         self.praised.append(contender)
 
 
-def made(launch, cells=(SLOW, FAST), rounds=6, seed=0, **more):
+def made(launch, cells=(SLOW, FAST), rounds=6, seed=0, asked="search", **more):
     purpose = Purpose(
-        purpose="search",
+        purpose=asked,
         visit=9,
         leg="race at batch 4",
         keys={SLOW: "key-slow", FAST: "key-fast"},
@@ -128,6 +128,17 @@ def test_rivals_alternate_and_each_round_has_both():
     assert slow.sampled.rounds == fast.sampled.rounds == tuple(range(20))
     assert [each[position] for each, position in zip(rounds, slow.sampled.positions, strict=True)] == ["slow"] * 20
     assert Counter(slow.sampled.positions).keys() == {0, 1}
+
+
+def test_in_blocks_all_samples_of_one_come_before_those_of_the_other_and_chance_says_which_is_first():
+    first = set()
+    for seed in range(20):
+        launch = FakeLaunch()
+        slow, fast = made(launch, rounds=5, seed=seed, asked="self-check-blocked")
+        assert launch.diary in (["slow"] * 5 + ["fast"] * 5, ["fast"] * 5 + ["slow"] * 5)
+        assert slow.sampled.rounds == fast.sampled.rounds == tuple(range(5))
+        first.add(launch.diary[0])
+    assert first == {"slow", "fast"}
 
 
 def test_neither_rival_is_always_the_last_to_get_ready():

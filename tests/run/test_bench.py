@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.plan.specification import OfferReference
 from harness.plan.sweep import Cell, SearchCase
 from harness.process.child import ChildFailed
 from harness.process.failure import Failure
@@ -82,11 +83,51 @@ def test_limits_that_cannot_be_measured_are_said(found, monkeypatch):
     assert "the limits of this machine were not measured (it died)" in listener.said[0]
 
 
-def test_limits_of_the_processor_are_not_those_of_a_device(found):
+def on_a_gpu(one):
+    runtime = OfferReference(kind="runtime", name="eager", plugin="harness_plugins.eager")
+    one._plan.specifications["deep"] = SimpleNamespace(
+        to_json=dict, device="cuda:1", device_kind="cuda", runtime=runtime
+    )
+    one._plan.batch_sizes["deep"] = [32]
+
+
+def test_every_device_of_a_contender_has_limits_of_its_own_measured_where_no_other_device_is_seen(found, monkeypatch):
     one, listener = found
-    one._plan.specifications = {"flat": SimpleNamespace(to_json=dict, device_kind="cuda")}
-    assert one.limits() == {}
-    assert "nothing on another device is compared" in listener.said[0]
+    on_a_gpu(one)
+    started = []
+
+    class Noted(Child):
+        def __init__(self, module, settings, environment):
+            started.append((settings.get("device"), environment.get("CUDA_VISIBLE_DEVICES")))
+            costs = {"launch_seconds": 3e-6, "synchronise_seconds": 5e-6}
+            self.answer = {**Child.answer, **(costs if "device" in settings else {})}
+
+    monkeypatch.setattr(bench, "Child", Noted)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    limits = one.limits()
+    assert ("cuda", "1") in started
+    assert limits["devices"]["cuda:1"]["launch_seconds"] == 3e-6
+    assert limits["flops_per_second"] == {}  # the processor's, beside them: no product was asked of it here
+    assert set(limits["costs"]) == {"flat", "deep"}
+    assert listener.said == []
+    del one._plan.specifications["flat"]
+    assert set(one.limits()) == {"devices", "costs"}
+
+
+def test_a_device_whose_limits_fail_costs_the_processor_none_of_its_own(found, monkeypatch):
+    one, listener = found
+    on_a_gpu(one)
+
+    class Broken(Child):
+        def __init__(self, module, settings, environment):
+            if "device" in settings:
+                self.answer = ChildFailed(Failure(stage="load", what="no driver"), alive=False)
+
+    monkeypatch.setattr(bench, "Child", Broken)
+    limits = one.limits()
+    assert "devices" not in limits
+    assert limits["bytes_per_second"] == {"1": 1.0}
+    assert listener.said == ["the limits of cuda:1 were not measured (no driver)"]
 
 
 def test_plain_functions_state_no_cost(found):

@@ -5,6 +5,9 @@ import math
 import pytest
 
 from harness.search import BudgetSpent, locate
+from harness.search.adaptive import Search
+from harness.search.conclusion import conclude
+from harness.search.confirmation import Question
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 from tests.simulation.runs import QUIET, Case, search
@@ -163,3 +166,21 @@ def test_a_zone_with_one_leader_around_it_is_an_answer_where_its_weak_n_were_loo
     assert (found.status, found.decision.before, found.decision.after) == ("above", "baseline", "baseline")
     low, high = curves.TOUCH.truth
     assert found.decision.below < low < high < found.decision.above
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_change_of_the_lead_that_a_refuted_step_had_divided_is_told_by_what_launches_measured(seed):
+    """A step that the last launch takes back leaves one change of the lead, at which no launch was aimed."""
+    rivals = curves.STEEP
+    fake = FakeMachine(rivals.baseline, rivals.challenger, seed=seed, **QUIET)
+    question = Question(rivals.low, rivals.high, 0.05, 0.95, 8, 20_000, capped=True, known=True)
+    under_way = Search(question, list(rivals.steps or ()), fake.measure, seed, None, None)
+    under_way.explore()
+    under_way.confirm()
+    assert under_way.aims
+    under_way.aims.clear()
+    location = conclude(under_way, None)
+    assert location.status == "crossing"
+    [crossing] = location.crossings
+    assert crossing.low <= rivals.truth[0] <= crossing.high <= 1.2 * crossing.low
+    assert location.decision is not None

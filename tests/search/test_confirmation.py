@@ -9,7 +9,16 @@ import pytest
 from scipy import stats
 
 from harness.search.bracketing import PITCH, Smooth
-from harness.search.confirmation import Aim, Question, first_aim, pairs_wanted, shared_out, side_pairs, updated
+from harness.search.confirmation import (
+    Aim,
+    Question,
+    aimed_afresh,
+    first_aim,
+    pairs_wanted,
+    shared_out,
+    side_pairs,
+    updated,
+)
 from harness.search.result import Pair
 from harness.search.sampler import Sampler
 
@@ -95,3 +104,21 @@ def test_the_sides_of_a_step_get_more_pairs_the_smaller_the_lead():
     prober.visit(20, 10)
     assert side_pairs(prober, 10, QUESTION, 8) > side_pairs(prober, 20, QUESTION, 8) >= 2
     assert side_pairs(prober, 10, QUESTION, 1) == 80
+
+
+def test_an_aim_is_found_afresh_from_what_four_launches_saw_and_not_from_three():
+    prober = sampler(lambda heads: (heads / 1000) ** 0.5)
+    prober.visit(100, 3)
+    prober.visit(10_000, 3)
+    for launch in (1, 2, 3):
+        prober.launch = launch
+        for heads in (850, 930, 1010, 1100):
+            prober.visit(heads, 3)
+    assert aimed_afresh(prober, AIM.target, QUESTION) is None
+    prober.launch = 4
+    for heads in (850, 930, 1010, 1100):
+        prober.visit(heads, 3)
+    aim = aimed_afresh(prober, AIM.target, QUESTION)
+    assert aim is not None
+    assert math.exp(aim.log_centre) == pytest.approx(1000, rel=0.01)
+    assert aim.slope == pytest.approx(0.5, rel=0.05)

@@ -42,8 +42,8 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
         numeric=(1, 2, 3, 4, 5, 6, 7),
         note="The floor is the larger of stated operations over the best rate of matrix products and stated bytes "
         "over the memory bandwidth, each as timed alone in this run with as many threads, or as reached by a contender "
-        "where that is more. At its shape: every product at the best rate of the libraries at hand for that shape; "
-        "below 1 a product is better than those. The "
+        "where that is more; on a GPU also what starting a call and waiting for it costs. At its shape: every product at "
+        "the best rate of the libraries at hand for that shape; below 1 a product is better than those. The "
         f"bottleneck is shown above {NEAR}x.{_rates(summary)}{_unmeasured(summary)}",
         keys=(0, 1, 2),
     )  # fmt: skip
