@@ -140,6 +140,19 @@ class Costs(Answer):
     costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[list[Count]]], Strict(False)]]
 
 
+_Rate: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+
+
+class Rates(Answer):
+    """What a machine or a device reaches; empty where it was not measured."""
+
+    products: list[Annotated[list[_Rate], Field(min_length=4, max_length=4)]] = Field(default_factory=list)
+    flops_per_second: dict[Text, _Rate] = Field(default_factory=dict)
+    bytes_per_second: dict[Text, _Rate] = Field(default_factory=dict)
+    launch_seconds: Amount = 0.0
+    synchronise_seconds: Amount = 0.0
+
+
 class Saved(Answer):
     """Where a student was written."""
 
@@ -160,6 +173,7 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "costs": Costs,
     "save": Saved,
     "project": Nothing,
+    "rates": Rates,
 }
 
 
@@ -170,6 +184,6 @@ def validated(child: Child, stage: str, operation: str, value: Mapping[str, Any]
         ChildFailed: where it is another; the child is ended.
     """
     try:
-        return checked(value, ANSWERS[operation]).model_dump()
+        return checked(value, ANSWERS[operation]).model_dump(exclude_unset=True)
     except Rubbish as error:
         raise child.rubbish(stage, str(error)) from None
