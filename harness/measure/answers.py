@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, Strict
 
 from harness.process.endings import writable
-from harness.process.messages import Answer, Rubbish, checked
+from harness.process.messages import Answer, InvalidAnswer, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,5 +185,5 @@ def validated(child: Child, stage: str, operation: str, value: Mapping[str, Any]
     """
     try:
         return checked(value, ANSWERS[operation]).model_dump(exclude_unset=True)
-    except Rubbish as error:
+    except InvalidAnswer as error:
         raise child.rubbish(stage, str(error)) from None

@@ -54,7 +54,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
 
 
 def announce(notice: Mapping[str, str]) -> None:
-    """Tells the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed."""
+    """Announces to the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed."""
     data = messages.framed({"notice": dict(notice)})
     while data:
         data = data[os.write(int(sys.argv[1]), data) :]

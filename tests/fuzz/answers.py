@@ -117,7 +117,7 @@ def use(folder: Path, random: Random) -> None:
         json.loads(found.model_dump_json().encode())
     except EOFError:
         raise ChildError("the process closed its pipe") from None
-    except messages.Rubbish as error:
+    except messages.InvalidAnswer as error:
         raise ChildError(writable(str(error))) from None
 
 
