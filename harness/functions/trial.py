@@ -102,7 +102,7 @@ def tried(
             renewed=False,
         )
         found = messages.checked(answer, _Answer)
-    except messages.Rubbish as error:
+    except messages.InvalidAnswer as error:
         raise UserError(f"the process that tried the functions answered what cannot be used ({error})") from None
     except ChildFailed as failed:
         raise _refused(failed.failure, doing[-1], deadline_seconds) from None

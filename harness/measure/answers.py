@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, Strict
 
 from harness.process.endings import writable
-from harness.process.messages import Answer, Rubbish, checked
+from harness.process.messages import Answer, InvalidAnswer, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,6 +140,19 @@ class Costs(Answer):
     costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[list[Count]]], Strict(False)]]
 
 
+_Rate: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+
+
+class Rates(Answer):
+    """What a machine or a device reaches; empty where it was not measured."""
+
+    products: list[Annotated[list[_Rate], Field(min_length=4, max_length=4)]] = Field(default_factory=list)
+    flops_per_second: dict[Text, _Rate] = Field(default_factory=dict)
+    bytes_per_second: dict[Text, _Rate] = Field(default_factory=dict)
+    launch_seconds: Amount = 0.0
+    synchronise_seconds: Amount = 0.0
+
+
 class Saved(Answer):
     """Where a student was written."""
 
@@ -160,6 +173,7 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "costs": Costs,
     "save": Saved,
     "project": Nothing,
+    "rates": Rates,
 }
 
 
@@ -170,6 +184,6 @@ def validated(child: Child, stage: str, operation: str, value: Mapping[str, Any]
         ChildFailed: where it is another; the child is ended.
     """
     try:
-        return checked(value, ANSWERS[operation]).model_dump()
-    except Rubbish as error:
+        return checked(value, ANSWERS[operation]).model_dump(exclude_unset=True)
+    except InvalidAnswer as error:
         raise child.rubbish(stage, str(error)) from None

@@ -242,7 +242,7 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
     try:
         answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
         listing = messages.checked(answer, Listing)
-    except messages.Rubbish as error:
+    except messages.InvalidAnswer as error:
         what = f"answered what cannot be used ({endings.writable(str(error))})"
     except ChildFailed as failed:
         what, output = ended(failed.failure, deadline_seconds), failed.failure.output[-_KEPT_LINES:]

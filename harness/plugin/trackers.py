@@ -120,7 +120,7 @@ class Trackers:
                     continue
                 self._lost = ended(failed.failure, _HOOK_SECONDS)
                 return
-            except messages.Rubbish as error:
+            except messages.InvalidAnswer as error:
                 self._lost = f"answered what cannot be used ({error})"
                 child.kill()
                 return

@@ -160,7 +160,7 @@ class Child:
             raise self.rubbish(stage, "the answer broke off") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
-        except messages.Rubbish as error:
+        except messages.InvalidAnswer as error:
             raise self.rubbish(stage, str(error)) from None
 
     def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class Child:
         Raises:
             EOFError, OSError: where the child has closed its end.
             TimeoutError: where the answer does not go on.
-            Rubbish: where it is larger than any answer.
+            InvalidAnswer: where it is larger than any answer.
         """
         ends = time.monotonic() + _WHOLE_SECONDS
         return messages.unframed(lambda size: self._exactly(size, ends))

@@ -42,7 +42,7 @@ class Reply(Answer):
     notice: dict[str, str] | None = None
 
 
-class Rubbish(Exception):  # noqa: N818 - an answer: rubbish
+class InvalidAnswer(Exception):  # noqa: N818 - what it is called
     """A message that means nothing, in words."""
 
 
@@ -62,13 +62,13 @@ def unframed(exactly: Callable[[int], bytes]) -> bytes:
         exactly: gives the next so many bytes; what it raises is passed on.
 
     Raises:
-        Rubbish: where it claims to be larger than any message.
+        InvalidAnswer: where it claims to be larger than any message.
     """
     (size,) = struct.unpack("!i", exactly(4))
     if size == -1:
         (size,) = struct.unpack("!Q", exactly(8))
     if not 0 <= size <= LARGEST:
-        raise Rubbish(f"the answer claims to have {size:,} bytes, more than {LARGEST:,} are not read")
+        raise InvalidAnswer(f"the answer claims to have {size:,} bytes, more than {LARGEST:,} are not read")
     return exactly(size)
 
 
@@ -76,16 +76,16 @@ def reply(data: bytes) -> Reply:
     """What a child says.
 
     Raises:
-        Rubbish: where it is neither a notice nor a value nor an error.
+        InvalidAnswer: where it is neither a notice nor a value nor an error.
     """
     try:
         found = Reply.model_validate(json.loads(data))
     except ValidationError:
         found = Reply()
     except (ValueError, MemoryError, RecursionError):
-        raise Rubbish("the answer could not be read") from None
+        raise InvalidAnswer("the answer could not be read") from None
     if found.value is None and found.error is None and found.notice is None:
-        raise Rubbish("the answer has neither a value nor an error")
+        raise InvalidAnswer("the answer has neither a value nor an error")
     return found
 
 
@@ -93,13 +93,13 @@ def checked(value: Any, kind: type[_Kind]) -> _Kind:
     """The value of a reply as what it should be.
 
     Raises:
-        Rubbish: where it is something else.
+        InvalidAnswer: where it is something else.
     """
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:_PLACE]
-        raise Rubbish(f"the answer is not what was asked for: {place}: {first['msg']}") from None
+        raise InvalidAnswer(f"the answer is not what was asked for: {place}: {first['msg']}") from None
     except RecursionError:
-        raise Rubbish("the answer could not be read") from None
+        raise InvalidAnswer("the answer could not be read") from None

@@ -13,6 +13,7 @@ from harness.analysis.unchecked import unchecked
 from harness.cache import folder as cache_folder
 from harness.errors import HarnessError
 from harness.measure import gpus, roofline
+from harness.measure.answers import validated
 from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
 from harness.measure.reach import Reach
@@ -20,6 +21,7 @@ from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import TOO_SLOW, Failure
+from harness.process.limits import UNBOUND
 from harness.records import machine
 from harness.records.measurement import (
     INTERRUPTED,
@@ -249,9 +251,9 @@ class Bench:
         child = Child(LIMITS, settings, environment=environment(threads))
         try:
             found = child.ask({"do": "rates", "shapes": shapes, "sizes": list(sizes)}, stage="load", deadline=120.0)
+            return validated(child, "load", "rates", found)
         finally:
             child.close()
-        return found
 
     def _devices(self) -> list[str]:
         """The devices of contenders other than the processor."""
@@ -268,11 +270,12 @@ class Bench:
         }
         found = []
         for runtime in runtimes.values():
-            settings = {"device": kind_of(device), "runtime": dataclasses.asdict(runtime)}
+            settings = {"device": kind_of(device), "runtime": dataclasses.asdict(runtime), UNBOUND: True}
             child = Child(LIMITS, settings, environment={**environment(1), **visible(device, os.environ)})
             try:
                 asked = {"do": "rates", "shapes": shapes, "sizes": _DEVICE_SIZES}
-                found.append(child.ask(asked, stage="load", deadline=120.0))
+                answer = child.ask(asked, stage="load", deadline=120.0)
+                found.append(validated(child, "load", "rates", answer))
             except ChildFailed as failed:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
             finally:

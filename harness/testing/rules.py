@@ -248,7 +248,7 @@ def check_clock(rules: Rules, compiled: Compiled, batches: list[Float32], where:
 
     Args:
         rules: where broken rules go.
-        compiled: what is timed; a call should take some hundred microseconds, so that the clock can tell.
+        compiled: what is timed; a call should take some hundred microseconds, so that the clock can resolve it.
         batches: of queries [B, D].
         where: for the sentences.
         tolerance: of two outputs that should be equal.

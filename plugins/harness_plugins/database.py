@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
+import shutil
 import sqlite3
 import time
 from dataclasses import dataclass, field
@@ -241,22 +244,74 @@ def write_archive(path: Path, heads: harness.Heads, queries: Float32 | None = No
     if heads.matrices:
         more["matrices"] = np.stack(list(heads.matrices.values()))
         more["matrix_heads"] = np.array(list(heads.matrices), dtype=np.int64)
-    with path.open("wb") as file:  # a file object, since savez would append a suffix to a name
-        np.savez(
-            file, centroids=heads.centroids, answers=heads.answers, temperature=np.float64(heads.temperature), **more
-        )
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("xb") as file:  # a file object, since savez would append a suffix to a name
+            np.savez(
+                file,
+                centroids=heads.centroids,
+                answers=heads.answers,
+                temperature=np.float64(heads.temperature),
+                **more,
+            )
+        draft.replace(path)  # what was there stays until all of the new one is
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_database(path: Path, heads: harness.Heads, name: str, model: str = "unknown") -> None:
-    """Writes heads as an `lda.db` with one `.npy` file for each vector in `embeddings/` beside it.
+    """Writes heads as an `lda.db` with one `.npy` file for each vector in a new folder below `embeddings/` beside it.
+
+    Nothing that is there is written over, other databases' vectors included, and the database comes last: it names
+    nothing that is not there.
 
     Raises:
         DataError: where the file exists already: a database may hold more than this writes.
     """
     if path.exists():
-        raise harness.DataError("it exists already", where=str(path), next_step="give a new path, or remove it first")
-    folder = path.parent / "embeddings"
-    folder.mkdir(parents=True, exist_ok=True)
+        raise _exists(path)
+    folder = _new_folder(path.parent / "embeddings", path.stem)
+    draft = folder / "database"
+    try:
+        vectors = folder.relative_to(path.parent).as_posix()
+        for index in range(heads.count):
+            for part, vector in _vectors(heads, index).items():
+                np.save(path.parent / f"{vectors}/cluster_{index + 1}_{part}.npy", vector)
+        _write_tables(draft, heads, vectors, name, model)
+        try:
+            os.link(draft, path)  # fails where something has come there meanwhile
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:  # a file system without links
+            draft.rename(path)
+        draft.unlink(missing_ok=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _exists(path: Path) -> harness.DataError:
+    return harness.DataError("it exists already", where=str(path), next_step="give a new path, or remove it first")
+
+
+def _new_folder(above: Path, stem: str) -> Path:
+    """A folder that was not there before."""
+    for number in itertools.count(1):
+        folder = above / (stem if number == 1 else f"{stem}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+    raise AssertionError
+
+
+def _vectors(heads: harness.Heads, index: int) -> dict[str, Float32]:
+    """The arrays of one head by what they are."""
+    found = {"centroid": heads.centroids[index], "answer": heads.answers[index]}
+    return {**found, **({"W": heads.matrices[index]} if index in heads.matrices else {})}
+
+
+def _write_tables(path: Path, heads: harness.Heads, folder: str, name: str, model: str) -> None:
+    """Writes a database that names vectors in a folder."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(_SCHEMA)
         connection.execute("INSERT INTO embedding_models VALUES (1, ?, ?, NULL, NULL, NULL)", (model, heads.width))
@@ -266,12 +321,7 @@ def write_database(path: Path, heads: harness.Heads, name: str, model: str = "un
         )
         for index in range(heads.count):
             cluster = index + 1
-            vectors = {"centroid": heads.centroids[index], "answer": heads.answers[index]}
-            if index in heads.matrices:
-                vectors["W"] = heads.matrices[index]
-            stored = {part: f"embeddings/mh_1_cluster_{cluster}_{part}.npy" for part in vectors}
-            for part, vector in vectors.items():
-                np.save(path.parent / stored[part], vector)
+            stored = {part: f"{folder}/cluster_{cluster}_{part}.npy" for part in _vectors(heads, index)}
             connection.execute("INSERT INTO qa_clusters VALUES (?, ?)", (cluster, f"head {cluster}"))
             connection.execute(
                 "INSERT INTO cluster_heads VALUES (?, 1, ?, ?, ?, ?, 0)",

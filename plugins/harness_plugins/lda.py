@@ -89,7 +89,7 @@ class MultiHeadLDA:
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes an `.npz` archive, or, for any other suffix, an `lda.db` with its vectors in `embeddings/`.
+        """Writes an `.npz` archive, or, for any other suffix, an `lda.db` with its vectors in a new folder below `embeddings/`.
 
         Raises:
             DataError: where a database of that name exists.

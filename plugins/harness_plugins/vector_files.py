@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 100  # characters of a stored path in a message
+_DEEPEST = 32  # folders at the end of a stored path that are looked for: more of them are no path of anybody's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class VectorFolder:
         if not path.parts:
             return [], True
         *folders, name = path.parts
-        for start in range(len(folders)):
+        for start in range(max(0, len(folders) - _DEEPEST), len(folders)):
             here = [base.joinpath(*folders[start:]) for base in self._bases]
             here = [folder for folder in here if self._is_folder(folder)]
             if here:

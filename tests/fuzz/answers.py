@@ -54,6 +54,10 @@ _VALUES: dict[str, dict[str, Any]] = {
     },
     "costs": {"costs": [[18, 1, 27720.0, 58368.0, [[1, 384, 18]]]]},
     "save": {"path": "student.pt"},
+    "rates": {
+        "products": [[1, 384, 18, 1e10]], "flops_per_second": {"1": 1e10}, "bytes_per_second": {"262144": 1e11},
+        "launch_seconds": 5e-6, "synchronise_seconds": 8e-6,
+    },
 }  # fmt: skip
 _LISTING: dict[str, Any] = {
     "offers": [{"kind": "projector", "name": "p", "plugin": "x", "origin": "x", "forms": ["numpy"]}],
@@ -113,7 +117,7 @@ def use(folder: Path, random: Random) -> None:
         json.loads(found.model_dump_json().encode())
     except EOFError:
         raise ChildError("the process closed its pipe") from None
-    except messages.Rubbish as error:
+    except messages.InvalidAnswer as error:
         raise ChildError(writable(str(error))) from None
 
 

@@ -269,14 +269,14 @@ def write_database(random: Random, folder: Path) -> None:
     (folder / "link.npy").symlink_to(folder.parent / f"{folder.name}.secret")
     os.mkfifo(folder / "fifo")
     connection = sqlite3.connect(path)
-    for vector in sorted((folder / "embeddings").glob("mh_*.npy")):
+    for vector in sorted((folder / "embeddings" / "lda").glob("*.npy")):
         if random.random() < 0.1:
             vector.write_bytes(npy(random))
     for number in range(4):
         connection.execute("INSERT INTO cluster_questions VALUES (?, ?)", (number, number))
         connection.execute(
             "INSERT INTO embeddings VALUES (NULL, 1, 'question', ?, ?)",
-            (number, f"embeddings/mh_1_cluster_{1 + number % HEADS}_centroid.npy"),
+            (number, f"embeddings/lda/cluster_{1 + number % HEADS}_centroid.npy"),
         )
     for _ in range(random.choice((0, 1, 1, 2, 3))):
         with contextlib.suppress(sqlite3.Error, OverflowError):

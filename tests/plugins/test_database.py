@@ -177,6 +177,35 @@ def test_an_existing_database_is_not_written_over(lda_database, make_heads):
         database.write_database(lda_database[0], make_heads(2), "mine")
 
 
+def test_a_second_database_in_a_folder_leaves_the_first_ones_vectors_alone(tmp_path, make_heads):
+    (tmp_path / "embeddings").mkdir()
+    trained = tmp_path / "embeddings" / "mh_1_cluster_1_answer.npy"  # as the original system names them
+    np.save(trained, np.ones(3))
+    before = trained.read_bytes()
+    made = {name: make_heads(4 + more) for more, name in enumerate(("first.db", "second.db", "sub.first.db"))}
+    for name, heads in made.items():
+        database.write_database(tmp_path / name, heads, "mine")
+    (tmp_path / "first.db").unlink()
+    database.write_database(tmp_path / "first.db", made["first.db"], "mine")  # what it left of vectors stays, too
+    for name, heads in made.items():
+        np.testing.assert_array_equal(database.read(tmp_path / name).answers, heads.answers)
+    assert trained.read_bytes() == before
+    assert {each.name for each in (tmp_path / "embeddings").iterdir() if each.is_dir()} == {
+        "first", "second", "sub.first", "first-2"
+    }  # fmt: skip
+
+
+def test_a_database_that_cannot_be_finished_leaves_nothing(tmp_path, make_heads, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(database, "_write_tables", full)
+    with pytest.raises(OSError, match="No space left"):
+        database.write_database(tmp_path / "lda.db", make_heads(2), "mine")
+    assert not (tmp_path / "lda.db").exists()
+    assert list((tmp_path / "embeddings").iterdir()) == []
+
+
 def test_ids_that_numpy_wrote_are_ids(lda_database):
     """SQLite keeps a NumPy integer as its eight bytes, which compare with no number."""
     path = lda_database[0]

@@ -127,3 +127,12 @@ def test_packed_bits_are_no_vector(root):
         harness.DataError, match="the vector in it is not a matrix of floating-point numbers but of uint8"
     ):
         read(root, stored("5.npy"))
+
+
+def test_a_path_of_thousands_of_folders_costs_no_more_than_one_of_some(root, monkeypatch):
+    looked = []
+    monkeypatch.setattr(VectorFolder, "_is_folder", lambda self, folder: looked.append(folder) or False)
+    with pytest.raises(harness.DataError, match=MISSING):
+        read(root, stored("x/" * 2000 + "5.npy"))
+    assert len(looked) == 2 * 32
+    assert max(len(each.parts) for each in looked) < 100
