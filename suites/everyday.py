@@ -136,6 +136,18 @@ def _by_numpy(numbers: list[float]) -> float:
     return float(array @ array)
 
 
+class Points:
+    """Points of the plane, and a tree that was built of them; the tree is no part of what they are."""
+
+    def __init__(self, points: Any) -> None:
+        from scipy import spatial
+
+        self.points, self.tree = points, spatial.KDTree(points)
+
+    def __reduce__(self) -> tuple[type[Points], tuple[Any]]:
+        return Points, (self.points,)
+
+
 class Nearest(harness.Workload):
     """The nearest of n points of the plane to each of some others."""
 
@@ -146,28 +158,20 @@ class Nearest(harness.Workload):
 
         queries: int = 100
 
-    def prepare(self, n: int, batch: int, seed: int) -> tuple[Any, Any, Any]:  # noqa: ARG002 - a contract
-        """The points, those that ask, and a tree that was built before."""
-        from scipy import spatial
-
+    def prepare(self, n: int, batch: int, seed: int) -> tuple[Points, Any]:  # noqa: ARG002 - a contract
+        """The points with a tree that was built before, and those that ask."""
         generator = np.random.default_rng(seed)
-        points = generator.random((n, 2))
-        return points, generator.random((self.options.queries, 2)), spatial.KDTree(points)
+        return Points(generator.random((n, 2))), generator.random((self.options.queries, 2))
 
     def rivals(self) -> Mapping[str, Callable[..., Any]]:
         """All distances, a tree that is there, or one that is built first."""
         from scipy import spatial
 
-        def brute(points: Any, queries: Any, tree: Any) -> Any:  # noqa: ARG001 - rivals take the same
-            return spatial.distance.cdist(queries, points).argmin(axis=1)
-
-        def by_tree(points: Any, queries: Any, tree: Any) -> Any:  # noqa: ARG001 - rivals take the same
-            return tree.query(queries)[1]
-
-        def built(points: Any, queries: Any, tree: Any) -> Any:  # noqa: ARG001 - rivals take the same
-            return spatial.KDTree(points).query(queries)[1]
-
-        return {"brute": brute, "tree": by_tree, "tree-built": built}
+        return {
+            "brute": lambda known, queries: spatial.distance.cdist(queries, known.points).argmin(axis=1),
+            "tree": lambda known, queries: known.tree.query(queries)[1],
+            "tree-built": lambda known, queries: spatial.KDTree(known.points).query(queries)[1],
+        }
 
 
 class Search(harness.Workload):

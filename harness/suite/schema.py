@@ -151,6 +151,12 @@ HeadsSweep = Annotated[
 def _function_or_projector(schema: dict[str, Any]) -> None:
     """In the JSON schema neither projector nor runtime is required, since a function is instead of both."""
     schema.pop("required", None)
+    _sizes(schema)
+
+
+def _sizes(schema: dict[str, Any]) -> None:
+    """In the JSON schema `sizes` is another word for `heads`."""
+    schema["properties"]["sizes"] = schema["properties"]["heads"]
 
 
 class Contender(Part):
@@ -236,6 +242,8 @@ class Requires(Part):
 
 class Race(Part):
     """Two contenders and the range over which their crossover is sought."""
+
+    model_config = ConfigDict(json_schema_extra=_sizes)
 
     name: Annotated[Name, Field(description="of the race, distinct")]
     baseline: Annotated[str, Field(description="contender expected to lead at small N")]
@@ -401,7 +409,7 @@ class StepwiseWaterfall(Part):
 
 def _source_or_functions(schema: dict[str, Any]) -> None:
     """In the JSON schema: functions need no source, and `sizes` is another word for `heads`."""
-    schema["properties"]["sizes"] = schema["properties"]["heads"]
+    _sizes(schema)
     schema["required"] = [name for name in schema["required"] if name not in ("source", "heads")]
 
 

@@ -18,7 +18,7 @@ from tests.simulation.fake_machine import FakeMachine
 def close(seed, launches=3):
     """Costs that cross at a shallow angle, on a machine whose launches differ."""
     return FakeMachine(
-        lambda n: 10 * n**0.5, lambda n: 10 * n**0.5 * (n / 1000) ** -0.12, sigma=0.05, launch_effect=0.06, seed=seed
+        lambda n: 10 * n**0.5, lambda n: 10 * n**0.5 * (n / 1000) ** -0.02, sigma=0.05, launch_effect=0.12, seed=seed
     )
 
 
