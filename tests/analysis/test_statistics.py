@@ -128,7 +128,7 @@ def test_the_interval_of_a_ratio_adds_distances_as_squares():
 
 
 def test_a_percentile_of_launches_that_agree_has_the_interval_of_independent_samples():
-    """Two launches of 1 to 10: no variance between them, so 20 samples, times the ratio of quantiles of t that few launches cost."""
+    """Two launches of 1 to 10: no variance between them, so 20 samples, times what few launches cost in quantiles of t."""
     values = [float(n) for n in range(1, 11)]
     found = statistics.percentile({1: values, 2: values}, 0.5)
     worth = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 1)) ** 2
