@@ -92,3 +92,25 @@ def test_what_blocks_add_is_told_beside_what_alternation_shows():
     assert found.passed is True  # blocks judge nothing
     assert found.in_blocks.startswith("all samples of one, then all of the other: a contender is up to 5.")
     assert "against 0." in found.in_blocks
+
+
+def test_what_it_could_have_seen_is_the_median_of_the_widths():
+    """Of 1 %, 2 % and 4 %: half-widths are exp(log(high / low) / 2) - 1."""
+    points = [point(1 / (1 + width), 1 + width) for width in (0.04, 0.01, 0.02)]
+    assert judge(points).resolvable == pytest.approx(0.02)
+
+
+def test_launch_0_counts_only_where_there_is_no_other():
+    maker = Maker(sigma=1e-6, launch_sigma=1e-6)
+    for launch in (0, 1, 2):
+        maker.visit(["student", "student"], 1024, 1, launch, 3, "self-check")
+    (found,) = check(maker.measurements).points
+    assert found.ratio.launches == 2
+    alone = check([each for each in maker.measurements if each.launch == 0]).points
+    assert alone[0].ratio.launches == 1
+
+
+def test_half_a_visit_says_nothing():
+    maker = Maker()
+    maker.visit(["student", "student"], 1024, 1, 1, 3, "self-check")
+    assert check(maker.measurements[:1]).points == ()

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.analysis import statistics
 from harness.analysis.statistics import Interval
@@ -114,3 +115,27 @@ def test_an_interval_in_other_units():
 def test_the_median_of_what_is_known():
     assert statistics.median([None, 3.0, 1.0, None, 2.0]) == 2.0
     assert statistics.median([None]) is None
+
+
+def test_the_interval_of_a_ratio_adds_distances_as_squares():
+    """log(110/100) is 0.0953; down hypot(log(110/90), log(125/100)) = 0.3001, up hypot(log(140/110), log(100/80)) = 0.3285."""
+    found = statistics.ratio_of(
+        statistics.Interval(100.0, 80.0, 125.0, 3, 0.9), statistics.Interval(110.0, 90.0, 140.0, 5, 0.95)
+    )
+    assert found.value == pytest.approx(1.1)
+    assert (found.low, found.high) == pytest.approx((math.exp(0.0953 - 0.3001), math.exp(0.0953 + 0.3285)), rel=1e-3)
+    assert (found.launches, found.confidence) == (3, 0.9)
+
+
+def test_a_percentile_of_launches_that_agree_has_the_interval_of_independent_samples():
+    """Two launches of 1 to 10: no variance between them, so 20 samples, times what few launches cost in quantiles of t."""
+    values = [float(n) for n in range(1, 11)]
+    found = statistics.percentile({1: values, 2: values}, 0.5)
+    worth = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 1)) ** 2
+    hits = worth / 2
+    low, high = stats.beta.ppf(0.025, hits, worth - hits + 1), stats.beta.ppf(0.975, hits + 1, worth - hits)
+    ordered = sorted(values * 2)
+    assert found.value == pytest.approx(math.sqrt(5 * 6))  # the middle on the logarithm
+    first, last = math.floor(low * 20) - 1, math.ceil(high * 20)
+    assert found.low == pytest.approx(ordered[first] if first >= 0 else 0.0)
+    assert found.high == pytest.approx(ordered[last] if last < 20 else math.inf)
