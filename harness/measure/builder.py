@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.causes import plain
-from harness.errors import ContenderError, HarnessError, ParityError, TrainingError
+from harness.errors import HarnessError, ParityError, TrainingError
 from harness.measure import fidelity, probes, saving
 from harness.measure.artifacts import Artifacts, digests, unchanged
 from harness.measure.construction import Construction, shared_form
