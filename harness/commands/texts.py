@@ -77,7 +77,7 @@ class _Collected:
         self._repeated: list[int] = []
 
     def add(self, number: int, question: Any, topic: Any, answer: Any) -> None:
-        """Takes one row; a value that is missing or not wanted is None."""
+        """Takes one row; missing and unwanted values are given as None."""
         self.table_rows = number + 1
         question, topic, answer = (_text(each) for each in (question, topic, answer))
         if not question:
