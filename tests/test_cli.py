@@ -128,7 +128,7 @@ def test_options_that_are_not_there_are_told_by_the_parser(said):
 def test_advice_outside_of_what_was_measured_says_so(said, finished):
     code, out, errors = said("advise", finished, "--heads", "1000000", "--batch", "2")
     assert code == 0, errors
-    assert "N = 1,000,000 lies outside of the measured range, 2 to 32" in out
+    assert "N = 1,000,000 was not measured: the run covers N = 2 to 32" in out
 
 
 def test_a_run_agrees_with_its_own_raw_seconds(said, finished):

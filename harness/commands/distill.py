@@ -148,7 +148,7 @@ def _student(name: str, wish: DistillOptions) -> dict[str, Any]:
 def failures(evidence: Evidence) -> int:
     """How many cells and scores of a distillation failed.
 
-    Where answers have another width than queries, handing the query through is no answer, and its failure is none.
+    Where answers have another width than queries, handing the query through cannot work, and its failure does not count.
     """
     source = evidence.run.source
     allowed = {"identity"} if source.get("width") != source.get("output_width") else set()

@@ -77,7 +77,7 @@ class _Collected:
         self._repeated: list[int] = []
 
     def add(self, number: int, question: Any, topic: Any, answer: Any) -> None:
-        """Takes one row; a value is None where its column is not wanted, or empty."""
+        """Takes one row; missing and unwanted values are given as None."""
         self.table_rows = number + 1
         question, topic, answer = (_text(each) for each in (question, topic, answer))
         if not question:
@@ -183,7 +183,7 @@ def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
         try:
             yield from reader
         except csv.Error as problem:
-            raise DataError(str(problem), where=f"{path}:{reader.line_num}", next_step="mend this line") from problem
+            raise DataError(str(problem), where=f"{path}:{reader.line_num}", next_step="correct this line") from problem
 
 
 def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:

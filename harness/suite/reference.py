@@ -25,7 +25,7 @@ _INTRODUCTION = """\
 A suite says which contenders race, over which numbers of heads N and batch sizes B, and what is documented about them.
 `harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. Mistakes are reported with
 file, line, and what to write instead: all mistakes of form at once, and once the form is right, all unknown offers and
-options.
+options. Words are defined in docs/concepts.md.
 
 | suite | what it is for | on two quiet cores |
 |---|---|---|
@@ -33,10 +33,10 @@ options.
 | `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 15 minutes |
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
-| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
+| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | 6 minutes |
 | `everyday.yaml` | eight everyday choices between two methods: where do they change, and what is documented? | 6 minutes |
 | `everyday-extra.yaml` | `DataFrame.eval` against operators (needs the extra `[everyday]`) | 2 minutes |
-| `frontier.yaml` | how does the crossover move with the batch size? | not timed as a whole |
+| `frontier.yaml` | how does the crossover move with the batch size? | 15 minutes |
 
 ```yaml
 name: example

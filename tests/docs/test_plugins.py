@@ -26,7 +26,7 @@ def test_the_smallest_plugin_is_small():
 
 def test_every_hook_and_every_overridable_method_is_documented():
     assert [name for name in vars(hookspecs) if name.startswith("harness_") and f"`{name}(" not in TEXT] == []
-    for kind in (harness.Source, harness.Projector, harness.Trainer, harness.Runtime):
+    for kind in (harness.Source, harness.Projector, harness.Trainer, harness.Runtime, harness.Embedder):
         own = [
             name
             for name, value in vars(kind).items()
