@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # columns between two columns of a table
 _BESIDE = 2  # columns that a heading takes beside its text
+_PART = re.compile(r"[^-._/]*[-._/]|[^-._/]+")
 _LEAST = 4  # columns of one whose words have to be broken, too
 
 
@@ -69,11 +71,24 @@ def _longest_word(entry: str) -> int:
 
 
 def _longest_part(entry: str) -> int:
-    """Words may be broken behind a hyphen."""
-    return max((len(part) + 1 for word in entry.split() for part in word.split("-")), default=0)
+    """Words may be broken behind a hyphen, and names behind a dot, an underscore or a slash."""
+    return max((len(part) for word in entry.split() for part in _PART.findall(word)), default=0)
 
 
 def _wrapped(entry: str, width: int) -> str:
-    """Between words where that is enough, else behind hyphens, else anywhere."""
+    """Between words where that is enough, else between their parts, else anywhere."""
     breaks = width < _longest_word(entry)
-    return "\n".join(textwrap.wrap(entry, width, break_on_hyphens=breaks, break_long_words=breaks)) or entry
+    words = " ".join(_parted(word, width) for word in entry.split(" ")) if breaks else entry
+    return "\n".join(textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks)) or entry
+
+
+def _parted(word: str, width: int) -> str:
+    """A word with a space between as many of its parts as fit a line, where it is longer than one."""
+    if len(word) <= width:
+        return word
+    lines = [""]
+    for part in _PART.findall(word):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return " ".join(lines)

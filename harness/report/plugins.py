@@ -47,7 +47,7 @@ class Keeper(Protocol):
 def listing(found: Listing, width: int | None = None, *, verbose: bool = False) -> str:
     """Every offer with its origin, then what failed to load, with `verbose` with its traceback or what it printed."""
     rows = [
-        (each.kind, each.name, each.origin, each.description, "yes" if not each.missing else each.install)
+        (each.kind, each.name, _origin(each.origin), each.description, "yes" if not each.missing else each.install)
         for kind in _KINDS
         for each in sorted(found.offers, key=lambda offer: offer.name)
         if each.kind == kind
@@ -58,6 +58,11 @@ def listing(found: Listing, width: int | None = None, *, verbose: bool = False) 
     parts += [f"warning: {warning}" for warning in found.warnings]
     table = grid(rows, ("kind", "name", "origin", "what it is", "runs here"), width)
     return "\n".join([table, *(sentence(each, width) for each in parts)])
+
+
+def _origin(origin: str) -> str:
+    """Without the module of a built-in, which `plugins show` names."""
+    return "built-in" if origin.startswith("built-in ") else origin
 
 
 def details(found: Listing, name: str, width: int | None = None) -> str:

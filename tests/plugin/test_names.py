@@ -17,6 +17,10 @@ MAY = {
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
     "harness/commands/distill.py": "the documented command line, about the built-ins that it documents",
+    "harness/commands/advising.py": "races the built-ins on somebody's own heads, as the command is documented",
+    "harness/commands/choosing.py": "as distill, whose students it chooses",
+    "harness/commands/saving.py": "a format of files",
+    "harness/cli/reading.py": "a format of files",
     "harness/cli/heads.py": "starts the built-in that reads files of heads",
 }
 
