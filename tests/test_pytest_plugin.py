@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import re
 import subprocess
@@ -44,6 +46,23 @@ races:
 """
 
 
+@functools.cache
+def searched_with(slowed, gain, seed, legs, asked):
+    """A made-up run, which takes its time: made once for all tests."""
+    costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
+    maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
+    for leg in legs:
+        maker.search(leg, asked)
+    return maker
+
+
+def made_of(*arguments):
+    """The same, as a copy that a test may change."""
+    maker = copy.copy(searched_with(*arguments))
+    maker.measurements, maker.located = list(maker.measurements), list(maker.located)
+    return maker
+
+
 @pytest.fixture
 def project(pytester, monkeypatch):
     """A project with one suite, whose runs are made up and in this process; real runs are tested elsewhere."""
@@ -65,18 +84,14 @@ def project(pytester, monkeypatch):
     def run(
         *arguments, slowed=1.0, gain=1.0, seed=0, broken=False, raises=None, failing=None, searched=True, asked=None
     ):
-        costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
-
         def measured(plan, output):
             outputs.append(output)
             if raises is not None:
                 raise raises
-            maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
+            legs = plan.sweep.legs if searched else ()
+            maker = made_of(slowed, gain, seed, legs, asked)
             if broken:
                 maker.fail("teacher", 64, 1)
-            for leg in plan.sweep.legs:
-                if searched:
-                    maker.search(leg, asked)
             if failing is not None:
                 maker.measurements = [failing(each) for each in maker.measurements]
             folder = Path(output or "run")
