@@ -72,8 +72,14 @@ def test_what_is_odd_and_works_is_tried(trying, name):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("leaves", "the process that tried the functions left with exit code 0 while calling leaves"),
-        ("dies", "the process that tried the functions was ended by SIGRTMIN+5 while calling dies"),
+        (
+            "leaves",
+            "the process that tried the functions left with exit code 0 while calling 'leaves' at n = 4: no output",
+        ),
+        (
+            "dies",
+            "the process that tried the functions was ended by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
+        ),
         ("surrogate", r"no file \udcff"),
     ],
 )
@@ -87,5 +93,5 @@ def test_each_end_is_a_sentence(trying, name, sentence):
 
 
 def test_the_deadline_is_for_all_of_it(trying):
-    with pytest.raises(UserError, match="not ready within 3 s: it was still calling hangs"):
+    with pytest.raises(UserError, match="not ready within 3 s: it was still calling 'hangs' at n = 4"):
         trying("hangs", deadline_seconds=3)

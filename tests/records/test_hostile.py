@@ -97,7 +97,7 @@ def test_runs_with_keys_of_a_newer_suite_are_compared(folder, tmp_path_factory):
 
 def test_a_race_with_a_contender_that_is_not_there_is_refused(folder):
     spoil(folder, "run.json", "suite", "races", 0, "challenger", to="nobody")
-    assert said(folder).endswith("suite.races: documented is with nobody, which is no contender")
+    assert ": suite.races: documented is with nobody, which is no contender; " in said(folder)
 
 
 def test_ratios_beyond_all_floats_are_infinite_and_no_error():
