@@ -10,14 +10,17 @@ import pytest
 from harness.plugin.manager import BUILT_IN, Catalog
 
 CORE = Path(__file__).parents[2] / "harness"
-ELSEWHERE = {"python", "resampled", "synthetic"}  # a language that code is written in; kinds of provenance
+ELSEWHERE = {"python", "onnx", "resampled", "synthetic"}  # a language, a format of files, kinds of provenance
 MAY = {
     "harness/plugin/manager.py": "the list of built-ins",
     "harness/analysis/families.py": "families of built-ins in runs that were recorded before plugins declared them",
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
-    "harness/commands/distill.py": "the documented command line, about the built-ins that it documents",
-    "harness/cli/heads.py": "starts the built-in that reads files of heads",
+    **{
+        f"harness/commands/{name}.py": "commands about heads and students, of the built-ins that they document"
+        for name in ("advising", "choosing", "distill", "heads", "saving")
+    },
+    "harness/cli/heads.py": "starts the built-ins that read and write files of heads",
 }
 
 
