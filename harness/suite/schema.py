@@ -166,7 +166,9 @@ class Contender(Part):
     ] = None
     teacher: Annotated[
         str,
-        Field(description="projector that it is trained to imitate and compared with; the one that declares `teaches` if absent"),
+        Field(
+            description="projector that it is trained to imitate and compared with; the one that declares `teaches` if absent"
+        ),
     ] = ""
     source: Annotated[Use | None, Field(description="of its heads and queries; the suite's if absent")] = None
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
