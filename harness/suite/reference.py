@@ -33,8 +33,8 @@ options.
 | `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 15 minutes |
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
-| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | not timed as a whole |
-| `frontier.yaml` | how does the crossover move with the batch size? | not timed as a whole |
+| `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | 6 minutes |
+| `frontier.yaml` | how does the crossover move with the batch size? | 15 minutes |
 
 ```yaml
 name: example
