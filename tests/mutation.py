@@ -246,14 +246,14 @@ class Tests:
 
     Args:
         room: whose.
-        folder: where it is kept; made anew where a file of the room's tests is newer.
+        folder: where it is kept; made anew where a file of the room or of its tests is newer.
 
     Those that fail without any mutant are left out.
     """
 
     def __init__(self, room: str, folder: Path) -> None:
         path = folder / f"{room}.json"
-        files = list((ROOT / "tests" / room).rglob("*.py"))
+        files = [*(ROOT / "tests" / room).rglob("*.py"), *(ROOT / "harness" / room).rglob("*.py")]
         if not path.exists() or path.stat().st_mtime < max(each.stat().st_mtime for each in files):
             self._survey(room, path)
         self._known: dict[str, tuple[float, list[str]]] = json.loads(path.read_text(encoding="utf-8"))

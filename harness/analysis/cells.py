@@ -123,7 +123,7 @@ def _percentiles(measured: Sequence[Measurement], confidence: float) -> dict[flo
     return {
         share: percentile(known, share, confidence)
         for share in PERCENTILES
-        if known and round(count * (1.0 - share), 6) >= _FEWEST_BEYOND  # 30 * (1 - 0.9) is a little less than 3
+        if known and count * (1.0 - share) >= _FEWEST_BEYOND
     }
 
 

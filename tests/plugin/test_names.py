@@ -10,18 +10,18 @@ import pytest
 from harness.plugin.manager import BUILT_IN, Catalog
 
 CORE = Path(__file__).parents[2] / "harness"
-ELSEWHERE = {"python", "resampled", "synthetic"}  # a language that code is written in; kinds of provenance
+ELSEWHERE = {"python", "onnx", "resampled", "synthetic"}  # a language, a format of files, kinds of provenance
 MAY = {
     "harness/plugin/manager.py": "the list of built-ins",
     "harness/analysis/families.py": "families of built-ins in runs that were recorded before plugins declared them",
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
-    "harness/commands/distill.py": "the documented command line, about the built-ins that it documents",
-    "harness/commands/advising.py": "races the built-ins on somebody's own heads, as the command is documented",
-    "harness/commands/choosing.py": "as distill, whose students it chooses",
-    "harness/commands/saving.py": "a format of files",
+    **{
+        f"harness/commands/{name}.py": "commands about heads and students, of the built-ins that they document"
+        for name in ("advising", "choosing", "distill", "heads", "saving")
+    },
     "harness/cli/reading.py": "a format of files",
-    "harness/cli/heads.py": "starts the built-in that reads files of heads",
+    "harness/cli/heads.py": "starts the built-ins that read and write files of heads",
 }
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from harness_plugins import database, inspection
-from tests.command_line import called
 from tests.plugins.test_unreadable import run
 
 
@@ -59,10 +60,10 @@ def test_effective_heads_are_those_of_the_report(temperature, make_heads, querie
 
 def test_the_command_prints_it_and_leaves_with_the_code_of_what_is_wrong(tmp_path, make_heads):
     database.write_archive(tmp_path / "-h.npz", make_heads(3))
-    command = ("heads", "show", "--temperature", "0.5")
-    done = called(*command, "--", "-h.npz", cwd=tmp_path)
+    command = [sys.executable, "-m", "harness", "heads", "show", "--temperature", "0.5"]
+    done = subprocess.run([*command, "--", "-h.npz"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "  N = 3 heads, D = 32, K = 24, T = 0.5\n  no queries; `harness distill` needs some" in done.stdout
-    missing = called(*command, "gone.db", cwd=tmp_path)
+    missing = subprocess.run([*command, "gone.db"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert missing.returncode == 2
     assert missing.stderr == ("error: gone.db: there is no such file; give the path of an lda.db or an .npz file\n")

@@ -26,7 +26,7 @@ def table(*scored):
     maker = Maker(STUDENTS)
     for name, heads, temperature, seed, scores in scored:
         maker.score(name, heads, temperature, seed, **scores)
-    return rows(maker.fidelities, Suite.model_validate(STUDENTS))
+    return rows(maker.fidelities, maker.suite)
 
 
 def test_a_constant_that_looks_good_is_told():
