@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.commands import advising
 from harness.errors import DataError
 from harness.plugin.interfaces import Heads
@@ -39,12 +39,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
         advising.plan(tmp_path / "gone.npz", 1)
 
 
-def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path):
-    command = [sys.executable, "-m", "harness", "advise", "--data", str(archive), "--batch", "8", "--output", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "at N = 6 and batch 8 use " in done.stdout
-    assert "memory of the whole process: " in done.stdout
+def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(advising, "_TRAINING_SECONDS", 0.5)
+    done = CliRunner().invoke(app, ["advise", "--data", str(archive), "--batch", "8", "--output", "out"])
+    assert done.exit_code == 0, done.output
+    assert "at N = 6 and batch 8 use " in done.output
+    assert "memory of the whole process: " in done.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {each["contender"] for each in report["fidelity"]} >= {"linear", "routed", "ranked"}
     assert {each["temperature"] for each in report["fidelity"]} == {0.3}
@@ -59,9 +60,5 @@ def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path):
     ],
 )
 def test_what_is_missing_is_named(arguments, sentence):
-    from typer.testing import CliRunner
-
-    from harness.cli import app
-
     done = CliRunner().invoke(app, ["advise", *arguments])
     assert str(done.exception) == sentence

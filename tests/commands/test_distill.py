@@ -133,7 +133,7 @@ def test_distilling_tells_its_data_and_imitates_matrices(tmp_path, two_projectio
     np.save(tmp_path / "q.npy", np.concatenate([queries, queries]))  # every row twice
     told, report = run(
         tmp_path, "distill", "--db", two_projections, "--projection", "2", "--queries", tmp_path / "q.npy",
-        "--epochs", "1", "--embed-dim", WIDTH,
+        "--epochs", "1", "--embed-dim", WIDTH, "--student", "documented",
     )  # fmt: skip
     (data,) = report["data"]
     line = (
