@@ -170,7 +170,7 @@ def labels(
     places = apart([row[y] for row in found], [row[y] for row in rows], log=log)
     found = [{**row, "end": row[y], y: place} for row, place in zip(found, places, strict=True)]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
-    return (
+    drawn: alt.Chart = (
         chart(found)
         .mark_text(align="left", baseline="middle", dx=9, fontSize=11, fontWeight="bold")
         .encode(
@@ -179,6 +179,7 @@ def labels(
         )
         .properties(name=LABELS)
     )  # fmt: skip
+    return drawn
 
 
 def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
