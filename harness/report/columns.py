@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # columns between two columns of a table
 _BESIDE = 2  # columns that a heading takes beside its text
+_PARTS = re.compile(r"\s+|[^\s\-._/]+[-._/]*|[-._/]+")  # of which names are made, and what is between them
 _LEAST = 4  # columns of one whose words have to be broken, too
 
 
@@ -69,11 +71,18 @@ def _longest_word(entry: str) -> int:
 
 
 def _longest_part(entry: str) -> int:
-    """Words may be broken behind a hyphen."""
-    return max((len(part) + 1 for word in entry.split() for part in word.split("-")), default=0)
+    return max((len(part) for part in _PARTS.findall(entry) if part.strip()), default=0)
 
 
 def _wrapped(entry: str, width: int) -> str:
-    """Between words where that is enough, else behind hyphens, else anywhere."""
-    breaks = width < _longest_word(entry)
-    return "\n".join(textwrap.wrap(entry, width, break_on_hyphens=breaks, break_long_words=breaks)) or entry
+    """Between words where that is enough, else within names, else anywhere."""
+    if width < _longest_word(entry):
+        return "\n".join(_Parting(width).wrap(entry)) or entry
+    return "\n".join(textwrap.wrap(entry, width, break_on_hyphens=False, break_long_words=False)) or entry
+
+
+class _Parting(textwrap.TextWrapper):
+    """Wraps also behind hyphens, dots, strokes and underscores, as names have them."""
+
+    def _split(self, text: str) -> list[str]:
+        return _PARTS.findall(text)

@@ -154,7 +154,7 @@ def labels(
 
     Args:
         rows: of the chart.
-        name: the field that tells the series apart.
+        name: the field by which the series differ.
         x: the field of the horizontal axis.
         y: the field of the vertical one.
         colour: the encoding of the series' colours.
