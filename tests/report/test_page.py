@@ -103,7 +103,7 @@ def test_at_most_six_series_are_named_where_they_end_and_the_choice_holds_for_al
     page.wait(DRAWN)
     for plot in ("latency-batch-1", "latency-batch-32"):
         assert named(page, plot) == ["student", "teacher"]
-    assert page.run("return document.querySelector('[data-race=documented]').hidden")
+    assert page.run("return document.querySelector('figure[data-race=documented]').hidden")
     options = page.run("return [...document.querySelector('#seen select').options].map((each) => each.text)")
     assert options
     assert all(each.startswith("best at batch ") for each in options)
