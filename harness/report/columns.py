@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # columns between two columns of a table
 _BESIDE = 2  # columns that a heading takes beside its text
-_PART = re.compile(r"[^-._/]*[-._/]|[^-._/]+")
+_PARTS = re.compile(r"\s+|[^\s\-._/]+[-._/]*|[-._/]+")  # of which names are made, and what is between them
 _LEAST = 4  # columns of one whose words have to be broken, too
 
 
@@ -71,24 +71,18 @@ def _longest_word(entry: str) -> int:
 
 
 def _longest_part(entry: str) -> int:
-    """Words may be broken behind a hyphen, and names behind a dot, an underscore or a slash."""
-    return max((len(part) for word in entry.split() for part in _PART.findall(word)), default=0)
+    return max((len(part) for part in _PARTS.findall(entry) if part.strip()), default=0)
 
 
 def _wrapped(entry: str, width: int) -> str:
-    """Between words where that is enough, else between their parts, else anywhere."""
-    breaks = width < _longest_word(entry)
-    words = " ".join(_parted(word, width) for word in entry.split(" ")) if breaks else entry
-    return "\n".join(textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks)) or entry
+    """Between words where that is enough, else within names, else anywhere."""
+    if width < _longest_word(entry):
+        return "\n".join(_Parting(width).wrap(entry)) or entry
+    return "\n".join(textwrap.wrap(entry, width, break_on_hyphens=False, break_long_words=False)) or entry
 
 
-def _parted(word: str, width: int) -> str:
-    """A word with a space between as many of its parts as fit a line, where it is longer than one."""
-    if len(word) <= width:
-        return word
-    lines = [""]
-    for part in _PART.findall(word):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
-    return " ".join(lines)
+class _Parting(textwrap.TextWrapper):
+    """Wraps also behind hyphens, dots, strokes and underscores, as names have them."""
+
+    def _split(self, text: str) -> list[str]:
+        return _PARTS.findall(text)

@@ -61,8 +61,8 @@ function narrowed(part, field) {
 function settled(spec, width) {
   const layer = spec.layer?.find((each) => each.name === "labels");
   if (!layer) return spec;
-  const { x, y, text } = layer.encoding;
-  const [across, up] = [x.field, y.field].map((each) => each.replaceAll("\\", ""));
+  const { y, text } = layer.encoding;
+  const up = y.field.replaceAll("\\", "");
   const rows = spec.datasets[layer.data.name];
   const room = 16 + Math.round(LETTER * Math.max(0, ...rows.map((row) => row[text.field].length)));
   const layers = spec.layer.filter((each) => each !== layer);
@@ -72,13 +72,12 @@ function settled(spec, width) {
   const known = Object.values(spec.datasets).flat().flatMap((row) => (typeof row[up] === "number" ? [write(row.end ?? row[up])] : []));
   const [bottom, top] = [Math.min(...known), Math.max(...known)];
   const gap = (LABEL_HEIGHT / HEIGHT) * (top - bottom || 1);
-  const last = Math.max(...rows.map((row) => row[across]));
   const placed = rows.map((row) => ({ ...row, at: write(row.end) })).sort((a, b) => b.at - a.at);
   for (let place = 1; place < placed.length; place += 1) placed[place].at = Math.min(placed[place].at, placed[place - 1].at - gap);
   if (placed.at(-1).at < bottom) placed.at(-1).at = bottom;
   for (let place = placed.length - 2; place >= 0; place -= 1) placed[place].at = Math.max(placed[place].at, placed[place + 1].at + gap);
-  const datasets = { ...spec.datasets, [layer.data.name]: placed.map((row) => ({ ...row, [across]: last, [up]: read(row.at) })) };
-  return { ...bare(spec), datasets, padding: { left: 5, top: 5, bottom: 5, right: room } };
+  const datasets = { ...spec.datasets, [layer.data.name]: placed.map((row) => ({ ...row, [up]: read(row.at) })) };
+  return { ...bare(spec), datasets };
 }
 
 function bare(part) {

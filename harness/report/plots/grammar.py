@@ -28,9 +28,9 @@ COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
 LABELS = "labels"  # name of the layer with the names of the series; `settled` and page.js look for it
 MOST_LABELS = 6  # series that are named where they end; more of them get a legend
 _LABEL_HEIGHT = 13  # pixels
-_LETTER = 6.2  # pixels of a letter of a label
 _ROUNDING = 1e-9  # of a division
-_FEW_DECADES = 3  # on an axis that is longer than that, decades are labels enough
+_FEW_LABELS = 3
+_MANY_DECADES = 6  # on an axis that is longer than that, decades are labels enough
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,10 @@ def log_axis(low: float, high: float, **more: Any) -> alt.Axis:
 
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers from `low` to `high`, at least three where there are as many."""
-    span = math.log10(max(high, low * 1.0001) / low)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
         found = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
-        if len(found) > _FEW_DECADES or (len(found) == _FEW_DECADES and span < _FEW_DECADES):
+        if len(found) > (_MANY_DECADES if factors == (1,) else _FEW_LABELS):
             return found
     width = (high - low) / 3 or low
     step = 10.0 ** math.floor(math.log10(width)) * next(
@@ -155,7 +154,7 @@ def labels(
 
     Args:
         rows: of the chart.
-        name: the field that tells the series apart.
+        name: the field by which the series differ.
         x: the field of the horizontal axis.
         y: the field of the vertical one.
         colour: the encoding of the series' colours.
@@ -168,9 +167,8 @@ def labels(
             ends[row[name]] = row
     kept = {name, x, y, show or name, "contender", "race"}
     found = [{key: value for key, value in row.items() if key in kept} for row in ends.values()]
-    last = max((row[x] for row in found), default=0)
     places = apart([row[y] for row in found], [row[y] for row in rows], log=log)
-    found = [{**row, "end": row[y], x: last, y: place} for row, place in zip(found, places, strict=True)]
+    found = [{**row, "end": row[y], y: place} for row, place in zip(found, places, strict=True)]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     drawn: alt.Chart = (
         chart(found)
@@ -210,10 +208,7 @@ def settled(spec: dict[str, Any]) -> dict[str, Any]:
     rows = spec["datasets"][named["data"]["name"]]
     if len(rows) > MOST_LABELS:
         return {**spec, "layer": [each for each in spec["layer"] if each is not named]}
-    field = named["encoding"]["text"]["field"]
-    room = 16 + round(_LETTER * max((len(str(row[field])) for row in rows), default=0))
-    padding = {"left": 5, "top": 5, "bottom": 5, "right": room}
-    return {**without_legends(spec), "padding": padding}
+    return dict(without_legends(spec))
 
 
 def without_legends(part: Any) -> Any:
