@@ -276,7 +276,9 @@ def test_one_test_can_be_selected_by_its_n_and_batch_size(project):
     found = project("tiny.yaml", "--benchmark-only", "-k", "N16-B1 and teacher", "-v")
     found.assert_outcomes(passed=1, deselected=4)
     found.stdout.fnmatch_lines(["*tiny.yaml::teacher?N16-B1? PASSED*"])
-    project("tiny.yaml", "--benchmark-only", "-k", "race-B1", "--harness-output=other").assert_outcomes(passed=1, deselected=4)
+    project("tiny.yaml", "--benchmark-only", "-k", "race-B1", "--harness-output=other").assert_outcomes(
+        passed=1, deselected=4
+    )
 
 
 @pytest.mark.parametrize(
