@@ -86,19 +86,7 @@ def mine(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def late(mine):
-    arguments = (
-        "locate",
-        "mine:fails_late",
-        "mine:other",
-        "--range",
-        "10:20k",
-        "--launches",
-        "2",
-        "--budget",
-        "200",
-        "--output",
-        "late",
-    )
+    arguments = ("locate", "mine:fails_late", "mine:other", "--range", "10:20k", "--launches", "3", "--output", "late")
     return called(*arguments, cwd=mine), mine / "late"
 
 
