@@ -54,6 +54,10 @@ def test_what_is_wrong_is_named_with_its_place(run):
             "machine.limits.flops_per_second.1",
         ),
         ({"memory_bytes": float("nan")}, "machine.memory_bytes"),
+        (
+            {"limits": {"flops_per_second": {str(2**53 + 2): 1.0}, "bytes_per_second": {"1": 1.0}}},
+            "machine.limits.flops_per_second",
+        ),
     ],
 )
 def test_the_free_parts_are_looked_at_where_they_are_read(run, machine, place):
