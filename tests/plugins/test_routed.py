@@ -51,7 +51,7 @@ def test_it_keeps_the_rules():
 
 
 def test_ranked_it_beats_the_query_itself_and_a_linear_map_by_cosine_and_by_top_1(data):
-    student = built(RoutedProjector().with_options({"drawn": 1024, "penalty": 1e-3}), data)
+    student = built(RoutedProjector().with_options({"drawn": 1024}), data)
     fitted = scores(student, data)
     trainer = RecipeTrainer().with_options({**distill.RANKED, "steps": 150})
     teacher = MultiHeadLDA(data.heads.centroids, data.heads.answers, TEMPERATURE)
