@@ -156,7 +156,7 @@ class Rates(Answer):
 class Saved(Answer):
     """Where a student was written."""
 
-    path: str
+    card: dict[str, Any]
 
 
 ANSWERS: Mapping[str, type[Answer]] = {

@@ -62,7 +62,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
 
 
 def announce(notice: Mapping[str, str]) -> None:
-    """Tells the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed.
+    """Announces to the parent what this child is about to do with which plugin, so that a hang or a crash can be blamed.
 
     What another plugin has printed ends here.
     """

@@ -267,7 +267,7 @@ def _commit(evidence: Evidence) -> dict[str, Any]:
         "id": about.get("id", clean),
         "time": about.get("time"),
         "author_time": about.get("author_time"),
-        "dirty": bool(commit and state and not commit.endswith(UNKNOWN)),
+        "dirty": None if commit and commit.endswith(UNKNOWN) else bool(commit and state),
         "project": about.get("name", "unknown"),
         "branch": about.get("branch", "(unknown)"),
     }

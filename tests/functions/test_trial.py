@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from harness.errors import UserError
-from harness.functions import trial
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
 from harness.functions.trial import Trial, Wrong
@@ -158,31 +154,6 @@ def test_what_functions_take_is_found_out():
 def test_a_tuple_that_none_of_them_takes_is_told():
     with pytest.raises(Wrong, match="does not take what the setup returns"):
         try_(lambda a, b, c: a, lambda pair: 1, setup=lambda n: (n, n))
-
-
-def asked(monkeypatch, outcome):
-    """`tried` with this outcome in place of its process."""
-    monkeypatch.setattr(trial.subprocess, "run", outcome)
-    return trial.tried([Kernel(function=shipped(sum))], 1, 10, 1, deadline_seconds=7.0)
-
-
-def test_bytes_that_are_no_text_are_survived(monkeypatch):
-    kernel = json.dumps({"kernels": [Kernel(function=shipped(sum), takes="n").to_json()], "notes": ["a note"]})
-    output = b"\xff\xfe printed by a module\n" + b'{"doing": "importing"}\n' + kernel.encode() + b"\n"
-    found = asked(monkeypatch, lambda *_, **__: SimpleNamespace(returncode=0, stdout=output, stderr=b"\xff"))
-    assert (found.kernels[0].takes, found.notes) == ("n", ("a note",))
-    died = SimpleNamespace(returncode=-11, stdout=b"\xff\n" + b'{"doing": "importing \'m:f\'"}\n', stderr=b"\xff")
-    with pytest.raises(UserError, match="ended with code -11 while importing 'm:f': \ufffd"):
-        asked(monkeypatch, lambda *_, **__: died)
-
-
-def test_an_import_that_takes_long_is_told(monkeypatch):
-    def late(*_, **__):
-        raise trial.subprocess.TimeoutExpired("python", 7.0, output=b'{"doing": "importing \'mine:slow\'"}\n')
-
-    with pytest.raises(UserError, match="not ready within 7 s: it was still importing 'mine:slow'") as told:
-        asked(monkeypatch, late)
-    assert "import less" in told.value.next_step
 
 
 def test_a_kernel_is_the_same_after_the_pipe():

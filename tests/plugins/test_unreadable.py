@@ -85,7 +85,6 @@ def test_what_is_left_of_a_writer_is_named(lda_database, name, suffix, wal, sent
     ("name", "sentence"),
     [
         ("heads.csv", "CSV is not read as embeddings; convert it: np.savez"),
-        ("heads.Parquet", "Parquet is not read as embeddings; convert it"),
         ("heads.json", "JSON is not read as embeddings"),
         ("heads.npy.gz", "a gzip archive is not read as embeddings; unpack it first: gunzip heads.npy.gz"),
         ("heads.pkl", "a pickle is not read as embeddings"),

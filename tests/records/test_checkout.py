@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,9 +78,8 @@ def test_what_git_cannot_tell_is_unknown(checkout):
     head = git(checkout, "rev-parse", "HEAD")[:12]
     (checkout / ".git" / "index").write_bytes(b"no index")
     assert commit(checkout) == f"{head}-unknown"
-    assert _commit(f"{head}-unknown", "")["dirty"] is None
-    assert _commit(f"{head}-dirty", "")["dirty"] is True
-    assert _commit(head, "")["dirty"] is False
+    for suffix, dirty in (("-unknown", None), ("-dirty", True), ("", False)):
+        assert _commit(SimpleNamespace(run=SimpleNamespace(commit=head + suffix, project={})))["dirty"] is dirty
 
 
 @pytest.mark.parametrize("head", ["ref: ../../secret", "ref: refs/../../secret", "ref: refs/heads/none", "", "x" * 50])

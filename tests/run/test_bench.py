@@ -48,7 +48,9 @@ def found(monkeypatch):
     one._plan = SimpleNamespace(
         suite=SimpleNamespace(device="cpu", threads=1),
         sweep=SimpleNamespace(cells=(Cell(contender="flat", heads=18, batch_size=32),), legs=(leg,)),
-        specifications={"flat": SimpleNamespace(to_json=dict, device_kind="cpu", runtime=None)},
+        specifications={
+            "flat": SimpleNamespace(to_json=dict, device_kind="cpu", runtime=None, function=None, workload=None)
+        },
         batch_sizes={"flat": [32]},
     )
     one._listener = listener
@@ -86,7 +88,7 @@ def test_limits_that_cannot_be_measured_are_said(found, monkeypatch):
 def on_a_gpu(one):
     runtime = OfferReference(kind="runtime", name="eager", plugin="harness_plugins.eager")
     one._plan.specifications["deep"] = SimpleNamespace(
-        to_json=dict, device="cuda:1", device_kind="cuda", runtime=runtime
+        to_json=dict, device="cuda:1", device_kind="cuda", runtime=runtime, function=None, workload=None
     )
     one._plan.batch_sizes["deep"] = [32]
 

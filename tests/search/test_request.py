@@ -27,14 +27,14 @@ def test_each_method_is_given_its_own_arguments(monkeypatch):
     seen = []
     monkeypatch.setattr(request, "locate", lambda *found, **named: seen.append(("adaptive", found[1:], named)))
     monkeypatch.setattr(request, "locate_on_grid", lambda *found, **named: seen.append(("grid", found[1:], named)))
-    asked = SimpleNamespace(precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None)
+    asked = SimpleNamespace(precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None, further=8)
     case = leg()
     request.ask(None, case, asked)
     case.method = "grid"
     request.ask(None, case, asked)
     common = {"precision": 0.1, "confidence": 0.95, "budget": 100, "launches": 3, "seed": 7, "on_progress": None}
     assert seen == [
-        ("adaptive", (1, 64), {**common, "steps": (), "prior": None}),
+        ("adaptive", (1, 64), {**common, "steps": (), "prior": None, "further": 8}),
         ("grid", (1, 64), {**common, "points": 4, "steps": ()}),
     ]
 

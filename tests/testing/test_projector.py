@@ -48,7 +48,7 @@ def test_a_good_projector_passes():
 
 
 PROJECTORS = ["lda", "lda-loop", "lda-blocked", "transformer", "constant", "identity", "linear", "mlp", "residual",
-              "lda-nearest", "lda-attention"]  # fmt: skip
+              "lda-nearest", "lda-attention", "routed"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
