@@ -93,6 +93,7 @@ def project(tmp_path_factory):
 
 def asked(root, runs, *arguments, monkeypatch):
     monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "200")
     return CliRunner().invoke(app, ["history", *map(str, runs), *arguments], catch_exceptions=False)
 
 

@@ -159,7 +159,7 @@ def _place(error: BaseException) -> str:
     return " < ".join(f"{Path(each.filename).name}:{each.lineno}" for each in [*frames[-1:], *own[-1:]])
 
 
-_OWN_FILE = ["file", "-b", sys.executable]  # `platform` asks so for the word size of this Python
+_OWN_FILE = ["file", "-b", os.path.realpath(sys.executable)]  # `platform` asks so for the word size of this Python
 
 
 def _guarded(folder: Path) -> None:

@@ -134,5 +134,5 @@ def test_a_device_whose_limits_fail_costs_the_processor_none_of_its_own(found, m
 
 def test_plain_functions_state_no_cost(found):
     one, _ = found
-    one.provisions.source = {}
+    one._plan.specifications["flat"].function = sum
     assert one.limits()["costs"] == {}

@@ -12,7 +12,7 @@ from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store, read
 from harness.suite import loading
 from tests.benchmarks.kills import LONGEST_SECONDS, Story, check_finished, check_kept, start_and_kill, undisturbed
-from tests.run.test_session import PLUGIN, written
+from tests.run.test_session import PLUGIN, QUICK, written
 from tests.synthetic import Maker
 
 KILLS = 2
@@ -30,6 +30,7 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing_and_measures_nothing
             "two": {"projector": "counting", "runtime": "slow"},
         },
         search={"budget_samples": 200, "precision": 0.3},
+        measurement=QUICK,
     )
     seconds, expected = undisturbed(suite, tmp_path / "whole", warm=False)
     generator, story, out = random.Random(4), Story(), tmp_path / "out"

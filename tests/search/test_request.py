@@ -27,7 +27,9 @@ def test_each_method_is_given_its_own_arguments(monkeypatch):
     seen = []
     monkeypatch.setattr(request, "locate", lambda *found, **named: seen.append(("adaptive", found[1:], named)))
     monkeypatch.setattr(request, "locate_on_grid", lambda *found, **named: seen.append(("grid", found[1:], named)))
-    asked = SimpleNamespace(precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None, further=8)
+    asked = SimpleNamespace(
+        precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None, further=8, neighbours=0
+    )
     case = leg()
     request.ask(None, case, asked)
     case.method = "grid"

@@ -294,7 +294,8 @@ def test_a_projection_that_remembers_answers_is_told():
             def project(queries):
                 key = queries.tobytes()
                 if key not in known:
-                    known[key] = np.tanh(queries @ heads.centroids.T) @ heads.answers
+                    for _ in range(300):  # so much work that it is told from noise
+                        known[key] = np.tanh(queries @ heads.centroids.T) @ heads.answers
                 return known[key]
 
             return project
