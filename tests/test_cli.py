@@ -265,3 +265,10 @@ def test_tables_fit_80_columns_and_use_more_where_there_is_more(said, finished, 
         assert max(map(len, found[200])) > 80
     parts = [set(re.split(r"[\s._/-]+", " ".join(lines))) - {""} for lines in found.values()]
     assert parts[0] == parts[1]  # words are whole; names are parted where they have a hyphen, a dot or the like
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "0", "-3"])
+def test_queries_per_day_that_are_no_number_are_refused_before_anything_is_read(said, number):
+    code, _, errors = said("advise", "nowhere", "--heads", "5", f"--queries-per-day={number}")
+    assert code == 2
+    assert "--queries-per-day must be a positive, finite number" in errors
