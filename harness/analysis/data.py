@@ -18,7 +18,7 @@ _SHOWN = 12  # digits of a digest
 
 @dataclass(frozen=True, kw_only=True)
 class DataSummary:
-    """What one source gave, at the smallest N that was measured."""
+    """What one source gave at one N: where the sweep begins, or at the smallest of those that use it."""
 
     contenders: tuple[str, ...]  # those that have this source for themselves; empty for the suite's own
     description: str

@@ -86,9 +86,13 @@ class Provisions:
         return users
 
     def _described(self, users: Sequence[str], *, largest: bool = False) -> dict[str, Any]:
-        """What a source gives at the smallest N at which one of its users takes part, or at the largest."""
+        """What a source gives where the suite's sweep begins or, where no user takes part there, at their smallest N.
+
+        With `largest`: at the largest N at which one of them takes part.
+        """
         sizes = [each for user in users for each in self._span(user)]
-        heads = max(sizes) if largest else min(sizes)
+        begins = self._plan.suite.heads.low
+        heads = max(sizes) if largest else begins if min(sizes) <= begins <= max(sizes) else min(sizes)
         specification = self._plan.specifications[users[0]]
         request = {"do": "describe", "specification": specification.to_json(), "heads": heads}
         return self._ask(request)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.search.equivalence import evenness
+from harness.search.outcomes import divided
 from harness.search.sign_test import WINSORISED_COST
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def told(
 ) -> tuple[Status, Evenness] | None:
     """The answer that all these N share, if it is sure at each of them; None where it is not.
 
-    That one rival leads is said early only where a tie is out of the question.
+    That one rival leads is said early only where a tie is out of the question, and never where launches contradict each
+    other: the lead that all N share on average is none that every process sees.
     """
     if any(len(prober.by_launch(n, 1)) < question.least_launches for n in places):
         return None
@@ -69,7 +71,7 @@ def told(
         return None
     for side, status in LEADS.items():
         if known.contrary(side) <= (1 - question.confidence) / 2 * patience:
-            return status, known
+            return None if any(divided(prober, n) for n in places) else (status, known)
     return None
 
 

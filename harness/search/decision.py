@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.search.bracketing import Jump, Undecided
 from harness.search.local_model import launch_interval, two_sided
-from harness.search.outcomes import confirmed_sign, leader
+from harness.search.outcomes import confirmed_sign, divided, leader
 from harness.search.result import Crossing
 from harness.search.sign_test import standard_error, winsorised_mean
 
@@ -110,9 +110,13 @@ class Evidence:
         return max(self.reach(low, high, side, self._question.stretch) for side in (1, -1))
 
     def unsteady(self, heads: int) -> bool:
-        """Whether launches disagree so much at this N that a large lead of either is possible."""
+        """Whether launches disagree at this N: so much that a large lead of either is possible, or about who leads."""
         parts = self._prober.by_launch(heads, 1)
-        return len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD
+        return (len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD) or self.divided(heads, heads)
+
+    def divided(self, low: int, high: int) -> bool:
+        """Whether launches contradict each other about who leads somewhere in [low, high]."""
+        return any(divided(self._prober, n) for n in self.places if low <= n <= high)
 
     def _witnesses(self, low: int, high: int) -> list[int]:
         """The N that bound the log-ratio in [low, high] where no curve does: in between it lies between theirs."""
@@ -172,11 +176,14 @@ def joined(one: Zone, other: Zone) -> Zone:
 
 
 def negligible(zone: Zone, evidence: Evidence, goal: float) -> bool:
-    """Whether one rival leads around it, and the other within by no more than what counts as no difference."""
+    """Whether one rival leads around it, and the other within by no more than what counts as no difference.
+
+    Where launches contradict each other the average of them is no bound on what the next one sees.
+    """
     known: set[Sign] = {sign for sign in (zone.before, zone.after) if sign}
     if len(known) != 1 or zone.crossings:
         return False
-    return evidence.reach(zone.low, zone.high, opposite(*known)) <= goal
+    return evidence.reach(zone.low, zone.high, opposite(*known)) <= goal and not evidence.divided(zone.low, zone.high)
 
 
 def net_crossing(zone: Zone, steps: Sequence[Step], confidence: float) -> Crossing:

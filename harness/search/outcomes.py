@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.search.local_model import REACH, fit, launch_interval
 from harness.search.result import Crossing
-from harness.search.sign_test import MAD_TO_SD, median
+from harness.search.sign_test import MAD_TO_SD, median, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 MISFIT_LEVEL = 0.003
 DISTURBED = 6.0  # standard deviations of the other launches
+DIVIDED = 0.05  # log-ratio beyond which a launch sees a lead that counts against the others
+DIVIDED_ERRORS = 2.6  # standard errors by which it sees it
+LEAST_SEEN = 3  # pairs of a launch, so that one that was disturbed does not make its median
+LEAST_DIVIDED = 2  # launches on each side, below which one of them may have been disturbed
 UNSURE_POINTS = 201  # of log N on which the end of what is unsure is looked for
 
 
@@ -52,7 +56,7 @@ class Outcome:
 def confirmed_sign(
     prober: Sampler, heads: int, question: Question, confidence: float | None = None, least: int | None = None
 ) -> Sign:
-    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
+    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold or divided.
 
     Args:
         prober: what was measured.
@@ -66,6 +70,8 @@ def confirmed_sign(
     if len(parts) < (question.least_launches if least is None else least):
         return 0
     noise = prober.noise()
+    if divided(prober, heads):
+        return 0
     _, low, high = launch_interval(parts, noise, confidence, question.launches)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
@@ -74,6 +80,20 @@ def confirmed_sign(
     if unanimous and 2 ** (1 - len(parts)) < 1 - confidence:  # the sign test
         return 1 if min(medians) > 0 else -1
     return 0
+
+
+def divided(prober: Sampler, heads: int) -> tuple[int, int] | None:
+    """How many launches see the one and the other rival lead at this N, where several do so clearly on both sides.
+
+    No average over such launches says who is faster: a process that begins tomorrow may be of either kind.
+    """
+    noise = prober.noise()
+    sides = {1: 0, -1: 0}
+    for part in prober.by_launch(heads, 1):
+        lead = median(part)
+        if part.size >= LEAST_SEEN and abs(lead) > max(DIVIDED, DIVIDED_ERRORS * standard_error(part, noise)):
+            sides[1 if lead > 0 else -1] += 1
+    return (sides[1], sides[-1]) if min(sides.values()) >= LEAST_DIVIDED else None
 
 
 def jump_outcome(prober: Sampler, target: Jump, question: Question, implied: tuple[bool, bool]) -> Outcome:

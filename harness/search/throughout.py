@@ -9,7 +9,7 @@ import numpy as np
 from harness.search import alike
 from harness.search.audit import WEAK
 from harness.search.local_model import launch_interval
-from harness.search.outcomes import confirmed_sign
+from harness.search.outcomes import confirmed_sign, divided
 from harness.search.sign_test import winsorised_mean
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ def throughout(search: Search) -> tuple[Status, str]:
     nothing_strong = not decided or all(each < 2 * goal for each in level.values())
     weak = [n for n in audited if level[n] < WEAK or nothing_strong]
     told = {n: confirmed_sign(prober, n, question) for n in audited if n not in weak}
+    split = {n: sides for n in sorted(audited) if (sides := divided(prober, n))}
+    if split:
+        where = f"{min(split):,}" + (f" to {max(split):,}" if len(split) > 1 else "")
+        one, other = max(split.values(), key=min)
+        return "unresolved", (
+            f"the launches contradict each other at N = {where}: the challenger is faster in {one} of them, "
+            f"the baseline in {other}"
+        )
     untold = [n for n, sign in told.items() if {sign} != decided]
     if untold:
         return "unresolved", f"the launches do not confirm who leads at N = {', '.join(f'{n:,}' for n in untold)}"

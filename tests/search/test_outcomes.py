@@ -9,7 +9,7 @@ import pytest
 
 from harness.search.bracketing import Jump
 from harness.search.confirmation import Question
-from harness.search.outcomes import jump_outcome
+from harness.search.outcomes import divided, jump_outcome
 from harness.search.sampler import Sampler
 
 QUESTION = Question(
@@ -70,3 +70,21 @@ def test_the_interval_at_a_found_step_does_not_reach_over_another_change_of_the_
 def test_a_found_step_is_told_as_wide_where_its_interval_is_wider_than_was_wanted():
     assert stated({100: -0.12, 130: -0.01, 131: 0.01, 170: 0.12}, declared=False).missed
     assert not stated({120: -0.08, 130: -0.01, 131: 0.01, 133: 0.08}, declared=False).missed
+
+
+@pytest.mark.parametrize(
+    ("leads", "sides"),
+    [
+        ((0.1,) * 8, None),
+        ((0.36, -0.1, 0.36, -0.1, 0.36, -0.1, 0.36, -0.1), (4, 4)),
+        ((0.36,) * 6 + (-0.1,) * 2, (6, 2)),
+        ((0.36,) * 7 + (-0.1,), None),  # one of them may have been disturbed
+        ((0.03, -0.03) * 4, None),  # too little to count against the others
+    ],
+)
+def test_launches_contradict_each_other_where_several_see_a_clear_lead_on_either_side(leads, sides):
+    prober = Sampler(lambda _, rounds, launch: [(math.exp(leads[launch - 1]), 1.0)] * rounds, 100_000, 0, lambda: None)
+    for launch in range(1, 9):
+        prober.launch = launch
+        prober.visit_each({100: 4})
+    assert divided(prober, 100) == sides
