@@ -156,7 +156,7 @@ class Nearest(harness.Workload):
     class Options(harness.Options):
         """How many points ask."""
 
-        queries: int = 100
+        queries: int = 300
 
     def prepare(self, n: int, batch: int, seed: int) -> tuple[Points, Any]:  # noqa: ARG002 - a contract
         """The points with a tree that was built before, and those that ask."""
@@ -175,22 +175,27 @@ class Nearest(harness.Workload):
 
 
 class Search(harness.Workload):
-    """The place of a word in a text of n characters."""
+    """All places of a word in a text of n characters."""
 
     name = "search"
 
     def prepare(self, n: int, batch: int, seed: int) -> tuple[str, Any]:  # noqa: ARG002 - a contract
-        """A text whose last word is wanted, and the pattern, compiled."""
+        """A text, and the pattern of a word, compiled."""
         generator = np.random.default_rng(seed)
-        text = " ".join(generator.choice(_WORDS, n // 3 + 1))[: max(0, n - 7)] + " needle"
-        return text, re.compile("needle")
+        return " ".join(generator.choice(_WORDS, n // 3 + 1))[:n], re.compile("fox")
 
     def rivals(self) -> Mapping[str, Callable[..., Any]]:
-        """A regular expression, or the method of str."""
-        return {
-            "re": lambda text, pattern: pattern.search(text).start(),
-            "find": lambda text, pattern: text.find("needle"),  # noqa: ARG005 - rivals take the same
-        }
+        """One pass of a regular expression, or the method of str from each place on."""
+        return {"re": lambda text, pattern: [each.start() for each in pattern.finditer(text)], "find": _found}
+
+
+def _found(text: str, pattern: Any) -> list[int]:
+    word, places = pattern.pattern, []
+    place = text.find(word)
+    while place >= 0:
+        places.append(place)
+        place = text.find(word, place + len(word))
+    return places
 
 
 class Sorting(harness.Workload):
