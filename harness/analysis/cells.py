@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.analysis.diagnostics import Diagnostic, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.unchecked import unchecked
-from harness.records.measurement import RIVAL_FAILED
+from harness.records.measurement import INTERRUPTED, RIVAL_FAILED
 from harness.records.samples import counting, seconds_by_launch
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _failure(records: Sequence[Measurement]) -> str:
     if not reasons:
         if any(each.outcome == "measured" for each in records):
             return ""
-        return next((each.reason for each in records if each.reason and each.reason != RIVAL_FAILED), "")
+        return next((each.reason for each in records if each.reason not in (None, RIVAL_FAILED, INTERRUPTED)), "")
     text, _ = reasons.most_common(1)[0]
-    failed, made = sum(reasons.values()), len(records)
+    failed, made = sum(reasons.values()), sum(not each.interrupted for each in records)
     return text if failed == made else f"{text} (in {failed} of {made} visits)"

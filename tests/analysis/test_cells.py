@@ -6,7 +6,7 @@ import pytest
 
 from harness.analysis.cells import summarise_cell
 from harness.process.failure import Failure
-from harness.records.measurement import RIVAL_FAILED, Parity
+from harness.records.measurement import INTERRUPTED, RIVAL_FAILED, Parity
 from tests.synthetic import Maker
 
 
@@ -82,4 +82,6 @@ def test_a_cell_that_was_skipped_says_why_unless_its_rival_was_to_blame():
     found = summarise_cell([skipped(RIVAL_FAILED), skipped("too slow")])
     assert (found.outcome, found.failure) == ("skipped", "too slow")
     assert summarise_cell([skipped(RIVAL_FAILED)]).failure == ""
+    assert summarise_cell([skipped(INTERRUPTED)]).failure == ""  # a visit that a signal cut off is no failure
+    assert summarise_cell([failed(), skipped(INTERRUPTED)]).failure == "load: it broke"  # nor one of those made
     assert summarise_cell([record(1), skipped("too slow")]).failure == ""

@@ -86,6 +86,17 @@ def test_each_provenance_is_told_once_and_the_suites_stands_for_the_run(make):
     assert one.provisions.of("shared") == one.provisions.source
 
 
+def test_data_are_described_where_the_sweep_begins_though_a_race_begins_earlier(make, monkeypatch):
+    early = {"name": "early", "baseline": "shared", "challenger": "shared-too", "heads": {"from": 1, "to": 64}}
+    monkeypatch.setitem(SUITE, "races", [*SUITE["races"], early])
+    workshop = BuilderClient()
+    assert make(workshop).describe()["heads"] == 16
+    monkeypatch.setitem(SUITE, "heads", {"values": [8]})  # a sweep that no user of `playbook` takes part in
+    one = make(workshop)
+    one.describe()
+    assert one.provisions.sources["own"]["heads"] == 16
+
+
 def test_keys_are_of_a_contenders_own_data(make):
     before, after, both = BuilderClient(), BuilderClient(), BuilderClient()
     after.digests = {**after.digests, "playbook": "changed"}
