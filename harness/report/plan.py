@@ -10,7 +10,10 @@ from harness.report.wording import spread_out
 from harness.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.plan.check import Checked
+    from harness.plan.sweep import Cell
 
 
 def render(checked: Checked, width: int | None = None) -> str:
@@ -48,18 +51,9 @@ def render(checked: Checked, width: int | None = None) -> str:
         ]
         headers = ("search", "baseline", "challenger", "N", "method", "known steps after N =")
         parts.append(grid(legs, headers, width))
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for each in sweep.skipped:
-        reasons.setdefault((each.cell.contender, each.reason), []).append(
-            f"N = {each.cell.heads:,}, batch {each.cell.batch_size}"
-        )
-    if reasons:
-        parts.append(
-            "skipped:\n"
-            + "\n".join(
-                sentence(f"  {name} ({'; '.join(cells)}): {why}", width) for (name, why), cells in reasons.items()
-            )
-        )
+    skipped = [sentence(f"  {each}", width) for each in _skipped(checked)]
+    if skipped:
+        parts.append("\n".join(("skipped:", *skipped)))
     parts += [sentence(f"note: {note}", width) for note in checked.notes]
     return "\n\n".join(parts)
 
@@ -76,3 +70,20 @@ def _headline(checked: Checked) -> str:
         f"{suite.name}: {counted(cells, 'cell')} to train and score, with "
         f"{counted(seeds, 'seed')} where there is a trainer; none is timed"
     )
+
+
+def _skipped(checked: Checked) -> Iterator[str]:
+    """A line for each contender and reason; contenders without their device are noted as a whole."""
+    cells: dict[tuple[str, str], list[Cell]] = {}
+    for each in checked.sweep.skipped:
+        if each.cell.contender not in checked.absent:
+            cells.setdefault((each.cell.contender, each.reason), []).append(each.cell)
+    for (name, why), out in cells.items():
+        by_batch: dict[int, list[str]] = {}
+        for cell in out:
+            by_batch.setdefault(cell.batch_size, []).append(f"{cell.heads:,}")
+        by_heads: dict[str, list[str]] = {}
+        for batch, heads in by_batch.items():
+            by_heads.setdefault(", ".join(heads), []).append(str(batch))
+        where = "; ".join(f"N = {heads} at batch {', '.join(batches)}" for heads, batches in by_heads.items())
+        yield f"{name} ({where}): {why}"
