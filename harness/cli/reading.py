@@ -211,7 +211,7 @@ def site(
 
 
 def view(results: Results = Path("results")) -> None:
-    """Serve that site on 127.0.0.1, with runs as they are measured; Ctrl-C ends it."""
+    """Serve the site of these runs on 127.0.0.1, with new runs as they are measured; Ctrl-C ends it."""
     import tempfile
 
     from harness.report.site.serving import Site
