@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 
-from harness.report.plots import plots
+from harness.plan.sweep import SearchCase
+from harness.report.plots import leadmap, plots
 from harness.report.plots.grammar import HEIGHT, LABELS, MOST_LABELS, PALETTE, apart, settled, slots, ticks
 from harness.report.plots.pairs import evidence
 
@@ -108,3 +110,13 @@ def test_pairs_over_time_are_those_next_to_the_crossover(summary):
             assert each["minutes"] == sorted(each["minutes"])
     nearest = min((each for each in found if each["race"] == "best"), key=lambda each: abs(math.log(each["N"] / 5870)))
     assert sorted(nearest["ratio"])[len(nearest["ratio"]) // 2] == pytest.approx(1, abs=0.1)
+
+
+def test_rows_of_the_lead_map_name_the_batch_only_where_there_are_several():
+    def named(*legs):
+        return leadmap._names([SimpleNamespace(leg=SearchCase(**each)) for each in legs])
+
+    leg = {"baseline": "one", "challenger": "other", "batch_size": 1, "low": 1, "high": 9}
+    one, other = {**leg, "race": "sorting"}, {**leg, "race": "words"}
+    assert set(named(one, other).values()) == {"sorting", "words"}
+    assert set(named(one, {**other, "batch_size": 32}).values()) == {"sorting, batch 1", "words, batch 32"}

@@ -13,7 +13,7 @@ from harness.report.spans import leads, undecided
 from harness.suite.schema import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.analysis.summary import LegSummary, Summary
     from harness.report.spans import Span
@@ -31,21 +31,21 @@ _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challen
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
     legs = [leg for leg in summary.legs if leg.located is not None]
-    rows = [row for leg in legs for row in _leads(leg, summary)]
+    names = _names(legs)
+    rows = [row for leg in legs for row in _leads(leg, names[leg.leg.label], summary)]
     if not rows:
         return None
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
-    names = [_name(leg) for leg in legs]
     scale = alt.Scale(type="log", nice=False, domain=[low, high])
     x = alt.X("low:Q", scale=scale, title=summary.suite.size_title, axis=log_axis(low, high))
-    room = _LETTER * max(len(name) for name in names)  # whatever font a reader has
+    room = _LETTER * max(map(len, names.values()))  # whatever font a reader has
     axis = alt.Axis(labelLimit=_WIDEST, minExtent=min(room, _WIDEST), ticks=False, domain=False)
-    y = alt.Y("search:N", sort=names, title=None, axis=axis)
+    y = alt.Y("search:N", sort=list(names.values()), title=None, axis=axis)
     colour = alt.Color(
         "doublings:Q",
         scale=alt.Scale(domain=[-_MOST, _MOST], range=_COLOURS, interpolate="lab", clamp=True),
         legend=alt.Legend(
-            orient="bottom", title="times as fast", gradientLength=170, values=[-2, 2],
+            orient="bottom", title="times as fast", gradientLength=140, values=[-2, 2],
             labelExpr=_TIMES,
         ),
     )  # fmt: skip
@@ -54,13 +54,13 @@ def lead_map(summary: Summary) -> Plot | None:
     layers: list[Any] = [
         chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
     ]
-    if strokes := [row for leg in legs for row in _hatch(leg, low, high)]:
+    if strokes := [row for leg in legs for row in _hatch(leg, names[leg.leg.label], low, high)]:
         layers.append(
             chart(strokes)
             .mark_tick(height=_ROW - 6, thickness=1.2, color="#222", opacity=0.85)
             .encode(x=alt.X("N:Q", scale=scale), y=y, tooltip=tooltip(strokes, ("search", "undecided")))
         )
-    if figures := list(_published(summary, legs, low, high)):
+    if figures := list(_published(summary, legs, names, low, high)):
         layers.append(
             chart(figures)
             .mark_point(shape="diamond", size=110, filled=True, color="#d01c8b", stroke="white", opacity=1)
@@ -75,17 +75,19 @@ def lead_map(summary: Summary) -> Plot | None:
     )
 
 
-def _name(leg: LegSummary) -> str:
-    return f"{leg.leg.race}, batch {leg.leg.batch_size}"
+def _names(legs: Sequence[LegSummary]) -> dict[str, str]:
+    """What the row of each search is called: by its race alone where all have one batch size."""
+    several = len({leg.leg.batch_size for leg in legs}) > 1
+    return {leg.leg.label: leg.leg.race + (f", batch {leg.leg.batch_size}" if several else "") for leg in legs}
 
 
-def _leads(leg: LegSummary, summary: Summary) -> Iterator[dict[str, Any]]:
+def _leads(leg: LegSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
     """The rows of one search, with how right its rivals are and what they hold at the nearest N at which that is known."""
-    names = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
+    rivals = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
     for span in leads(_location(leg)):
         yield {
-            "search": _name(leg), "low": short(span.low), "high": short(span.high),
-            "doublings": short(span.log_ratio / math.log(2)), "faster": names[span.faster] if span.faster else "neither",
+            "search": name, "low": short(span.low), "high": short(span.high),
+            "doublings": short(span.log_ratio / math.log(2)), "faster": rivals[span.faster] if span.faster else "neither",
             "times as fast": short(math.exp(min(abs(span.log_ratio), _MOST_LOG))), "interval": _interval(span),
             "fidelity": _fidelity(leg, summary, math.sqrt(span.low * span.high)),
             "memory": _memory(leg, summary, math.sqrt(span.low * span.high)),
@@ -125,7 +127,7 @@ def _interval(span: Span) -> str:
     return f"{units.ratio(ends[0])} to {units.ratio(ends[1])}"
 
 
-def _hatch(leg: LegSummary, low: float, high: float) -> Iterator[dict[str, Any]]:
+def _hatch(leg: LegSummary, name: str, low: float, high: float) -> Iterator[dict[str, Any]]:
     """Strokes over what is undecided, evenly spread on the axis; one where it is narrower than two of them."""
     width = math.log(high / low) or 1.0
     for first, last in undecided(_location(leg)):
@@ -136,15 +138,17 @@ def _hatch(leg: LegSummary, low: float, high: float) -> Iterator[dict[str, Any]]
         span = f"{start:,.0f} to {end:,.0f}"
         for place in range(strokes):
             yield {
-                "search": _name(leg),
+                "search": name,
                 "N": short(start * (end / start) ** ((place + 0.5) / strokes)),
                 "undecided": span,
             }
 
 
-def _published(summary: Summary, legs: list[LegSummary], low: float, high: float) -> Iterator[dict[str, Any]]:
+def _published(
+    summary: Summary, legs: Sequence[LegSummary], names: Mapping[str, str], low: float, high: float
+) -> Iterator[dict[str, Any]]:
     """Documented crossovers, at the rows of their races."""
-    rows = {(leg.leg.race, leg.leg.batch_size): _name(leg) for leg in legs}
+    rows = {(leg.leg.race, leg.leg.batch_size): names[leg.leg.label] for leg in legs}
     for each in summary.documented:
         figure = each.figure
         if isinstance(figure, Figure) and each.quantity == "crossover" and figure.crossover:
