@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, INTERRUPTED, console, say, width
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -90,14 +90,14 @@ def advise(
             "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
         )
     if data is not None:
-        from harness.cli.running import measured
-        from harness.commands import advising
+        from harness.commands import suites
+        from harness.plugin import commands
 
-        plan = advising.plan(data, batch, heads, temperature)
-        outcome = measured(plan, output)
-        if outcome.interrupted:
-            sys.exit(INTERRUPTED)
-        folder, heads = outcome.folder, plan.suite.heads.high
+        suite = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
+        ran = suites.plan_suite(suite).run(output)
+        if ran.interrupted:
+            sys.exit(ran.exit_code)
+        folder, heads = ran.folder, max(suite["heads"]["values"])
     if heads is None:
         raise UserError("the number of heads is missing", next_step="give --heads N")
     assert folder is not None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import harness
-from harness.commands import distill
+from harness_plugins import distill_suite as distill
 from harness.measure import fidelity
 from harness.testing import check_projector
 from harness_plugins.lda import MultiHeadLDA, formula
