@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from harness.commands.race import race
     from harness.commands.suites import PlannedSuite, SuiteRun, plan_suite
     from harness.commands.texts import Texts, read_texts
+    from harness.duplicate_rows import first_equal
     from harness.errors import (
         ContenderError,
         DataError,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
         TrainingReport,
         Workload,
     )
-    from harness.repeats import first_equal
     from harness.search import (
         BudgetSpent,
         Crossing,
@@ -79,7 +79,7 @@ _HOMES = {
     "harness.commands.race": ("race",),
     "harness.commands.suites": ("PlannedSuite", "SuiteRun", "plan_suite"),
     "harness.commands.texts": ("Texts", "read_texts"),
-    "harness.repeats": ("first_equal",),
+    "harness.duplicate_rows": ("first_equal",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

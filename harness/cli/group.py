@@ -60,10 +60,8 @@ def _command(found: PluginCommand) -> Any:
         made = found.load()
         if isinstance(made, typer.Typer):
             holder.add_typer(made, name=found.name, rich_help_panel=panel)
-        elif callable(made):
-            holder.command(found.name, rich_help_panel=panel)(made)
         else:
-            raise TypeError(f"it is {type(made).__name__}, neither a typer.Typer nor a function")
+            holder.command(found.name, rich_help_panel=panel)(made)
         return typer.main.get_group(holder).commands[found.name]
     except (Exception, SystemExit) as error:
         raise OfferError(

@@ -182,7 +182,7 @@ def history(
         if (not only or only in each.name) and (race is None or each.race == race)
     ]
     if find is not None:
-        from harness.commands import find as finding
+        from harness.commands import bisection as finding
 
         wanted = finding.Wanted(text=only or "", race=race, suite=suite)
         answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
@@ -302,12 +302,12 @@ def tune(
 
     evidence, table = writer.read(run), dispatch.read(run, race)
     if check is None and to == "onnx":
-        from harness.commands import onnx_choice
+        from harness.commands import onnx_dispatch
 
         if output is None:
             raise UserError("--to onnx writes a file", next_step="say --output FILE")
-        about, files = tuning.figures(table, evidence), onnx_choice.models(model or ())
-        onnx_choice.written(table, files, output, about=about, axis=axis, heads=heads)
+        about, files = tuning.figures(table, evidence), onnx_dispatch.models(model or ())
+        onnx_dispatch.written(table, files, output, about=about, axis=axis, heads=heads)
         say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
         return
     if check is None:

@@ -62,7 +62,9 @@ def distill(
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", "-v", help="print everything before the answers, as `harness report` does, and whole tracebacks"
+            "--verbose",
+            "-v",
+            help="print everything before the answers, as `harness report` does, and whole tracebacks",
         ),
     ] = False,
 ) -> None:

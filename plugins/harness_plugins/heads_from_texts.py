@@ -94,13 +94,17 @@ def parsed(options: Sequence[str]) -> dict[str, Any]:
 def _checked(asked: BuildOptions) -> tuple[int, int] | None:
     """The range of clusters, once every option makes sense."""
     if asked.output.suffix.lower() not in _SUFFIXES:
-        raise harness.UserError(f"--output {asked.output} is neither .npz nor .db", next_step="such as --output heads.npz")
+        raise harness.UserError(
+            f"--output {asked.output} is neither .npz nor .db", next_step="such as --output heads.npz"
+        )
     if asked.output.exists():
         raise harness.UserError(f"--output {asked.output} exists already", next_step="give another name, or remove it")
     if asked.topic is not None and asked.clusters is not None:
         raise harness.UserError("--topic and --clusters exclude each other", next_step="leave one of them out")
     if not 0 < asked.held_out < 1:
-        raise harness.UserError(f"--held-out {asked.held_out:g} is not between 0 and 1", next_step="0.2 holds out a fifth")
+        raise harness.UserError(
+            f"--held-out {asked.held_out:g} is not between 0 and 1", next_step="0.2 holds out a fifth"
+        )
     if asked.temperature is not None and not 0 < asked.temperature < float("inf"):
         raise harness.UserError(
             f"--temperature {asked.temperature:g} is not positive", next_step="leave it out to have it chosen"
