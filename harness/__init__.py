@@ -6,7 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.cli.terms import say
+    from harness.commands.embedding import embed_texts
     from harness.commands.race import race
+    from harness.commands.suites import PlannedSuite, SuiteRun, plan_suite
+    from harness.commands.texts import Texts, read_texts
+    from harness.duplicate_rows import first_equal
     from harness.errors import (
         ContenderError,
         DataError,
@@ -40,7 +45,6 @@ if TYPE_CHECKING:
         TrainingReport,
         Workload,
     )
-    from harness.repeats import first_equal
     from harness.search import (
         BudgetSpent,
         Crossing,
@@ -70,8 +74,12 @@ _HOMES = {
     ),
     "harness.plugin.hookspecs": ("hookimpl",),
     "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
+    "harness.cli.terms": ("say",),
+    "harness.commands.embedding": ("embed_texts",),
     "harness.commands.race": ("race",),
-    "harness.repeats": ("first_equal",),
+    "harness.commands.suites": ("PlannedSuite", "SuiteRun", "plan_suite"),
+    "harness.commands.texts": ("Texts", "read_texts"),
+    "harness.duplicate_rows": ("first_equal",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -99,6 +107,7 @@ __all__ = [
     "Options",
     "Pair",
     "ParityError",
+    "PlannedSuite",
     "Projector",
     "Provenance",
     "ResourceError",
@@ -107,6 +116,8 @@ __all__ = [
     "Runtime",
     "Source",
     "SourceContext",
+    "SuiteRun",
+    "Texts",
     "TrainContext",
     "Trainer",
     "TrainingError",
@@ -115,10 +126,14 @@ __all__ = [
     "UserError",
     "Workload",
     "__version__",
+    "embed_texts",
     "first_equal",
     "hookimpl",
     "locate",
+    "plan_suite",
     "race",
+    "read_texts",
+    "say",
 ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.bias import within
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.records.samples import pairs
-from harness.search.covered import covered, failing, gap, survivor
+from harness.search.coverage import covered, failing, gap, survivor
 from harness.units import counted
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from harness.records import crossovers as stored
 from harness.records.asked import suite_of
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
-from harness.search.covered import outside
+from harness.search.coverage import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of

@@ -14,7 +14,7 @@ import typer
 
 import harness
 from harness.cli import encoding, keeping, reading, running
-from harness.cli.heads import heads
+from harness.cli.group import CommandGroup
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
 
@@ -22,13 +22,14 @@ _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
 
 app = typer.Typer(
     name="harness",
+    cls=CommandGroup,
     help="Find the problem size at which one implementation overtakes another, and check that it is still right there.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MEASURE = (running.run, running.check, running.locate, running.doctor, running.distill)
+_MEASURE = (running.run, running.check, running.locate, running.doctor)
 _READ = (
     reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.site, reading.view,
     reading.export, reading.tune,
@@ -37,7 +38,6 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Rea
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.add_typer(heads, name="heads", rich_help_panel="Measure")
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, INTERRUPTED, console, say, width
+from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
@@ -90,14 +90,14 @@ def advise(
             "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
         )
     if data is not None:
-        from harness.cli.running import measured
-        from harness.commands import advising
+        from harness.commands import suites
+        from harness.plugin import commands
 
-        plan = advising.plan(data, batch, heads, temperature)
-        outcome = measured(plan, output)
-        if outcome.interrupted:
-            sys.exit(INTERRUPTED)
-        folder, heads = outcome.folder, plan.suite.heads.high
+        suite = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
+        ran = suites.plan_suite(suite).run(output)
+        if ran.interrupted:
+            sys.exit(ran.exit_code)
+        folder, heads = ran.folder, max(suite["heads"]["values"])
     if heads is None:
         raise UserError("the number of heads is missing", next_step="give --heads N")
     assert folder is not None
@@ -182,7 +182,7 @@ def history(
         if (not only or only in each.name) and (race is None or each.race == race)
     ]
     if find is not None:
-        from harness.commands import find as finding
+        from harness.commands import bisection as finding
 
         wanted = finding.Wanted(text=only or "", race=race, suite=suite)
         answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
@@ -302,12 +302,12 @@ def tune(
 
     evidence, table = writer.read(run), dispatch.read(run, race)
     if check is None and to == "onnx":
-        from harness.commands import onnx_choice
+        from harness.commands import onnx_dispatch
 
         if output is None:
             raise UserError("--to onnx writes a file", next_step="say --output FILE")
-        about, files = tuning.figures(table, evidence), onnx_choice.models(model or ())
-        onnx_choice.written(table, files, output, about=about, axis=axis, heads=heads)
+        about, files = tuning.figures(table, evidence), onnx_dispatch.models(model or ())
+        onnx_dispatch.written(table, files, output, about=about, axis=axis, heads=heads)
         say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
         return
     if check is None:

@@ -1,22 +1,19 @@
-"""Commands that measure: run, check, distill, locate, doctor."""
+"""Commands that measure: run, check, locate, doctor."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
-from harness.errors import HarnessError, UserError
+from harness.cli.terms import DONE, FAILED, console, say, width
+from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.plan.plan import Plan
-    from harness.records.reader import Evidence
-    from harness.run.session import Outcome
+    from harness.commands.suites import SuiteRun
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
 Only = Annotated[
@@ -48,14 +45,6 @@ Verbose = Annotated[
 ]
 
 
-class Score(StrEnum):
-    """Scores that decide on the best student."""
-
-    COSINE = "cosine"
-    TOP1 = "top1"
-    RECALL = "recall"
-
-
 Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="where the records go; default: results/<suite>-<UTC time>"),
@@ -83,6 +72,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
+    from harness.commands import suites
     from harness.plan import plan as planning
     from harness.plan.check import check_suite
     from harness.suite import loading
@@ -98,11 +88,11 @@ def run(
         from harness.commands import saving
 
         wanted = saving.parsed(save, plan)
-    outcome = measured(plan, output, resume=resume, force=force, retry=retry_failed)
-    _show(outcome, verbose=verbose)
-    if wanted and not outcome.interrupted:
-        say("\n".join(saving.save(plan, outcome.summary, _records(outcome).fidelities, wanted)))
-    _leave(outcome)
+    ran = suites.measured(plan, output, resume=resume, force=force, retry=retry_failed)
+    ran.show(verbose=verbose)
+    if wanted and not ran.interrupted:
+        say("\n".join(ran.save(wanted)))
+    sys.exit(ran.exit_code)
 
 
 def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plugin: Allow = None) -> None:
@@ -124,84 +114,6 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plug
 
         notes = rivals.prepared(rivals.of_suite(loaded, checked.listing), checked.suite, loaded.folder).notes
     say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes)), width()))
-
-
-def distill(
-    db: Annotated[Path, typer.Option(help="an lda.db or .npz with the teacher's heads", show_default=False)],
-    student: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="documented, ranked, routed, residual, mlp, linear, identity or constant; may be repeated; default: the "
-            "documented one and the best known, beside those that need no training",
-        ),
-    ] = None,
-    score: Annotated[Score, typer.Option(help="which score decides on the best student")] = Score.COSINE,
-    epochs: Annotated[int, typer.Option(min=1, help="training epochs of the documented student")] = 200,
-    cosine_weight: Annotated[float, typer.Option(min=0, max=1, help="weight of the cosine loss")] = 0.7,
-    num_heads: Annotated[int | None, typer.Option(min=1, help="H; default: as the number of heads suggests")] = None,
-    num_layers: Annotated[int | None, typer.Option(min=1, help="L; default: as the number of heads suggests")] = None,
-    embed_dim: Annotated[
-        int, typer.Option(min=1, help="width of the embeddings; another width in the database is an error")
-    ] = 384,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="mini-batches; default: the full batch, or what the student prefers")
-    ] = None,
-    queries: Annotated[Path | None, typer.Option(help="file of query embeddings, where the database has none")] = None,
-    projection: Annotated[str | None, typer.Option(help="id or name, where the database holds several")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="T, in place of the stored one, or where the file has none")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=32, help="trainings of each student, from --seed on")] = 1,
-    seconds: Annotated[float | None, typer.Option(help="longest that one training may take")] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="write the best student, or the only one of --student, as safetensors, ONNX and a card"
-        ),
-    ] = None,
-    output: Output = None,
-    verbose: Verbose = False,
-) -> None:
-    """Distil heads into students, and say which is worth having beside those that need no training."""
-    from harness.commands import choosing, saving
-    from harness.commands import distill as distilling
-
-    if seconds is not None and not seconds > 0:
-        raise UserError(f"--seconds {seconds:g} leaves no time", next_step="give more than 0")
-    target = saving.checked(save) if save else None
-    wish = distilling.DistillOptions(
-        db=db,
-        epochs=epochs,
-        cosine_weight=cosine_weight,
-        num_heads=num_heads,
-        num_layers=num_layers,
-        batch_size=batch_size,
-        queries=queries,
-        projection=projection,
-        temperature=temperature,
-        seed=seed,
-        seeds=seeds,
-        seconds=seconds,
-        students=tuple(student or ()),
-        width=embed_dim,
-    )
-    try:
-        plan = distilling.plan(wish)
-        outcome = measured(plan, output)
-    except HarnessError as error:
-        raise distilling.as_typed(error, wish) from error
-    _show(outcome, verbose=verbose)
-    evidence = _records(outcome)
-    fidelity = evidence.fidelities
-    choice = choosing.choose(fidelity, score.value, wish.command)
-    say("\n".join(["", *choice.lines]))
-    wanted = student[0] if student and len(student) == 1 else choice.best
-    if target and wanted and not outcome.interrupted:
-        say("\n".join(["", *saving.save(plan, outcome.summary, fidelity, {wanted: target})]))
-        say(f"load it: from harness_plugins import load_student; student = load_student({str(target)!r})")
-    _leave(outcome, distilling.failures(evidence))
 
 
 def locate(
@@ -252,7 +164,7 @@ def locate(
 ) -> None:
     """Locate where one Python callable overtakes another, without a suite."""
     from harness import units
-    from harness.commands import race
+    from harness.commands import race, suites
 
     low, high = units.parse_range(range_)
     if low < 1:
@@ -284,7 +196,7 @@ def locate(
         threads=units.parse_counts(threads, "--threads"),
         seed=seed,
     )
-    _finish(measured(plan, output), verbose=verbose)
+    _finish(suites.measured(plan, output), verbose=verbose)
 
 
 def doctor(
@@ -313,49 +225,10 @@ def doctor(
     sys.exit(DONE if found.trustworthy else FAILED)
 
 
-def measured(
-    plan: Plan,
-    output: Path | None,
-    *,
-    resume: Path | None = None,
-    force: bool = False,
-    retry: bool = False,
-) -> Outcome:
-    """Runs a plan with a display of its progress."""
-    from harness.run import session
-    from harness.run.turn import turn
-
-    listener = _progress()
-    folder = resume or output or session.default_output(plan.suite, Path("results"))
-    try:
-        with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
-            return session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry)
-    finally:
-        listener.close()
-
-
-def _finish(outcome: Outcome, *, verbose: bool = False) -> NoReturn:
+def _finish(ran: SuiteRun, *, verbose: bool = False) -> NoReturn:
     """Prints the report, and leaves."""
-    _show(outcome, verbose=verbose)
-    _leave(outcome)
-
-
-def _show(outcome: Outcome, *, verbose: bool) -> None:
-    from harness.report import writing
-
-    writing.show(outcome.summary, console(), outcome.folder, verbose=verbose)
-
-
-def _records(outcome: Outcome) -> Evidence:
-    from harness.records.reader import read
-
-    return read(outcome.folder)
-
-
-def _leave(outcome: Outcome, failed: int | None = None) -> NoReturn:
-    if outcome.interrupted:
-        sys.exit(INTERRUPTED)
-    sys.exit(FAILED if (outcome.failed if failed is None else failed) else DONE)
+    ran.show(verbose=verbose)
+    sys.exit(ran.exit_code)
 
 
 def _progress() -> Any:

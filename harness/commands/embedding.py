@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -53,16 +54,48 @@ class Wanted:
     threads: int = 1
 
 
-def embed(texts: Texts, wanted: Wanted, work: Path, progress: Progress) -> None:
-    """Embeds questions and answers into the folder `work`, or what it lacks of them.
+def embed_texts(
+    texts: Texts,
+    embedder: str,
+    work: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    plugin_files: Sequence[Path] = (),
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Embeds questions and answers into a folder, or what it lacks of them after an interruption.
 
-    It then holds `question-00000.npy` and so on, `answer-00000.npy` and so on, and `rows.jsonl` with the texts.
+    It then holds `question-00000.npy` and so on, `answer-00000.npy` and so on, `rows.jsonl` with the questions, and
+    `answers.json`.
+
+    Args:
+        texts: what `read_texts` found; its notes are printed.
+        embedder: the name of an embedder of any plugin.
+        work: the folder; made where it is missing.
+        options: of the embedder.
+        plugin_files: local plugins that may offer it.
+        threads: that it may use.
+        progress: is told how far it is; a display on the terminal if None.
 
     Raises:
         OfferError: where there is no such embedder, or it cannot be used here.
         UserError: where its options do not fit.
         DataError: where it fails, or gives vectors that cannot be used.
     """
+    if progress is None:
+        from rich.console import Console
+
+        from harness.report.progress import progress as display
+
+        with contextlib.closing(display(Console())) as shown:
+            embed_texts(
+                texts, embedder, work, options=options, plugin_files=plugin_files, threads=threads, progress=shown
+            )
+        return
+    for note in texts.notes:
+        progress.say(f"note: {note}")
+    wanted = Wanted(name=embedder, options=options or {}, files=plugin_files, threads=threads)
     settings = {**_found(wanted), "folder": str(Path.cwd()), "table_rows": texts.table_rows, "threads": wanted.threads}
     child = Child("harness.commands.embedding_child", settings, environment={"HF_HUB_OFFLINE": _offline()})
     try:

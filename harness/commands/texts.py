@@ -34,7 +34,7 @@ class Texts:
     notes: Sequence[str] = ()
 
 
-def read(path: Path, *, text: str, topic: str | None = None, answer: str | None = None) -> Texts:
+def read_texts(path: Path, *, text: str, topic: str | None = None, answer: str | None = None) -> Texts:
     """The questions of a table.
 
     Args:

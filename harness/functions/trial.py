@@ -24,7 +24,7 @@ from harness.functions.inputs import drawn, seeds
 from harness.functions.kernel import Kernel, Takes
 from harness.process import messages
 from harness.process.child import Child, ChildFailed, environment
-from harness.process.endings import writable
+from harness.process.exit_status import writable
 from harness.process.server import announce, serve
 
 if TYPE_CHECKING:

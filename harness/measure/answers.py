@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, Strict
 
-from harness.process.endings import writable
+from harness.process.exit_status import writable
 from harness.process.messages import Answer, InvalidAnswer, checked
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from harness.measure.calling import Calling
 from harness.measure.calls import Function
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
-from harness.measure.seal import Seal
+from harness.measure.tamper_check import Seal
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, pin, serve

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import Problem, SuiteError
-from harness.plan import presence, ways, workloads
+from harness.plan import call_modes, device_presence, workloads
 from harness.plan.sweep import Sweep, sweep
 from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
 from harness.suite.devices import kind_of
@@ -93,14 +93,14 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
     review.memory_limit()
     review.limits()
     review.races()
-    away = presence.absent(loaded, listing, deadline_seconds) if not review.problems else {}
+    away = device_presence.absent(loaded, listing, deadline_seconds) if not review.problems else {}
     out = {**away, **review.broken}
     if not review.problems and len(out) == len(suite.contenders):
         for name, reason in out.items():
             review.complain(("contenders", name), reason)
     if review.problems:
         raise SuiteError(sorted(dict.fromkeys(review.problems), key=lambda problem: problem.line))
-    spread = ways.spread(suite)
+    spread = call_modes.spread(suite)
     suite = spread.suite
     out = {name: out[base] for name, base in spread.bases.items() if base in out}
     steps = {
@@ -109,7 +109,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         if (reply := listing.reply(dotted(("contenders", base, "projector")))) is not None and reply.declares_steps
     }
     notes = (*loaded.notes, *review.notes, *(f"not loaded: {failure}" for failure in listing.failures))
-    notes += tuple(presence.notes(suite, away))
+    notes += tuple(device_presence.notes(suite, away))
     spelled = sweep(suite, steps, broken=out)
     return Checked(
         suite=suite,

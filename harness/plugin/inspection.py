@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import ChildError, UserError
 from harness.plugin import inspection_cache
 from harness.plugin.discovery import Kind
-from harness.process import endings, messages
+from harness.process import exit_status, messages
 from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
         answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
         listing = messages.checked(answer, Listing)
     except messages.InvalidAnswer as error:
-        what = f"answered what cannot be used ({endings.writable(str(error))})"
+        what = f"answered what cannot be used ({exit_status.writable(str(error))})"
     except ChildFailed as failed:
         what, output = ended(failed.failure, deadline_seconds), failed.failure.output[-_KEPT_LINES:]
     finally:

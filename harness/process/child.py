@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import ChildError
-from harness.process import endings, messages, offspring
+from harness.process import exit_status, messages, offspring
 from harness.process.failure import Failure
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Child:
             reply = self._reply(stage, deadline, deadline if renewed else max(0.0, ends - time.monotonic()))
             if reply.notice is None or hear is None:
                 return self._value(reply, stage)
-            hear({name: endings.writable(text) for name, text in reply.notice.items()})
+            hear({name: exit_status.writable(text) for name, text in reply.notice.items()})
 
     def send(self, request: Mapping[str, Any], *, stage: str) -> None:
         """Sends a request whose answer is received later; raises as `ask`."""
@@ -169,12 +169,12 @@ class Child:
             told = reply.error
             self._complete.wait(_MARK_SECONDS)
             failure = Failure(
-                stage=endings.writable(told.stage or stage, _LINE_LENGTH),
+                stage=exit_status.writable(told.stage or stage, _LINE_LENGTH),
                 kind=told.kind,
-                what=endings.writable(told.what),
+                what=exit_status.writable(told.what),
                 output=self.printed(),
                 traceback=tuple(
-                    endings.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
+                    exit_status.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
                 ),
             )
             raise ChildFailed(failure, alive=True)
@@ -185,7 +185,7 @@ class Child:
     def rubbish(self, stage: str, what: str) -> ChildFailed:
         """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
         self.kill()
-        return self._failed(stage, "protocol", endings.writable(what))
+        return self._failed(stage, "protocol", exit_status.writable(what))
 
     def printed(self) -> tuple[str, ...]:
         """The last lines that it printed, for the contender that it was asked about last."""
@@ -258,7 +258,7 @@ class Child:
                     self._printed.clear()
                     continue
                 said = line.removesuffix(self._ending.encode())
-                text = endings.writable(said.decode(errors="replace").rstrip(), _LINE_LENGTH)
+                text = exit_status.writable(said.decode(errors="replace").rstrip(), _LINE_LENGTH)
                 if text:
                     self._printed.append(text)
                 if said != line:
@@ -281,7 +281,7 @@ class Child:
         self._drain.join(1.0)
         if code >= 0:
             return self._failed(stage, "exit", f"the process left with exit code {code}")
-        name = endings.signal_name(-code)
+        name = exit_status.signal_name(-code)
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
         return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.analysis.data import lines
 from harness.printable import printable
-from harness.report import glance, tables, wording
+from harness.report import overview, tables, wording
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def render(summary: Summary, console: Console, folder: Path | None = None, *, ve
     if verbose:
         _everything(summary, console)
         console.print()
-    glance.render(summary, console, folder, failures=not verbose)
+    overview.render(summary, console, folder, failures=not verbose)
 
 
 def _everything(summary: Summary, console: Console) -> None:

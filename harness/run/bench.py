@@ -16,9 +16,9 @@ from harness.measure import gpus, roofline
 from harness.measure.answers import validated
 from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
-from harness.measure.reach import Reach
 from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
+from harness.measure.size_limits import Reach
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import TOO_SLOW, Failure
 from harness.process.limits import UNBOUND

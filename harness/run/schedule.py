@@ -19,7 +19,7 @@ from harness.records.index import Recall
 from harness.records.measurement import ALLOCATOR, IN_BLOCKS, PILOT
 from harness.records.replay import Recording, unmeasurable
 from harness.records.samples import pairs
-from harness.run import held_out, other_state
+from harness.run import allocator_state, regret_points
 from harness.run.bench import Bench
 from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
@@ -362,7 +362,7 @@ class Schedule:
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
         for each in found:
             leg = each.leg
-            for heads in held_out.points(each, self._suite.seed):
+            for heads in regret_points.points(each, self._suite.seed):
                 cells = rivals(leg, heads)
                 if not self._recall.regret(leg.label, heads) and not any(map(self.bench.refusal, cells)):
                     self._visit(cells, _REGRET_ROUNDS, "regret", leg=leg.label)
@@ -378,12 +378,12 @@ class Schedule:
         self.bench.open(number, names, young_heap=True)
         self._listener.stage("the same in the other state of the allocator", total=len(found))
         for each in found:
-            for heads in other_state.places(each):
+            for heads in allocator_state.places(each):
                 cells = rivals(each.leg, heads)
                 if not any(map(self.bench.refusal, cells)):
-                    records = self._visit(cells, other_state.ROUNDS, ALLOCATOR, leg=each.leg.label)
+                    records = self._visit(cells, allocator_state.ROUNDS, ALLOCATOR, leg=each.leg.label)
                     timed = all(record.outcome == "measured" for record in records)
-                    if timed and (note := other_state.told(each, heads, pairs(records[0], records[1]))):
+                    if timed and (note := allocator_state.told(each, heads, pairs(records[0], records[1]))):
                         self.notes.append(note)
                         self._listener.say(f"note: {note}")
             self._listener.step(each.leg.label)

@@ -36,7 +36,6 @@ from harness.search.confirmation import (
     shared_out,
     side_pairs,
 )
-from harness.search.failing import failed
 from harness.search.jumps import Found, gone, unseen_since
 from harness.search.local_model import launch_interval
 from harness.search.outcomes import confirmed_sign
@@ -44,6 +43,7 @@ from harness.search.prior import expected, first_places
 from harness.search.result import BudgetSpent, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import SUREST, winsorised_mean
+from harness.search.unmeasured import failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from harness.search.audit import PRACTICAL_JUMP
 from harness.search.bracketing import Jump, Smooth, Undecided
 from harness.search.confirmation import aimed_afresh
-from harness.search.deciding import decided, listed
 from harness.search.decision import Evidence
-from harness.search.failing import around_failures, failed, failures, lost_between, measured, too_little
 from harness.search.local_model import launch_interval, two_sided
 from harness.search.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
 from harness.search.result import Crossing, Location, Probe
 from harness.search.sign_test import standard_error, winsorised_mean
 from harness.search.throughout import everywhere, throughout
+from harness.search.unmeasured import around_failures, failed, failures, lost_between, measured, too_little
+from harness.search.verdict import decided, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,14 +22,14 @@ from harness.search import alike
 from harness.search.bracketing import Smooth, Step, Undecided
 from harness.search.confirmation import Question, side_pairs
 from harness.search.crossover import asked, whole
-from harness.search.deciding import Decided, decided, listed
 from harness.search.decision import Evidence, opposite
-from harness.search.failing import failed, failures, lost_between, measured, too_little
 from harness.search.local_model import fit, launch_interval, two_sided
 from harness.search.outcomes import MISFIT_LEVEL, Fitted, Outcome, leader, wider
 from harness.search.result import BudgetSpent, Crossing, Location, Probe, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import standard_error, winsorised_mean
+from harness.search.unmeasured import failed, failures, lost_between, measured, too_little
+from harness.search.verdict import Decided, decided, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,13 +17,13 @@ import numpy as np
 from harness.search.bracketing import Step
 from harness.search.conclusion import probes
 from harness.search.crossover import asked, locate
-from harness.search.failing import failed, failures, measured
 from harness.search.local_model import launch_interval
 from harness.search.neighbours import crowd
 from harness.search.outcomes import leader
 from harness.search.result import BudgetSpent, Crossing, Decision, Location, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import median, standard_error, winsorised_mean
+from harness.search.unmeasured import failed, failures, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.search.covered import covered, gap
+from harness.search.coverage import covered, gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

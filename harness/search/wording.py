@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.search.leading import sizes
+from harness.search.lead_size import sizes
 from harness.search.result import Crossing
 
 if TYPE_CHECKING:

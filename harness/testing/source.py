@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.duplicate_rows import first_equal
 from harness.errors import DataError
 from harness.plugin.interfaces import SourceContext
-from harness.repeats import first_equal
 from harness.testing.rules import Rules, describe
 
 if TYPE_CHECKING:

@@ -1,13 +1,10 @@
-"""Heads from embedded texts: `harness heads build` runs `python -m harness_plugins.heads_building WORK`."""
+"""Heads from embedded texts, for `harness heads build`."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +15,7 @@ from harness_plugins.sources import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -65,6 +63,27 @@ def read(work: Path) -> Embedded:
         answer_vectors=np.concatenate(parts["answer"]) if parts["answer"] else None,
         answer_of=np.array([row["answer"] for row in rows], dtype=np.int64) if "answer" in rows[0] else None,
     )
+
+
+def write(
+    work: Path,
+    output: Path,
+    *,
+    embedder: str,
+    clusters: tuple[int, int] | None = None,
+    temperature: float | None = None,
+    held_out: float = 0.2,
+    seed: int = 0,
+) -> list[str]:
+    """Builds heads of what was embedded into the folder `work`, and writes them; the other arguments are those of `build`.
+
+    Returns:
+        What was built, in lines.
+    """
+    embedded = read(work)
+    built = build(embedded, clusters=clusters, temperature=temperature, held_out=held_out, seed=seed)
+    heads_writing.write(output, embedded, built, embedder)
+    return report(built, output, embedder)
 
 
 def build(
@@ -180,40 +199,3 @@ def report(built: Built, written: Path, embedder: str) -> list[str]:
         f"next: harness heads show {written}",
         f"      harness distill --db {written}{'' if built.heads.width == 384 else f' --embed-dim {built.heads.width}'}",
     ]
-
-
-def main(arguments: Sequence[str] | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Builds and writes heads; 0, or the exit code of what is wrong."""
-    parser = argparse.ArgumentParser(prog="harness heads build")
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--embedder", default="")
-    parser.add_argument("--clusters", type=_range)
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--held-out", type=float, default=0.2)
-    parser.add_argument("--seed", type=int, default=0)
-    given: Any = parser.parse_args(arguments)
-    try:
-        embedded = read(given.work)
-        built = build(
-            embedded,
-            clusters=given.clusters,
-            temperature=given.temperature,
-            held_out=given.held_out,
-            seed=given.seed,
-        )
-        heads_writing.write(given.output, embedded, built, given.embedder)
-    except harness.HarnessError as problem:
-        err.write(f"error: {problem}\n")
-        return problem.exit_code
-    out.write("\n".join(report(built, given.output, given.embedder)) + "\n")
-    return 0
-
-
-def _range(text: str) -> tuple[int, int]:
-    low, _, high = text.partition(":")
-    return int(low), int(high or low)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,8 @@
-"""What a file of heads holds, in words: `harness heads show` runs `python -m harness_plugins.inspection FILE`."""
+"""What a file of heads holds, in words, for `harness heads show`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +10,8 @@ import harness
 from harness_plugins import database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -86,23 +84,3 @@ def _described(stored: database.StoredHeads) -> Iterator[str]:
             yield f"  note: {same:,} of the {name} repeat another one"
     for note in (*stored.notes, *(stored.own_queries.notes if stored.own_queries else ())):
         yield f"  note: {note}"
-
-
-def main(arguments: Sequence[str] | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Prints what a file holds; 0, or the exit code of what is wrong with it."""
-    parser = argparse.ArgumentParser(prog="harness heads show")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--projection")
-    parser.add_argument("--temperature", type=float)
-    given = parser.parse_args(arguments)
-    try:
-        told = lines(given.file, given.projection, given.temperature)
-    except harness.HarnessError as problem:
-        err.write(f"error: {problem}\n")
-        return problem.exit_code
-    out.write("\n".join(told) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,7 @@ from harness.analysis.fidelity.requirement import Constrained
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
 from harness.records.measurement import Measurement, Sampled
-from harness.run.held_out import points
+from harness.run.regret_points import points
 from harness.search.result import Crossing, Failures, Location, Probe
 from harness.search.spans import WinningSpan, leads
 

@@ -19,7 +19,7 @@ def test_each_question_is_read_once_with_its_topic_and_answer(tmp_path):
         tmp_path, "q.csv", "question,topic,answer\nWhere?,place,here\nWhen?,time,now\nWhere?,place,here\n"
         ",place,here\nHow?,,so\nWho?,people,\nWhither?,place,here\n"
     )  # fmt: skip
-    found = texts.read(path, text="question", topic="topic", answer="answer")
+    found = texts.read_texts(path, text="question", topic="topic", answer="answer")
     assert found.questions == ["Where?", "When?", "Whither?"]
     assert found.rows == [0, 1, 6]
     assert found.topics == ["place", "time", "place"]
@@ -38,7 +38,7 @@ def test_the_formats_hold_the_same(tmp_path):
     lines = write(tmp_path, "q.jsonl", "\n".join(json.dumps(row) for row in rows) + "\n\n")
     tabs = write(tmp_path, "q.tsv", 'q\tt\nWas kostet „das“?\t1\n"a\nb"\t2\n')
     for path in (lines, tabs):
-        found = texts.read(path, text="q", topic="t")
+        found = texts.read_texts(path, text="q", topic="t")
         assert (found.questions, found.topics, found.answers) == (["Was kostet „das“?", "a\nb"], ["1", "2"], [])
 
 
@@ -47,7 +47,7 @@ def test_parquet_is_read_in_batches(tmp_path):
     from pyarrow import parquet
 
     parquet.write_table(pyarrow.table({"q": [f"text {row}" for row in range(5000)]}), tmp_path / "q.parquet")
-    assert texts.read(tmp_path / "q.parquet", text="q").questions[-1] == "text 4999"
+    assert texts.read_texts(tmp_path / "q.parquet", text="q").questions[-1] == "text 4999"
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,5 @@ def test_parquet_is_read_in_batches(tmp_path):
 def test_what_cannot_be_read_names_the_place_and_the_option(tmp_path, name, content, options, sentence):
     path = tmp_path / name if content is None else write(tmp_path, name, content)
     with pytest.raises(HarnessError) as caught:
-        texts.read(path, text="question", **options)
+        texts.read_texts(path, text="question", **options)
     assert sentence in str(caught.value)

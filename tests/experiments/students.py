@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import harness
-from harness.commands import distill
+from harness_plugins import distill_suite as distill
 from harness_plugins.distillation import DistillationTrainer
 from harness_plugins.lda import MultiHeadLDA, formula
 from harness_plugins.recipe import RecipeTrainer

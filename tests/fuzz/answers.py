@@ -11,7 +11,7 @@ from harness.errors import ChildError
 from harness.measure.answers import ANSWERS
 from harness.plugin.inspection import Listing
 from harness.process import messages
-from harness.process.endings import writable
+from harness.process.exit_status import writable
 from harness.process.failure import Failure
 from tests.fuzz.hostile import changed, damaged
 from tests.fuzz.judging import Target

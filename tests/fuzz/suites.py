@@ -81,7 +81,10 @@ def use(folder: Path, random: Random) -> None:
     """What `harness check` and the start of `harness run` do with it."""
     overrides = [f"{random.choice(_SET)}={random.choice(YAML)}"]
     loaded = loading.load(folder / "suite.yaml", overrides=overrides if random.random() < 0.2 else ())
-    with mock.patch("harness.plan.check.inquire", _inquire), mock.patch("harness.plan.presence.inquire", _inquire):
+    with (
+        mock.patch("harness.plan.check.inquire", _inquire),
+        mock.patch("harness.plan.device_presence.inquire", _inquire),
+    ):
         checked = check_suite(loaded, cache=folder / "cache")
     say(plan.render(checked))
     suite = checked.suite.model_dump(mode="json", by_alias=True)

@@ -18,7 +18,7 @@ from harness.errors import ContenderError
 from harness.measure import calibration
 from harness.measure.calling import Calling
 from harness.measure.off_clock import Copying, Taken, doubt, observed, prove, unseen
-from harness.measure.seal import Seal
+from harness.measure.tamper_check import Seal
 from harness.records.writer import read
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "cheats.py"

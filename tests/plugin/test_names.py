@@ -16,12 +16,7 @@ MAY = {
     "harness/analysis/families.py": "families of built-ins in runs that were recorded before plugins declared them",
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
-    **{
-        f"harness/commands/{name}.py": "commands about heads and students, of the built-ins that they document"
-        for name in ("advising", "choosing", "distill", "heads", "saving")
-    },
-    "harness/cli/reading.py": "a format of files",
-    "harness/cli/heads.py": "starts the built-ins that read and write files of heads",
+    "harness/plugin/commands.py": "the list of commands of built-ins",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 
@@ -171,14 +170,12 @@ def test_the_command_prints_the_curve_and_what_to_type_next(tmp_path, embedded):
     rows = zip(embedded.questions, embedded.topics, map(int, embedded.answer_of), strict=True)
     lines = [json.dumps({"question": question, "topic": topic, "answer": answer}) for question, topic, answer in rows]
     (work / "rows.jsonl").write_text("\n".join(lines) + "\n")
-    out, err = io.StringIO(), io.StringIO()
     output = tmp_path / "h.npz"
-    arguments = [str(work), "--output", str(output), "--embedder", "tiny"]
-    assert heads_building.main(arguments, out, err) == 0, err.getvalue()
-    told = out.getvalue().splitlines()
+    told = heads_building.write(work, output, embedder="tiny")
     assert told[0] == "50 questions, D = 12, by the embedder tiny"
     assert told[1] == "5 topics with 10 to 10 questions each; 40 train the centroids, 10 are held out"
     assert sum("<- chosen" in line for line in told) == 1
     assert told[-1] == f"      harness distill --db {output} --embed-dim 12"
-    assert heads_building.main(arguments, out, err) == 2
-    assert err.getvalue() == f"error: {output}: it exists already; give another --output, or remove it\n"
+    with pytest.raises(harness.DataError) as refused:
+        heads_building.write(work, output, embedder="tiny")
+    assert str(refused.value) == f"{output}: it exists already; give another --output, or remove it"

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import harness
-from harness.commands import distill
 from harness.measure import fidelity
 from harness.testing import check_projector
+from harness_plugins import distill_suite as distill
 from harness_plugins.lda import MultiHeadLDA, formula
 from harness_plugins.recipe import RecipeTrainer
 from harness_plugins.resampled import ResampledSource

@@ -42,6 +42,12 @@ def test_the_plugin_is_listed_with_its_origin(environment):
     assert "failed:" not in told
 
 
+def test_its_command_is_listed_and_its_help_is_its_own(environment):
+    listed = " ".join(environment.run("harness", "--help").replace("│", " ").split())
+    assert "race-random A plugin for crossover-harness: one projector, one runtime, one trainer, one source" in listed
+    assert "Time the random map beside the teacher at one N." in environment.run("harness", "race-random", "--help")
+
+
 def test_its_options_are_shown(environment):
     told = environment.run("harness", "plugins", "show", "sparse")
     assert "Routes each query over the k nearest heads only." in told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import wider, within
 from harness.analysis.speedup import slowdown
-from harness.search.covered import covered, failing, outside, survivor
+from harness.search.coverage import covered, failing, outside, survivor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from harness.analysis.bias import wider
 from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
 from harness.records.samples import CellKey, counting, seconds_by_launch
-from harness.search.covered import covered
+from harness.search.coverage import covered
 from harness.suite.devices import kind_of
 from harness.suite.schema import LatencyFigure
 from harness.units import count, milliseconds, ratio

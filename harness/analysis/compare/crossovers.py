@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.statistics import Interval, ratio_of
-from harness.search.covered import covered
+from harness.search.coverage import covered
 
 if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord

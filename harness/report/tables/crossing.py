@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness import units
 from harness.analysis.unchecked import marked
 from harness.report.table import Entry, Table, text
-from harness.search.covered import covered
+from harness.search.coverage import covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.repeats import first_equal
+from harness.duplicate_rows import first_equal
 
 ROWS = np.random.default_rng(0).standard_normal((50, 24), dtype=np.float32)
 

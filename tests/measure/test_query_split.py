@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.measure.splitting import apart
+from harness.measure.query_split import apart
 
 ROWS = np.random.default_rng(0).standard_normal((30, 8), dtype=np.float32)
 HEADS = harness.Heads(centroids=ROWS[:4], answers=ROWS[4:8], temperature=0.1)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from harness.commands import embedding, texts
-from harness.errors import DataError, UserError
+import harness
+from harness_plugins import heads_building
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,37 +42,35 @@ class BuildOptions:
         return self.output.with_name(f"{self.output.name}.building")
 
 
-def build(asked: BuildOptions, progress: embedding.Progress) -> int:
-    """Builds heads; the exit code of the part that writes them, 0 where all is well.
+def build(asked: BuildOptions) -> list[str]:
+    """Builds heads and writes them; what was built, in lines.
 
     Raises:
         UserError: where an option makes no sense.
         DataError: where the table or its vectors cannot be used.
     """
     clusters = _checked(asked)
-    table = texts.read(asked.table, text=asked.text, topic=asked.topic, answer=asked.answer)
+    table = harness.read_texts(asked.table, text=asked.text, topic=asked.topic, answer=asked.answer)
     if table.topics is not None and len(set(table.topics)) < 2:
-        raise DataError(
+        raise harness.DataError(
             f"all questions have one topic in the column {asked.topic!r}",
             where=str(asked.table),
             next_step="name another column with --topic, or let topics be made with --clusters",
         )
-    for note in table.notes:
-        progress.say(f"note: {note}")
-    wanted = embedding.Wanted(name=asked.embedder, options=asked.options, files=asked.files, threads=asked.threads)
-    embedding.embed(table, wanted, asked.work, progress)
-    progress.stage("building heads")
-    command = [sys.executable, "-m", "harness_plugins.heads_building", str(asked.work), "--output", str(asked.output)]
-    command += ["--embedder", asked.embedder, "--held-out", str(asked.held_out), "--seed", str(asked.seed)]
-    if clusters is not None:
-        command += ["--clusters", clusters]
-    if asked.temperature is not None:
-        command += ["--temperature", str(asked.temperature)]
-    # In a process of its own: the core imports no plugin.
-    code = subprocess.run(command, check=False).returncode
-    if code == 0:
-        shutil.rmtree(asked.work)
-    return code
+    harness.embed_texts(
+        table, asked.embedder, asked.work, options=asked.options, plugin_files=asked.files, threads=asked.threads
+    )
+    lines = heads_building.write(
+        asked.work,
+        asked.output,
+        embedder=asked.embedder,
+        clusters=clusters,
+        temperature=asked.temperature,
+        held_out=asked.held_out,
+        seed=asked.seed,
+    )
+    shutil.rmtree(asked.work)
+    return lines
 
 
 def parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -87,7 +83,7 @@ def parsed(options: Sequence[str]) -> dict[str, Any]:
     for each in options:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise UserError(f"--embedder-option {each!r} is not NAME=VALUE", next_step="such as batch_size=64")
+            raise harness.UserError(f"--embedder-option {each!r} is not NAME=VALUE", next_step="such as batch_size=64")
         try:
             found[name] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -95,18 +91,22 @@ def parsed(options: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _checked(asked: BuildOptions) -> str | None:
-    """The clusters as `LOW:HIGH`, once every option makes sense."""
+def _checked(asked: BuildOptions) -> tuple[int, int] | None:
+    """The range of clusters, once every option makes sense."""
     if asked.output.suffix.lower() not in _SUFFIXES:
-        raise UserError(f"--output {asked.output} is neither .npz nor .db", next_step="such as --output heads.npz")
+        raise harness.UserError(
+            f"--output {asked.output} is neither .npz nor .db", next_step="such as --output heads.npz"
+        )
     if asked.output.exists():
-        raise UserError(f"--output {asked.output} exists already", next_step="give another name, or remove it")
+        raise harness.UserError(f"--output {asked.output} exists already", next_step="give another name, or remove it")
     if asked.topic is not None and asked.clusters is not None:
-        raise UserError("--topic and --clusters exclude each other", next_step="leave one of them out")
+        raise harness.UserError("--topic and --clusters exclude each other", next_step="leave one of them out")
     if not 0 < asked.held_out < 1:
-        raise UserError(f"--held-out {asked.held_out:g} is not between 0 and 1", next_step="0.2 holds out a fifth")
+        raise harness.UserError(
+            f"--held-out {asked.held_out:g} is not between 0 and 1", next_step="0.2 holds out a fifth"
+        )
     if asked.temperature is not None and not 0 < asked.temperature < float("inf"):
-        raise UserError(
+        raise harness.UserError(
             f"--temperature {asked.temperature:g} is not positive", next_step="leave it out to have it chosen"
         )
     if asked.clusters is None:
@@ -117,7 +117,7 @@ def _checked(asked: BuildOptions) -> str | None:
     except ValueError:
         numbers = 0, 0
     if not 2 <= numbers[0] <= numbers[1]:
-        raise UserError(
+        raise harness.UserError(
             f"--clusters {asked.clusters} is neither a number from 2 nor a range", next_step="such as 12, or 2:64"
         )
-    return f"{numbers[0]}:{numbers[1]}"
+    return numbers

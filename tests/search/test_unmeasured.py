@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.search import Failures, Unmeasurable, locate
-from harness.search.failing import around_failures
 from harness.search.grid import locate_on_grid
 from harness.search.spans import WinningSpan, leads
+from harness.search.unmeasured import around_failures
 from harness.search.wording import sentence
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from harness.records.measurement import Fidelity
 
 SCORES = ("cosine", "top1", "recall")
 TRIVIAL = ("constant", "identity", "linear")  # what every other student should beat
@@ -38,11 +34,11 @@ class Choice:
     lines: tuple[str, ...]
 
 
-def choose(fidelity: Sequence[Fidelity], score: str, command: str) -> Choice:
+def choose(fidelity: Sequence[Any], score: str, command: str) -> Choice:
     """The student with the highest score on the held-out queries, its means over seeds.
 
     Args:
-        fidelity: of one N and temperature.
+        fidelity: the records of `fidelity.jsonl`, of one N and temperature.
         score: `cosine`, `top1` or `recall`.
         command: what was typed, without `--student`, `--save` and `--score`, for the next one.
     """
@@ -55,9 +51,9 @@ def choose(fidelity: Sequence[Fidelity], score: str, command: str) -> Choice:
     if not values:
         return Choice(best="", lines=("no student could be scored",))
     order = sorted(values, key=lambda each: -values[each])
-    best = order[0]
+    best, queries = order[0], good[0].queries
     lines = [
-        f"by {name} on {counted(good[0].queries, 'held-out query', 'held-out queries')}, against the teacher: "
+        f"by {name} on {queries} held-out {'query' if queries == 1 else 'queries'}, against the teacher: "
         + ", ".join(f"{each} {values[each]:.4f}" for each in order)
     ]
     lines += _told(good, key, values, order, command)
@@ -66,7 +62,7 @@ def choose(fidelity: Sequence[Fidelity], score: str, command: str) -> Choice:
 
 
 def _told(
-    good: Sequence[Fidelity], key: str, values: Mapping[str, float], order: Sequence[str], command: str
+    good: Sequence[Any], key: str, values: Mapping[str, float], order: Sequence[str], command: str
 ) -> Iterator[str]:
     best = order[0]
     trained = [each for each in order if each not in TRIVIAL]
@@ -99,7 +95,7 @@ def _at_lower_temperature(command: str, temperature: float) -> str:
     return f"{words[0]}{f' {rest}' if rest else ''} --temperature {temperature / 10:g}"
 
 
-def _otherwise(good: Sequence[Fidelity], best: str, score: str) -> Iterator[str]:
+def _otherwise(good: Sequence[Any], best: str, score: str) -> Iterator[str]:
     """Who leads by the other scores, where that is somebody else."""
     for other in SCORES:
         key, name = _key(good, other)
@@ -114,14 +110,14 @@ def _otherwise(good: Sequence[Fidelity], best: str, score: str) -> Iterator[str]
             yield f"by {name} {first} leads, {means[first]:.4f} against {means[best]:.4f}: choose by it with --score {other}"
 
 
-def _key(good: Sequence[Fidelity], score: str) -> tuple[str, str]:
+def _key(good: Sequence[Any], score: str) -> tuple[str, str]:
     """The score's name in the records, and in words; few heads have no recall@10."""
     known = {name for record in good for name in record.scores}
     key = next((each for each in _KEYS[score] if each in known), _KEYS[score][0])
     return key, f"recall@{key.rpartition('_')[2]}" if score == "recall" else _NAMES[score]
 
 
-def _apart(good: Sequence[Fidelity], key: str, one: str, other: str) -> bool:
+def _apart(good: Sequence[Any], key: str, one: str, other: str) -> bool:
     """Whether two students differ by more than the queries' own spread, query by query; unknown counts as apart."""
     first, second = (_per_query(good, key, each) for each in (one, other))
     if first is None or second is None or len(first) != len(second):
@@ -131,7 +127,7 @@ def _apart(good: Sequence[Fidelity], key: str, one: str, other: str) -> bool:
     return bool(abs(float(difference.mean())) > half)
 
 
-def _per_query(good: Sequence[Fidelity], key: str, name: str) -> NDArray[np.float64] | None:
+def _per_query(good: Sequence[Any], key: str, name: str) -> NDArray[np.float64] | None:
     """Of each held-out query, the mean over seeds; None where it was not kept."""
     kept = [record.per_query.get(key, ()) for record in good if record.contender == name]
     if not kept or min(map(len, kept)) < 2:

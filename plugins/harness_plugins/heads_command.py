@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.terms import console
+import harness
 
 heads = typer.Typer(help="Make a file of heads from texts; see what one holds.", no_args_is_help=True)
 
@@ -48,8 +46,7 @@ def build(
     ] = None,
 ) -> None:
     """Make heads from a table of texts: embed, split, average, choose T. Run it again to continue after an interruption."""
-    from harness.commands import heads as building
-    from harness.report.progress import progress
+    from harness_plugins import heads_from_texts as building
 
     options = building.parsed(embedder_option or [])
     if vectors is not None:
@@ -72,12 +69,7 @@ def build(
         threads=threads,
         files=plugin or [],
     )
-    listener = progress(console())
-    try:
-        code = building.build(asked, listener)
-    finally:
-        listener.close()
-    sys.exit(code)
+    harness.say("\n".join(building.build(asked)))
 
 
 @heads.command()
@@ -89,8 +81,6 @@ def show(
     temperature: Annotated[float | None, typer.Option(help="T, in place of the stored one")] = None,
 ) -> None:
     """Print the projections of a file: N, D, T, effective heads, queries, and what is odd."""
-    options = {"--projection": projection, "--temperature": temperature}
-    given = [f"{name}={value}" for name, value in options.items() if value is not None]
-    # In a process of its own: the core imports no plugin.
-    command = [sys.executable, "-m", "harness_plugins.inspection", *given, "--", str(file)]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    from harness_plugins import inspection
+
+    harness.say("\n".join(inspection.lines(file, projection, temperature)))

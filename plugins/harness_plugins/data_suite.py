@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from harness.commands import distill
-from harness.plan import plan as planning
-from harness.plan.check import check_suite
-from harness.suite import loading
+from harness_plugins import distill_suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.plan.plan import Plan
-
 _TRAINING_SECONDS = 10.0  # of the student that is trained, at the most
 
 
-def plan(data: Path, batch: int, heads: int | None = None, temperature: float | None = None) -> Plan:
+def suite(data: Path, batch: int, heads: int | None = None, temperature: float | None = None) -> dict[str, Any]:
     """The heads themselves in two forms, and three students that are scored.
 
     Args:
@@ -31,15 +24,15 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
     Raises:
         DataError: where the file cannot be used.
     """
-    wish = distill.DistillOptions(db=data, temperature=temperature)
-    stored = distill.count_heads(wish)
+    wish = distill_suite.DistillOptions(db=data, temperature=temperature)
+    stored = distill_suite.count_heads(wish)
     own = {"path": str(data.resolve()), **({} if temperature is None else {"temperature": temperature})}
     source: dict[str, Any] = {"use": "database", "options": own}
     if heads is not None and heads > stored:
         source = {"use": "resampled", "options": {"of": "database", "options": own}}
     fast = {"runtime": "onnxruntime"}
-    trainer = {"use": "distillation-scaled", "options": {**distill.RANKED, "seconds": _TRAINING_SECONDS}}
-    suite = {
+    trainer = {"use": "distillation-scaled", "options": {**distill_suite.RANKED, "seconds": _TRAINING_SECONDS}}
+    return {
         "name": "advise",
         "description": f"Which contender to use for {data.name}",
         "source": source,
@@ -54,5 +47,3 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
         },
         "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
     }
-    loaded = loading.load(None, text=yaml.safe_dump(suite, sort_keys=False))
-    return planning.plan(loaded, check_suite(loaded))

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.commands import onnx_choice
+from harness.commands import onnx_dispatch
 from harness.errors import UserError
 
 
@@ -51,42 +51,42 @@ def factors(path, sizes):
 
 def test_it_chooses_by_the_length_of_an_axis(files, tmp_path):
     known = table(entry(1, "twice", (10, "thrice"), (20, "twice")))
-    onnx_choice.written(known, files, tmp_path / "either.onnx", about=["race scaled", "machine: a cpu"])
+    onnx_dispatch.written(known, files, tmp_path / "either.onnx", about=["race scaled", "machine: a cpu"])
     assert factors(tmp_path / "either.onnx", (1, 9, 10, 19, 20, 300)) == [2, 2, 3, 3, 2, 2]
     assert onnx.load(str(tmp_path / "either.onnx")).doc_string == "race scaled\nmachine: a cpu"
 
 
 def test_it_chooses_by_the_batch_where_n_is_that_of_the_models(files, tmp_path):
     known = table(entry(1, "twice", (100, "thrice")), entry(64, "twice", (1000, "thrice")))
-    onnx_choice.written(known, files, tmp_path / "either.onnx", heads=500)
+    onnx_dispatch.written(known, files, tmp_path / "either.onnx", heads=500)
     assert factors(tmp_path / "either.onnx", (1, 8, 9, 64)) == [3, 3, 2, 2]
 
 
 def test_one_leader_throughout_needs_no_threshold(files, tmp_path):
-    onnx_choice.written(table(entry(1, "thrice")), files, tmp_path / "either.onnx")
+    onnx_dispatch.written(table(entry(1, "thrice")), files, tmp_path / "either.onnx")
     assert factors(tmp_path / "either.onnx", (1, 1000)) == [3, 3]
 
 
 def test_what_cannot_be_chosen_between_is_refused(files, tmp_path):
     known = table(entry(1, "twice", (10, "thrice")))
     with pytest.raises(UserError, match="no model of 'thrice'; pass --model thrice=FILE"):
-        onnx_choice.written(known, {"twice": files["twice"]}, tmp_path / "e.onnx")
+        onnx_dispatch.written(known, {"twice": files["twice"]}, tmp_path / "e.onnx")
     exported(files["thrice"], 3.0, rank=1)
     with pytest.raises(UserError, match=r"the models have different inputs: \[\(1, 2\)\] and \[\(1, 1\)\]"):
-        onnx_choice.written(known, files, tmp_path / "e.onnx")
+        onnx_dispatch.written(known, files, tmp_path / "e.onnx")
     exported(files["thrice"], 3.0, opset=17)
     with pytest.raises(UserError, match="exported for opset 18 and 17; export both for the same opset"):
-        onnx_choice.written(known, files, tmp_path / "e.onnx")
+        onnx_dispatch.written(known, files, tmp_path / "e.onnx")
     with pytest.raises(UserError, match="--axis 2: the first input has 2 axes"):
-        onnx_choice.written(known, dict.fromkeys(files, files["twice"]), tmp_path / "e.onnx", axis=2)
+        onnx_dispatch.written(known, dict.fromkeys(files, files["twice"]), tmp_path / "e.onnx", axis=2)
     two = table(entry(1, "twice", (10, "thrice")), entry(8, "twice"))
     with pytest.raises(UserError, match="was raced at batch 1, 8; say --heads N"):
-        onnx_choice.written(two, files, tmp_path / "e.onnx")
+        onnx_dispatch.written(two, files, tmp_path / "e.onnx")
 
 
 def test_files_are_named_by_contender(tmp_path, files):
-    assert onnx_choice.models([f"twice={files['twice']}"]) == {"twice": files["twice"]}
+    assert onnx_dispatch.models([f"twice={files['twice']}"]) == {"twice": files["twice"]}
     with pytest.raises(UserError, match="names no file; write --model NAME=FILE"):
-        onnx_choice.models(["twice"])
+        onnx_dispatch.models(["twice"])
     with pytest.raises(UserError, match="there is no file"):
-        onnx_choice.models(["twice=nowhere.onnx"])
+        onnx_dispatch.models(["twice=nowhere.onnx"])

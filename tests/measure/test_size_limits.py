@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.measure.reach import ENOUGH, Reach
+from harness.measure.size_limits import ENOUGH, Reach
 from harness.plan.sweep import Cell
 from harness.process.failure import TOO_SLOW, Failure
 from harness.records.measurement import PILOT, Measurement, Sampled

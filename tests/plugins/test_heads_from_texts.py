@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.commands import embedding, heads
+from harness.commands import embedding
 from harness.errors import HarnessError, UserError
 from harness_plugins import database
+from harness_plugins import heads_from_texts as heads
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "hashed_embedder.py"
 
@@ -27,6 +28,9 @@ class Told:
     def step(self, text=""):
         self.steps.append(text)
 
+    def close(self):
+        pass
+
 
 @pytest.fixture
 def table(tmp_path):
@@ -41,26 +45,27 @@ def asked(table, **more):
     return heads.BuildOptions(table=table, **{"output": table.with_name("h.npz"), **given})
 
 
-def test_an_interrupted_build_continues_where_it_was(table, monkeypatch, capfd):
+def test_an_interrupted_build_continues_where_it_was(table, monkeypatch):
     monkeypatch.setattr(embedding, "CHUNK", 8)
     broken = asked(table, options={"refuse_after": 16})
     with pytest.raises(HarnessError, match="the embedder 'hashed' cannot be used: the model's server is gone"):
-        heads.build(broken, Told())
+        heads.build(broken)
     assert sorted(each.name for each in broken.work.glob("*.npy")) == ["question-00000.npy", "question-00001.npy"]
     kept = (broken.work / "question-00000.npy").stat().st_mtime_ns
-    told = Told()
     seen = []
     monkeypatch.setattr(
         heads.shutil, "rmtree", lambda path: seen.append((path / "question-00000.npy").stat().st_mtime_ns)
     )
-    assert heads.build(asked(table), told) == 0
+    told = Told()
+    monkeypatch.setattr("harness.report.progress.progress", lambda console: told)
+    lines = heads.build(asked(table))
     assert seen == [kept]  # embedded once
     assert f"continuing with what {broken.work} holds" in told.lines
     assert told.steps == ["8 of 21 questions", "16 of 21 questions", "21 of 21 questions"]
     stored = database.read(table.with_name("h.npz"))
     assert stored.heads.count == 3
     assert len(stored.queries) == 21
-    assert "3 topics with 7 to 7 questions each; 18 train the centroids, 3 are held out" in capfd.readouterr().out
+    assert "3 topics with 7 to 7 questions each; 18 train the centroids, 3 are held out" in lines
 
 
 def test_vectors_without_a_direction_name_their_row(table, tmp_path):
@@ -71,7 +76,7 @@ def test_vectors_without_a_direction_name_their_row(table, tmp_path):
     with pytest.raises(
         HarnessError, match="the vector of the question in row 6 of the table is zero, so that it has no"
     ):
-        heads.build(precomputed, Told())
+        heads.build(precomputed)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_vectors_without_a_direction_name_their_row(table, tmp_path):
 )  # fmt: skip
 def test_options_that_make_no_sense_are_named(table, wrong, sentence, answered_here):
     with pytest.raises(UserError) as caught:
-        heads.build(asked(table, **wrong), Told())
+        heads.build(asked(table, **wrong))
     assert sentence in str(caught.value)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.duplicate_rows import first_equal
 from harness.errors import DataError
-from harness.repeats import first_equal
 
 if TYPE_CHECKING:
     from harness.plugin.interfaces import Dataset

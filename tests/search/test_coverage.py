@@ -9,7 +9,7 @@ import pytest
 from harness.analysis.summary import summarise
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
-from harness.search.covered import covered, failing, outside
+from harness.search.coverage import covered, failing, outside
 from harness.search.result import Failures, Location
 from tests.synthetic import Maker
 

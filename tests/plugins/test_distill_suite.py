@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 import harness
-from harness.commands import distill
 from harness.measure.builder import Builder
 from harness.plan.specification import OfferReference, Specification
 from harness_plugins import database, lda
+from harness_plugins import distill_suite as distill
 from tests.command_line import called
 
 WIDTH = 16
@@ -66,8 +66,8 @@ def test_no_projection_is_taken_that_was_not_asked_for(two_projections, answered
 @pytest.mark.parametrize("asked", [{"projection": "2"}, {"temperature": 0.1}])
 def test_one_projection_is_distilled(two_projections, answered_here, asked):
     plan = distill.plan(distill.DistillOptions(db=two_projections, **asked))
-    assert plan.suite.heads.values == (4,)
-    assert {"path": str(two_projections), **asked}.items() <= plan.suite.source.options.items()
+    assert plan.plan.suite.heads.values == (4,)
+    assert {"path": str(two_projections), **asked}.items() <= plan.plan.suite.source.options.items()
 
 
 def test_a_missing_temperature_is_asked_for(tmp_path, answered_here):
@@ -95,14 +95,14 @@ def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_her
     wish = distill.DistillOptions(
         db=two_projections, projection="2", students=("residual",), seconds=5.0, seeds=2, seed=3, batch_size=16
     )
-    suite = distill.plan(wish).suite
+    suite = distill.plan(wish).plan.suite
     assert list(suite.contenders) == ["teacher", "residual", "linear", "identity", "constant"]
     assert suite.contenders["residual"].trainer.options == {"batch_size": 16, "seconds": 5.0}
     assert suite.training_seeds == (3, 4)
     assert wish.command == (
         f"harness distill --db {two_projections} --projection 2 --batch-size 16 --seconds 5 --seed 3 --seeds 2"
     )
-    default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).suite
+    default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).plan.suite
     assert list(default.contenders) == ["teacher", "documented", "residual", "linear", "identity", "constant"]
     assert "ranked" in wish.__class__(db=two_projections).chosen(256)
     with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):

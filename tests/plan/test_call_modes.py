@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plan.ways import spread
+from harness.plan.call_modes import spread
 from harness.suite.schema import Suite
 
 HERE, THERE = (

@@ -7,10 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.commands import advising
 from harness.errors import DataError
 from harness.plugin.interfaces import Heads
-from harness_plugins import database
+from harness_plugins import data_suite, database
 
 
 def drawn(rows, seed=0):
@@ -25,23 +24,23 @@ def archive(tmp_path):
 
 
 def test_it_races_at_the_users_own_size_and_resamples_beyond(archive, answered_here):
-    plan = advising.plan(archive, 8)
-    assert plan.suite.heads.values == (6,)
-    assert plan.suite.batch_sizes == (8,)
-    assert plan.suite.source.use == "database"
-    more = advising.plan(archive, 8, heads=500, temperature=0.2)
-    assert more.suite.heads.values == (500,)
-    assert more.suite.source.options == {"of": "database", "options": {"path": str(archive), "temperature": 0.2}}
+    suite = data_suite.suite(archive, 8)
+    assert suite["heads"] == {"values": [6]}
+    assert suite["batch_sizes"] == [8]
+    assert suite["source"]["use"] == "database"
+    more = data_suite.suite(archive, 8, heads=500, temperature=0.2)
+    assert more["heads"] == {"values": [500]}
+    assert more["source"]["options"] == {"of": "database", "options": {"path": str(archive), "temperature": 0.2}}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
     with pytest.raises(DataError, match=r"gone.npz: there is no such file; give an lda.db or an .npz with the heads"):
-        advising.plan(tmp_path / "gone.npz", 1)
+        data_suite.suite(tmp_path / "gone.npz", 1)
 
 
 def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(advising, "_TRAINING_SECONDS", 0.5)
+    monkeypatch.setattr(data_suite, "_TRAINING_SECONDS", 0.5)
     done = CliRunner().invoke(app, ["advise", "--data", str(archive), "--batch", "8", "--output", "out"])
     assert done.exit_code == 0, done.output
     assert "at N = 6 and batch 8 use " in done.output

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.commands import choosing
 from harness.records.measurement import Fidelity
+from harness_plugins import student_choice as choosing
 
 BY = "by mean cosine on 40 held-out queries, against the teacher: "
 COMMAND = "harness distill --db h.npz"

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from harness.commands.choosing import TRIVIAL, UNTRAINED
-from harness.errors import DataError, HarnessError, SuiteError, UserError
-from harness.plan import plan as planning
-from harness.plan.check import check_suite
-from harness.suite import loading
-from harness.validation import did_you_mean
+import harness
+from harness_plugins.student_choice import TRIVIAL, UNTRAINED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from harness.plan.plan import Plan
-    from harness.records.reader import Evidence
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
@@ -67,7 +59,7 @@ class DistillOptions:
         return " ".join(words)
 
 
-def plan(wish: DistillOptions) -> Plan:
+def plan(wish: DistillOptions) -> harness.PlannedSuite:
     """The plan of `harness distill`.
 
     Raises:
@@ -76,11 +68,10 @@ def plan(wish: DistillOptions) -> Plan:
     """
     unknown = [each for each in wish.students if each not in STUDENTS]
     if unknown:
-        hint = did_you_mean(unknown[0], STUDENTS) or f"there are {', '.join(STUDENTS)}"
-        raise UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
-    text = yaml.safe_dump(_suite(wish, heads=count_heads(wish)), sort_keys=False)
-    loaded = loading.load(None, text=text)
-    return replace(planning.plan(loaded, check_suite(loaded)), width=wish.width)
+        near = difflib.get_close_matches(unknown[0], STUDENTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STUDENTS)}"
+        raise harness.UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
+    return harness.plan_suite(_suite(wish, heads=count_heads(wish)), width=wish.width)
 
 
 def count_heads(wish: DistillOptions) -> int:
@@ -92,17 +83,13 @@ def count_heads(wish: DistillOptions) -> int:
     for path in filter(None, (wish.db, wish.queries)):
         if not path.exists():
             what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
-            raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
-    first = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
+            raise harness.DataError("there is no such file", where=str(path), next_step=f"give {what}")
     try:
-        replies = check_suite(first).listing.replies
-    except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
-        problem = error.problems[0]
-        where = problem.path.replace("source.options.path", "--db").replace("source.options.", "--")
-        raise as_typed(DataError(problem.what, where=where, next_step=problem.hint), wish) from error
-    heads = next((reply.limit for reply in replies if reply.limit), None)
+        heads = harness.plan_suite(_suite(wish, heads=1)).source_heads
+    except harness.DataError as error:
+        raise as_typed(error, wish) from error
     if heads is None:
-        raise DataError("the number of its heads cannot be read", where=str(wish.db))
+        raise harness.DataError("the number of its heads cannot be read", where=str(wish.db))
     return heads
 
 
@@ -145,8 +132,8 @@ def _student(name: str, wish: DistillOptions) -> dict[str, Any]:
     return {"projector": "routed" if ranked else name, "runtime": "eager", "options": options, "trainer": trainer}
 
 
-def failures(evidence: Evidence) -> int:
-    """How many cells and scores of a distillation failed.
+def failures(evidence: Any) -> int:
+    """How many cells and scores of a distillation failed, by its records.
 
     Where answers have another width than queries, handing the query through cannot work, and its failure does not count.
     """
@@ -157,7 +144,7 @@ def failures(evidence: Evidence) -> int:
     return len(cells) + len(scores)
 
 
-def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:
+def as_typed(error: harness.HarnessError, wish: DistillOptions) -> harness.HarnessError:
     """The same error in the words of the command line: an option and a file are called as they were typed."""
     files = {"--queries": wish.queries, "--db": wish.db}
 
@@ -175,9 +162,8 @@ def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:
         return text
 
     next_step = "" if error.next_step == "see its options in the suite" else reworded(error.next_step)
-    if isinstance(error, SuiteError):
-        return error
-    return type(error)(reworded(error.what), where=reworded(error.where), next_step=next_step)
+    where = error.where.replace("source.options.path", "--db").replace("source.options.", "--")
+    return type(error)(reworded(error.what), where=reworded(where), next_step=next_step)
 
 
 def _given(**options: Any) -> dict[str, Any]:
