@@ -7,6 +7,7 @@ HarnessError                what went wrong, where, and what to do next; exit co
 │   ├── DataError           a database, array or model file that cannot be used
 │   └── RecordsError        a results folder that cannot be read, resumed or compared
 ├── ContenderError          a contender cannot be built, exported, loaded or called
+│   ├── ArtifactChanged     a file of it is another than the one that was built
 │   ├── ParityError         its output differs from the float64 reference: it has no latency
 │   └── TrainingError       its training diverged or could not start
 ├── ResourceError           memory, disk or time that the run needs is not there
@@ -93,6 +94,10 @@ class RecordsError(UserError):
 
 class ContenderError(HarnessError):
     """A contender failed while it was built, exported, loaded or called."""
+
+
+class ArtifactChanged(ContenderError):  # noqa: N818 - what happened
+    """A file is another than the one that was built, and is not loaded; whoever asked can have it built again."""
 
 
 class ParityError(ContenderError):
