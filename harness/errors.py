@@ -20,10 +20,11 @@ from dataclasses import dataclass
 
 from harness.printable import printable
 
-_PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of a sentence about a value
+_MOST_PROBLEMS = 20  # that a message shows
+PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of a sentence about a value
 
 
-def _cut(text: str, most: int = _SENTENCE) -> str:
+def cut(text: str, most: int = _SENTENCE) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -68,15 +69,17 @@ class Problem:
 
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
-        where = f"{self.file}:{self.line}: {_cut(self.path, _PATH)}" if self.line else self.file
-        return printable(f"{where}: {_cut(self.what)}{_cut(advice)}")
+        where = f"{self.file}:{self.line}: {cut(self.path, PATH)}" if self.line else self.file
+        return printable(f"{where}: {cut(self.what)}{cut(advice)}")
 
 
 class SuiteError(UserError):
     """All the problems of a suite file at once."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        rest = len(problems) - _MOST_PROBLEMS
+        more = [f"and {rest:,} more problem{'' if rest == 1 else 's'}; mend these first"] if rest > 0 else []
+        super().__init__("\n".join([*(cut(str(each)) for each in problems[:_MOST_PROBLEMS]), *more]))
         self.problems = tuple(problems)
 
 
