@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from harness import plain_file
 from harness.errors import RecordsError, UserError
 
+_LARGEST = 2**53
+_LARGEST_BYTES = 16 * plain_file.MIB
 Choose: TypeAlias = Callable[..., str]  # (n, batch=1)
 
 
@@ -37,14 +40,34 @@ def read(path: str | Path, race: str = "") -> Mapping[str, Any]:
     """
     file = Path(path) / "dispatch.json" if Path(path).is_dir() else Path(path)
     try:
-        races = {each["race"]: each for each in json.loads(file.read_text(encoding="utf-8"))["races"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        races = {each["race"]: _table(each) for each in json.loads(plain_file.text(file, _LARGEST_BYTES))["races"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordsError(f"no dispatch table: {error}", where=str(file), next_step="run a race first") from error
     if race and race not in races:
         raise UserError(f"no race {race!r} in {file}", next_step=f"there are {', '.join(races)}")
     if not race and len(races) != 1:
         raise UserError(f"{file} has {len(races)} races", next_step=f"name one of {', '.join(races)}")
     return races[race] if race else next(iter(races.values()))
+
+
+def _table(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One race of a file that somebody sent.
+
+    Raises:
+        KeyError, TypeError, ValueError: where it is not what a run writes.
+    """
+    names = [found["race"], found["baseline"], found["challenger"]]
+    for entry in found["entries"]:
+        names += [found["baseline"] if entry["below"] is None else entry["below"]]
+        names += [each["use"] for each in entry["changes"]]
+        for number in (entry["batch_size"], *(each["heads"] for each in entry["changes"])):
+            if type(number) not in (int, float) or not 1 <= number <= _LARGEST:
+                raise ValueError("a size is no number from 1 on")
+    if not all(isinstance(each, str) for each in names):
+        raise TypeError("a name is no text")
+    if not isinstance(found.get("mean_regret"), int | float | None):
+        raise TypeError("the regret is no number")
+    return found
 
 
 def rules(table: Mapping[str, Any]) -> dict[int, tuple[list[int], list[str]]]:

@@ -7,6 +7,7 @@ HarnessError                what went wrong, where, and what to do next; exit co
 │   ├── DataError           a database, array or model file that cannot be used
 │   └── RecordsError        a results folder that cannot be read, resumed or compared
 ├── ContenderError          a contender cannot be built, exported, loaded or called
+│   ├── ArtifactChanged     a file of it is another than the one that was built
 │   ├── ParityError         its output differs from the float64 reference: it has no latency
 │   └── TrainingError       its training diverged or could not start
 ├── ResourceError           memory, disk or time that the run needs is not there
@@ -19,10 +20,11 @@ from dataclasses import dataclass
 
 from harness.printable import printable
 
-_PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of a sentence about a value
+_MOST_PROBLEMS = 20  # that a message shows
+PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of a sentence about a value
 
 
-def _cut(text: str, most: int = _SENTENCE) -> str:
+def cut(text: str, most: int = _SENTENCE) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -67,15 +69,17 @@ class Problem:
 
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
-        where = f"{self.file}:{self.line}: {_cut(self.path, _PATH)}" if self.line else self.file
-        return printable(f"{where}: {_cut(self.what)}{_cut(advice)}")
+        where = f"{self.file}:{self.line}: {cut(self.path, PATH)}" if self.line else self.file
+        return printable(f"{where}: {cut(self.what)}{cut(advice)}")
 
 
 class SuiteError(UserError):
     """All the problems of a suite file at once."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        rest = len(problems) - _MOST_PROBLEMS
+        more = [f"and {rest:,} more problem{'' if rest == 1 else 's'}; mend these first"] if rest > 0 else []
+        super().__init__("\n".join([*(cut(str(each)) for each in problems[:_MOST_PROBLEMS]), *more]))
         self.problems = tuple(problems)
 
 
@@ -93,6 +97,10 @@ class RecordsError(UserError):
 
 class ContenderError(HarnessError):
     """A contender failed while it was built, exported, loaded or called."""
+
+
+class ArtifactChanged(ContenderError):  # noqa: N818 - what happened
+    """A file is another than the one that was built, and is not loaded; whoever asked can have it built again."""
 
 
 class ParityError(ContenderError):

@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__
-from harness.dispatch import Choose, chooser, rules
+from harness import __version__, plain_file
+from harness.causes import cause
+from harness.dispatch import Choose, chooser, read, rules
 from harness.errors import UserError
+from harness.printable import one_line
 from harness.records.crossovers import load
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from harness.records.reader import Evidence
 
+_LONGEST = 1000  # characters of a line that is told
 FORMS = ("python", "json", "c-header")
 
 
@@ -103,11 +106,15 @@ def imported(path: Path) -> Choose:
     Raises:
         UserError: where it has none.
     """
-    text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
-        return chooser(json.loads(text)["races"][0])
+        return chooser(read(path))
     names: dict[str, Any] = {}
-    exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    try:
+        text = plain_file.text(path, plain_file.MIB)
+        exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    except Exception as error:
+        what = f"it cannot be imported: {cause(error)}"
+        raise UserError(what, where=str(path), next_step="name what `harness tune --to python` wrote") from error
     if not callable(names.get("choose")):
         raise UserError(f"{path} has no function `choose`", next_step="name what `harness tune --to python` wrote")
     return names["choose"]  # type: ignore[no-any-return]
@@ -117,7 +124,7 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
     lines = [
         '"""Chooses by measured thresholds; written by `harness tune`.',
         "",
-        *(each.replace("\\", "/").replace('"', "'") for each in about),
+        *(one_line(each, _LONGEST).replace("\\", "/").replace('"', "'") for each in about),
         '"""',
         "",
         "from bisect import bisect_right",
@@ -140,8 +147,9 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
 
 
 def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
-    guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper()
-    lines = ["/* Thresholds; written by `harness tune`.", *(f" * {each.replace('*/', '* /')}" for each in about), " */"]
+    guard = re.sub(r"\W|^(?=\d)", "_", race, flags=re.ASCII).upper() or "_"
+    told = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
+    lines = ["/* Thresholds; written by `harness tune`.", *told, " */"]
     lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]
     lines += list(_defines(known, guard))
     return "\n".join([*lines, "", "#endif"]) + "\n"
@@ -150,8 +158,14 @@ def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], 
 def _defines(known: Mapping[int, tuple[list[int], list[str]]], guard: str) -> Iterator[str]:
     for size, (starts, uses) in sorted(known.items()):
         batch = f"_B{size}" if len(known) > 1 else ""
-        yield f'#define {guard}{batch}_BELOW "{uses[0]}"'
+        yield f'#define {guard}{batch}_BELOW {_quoted(uses[0])}'
         for number, (start, use) in enumerate(zip(starts, uses[1:], strict=True)):
             again = f"_{number + 1}" if number else ""
             yield f"#define {guard}{batch}_THRESHOLD{again} {start}"
-            yield f'#define {guard}{batch}_FROM_THRESHOLD{again} "{use}"'
+            yield f'#define {guard}{batch}_FROM_THRESHOLD{again} {_quoted(use)}'
+
+
+def _quoted(text: str) -> str:
+    """A string literal of C: whatever a contender is called, it is one text."""
+    shown = (each if " " <= each <= "~" and each not in '"\\?' else "".join(f"\\{b:03o}" for b in each.encode()) for each in text)
+    return '"' + "".join(shown) + '"'

@@ -107,6 +107,7 @@ class Built(Answer):
     cached: bool | None
     proofs: dict[str, Literal["formula", "float64", "itself", "approximation"]]
     warnings: list[Text]
+    files: dict[str, str]  # digests of what is loaded
 
 
 class HeldOut(Answer):
@@ -119,6 +120,7 @@ class HeldOut(Answer):
     training_seconds: Amount | None
     training_steps: Count | None
     notes: list[Text]
+    files: dict[str, str]
     cached: bool
 
 

@@ -17,11 +17,11 @@ from filelock import FileLock, Timeout
 
 from harness.cache import private
 from harness.errors import ResourceError
+from harness.measure.contents import COMPLETE, digests, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_DONE = "complete.json"
 _DRAFT = ".draft-"  # then the process that fills it
 _OLD_SECONDS = 86400.0  # drafts of earlier versions, which do not name their process
 _PATIENCE_SECONDS = 60.0  # another process holds a key only while it checks or renames a folder
@@ -107,7 +107,7 @@ class Artifacts:
         try:
             about = {**fill(draft), "parts": parts}
             about |= {"bytes": _size(draft), "files": digests(draft)}
-            (draft / _DONE).write_text(json.dumps(about, default=str))
+            (draft / COMPLETE).write_text(json.dumps(about, default=str))
             with self._changing(key):
                 if (faster := _complete(folder)) is not None:  # by another process, whose workers may be loading it
                     return folder, faster, True
@@ -126,7 +126,7 @@ class Artifacts:
     def entries(self) -> Iterator[Entry]:
         """All complete folders, the one used last first."""
         found = []
-        for done in self.folder.glob(f"*/{_DONE}"):
+        for done in self.folder.glob(f"*/{COMPLETE}"):
             with contextlib.suppress(OSError, ValueError):
                 about = json.loads(done.read_text())
                 found.append(
@@ -225,28 +225,10 @@ class Artifacts:
                     shutil.rmtree(entry.folder, ignore_errors=True)
 
 
-def digests(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
-    """SHA-256 of the files of a folder by their names below it; of these alone where they are named."""
-    paths = [folder / name for name in names] if names is not None else sorted(folder.rglob("*"))
-    found = {}
-    for path in paths:
-        if path.is_file() and path.name != _DONE:
-            with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
-def unchanged(folder: Path, known: Any) -> bool:
-    """Whether these files are what was written: `known` holds their digests."""
-    with contextlib.suppress(OSError, ValueError):
-        return isinstance(known, dict) and digests(folder, known) == known
-    return False
-
-
 def _complete(folder: Path) -> dict[str, Any] | None:
     """What is remembered of a folder; None where it is not complete, or a file of it is damaged."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        about = json.loads((folder / _DONE).read_text())
+        about = json.loads((folder / COMPLETE).read_text())
         if isinstance(about, dict) and unchanged(folder, about.get("files")):
             return about
     return None

@@ -17,8 +17,9 @@ import numpy as np
 from harness.causes import plain
 from harness.errors import HarnessError, ParityError, TrainingError
 from harness.measure import fidelity, probes, saving
-from harness.measure.artifacts import Artifacts, digests, unchanged
+from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
+from harness.measure.contents import digests, unchanged
 from harness.measure.definition import call64
 from harness.measure.fingerprint import identity
 from harness.measure.operations import by_batch_size
@@ -38,6 +39,7 @@ _NO_DOUBT = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, Impor
 _MOST_WARNINGS = 4  # of one export
 _FREE_OF_BRANCHES = "make forward the same for all queries and batch sizes, or measure it with the runtime eager"
 _KNOWN = 4096  # heads among which matrices are looked for: so many take gigabytes
+_LISTED = "digests-{}.json"  # of the inputs and references of a batch size
 _FORMULAS = 16  # references that are remembered: one projector in many runtimes is asked for its formula once
 
 
@@ -106,12 +108,14 @@ class Builder:
                 "cached": None,
                 "proofs": {},
                 "warnings": [],
+                "files": {},
             }
         heads, batches = int(request["heads"]), [int(each) for each in request["batch_sizes"]]
         made = self._export(specification, heads, batches)
         held = made.data.heads
         arrays = (held.centroids, held.answers, *held.matrices.values())
         carried = sum(each.nbytes for each in arrays) if made.projector.variant(heads) == heads else 0
+        proofs = {str(batch): self._refer(made, batch, specification) for batch in batches}
         return {
             "place": str(made.place),
             "heads": int(made.about["heads"]),
@@ -119,8 +123,9 @@ class Builder:
             "bytes": max(int(made.about["bytes"]), carried),
             "cached": made.cached,
             "build_seconds": made.about.get("seconds"),
-            "proofs": {str(batch): self._refer(made, batch, specification) for batch in batches},
+            "proofs": proofs,
             "warnings": list(made.about.get("warnings", ())),
+            "files": {**made.about["files"], **_beside(made.place, batches)},
         }
 
     def hold_out(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +147,7 @@ class Builder:
             "parameters": parameters,
             **{name: training.get(name) for name in ("training_seconds", "training_steps")},
             "notes": training.get("notes") or (),
+            "files": dict(made.about["files"]),
             "cached": bool(specification.trainer) and (made.cached or bool(training.get("cached"))),
         }
 
@@ -276,7 +282,7 @@ class Builder:
         """
         place, data = made.place, made.data
         inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
-        listed = place / f"digests-{batch}.json"
+        listed = place / _LISTED.format(batch)
         if told.exists() and unchanged(place, _listed(listed)):
             return told.read_text()
         batches = self._inputs(data, batch, specification.seed)
@@ -431,6 +437,11 @@ def _listed(path: Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def _beside(place: Path, batches: Sequence[int]) -> dict[str, str]:
+    """Digests of the inputs, references and probes that lie beside an artifact."""
+    return {name: each for batch in batches for name, each in (_listed(place / _LISTED.format(batch)) or {}).items()}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from harness.measure.builders import Builders, cores
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
 from harness.process.child import Child, ChildFailed, environment
-from harness.process.failure import Failure
+from harness.process.failure import CHANGED, Failure
 from harness.process.limits import UNBOUND
 from harness.suite.devices import visible
 
@@ -46,6 +46,7 @@ class Built:
     costs: Mapping[str, tuple[float, float]]  # (operations, bytes) of one call by batch size
     proofs: Mapping[str, str]  # what its reference is, by batch size: formula, float64, or itself
     warnings: Sequence[str] = ()  # of its export
+    files: Mapping[str, str] = field(default_factory=dict)  # digests of what is loaded, as its builder told them
 
     @property
     def lost(self) -> bool:
@@ -90,6 +91,10 @@ class BuilderClient:
             raise ChildFailed(known, alive=True)
         return known
 
+    def forget(self, contender: str, heads: int) -> None:
+        """What was built lies there no longer as it was: it is built again when it is asked for."""
+        self._built.pop((contender, heads), None)
+
     def ask(self, request: Mapping[str, Any], *, stage: str) -> dict[str, Any]:
         """Any other request to the builder of the contender that it is about."""
         return self._builders.ask(request, stage=stage)
@@ -127,6 +132,7 @@ class BuilderClient:
             build_seconds=answer["build_seconds"],
             proofs=answer["proofs"],
             warnings=tuple(answer["warnings"]),
+            files=answer["files"],
         )
 
 
@@ -173,7 +179,9 @@ class Participant:
 
     def ready(self) -> None:
         """Loads, proves, warms up and calibrates it."""
-        self.info = self._ask("ready", "warm-up", heads=self.built.heads, model_bytes=self.built.model_bytes)
+        built = self.built
+        asked = {"heads": built.heads, "model_bytes": built.model_bytes, "files": dict(built.files)}
+        self.info = self._ask("ready", "warm-up", **asked)
 
     def watch(self, longest: float) -> list[Window]:
         """What its calls take one after the other for so many seconds."""
@@ -261,6 +269,15 @@ class Launch:
         """
         built = self._workshop.built(cell.contender, cell.heads)
         self._start_together()
+        try:
+            return self._participant(cell, twin, built)
+        except ChildFailed as failed:
+            if failed.failure.kind != CHANGED:
+                raise
+        self._workshop.forget(cell.contender, cell.heads)  # somebody has changed it since: once more, checked again
+        return self._participant(cell, twin, self._workshop.built(cell.contender, cell.heads))
+
+    def _participant(self, cell: Cell, twin: int, built: Built) -> Participant:
         child, started = self._worker(cell.contender, twin)
         how = self._how
         participant = Participant(cell, twin, built, child, started, how.deadline_seconds, how.rounds, self._left)

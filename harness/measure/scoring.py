@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.pool import surroundings
-from harness.process.child import Child
+from harness.process.child import Child, ChildFailed
+from harness.process.failure import CHANGED
 from harness.process.limits import UNBOUND
 
 if TYPE_CHECKING:
@@ -50,12 +51,22 @@ class Scoring:
             queries, outputs = (str(Path(folder) / f"{name}.npy") for name in ("queries", "outputs"))
             about = {"specification": specification.to_json(), "heads": heads}
             wanted = {"do": "hold_out", **about, "batch_sizes": list(batch_sizes), "queries": queries}
-            exported = self._workshop.ask(wanted, stage="train")
-            lies = {name: exported.pop(name) for name in ("place", "heads", "batch_size")}
-            asked = {"do": "project", **about, **lies, "queries": queries, "outputs": outputs}
-            self._running(specification).ask(asked, stage="score", deadline=self._deadline)
+            try:
+                exported = self._exported(wanted, specification, outputs)
+            except ChildFailed as failed:
+                if failed.failure.kind != CHANGED:
+                    raise
+                exported = self._exported(wanted, specification, outputs)  # asked again, the builder looks and mends
             scored = self._workshop.ask({"do": "score", **about, "outputs": outputs}, stage="score")
         return {**exported, **scored}
+
+    def _exported(self, wanted: Mapping[str, Any], specification: Specification, outputs: str) -> dict[str, Any]:
+        """Has a contender exported and its answers to held-out queries written; what its builder says of it."""
+        exported = self._workshop.ask(wanted, stage="train")
+        lies = {name: exported.pop(name) for name in ("place", "heads", "batch_size", "files")}
+        asked = {**wanted, "do": "project", **lies, "outputs": outputs}
+        self._running(specification).ask(asked, stage="score", deadline=self._deadline)
+        return exported
 
     def close(self, patience: float = 0.2) -> None:
         """Ends the process that ran contenders."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.measure import contents
 from harness.measure.construction import Construction
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
@@ -45,6 +46,7 @@ class Projecting:
             rebuild=self._construction.rebuild(specification, heads),
         )
         runtime = self._construction.runtime(specification)
+        contents.verify(Path(request["place"]), request["files"])
         compiled = runtime.load(Path(request["place"]) / "artifact", context)
         try:
             queries = np.load(request["queries"], allow_pickle=False)

@@ -15,7 +15,7 @@ import numpy as np
 from harness.errors import ContenderError, ParityError
 from harness.functions import likeness
 from harness.functions.allocator import HighWater
-from harness.measure import calibration, off_clock, parity, probes, recovery, resources
+from harness.measure import calibration, contents, off_clock, parity, probes, recovery, resources
 from harness.measure.calling import Calling
 from harness.measure.calls import Function
 from harness.measure.clock import monotonic
@@ -298,6 +298,7 @@ class Worker:
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
         self._make_room(size)
+        contents.verify(Path(place), request.get("files", {}))
         before, started = resources.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
         seconds = monotonic() - started

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
+CHANGED = "changed"  # a kind of failure: a file that was built is another now, and was not loaded
 _SETTLING = ("memory", "deadline", TOO_SLOW)
 
 
@@ -17,7 +18,7 @@ class Failure(BaseModel):
 
     stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
     what: str
-    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, too slow")] = (
+    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, changed, too slow")] = (
         "error"
     )
     signal: str | None = None

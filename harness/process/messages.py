@@ -30,7 +30,7 @@ class Refusal(Answer):
 
     what: str
     stage: str | None = None
-    kind: Literal["error", "parity", "memory"] = "error"
+    kind: Literal["error", "parity", "memory", "changed"] = "error"
     traceback: list[str] = []
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.causes import cause, whole
-from harness.errors import HarnessError, ParityError
+from harness.errors import ArtifactChanged, HarnessError, ParityError
 from harness.process import limits, messages, offspring
+from harness.process.failure import CHANGED
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _PR_SET_PDEATHSIG = 1
@@ -99,7 +100,8 @@ def _told(error: BaseException) -> dict[str, Any]:
     if isinstance(error, ParityError):
         return {"what": str(error), "kind": "parity", "stage": "parity"}
     if isinstance(error, HarnessError):
-        return {"what": str(error), "kind": "error", "traceback": whole(error)}
+        kind = CHANGED if isinstance(error, ArtifactChanged) else "error"
+        return {"what": str(error), "kind": kind, "traceback": whole(error)}
     if isinstance(error, MemoryError):
         gc.collect()
         return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}

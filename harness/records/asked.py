@@ -107,7 +107,7 @@ def suite_of(run: RunInfo) -> Suite:
 
 
 def _consistent(suite: Suite) -> Suite:
-    """The suite, whose races are between contenders that it has.
+    """The suite, whose races and documented figures are about what it has.
 
     Raises:
         RecordsError: where one is not there.
@@ -117,6 +117,14 @@ def _consistent(suite: Suite) -> Suite:
             if name not in suite.contenders:
                 what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is no contender"
                 raise RecordsError(f"it is not what a run writes: {what}")
+    races, told = {each.name for each in suite.races}, suite.documented
+    if told is not None:
+        named = [("race", each.race, races) for each in told.figures]
+        named += [("contender", each.contender, suite.contenders) for each in told.latencies]
+        named += [("contender", each.contender, suite.contenders) for each in told.scores if each.contender is not None]
+        for kind, name, known in named:
+            if name not in known:
+                raise RecordsError(f"it is not what a run writes: suite.documented: there is no {kind} {one_line(name)}")
     return suite
 
 

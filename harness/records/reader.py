@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
+from harness import plain_file
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records.asked import check
@@ -23,6 +24,7 @@ MEASUREMENTS = "measurements.jsonl"
 FIDELITY = "fidelity.jsonl"
 LOCATED = "crossovers.json"
 
+LARGEST_BYTES = 512 * plain_file.MIB  # of a file of records; months of measuring write less
 _MOST_DIGITS = 19  # of a whole number: 64 bits
 _Kind = TypeVar("_Kind", bound=Record)
 
@@ -109,7 +111,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = _parsed(path.read_text(encoding="utf-8"))
+        found = _parsed(plain_file.text(path, LARGEST_BYTES))
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     except ValueError as error:
@@ -122,7 +124,7 @@ def _json(path: Path) -> dict[str, Any]:
 def read_lines(path: Path, kind: type[_Kind]) -> Lines:
     """The records of a JSON Lines file; the last line may be torn, any other damage is an error with its line."""
     try:
-        data = path.read_bytes() if path.exists() else b""
+        data = plain_file.content(path, LARGEST_BYTES) if path.exists() else b""
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     records: list[_Kind] = []

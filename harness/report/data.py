@@ -27,7 +27,7 @@ _COLUMNS = (
 
 def data(summary: Summary) -> dict[str, Any]:
     """The statistics and verdicts of a run; numbers that are not known are null."""
-    return {
+    found = {
         "schema_version": SCHEMA_VERSION,
         "suite": summary.suite.name,
         "started": summary.run.started,
@@ -115,6 +115,8 @@ def data(summary: Summary) -> dict[str, Any]:
         "joint_confidence": summary.joint_confidence,
         "warnings": list(summary.warnings),
     }  # fmt: skip
+    known: dict[str, Any] = _known(found)
+    return known
 
 
 def to_json(summary: Summary) -> str:
@@ -192,6 +194,15 @@ def _interval(found: Interval | None) -> dict[str, Any] | None:
         "value": _number(found.value), "low": _number(found.low), "high": _number(found.high),
         "launches": found.launches, "confidence": found.confidence,
     }  # fmt: skip
+
+
+def _known(value: Any) -> Any:
+    """The same, null in place of each number that is none: what hostile records add up to may be anything."""
+    if isinstance(value, Mapping):
+        return {name: _known(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(each) for each in value]
+    return _number(value) if isinstance(value, float) else value
 
 
 def _number(value: float) -> float | None:

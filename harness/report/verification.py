@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.summary import Summary, summarise
+from harness import plain_file
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records import crossovers as stored
 from harness.records.crossovers import SearchRecord
-from harness.records.reader import Evidence, read
+from harness.records.reader import LARGEST_BYTES, Evidence, read
 from harness.records.replay import DivergedError, replay
 from harness.report import data
 from harness.units import counted
@@ -71,7 +72,7 @@ def verify(folder: Path) -> VerifyResult:
     path = folder / STORED
     evidence = read(folder)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(plain_file.text(path, LARGEST_BYTES))
     except FileNotFoundError:
         raise RecordsError(
             f"there is no {STORED} to compare with",

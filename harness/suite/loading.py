@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from harness import plain_file
 from harness.errors import Problem, SuiteError
 from harness.printable import one_line
 from harness.suite import sizes, trust
@@ -21,6 +22,7 @@ from harness.validation import complaints, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LARGEST_BYTES = plain_file.MIB  # of a suite, which has 20,000 parts at the most
 _AT_KEY = ("unknown key", "is missing")
 
 
@@ -63,7 +65,8 @@ def load(
     file = str(path) if path is not None else "suite"
     parsed = parse(text if text is not None else _content(path), file)
     document = parsed.document
-    folder = path.resolve().parent if path is not None else Path.cwd()  # of the file itself, behind symbolic links
+    here = path is None or plain_file.handed(path)
+    folder = Path.cwd() if path is None or here else _folder(path)
     problems = list(parsed.problems)
     broken = bool(parsed.problems) and document.data is None
     if not broken:
@@ -78,11 +81,16 @@ def load(
     return Loaded(suite=kept, document=document, path=path, folder=folder, notes=notes)
 
 
+def _folder(path: Path) -> Path:
+    """The folder of the file itself, behind symbolic links."""
+    return path.resolve().parent
+
+
 def _content(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text(encoding="utf-8")
+        return plain_file.text(path, _LARGEST_BYTES)
     except FileNotFoundError:
         near = (
             did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")]) if path.parent.is_dir() else ""

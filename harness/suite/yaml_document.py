@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from harness.errors import Problem
+from harness.errors import PATH, Problem, cut
 from harness.printable import one_line, printable
 from harness.validation import Path, dotted
 
@@ -40,8 +40,8 @@ class OverrideProblem(Problem):
 
     def __str__(self) -> str:
         advice = f"; {self.hint}" if self.hint else ""
-        path = f"{self.path}: " if self.path and not self.file.startswith(f"--set {self.path}") else ""
-        return printable(f"{self.file}: {path}{self.what}{advice}")
+        path = f"{cut(self.path, PATH)}: " if self.path and not self.file.startswith(f"--set {self.path}") else ""
+        return printable(f"{cut(self.file, PATH)}: {path}{cut(self.what)}{cut(advice)}")
 
 
 @dataclass(frozen=True, kw_only=True)

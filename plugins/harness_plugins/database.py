@@ -160,7 +160,7 @@ def _in_archive(path: Path, projection: int | str | None) -> Found:
         )
     centroids = matrix(path, "centroids", arrays["centroids"])
     matrices = arrays.get("matrices", np.zeros((0, 0, 0)))
-    mapped = np.ravel(arrays.get("matrix_heads", np.arange(len(matrices))))
+    mapped = np.ravel(arrays.get("matrix_heads", np.arange(len(matrices) if matrices.ndim else 0)))
     if matrices.ndim != 3 or len(matrices) != len(mapped) or len(set(mapped.tolist())) < len(mapped):
         raise harness.DataError(
             f"matrices have the shape {list(matrices.shape)}, and matrix_heads name {len(set(mapped.tolist()))} heads",

@@ -43,10 +43,11 @@ _VALUES: dict[str, dict[str, Any]] = {
     "build": {
         "place": "/cache/artifacts/ab12", "heads": 18, "costs": {"1": [1e5, 2e5]}, "bytes": 1000, "build_seconds": 0.3,
         "cached": False, "proofs": {"1": "formula"}, "warnings": [],
+        "files": {"artifact/model.onnx": "ab12"},
     },
     "hold_out": {
         "place": "/cache/artifacts/ab12", "heads": 18, "batch_size": 1, "parameters": 10, "training_seconds": 3.0,
-        "training_steps": 100, "notes": [], "cached": True,
+        "training_steps": 100, "notes": [], "files": {}, "cached": True,
     },
     "score": {
         "scores": {"mean_cosine": 0.99}, "intervals": {"mean_cosine": [0.98, 1.0]}, "per_query": {"mean_cosine": [0.99]},

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from harness import dispatch
 from harness.analysis.advice import advice
 from harness.analysis.compare import history, runs
 from harness.analysis.summary import summarise
 from harness.cli.terms import say
+from harness.commands import tune
 from harness.errors import HarnessError
 from harness.records.crossovers import dump
 from harness.records.writer import read
-from harness.report import comparison, data, html, markdown, pytest_benchmark, terminal, verification
+from harness.report import comparison, data, html, markdown, pytest_benchmark, terminal, verification, writing
+from harness.report.exports import asv, bencher, github_action, openmetrics
+from harness.report.site import build
 from tests.fuzz.hostile import changed, damaged
 from tests.fuzz.judging import Target
 from tests.synthetic import SUITE, Maker
@@ -153,8 +157,32 @@ def use(folder: Path, random: Random) -> None:
         attempt(lambda: say(comparison.markdown(runs.compare(read(honest), evidence))))
         attempt(lambda: say(comparison.history(history.history([read(honest), evidence]))))
         attempt(lambda: json.loads(pytest_benchmark.export(evidence, folder / "storage", data=True).read_text()))
+    if evidence is not None:
+        attempt(lambda: openmetrics.render(evidence))
+        attempt(lambda: json.loads(bencher.render(evidence)))
+        attempt(lambda: json.loads(github_action.render(evidence)))
+        attempt(lambda: asv.export(evidence, folder / "asv"))
+        tables = attempt(lambda: summarise(evidence).dispatch)
+        if tables:
+            (sent / "dispatch.json").write_text(writing.dispatch(tables))
+            attempt(lambda: _tuned(sent, evidence, tables[0].race))
+    if random.random() < 0.2:
+        say("\n".join(build(folder, folder / "site").broken))
     if refused:
         raise refused[-1]
+
+
+def _tuned(sent: Path, evidence: Any, race: str) -> None:
+    """Thresholds as code, which must be code whatever contenders are called."""
+    table = dispatch.read(sent, race)
+    names: dict[str, Any] = {}
+    exec(compile(tune.written(table, evidence, "python"), "tuned", "exec"), names)  # noqa: S102 - written just now
+    assert names["choose"](100, 1) in (table["baseline"], table["challenger"])
+    header = tune.written(table, evidence, "c-header")
+    assert header.count("*/") == 1
+    for line in header.partition("*/")[2].split("\n"):
+        assert not line or line.startswith(("#ifndef ", "#define ", "#endif"))
+        assert len(line) - len(line.replace('"', "")) in (0, 2)
 
 
 def prepare() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import yaml
 
 from harness.measure import builder as module
 from harness.measure.builder import Builder
+from harness.measure.contents import digests
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
 from harness.suite import loading
@@ -112,6 +114,15 @@ def test_it_is_told_what_a_reference_is(build, projector, runtime, proof):
     contender = {"projector": projector, "runtime": runtime}
     assert build(contender)["proofs"] == {"4": proof}
     assert build(contender)["proofs"] == {"4": proof}  # also where it was written before
+
+
+def test_the_digests_of_all_that_is_loaded_are_told_also_where_it_lay_in_the_cache(build):
+    contender = {"projector": "constant", "runtime": "eager"}
+    first, again = build(contender), build(contender)
+    assert (first["cached"], again["cached"]) == (False, True)
+    assert first["files"] == again["files"] == digests(Path(first["place"]), first["files"])
+    beside = {"artifact/state.safetensors", "inputs-4.npy", "reference-4.npy", "proof-4"}
+    assert beside <= set(first["files"])
 
 
 def test_a_numpy_form_is_proved_against_its_module_in_float64(build, tmp_path):

@@ -42,7 +42,7 @@ class FakeChild:
         if failure:
             raise ChildFailed(failure, alive=True)
         return {"place": FakeChild.place, "heads": 4, "costs": {}, "bytes": 1, "build_seconds": 0.1, "cached": False,
-                "proofs": {}, "warnings": []}  # fmt: skip
+                "proofs": {}, "warnings": [], "files": {}}  # fmt: skip
 
     def rubbish(self, stage, what):
         return ChildFailed(Failure(stage=stage, kind="protocol", what=what), alive=False)

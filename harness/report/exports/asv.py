@@ -12,7 +12,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from harness import plain_file
 from harness.errors import RecordsError
+from harness.printable import one_line
+from harness.records.reader import LARGEST_BYTES
 from harness.records.writer import write_atomically, writing
 from harness.report.exports.quantities import quantities
 
@@ -54,7 +57,7 @@ def export(evidence: Evidence, results: Path) -> Path:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "machine.json", machine)
-    path = folder / f"{commit[:8]}-{_ENVIRONMENT}.json"
+    path = folder / f"{_word(commit[:8])}-{_ENVIRONMENT}.json"
     before = _read(path).get("results", {}) if path.exists() else {}
     _write(path, _results(evidence, commit, machine, found, before))
     known = _read(results / "benchmarks.json") if (results / "benchmarks.json").exists() else {}
@@ -156,7 +159,11 @@ def _host() -> str:
 
 
 def _milliseconds(time: str) -> int:
-    return round(dt.datetime.fromisoformat(time).timestamp() * 1000)
+    try:
+        return round(dt.datetime.fromisoformat(time).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        what = f"asv keeps results by time, and {one_line(time, 40)!r} is none"
+        raise RecordsError(what, next_step="restore run.json, or run the suite again") from None
 
 
 def _word(text: str) -> str:
@@ -166,7 +173,7 @@ def _word(text: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(plain_file.text(path, LARGEST_BYTES))
     except (OSError, ValueError) as error:
         raise RecordsError(f"it is not what asv writes: {error}", where=str(path)) from error
     if not isinstance(found, dict):

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.causes import cause
 from harness.errors import HarnessError, ResourceError
+from harness.printable import one_line, printable
 from harness.records.writer import write_atomically
 from harness.report import templates
 from harness.report.html import inert, resource
@@ -62,8 +64,14 @@ def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) 
         now = stamp(folder)
         try:
             digest = read(folder, name)
+            if before.get(name) != now:
+                _try(digest, live=live)
         except HarnessError as error:
             broken.append(str(error))
+            continue
+        except Exception as error:  # noqa: BLE001 - a run may have been sent: whatever is wrong with it, the others are shown
+            what = f"{folder}: its files are not what a run writes: {one_line(cause(error))}"
+            broken.append(printable(f"{what}; look at it with `harness report`, or remove it"))
             continue
         digests.append(digest)
         stamps[name] = now
@@ -91,6 +99,17 @@ def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) 
     })  # fmt: skip
     write_atomically(output / _STATE, written)
     return Built(index=output / "index.html", runs=len(digests), again=again, broken=tuple(broken))
+
+
+def _try(digest: Digest, *, live: bool) -> None:
+    """Writes what a run takes part in, to nowhere; raises whatever is wrong with its files."""
+    inert(figures(digest))
+    links = {"previous": "", "following": "", "races": {each.leg.leg.race: "" for each in digest.answers}, "key": ""}
+    _rendered("run", live=live, root="", digest=digest, span=drawings.axis(digest.answers), bars=drawings.bars, links=links)
+    races = _races([digest])
+    for suite, race in races:
+        _rendered("race", live=live, root="", suite=suite, race=race, trends=drawings.trends([digest], race))
+    _rendered("index", live=live, root="", runs=[digest], races=races, broken=[])
 
 
 def _named(results: Path, folders: Sequence[Path]) -> list[tuple[str, Path]]:
@@ -148,14 +167,19 @@ def _state(output: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and found.get(".form") == _FORM else {}
 
 
-def _write(output: Path, path: str, template: str, *, live: bool, root: str, **values: Any) -> None:
-    """One page, if it has changed."""
+def _rendered(template: str, *, live: bool, root: str, **values: Any) -> str:
+    """One page."""
     from markupsafe import Markup
 
-    text = templates.render(
+    return templates.render(
         f"site/{template}.html.jinja", live=live, root=root, style=Markup(resource("site/site.css")),  # noqa: S704
         script=Markup(resource("site/site.js")), **values,  # noqa: S704  both of this package
     )  # fmt: skip
+
+
+def _write(output: Path, path: str, template: str, **values: Any) -> None:
+    """One page, if it has changed."""
+    text = _rendered(template, **values)
     target = output / path
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or target.read_text(encoding="utf-8") != text:

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness import plain_file
 from harness.analysis.summary import LegSummary
 from harness.errors import RecordsError
 from harness.records import crossovers as stored
-from harness.records.reader import FIDELITY, LOCATED, MEASUREMENTS, RUN, read_run
+from harness.records.reader import FIDELITY, LARGEST_BYTES, LOCATED, MEASUREMENTS, RUN, read_run
 from harness.report.answers import answer
 from harness.report.verification import STORED
 from harness.search import wording as verdicts
@@ -184,7 +185,7 @@ def _doing(folder: Path) -> Doing:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(plain_file.text(path, LARGEST_BYTES))
     except FileNotFoundError:
         return {}
     except ValueError as error:
