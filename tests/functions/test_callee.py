@@ -53,3 +53,11 @@ def test_a_function_object_is_named_where_it_can_be_and_travels_with_its_code_wh
     assert (shipped(json.dumps).module, shipped(json.dumps).pickled) == ("json", "")
     assert shipped(sorted).module == "builtins"
     assert shipped(lambda n: 2 * n).load()(4) == 8
+
+
+def test_a_method_of_a_global_generator_stays_that_of_the_generator_which_is_seeded():
+    import numpy as np
+
+    for function in (np.random.rand, random.random):  # as `setup=numpy.random.rand`
+        assert shipped(function).pickled == ""
+        assert shipped(function).load() == function
