@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from harness.records.crossovers import SearchRecord
     from harness.records.reader import Evidence
+    from harness.search.result import Probe
 
 FORMS = ("python", "json", "c-header")
 
@@ -78,22 +80,50 @@ def written(table: Mapping[str, Any], evidence: Evidence, form: str) -> str:
 
 
 def losses(choose: Choose, table: Mapping[str, Any], evidence: Evidence, allowed: float) -> list[Loss]:
-    """Places of a later run at which a choice significantly costs more than is allowed, by the whole of its interval."""
+    """Places of a later run at which a choice significantly costs more than is allowed, by the whole of its interval.
+
+    Raises:
+        UserError: where the choice is not one of the race, or cannot be made.
+    """
     found = []
-    for each in load(evidence.located):
-        if each.leg.race != table["race"]:
-            continue
+    for each, probe in places(table, evidence):
         names = {True: each.leg.challenger, False: each.leg.baseline}
-        for probe in each.location.probes:
+        try:
             chosen = choose(probe.heads, each.leg.batch_size)
-            if chosen not in names.values():
-                raise UserError(f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}")
-            least = probe.low if chosen == each.leg.baseline else -probe.high
-            if math.expm1(least) > allowed:
-                centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
-                faster = names[chosen == each.leg.baseline]
-                place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
-                found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
+        except Exception as error:
+            raise UserError(
+                f"`choose` fails at n = {probe.heads:,}, batch {each.leg.batch_size}: {type(error).__name__}: {error}"
+            ) from error
+        if chosen not in names.values():
+            raise UserError(
+                f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}",
+                next_step=f"name the race that it is about with --race; this one is between {' and '.join(names.values())}",
+            )
+        least = probe.low if chosen == each.leg.baseline else -probe.high
+        if math.expm1(least) > allowed:
+            centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
+            faster = names[chosen == each.leg.baseline]
+            place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
+            found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
+    return found
+
+
+def places(table: Mapping[str, Any], evidence: Evidence) -> list[tuple[SearchRecord, Probe]]:
+    """Where a run has timed both functions of a race.
+
+    Raises:
+        UserError: where that is nowhere.
+    """
+    found = [
+        (each, probe)
+        for each in load(evidence.located)
+        if each.leg.race == table["race"]
+        for probe in each.location.probes
+    ]
+    if not found:
+        raise UserError(
+            f"the run has timed nothing of the race {table['race']!r}", next_step="run it again with more time"
+        )
     return found
 
 
@@ -103,13 +133,23 @@ def imported(path: Path) -> Choose:
     Raises:
         UserError: where it has none.
     """
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        return chooser(json.loads(text)["races"][0])
-    names: dict[str, Any] = {}
-    exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    wanted = "name what `harness tune --to python` or `--to json` wrote"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return chooser(json.loads(text)["races"][0])
+        names: dict[str, Any] = {}
+        exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", next_step=wanted) from error
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path} holds no thresholds ({type(error).__name__}: {error})", next_step=wanted) from error
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path} cannot be imported: {type(error).__name__}: {error}", next_step=wanted) from error
     if not callable(names.get("choose")):
-        raise UserError(f"{path} has no function `choose`", next_step="name what `harness tune --to python` wrote")
+        raise UserError(f"{path} has no function `choose`", next_step=wanted)
     return names["choose"]  # type: ignore[no-any-return]
 
 
@@ -141,6 +181,7 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
 
 def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
     guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper()
+    guard = f"RACE_{guard}" if guard[0].isdigit() else guard
     lines = ["/* Thresholds; written by `harness tune`.", *(f" * {each.replace('*/', '* /')}" for each in about), " */"]
     lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]
     lines += list(_defines(known, guard))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness import units
-from harness.causes import place
+from harness.causes import is_own, place
 from harness.errors import ContenderError, UserError
 from harness.functions import allocator, likeness
 from harness.functions.inputs import drawn, seeds
@@ -469,6 +469,8 @@ class Trial:
 def said(error: BaseException) -> str:
     """An exception in a line, with where it came from."""
     found = place(error)
+    if is_own(found.rpartition(":")[0]):  # a builtin has no lines of its own
+        found = ""
     return f"{type(error).__name__}: {error}{f' ({Path(found).name})' if found else ''}"
 
 

@@ -61,3 +61,12 @@ def test_a_method_of_a_global_generator_stays_that_of_the_generator_which_is_see
     for function in (np.random.rand, random.random):  # as `setup=numpy.random.rand`
         assert shipped(function).pickled == ""
         assert shipped(function).load() == function
+
+
+def test_a_file_named_main_is_the_users_own_and_not_the_program_that_runs(folder, monkeypatch):
+    (folder / "__main__.py").write_text("def f(n):\n    return 'mine'\n")
+    monkeypatch.delitem(sys.modules, "_raced___main__", raising=False)
+    running = sys.modules["__main__"]
+    assert named("__main__:f").load()(1) == "mine"
+    assert sys.modules["__main__"] is running
+    sys.modules.pop("_raced___main__")
