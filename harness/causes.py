@@ -97,8 +97,15 @@ def _package(path: str) -> str:
 
 
 def _last(error: BaseException) -> str:
+    """The last line that was executed, rather not of the harness: of a notebook or a script there may be no file here."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    others = [each for each in frames if not is_own(each.filename)] or frames
+    return f"{others[-1].filename}:{others[-1].lineno}" if others else ""
+
+
+def is_own(path: str) -> bool:
+    """Whether a file is of the harness itself."""
+    return str(Path(path).resolve()).startswith(_OWN)
 
 
 def _is_users(path: str) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ class Span:
     leader: str | None  # None where it is not known, or nobody leads
     begins: tuple[int, int] | None = None  # the interval of the crossover at which the span begins
     among: tuple[str, ...] = ()  # where no leader is known: those that no other surely beats
+    preliminary: bool = False  # a race of the leader was not decided: its lead is what was seen and not confirmed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +51,31 @@ class Standings:
             low, high = span.begins
             where += f" (begins between {low:,} and {high:,})" if high > low + 1 else ""
         if span.leader is not None:
-            return f"{span.leader} leads {where}"
+            return f"{span.leader} leads {where}" + (" (seen, not confirmed)" if span.preliminary else "")
         return f"no leader known {where}" + (f" among {', '.join(span.among)}" if span.among else "")
 
     def __str__(self) -> str:
         return self.sentence
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - as IPython calls it
+        """In a notebook the answer and its notes, and not every probe."""
+        printer.text("\n".join([self.sentence, *self.notes]))
 
-def standings(located: Sequence[SearchRecord]) -> Standings:
-    """Who leads where, by the answers of races of every pair at one batch size."""
-    pairs = {(each.leg.baseline, each.leg.challenger): each.location for each in located}
+
+def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None = None) -> Standings:
+    """Who leads where, by the answers of races of every pair at one batch size.
+
+    Args:
+        located: the answers.
+        labels: the user's own names of the rivals, where records spell them differently.
+    """
+    known_as = labels or {}
+    pairs = {
+        (known_as.get(each.leg.baseline, each.leg.baseline), known_as.get(each.leg.challenger, each.leg.challenger)): (
+            each.location
+        )
+        for each in located
+    }
     names = tuple(dict.fromkeys(name for pair in pairs for name in pair))
     low, high = min(each.low for each in pairs.values()), max(each.high for each in pairs.values())
     changes: dict[int, tuple[int, int]] = {}
@@ -67,18 +83,22 @@ def standings(located: Sequence[SearchRecord]) -> Standings:
         known = changes.get(crossing.heads)
         wide = (min(crossing.low, known[0]), max(crossing.high, known[1])) if known else (crossing.low, crossing.high)
         changes[crossing.heads] = wide
-    starts = sorted({low, *(n for n in changes if low < n <= high)})
+    open_ones = [each for each in pairs.values() if each.status == "unresolved"]
+    seen = {n for each in open_ones for probe in each.probes for n in (probe.heads, probe.heads + 1)}
+    seen |= {n for each in open_ones if each.bracket is not None for n in (each.bracket[0] + 1, each.bracket[1])}
+    starts = sorted({low, *(n for n in (*changes, *seen) if low < n <= high)})
     spans: list[Span] = []
     for start, following in itertools.zip_longest(starts, starts[1:]):
         leaders = _unbeaten(names, pairs, start)
         leader = leaders[0] if len(leaders) == 1 else None
         end = high if following is None else following - 1
         among = () if leader is not None else leaders
+        unsure = leader is not None and _preliminary(leader, pairs)
+        same = Span(low=start, high=end, leader=leader, begins=changes.get(start), among=among, preliminary=unsure)
         if spans and (spans[-1].leader, spans[-1].among) == (leader, among):
-            last = spans.pop()
-            spans.append(Span(low=last.low, high=end, leader=leader, begins=last.begins, among=among))
+            spans.append(replace(same, low=spans[-1].low, begins=spans.pop().begins))
         else:
-            spans.append(Span(low=start, high=end, leader=leader, begins=changes.get(start), among=among))
+            spans.append(same)
     notes = tuple(dict.fromkeys(note for location in pairs.values() for note in location.notes))
     return Standings(names=names, low=low, high=high, spans=tuple(spans), pairs=pairs, notes=notes)
 
@@ -101,6 +121,8 @@ def _leads(location: Location, n: int) -> str | None:
     """Which of the two leads at this n; None where they do not differ, or it is not known."""
     if location.status in ("below", "above"):
         return "challenger" if location.status == "below" else "baseline"
+    if location.status == "unresolved":
+        return _seen(location, n)
     crossings = _crossings(location)
     if not crossings:
         return None
@@ -108,3 +130,21 @@ def _leads(location: Location, n: int) -> str | None:
     if before:
         return before[-1].direction
     return "baseline" if crossings[0].direction == "challenger" else "challenger"
+
+
+def _seen(location: Location, n: int) -> str | None:
+    """Who leads at an n outside of an open bracket, by the probes on both sides of it."""
+    if location.bracket is not None and location.bracket[0] < n < location.bracket[1]:
+        return None
+    below = [each for each in location.probes if each.heads <= n][-1:]
+    above = [each for each in location.probes if each.heads >= n][:1]
+    if not below or not above:
+        return None
+    if all(each.low > 0 for each in (*below, *above)):
+        return "challenger"
+    return "baseline" if all(each.high < 0 for each in (*below, *above)) else None
+
+
+def _preliminary(leader: str, pairs: Mapping[tuple[str, str], Location]) -> bool:
+    """Whether a race that this rival was in was left open."""
+    return any(leader in pair and location.status == "unresolved" for pair, location in pairs.items())

@@ -289,7 +289,9 @@ def tune(
     heads: Annotated[
         int | None, typer.Option(help="with --to onnx: N of the models; then the axis is the batch")
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="with --to onnx: where the model goes")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where it goes; default: printed, but for --to onnx")
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(metavar="MODULE", help="what was written before: does it still hold in RUN?")
     ] = None,
@@ -311,9 +313,20 @@ def tune(
         say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
         return
     if check is None:
-        sys.stdout.write(tuning.written(table, evidence, to))
+        if model:
+            raise UserError(f"--model does not belong to --to {to}", next_step="leave it out, or write --to onnx")
+        text = tuning.written(table, evidence, to)
+        if output is None:
+            sys.stdout.write(text)
+            return
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{output} cannot be written: {error.strerror}") from error
+        say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
         return
-    found = tuning.losses(tuning.imported(check), table, evidence, units.parse_share(allowed, "--allowed"))
+    share = units.parse_share(allowed, "--allowed")
+    found = tuning.losses(tuning.imported(check), table, evidence, share)
     for each in found:
         say(
             f"{check}: at n = {each.heads:,}, batch {each.batch_size}, it chooses {each.chosen}, which takes {each.cost:.0%} "
@@ -321,4 +334,9 @@ def tune(
         )
     if found:
         sys.exit(FAILED)
-    say(f"{check}: the thresholds hold in {run}")
+    timed = {(each.leg.batch_size, probe.heads) for each, probe in tuning.places(table, evidence)}
+    ends = f"{min(n for _, n in timed):,} to {max(n for _, n in timed):,}"
+    say(
+        f"{check}: the thresholds hold in {run}: at none of the {len(timed)} n timed there ({ends}) does a choice "
+        f"significantly cost more than {share:.0%}"
+    )

@@ -121,7 +121,8 @@ def locate(
         list[str],
         typer.Argument(
             metavar="MODULE:FUNCTION…",
-            help="two functions or more, the one expected to lead at small n first; file.py:function works, too",
+            help="two functions or more, the one expected to lead at small n first; file.py:function works, too, and "
+            "WORKLOAD:FUNCTION of a plugin",
             show_default=False,
         ),
     ],
@@ -137,7 +138,19 @@ def locate(
         ),
     ] = None,
     no_equal: Annotated[bool, typer.Option("--no-equal", help="do not compare outputs; the answer says so")] = False,
-    range_: Annotated[str, typer.Option("--range", metavar="LOW:HIGH", help="range of n")] = "1:1e6",
+    range_: Annotated[
+        str | None, typer.Option("--range", metavar="LOW:HIGH", help="range of n; default: 1:1e6", show_default=False)
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,…",
+            help="a list of n in place of --range; n between them are visited, too, where the functions work there",
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.py", help="that offers the workload; may be repeated")
+    ] = None,
     name: Annotated[str, typer.Option(help="of the race, in answers, `history` and `compare`")] = "",
     label: Annotated[
         list[str] | None, typer.Option("--label", help="of a function, in their order; default: their own names")
@@ -166,9 +179,15 @@ def locate(
     from harness import units
     from harness.commands import race, suites
 
-    low, high = units.parse_range(range_)
-    if low < 1:
-        raise UserError(f"--range {range_} begins at {low}", next_step="n starts at 1")
+    if sizes is not None and range_ is not None:
+        raise UserError("--range and --sizes are both given", next_step="give one of them")
+    wanted: dict[str, Any] = {}
+    if sizes is not None:
+        wanted["sizes"] = units.parse_counts(sizes, "--sizes")
+    else:
+        wanted["low"], wanted["high"] = units.parse_range(range_ or "1:1e6")
+        if wanted["low"] < 1:
+            raise UserError(f"--range {range_} begins at {wanted['low']}", next_step="n starts at 1")
     if seconds is not None and not seconds > 0:
         raise UserError(f"--seconds {seconds:g} leaves no time", next_step="give more than 0")
     if not deadline > 0:
@@ -183,8 +202,7 @@ def locate(
         equal=None if no_equal else equal or race.BY_VALUE,
         name=name,
         size_label=size_label,
-        low=low,
-        high=high,
+        plugins=plugin or (),
         batch=batch,
         precision=precision,
         steps=jumps,
@@ -195,6 +213,7 @@ def locate(
         gap=gap,
         threads=units.parse_counts(threads, "--threads"),
         seed=seed,
+        **wanted,
     )
     _finish(suites.measured(plan, output), verbose=verbose)
 

@@ -11,21 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack, overload
 
+from harness.analysis.answer import RaceAnswer, race_answer
 from harness.analysis.standings import Standings, standings
 from harness.errors import ResourceError, UserError
 from harness.functions.callee import Callee, named, shipped
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
+from harness.plan.offered import offered
 from harness.plan.rivals import Rivals, distinct, suite_of
 from harness.run import session
 from harness.run.listeners import Silent
 from harness.suite.schema import LONGEST, Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
+from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
     from harness.plan.plan import Plan
     from harness.records.crossovers import SearchRecord
-    from harness.search.result import Location
 
 DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there
 BY_VALUE: Final = "by value"  # arrays within rounding, everything else by ==
@@ -37,6 +39,8 @@ class Settings(TypedDict, total=False):
 
     low: int  # smallest n, at least 1; 1 if absent
     high: int  # largest n; 1,000,000 if absent
+    sizes: Sequence[int] | None
+    """A list of n in place of `low` and `high`. The search visits n between them, too, where the functions work there."""
     batch: int  # second argument of functions of (n, batch)
     steps: Sequence[int]  # the largest n before each known jump of a cost; those outside the range are left out
     precision: float  # half-width wanted, as a share of N*; 0.05 if absent
@@ -52,6 +56,9 @@ class Settings(TypedDict, total=False):
     name: str  # of the race, in answers, in `harness history` and `harness compare`
     size_label: str  # what n counts, on axes: "n, samples"
     output: str | Path | None  # folder for the records, new; they are not kept if absent
+    plugins: Sequence[
+        str | Path
+    ]  # files with workloads, beside what is installed, for functions named `workload:function`
 
 
 _DEFAULTS: Final[Settings] = {
@@ -69,6 +76,24 @@ _DEFAULTS: Final[Settings] = {
     "seed": 0,
     "name": "",
     "size_label": "",
+    "sizes": None,
+    "output": None,
+    "plugins": (),
+}
+_ELSEWHERE: Final = {  # words of perfplot, timeit and others
+    "kernels": "give the functions first: race([f, g], ...)",
+    "n_range": "write sizes=[...]",
+    "ns": "write sizes=[...]",
+    "equality_check": "write equal=...",
+    "xlabel": "write size_label=...",
+    "title": "write name=...",
+    "names": "write labels=[...]",
+    "max_time": "write seconds=... for the whole race, or deadline=... for one n",
+    "target_time_per_measurement": "leave it out: how long a function is timed is found out",
+    "show_progress": "leave it out",
+    "logx": "leave it out: n has a logarithmic axis",
+    "logy": "leave it out: times have a logarithmic axis",
+    "relative_to": "leave it out: functions are compared with each other",
 }
 
 
@@ -77,16 +102,18 @@ def race(
     baseline: Rival,
     challenger: Rival,
     *,
+    labels: Sequence[str] = ...,
     setup: Rival | None = ...,
     equal: Rival | None = ...,
     **settings: Unpack[Settings],
-) -> Location: ...
+) -> RaceAnswer: ...
 
 
 @overload
 def race(
     baseline: Sequence[Rival] | Mapping[str, Rival],
     *,
+    labels: Sequence[str] = ...,
     setup: Rival | None = ...,
     equal: Rival | None = ...,
     **settings: Unpack[Settings],
@@ -94,13 +121,14 @@ def race(
 
 
 def race(
-    baseline: Rival | Sequence[Rival] | Mapping[str, Rival],
+    baseline: Rival | Sequence[Rival] | Mapping[str, Rival] = (),
     challenger: Rival | None = None,
     *,
+    labels: Sequence[str] = (),
     setup: Rival | None = None,
     equal: Rival | None = BY_VALUE,
     **settings: Unpack[Settings],
-) -> Location | Standings:
+) -> RaceAnswer | Standings:
     """Locate the n at which one function overtakes another, with real clocks and fresh processes.
 
     In four lines, in a notebook or in a module::
@@ -115,6 +143,7 @@ def race(
         baseline: a function, or `module:function` of the present folder; a list of them, or a mapping from the names that
             answers use, to race each against each.
         challenger: the same, expected to lead at large n.
+        labels: names of the functions in answers, in their order; their own if absent.
         setup: makes the input of one call from (n, seed), off the clock; a tuple is one argument each, where a function does
             not take it as one. Without it functions are called with (n, batch), or with n.
         equal: (a, b) -> whether two outputs are the same; by default arrays within rounding, everything else by `==`. None:
@@ -122,25 +151,27 @@ def race(
         **settings: see `Settings`.
 
     Returns:
-        The answer, a `Location`; 'unresolved' with its best bracket where the budget did not suffice. Of a list or a mapping
-        who leads where: `Standings`.
+        The answer, a `Location` that prints as a sentence; 'unresolved' with its best bracket where the budget did not
+        suffice. Of a list or a mapping who leads where: `Standings`.
 
     Raises:
         UserError: a question that makes no sense, or a function that is not there, fails at the smallest n, returns something
             else than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
+    _known(settings)
     output = settings.get("output")
-    labels, functions = _named(baseline, challenger)
+    labels, functions = _named(baseline, challenger, labels)
     made = plan(functions, labels=labels, setup=setup, equal=equal, table=False, **settings)
     if output is not None:
         found = _answer(made, Path(output))
     else:
         with tempfile.TemporaryDirectory() as folder:
             found = _answer(made, Path(folder) / "run")
+    names = dict(zip(made.specifications, labels or made.specifications, strict=True))
     if challenger is not None:
-        return found[0].location
-    return standings(found)
+        return race_answer(found[0], names[found[0].leg.baseline], names[found[0].leg.challenger])
+    return standings(found, names)
 
 
 def plan(
@@ -158,9 +189,17 @@ def plan(
         UserError: as `race` does.
     """
     began = time.monotonic()
+    _known(settings)
     given: dict[str, Any] = {**_DEFAULTS, **settings}
     if len(functions) < 2:
         raise UserError("a race needs two functions", next_step="name another one")
+    if labels and len(labels) != len(functions):
+        raise UserError(
+            f"labels are given for {len(labels)} of {len(functions)} functions", next_step="give one for each"
+        )
+    sizes = _sizes(settings)
+    if sizes:
+        given["low"], given["high"] = sizes[0], sizes[-1]
     seconds, deadline, gap, precision = (given[name] for name in ("seconds", "deadline", "gap", "precision"))
     low, high, batch, launches = (_whole(given[name]) for name in ("low", "high", "batch", "launches"))
     steps = [_whole(each) for each in given["steps"]]
@@ -195,12 +234,21 @@ def plan(
         gap_seconds=gap,
         table=table,
     )
-    found = Rivals(
-        functions=distinct([_callee(each) for each in functions], labels),
-        setup=_callee(setup) if setup is not None else None,
-        equal=_callee(equal) if equal not in (None, BY_VALUE) else None,
-        compared=equal is not None,
-    )
+    offers = offered(functions, [Path(each) for each in given["plugins"]], low, high, labels)
+    if offers is not None:
+        if setup is not None or equal not in (None, BY_VALUE):
+            raise UserError(
+                "a workload makes and compares its own inputs and outputs", next_step="leave setup and equal out"
+            )
+        found, declared = offers
+        found, steps = replace(found, compared=equal is not None), steps or list(declared)
+    else:
+        found = Rivals(
+            functions=distinct([_callee(each) for each in functions], labels),
+            setup=_callee(setup) if setup is not None else None,
+            equal=_callee(equal) if equal not in (None, BY_VALUE) else None,
+            compared=equal is not None,
+        )
     suite = suite_of(
         found,
         low=low,
@@ -212,31 +260,67 @@ def plan(
         threads=threads,
         name=given["name"],
         size_label=given["size_label"],
+        sizes=sizes,
     )
     return planning.plan_functions(
         found,
         suite,
         steps=steps,
+        sizes=sizes,
         until=began + seconds if seconds is not None else None,
         deadline_seconds=min(seconds or math.inf, PATIENCE_SECONDS),
     )
 
 
+def _known(settings: Mapping[str, Any]) -> None:
+    """Whether all settings are known: a misspelt one would be left out without a word.
+
+    Raises:
+        UserError: for the first that is not.
+    """
+    known = [*Settings.__annotations__, "setup", "equal", "labels"]
+    for name in settings:
+        if name not in known:
+            hint = _ELSEWHERE.get(name) or did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
+            raise UserError(f"race has no setting {name!r}", next_step=hint)
+
+
+def _sizes(settings: Settings) -> list[int]:
+    """The n of the list that was given, distinct and ascending; none where a range was given.
+
+    Raises:
+        UserError: where there are both, or a list that is no range.
+    """
+    given = settings.get("sizes")
+    if given is None:
+        return []
+    if "low" in settings or "high" in settings:
+        raise UserError("sizes and low or high are both given", next_step="give one of them")
+    sizes = sorted({_whole(each) for each in given})
+    if len(sizes) < 2:
+        raise UserError(
+            "sizes holds fewer than two different n", next_step="give the smallest and the largest at least"
+        )
+    return sizes
+
+
 def _named(
-    baseline: Rival | Sequence[Rival] | Mapping[str, Rival], challenger: Rival | None
+    baseline: Rival | Sequence[Rival] | Mapping[str, Rival], challenger: Rival | None, labels: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[Rival]]:
     """(labels, functions) of all rivals; no labels where the functions' own names are used."""
+    if labels and isinstance(baseline, Mapping):
+        raise UserError("a mapping has names already", next_step="leave labels out")
     if challenger is not None:
         if isinstance(baseline, Mapping) or not (isinstance(baseline, str) or callable(baseline)):
             raise UserError(
                 "a list of functions takes no challenger beside it", next_step="put all rivals into the list"
             )
-        return (), (baseline, challenger)
+        return labels, (baseline, challenger)
     if isinstance(baseline, Mapping):
         return list(baseline), list(baseline.values())
     if isinstance(baseline, str) or callable(baseline):
         raise UserError("a race needs two functions", next_step="race(baseline, challenger), or race([a, b, c])")
-    return (), list(baseline)
+    return labels, list(baseline)
 
 
 def _callee(rival: Rival) -> Callee:

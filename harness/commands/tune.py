@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__, plain_file
 from harness.causes import cause
 from harness.dispatch import Choose, chooser, read, rules
-from harness.errors import UserError
+from harness.errors import RecordsError, UserError
 from harness.printable import one_line
 from harness.records.crossovers import load
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from harness.records.crossovers import SearchRecord
     from harness.records.reader import Evidence
+    from harness.search.result import Probe
 
 _LONGEST = 1000  # characters of a line that is told
 FORMS = ("python", "json", "c-header")
@@ -81,22 +83,50 @@ def written(table: Mapping[str, Any], evidence: Evidence, form: str) -> str:
 
 
 def losses(choose: Choose, table: Mapping[str, Any], evidence: Evidence, allowed: float) -> list[Loss]:
-    """Places of a later run at which a choice significantly costs more than is allowed, by the whole of its interval."""
+    """Places of a later run at which a choice significantly costs more than is allowed, by the whole of its interval.
+
+    Raises:
+        UserError: where the choice is not one of the race, or cannot be made.
+    """
     found = []
-    for each in load(evidence.located):
-        if each.leg.race != table["race"]:
-            continue
+    for each, probe in places(table, evidence):
         names = {True: each.leg.challenger, False: each.leg.baseline}
-        for probe in each.location.probes:
+        try:
             chosen = choose(probe.heads, each.leg.batch_size)
-            if chosen not in names.values():
-                raise UserError(f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}")
-            least = probe.low if chosen == each.leg.baseline else -probe.high
-            if math.expm1(least) > allowed:
-                centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
-                faster = names[chosen == each.leg.baseline]
-                place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
-                found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
+        except Exception as error:
+            raise UserError(
+                f"`choose` fails at n = {probe.heads:,}, batch {each.leg.batch_size}: {type(error).__name__}: {error}"
+            ) from error
+        if chosen not in names.values():
+            raise UserError(
+                f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}",
+                next_step=f"name the race that it is about with --race; this one is between {' and '.join(names.values())}",
+            )
+        least = probe.low if chosen == each.leg.baseline else -probe.high
+        if math.expm1(least) > allowed:
+            centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
+            faster = names[chosen == each.leg.baseline]
+            place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
+            found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
+    return found
+
+
+def places(table: Mapping[str, Any], evidence: Evidence) -> list[tuple[SearchRecord, Probe]]:
+    """Where a run has timed both functions of a race.
+
+    Raises:
+        UserError: where that is nowhere.
+    """
+    found = [
+        (each, probe)
+        for each in load(evidence.located)
+        if each.leg.race == table["race"]
+        for probe in each.location.probes
+    ]
+    if not found:
+        raise UserError(
+            f"the run has timed nothing of the race {table['race']!r}", next_step="run it again with more time"
+        )
     return found
 
 
@@ -106,17 +136,23 @@ def imported(path: Path) -> Choose:
     Raises:
         UserError: where it has none.
     """
-    if path.suffix == ".json":
-        return chooser(read(path))
-    names: dict[str, Any] = {}
+    wanted = "name what `harness tune --to python` or `--to json` wrote"
     try:
+        if path.suffix == ".json":
+            return chooser(read(path))
+        names: dict[str, Any] = {}
         text = plain_file.text(path, plain_file.MIB)
         exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported
+    except RecordsError as error:
+        raise UserError("it holds no thresholds", where=str(path), next_step=wanted) from error
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror}", where=str(path), next_step=wanted) from error
+    except UserError:
+        raise
     except Exception as error:
-        what = f"it cannot be imported: {cause(error)}"
-        raise UserError(what, where=str(path), next_step="name what `harness tune --to python` wrote") from error
+        raise UserError(f"it cannot be imported: {cause(error)}", where=str(path), next_step=wanted) from error
     if not callable(names.get("choose")):
-        raise UserError(f"{path} has no function `choose`", next_step="name what `harness tune --to python` wrote")
+        raise UserError(f"{path} has no function `choose`", next_step=wanted)
     return names["choose"]  # type: ignore[no-any-return]
 
 
@@ -147,7 +183,8 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
 
 
 def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
-    guard = re.sub(r"\W|^(?=\d)", "_", race, flags=re.ASCII).upper() or "_"
+    guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper() or "_"
+    guard = f"RACE_{guard}" if guard[0].isdigit() else guard
     told = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
     lines = ["/* Thresholds; written by `harness tune`.", *told, " */"]
     lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]

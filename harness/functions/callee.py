@@ -114,13 +114,15 @@ def shipped(function: Callable[..., Any]) -> Callee:
         raise UserError(f"{function!r} is not callable", next_step="pass functions, or name them as module:function")
     name = getattr(function, "__module__", None) or ""
     attribute = getattr(function, "__qualname__", "") or ""
+    if home := _home(function):
+        name, attribute = home, function.__name__
     label = f"{name}:{attribute}" if name and attribute else getattr(function, "__name__", type(function).__name__)
     path = tuple(dict.fromkeys(str(Path(each).resolve()) for each in sys.path if Path(each).is_dir()))
     module = sys.modules.get(name)
     if module is not None and name != "__main__" and attribute and "<" not in attribute:
         try:
             there: Any = functools.reduce(getattr, attribute.split("."), module)
-            same = there is function
+            same = there is function or bool(home and there == function)
         except AttributeError:
             same = False
         if same:
@@ -138,6 +140,16 @@ def shipped(function: Callable[..., Any]) -> Callee:
     return Callee(
         label=label, attribute=attribute.replace("<lambda>", "lambda"), pickled=pickled, digest=digest, path=path
     )
+
+
+def _home(function: Callable[..., Any]) -> str:
+    """The module in which a method of a module's own object is a function, such as `random.random`; empty where it is none.
+
+    With its code its object would be copied, the global generator, which is then not the one that is seeded.
+    """
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    module = "" if owner is None or isinstance(owner, type) else type(owner).__module__
+    return module if name and module in sys.modules and getattr(sys.modules[module], name, None) == function else ""
 
 
 def _pickled(function: Callable[..., Any]) -> bytes:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 _FLAT = (list, deque, set)
+_COUNTS = "biu"  # kinds of arrays that are compared exactly: an index that is off by one is another index
+_NUMBERS = "biufc"
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -28,20 +30,18 @@ def same(one: Any, other: Any) -> bool:
     """The default `equal`: arrays and numbers within rounding (`numpy.allclose`, NaN equal), everything else by `==`."""
     if one is other:
         return True
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return _same_arrays(np.asarray(one), np.asarray(other))
+    if hasattr(one, "toarray") or hasattr(other, "toarray"):  # a sparse matrix of SciPy
+        return same(*(each.toarray() if hasattr(each, "toarray") else each for each in (one, other)))
+    if _is_array(one) or _is_array(other):
+        return _same_labels(one, other) and _same_arrays(np.asarray(one), np.asarray(other))
     if isinstance(one, numbers.Number) and isinstance(other, numbers.Number):
-        return bool(np.isclose(np.asarray(one), np.asarray(other), equal_nan=True))
+        return _same_numbers(one, other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple | deque) and isinstance(other, list | tuple | deque):
-        if len(one) != len(other):
-            return False
-        return one == other or all(map(same, one, other))
+        return len(one) == len(other) and _same_items(one, other)
     if isinstance(one, AbstractSet) and isinstance(other, AbstractSet):
         return one == other
-    if hasattr(one, "equals") and type(one) is type(other):  # pandas, polars
-        return bool(one.equals(other))
     found = one == other
     return bool(found) if isinstance(found, bool | np.bool_) else bool(np.all(np.asarray(found)))
 
@@ -106,11 +106,56 @@ def unconsumed(output: Any) -> str:
     return ""
 
 
+def _same_items(one: Any, other: Any) -> bool:
+    """Of two sequences of one length."""
+    try:
+        if one == other:
+            return True
+    except ValueError:  # arrays among them, which have no truth
+        pass
+    if {*map(type, one), *map(type, other)} == {float}:
+        return _same_arrays(np.array(one), np.array(other))
+    return all(map(same, one, other))
+
+
+def _is_array(value: Any) -> bool:
+    """An array of NumPy or of another library: of PyTorch, a series or a table of pandas or polars."""
+    return isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not isinstance(value, np.generic | type))
+
+
+def _same_labels(one: Any, other: Any) -> bool:
+    """Whether two tables or series have the same columns and index; everything else has none."""
+    for name in ("columns", "index"):
+        first, second = (getattr(each, name, None) for each in (one, other))
+        if not (hasattr(first, "equals") or isinstance(first, list)) or type(first) is not type(second):
+            continue
+        if not (first == second if isinstance(first, list) else first.equals(second)):
+            return False
+    return True
+
+
+def _same_numbers(one: Any, other: Any) -> bool:
+    """Counts exactly, however large; everything else within rounding."""
+    if isinstance(one, numbers.Integral) and isinstance(other, numbers.Integral):
+        return int(one) == int(other)
+    try:
+        return one == other or bool(np.isclose(complex(one), complex(other), equal_nan=True))
+    except (TypeError, OverflowError):
+        return bool(one == other)
+
+
 def _same_arrays(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
     if one.shape != other.shape:
         return False
-    if one.dtype.kind in "biufc" and other.dtype.kind in "biufc":
+    if one.dtype.kind in _COUNTS and other.dtype.kind in _COUNTS:
+        return bool(np.array_equal(one, other))
+    if one.dtype.kind in _NUMBERS and other.dtype.kind in _NUMBERS:
         scale = max((float(np.abs(each[np.isfinite(each)]).max(initial=0.0)) for each in (one, other)), default=0.0)
         rounding = 1e-8 if not math.isfinite(scale) else max(1e-12, 1e-6 * scale) if one.dtype.kind in "fc" else 1e-8
         return bool(np.allclose(one, other, rtol=1e-5, atol=rounding, equal_nan=True))
-    return bool(np.all(one == other))
+    if "O" in (one.dtype.kind, other.dtype.kind):
+        return all(map(same, one.ravel().tolist(), other.ravel().tolist()))
+    found = one == other
+    if one.dtype.kind in "mM":
+        found |= np.isnat(one) & np.isnat(other)
+    return bool(np.all(found))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import math
 import statistics
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness import units
-from harness.causes import place
+from harness.causes import is_own, place
 from harness.errors import ContenderError, UserError
 from harness.functions import allocator, likeness
 from harness.functions.inputs import drawn, seeds
@@ -52,6 +53,7 @@ class Tried:
 
     kernels: tuple[Kernel, ...]
     notes: tuple[str, ...] = ()
+    between: bool = True  # they work at n between those of the list, where one was given
 
 
 class Wrong(Exception):  # noqa: N818 - an answer: this is wrong
@@ -71,6 +73,7 @@ def tried(
     seed: int = 0,
     threads: int = 1,
     deadline_seconds: float = DEADLINE_SECONDS,
+    sizes: Sequence[int] = (),
 ) -> Tried:
     """Imports and calls rivals in a child process, so that a mistake is reported before anything is measured.
 
@@ -85,11 +88,13 @@ def tried(
         seed: of the inputs.
         threads: that libraries may use.
         deadline_seconds: for all of it.
+        sizes: the n that the user listed, if any: those that are tried are among them, but for one between two of them.
 
     Raises:
         UserError: where one is not there, does not take these arguments, fails, answers differently, or does not return.
     """
     asked = {"kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed}
+    asked["sizes"] = sorted(set(sizes))
     asked["seconds"] = min(_CLIMBING_SECONDS, deadline_seconds / 6)
     doing = ["to start"]
     child = Child(CHILD, {}, environment={**environment(threads), **allocator.VARIABLES})
@@ -110,7 +115,8 @@ def tried(
         child.close(patience=0.0)
     if found.what:
         raise UserError(found.what, next_step=found.next_step)
-    return Tried(kernels=tuple(map(Kernel.from_json, found.kernels)), notes=tuple(map(writable, found.notes)))
+    kernels, notes = tuple(map(Kernel.from_json, found.kernels)), tuple(map(writable, found.notes))
+    return Tried(kernels=kernels, notes=notes, between=found.between)
 
 
 class _Answer(messages.Answer):
@@ -118,6 +124,7 @@ class _Answer(messages.Answer):
 
     kernels: list[dict[str, Any]] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    between: bool = True
     what: str = ""
     next_step: str = ""
 
@@ -140,7 +147,8 @@ class Trial:
     """The child's side.
 
     Args:
-        asked: `kernels`, `low`, `high`, `batch`, `seed`, and `seconds` for what is tried beyond the smallest n.
+        asked: `kernels`, `low`, `high`, `batch`, `seed`, `seconds` for what is tried beyond the smallest n, and
+            `sizes` where only those n may be called.
         doing: called with what is done next.
     """
 
@@ -148,6 +156,7 @@ class Trial:
         self._kernels = [Kernel.from_json(each) for each in asked["kernels"]]
         self._low, self._high, self._batch = int(asked["low"]), int(asked["high"]), int(asked["batch"])
         self._seed, self._seconds = int(asked["seed"]), float(asked["seconds"])
+        self._sizes = [int(each) for each in asked.get("sizes", ())]
         self._doing = doing
         self._functions: list[Callable[..., Any]] = []
         self._setup: Callable[..., Any] | None = None
@@ -166,9 +175,10 @@ class Trial:
         self._at(self._low)
         for number in range(len(self._kernels)):
             self._grows(number)
+        between = self._between()
         heads = self._low
         while heads < self._high and not self._long and time.monotonic() - began < self._seconds:
-            heads = min(heads * _FACTOR, self._high)
+            heads = self._following(heads)
             try:
                 self._at(heads)
             except Wrong as wrong:
@@ -176,7 +186,25 @@ class Trial:
                     break
                 raise
         self._tell()
-        return Tried(kernels=tuple(self._kernels), notes=tuple(self._notes))
+        return Tried(kernels=tuple(self._kernels), notes=tuple(self._notes), between=between)
+
+    def _following(self, heads: int) -> int:
+        """The next n that is tried: several times as large, and of the list where there is one."""
+        wanted = min(heads * _FACTOR, self._high)
+        return next((each for each in self._sizes if each >= wanted), self._high) if self._sizes else wanted
+
+    def _between(self) -> bool:
+        """Whether the functions work at n between the first of the list, such as 3 where it has 2 and 4."""
+        gap = next(((a, b) for a, b in itertools.pairwise(self._sizes) if b > a + 1), None)
+        if gap is None or self._long:
+            return True
+        for heads in sorted({gap[0] + 1, round(math.sqrt(gap[0] * gap[1])), gap[1] - 1} - set(gap)):
+            try:
+                self._at(heads)
+            except Wrong as wrong:
+                self._note(f"no n was timed that is not in the list, since {wrong.what}")
+                return False
+        return True
 
     def _import(self) -> None:
         first = self._kernels[0]
@@ -207,9 +235,10 @@ class Trial:
             Wrong: where something is; its cause is what a function raised.
         """
         given = self._draw(heads, 0)
+        copied = likeness.copier(given)
         if heads == self._low:
             self._repeats(heads, given)
-        copied = likeness.copier(given)
+            self._settle(heads, copied)
         outputs = [self._one(number, heads, copied) for number in range(len(self._kernels))]
         if self._kernels[0].checked:
             for number, output in enumerate(outputs[1:], 1):
@@ -220,9 +249,6 @@ class Trial:
         label = self._label(number)
         self._doing(f"calling {label} at n = {heads:,}")
         given = copied()
-        if heads == self._low:
-            takes = self._takes(number, heads, given)
-            self._kernels[number] = dataclasses.replace(self._kernels[number], takes=takes)
         before, kept = likeness.snapshot(given), copied()
         output, seconds = self._call(number, heads, given)
         if what := likeness.unconsumed(output):
@@ -249,7 +275,9 @@ class Trial:
 
     def _remembers(self, number: int, heads: int) -> None:
         """Whether a fast second call was that of an answer that is remembered, and not only what is done once."""
-        other = heads + 1 if self._setup is None else heads
+        other = heads
+        if self._setup is None:
+            other = self._following(heads) if self._sizes else heads + 1
         given = likeness.copier(self._draw(other, 1))
         first, *later = (self._call(number, other, given())[1] for _ in range(3))
         second = min(later)
@@ -324,13 +352,21 @@ class Trial:
                 "draw from numpy.random.default_rng(seed) in setup(n, seed)",
             )
 
-    def _takes(self, number: int, heads: int, given: Any) -> Takes:
-        """What a function is called with.
+    def _settle(self, heads: int, copied: Callable[[], Any]) -> None:
+        """What each function is called with; one that takes a tuple either way takes it as its rivals do."""
+        ways = [self._takes(number, heads, copied) for number in range(len(self._kernels))]
+        spread = ["inputs"] in ways
+        for number, some in enumerate(ways):
+            takes = some[-1] if spread and "inputs" in some else some[0]
+            self._kernels[number] = dataclasses.replace(self._kernels[number], takes=takes)
+
+    def _takes(self, number: int, heads: int, copied: Callable[[], Any]) -> list[Takes]:
+        """What a function can be called with.
 
         Raises:
-            Wrong: where it takes neither.
+            Wrong: where it takes nothing of that.
         """
-        label, function = self._label(number), self._functions[number]
+        label, function, given = self._label(number), self._functions[number], copied()
         wanted: list[tuple[Takes, tuple[Any, ...]]] = [("n and batch", (heads, self._batch)), ("n", (heads,))]
         if self._setup is not None:
             wanted = [("input", (given,))]
@@ -339,7 +375,8 @@ class Trial:
         try:
             signature = inspect.signature(function)
         except (ValueError, TypeError):  # a builtin whose signature is not known: the call tells
-            return wanted[-1][0]
+            return self._answering(function, wanted, copied) or [wanted[-1][0]]
+        found: list[Takes] = []
         problem = ""
         for takes, arguments in wanted:
             try:
@@ -347,10 +384,29 @@ class Trial:
             except TypeError as error:
                 problem = problem or str(error)
                 continue
-            return takes
+            found.append(takes)
+        if found:
+            return found
         if self._setup is not None:
             raise Wrong(f"{label} does not take what the setup returns: {problem}", "define it with that one argument")
         raise Wrong(f"{label} does not take (n, batch): {problem}", "define it as f(n, batch) or f(n)")
+
+    def _answering(
+        self,
+        function: Callable[..., Any],
+        wanted: Sequence[tuple[Takes, tuple[Any, ...]]],
+        copied: Callable[[], Any],
+    ) -> list[Takes]:
+        """The ways in which a function can be called without an error."""
+        found: list[Takes] = []
+        for takes, arguments in wanted:
+            given = copied()
+            try:
+                function(*{"input": (given,), "inputs": given}.get(takes, arguments))
+            except Exception:  # noqa: BLE001, S112 - what does not take this may raise anything
+                continue
+            found.append(takes)
+        return found
 
     def _call(self, number: int, heads: int, given: Any) -> tuple[Any, float]:
         """(output, seconds) of one call.
@@ -413,6 +469,8 @@ class Trial:
 def said(error: BaseException) -> str:
     """An exception in a line, with where it came from."""
     found = place(error)
+    if is_own(found.rpartition(":")[0]):  # a builtin has no lines of its own
+        found = ""
     return f"{type(error).__name__}: {error}{f' ({Path(found).name})' if found else ''}"
 
 
@@ -452,7 +510,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         found = Trial(request, lambda text: announce({"doing": text})).run()
     except Wrong as wrong:
         return {"what": wrong.what, "next_step": wrong.next_step}
-    return {"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes)}
+    return {"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes), "between": found.between}
 
 
 if __name__ == "__main__":

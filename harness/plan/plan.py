@@ -97,8 +97,8 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     listing, suite = checked.listing, checked.suite
     if suite.functions:
         path = loaded.path or Path(f"{suite.name}.yaml")
-        groups = rivals.of_suite(loaded, listing)
-        made = _of_functions(groups, suite, checked.sweep, path, loaded.folder, checked.notes, quick=quick)
+        prepared = rivals.prepared(rivals.of_suite(loaded, listing), suite, loaded.folder)
+        made = _of_functions(prepared, suite, checked.sweep, path, checked.notes, quick=quick)
         return replace(made, versions=dict(listing.versions), trackers=Trackers.of(listing))
     specifications = {
         name: _specification(name, contender, suite, loaded, listing)
@@ -140,6 +140,7 @@ def plan_functions(
     suite: Suite,
     *,
     steps: Sequence[int] = (),
+    sizes: Sequence[int] = (),
     until: float | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Plan:
@@ -149,6 +150,7 @@ def plan_functions(
         found: the functions.
         suite: of `rivals.suite_of`.
         steps: the largest n before each known jump of a cost.
+        sizes: the n that the user listed, if any; where the functions work at no others, no others are searched.
         until: by `time.monotonic()`: nothing is measured after it.
         deadline_seconds: for trying them.
 
@@ -159,27 +161,25 @@ def plan_functions(
     outside = sorted({n for n in steps if not low <= n < high})
     listed = ", ".join(f"{n:,}" for n in outside)
     notes = [f"steps after n = {listed} lie outside n = {low:,} to {high:,} and were ignored"] if outside else []
-    spelled = sweep(suite, {suite.races[0].challenger: tuple(steps)} if steps else {}, None)
-    path = Path(f"{suite.name}.yaml")
-    return _of_functions(
-        [found], suite, spelled, path, Path.cwd(), notes, until=until, deadline_seconds=deadline_seconds
-    )
+    path, folder = Path(f"{suite.name}.yaml"), Path.cwd()
+    prepared = rivals.prepared([found], suite, folder, deadline_seconds=deadline_seconds, sizes=sizes)
+    if not prepared.between:
+        suite = suite.model_copy(update={"search": suite.search.model_copy(update={"method": "grid"})})
+    spelled = sweep(suite, {suite.races[0].challenger: tuple(steps)} if steps and prepared.between else {}, None)
+    return _of_functions(prepared, suite, spelled, path, notes, until=until)
 
 
 def _of_functions(
-    found: Sequence[Rivals],
+    prepared: rivals.Prepared,
     suite: Suite,
     spelled: Sweep,
     path: Path,
-    folder: Path,
     notes: Sequence[str],
     *,
     quick: bool = False,
     until: float | None = None,
-    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Plan:
     """The plan of contenders that are plain functions."""
-    prepared = rivals.prepared(found, suite, folder, deadline_seconds=deadline_seconds)
     return Plan(
         suite=suite,
         suite_path=path,

@@ -16,7 +16,7 @@ from harness.functions.trial import DEADLINE_SECONDS, tried
 from harness.plan import workloads
 from harness.plan.specification import Specification
 from harness.plugin import workloads as workload_functions
-from harness.suite.schema import LONGEST_NAME, Contender, HeadsRange, Race, Suite, Use
+from harness.suite.schema import LONGEST_NAME, Contender, HeadsList, HeadsRange, Race, Suite, Use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +57,7 @@ class Prepared:
     specifications: Mapping[str, Specification]
     offers: Mapping[str, Mapping[str, object]]  # for run.json
     notes: tuple[str, ...] = ()
+    between: bool = True  # they can be called at every n, and not only at those of a list
 
 
 def suite_of(
@@ -71,8 +72,9 @@ def suite_of(
     threads: Sequence[int] = (),
     name: str = "",
     size_label: str = "",
+    sizes: Sequence[int] = (),
 ) -> Suite:
-    """The suite that asks for a race of every pair of them."""
+    """The suite that asks for a race of every pair of them; its table is of the listed sizes, or of both ends."""
     names = list(rivals.functions)
     pairs = list(itertools.combinations(names, 2))
     title = spelled(name) if name else ""
@@ -82,7 +84,7 @@ def suite_of(
         size_label=size_label,
         source=Use(use="none"),
         seed=seed,
-        heads=HeadsRange(low=low, high=high, points=2),
+        heads=HeadsList(values=tuple(sizes)) if sizes else HeadsRange(low=low, high=high, points=2),
         batch_sizes=(batch,),
         setup=rivals.setup.label if rivals.setup else "",
         equal=rivals.equal.label if rivals.equal else "",
@@ -114,7 +116,7 @@ def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
         inputs = repr([each.workload, dict(each.options), each.setup or suite.setup, each.equal or suite.equal])
         groups.setdefault(inputs, {})[name] = each
     return tuple(
-        _of_workload(group, listing) if next(iter(group.values())).workload else _named(group, suite, folder)
+        of_workload(group, listing) if next(iter(group.values())).workload else _named(group, suite, folder)
         for group in groups.values()
     )
 
@@ -131,8 +133,8 @@ def _named(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals
     )
 
 
-def _of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
-    """Functions of one workload."""
+def of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
+    """Functions of one workload, by the names that answers use."""
     first = next(iter(group.values()))
     used, offered = workloads.reference(listing, first), listing.find("workload", first.workload)
     assert used is not None
@@ -161,9 +163,21 @@ def _of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
 
 
 def prepared(
-    groups: Sequence[Rivals], suite: Suite, folder: Path, *, deadline_seconds: float = DEADLINE_SECONDS
+    groups: Sequence[Rivals],
+    suite: Suite,
+    folder: Path,
+    *,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    sizes: Sequence[int] = (),
 ) -> Prepared:
     """Tries the functions of a suite, and spells them out for the processes that time them.
+
+    Args:
+        groups: of functions with the same inputs.
+        suite: that they belong to.
+        folder: of the suite.
+        deadline_seconds: for trying them.
+        sizes: a list of n beyond which it is to be found out whether they work.
 
     Raises:
         UserError: where a function cannot be raced.
@@ -171,6 +185,7 @@ def prepared(
     specifications: dict[str, Specification] = {}
     kernels: list[Kernel] = []
     notes: dict[str, None] = {}
+    between = True
     for group in groups:
         low, high = _span(group, suite)
         found = tried(
@@ -181,7 +196,9 @@ def prepared(
             seed=suite.seed,
             threads=max(map(suite.threads_of, group.functions)),
             deadline_seconds=deadline_seconds,
+            sizes=sizes,
         )
+        between &= found.between
         kernels += found.kernels
         notes |= dict.fromkeys(found.notes)
         for name, kernel in zip(group.functions, found.kernels, strict=True):
@@ -196,7 +213,8 @@ def prepared(
                 cache=str(cache_folder()),
             )
     ordered = {name: specifications[name] for name in suite.contenders if name in specifications}
-    return Prepared(specifications=ordered, offers=_offers(kernels), notes=(*notes, *_cores(suite)))
+    offers = _offers(kernels)
+    return Prepared(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
 def _span(group: Rivals, suite: Suite) -> tuple[int, int]:
@@ -244,7 +262,10 @@ def _origin(function: Callee) -> str:
 
 
 def distinct(callees: Sequence[Callee], labels: Sequence[str] = ()) -> dict[str, Callee]:
-    """Names for functions: the user's labels, or their own, with their modules where they are alike."""
+    """Names for functions: the user's labels, or their own, with their modules where they are alike.
+
+    What travels with its code is named by them in messages, too: several lambdas have one name.
+    """
     wanted = list(labels) or [each.name for each in callees]
     if len(set(wanted)) < len(wanted):
         wanted = [
@@ -254,7 +275,10 @@ def distinct(callees: Sequence[Callee], labels: Sequence[str] = ()) -> dict[str,
     found: dict[str, Callee] = {}
     for number, (own, each) in enumerate(zip(wanted, callees, strict=True), 1):
         name = spelled(own)
-        found[name if name not in found and wanted.count(own) == 1 else spelled(f"{name}-{number}")] = each
+        alone = name not in found and wanted.count(own) == 1
+        name = name if alone else spelled(f"{name}-{number}")
+        own_label = own if labels and alone else name
+        found[name] = dataclasses.replace(each, label=own_label) if each.pickled else each
     return found
 
 

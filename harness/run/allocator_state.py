@@ -20,8 +20,9 @@ _LEAD = math.log(1.05)  # that is worth a sentence
 
 def places(located: SearchRecord) -> tuple[int, ...]:
     """The n at which it is asked: where a decision is sure on one side and on the other."""
-    decision = located.location.decision
-    return (decision.below, decision.above) if decision is not None else ()
+    decision, leg = located.location.decision, located.leg
+    ends = (decision.below, decision.above) if decision is not None else ()
+    return tuple(n for n in ends if leg.method != "grid" or n in leg.points)  # of a grid no other n is called
 
 
 def told(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from harness import units
+from harness.analysis.answer import race_answer
 from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
@@ -15,7 +18,7 @@ from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
-from harness.search.result import Crossing, Location
+from harness.search.result import Crossing, Location, Probe
 from harness.search.wording import sentence
 from harness.suite import loading
 
@@ -119,6 +122,36 @@ def test_three_rivals_are_answered_by_who_leads_where():
     assert str(answer).startswith(
         "a leads from n = 1 to 149; b leads from n = 150 to 2,999 (begins between 140 and 160)"
     )
+
+
+def test_a_rival_that_was_seen_to_lead_is_named_although_a_race_was_left_open():
+    """Two of three rivals are nearly alike; the third one is five times slower, and known to be."""
+    probes = tuple(Probe(n, 0.01, -0.02, 0.04, 9, 2) for n in (1, 100, 1000))
+    slower = tuple(
+        Probe(n, ratio, ratio - 0.1, ratio + 0.1, 9, 2) for n, ratio in ((1, -1.6), (100, -1.6), (1000, 0.9))
+    )
+    found = {
+        ("a", "b"): dataclasses.replace(location(1, 1000, "unresolved"), probes=probes),
+        ("a", "c"): dataclasses.replace(location(1, 1000, "unresolved"), probes=slower, bracket=(100, 1000)),
+        ("b", "c"): location(1, 1000, crossings=(crossing(800),)),
+    }
+    legs = {
+        pair: SearchCase(race="-".join(pair), baseline=pair[0], challenger=pair[1], batch_size=1, low=1, high=1000)
+        for pair in found
+    }
+    records = [SearchRecord(leg=legs[pair], location=each) for pair, each in found.items()]
+    answer = standings(records, {"c": "c (of C)"})
+    assert [(each.low, each.high, each.leader, each.among) for each in answer.spans] == [
+        (1, 799, None, ("a", "b")), (800, 999, None, ("a", "c (of C)")), (1000, 1000, "c (of C)", ()),
+    ]  # fmt: skip
+    assert str(answer).endswith("c (of C) leads from n = 1,000 to 1,000 (seen, not confirmed)")
+
+
+def test_the_answer_of_two_functions_prints_as_a_sentence_with_the_names_that_the_user_gave():
+    leg = SearchCase(race="x", baseline="a", challenger="c", batch_size=1, low=1, high=9999, counts="n")
+    found = race_answer(SearchRecord(leg=leg, location=location(1, 9999, crossings=(crossing(780),))), "a", "c (of C)")
+    assert str(found) == "c (of C) is faster above about n = 780 (95 % CI 770 to 790)"
+    assert isinstance(found, Location)
 
 
 def test_answers_about_functions_have_no_heads():

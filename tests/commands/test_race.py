@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import harness
@@ -118,3 +119,68 @@ def test_a_setting_that_is_not_finite_is_refused(settings, sentence):
     with pytest.raises(UserError) as caught:
         plan(["mine:a", "mine:b"], **settings)
     assert str(caught.value) == sentence
+
+
+PERFPLOT = {
+    "n_range": "race has no setting 'n_range'; write sizes=[...]",
+    "equality_check": "race has no setting 'equality_check'; write equal=...",
+    "xlabel": "race has no setting 'xlabel'; write size_label=...",
+    "lunches": "race has no setting 'lunches'; did you mean 'launches'?",
+}
+
+
+@pytest.mark.parametrize("setting", PERFPLOT)
+def test_a_setting_of_another_tool_is_answered_with_ours(setting):
+    with pytest.raises(UserError) as caught:
+        harness.race(sum, max, **{setting: [1, 2]})
+    assert str(caught.value) == PERFPLOT[setting]
+    with pytest.raises(UserError, match=r"no setting 'kernels'; give the functions first: race\(\[f, g\]"):
+        harness.race(kernels=[sum, max])
+
+
+LISTS = {
+    "sizes and low or high are both given; give one of them": {"sizes": [1, 9], "high": 10},
+    "sizes holds fewer than two different n; give the smallest and the largest at least": {"sizes": [9, 9]},
+    "1.5 is not a whole number; write 1000000 or int": {"sizes": [1, 1.5]},
+    "labels are given for 1 of 2 functions; give one for each": {"labels": ["a"]},
+}
+
+
+@pytest.mark.parametrize("sentence", LISTS)
+def test_lists_that_make_no_sense_are_told(sentence):
+    with pytest.raises(UserError, match=sentence):
+        plan(["a:b", "c:d"], **LISTS[sentence])
+
+
+def test_the_shape_of_perfplot_is_planned(mine):
+    """A setup of n, kernels with labels, an equality, and a list of n."""
+    made = plan(
+        [lambda a: np.c_[a, a], lambda a: np.stack([a, a], axis=1)],
+        labels=["numpy.c_", "stack (axis=1)"],
+        setup=np.random.rand,
+        equal=np.allclose,
+        sizes=[2**k for k in range(5)],
+        size_label="len(a)",
+    )
+    (leg,) = made.sweep.legs
+    assert (leg.low, leg.high, leg.method) == (1, 16, "adaptive")
+    assert list(made.specifications) == ["numpy.c_", "stack-axis-1"]
+    assert made.specifications["stack-axis-1"].function.function.label == "stack (axis=1)"
+    assert made.suite.heads.grid() == (1, 2, 4, 8, 16)
+
+
+def test_functions_that_work_at_the_listed_n_only_are_timed_at_no_others(mine):
+    def even(numbers):
+        if len(numbers) % 2:
+            raise ValueError("odd")
+        return len(numbers)
+
+    made = plan([len, even], setup=lambda n: list(range(n)), sizes=[2, 4, 8, 64])
+    (leg,) = made.sweep.legs
+    assert (leg.method, leg.points) == ("grid", (2, 4, 8, 64))
+    assert any("'even' fails at n = 3: ValueError: odd" in each for each in made.warnings)
+
+
+def test_two_lambdas_are_named_apart_where_they_differ():
+    with pytest.raises(UserError, match="'lambda-1' and 'lambda-2' do not return the same at n = 1"):
+        plan([lambda n: n, lambda n: n + 1], low=1, high=9, equal=lambda a, b: a == b)

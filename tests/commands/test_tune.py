@@ -70,3 +70,47 @@ def test_a_threshold_that_costs_too_much_today_is_found(monkeypatch):
     (found,) = tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.05)
     assert (found.heads, found.chosen, found.faster) == (500, "direct", "fft")
     assert not tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.5)
+
+
+def test_a_race_whose_name_begins_with_a_digit_has_a_header_that_compiles():
+    assert "#define RACE_3D_CONV_THRESHOLD 780" in tuning.written(table(race="3d-conv"), EVIDENCE, "c-header")
+
+
+UNUSABLE = {
+    "absent.py": (None, "absent.py: it cannot be read: No such file or directory; name what `harness tune --to python`"),
+    "wrong.py": ("def choose(n:", "wrong.py: it cannot be imported: SyntaxError"),
+    "raises.py": ("1 / 0", "raises.py: it cannot be imported: ZeroDivisionError: division by zero"),
+    "without.py": ("value = 3", "without.py has no function `choose`; name what"),
+    "wrong.json": ("{", "wrong.json: it holds no thresholds; name"),
+    "other.json": ("{}", "other.json: it holds no thresholds; name"),
+    "header.h": ("#define A_THRESHOLD 3", "header.h has no function `choose`"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_is_no_threshold_is_told(tmp_path, name):
+    text, sentence = UNUSABLE[name]
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError) as caught:
+        tuning.imported(tmp_path / name)
+    assert sentence in str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_thresholds_hold_only_where_something_was_timed(monkeypatch):
+    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    nothing = SimpleNamespace(leg=leg, location=SimpleNamespace(probes=[]))
+    monkeypatch.setattr(tuning, "load", lambda _: [nothing])
+    with pytest.raises(UserError, match="the run has timed nothing of the race 'conv'; run it again with more time"):
+        tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.05)
+
+
+def test_a_module_of_another_race_and_one_that_fails_are_told(monkeypatch):
+    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    probe = SimpleNamespace(heads=500, log_ratio=0.4, low=0.3, high=0.5)
+    seen = SimpleNamespace(leg=leg, location=SimpleNamespace(probes=[probe]))
+    monkeypatch.setattr(tuning, "load", lambda _: [seen])
+    with pytest.raises(UserError, match=r"chooses 'set', which is not in the race 'conv'; name the race .* --race"):
+        tuning.losses(lambda n, batch: "set", table(), EVIDENCE, 0.05)
+    with pytest.raises(UserError, match="`choose` fails at n = 500, batch 1: TypeError"):
+        tuning.losses(lambda n: "fft", table(), EVIDENCE, 0.05)

@@ -27,8 +27,9 @@ def test_one_line_for_the_shell(tmp_path):
         timeout=170,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "numpy.sum" in done.stdout or "sum" in done.stdout
-    assert " is faster " in done.stdout or "unresolved" in done.stdout  # beside other load
+    told = re.search(r"numpy\.sum is faster above about n = ([\d,]+) \(95 % CI", " ".join(done.stdout.split()))
+    assert told, done.stdout
+    assert 5 <= int(told[1].replace(",", "")) <= 300
 
 
 def test_five_lines_for_a_notebook(tmp_path):
@@ -36,9 +37,10 @@ def test_five_lines_for_a_notebook(tmp_path):
     lines = [line for line in code.splitlines() if line.strip()]
     assert len(lines) <= 5
     assert "seconds=60" in code
-    shown = code + "\nprint(found.status, found.measured)"
     done = subprocess.run(
-        [sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(("crossing ", "unresolved "))  # beside other load a minute may not do
+    told = re.fullmatch(r"sort is faster above about n = ([\d,]+) \(95 % CI [\d,]+ to [\d,]+\)(;.*)?\n", done.stdout)
+    assert told, done.stdout
+    assert 3 <= int(told[1].replace(",", "")) <= 300

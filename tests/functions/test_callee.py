@@ -53,3 +53,20 @@ def test_a_function_object_is_named_where_it_can_be_and_travels_with_its_code_wh
     assert (shipped(json.dumps).module, shipped(json.dumps).pickled) == ("json", "")
     assert shipped(sorted).module == "builtins"
     assert shipped(lambda n: 2 * n).load()(4) == 8
+
+
+def test_a_method_of_a_global_generator_stays_that_of_the_generator_which_is_seeded():
+    import numpy as np
+
+    for function in (np.random.rand, random.random):  # as `setup=numpy.random.rand`
+        assert shipped(function).pickled == ""
+        assert shipped(function).load() == function
+
+
+def test_a_file_named_main_is_the_users_own_and_not_the_program_that_runs(folder, monkeypatch):
+    (folder / "__main__.py").write_text("def f(n):\n    return 'mine'\n")
+    monkeypatch.delitem(sys.modules, "_raced___main__", raising=False)
+    running = sys.modules["__main__"]
+    assert named("__main__:f").load()(1) == "mine"
+    assert sys.modules["__main__"] is running
+    sys.modules.pop("_raced___main__")

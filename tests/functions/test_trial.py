@@ -13,10 +13,11 @@ from harness.functions.kernel import Kernel
 from harness.functions.trial import Trial, Wrong
 
 
-def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64):
+def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64, sizes=()):
     ship = {name: shipped(each) if each else None for name, each in (("setup", setup), ("equal", equal))}
     kernels = [Kernel(function=shipped(each), compared=compared, **ship).to_json() for each in functions]
     asked = {"kernels": kernels, "low": low, "high": high, "batch": 1, "seed": 0, "seconds": 5.0}
+    asked["sizes"] = list(sizes)
     return Trial(asked, lambda _: None).run()
 
 
@@ -159,3 +160,47 @@ def test_a_tuple_that_none_of_them_takes_is_told():
 def test_a_kernel_is_the_same_after_the_pipe():
     kernel = dataclasses.replace(Kernel(function=shipped(sum), setup=shipped(max)), fresh=True, takes="input")
     assert Kernel.from_json(kernel.to_json()) == kernel
+
+
+def test_a_function_that_takes_a_tuple_either_way_takes_it_as_its_rivals_do():
+    found = try_(lambda a, b: a + b, lambda a, b=0: a + b, lambda *both: sum(both), setup=lambda n: (n, n))
+    assert [each.takes for each in found.kernels] == ["inputs"] * 3
+    found = try_(sum, lambda pair, start=0: sum(pair, start), setup=lambda n: (n, n))
+    assert [each.takes for each in found.kernels] == ["input"] * 2
+
+
+def test_a_builtin_whose_signature_is_not_known_is_called_to_find_out():
+    found = try_(np.concatenate, np.hstack, setup=lambda n: (np.zeros(n), np.ones(n)))
+    assert [each.takes for each in found.kernels] == ["input"] * 2
+    found = try_(max, lambda a, b: b, setup=lambda n: (n, n + 1))
+    assert [each.takes for each in found.kernels] == ["inputs"] * 2
+
+
+def halved(xs):
+    """Of lists whose length is a power of two."""
+    if len(xs) > 1 and len(xs) % 2:
+        raise ValueError("not a power of two")
+    return xs[0] if len(xs) == 1 else halved(xs[::2])
+
+
+def test_of_functions_that_work_at_the_listed_n_only_no_others_are_asked_for():
+    sizes = [2**k for k in range(7)]
+    found = try_(halved, lambda xs: xs[0], setup=lambda n: list(range(n)), low=1, high=64, sizes=sizes)
+    assert not found.between
+    assert any(
+        each.startswith("no n was timed that is not in the list, since") and "fails at n = 3: ValueError" in each
+        for each in found.notes
+    )
+    everywhere = try_(sum, sum, setup=lambda n: list(range(n)), low=1, high=64, sizes=sizes)
+    assert everywhere.between
+    assert not everywhere.notes
+
+
+def test_what_a_function_raises_is_told_with_its_own_line_and_that_of_a_builtin_without_one():
+    code = compile("def inner(xs):\n    raise ValueError('odd')", "notebook_cell.py", "exec")  # a file that is not here
+    names = {}
+    exec(code, names)
+    with pytest.raises(Wrong, match=r"ValueError: odd \(notebook_cell\.py:2\)$"):
+        try_(names["inner"], sum, setup=lambda n: list(range(n)))
+    with pytest.raises(Wrong, match=r"fails at n = 4: TypeError: [^(]*$"):
+        try_(sum, len, setup=lambda n: ["a"] * n)

@@ -9,7 +9,8 @@ import pytest
 from harness.errors import UserError
 from harness.functions.callee import Callee
 from harness.functions.kernel import Kernel
-from harness.functions.trial import tried
+from harness.functions.trial import _refused, tried
+from harness.process.failure import Failure
 
 CODE = """
 import atexit, concurrent.futures, os, signal, sys, threading
@@ -95,3 +96,11 @@ def test_each_end_is_a_sentence(trying, name, sentence):
 def test_the_deadline_is_for_all_of_it(trying):
     with pytest.raises(UserError, match="not ready within 3 s: it was still calling 'hangs' at n = 4"):
         trying("hangs", deadline_seconds=3)
+
+
+def test_a_module_that_takes_too_long_to_import_is_named():
+    failure = Failure(kind="deadline", what="no answer", stage="load")
+    assert str(_refused(failure, "importing mine:slow", 60.0)) == (
+        "the functions were not ready within 60 s: it was still importing mine:slow; "
+        "begin the range at an n that takes less, or import less"
+    )
