@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
+_UNUSABLE = "the source 'database' cannot be used: "
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
 
@@ -91,15 +92,20 @@ def count_heads(wish: DistillOptions) -> int:
     """
     for path in filter(None, (wish.db, wish.queries)):
         if not path.exists():
-            what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
-            raise DataError("there is no such file", where=str(path), next_step=f"give {what}")
+            what = "an lda.db, .npz or .parquet with the heads"
+            if path == wish.queries:
+                what = "an .npy, .npz, .parquet or .faiss file of query embeddings"
+            option = "--db" if path == wish.db else "--queries"
+            raise DataError("there is no such file", where=f"{option} {path}", next_step=f"give {what}")
     first = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
     try:
         replies = check_suite(first).listing.replies
     except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
         problem = error.problems[0]
         where = problem.path.replace("source.options.path", "--db").replace("source.options.", "--")
-        raise as_typed(DataError(problem.what, where=where, next_step=problem.hint), wish) from error
+        what = problem.what.removeprefix(_UNUSABLE)
+        where = "" if what != problem.what else where  # the sentence itself names the file
+        raise as_typed(DataError(what, where=where, next_step=problem.hint), wish) from error
     heads = next((reply.limit for reply in replies if reply.limit), None)
     if heads is None:
         raise DataError("the number of its heads cannot be read", where=str(wish.db))
