@@ -20,7 +20,7 @@ import harness
 from harness_plugins import query_tables, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 Float32 = NDArray[np.float32]
@@ -47,6 +47,7 @@ class StoredQueries:
     heads: NDArray[np.int64] | None = None  # [Q], the head each query belongs to
     held_out: NDArray[np.bool_] | None = None  # [Q], where the file itself says how they are split
     notes: Sequence[str] = ()
+    place: Callable[[int], str] = "row {} of queries".format  # where a row stands in the file, for messages
 
 
 def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -201,7 +202,10 @@ def queries_among(path: Path, arrays: Mapping[str, NDArray[Any]], *, width: int,
     train, held_out = ([name for name in named if name in names] for names in (_TRAIN, _HELD_OUT))
     if named != ["queries"] and (len(train), len(held_out), len(named)) != (1, 1, 2):
         raise _unclear(path, f"it is not clear which of {' and '.join(named)} are trained on and which held out")
-    parts = [matrix(path, name, arrays[name], width) for name in ([*train, *held_out] or named)]
+    order = [*train, *held_out] or named
+    for name in order:
+        refuse_transposed_heads(path, name, arrays[name], width=width, heads=heads)
+    parts = [matrix(path, name, arrays[name], width) for name in order]
     rows, split = np.concatenate(parts), np.repeat([False, True], [len(parts[0]), sum(map(len, parts[1:]))])
     read = {*named, "query_heads", *HEADS}
     unread = [name for name, array in arrays.items() if name not in read and array.ndim == 2]
@@ -209,11 +213,54 @@ def queries_among(path: Path, arrays: Mapping[str, NDArray[Any]], *, width: int,
         rows=rows,
         heads=None if groups is None else _heads(path, groups, len(rows), heads),
         held_out=split if train else None,
+        place=_places(order, [len(part) for part in parts]),
         notes=(
             *([f"the split is that of {path.name}: {train[0]} and {held_out[0]}"] if train else ()),
             *([f"{', '.join(unread)} in {path.name} {'was' if len(unread) == 1 else 'were'} not read"] * bool(unread)),
         ),
     )
+
+
+def _places(names: Sequence[str], lengths: Sequence[int]) -> Callable[[int], str]:
+    """Names a row of arrays that were put together: by its array, and by its row in that, counted from 0."""
+    starts = np.cumsum([0, *lengths[:-1]])
+
+    def place(row: int) -> str:
+        array = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"row {row - int(starts[array])} of {names[array]}"
+
+    return place
+
+
+def refuse_transposed_heads(path: Path, name: str, queries: NDArray[Any], *, width: int, heads: int) -> None:
+    """Refuses queries that are as wide as there are heads: then the centroids are stored as [D, N].
+
+    Raises:
+        DataError: where they are.
+    """
+    if queries.ndim == 2 and queries.shape[1] == heads != width and queries.shape[0] != width:
+        raise harness.DataError(
+            f"{name} have width {heads}, which is the number of heads, and the centroids have width {width}: "
+            f"the centroids, of shape [{heads}, {width}], seem to be transposed",
+            where=str(path),
+            next_step="save one row for each head: centroids.T, and answers.T if they are stored alike",
+        )
+
+
+def refuse_zero_rows(path: Path, queries: StoredQueries) -> None:
+    """Refuses queries without a direction: their cosine to a centroid is not defined.
+
+    Raises:
+        DataError: with the first of them.
+    """
+    zero = np.flatnonzero(~queries.rows.any(axis=1))
+    if len(zero):
+        more = f", and {len(zero) - 1} more are" if len(zero) > 2 else ", and 1 more is" if len(zero) == 2 else ""
+        raise harness.DataError(
+            f"{queries.place(int(zero[0]))} is zero{more}: it has no direction, so that no head is near it",
+            where=str(path),
+            next_step="embed it again, or leave it out (rows are counted from 0)",
+        )
 
 
 def _unclear(path: Path, what: str) -> harness.DataError:
@@ -266,7 +313,9 @@ def matrix(path: Path, name: str, values: NDArray[Any], width: int | None = None
     if not np.isfinite(converted).all():
         row = int(np.argmin(np.isfinite(converted).all(axis=1)))
         raise harness.DataError(
-            f"row {row} of {name} holds NaN or infinity", where=str(path), next_step="embed it again, or leave it out"
+            f"row {row} of {name} holds NaN or infinity",
+            where=str(path),
+            next_step="embed it again, or leave it out (rows are counted from 0)",
         )
     return converted
 

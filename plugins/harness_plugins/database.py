@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness_plugins import unreadable
+from harness_plugins import query_tables, unreadable
 from harness_plugins.arrays import StoredQueries, is_file, matrix, queries_among, read_arrays
 from harness_plugins.projections import Found, projection_ids, read_projection, same_temperature
 
@@ -84,7 +84,7 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
     """Heads and queries of an `lda.db` database or an `.npz` archive.
 
     Args:
-        path: the file; an archive ends in `.npz`.
+        path: the file; an archive ends in `.npz`, a table with a row for each head in `.parquet`.
         projection: id or name of a multi-head projection; needed where a database holds several.
         temperature: in place of the stored one; it chooses among projections, too, where one alone has it.
 
@@ -97,9 +97,14 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
             "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
         )
     unreadable.refuse_other_formats(path)
-    archive = path.suffix.lower() == ".npz"
-    found = _in_archive(path, projection) if archive else _in_database(path, projection, temperature)
+    unreadable.refuse_one_array(path)
+    found = _in_arrays(path, projection) if holds_arrays(path) else _in_database(path, projection, temperature)
     return _checked(path, found, temperature)
+
+
+def holds_arrays(path: Path) -> bool:
+    """Whether the name of a file says that it holds one set of heads, and not the tables of a database."""
+    return path.suffix.lower() in (".npz", *query_tables.PARQUET)
 
 
 def projections(path: Path) -> Sequence[int]:
@@ -140,8 +145,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise unreadable.database_error(path, problem) from problem
 
 
-def _in_archive(path: Path, projection: int | str | None) -> Found:
-    arrays = read_arrays(path)
+def _in_arrays(path: Path, projection: int | str | None) -> Found:
+    arrays = query_tables.read_heads(path) if query_tables.reads(path) else read_arrays(path)
     if not arrays:
         step = "save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)"
         raise harness.DataError("the archive is empty", where=str(path), next_step=step)
@@ -190,6 +195,13 @@ def _checked(path: Path, found: Found, temperature: float | None) -> StoredHeads
         row = int(np.argmin(np.linalg.norm(centroids, axis=1)))
         raise harness.DataError(
             f"the centroid of head {row} is zero", where=str(path), next_step="it has no direction: leave the head out"
+        )
+    without = [head for head in np.flatnonzero(~answers.any(axis=1)).tolist() if head not in found.matrices]
+    if without:
+        raise harness.DataError(
+            f"the answer of head {without[0]} is zero",
+            where=str(path),
+            next_step="it has no direction, so that nothing can rank it: embed it again, or leave the head out",
         )
     shape = answers.shape[1], centroids.shape[1]
     for head, values in found.matrices.items():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
+_UNUSABLE = "the source 'database' cannot be used: "
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
 
@@ -82,12 +83,17 @@ def count_heads(wish: DistillOptions) -> int:
     """
     for path in filter(None, (wish.db, wish.queries)):
         if not path.exists():
-            what = "an lda.db or an .npz with the heads" if path == wish.db else "an .npy or .npz with query embeddings"
-            raise harness.DataError("there is no such file", where=str(path), next_step=f"give {what}")
+            what = "an lda.db, .npz or .parquet with the heads"
+            if path == wish.queries:
+                what = "an .npy, .npz, .parquet or .faiss file of query embeddings"
+            option = "--db" if path == wish.db else "--queries"
+            raise harness.DataError("there is no such file", where=f"{option} {path}", next_step=f"give {what}")
     try:
         heads = harness.plan_suite(_suite(wish, heads=1)).source_heads
     except harness.DataError as error:
-        raise as_typed(error, wish) from error
+        what = error.what.removeprefix(_UNUSABLE)
+        where = "" if what != error.what else error.where  # the sentence itself names the file
+        raise as_typed(harness.DataError(what, where=where, next_step=error.next_step), wish) from error
     if heads is None:
         raise harness.DataError("the number of its heads cannot be read", where=str(wish.db))
     return heads

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import harness
-from harness_plugins import database
+from harness_plugins import database, unreadable
+from harness_plugins.arrays import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,9 @@ def lines(path: Path, projection: int | str | None = None, temperature: float | 
     Raises:
         DataError: where the file cannot be used; one projection that cannot be used does not hide the others.
     """
+    unreadable.refuse_one_array(path)
     ids: list[int | str | None] = [projection]
-    if projection is None and path.is_file() and path.suffix.lower() != ".npz":
+    if projection is None and is_file(path) and not database.holds_arrays(path):
         ids = list(database.projections(path)) or [None]
     if len(ids) == 1:
         return list(_described(database.read(path, ids[0], temperature)))

@@ -13,7 +13,7 @@ from harness_plugins.arrays import StoredQueries, matrix
 from harness_plugins.vector_files import StoredPath, VectorFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -151,7 +151,9 @@ def _queries(
     if latest and not clusters:
         rows = folder.stack([_path_of_embedding(row) for row in latest.values()])
         note = f"cluster_questions is empty: all {len(latest)} embedded questions are used, whatever their head"
-        return StoredQueries(rows=matrix(path, "queries", rows), notes=(note,))
+        return StoredQueries(
+            rows=matrix(path, "queries", rows), notes=(note,), place=_embedding_places(list(latest.values()))
+        )
     heads: dict[Any, list[int]] = {}
     for row in clusters:
         if row["cluster_id"] in head_of:
@@ -166,8 +168,16 @@ def _queries(
         return None
     rows = folder.stack([_path_of_embedding(row) for row, _ in found])
     return StoredQueries(
-        rows=matrix(path, "queries", rows), heads=np.array([head for _, head in found], dtype=np.int64), notes=notes
+        rows=matrix(path, "queries", rows),
+        heads=np.array([head for _, head in found], dtype=np.int64),
+        notes=notes,
+        place=_embedding_places([row for row, _ in found]),
     )
+
+
+def _embedding_places(rows: Sequence[Row]) -> Callable[[int], str]:
+    """Names the row of `embeddings` that a query was read from."""
+    return lambda row: f"{_path_of_embedding(rows[row]).place} ({_shown(rows[row]['vector_path'])})"
 
 
 def _unassigned(chosen: Row, asked: Sequence[Row], questions: Sequence[Row]) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 import harness
 from harness_plugins import database
-from harness_plugins.arrays import StoredQueries, read_queries
+from harness_plugins.arrays import StoredQueries, read_queries, refuse_zero_rows
 from harness_plugins.playbook import load_playbook
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Float32 = NDArray[np.float32]
 class DatabaseOptions(harness.Options):
     """Which database, and how its queries are split."""
 
-    path: Annotated[str, Field(min_length=1, description="an lda.db or .npz file, relative to the suite")]
+    path: Annotated[str, Field(min_length=1, description="an lda.db, .npz or .parquet file, relative to the suite")]
     projection: Annotated[
         int | str | None, Field(description="id or name of a projection; needed where the database holds several")
     ] = None
@@ -105,6 +105,8 @@ class DatabaseSource(harness.Source):
         if self.options.queries is not None:
             where = context.folder / self.options.queries
             found = read_queries(where, width=stored.centroids.shape[1], heads=len(stored.centroids))
+        if found is not None:
+            refuse_zero_rows(where, found)
         distinct = None if found is None else once(found)
         if distinct is None or len(distinct.rows) < 2:
             copies = f": {stored.unassigned}" if stored.unassigned else ""

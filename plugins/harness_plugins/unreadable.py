@@ -16,7 +16,6 @@ _FORMATS = {
     ".tsv": "TSV",
     ".json": "JSON",
     ".jsonl": "JSON Lines",
-    ".parquet": "Parquet",
     ".gz": "a gzip archive",
     ".zip": "a zip archive",
     ".pt": "a PyTorch pickle",
@@ -24,6 +23,7 @@ _FORMATS = {
     ".pkl": "a pickle",
     ".pickle": "a pickle",
 }
+_ONE_ARRAY = {".npy": "a .npy file", ".faiss": "an index of FAISS", ".index": "an index of FAISS"}
 
 
 def refuse_other_formats(path: Path) -> None:
@@ -37,6 +37,22 @@ def refuse_other_formats(path: Path) -> None:
         return
     step = f"unpack it first: gunzip {path.name}" if path.suffix.lower() == ".gz" else f"convert it: {_ARRAYS}"
     raise harness.DataError(f"{form} is not read as embeddings", where=str(path), next_step=step)
+
+
+def refuse_one_array(path: Path) -> None:
+    """Refuses a file of heads whose name says that it holds one set of vectors.
+
+    Raises:
+        DataError: with what heads are.
+    """
+    form = _ONE_ARRAY.get(path.suffix.lower())
+    if form is not None:
+        raise harness.DataError(
+            f"{form} holds one set of vectors, and heads are two: centroids and answers",
+            where=str(path),
+            next_step="save both with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T), or name the file "
+            "in the option `queries` if it holds queries",
+        )
 
 
 def in_wal_mode(path: Path) -> bool:

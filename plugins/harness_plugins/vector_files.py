@@ -70,10 +70,13 @@ class VectorFolder:
     def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
         """The vectors at the paths, [rows, width]."""
         vectors = [self._vector(path) for path in paths]
-        widths = sorted({vector.size for vector in vectors})
-        if len(widths) > 1:
+        sizes = [vector.size for vector in vectors]
+        usual = max(sorted(set(sizes)), key=sizes.count, default=0)
+        other = next((row for row, size in enumerate(sizes) if size != usual), None)
+        if other is not None:
+            widths = ", ".join(map(str, sorted(set(sizes))))
             raise harness.DataError(
-                f"its vectors have different widths: {', '.join(map(str, widths))}",
+                f"its vectors have different widths: {widths}; {paths[other].place} has {sizes[other]}",
                 where=str(self._database),
                 next_step="a projection needs embeddings of one model",
             )
@@ -89,18 +92,23 @@ class VectorFolder:
     def _only(self, path: StoredPath, dimensions: int, what: str) -> NDArray[Any]:
         """The one array of a file."""
         file = self._resolved(path)
-        arrays = read_arrays(file)
-        array = next(iter(arrays.values())) if len(arrays) == 1 else np.zeros((0, 0, 0))
-        if dimensions == 1:
-            array = np.squeeze(array)
-        if array.ndim != dimensions:
+        shown = file.relative_to(self._root)
+        try:
+            arrays = read_arrays(file)
+            array = next(iter(arrays.values())) if len(arrays) == 1 else np.zeros((0, 0, 0))
+            array = np.squeeze(array) if dimensions == 1 else array
+            if array.ndim != dimensions:
+                step = f"it needs a .npy file of its own: one {what}"
+                raise harness.DataError(f"it does not hold one {what}", next_step=step)
+            found = numbers(file, f"the {what} in it", array)
+        except harness.DataError as problem:
             raise harness.DataError(
-                f"it does not hold one {what}", where=str(file), next_step=f"{path.place} needs a .npy file of its own"
-            )
-        found = numbers(file, f"the {what} in it", array)
+                f"{path.place}: {shown}: {problem.what}", where=str(self._database), next_step=problem.next_step
+            ) from problem
         if not np.isfinite(found).all():
-            step = f"embed it again, or remove it from the database: it is {path.place}"
-            raise harness.DataError(f"the {what} in it holds NaN or infinity", where=str(file), next_step=step)
+            step = "embed it again, or remove it from the database"
+            what = f"{path.place}: {shown}: the {what} in it holds NaN or infinity"
+            raise harness.DataError(what, where=str(self._database), next_step=step)
         return found
 
     def _resolved(self, path: StoredPath) -> Path:

@@ -2,11 +2,15 @@
 
 Run `python -m tests.experiments.students`; it takes about half an hour on one core. `--seeds 1 --heads 18` is quicker;
 `--seconds 15` ends each training after as many, so that recipes compare at equal times.
+
+`--choose` tries settings of the ranked student on a fifth of the training queries, which is then trained on by none of
+them; held-out queries are not looked at. `--source-seed 1` draws other heads with other queries.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -27,6 +31,10 @@ from harness_plugins.routed import RoutedProjector
 from harness_plugins.sources import PlaybookSource
 from harness_plugins.students import ConstantProjector, IdentityProjector, LinearProjector, MLPProjector
 from harness_plugins.transformer import TransformerProjector
+
+SETTINGS = [  # of `ranked`, that are chosen among
+    {"ranking": ranking, "learning_rate": rate} for ranking in (0.25, 0.5, 1.0, 2.0) for rate in (1e-4, 2e-4, 5e-4, 1e-3)
+]
 
 CONTENDERS = {
     "constant": (ConstantProjector(), None),
@@ -60,7 +68,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS), metavar="STUDENT", help=", ".join(CONTENDERS))
     parser.add_argument("--seconds", type=float, help="after which a training ends, whatever its steps or epochs")
     parser.add_argument("--processor-seconds", action="store_true", help="count those only, where others use the cores")
+    parser.add_argument("--source-seed", type=int, default=0, help="of resampled heads and their queries")
+    parser.add_argument("--choose", action="store_true", help="settings of `ranked`, on a fifth of the training queries")
     asked = parser.parse_args()
+    if asked.choose:
+        settings = [{**distill.RANKED, **each} for each in SETTINGS]
+        CONTENDERS.update({named(each): (RoutedProjector(), RecipeTrainer().with_options(each)) for each in settings})
+        asked.only = ["linear", *map(named, settings)]
     torch.set_num_threads(1)
     if asked.processor_seconds:
         time.perf_counter = time.process_time  # for the trainers too, which look at the same clock
@@ -69,7 +83,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         for heads in asked.heads:
             for temperature in asked.temperatures:
-                data = load(heads, temperature, Path(cache))
+                data = load(heads, temperature, Path(cache), asked.source_seed)
+                data = validating(data) if asked.choose else data
                 for name in asked.only:
                     seeds = asked.seeds if CONTENDERS[name][1] else 1
                     print(
@@ -77,13 +92,28 @@ def main() -> None:
                     )
 
 
-def load(heads: int, temperature: float, cache: Path) -> harness.Dataset:
+def named(settings: dict[str, float]) -> str:
+    """A row's name for settings of `ranked`."""
+    return f"ranked, ranking {settings['ranking']:g}, learning rate {settings['learning_rate']:g}"
+
+
+def validating(data: harness.Dataset) -> harness.Dataset:
+    """The last fifth of the training queries in place of the held-out ones, and the others to train on."""
+    kept = len(data.train_queries) - len(data.train_queries) // 5
+    return dataclasses.replace(
+        data, train_queries=data.train_queries[:kept], held_out_queries=data.train_queries[kept:]
+    )
+
+
+def load(heads: int, temperature: float, cache: Path, seed: int = 0) -> harness.Dataset:
     """The playbook where it has as many heads, else heads that are resampled from it."""
     playbook = PlaybookSource().with_options({"temperature": temperature})
     context = harness.SourceContext(folder=cache, cache=cache)
     if heads <= (playbook.limit(context) or 0):
         return playbook.load(heads, context)
-    context = harness.SourceContext(folder=cache, cache=cache, load=lambda *asked: playbook.load(asked[2], context))
+    context = harness.SourceContext(
+        folder=cache, cache=cache, seed=seed, load=lambda *asked: playbook.load(asked[2], context)
+    )
     return ResampledSource().with_options({"temperature": temperature}).load(heads, context)
 
 
