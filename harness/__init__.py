@@ -17,8 +17,11 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
+    from harness.fleet.claim import claim
+    from harness.fleet.unit import cancel, perform
     from harness.plugin.embedding import EmbedContext, Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
+    from harness.plugin.execution import Executor, Handle, Machine, Request
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.interfaces import (
         BuildContext,
@@ -68,6 +71,9 @@ _HOMES = {
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
         "UserError",
     ),
+    "harness.plugin.execution": ("Executor", "Handle", "Machine", "Request"),
+    "harness.fleet.claim": ("claim",),
+    "harness.fleet.unit": ("cancel", "perform"),
     "harness.plugin.hookspecs": ("hookimpl",),
     "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
     "harness.commands.race": ("race",),
@@ -88,12 +94,15 @@ __all__ = [
     "DeviceRates",
     "EmbedContext",
     "Embedder",
+    "Executor",
     "ExportContext",
     "Failures",
+    "Handle",
     "HarnessError",
     "Heads",
     "LoadContext",
     "Location",
+    "Machine",
     "Measured",
     "OfferError",
     "Options",
@@ -101,6 +110,7 @@ __all__ = [
     "ParityError",
     "Projector",
     "Provenance",
+    "Request",
     "ResourceError",
     "RunFinished",
     "RunStarted",
@@ -115,9 +125,12 @@ __all__ = [
     "UserError",
     "Workload",
     "__version__",
+    "cancel",
+    "claim",
     "first_equal",
     "hookimpl",
     "locate",
+    "perform",
     "race",
 ]
 

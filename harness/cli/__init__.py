@@ -14,6 +14,7 @@ import typer
 
 import harness
 from harness.cli import encoding, keeping, reading, running
+from harness.cli.fleet import fleet
 from harness.cli.heads import heads
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
@@ -38,6 +39,7 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(heads, name="heads", rich_help_panel="Measure")
+app.add_typer(fleet, name="fleet", rich_help_panel="Measure")
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 
