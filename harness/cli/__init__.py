@@ -14,8 +14,8 @@ import typer
 
 import harness
 from harness.cli import encoding, keeping, reading, running
-from harness.cli.fleet import fleet
 from harness.cli.heads import heads
+from harness.cli.machines import fleet
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
 

@@ -34,7 +34,9 @@ def executor(on: str, plugin_files: Sequence[Path] = ()) -> Executor:
         raise OfferError(f"no executor {head!r}", next_step=hint)
     if found.missing:
         missing = ", ".join(found.missing)
-        raise OfferError(f"the executor {found.name!r} needs {missing}, which is not installed", next_step=found.install)
+        raise OfferError(
+            f"the executor {found.name!r} needs {missing}, which is not installed", next_step=found.install
+        )
     offer = Catalog.load(plugin_files, only=[found.plugin]).get("executor", found.name)
     assert isinstance(offer, Executor)
     return offer.with_options({"at": rest if head == found.name else on})

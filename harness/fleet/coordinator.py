@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -24,7 +25,7 @@ from harness.units import counted
 from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.analysis.summary import Summary
@@ -42,7 +43,7 @@ class Wanted:
 
     only: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
+    flags: tuple[Literal["--quick", "--force", "--retry-failed"], ...] = ()
     machines: tuple[str, ...] = ()  # all that there are if empty
 
 
@@ -63,7 +64,13 @@ class Ended:
 
 
 def run(
-    loaded: Loaded, executor: Executor, folder: Path, wanted: Wanted, say: Callable[[str], None], *, resume: bool = False
+    loaded: Loaded,
+    executor: Executor,
+    folder: Path,
+    wanted: Wanted,
+    say: Callable[[str], None],
+    *,
+    resume: bool = False,
 ) -> tuple[Ended, ...]:
     """Runs a suite on machines, and brings the records of each into a folder of its own.
 
@@ -82,7 +89,9 @@ def run(
     if (folder / FLEET).exists() != resume:
         if resume:
             raise RecordsError(f"this is not a run of several machines: it has no {FLEET}", where=str(folder))
-        raise RecordsError("there is a run in this folder already", where=str(folder), next_step="continue it with --resume")
+        raise RecordsError(
+            "there is a run in this folder already", where=str(folder), next_step="continue it with --resume"
+        )
     shipment = shipping.named(loaded)
     here = facts.of(loaded, shipment.elsewhere)
     known: Mapping[str, Any] = json.loads((folder / FLEET).read_text(encoding="utf-8")) if resume else {}
@@ -100,6 +109,7 @@ def run(
     except Timeout:
         raise RecordsError("another run is writing into this folder", where=str(folder)) from None
     try:
+        say(f"asking {counted(len(chosen), 'machine')} about {loaded.suite.name}: {', '.join(each.name for each in chosen)}")
         replies = _inspected(executor, chosen, asked, shipment)
         _compared(here, replies)
         about = {
@@ -146,19 +156,54 @@ def _send(executor: Executor, machine: Machine, asked: Asked) -> Handle:
     return executor.run(machine, Request(key=asked.key, text=asked.model_dump_json(), timed=timed))
 
 
+@dataclass
+class _Running:
+    """The requests that are worked on, so that all of them can be ended."""
+
+    handles: list[Handle] = field(default_factory=list)
+    ended: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, start: Callable[[], Handle]) -> Handle:
+        """Starts a request, unless all were ended."""
+        with self.lock:
+            if self.ended:
+                raise HarnessError("it was interrupted before it began")
+            self.handles.append(handle := start())
+            return handle
+
+    def end(self) -> None:
+        """Ends them all; called again, no longer waits for those that have not ended."""
+        with self.lock:
+            self.ended = True
+            for each in self.handles:
+                each.cancel()
+
+    @contextlib.contextmanager
+    def ended_by_interrupt(self) -> Iterator[None]:
+        """Gives up at once what is being asked when Ctrl-C is pressed."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.end()
+            self.end()
+            raise
+
+
 def _inspected(
     executor: Executor, machines: Sequence[Machine], asked: Asked, shipment: shipping.Shipment
 ) -> dict[str, Reply]:
     """What each machine says to the suite, once it has all files of it."""
+    running = _Running()
 
     def ask(machine: Machine) -> Reply:
-        reply = read(Reply, _send(executor, machine, asked).result(), machine.name)
+        reply = read(Reply, running.begin(lambda: _send(executor, machine, asked)).result(), machine.name)
         if reply.lacking:
             sent = asked.model_copy(update={"contents": shipping.packed(shipment, reply.lacking)})
-            reply = read(Reply, _send(executor, machine, sent).result(), machine.name)
+            reply = read(Reply, running.begin(lambda: _send(executor, machine, sent)).result(), machine.name)
         return reply
 
-    with ThreadPoolExecutor(len(machines)) as pool:
+    with ThreadPoolExecutor(len(machines)) as pool, running.ended_by_interrupt():
         return dict(zip([each.name for each in machines], pool.map(ask, machines), strict=True))
 
 
@@ -182,30 +227,6 @@ def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
         )
 
 
-@dataclass
-class _Running:
-    """The requests that are worked on, so that all of them can be ended."""
-
-    handles: list[Handle] = field(default_factory=list)
-    ended: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def begin(self, start: Callable[[], Handle]) -> Handle:
-        """Starts a request, unless all were ended."""
-        with self.lock:
-            if self.ended:
-                raise HarnessError("it was interrupted before it began")
-            self.handles.append(handle := start())
-            return handle
-
-    def end(self) -> None:
-        """Ends them all."""
-        with self.lock:
-            self.ended = True
-            for each in self.handles:
-                each.cancel()
-
-
 def _measured(
     executor: Executor, machines: Sequence[Machine], asked: Asked, folder: Path, say: Callable[[str], None]
 ) -> tuple[Ended, ...]:
@@ -213,7 +234,8 @@ def _measured(
     running = _Running()
     with ThreadPoolExecutor(len(machines)) as pool:
         futures = {
-            pool.submit(_one, executor, each, asked, folder / folder_name(each.name), running, say): each for each in machines
+            pool.submit(_one, executor, each, asked, folder / folder_name(each.name), running, say): each
+            for each in machines
         }
         left = set(futures)
         try:
@@ -222,7 +244,8 @@ def _measured(
         except KeyboardInterrupt:
             say("ending the runs on all machines; what they have recorded is kept")
             running.end()
-            wait(left, _PATIENCE_SECONDS)
+            if wait(left, _PATIENCE_SECONDS).not_done:
+                running.end()
         return tuple(each.result() for each in futures)
 
 

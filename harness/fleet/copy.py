@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 80
+_MOST_AHEAD = 1000  # parts that wait for one before them
 
 
 def folder_name(machine: str) -> str:
@@ -66,6 +67,8 @@ class Copy:
             return
         waiting = self._ahead[chunk.file]
         waiting[chunk.offset] = chunk.text.encode()
+        if len(waiting) > _MOST_AHEAD:
+            raise HarnessError(f"{self._machine} sent {chunk.file} with a gap that is never filled")
         path = self._folder / chunk.file
         with writing(self._folder), path.open("a+b") as file:
             for offset in sorted(waiting):

@@ -52,9 +52,7 @@ def of(loaded: Loaded, elsewhere: Sequence[str] = ()) -> Facts:
 
 
 def _digest(*plugins: str) -> str:
-    return shipping.digest_of(
-        {name: shipping.digest(path) for each in plugins for name, path in discovery.files(each)}
-    )
+    return shipping.digest_of({name: shipping.digest(path) for each in plugins for name, path in discovery.files(each)})
 
 
 def _used(suite: Suite, listing: Listing) -> Iterator[OfferData]:
@@ -102,7 +100,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     try:
         loaded = loading.load(Path(asked["suite"]), overrides=asked["settings"], only=asked["only"])
-        answer = {"facts": of(loaded, asked["elsewhere"]).model_dump(mode="json")}
+        answer: dict[str, Any] = {"facts": of(loaded, asked["elsewhere"]).model_dump(mode="json")}
     except HarnessError as error:
         answer = {"problem": str(error)}
     print(json.dumps(answer))  # noqa: T201 - the answer

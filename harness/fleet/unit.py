@@ -131,7 +131,9 @@ def _free(run: Path) -> None:
             pass
     except Timeout:
         raise HarnessError(
-            f"another run is still writing there after {_ENDING_SECONDS:.0f} s", where=str(run), next_step="end it first"
+            f"another run is still writing there after {_ENDING_SECONDS:.0f} s",
+            where=str(run),
+            next_step="end it first",
         ) from None
 
 

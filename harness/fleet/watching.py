@@ -31,7 +31,9 @@ class Watch:
         if sys.platform == "linux":
             libc = ctypes.CDLL(None, use_errno=True)
             changes = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-            watched = [libc.inotify_add_watch(changes, os.fsencode(each), _MODIFY | _MOVED_TO | _CREATE) for each in folders]
+            watched = [
+                libc.inotify_add_watch(changes, os.fsencode(each), _MODIFY | _MOVED_TO | _CREATE) for each in folders
+            ]
             if changes >= 0:
                 self._open = [changes, os.pidfd_open(process.pid)]
             if changes >= 0 and min(watched) >= 0:

@@ -53,7 +53,7 @@ class Handle(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ends the request on the machine: see `harness.cancel`. It may be called at any time, from any thread."""
+        """Ends the request on the machine: see `harness.cancel`. Called again, `result` waits for it no longer."""
 
 
 class Executor(Offer):

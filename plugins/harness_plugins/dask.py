@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ class Dask(harness.Executor):
     _opened: Any = None
 
     def machines(self) -> Sequence[harness.Machine]:
+        """The scheduler's workers."""
         client = self._client()
         try:
             told = client.run_on_scheduler(_survey)
@@ -41,20 +43,24 @@ class Dask(harness.Executor):
         return [_machine(each) for each in told["workers"]]
 
     def run(self, machine: harness.Machine, request: harness.Request) -> harness.Handle:
+        """Submits a task that only this worker may do."""
         return _Sent(self._client(), machine.about, request)
 
     def close(self) -> None:
+        """Leaves the scheduler."""
         if self._opened is not None:
             with contextlib.suppress(Exception):
                 self._opened.close(timeout=5)
             self._opened = None
 
     def serve(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
+        """Keeps a scheduler, and workers by SSH."""
         from harness_plugins import dask_machines
 
         dask_machines.serve([each for each in options["hosts"].split(",") if each], int(options["port"]), say)
 
     def work(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
+        """Keeps a worker."""
         from harness_plugins import dask_machines
 
         dask_machines.work(self.options.at, options["name"], say)
@@ -63,6 +69,7 @@ class Dask(harness.Executor):
         if self._opened is None:
             import distributed
 
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is said here
             try:
                 self._opened = distributed.Client(
                     self.options.at, timeout=_CONNECT_SECONDS, set_as_default=False, name="harness"
@@ -70,7 +77,7 @@ class Dask(harness.Executor):
             except (OSError, ValueError) as error:
                 raise harness.HarnessError(
                     f"there is no scheduler: {error}", where=self.options.at,
-                    next_step="start one with `harness fleet up`, or mend the address",
+                    next_step="start one with `harness fleet up`, or correct the address",
                 ) from error  # fmt: skip
         return self._opened
 
@@ -80,7 +87,9 @@ _START = "start it with `harness fleet up`"
 
 def _machine(told: Mapping[str, Any]) -> harness.Machine:
     ours = told["extra"].get(_OURS)
-    wrong = "" if ours else "it was not started by `harness fleet worker`: Dask's monitors would run beside what is timed"
+    wrong = (
+        "" if ours else "it was not started by `harness fleet worker`: Dask's monitors would run beside what is timed"
+    )
     return harness.Machine(
         name=str(told["name"]), claim=str(ours or ""), about=str(told["address"]), wrong=wrong,
         state="busy" if told["processing"] else "idle",
@@ -120,6 +129,7 @@ class _Sent(harness.Handle):
         topic = f"harness-{uuid.uuid4().hex}"
         client.subscribe_topic(topic, lambda event: self._texts.put(str(event[1])))
         client.subscribe_topic(address, self._of_worker)
+        client.run(harness.cancel, request.key, workers=[address])  # what a coordinator that is gone has left running
         self._future = client.submit(
             _work, request.text, topic, key=topic, workers=[address], allow_other_workers=False, retries=0, pure=False,
             resources={"machine": 1},
@@ -131,6 +141,7 @@ class _Sent(harness.Handle):
             self._lost = "its worker has left"
 
     def lines(self) -> Iterator[str]:
+        """What the worker has sent."""
         while not (self._future.done() or self._lost):
             with contextlib.suppress(queue.Empty):
                 yield self._texts.get(timeout=_LOOK_SECONDS)
@@ -138,6 +149,7 @@ class _Sent(harness.Handle):
             yield self._texts.get()
 
     def result(self) -> str:
+        """What the task returned."""
         import distributed
 
         try:
@@ -150,12 +162,13 @@ class _Sent(harness.Handle):
         except harness.HarnessError:
             raise
         except Exception as error:
-            what = self._lost or {
-                "killed": "its worker was killed", "cancelled": "the connection to the scheduler was lost",
-            }.get(type(error).__name__.lower().removesuffix("error").removesuffix("worker").removeprefix("future"), str(error))  # fmt: skip
+            kind = type(error).__name__
+            gone = "the connection to the scheduler was lost" if "Cancelled" in kind else str(error)
+            what = self._lost or ("its worker was killed" if kind == "KilledWorker" else gone)
             raise harness.HarnessError(what, next_step=_AGAIN) from error
 
     def cancel(self) -> None:
+        """Ends the suite on its machine; called again, waits for it no longer."""
         if self._asked_to_end:
             self._future.cancel()
         self._asked_to_end = True
@@ -168,4 +181,5 @@ _AGAIN = "what the machine has recorded is kept there: start a worker on it, and
 
 @harness.hookimpl
 def harness_executors() -> Sequence[harness.Executor]:
+    """Dask."""
     return [Dask()]

@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import dask.config
@@ -86,6 +87,7 @@ def work(address: str, name: str, say: Callable[[str], None]) -> None:
             await worker.finished()
 
     asyncio.run(lend())
+    sys.stdout.flush()
     os._exit(0)  # a suite's run ends with this process, and its thread would keep the process
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import subprocess
 import time
@@ -15,6 +16,7 @@ import harness
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+FOLDER_VARIABLE = "HARNESS_SLURM"  # environment variable: a folder that the nodes and this machine share
 _LOOK_SECONDS = 0.5  # between two looks, on the coordinating machine, at what has arrived
 _HERE = ("local", "debug")  # submitit's own clusters: processes of this machine, and this process
 
@@ -26,6 +28,7 @@ class Slurm(harness.Executor):
     requires = {"submitit": "crossover-harness[slurm]"}
 
     def machines(self) -> Sequence[harness.Machine]:
+        """The nodes that `sinfo` lists, or this machine for submitit's own clusters."""
         if self.options.at in _HERE:
             return [harness.Machine(name=platform.node() or "local", about=f"submitit's {self.options.at} cluster")]
         partition = ["--partition", self.options.at] if self.options.at else []
@@ -43,10 +46,12 @@ class Slurm(harness.Executor):
         return [harness.Machine(name=name, state=state.strip(), about="Slurm") for name, state in nodes.items()]
 
     def run(self, machine: harness.Machine, request: harness.Request) -> harness.Handle:
+        """Submits a job for one node, exclusively."""
         import submitit
 
         here = self.options.at in _HERE
-        folder = Path.home() / ".crossover-harness-slurm" / request.key  # nodes and this machine share it
+        shared = os.environ.get(FOLDER_VARIABLE) or Path.home() / ".crossover-harness-slurm"
+        folder = Path(shared) / request.key
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         executor = submitit.AutoExecutor(folder=folder, cluster=self.options.at if here else "slurm")
         executor.update_parameters(timeout_min=_MINUTES, name="harness")
@@ -88,6 +93,7 @@ class _Job(harness.Handle):
         self._read = 0
 
     def lines(self) -> Iterator[str]:
+        """What the job has appended to its file."""
         while not self._job.done():
             yield from self._arrived()
             time.sleep(_LOOK_SECONDS)
@@ -105,6 +111,7 @@ class _Job(harness.Handle):
                 yield line.decode()
 
     def result(self) -> str:
+        """What the job returned."""
         try:
             return str(self._job.result())
         except Exception as error:
@@ -114,6 +121,7 @@ class _Job(harness.Handle):
             ) from error
 
     def cancel(self) -> None:
+        """Ends the suite, or the job."""
         if self._here:
             harness.cancel(self._request.key)
         else:
@@ -123,4 +131,5 @@ class _Job(harness.Handle):
 
 @harness.hookimpl
 def harness_executors() -> Sequence[harness.Executor]:
+    """Slurm."""
     return [Slurm()]

@@ -20,9 +20,11 @@ class Local(harness.Executor):
     name = "local"
 
     def machines(self) -> Sequence[harness.Machine]:
+        """This one."""
         return [harness.Machine(name=platform.node() or "local", about="this machine")]
 
     def run(self, machine: harness.Machine, request: harness.Request) -> harness.Handle:
+        """Starts a thread that waits for the suite's process."""
         del machine
         return _Here(request)
 
@@ -44,16 +46,20 @@ class _Here(harness.Handle):
         self._texts.put(None)
 
     def lines(self) -> Iterator[str]:
+        """What has been recorded."""
         while (text := self._texts.get()) is not None:
             yield text
 
     def result(self) -> str:
+        """The answer."""
         return self._answer.result()
 
     def cancel(self) -> None:
+        """Ends the suite."""
         harness.cancel(self._request.key)
 
 
 @harness.hookimpl
 def harness_executors() -> Sequence[harness.Executor]:
+    """This machine."""
     return [Local()]

@@ -23,7 +23,10 @@ _DEFAULT = "dask"
 @fleet.command()
 def up(
     hosts: Annotated[
-        str, typer.Option(metavar="A,B,…", help="start a worker on each of them, by SSH; default: none, they come by themselves")
+        str,
+        typer.Option(
+            metavar="A,B,…", help="start a worker on each of them, by SSH; default: none, they come by themselves"
+        ),
     ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="of the scheduler")] = 8786,
     executor: Annotated[str, typer.Option(metavar="NAME", help="that brings the machines together")] = _DEFAULT,
@@ -37,7 +40,9 @@ def up(
 
 @fleet.command()
 def worker(
-    address: Annotated[str, typer.Argument(help="that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False)],
+    address: Annotated[
+        str, typer.Argument(help="that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False)
+    ],
     name: Annotated[str, typer.Option(help="of this machine; default: its host name")] = "",
     files: Files = None,
 ) -> None:
@@ -77,7 +82,9 @@ def on_machines(
 
     found = chosen(on, loaded.plugin_files)
     try:
-        wanted = coordinator.Wanted(only=tuple(only), settings=tuple(settings), flags=tuple(flags), machines=tuple(machines))
+        wanted = coordinator.Wanted(
+            only=tuple(only), settings=tuple(settings), flags=tuple(flags), machines=tuple(machines)
+        )
         ended = coordinator.run(loaded, found, folder, wanted, say, resume=resume)
     finally:
         found.close()
@@ -86,9 +93,13 @@ def on_machines(
             say(f"\n{each.machine}")
             writing.show(each.summary, console(), each.folder, verbose=verbose)
     statuses = {each.status for each in ended}
-    raise SystemExit(DONE if statuses == {"complete"} else INTERRUPTED if statuses <= {"complete", "interrupted"} else FAILED)
+    raise SystemExit(
+        DONE if statuses == {"complete"} else INTERRUPTED if statuses <= {"complete", "interrupted"} else FAILED
+    )
 
 
 def refused(option: str) -> UserError:
     """The sentence about an option that means nothing on other machines."""
-    return UserError(f"{option} cannot be used with --on", next_step="use it with a run on this machine, or with its folder")
+    return UserError(
+        f"{option} cannot be used with --on", next_step="use it with a run on this machine, or with its folder"
+    )
