@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FLEET = "fleet.json"
 _INTERRUPTED = 130  # exit code of a run that was ended by a signal
-_PATIENCE_SECONDS = 60.0  # that runs may take to end once they were told to
+_PATIENCE_SECONDS = 60.0  # that runs may take to end once they were asked to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,9 @@ def run(
     except Timeout:
         raise RecordsError("another run is writing into this folder", where=str(folder)) from None
     try:
-        say(f"asking {counted(len(chosen), 'machine')} about {loaded.suite.name}: {', '.join(each.name for each in chosen)}")
+        say(
+            f"asking {counted(len(chosen), 'machine')} about {loaded.suite.name}: {', '.join(each.name for each in chosen)}"
+        )
         replies = _inspected(executor, chosen, asked, shipment)
         _compared(here, replies)
         about = {

@@ -92,6 +92,5 @@ def read(kind: type[_Kind], text: str, machine: str) -> _Kind:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "message"
-        raise ChildError(
-            f"{machine} sent an invalid {kind.__name__.lower()}: {one_line(f'{place}: {first["msg"]}')}"
-        ) from error
+        what = one_line(f"{place}: {first['msg']}")
+        raise ChildError(f"{machine} sent an invalid {kind.__name__.lower()}: {what}") from error

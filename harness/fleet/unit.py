@@ -125,7 +125,7 @@ def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
 
 
 def _free(run: Path) -> None:
-    """Waits until nobody writes into a run's folder: what a killed worker has left is ending."""
+    """Waits until no process writes into a run's folder: what a killed worker has left is ending."""
     try:
         with FileLock(run / ".lock").acquire(timeout=_ENDING_SECONDS):
             pass

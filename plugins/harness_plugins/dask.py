@@ -6,7 +6,7 @@ import contextlib
 import logging
 import queue
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import harness
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 15
 _LOOK_SECONDS = 1.0  # between two looks, on the coordinating machine, at whether a request has ended
-_OURS = "harness"  # what our workers tell of themselves beside what Dask's tell
+_OURS = "harness"  # under which our workers register their machine
 
 
 class Dask(harness.Executor):
@@ -23,24 +23,24 @@ class Dask(harness.Executor):
 
     name = "dask"
     schemes = ("tcp", "tls")
-    requires = {"distributed": "crossover-harness[fleet]"}
+    requires: ClassVar[Mapping[str, str]] = {"distributed": "crossover-harness[fleet]"}
     _opened: Any = None
 
     def machines(self) -> Sequence[harness.Machine]:
         """The scheduler's workers."""
         client = self._client()
         try:
-            told = client.run_on_scheduler(_survey)
+            known = client.run_on_scheduler(_survey)
         except Exception as error:
             raise harness.HarnessError(
                 f"the scheduler does not know the harness: {error}", where=self.options.at, next_step=_START
             ) from error
-        if told["allowed_failures"]:
+        if known["allowed_failures"]:
             raise harness.UserError(
-                f"the scheduler repeats what has killed a worker, {told['allowed_failures']} times",
+                f"the scheduler repeats what has killed a worker, {known['allowed_failures']} times",
                 where=self.options.at, next_step=_START,
             )  # fmt: skip
-        return [_machine(each) for each in told["workers"]]
+        return [_machine(each) for each in known["workers"]]
 
     def run(self, machine: harness.Machine, request: harness.Request) -> harness.Handle:
         """Submits a task that only this worker may do."""
@@ -85,14 +85,14 @@ class Dask(harness.Executor):
 _START = "start it with `harness fleet up`"
 
 
-def _machine(told: Mapping[str, Any]) -> harness.Machine:
-    ours = told["extra"].get(_OURS)
+def _machine(known: Mapping[str, Any]) -> harness.Machine:
+    ours = known["extra"].get(_OURS)
     wrong = (
         "" if ours else "it was not started by `harness fleet worker`: Dask's monitors would run beside what is timed"
     )
     return harness.Machine(
-        name=str(told["name"]), claim=str(ours or ""), about=str(told["address"]), wrong=wrong,
-        state="busy" if told["processing"] else "idle",
+        name=str(known["name"]), claim=str(ours or ""), about=str(known["address"]), wrong=wrong,
+        state="busy" if known["processing"] else "idle",
     )  # fmt: skip
 
 
@@ -127,13 +127,18 @@ class _Sent(harness.Handle):
         self._lost, self._asked_to_end = "", False
         self._texts: queue.SimpleQueue[str] = queue.SimpleQueue()
         topic = f"harness-{uuid.uuid4().hex}"
-        client.subscribe_topic(topic, lambda event: self._texts.put(str(event[1])))
-        client.subscribe_topic(address, self._of_worker)
-        client.run(harness.cancel, request.key, workers=[address])  # what a coordinator that is gone has left running
-        self._future = client.submit(
-            _work, request.text, topic, key=topic, workers=[address], allow_other_workers=False, retries=0, pure=False,
-            resources={"machine": 1},
-        )  # fmt: skip
+        try:
+            client.subscribe_topic(topic, lambda event: self._texts.put(str(event[1])))
+            client.subscribe_topic(address, self._of_worker)
+            client.run(
+                harness.cancel, request.key, workers=[address]
+            )  # what a coordinator that is gone has left running
+            self._future = client.submit(
+                _work, request.text, topic, key=topic, workers=[address], allow_other_workers=False, retries=0, pure=False,
+                resources={"machine": 1},
+            )  # fmt: skip
+        except Exception as error:
+            raise harness.HarnessError(f"the request cannot be sent: {error}", next_step=_AGAIN) from error
 
     def _of_worker(self, event: tuple[float, Any]) -> None:
         """Hears that the worker has left: a task that only it may do would wait for ever."""
@@ -150,17 +155,13 @@ class _Sent(harness.Handle):
 
     def result(self) -> str:
         """What the task returned."""
-        import distributed
-
+        while not (self._future.done() or self._lost):
+            with contextlib.suppress(Exception):  # raised again below
+                self._future.result(_LOOK_SECONDS)
+        if not self._future.done():
+            raise harness.HarnessError(self._lost, next_step=_AGAIN)
         try:
-            while not self._future.done():
-                if self._lost:
-                    raise harness.HarnessError(self._lost, next_step=_AGAIN)
-                with contextlib.suppress(TimeoutError, distributed.TimeoutError):
-                    self._future.result(_LOOK_SECONDS)
             return str(self._future.result())
-        except harness.HarnessError:
-            raise
         except Exception as error:
             kind = type(error).__name__
             gone = "the connection to the scheduler was lost" if "Cancelled" in kind else str(error)

@@ -9,12 +9,12 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import harness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOLDER_VARIABLE = "HARNESS_SLURM"  # environment variable: a folder that the nodes and this machine share
 _LOOK_SECONDS = 0.5  # between two looks, on the coordinating machine, at what has arrived
@@ -25,7 +25,7 @@ class Slurm(harness.Executor):
     """Nodes of Slurm, each with a job of its own; `slurm:local` and `slurm:debug` are submitit's clusters on this machine."""
 
     name = "slurm"
-    requires = {"submitit": "crossover-harness[slurm]"}
+    requires: ClassVar[Mapping[str, str]] = {"submitit": "crossover-harness[slurm]"}
 
     def machines(self) -> Sequence[harness.Machine]:
         """The nodes that `sinfo` lists, or this machine for submitit's own clusters."""

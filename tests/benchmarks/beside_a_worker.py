@@ -31,7 +31,7 @@ HOW = {"launches": 3, "rounds": 12, "min_sample_seconds": 0.005, "latency_calls"
 def seconds(folder: Path) -> dict[tuple[str, int], float]:
     """Of a call, by contender and n."""
     cells = summarise(read(folder)).cells
-    return {(each.contender, each.heads): each.call.estimate for each in cells if each.call is not None}
+    return {(each.contender, each.heads): each.call.value for each in cells if each.call is not None}
 
 
 def ran(suite: Path, out: Path, *more: str, environment: dict[str, str]) -> None:
@@ -66,7 +66,9 @@ def main() -> None:
     medians = [np.median(generated.choice(logs, len(logs))) for _ in range(2000)]
     low, high = np.exp(np.quantile(medians, [0.025, 0.975]))
     ratio = float(np.exp(statistics.median(logs)))
-    print(f"{len(logs)} ratios of {asked.rounds} rounds: median {ratio:.4f} (95 %: {low:.4f} to {high:.4f}); at most 1 ± {MOST}")
+    print(
+        f"{len(logs)} ratios of {asked.rounds} rounds: median {ratio:.4f} (95 %: {low:.4f} to {high:.4f}); at most 1 ± {MOST}"
+    )
     sys.exit(0 if abs(ratio - 1) <= MOST else 1)
 
 

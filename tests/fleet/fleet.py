@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-RACE = '''
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RACE = """
 def looped(n):
     total = 0
     for each in range(n + 200):
@@ -24,7 +27,7 @@ def jumping(n):
     for each in range(4 * n):
         total += each & 1
     return (n + 200) // 2
-'''
+"""
 HOW = {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5, "max_warm_up_seconds": 0.05}
 
 

@@ -128,7 +128,9 @@ def main() -> None:
             broken += bool(problems)
             print(f"run {runs}: killed {', '.join(done) or 'nothing'}: {'; '.join(problems) or 'complete'}", flush=True)
     told = ", ".join(f"{killed[each]} {each}s" for each in VICTIMS)
-    print(f"{runs} runs on {len(NAMES)} machines, {killed.total()} kills ({told}): {runs - broken} complete, {broken} with a problem")
+    print(
+        f"{runs} runs on {len(NAMES)} machines, {killed.total()} kills ({told}): {runs - broken} complete, {broken} with a problem"
+    )
     sys.exit(1 if broken else 0)
 
 
