@@ -22,8 +22,11 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
+    from harness.fleet.claim import claim
+    from harness.fleet.unit import cancel, perform
     from harness.plugin.embedding import EmbedContext, Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
+    from harness.plugin.execution import Executor, Handle, Machine, Request
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.interfaces import (
         BuildContext,
@@ -72,6 +75,9 @@ _HOMES = {
         "ContenderError", "DataError", "HarnessError", "OfferError", "ParityError", "ResourceError", "TrainingError",
         "UserError",
     ),
+    "harness.plugin.execution": ("Executor", "Handle", "Machine", "Request"),
+    "harness.fleet.claim": ("claim",),
+    "harness.fleet.unit": ("cancel", "perform"),
     "harness.plugin.hookspecs": ("hookimpl",),
     "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
     "harness.cli.terms": ("say",),
@@ -96,12 +102,15 @@ __all__ = [
     "DeviceRates",
     "EmbedContext",
     "Embedder",
+    "Executor",
     "ExportContext",
     "Failures",
+    "Handle",
     "HarnessError",
     "Heads",
     "LoadContext",
     "Location",
+    "Machine",
     "Measured",
     "OfferError",
     "Options",
@@ -110,6 +119,7 @@ __all__ = [
     "PlannedSuite",
     "Projector",
     "Provenance",
+    "Request",
     "ResourceError",
     "RunFinished",
     "RunStarted",
@@ -126,10 +136,13 @@ __all__ = [
     "UserError",
     "Workload",
     "__version__",
+    "cancel",
+    "claim",
     "embed_texts",
     "first_equal",
     "hookimpl",
     "locate",
+    "perform",
     "plan_suite",
     "race",
     "read_texts",

@@ -15,6 +15,7 @@ import typer
 import harness
 from harness.cli import encoding, keeping, reading, running
 from harness.cli.group import CommandGroup
+from harness.cli.machines import fleet
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError
 
@@ -38,6 +39,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Rea
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(fleet, name="fleet", rich_help_panel="Measure")
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 

@@ -69,6 +69,15 @@ def run(
         list[str] | None,
         typer.Option(metavar="CONTENDER=FILE", help="write a student as safetensors, ONNX and a card; may be repeated"),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE", help="run it on other machines: tcp://scheduler:8786, slurm, slurm:local, or local"
+        ),
+    ] = None,
+    machine: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="with --on: this machine only; may be repeated")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
@@ -78,6 +87,21 @@ def run(
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [], allowed=allow_plugin or [])
+    if on is not None or machine:
+        from harness.cli import machines
+        from harness.run.session import default_output
+
+        for option, given in (("--save", save), ("--allow-plugin", allow_plugin)):
+            if given:
+                raise machines.refused(option)
+        if on is None:
+            raise UserError("--machine needs --on", next_step="name the machines' scheduler with --on")
+        flags = [("--quick", quick), ("--force", force), ("--retry-failed", retry_failed)]
+        machines.on_machines(
+            loaded, on, resume or output or default_output(loaded.suite, Path("results")), machines=machine or [],
+            only=only or [], settings=set_ or [], flags=[name for name, given in flags if given],
+            resume=resume is not None, verbose=verbose,
+        )  # fmt: skip
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
     plan = planning.plan(loaded, check_suite(loaded), quick=quick)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "workload", "embedder"]
+Kind: TypeAlias = Literal["source", "projector", "trainer", "runtime", "workload", "embedder", "executor"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.plugin.embedding import Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
+    from harness.plugin.execution import Executor
     from harness.plugin.interfaces import Projector, Runtime, Source, Trainer, Workload
 
 PROJECT = "crossover_harness"  # the name of pluggy's project and of the entry-point group
@@ -53,6 +54,11 @@ def harness_workloads() -> Sequence[Workload]:  # type: ignore[empty-body]
 @hookspec
 def harness_embedders() -> Sequence[Embedder]:  # type: ignore[empty-body]
     """Embedders: ways to turn texts into vectors."""
+
+
+@hookspec
+def harness_executors() -> Sequence[Executor]:  # type: ignore[empty-body]
+    """Executors: ways to run a suite on other machines."""
 
 
 @hookspec

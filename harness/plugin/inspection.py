@@ -97,6 +97,7 @@ class OfferData(_Data):
     compares: bool = False  # of a workload: it says itself which outputs are equal
     tolerance: float | None = None
     precision: str = "float32"  # of a runtime
+    schemes: tuple[str, ...] = ()  # of an executor: beginnings of `--on` that mean it
     options_schema: Mapping[str, Any] = {}
     option_rows: tuple[tuple[str, str, str, str], ...] = ()  # (option, type, default, description)
     missing: tuple[str, ...] = ()  # import names that are not installed

@@ -74,7 +74,7 @@ def _described(offered: Offered) -> OfferData:
         distribution=origin.distribution, version=origin.version, entry_point=origin.entry_point, file=origin.file,
         forms=tuple(getattr(offer, "forms", ())), devices=tuple(getattr(offer, "devices", ())),
         needs_training=bool(getattr(offer, "needs_training", False)), tolerance=getattr(offer, "tolerance", None),
-        precision=str(getattr(offer, "precision", "float32")),
+        precision=str(getattr(offer, "precision", "float32")), schemes=tuple(getattr(offer, "schemes", ())),
         family=str(getattr(offer, "family", "")), teaches=bool(getattr(offer, "teaches", False)),
         approximates=str(getattr(offer, "approximates", "")), fresh=bool(getattr(offer, "fresh", False)),
         compares=isinstance(offer, Workload) and type(offer).equal is not Workload.equal,

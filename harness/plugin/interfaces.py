@@ -194,7 +194,7 @@ class Offer(ABC):
     """Anything a suite can name. `options` holds the validated `Options` of the suite, or their defaults."""
 
     name: ClassVar[str]
-    kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload", "embedder"]]
+    kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload", "embedder", "executor"]]
     Options: ClassVar[type[BaseModel]] = Options
     requires: ClassVar[Mapping[str, str]] = {}  # import name -> pip requirement, for optional extras
     _options: BaseModel | None = None

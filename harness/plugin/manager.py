@@ -56,6 +56,9 @@ BUILT_IN = (
     "harness_plugins.resampled",
     "harness_plugins.embedders",
     "harness_plugins.mlflow",
+    "harness_plugins.this_machine",
+    "harness_plugins.dask",
+    "harness_plugins.slurm",
 )
 NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finished")
 

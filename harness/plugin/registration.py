@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from harness.causes import place, whole
 from harness.plugin import hookspecs
 from harness.plugin.embedding import Embedder
+from harness.plugin.execution import Executor
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
 from harness.validation import did_you_mean
 
@@ -27,6 +28,7 @@ KINDS: Mapping[Kind, type[Offer]] = {
     "runtime": Runtime,
     "workload": Workload,
     "embedder": Embedder,
+    "executor": Executor,
 }
 _HOOKS: Mapping[Kind, str] = {
     "source": "harness_sources",
@@ -35,6 +37,7 @@ _HOOKS: Mapping[Kind, str] = {
     "runtime": "harness_runtimes",
     "workload": "harness_workloads",
     "embedder": "harness_embedders",
+    "executor": "harness_executors",
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.plugin.inspection import Listing, OfferData
 
-_KINDS = ("source", "projector", "trainer", "runtime", "workload", "embedder")
+_KINDS = ("source", "projector", "trainer", "runtime", "workload", "embedder", "executor")
 
 
 class Kept(Protocol):

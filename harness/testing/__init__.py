@@ -12,6 +12,7 @@ Each check tries all rules and raises one `ConformanceError`, an AssertionError,
 """
 
 from harness.testing.embedder import check_embedder
+from harness.testing.executor import check_executor
 from harness.testing.projector import check_projector
 from harness.testing.rules import ConformanceError, sample_heads, sample_queries
 from harness.testing.runtime import check_runtime
@@ -22,6 +23,7 @@ from harness.testing.workload import check_workload
 __all__ = [
     "ConformanceError",
     "check_embedder",
+    "check_executor",
     "check_projector",
     "check_runtime",
     "check_source",

@@ -9,6 +9,7 @@ import pytest
 import harness
 from harness.testing import (
     check_embedder,
+    check_executor,
     check_projector,
     check_runtime,
     check_source,
@@ -23,6 +24,7 @@ CHECKS = {
     harness.Runtime: check_runtime,
     harness.Workload: check_workload,
     harness.Embedder: check_embedder,
+    harness.Executor: check_executor,
 }
 
 

@@ -1,0 +1,96 @@
+"""What the coordinator and a machine say to each other, as JSON: what arrives is a stranger's, and is checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import ChildError
+from harness.printable import one_line
+
+Name: TypeAlias = Literal["run.json", "crossovers.json", "measurements.jsonl", "fidelity.jsonl"]
+"""The files of a run that come home; reports are made again from them there."""
+GROWING: tuple[Name, ...] = ("measurements.jsonl", "fidelity.jsonl")
+WHOLE: tuple[Name, ...] = ("run.json", "crossovers.json")
+Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Size: TypeAlias = Annotated[int, Field(ge=0, le=2**32)]  # 4 GiB: more than any run has written
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Kind = TypeVar("_Kind", bound=_Message)
+
+
+class Extent(_Message):
+    """How much of a file there is, and what it is."""
+
+    size: _Size
+    sha256: Digest
+
+
+class Asked(_Message):
+    """What a machine is asked: whether it could run a suite, to run it, or for records that have not arrived."""
+
+    do: Literal["inspect", "run", "collect"]
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    suite: str  # its file among `files`
+    files: dict[str, Digest]  # by path relative to the suite's folder
+    contents: dict[Digest, str] = {}  # base64, of those that the machine lacks
+    elsewhere: tuple[str, ...] = ()  # paths that the suite names and that do not travel
+    only: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    flags: tuple[Literal["--quick", "--force", "--retry-failed"], ...] = ()
+    have: dict[Name, Extent] = {}  # of what the coordinator holds already
+
+
+class Facts(_Message):
+    """What has to be the same on every machine, and what may differ."""
+
+    harness: str
+    code: Digest  # of all files of the harness and its built-in plugins
+    suite: Digest  # as it is after overrides
+    plugins: dict[str, Digest] = {}  # of others, by their names
+    data: dict[str, Digest | None] = {}  # by path; None where nothing is there
+    versions: dict[str, str] = {}
+    machine: dict[str, Any] = {}
+
+
+class Reply(_Message):
+    """What a machine answers."""
+
+    lacking: tuple[Digest, ...] = ()  # files that have to be sent first
+    facts: Facts | None = None
+    problem: str = ""  # why nothing was done
+    code: int | None = None  # exit code of `harness run`
+    output: tuple[str, ...] = ()  # the last lines that it printed
+    files: dict[Name, Extent] = {}  # of the machine's folder when it had ended
+    folder: str = ""
+    environment: dict[str, str] = {}
+    removed: tuple[str, ...] = ()  # variables that the run did not see
+
+
+class Chunk(_Message):
+    """A part of a file that was appended, or a whole small file."""
+
+    file: Name
+    offset: _Size = 0
+    text: str
+    whole: bool = False
+
+
+def read(kind: type[_Kind], text: str, machine: str) -> _Kind:
+    """A message of a machine.
+
+    Raises:
+        ChildError: where it is none.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "message"
+        what = one_line(f"{place}: {first['msg']}")
+        raise ChildError(f"{machine} sent an invalid {kind.__name__.lower()}: {what}") from error

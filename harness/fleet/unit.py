@@ -1,0 +1,201 @@
+"""One suite on this machine, as a machine of a fleet runs it: a `harness run` of its own, whose records go home as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from harness import cache
+from harness.errors import HarnessError
+from harness.fleet import environment, shipping
+from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply
+from harness.fleet.watching import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_CANCEL = "cancel"
+_OUTPUT = "output.txt"
+_KEPT_LINES = 20
+_CHUNK = 2**18  # bytes
+_ENDING_SECONDS = 60.0  # that a run whose worker was killed may take to end
+
+
+def perform(request: str, emit: Callable[[str], None]) -> str:
+    """Does on this machine what a `harness.Request` asks, and returns the answer, for `Handle.result`.
+
+    The suite runs in a process of its own, exactly as `harness run` does, into a folder on this machine's disk; it ends with
+    the calling thread. Whether it is a new run or one that goes on is seen by the folder.
+
+    Args:
+        request: `Request.text`.
+        emit: is called with each text that `Handle.lines` should give; from the calling thread.
+    """
+    asked = Asked.model_validate_json(request)
+    place = shipping.place() / "runs" / asked.key
+    cache.private(cache.folder(), shipping.place(), place.parent, place)
+    try:
+        return {"inspect": _inspect, "run": _run, "collect": _collect}[asked.do](asked, place, emit).model_dump_json()
+    except HarnessError as error:
+        return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
+
+
+def cancel(key: str) -> None:
+    """Ends the run of this key on this machine as Ctrl-C would: what it has recorded stays, and it can be continued."""
+    place = shipping.place() / "runs" / key
+    if key.isalnum() and place.is_dir():
+        (place / _CANCEL).touch()
+
+
+def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Takes files in, and says whether the suite can be run here."""
+    del emit
+    shipping.kept(asked.contents)
+    if lacking := shipping.lacking(asked.files.values()):
+        return Reply(lacking=lacking)
+    shipping.laid_out(asked.files, place / "suite")
+    question = {
+        "suite": str(place / "suite" / asked.suite), "settings": asked.settings, "only": asked.only,
+        "elsewhere": asked.elsewhere,
+    }  # fmt: skip
+    seen, removed = environment.scrubbed()
+    command = [sys.executable, "-P", "-m", "harness.fleet.facts", json.dumps(question)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=seen)
+    lines = (done.stdout + done.stderr).splitlines()
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        return Reply(problem="the suite could not be looked at", output=tuple(lines[-_KEPT_LINES:]))
+    if "problem" in answer:
+        return Reply(problem=answer["problem"])
+    return Reply(facts=Facts.model_validate(answer["facts"]), removed=removed, environment=environment.recorded(seen))
+
+
+def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Runs the suite, or goes on with it, and sends what is appended."""
+    run = place / "run"
+    run.mkdir(exist_ok=True)
+    (place / _CANCEL).unlink(missing_ok=True)
+    _free(run)
+    tail = _Tail(run, asked.have, emit)
+    begun = (run / "run.json").exists()
+    tail.send()
+    flags = [each for each in asked.flags if begun or each == "--quick"]
+    arguments = ["run", str(place / "suite" / asked.suite), "--resume" if begun else "--output", str(run), *flags]
+    arguments += [word for each in asked.only for word in ("--only", each)]
+    arguments += [word for each in asked.settings for word in ("--set", each)]
+    seen, removed = environment.scrubbed()
+    with (place / _OUTPUT).open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "harness.cli.unit", str(os.getpid()), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=place, env=seen,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        with Watch(process, place, run) as watch:
+            while process.poll() is None:
+                tail.send()
+                if (place / _CANCEL).exists():
+                    (place / _CANCEL).unlink(missing_ok=True)
+                    process.terminate()
+                watch.wait()
+    except BaseException:
+        process.terminate()
+        raise
+    tail.send()
+    printed = (place / _OUTPUT).read_text(encoding="utf-8", errors="replace").splitlines()
+    return Reply(
+        code=process.returncode, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
+        environment=environment.recorded(seen), removed=removed,
+    )  # fmt: skip
+
+
+def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Sends what has not arrived."""
+    _Tail(place / "run", asked.have, emit).send()
+    return Reply(files=_extents(place / "run"), folder=str(place / "run"))
+
+
+def _free(run: Path) -> None:
+    """Waits until no process writes into a run's folder: what a killed worker has left is ending."""
+    try:
+        with FileLock(run / ".lock").acquire(timeout=_ENDING_SECONDS):
+            pass
+    except Timeout:
+        raise HarnessError(
+            f"another run is still writing there after {_ENDING_SECONDS:.0f} s",
+            where=str(run),
+            next_step="end it first",
+        ) from None
+
+
+def _extents(run: Path) -> dict[Name, Extent]:
+    return {name: extent for name in (*GROWING, *WHOLE) if (extent := extent_of(run / name)) is not None}
+
+
+def extent_of(path: Path, size: int | None = None) -> Extent | None:
+    """The size and digest of a file up to its last whole line, or of its first bytes; None where it is not there."""
+    try:
+        with path.open("rb") as file:
+            data = file.read() if size is None else file.read(size)
+    except OSError:
+        return None
+    if size is None and path.suffix == ".jsonl":
+        data = data[: data.rfind(b"\n") + 1]
+    return Extent(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+class _Tail:
+    """Sends what a run's folder has and its reader lacks.
+
+    Raises:
+        HarnessError: where the reader has records that this folder does not have.
+    """
+
+    def __init__(self, run: Path, have: dict[Name, Extent], emit: Callable[[str], None]) -> None:
+        self._run, self._emit = run, emit
+        self._sent: dict[Name, int] = {}
+        self._whole: dict[Name, Any] = {}
+        for name in GROWING:
+            known = have.get(name)
+            if known is not None and known.size:
+                if extent_of(run / name, known.size) != known:
+                    raise HarnessError(
+                        f"this machine no longer has the {known.size:,} bytes of {name} that were received from it",
+                        where=str(run),
+                        next_step="start a new run, or move the received folder away to fetch what the machine has now",
+                    )
+                self._sent[name] = known.size
+
+    def send(self) -> None:
+        """Sends what was appended since the last time, in whole lines, run.json first."""
+        for name in WHOLE:
+            path = self._run / name
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                if self._whole.get(name) != (state.st_mtime_ns, state.st_ino):
+                    self._emit(Chunk(file=name, text=path.read_text(encoding="utf-8"), whole=True).model_dump_json())
+                    self._whole[name] = (state.st_mtime_ns, state.st_ino)
+        for name in GROWING:
+            with contextlib.suppress(FileNotFoundError), (self._run / name).open("rb") as file:
+                file.seek(self._sent.get(name, 0))
+                while data := _whole_lines(file.read(_CHUNK), file):
+                    chunk = Chunk(file=name, offset=self._sent.get(name, 0), text=data.decode())
+                    self._emit(chunk.model_dump_json())
+                    self._sent[name] = chunk.offset + len(data)
+                    file.seek(self._sent[name])
+
+
+def _whole_lines(data: bytes, file: Any) -> bytes:
+    """The bytes up to the last line feed; more is read where one line is longer than that."""
+    while (end := data.rfind(b"\n") + 1) == 0 and (more := file.read(_CHUNK)):
+        data += more
+    return data[:end]

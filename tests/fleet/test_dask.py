@@ -1,0 +1,122 @@
+"""A Dask scheduler and two workers as processes of their own: a suite on both, killed and continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness.fleet.coordinator import FLEET
+from harness.records.reader import read
+from tests.command_line import called
+from tests.fleet.fleet import Fleet, written
+
+pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    with Fleet(tmp_path_factory.mktemp("fleet")) as started:
+        for name in ("a", "b"):
+            started.start_worker(name)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def finished(fleet):
+    suite = written(fleet.folder / "suite")
+    done = called("run", suite, "--on", fleet.address, "--output", fleet.folder / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return fleet.folder / "out", done
+
+
+def test_each_machine_has_a_run_of_its_own_and_it_is_here_byte_for_byte(fleet, finished):
+    out, done = finished
+    for name in ("a", "b"):
+        (there,) = fleet.runs(name)
+        for file in ("measurements.jsonl", "run.json", "crossovers.json"):
+            assert (out / name / file).read_bytes() == (there / file).read_bytes()
+        assert read(out / name).run.status == "complete"
+        assert f"{name}: complete, " in done.stdout
+        for folder in (out / name, there):
+            assert called("verify", folder).returncode == 0
+
+
+def test_what_dasks_nanny_would_set_is_not_seen_and_the_rest_is_recorded(finished):
+    about = json.loads((finished[0] / FLEET).read_text())["machines"]["a"]
+    assert about["removed"] == ["MALLOC_TRIM_THRESHOLD_"]
+    assert about["environment"]["HARNESS_LOCK"].endswith("turn.lock")
+    assert about["facts"]["machine"]["logical_cores"] == os.cpu_count()
+
+
+def test_a_complete_run_that_is_continued_stays_as_it_is(fleet, finished):
+    before = (finished[0] / "a" / "measurements.jsonl").read_bytes()
+    suite = fleet.folder / "suite" / "pair.yaml"
+    done = called("run", suite, "--on", fleet.address, "--resume", finished[0], "--machine", "a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (finished[0] / "a" / "measurements.jsonl").read_bytes() == before
+    assert "b: " not in done.stdout
+
+
+def test_two_workers_that_claim_one_machine_are_refused(fleet):
+    environment = {**os.environ, **fleet.environment("a")}
+    words = [sys.executable, "-P", "-m", "harness", "fleet", "worker", fleet.address, "--name", "other"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"this machine has a worker already, process {fleet.workers['a'].pid}" in done.stderr
+
+
+def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", fleet.address, "--no-nanny", "--name", "plain"]
+    plain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        next(line for line in plain.stderr if "Registered to" in line)
+        status = called("fleet", "status", fleet.address)
+        assert status.returncode == 1
+        assert "plain" in status.stdout
+        done = called(
+            "run", fleet.folder / "suite" / "pair.yaml", "--on", fleet.address, "--output", fleet.folder / "no"
+        )
+    finally:
+        plain.kill()
+        plain.wait()
+    assert done.returncode == 2
+    assert "plain: it was not started by `harness fleet worker`" in done.stderr
+    assert not (fleet.folder / "no").exists()
+
+
+def test_data_that_a_machine_lacks_is_said_before_anything_runs(fleet, tmp_path):
+    suite = written(tmp_path / "s", setup="../inputs.py:made")
+    (tmp_path / "inputs.py").write_text("def made(n, seed):\n    return n\n")
+    done = called("run", suite, "--on", fleet.address, "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert "nothing was run" in done.stderr
+    assert "a: " in done.stderr
+    assert "b: " in done.stderr
+    assert not (tmp_path / "out" / "a").exists()
+
+
+def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later(fleet, tmp_path):
+    suite = written(tmp_path / "s", measurement={"launches": 4, "rounds": 4, "self_check": False, "latency_calls": 50})
+    words = ["run", str(suite), "--on", fleet.address, "--output", str(tmp_path / "out")]
+    known = {*fleet.runs("a")}
+    run = subprocess.Popen([sys.executable, "-P", "-u", "-m", "harness", *words], stdout=subprocess.PIPE, text=True)
+    next(line for line in run.stdout if line.startswith("a: asked"))
+    while not any((each / "measurements.jsonl").exists() for each in {*fleet.runs("a")} - known):
+        assert run.poll() is None
+    fleet.workers["a"].send_signal(signal.SIGKILL)
+    fleet.workers["a"].wait()
+    rest, _ = run.communicate(timeout=100)
+    assert run.returncode == 1
+    assert "a: lost, " in rest
+    assert "b: complete, " in rest
+    kept = (tmp_path / "out" / "a" / "measurements.jsonl").read_bytes()
+    fleet.start_worker("a")
+    done = called("run", suite, "--on", fleet.address, "--resume", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "a" / "measurements.jsonl").read_bytes().startswith(kept)
+    assert called("verify", tmp_path / "out" / "a").returncode == 0

@@ -1,0 +1,106 @@
+"""This machine and submitit's clusters as executors, and a run without `--on`, which knows nothing of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import HarnessError, OfferError, UserError
+from harness.fleet import choosing, coordinator, unit
+from harness.fleet.messages import Asked, Extent
+from harness.plugin.execution import Machine
+from harness.plugin.manager import Catalog
+from harness.records.reader import read
+from harness.testing import check_executor
+from tests.command_line import called
+from tests.fleet.fleet import written
+from tests.test_imports import imported
+
+DIGEST = "0" * 64
+
+
+def test_this_machine_keeps_the_rules_of_executors():
+    check_executor(Catalog.load(only=["harness_plugins.this_machine"]).get("executor", "local"))
+
+
+@pytest.mark.parametrize("cluster", ["local", "debug"])
+def test_the_slurm_executor_runs_on_submitits_own_clusters(tmp_path, monkeypatch, cluster):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("HARNESS_SLURM", str(tmp_path / "shared"))
+    suite = written(tmp_path / "s")
+    done = called("run", suite, "--on", f"slurm:{cluster}", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (each for each in (tmp_path / "out").iterdir() if each.is_dir())
+    assert read(folder).run.status == "complete"
+    assert called("verify", folder).returncode == 0
+
+
+def test_slurm_without_slurm_is_a_sentence(monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="there is no Slurm here: `sinfo` is not found"):
+        choosing.executor("slurm").machines()
+
+
+def test_an_unknown_executor_is_a_sentence():
+    with pytest.raises(OfferError, match=r"no executor 'slrum'; did you mean 'slurm'"):
+        choosing.executor("slrum:local")
+
+
+def test_machines_are_chosen_by_name_and_never_twice():
+    twice = [Machine(name="a", claim="x"), Machine(name="b", claim="x"), Machine(name="c")]
+    with pytest.raises(UserError, match="a and b are two workers on one machine, and would measure each other"):
+        coordinator._chosen(twice, ())
+    assert coordinator._chosen(twice, ["c", "a", "c"]) == (twice[2], twice[0])
+    with pytest.raises(UserError, match="there is no machine 'd' now; there are a, b, c"):
+        coordinator._chosen(twice, ["d"])
+    with pytest.raises(UserError, match="make the same folder"):
+        coordinator._chosen([Machine(name="a/b"), Machine(name="a b")], ())
+
+
+def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    asked = Asked(
+        do="run", key="a" * 32, suite="x.yaml", files={}, have={"measurements.jsonl": Extent(size=9, sha256=DIGEST)}
+    )
+    answer = unit.perform(asked.model_dump_json(), lambda _: None)
+    assert "this machine no longer has the 9 bytes of measurements.jsonl" in answer
+
+
+def test_options_that_mean_nothing_elsewhere_are_refused(tmp_path):
+    suite = written(tmp_path)
+    done = called("run", suite, "--on", "local", "--save", "one=x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--save cannot be used with --on" in done.stderr
+    assert "--machine needs --on" in called("run", suite, "--machine", "a").stderr
+
+
+def test_a_run_without_machines_imports_nothing_of_them(tmp_path):
+    suite = written(tmp_path / "s")
+    command = [sys.executable, "-X", "importtime", "-m", "harness", "run", suite, "--output", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    for name in ("distributed", "submitit", "asyncssh", "harness.fleet"):
+        assert name not in done.stderr
+    assert imported("--help") & {"distributed", "dask", "submitit"} == set()
+
+
+def test_what_a_stranger_offers_as_an_executor_is_reached_by_its_scheme(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import harness\n"
+        "class Mine(harness.Executor):\n"
+        '    "Mine."\n'
+        "    name = 'mine'\n"
+        "    schemes = ('mine+ssh',)\n"
+        "    def machines(self):\n        return []\n"
+        "    def run(self, machine, request):\n        raise harness.HarnessError('no')\n"
+        "@harness.hookimpl\n"
+        "def harness_executors():\n    return [Mine()]\n"
+    )
+    assert choosing.executor("mine+ssh://x:1", [path]).options.at == "mine+ssh://x:1"
+    assert choosing.executor("mine:x", [path]).options.at == "x"
+    with pytest.raises(HarnessError, match="the executor 'mine' needs no worker"):
+        choosing.executor("mine", [path]).work({}, print)
