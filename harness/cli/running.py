@@ -195,7 +195,7 @@ def distill(
     _show(outcome, verbose=verbose)
     evidence = _records(outcome)
     fidelity = evidence.fidelities
-    choice = choosing.choose(fidelity, score.value, wish.command)
+    choice = choosing.choose(fidelity, score.value, wish.command, saved=save is not None)
     say("\n".join(["", *choice.lines]))
     wanted = student[0] if student and len(student) == 1 else choice.best
     if target and wanted and not outcome.interrupted:
