@@ -47,11 +47,13 @@ def parsed(wanted: Sequence[str], plan: Plan) -> dict[str, Path]:
 
 
 def checked(path: Path) -> Path:
-    """The file that weights go into.
+    """The file that weights go into; an ONNX form and a card are written beside it.
 
     Raises:
         UserError: where its name or its place cannot be used.
     """
+    if path.suffix.lower() == ".onnx":  # it is written beside the weights in any case
+        path = path.with_suffix(_SUFFIX)
     if path.suffix.lower() != _SUFFIX:
         raise UserError(f"--save {path} does not end in {_SUFFIX}", next_step=f"such as {path.with_suffix(_SUFFIX)}")
     if not path.parent.is_dir():

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from harness.errors import DataError, UserError
 from harness.units import counted
 from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _LONGEST_FIELD = 2**24  # characters of one CSV field
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}  # of a CSV file, in words
 _NAMED = 5  # rows that a note names
 FORMATS = ".csv, .tsv, .jsonl or .parquet"
 
@@ -51,11 +55,15 @@ def read_texts(path: Path, *, text: str, topic: str | None = None, answer: str |
         raise DataError("there is no such file", where=str(path), next_step=f"give a table of texts: {FORMATS}")
     wanted = {"--text": text, "--topic": topic, "--answer": answer}
     columns = {option: name for option, name in wanted.items() if name is not None}
-    collected = _Collected()
-    for number, row in enumerate(_rows(path)):
-        if number == 0:
-            _require(path, row, columns)
-        collected.add(number, *(None if name is None else row.get(name) for name in (text, topic, answer)))
+    collected, known = _Collected(), dict[str, None]()  # all columns: the first object of JSON Lines may lack some
+    for number, row in enumerate(_rows(path, text)):
+        known.update(dict.fromkeys(row))
+        values = [None if name is None else row.get(name) for name in (text, topic, answer)]
+        _refuse_nested(path, number, dict(zip(wanted, values, strict=True)))
+        collected.add(number, *values)
+    if not collected.table_rows:
+        raise DataError("it has no rows", where=str(path), next_step="give a table with a row for each question")
+    _require(path, known, columns)
     if not collected.questions:
         raise DataError(
             f"the column {text!r} holds no text", where=str(path), next_step="name the column of the questions: --text"
@@ -127,7 +135,31 @@ class _Collected:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    """A value as text; missing values, which tables of numbers hold as NaN, are empty."""
+    if isinstance(value, float):  # whole numbers of a column with gaps, whose gaps are NaN
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
+    text = "" if value is None else str(value).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character, which JSON may hold and no file can
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _refuse_nested(path: Path, number: int, values: Mapping[str, Any]) -> None:
+    """Refuses lists and objects in place of texts.
+
+    Raises:
+        DataError: it names the row and the option.
+    """
+    for option, value in values.items():
+        if isinstance(value, Mapping | list):
+            kind = "a list" if isinstance(value, list) else "an object"
+            raise DataError(
+                f"row {number + 1} holds {kind} in the column that {option} names, not a text",
+                where=str(path),
+                next_step="write its text into a column of its own",
+            )
 
 
 def _article(what: str) -> str:
@@ -152,8 +184,8 @@ def _require(path: Path, row: Mapping[str, Any], columns: Mapping[str, str]) -> 
             raise UserError(f"{path} has no column {name!r}, which {option} names", next_step=hint)
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows as mappings.
+def _rows(path: Path, text: str) -> Iterator[Mapping[str, Any]]:
+    """The rows as mappings; the column of the questions tells what separates the fields of a CSV file.
 
     Raises:
         DataError: where the file is not what its suffix says.
@@ -167,27 +199,81 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
             next_step=f"convert it to {FORMATS}",
         )
     try:
-        yield from readers[suffix](path)
-    except UnicodeDecodeError as problem:
+        yield from readers[suffix](path, text)
+    except UnicodeError as problem:
+        place = next((number for number, line in enumerate(_binary(path), start=1) if not _is_utf8(line)), 1)
         raise DataError(
-            f"it is not UTF-8 ({problem.reason} at byte {problem.start})",
-            where=str(path),
-            next_step=f"convert it: iconv -f latin1 -t utf-8 {path.name}",
+            "this line is not UTF-8",
+            where=f"{path}:{place}",
+            next_step=f"convert the file: iconv -f windows-1252 -t utf-8 {path.name} > new{path.suffix}, if it is from Windows",
         ) from problem
 
 
-def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
+def _binary(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, unless the file begins with the mark of UTF-16, as what spreadsheets call Unicode does."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def _csv(path: Path, text: str) -> Iterator[Mapping[str, Any]]:
+    """The rows below the header, whatever separates their fields.
+
+    Raises:
+        DataError: where a line cannot be read as the header says.
+    """
     csv.field_size_limit(_LONGEST_FIELD)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        try:
-            yield from reader
-        except csv.Error as problem:
-            raise DataError(str(problem), where=f"{path}:{reader.line_num}", next_step="correct this line") from problem
+    encoding, began = _encoding(path), 1
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            delimiter = _delimiter(path, file, text)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
+                raise DataError(f"two columns are called {twice[0]!r}", where=f"{path}:1", next_step="rename one")
+            began = reader.line_num + 1
+            for fields in reader:
+                if any(fields[len(header) :]):
+                    raise DataError(
+                        f"this row has {len(fields)} fields, and the header {len(header)}",
+                        where=f"{path}:{began}",
+                        next_step=f"put texts that hold {_SEPARATORS[delimiter]} into quotation marks",
+                    )
+                if fields:
+                    yield dict(zip(header, fields, strict=False))
+                began = reader.line_num + 1
+    except csv.Error as problem:
+        what, step = f"this row cannot be read ({problem})", "write two quotation marks for one inside of a quoted text"
+        if "end of data" in str(problem):
+            what, step = "a quotation mark opens in this row and is never closed", "correct it"
+        raise DataError(what, where=f"{path}:{began}", next_step=step) from problem
 
 
-def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
+def _delimiter(path: Path, file: TextIO, text: str) -> str:
+    """What separates the names in the header: that which makes the column of the questions one of them, if any does."""
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    line = file.readline()
+    for delimiter in (usual, *_SEPARATORS):
+        if text in [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]:
+            return delimiter
+    return max((usual, *_SEPARATORS), key=line.count)
+
+
+def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, Any]]:  # noqa: ARG001 - as the other readers
+    with path.open(encoding=_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -204,7 +290,7 @@ def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
             yield row
 
 
-def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+def _parquet(path: Path, text: str) -> Iterator[Mapping[str, Any]]:  # noqa: ARG001 - as the other readers
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as problem:

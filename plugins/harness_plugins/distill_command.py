@@ -95,7 +95,7 @@ def distill(
         raise distill_suite.as_typed(error, wish) from error
     ran.show(verbose=verbose)
     records = ran.records()
-    choice = student_choice.choose(records.fidelities, score.value, wish.command)
+    choice = student_choice.choose(records.fidelities, score.value, wish.command, saved=save is not None)
     harness.say("\n".join(["", *choice.lines]))
     wanted = student[0] if student and len(student) == 1 else choice.best
     if save and wanted and not ran.interrupted:

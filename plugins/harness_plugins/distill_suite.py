@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
-RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
+RANKED = {"ranking": 2.0, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
 _UNUSABLE = "the source 'database' cannot be used: "
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 

@@ -34,13 +34,14 @@ class Choice:
     lines: tuple[str, ...]
 
 
-def choose(fidelity: Sequence[Any], score: str, command: str) -> Choice:
+def choose(fidelity: Sequence[Any], score: str, command: str, *, saved: bool = False) -> Choice:
     """The student with the highest score on the held-out queries, its means over seeds.
 
     Args:
         fidelity: the records of `fidelity.jsonl`, of one N and temperature.
         score: `cosine`, `top1` or `recall`.
         command: what was typed, without `--student`, `--save` and `--score`, for the next one.
+        saved: whether the best one is saved at once, so that no command for that follows.
     """
     good = [each for each in fidelity if each.failure is None]
     key, name = _key(good, score)
@@ -56,7 +57,7 @@ def choose(fidelity: Sequence[Any], score: str, command: str) -> Choice:
         f"by {name} on {queries} held-out {'query' if queries == 1 else 'queries'}, against the teacher: "
         + ", ".join(f"{each} {values[each]:.4f}" for each in order)
     ]
-    lines += _told(good, key, values, order, command)
+    lines += _told(good, key, values, order, "" if saved and order[0] != "constant" else command)
     lines += _otherwise(good, best, score)
     return Choice(best=best, lines=tuple(lines))
 
@@ -86,7 +87,8 @@ def _told(
         yield f"the best is {best}{beaten}"
     if len(order) > 1 and not _apart(good, key, best, order[1]):
         yield f"the lead over {order[1]} is within what so few held-out queries can show"
-    yield f"next: {command} --student {best} --save {best}.safetensors"
+    if command:
+        yield f"next: {command} --student {best} --save {best}.safetensors"
 
 
 def _at_lower_temperature(command: str, temperature: float) -> str:

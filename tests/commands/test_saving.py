@@ -14,6 +14,7 @@ PLAN = SimpleNamespace(specifications={"teacher": None, "student": None})
 def test_contenders_and_files_are_read(tmp_path):
     target = tmp_path / "s.safetensors"
     assert saving.parsed([f"student={target}"], PLAN) == {"student": target}
+    assert saving.parsed([f"student={tmp_path / 's.onnx'}"], PLAN) == {"student": target}
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,44 @@ def test_the_formats_hold_the_same(tmp_path):
         assert (found.questions, found.topics, found.answers) == (["Was kostet „das“?", "a\nb"], ["1", "2"], [])
 
 
+@pytest.mark.parametrize(
+    ("content", "questions"),
+    [
+        ("question;topic\nHow much, please?;a\nx;b\n", ["How much, please?", "x"]),
+        ("topic|question\na|x; y, z\n", ["x; y, z"]),
+        ("\ufefftopic\tquestion\r\n1\tx\r\n", ["x"]),
+        (" question , topic \nx,a\n", ["x"]),
+        ('question;topic\n"a; ""b""\nc";d\n\n"e"\n', ['a; "b"\nc']),
+        ("question,topic,\nx,a,\ny,b,,\n", ["x", "y"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_spreadsheets_separate_and_encode_as_they_like(tmp_path, content, questions, encoding):
+    path = write(tmp_path, "q.csv", content.encode(encoding))
+    assert texts.read_texts(path, text="question", topic="topic").questions == questions
+
+
+def test_missing_values_are_no_texts_and_the_first_object_need_not_hold_all(tmp_path):
+    lines = ['{"question": "x"}', '{"question": "y", "topic": 1}', '{"question": NaN, "topic": 2}', '{"question": "\\ud800", "topic": 2}']
+    found = texts.read_texts(write(tmp_path, "q.jsonl", "\n".join(lines)), text="question", topic="topic")
+    assert (found.questions, found.topics) == (["y", "\ufffd"], ["1", "2"])
+    assert found.notes == (
+        "left out: 1 row without a question (row 3)",
+        "left out: 1 row without a topic (row 1)",
+    )
+
+
 def test_parquet_is_read_in_batches(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra [heads]")
     from pyarrow import parquet
 
     parquet.write_table(pyarrow.table({"q": [f"text {row}" for row in range(5000)]}), tmp_path / "q.parquet")
     assert texts.read_texts(tmp_path / "q.parquet", text="q").questions[-1] == "text 4999"
+    columns = {"q": ["a", None, "c"], "t": [1.0, 2.0, None]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "nulls.parquet")
+    found = texts.read_texts(tmp_path / "nulls.parquet", text="q", topic="t")
+    assert (found.questions, found.topics) == (["a"], ["1"])
+    assert found.notes == ("left out: 1 row without a question (row 2)", "left out: 1 row without a topic (row 3)")
 
 
 @pytest.mark.parametrize(
@@ -56,8 +88,16 @@ def test_parquet_is_read_in_batches(tmp_path):
         ("q.csv", "question\nx\n", {"topic": "Topic"}, "q.csv has no column 'Topic', which --topic names; there are question"),
         ("q.csv", "question,topics\nx,y\n", {"topic": "topic"}, "which --topic names; did you mean 'topics'?"),
         ("q.csv", "text\nx\n", {}, "q.csv has no column 'question', which --text names; there are text"),
-        ("q.csv", "question\n\n", {}, "the column 'question' holds no text; name the column of the questions: --text"),
-        ("q.csv", "question\n\xfc\n".encode("latin1"), {}, "it is not UTF-8 (invalid start byte at byte 9); convert it: iconv"),
+        ("q.csv", "question,a\n,b\n", {}, "the column 'question' holds no text; name the column of the questions: --text"),
+        ("q.csv", "question\n\n", {}, "q.csv: it has no rows; give a table with a row for each question"),
+        ("q.csv", "", {}, "q.csv: it has no rows; give a table with a row for each question"),
+        ("q.csv", "question\nx\n\xfc\n".encode("latin1"), {}, "q.csv:3: this line is not UTF-8; convert the file: iconv -f windows"),
+        ("q.csv", "question,topic\nx,y\nHow much, please?,z\n", {}, "q.csv:3: this row has 3 fields, and the header 2; put texts that"),
+        ("q.csv", 'question,t\nx,y\n"a\nb,c\nd,e\n', {}, "q.csv:3: a quotation mark opens in this row and is never closed; corr"),
+        ("q.csv", 'question,t\n"x" or,y\n', {}, "q.csv:2: this row cannot be read ("),
+        ("q.csv", "question,question\nx,y\n", {}, "q.csv:1: two columns are called 'question'; rename one"),
+        ("q.jsonl", '{"question": {"text": "x"}}\n', {}, "q.jsonl: row 1 holds an object in the column that --text names, not a text"),
+        ("q.jsonl", '{"question": "x", "t": ["a"]}\n', {"topic": "t"}, "row 1 holds a list in the column that --topic names"),
         ("q.jsonl", '{"question": "x"}\n{"question"\n', {}, "q.jsonl:2: this line is not JSON ("),
         ("q.jsonl", "[1]\n", {}, "q.jsonl:1: this line is not a JSON object; one object for each line"),
         ("q.txt", "x\n", {}, ".txt is not a table of texts; convert it to .csv, .tsv, .jsonl or .parquet"),

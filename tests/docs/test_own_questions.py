@@ -92,4 +92,4 @@ def test_every_line_that_is_printed_makes_sense_without_another_page(walked):
     assert re.search(
         r"^by mean cosine on \d+ held-out queries, against the teacher: ", printed["harness distill --db"], re.MULTILINE
     )
-    assert "next: harness distill --db heads.npz" in printed["harness distill --db"]
+    assert "load it: from harness_plugins import load_student; " in printed["harness distill --db"]

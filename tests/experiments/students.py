@@ -32,9 +32,7 @@ from harness_plugins.sources import PlaybookSource
 from harness_plugins.students import ConstantProjector, IdentityProjector, LinearProjector, MLPProjector
 from harness_plugins.transformer import TransformerProjector
 
-SETTINGS = [  # of `ranked`, that are chosen among
-    {"ranking": ranking, "learning_rate": rate} for ranking in (0.25, 0.5, 1.0, 2.0) for rate in (1e-4, 2e-4, 5e-4, 1e-3)
-]
+RATES = (1e-4, 2e-4, 5e-4, 1e-3)  # learning rates of `ranked` that are chosen among
 
 CONTENDERS = {
     "constant": (ConstantProjector(), None),
@@ -70,9 +68,12 @@ def main() -> None:
     parser.add_argument("--processor-seconds", action="store_true", help="count those only, where others use the cores")
     parser.add_argument("--source-seed", type=int, default=0, help="of resampled heads and their queries")
     parser.add_argument("--choose", action="store_true", help="settings of `ranked`, on a fifth of the training queries")
+    parser.add_argument("--rankings", type=float, nargs="*", default=[0.25, 0.5, 1.0, 2.0, 4.0], help="with --choose")
     asked = parser.parse_args()
     if asked.choose:
-        settings = [{**distill.RANKED, **each} for each in SETTINGS]
+        settings = [
+            {**distill.RANKED, "ranking": ranking, "learning_rate": rate} for ranking in asked.rankings for rate in RATES
+        ]
         CONTENDERS.update({named(each): (RoutedProjector(), RecipeTrainer().with_options(each)) for each in settings})
         asked.only = ["linear", *map(named, settings)]
     torch.set_num_threads(1)

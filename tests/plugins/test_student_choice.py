@@ -41,6 +41,8 @@ def test_where_a_linear_map_wins_no_loser_is_called_a_result():
         "the best is linear, a linear map, fitted in closed form: no other student (documented) is better"
     )
     assert found.lines[-1] == "next: harness distill --db h.npz --student linear --save linear.safetensors"
+    saved = choosing.choose([scored("documented", 0.9317), scored("linear", 0.9944)], "cosine", COMMAND, saved=True)
+    assert saved.lines == found.lines[:-1]
 
 
 @pytest.mark.parametrize("command", [COMMAND, f"{COMMAND} --temperature 1 --seeds 3"])
@@ -56,6 +58,7 @@ def test_where_a_constant_wins_there_is_nothing_to_distil(command):
     )
     rest = " --seeds 3" if "seeds" in command else ""
     assert found.lines[2] == f"next: harness distill --db h.npz{rest} --temperature 0.1"
+    assert choosing.choose(records, "cosine", command, saved=True) == found
 
 
 def test_the_score_decides_and_the_others_are_told():

@@ -24,7 +24,7 @@ from harness_plugins import playbook
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 """Largest absolute difference of an embedding's entry that still counts as float rounding."""
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
