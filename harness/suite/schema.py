@@ -345,9 +345,10 @@ class Figure(Part):
     heads: Annotated[Positive | None, Field(description="N at which the slowdown was documented")] = None
     slowdown: Annotated[float | None, Field(gt=0, description="challenger over baseline, per query")] = None
     crossover: Annotated[Positive | None, Field(description="N* as documented")] = None
-    crossover_is: Annotated[Literal["about", "above"], Field(description="'above': documented as a lower bound")] = (
-        "about"
-    )
+    crossover_is: Annotated[
+        Literal["about", "above", "below"],
+        Field(description="'above': documented as a lower bound, 'below': as an upper bound"),
+    ] = "about"
     device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = (
         None
     )

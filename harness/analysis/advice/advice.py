@@ -301,5 +301,5 @@ def _rules(summary: Summary) -> Iterator[str]:
         return
     for figure in documented.figures:
         if figure.crossover is not None:
-            word = "more than" if figure.crossover_is == "above" else "about"
+            word = {"above": "more than", "below": "at most"}.get(figure.crossover_is, "about")
             yield f"{start}: the student from {word} {figure.crossover:,} heads on at batch {figure.batch_size}"

@@ -263,7 +263,9 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
     if location.status == "below":
         start = "the beginning of the range" if low == location.low else "below which one of the two fails"
         seen = f"the challenger leads from N = {low:,} on, {start}"
-        return ("not reproduced" if value > low else "not comparable here"), seen
+        if value <= low:
+            return "not comparable here", seen
+        return ("reproduced" if kind == "below" else "not reproduced"), seen
     if location.status == "tie":
         return "not reproduced", "no difference between the two was found anywhere in the range"
     if location.status == "several":
@@ -283,7 +285,7 @@ def _found_so_far(value: int, location: Location) -> str:
 
 
 def _judge_crossing(value: int, kind: str, location: Location, crossing: Crossing) -> tuple[Verdict, str]:
-    """A documented number against a measured interval; a lower bound against where the interval lies."""
+    """A documented number against a measured interval; a bound against where the interval lies."""
     low, high = crossing.low, crossing.high
     seen = f"measured {crossing.heads:,} ({_ends(crossing)})"
     if location.status == "several":
@@ -292,9 +294,9 @@ def _judge_crossing(value: int, kind: str, location: Location, crossing: Crossin
     seen += f"; {value:,} lies {side} the interval"
     if kind == "about":
         return ("reproduced" if side == "inside" else "not reproduced"), seen
-    if low > value:
-        return "reproduced", seen
-    return ("not reproduced" if high <= value else "not comparable here"), seen
+    if low <= value < high:
+        return "not comparable here", seen
+    return ("reproduced" if (low > value) == (kind == "above") else "not reproduced"), seen
 
 
 def _ends(crossing: Crossing) -> str:

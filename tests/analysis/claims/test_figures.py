@@ -74,6 +74,12 @@ def test_a_figure_at_an_n_that_was_not_measured():
         (900, "above", "reproduced"),
         (1000, "above", "not comparable here"),  # the interval lies around the bound
         (2000, "above", "not reproduced"),
+        (950, "above", "not comparable here"),
+        (1050, "above", "not reproduced"),
+        (2000, "below", "reproduced"),
+        (1050, "below", "reproduced"),
+        (1000, "below", "not comparable here"),
+        (900, "below", "not reproduced"),
     ],
 )
 def test_a_crossover_against_its_interval(documented, kind, verdict):
@@ -90,6 +96,7 @@ def test_a_crossover_against_its_interval(documented, kind, verdict):
         ("above", (400, "about"), "not reproduced", "the baseline leads up to N = 16,384, the end of the range"),
         ("above", (99999, "about"), "not comparable here", "the baseline leads up to N = 16,384, the end of the range"),
         ("below", (27, "about"), "not reproduced", "the challenger leads from N = 1 on, the beginning of the range"),
+        ("below", (27, "below"), "reproduced", "the challenger leads from N = 1 on, the beginning of the range"),
         ("tie", (27, "about"), "not reproduced", "no difference between the two was found anywhere in the range"),
         (
             "unresolved",
