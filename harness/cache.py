@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from harness.errors import ResourceError
@@ -18,7 +19,11 @@ def folder() -> Path:
         return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - it never raises
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("crossover-harness"))
+    found = Path(platformdirs.user_cache_dir("crossover-harness"))
+    if found.is_absolute():
+        return found
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # without HOME and without a name it would be below ./~
+    return Path(tempfile.gettempdir()).absolute() / f"crossover-harness-{user}"
 
 
 def private(*folders: Path) -> None:

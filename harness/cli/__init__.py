@@ -17,7 +17,7 @@ from harness.cli import encoding, keeping, reading, running
 from harness.cli.group import CommandGroup
 from harness.cli.machines import fleet
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
 
@@ -52,6 +52,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     encoding.tolerate((sys.stdout, sys.stderr))
     try:
+        _refuse_removed_folder()
         app(standalone_mode=True)
     except HarnessError as error:
         say(f"error: {error}", error=True)
@@ -62,6 +63,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(DONE)
+    except (OSError, MemoryError) as error:  # the system's own, wherever it came up: told with the file that it names
+        if os.environ.get(_TRACEBACK):
+            raise
+        say(f"error: {_refusal(error)}; see where with {_TRACEBACK}=1", error=True)
+        sys.exit(FAILED)
     except Exception as error:
         if os.environ.get(_TRACEBACK):
             raise
@@ -70,6 +76,26 @@ def main() -> NoReturn:
         say(f"error: this is a bug of the harness: {what}; see all of it with {_TRACEBACK}=1", error=True)
         sys.exit(FAILED)
     sys.exit(DONE)
+
+
+def _refuse_removed_folder() -> None:
+    """Relative paths mean nothing in a folder that is gone.
+
+    Raises:
+        UserError: where the current folder is.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        raise UserError("the current folder was removed", next_step="change into one that is there") from None
+
+
+def _refusal(error: OSError | MemoryError) -> str:
+    """What the system would not do, in words."""
+    if isinstance(error, MemoryError):
+        return "memory ran out"
+    file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{file}the system says: {error.strerror or error}"
 
 
 def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a signal handler

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import inspect
 import math
 import numbers
 import pickle
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,6 +26,10 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes)
 _FLAT = (list, deque, set)
 _COUNTS = "biu"  # kinds of arrays that are compared exactly: an index that is off by one is another index
 _NUMBERS = "biufc"
+_UNCALLED = (FunctionType, MethodType, functools.partial)
+_THERE = ("numpy", "pandas", "polars", "pyarrow", "scipy", "PIL", "torch")  # whose values are computed when they are returned
+_COPIES = 4  # converting an output takes a few times as long as copying it
+_CACHED = 5.0  # times as long as the second conversion: the first one computed what was converted
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -97,8 +104,12 @@ def unconsumed(output: Any) -> str:
         return "a coroutine"
     if inspect.isawaitable(output) or inspect.isasyncgen(output):
         return f"an awaitable ({type(output).__name__})"
-    if isinstance(output, Future) and not output.done():
-        return "a future that has not ended"
+    if isinstance(output, Future) or all(callable(getattr(output, each, None)) for each in ("result", "done")):
+        return "a future"
+    if callable(getattr(output, "get", None)) and callable(getattr(output, "successful", None)):
+        return f"a future ({type(output).__name__})"  # of multiprocessing's pools
+    if isinstance(output, _UNCALLED):
+        return "a function that has not been called"
     if isinstance(output, Iterator):
         return f"an iterator ({type(output).__name__})"
     if hasattr(output, "__dask_graph__") or type(output).__name__ == "LazyFrame":
@@ -142,6 +153,44 @@ def _same_numbers(one: Any, other: Any) -> bool:
         return one == other or bool(np.isclose(complex(one), complex(other), equal_nan=True))
     except (TypeError, OverflowError):
         return bool(one == other)
+def waiting(output: Any) -> Callable[[], Any] | None:
+    """What waits for an output that may not have been computed, or converts it; None where it is a plain value."""
+    kind = type(output)
+    if kind is np.ndarray or isinstance(output, (*_ATOMS, *_FLAT, tuple, dict, np.generic)):
+        return None
+    if callable(wait := getattr(output, "block_until_ready", None)):  # JAX
+        return cast("Callable[[], Any]", wait)
+    if kind.__module__.partition(".")[0] == "torch" and getattr(output, "is_cuda", False):
+        return cast("Callable[[], Any]", sys.modules["torch"].cuda.synchronize)
+    return (lambda: np.asarray(output)) if hasattr(kind, "__array__") else None
+
+
+def left(output: Any, clock: Callable[[], float]) -> float:
+    """Seconds for which an output has to be waited for, beyond what copying it takes; 0 where it was there."""
+    finish = waiting(output)
+    if finish is None:
+        return 0.0
+    try:
+        began = clock()
+        value = finish()
+        first = clock() - began
+        again = finish()
+        second = clock() - began - first
+    except Exception:  # noqa: BLE001 - what cannot be converted is not looked into
+        return 0.0
+    size = int(getattr(value, "nbytes", 0) or 0)
+    del again
+    began = clock()
+    np.ones(max(1, size), dtype=np.uint8).copy()
+    copying = _COPIES * (clock() - began)
+    there = type(output).__module__.partition(".")[0] in _THERE and first < _CACHED * second
+    return 0.0 if there else max(0.0, first - copying)
+
+
+def named(output: Any) -> str:
+    """The type of an output, with the library that it is of."""
+    kind = type(output)
+    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _same_arrays(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

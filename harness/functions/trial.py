@@ -20,7 +20,7 @@ from pydantic import Field
 from harness import units
 from harness.causes import is_own, place
 from harness.errors import ContenderError, UserError
-from harness.functions import allocator, likeness
+from harness.functions import allocator, likeness, remembering
 from harness.functions.inputs import drawn, seeds
 from harness.functions.kernel import Kernel, Takes
 from harness.process import messages
@@ -38,8 +38,10 @@ DEADLINE_SECONDS = 60.0  # for importing and calling them
 _CLIMBING_SECONDS = 6.0  # for all n after the first
 _LONGEST_CALL = 0.3  # seconds: at larger n nothing is tried
 _FACTOR = 8  # between the n at which outputs are compared
-_REMEMBERED = 50.0  # times as long as the second call with equal inputs: then an answer was remembered
-_SLOW_ENOUGH = 5e-5  # seconds of a first call that are told from noise
+_REMEMBERED = 10.0  # times as long as the second call at the same n: then an answer was remembered
+_SIZES = 3  # n at which that is looked at
+_SLOW_ENOUGH = 2e-5  # seconds of a first call that are told from noise
+_LEFT_SHARE = 0.1  # of the call, below which what is left when it ends does not matter
 _GROWTH_SECONDS = 0.15  # of one series of calls
 _BLOCKS = 12
 _GROWS = 1.4  # the last third of a series over its first
@@ -269,28 +271,62 @@ class Trial:
                 f"{likeness.shown(again)}",
                 "seed what it draws, or leave the comparison out (equal=None, --no-equal)",
             )
-        if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds and not kernel.redrawn:
-            self._remembers(number, heads)
+        self._finished(number, heads, copied, output, next_seconds)
+        if self._setup is None:
+            if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds:
+                self._remembers_sizes(number, heads)
+        elif not kernel.redrawn and self._remembers(number, heads, next_seconds):
+            self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
         return output
 
-    def _remembers(self, number: int, heads: int) -> None:
+    def _remembers(self, number: int, heads: int, seconds: float) -> bool:
+        """Whether inputs that it has seen, and gets again as on the clock, cost it a small part of others."""
+        numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
+        self._doing(f"calling the setup and {self._label(number)} at n = {heads:,}")
+        own = (lambda given: likeness.copier(given)()) if self._kernels[number].fresh else None
+        found = remembering.remembers(
+            lambda given: self._call(number, heads, given),
+            lambda: self._drawn(heads, next(numbers)),
+            time.perf_counter,
+            own=own,
+            call_seconds=seconds,
+        )
+        return found is not None
+
+    def _remembers_sizes(self, number: int, heads: int) -> None:
         """Whether a fast second call was that of an answer that is remembered, and not only what is done once."""
-        other = heads
-        if self._setup is None:
-            other = self._following(heads) if self._sizes else heads + 1
-        given = likeness.copier(self._draw(other, 1))
-        first, *later = (self._call(number, other, given())[1] for _ in range(3))
-        second = min(later)
-        if first <= _SLOW_ENOUGH or first <= _REMEMBERED * second:
+        others = [each for each in self._sizes if each > heads][:_SIZES] or [self._high]
+        others = others if self._sizes else [heads + 1 + each for each in range(_SIZES)]
+        pairs = []
+        for other in others:
+            first, *later = (self._call(number, other, self._batch)[1] for _ in range(3))
+            pairs.append((first, min(later)))
+            if first <= _SLOW_ENOUGH or first <= _REMEMBERED * min(later):
+                return
+        first, second = pairs[0]
+        self._note(
+            f"{self._label(number)} remembers its answers (first call at n = {others[0]:,} {units.seconds(first)}, second "
+            f"{units.seconds(second)}): what is timed is remembering; give it inputs by a setup to time its work"
+        )
+
+    def _finished(self, number: int, heads: int, copied: Callable[[], Any], output: Any, seconds: float) -> None:
+        """Whether an output that can be waited for, or converted, holds work that the call has left.
+
+        Raises:
+            Wrong: where it does.
+        """
+        if likeness.waiting(output) is None:
             return
-        label = self._label(number)
-        if self._setup is None:
-            self._note(
-                f"{label} remembers its answers (first call at n = {other:,} {units.seconds(first)}, second "
-                f"{units.seconds(second)}): what is timed is remembering; give it inputs by a setup to time its work"
+        late = []
+        for _ in range(_SIZES):
+            each, _ = self._call(number, heads, copied())
+            late.append(likeness.left(each, time.perf_counter))
+        if (left := min(late)) > max(_SLOW_ENOUGH, _LEFT_SHARE * seconds):
+            raise Wrong(
+                f"{self._label(number)} returns {likeness.named(output)} with {units.seconds(left)} of work left over when the call "
+                f"ends, after {units.seconds(seconds)}",
+                "return what has been computed (numpy.asarray of it, or after its block_until_ready), so that the work is timed",
             )
-            return
-        self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
 
     def _grows(self, number: int) -> None:
         """Whether calls at the smallest n take longer the more of them there were, in two series, the second going on."""
@@ -333,8 +369,17 @@ class Trial:
         for _ in range(turn):
             next(numbers)
         self._doing(f"calling the setup at n = {heads:,}")
+        return self._drawn(heads, next(numbers))
+
+    def _drawn(self, heads: int, seed: int) -> Any:
+        """What the setup makes of this n and seed.
+
+        Raises:
+            Wrong: where it raises.
+        """
+        assert self._setup is not None
         try:
-            return drawn(self._setup, heads, self._batch, next(numbers))
+            return drawn(self._setup, heads, self._batch, seed)
         except BaseException as error:
             label = self._kernels[0].setup.label if self._kernels[0].setup else ""
             raise Wrong(

@@ -118,6 +118,21 @@ class Function(Compiled, OwnLoop):
             return _nothing(taken, clock)
         return sum(_nothing(iter(some), clock) for some in _chunks(taken, chunk))
 
+    def unseen(self) -> Any:
+        """An input that it has not been called with."""
+        assert self._setup is not None
+        return drawn(self._setup, self._heads, self._batch, next(self._seeds))
+
+    @property
+    def called(self) -> Callable[[Any], Any]:
+        """The function itself, with an input."""
+        return self._called
+
+    @property
+    def own(self) -> Callable[[Any], Any] | None:
+        """What copies an input for one call alone, where the function changes it."""
+        return (lambda prepared: copier(prepared)()) if self.kernel.fresh else None
+
     def _chunk(self) -> int | None:
         """Calls between which copies are made or garbage is collected; None: that is never necessary."""
         most = None

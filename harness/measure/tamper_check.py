@@ -39,7 +39,7 @@ class Seal:
         for place, holder, name, value, code in self._noted:
             if holder.get(name) is not value or getattr(value, "__code__", None) is not code:
                 raise ContenderError(
-                    f"its plugin has replaced {place}.{name}, which takes its time",
+                    f"its code has replaced {place}.{name}, which takes its time",
                     next_step="leave the clock and the harness as they are: nothing that this process measures counts",
                 )
 
@@ -54,6 +54,10 @@ def _parts() -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
         for name, value in vars(module).items():
             if callable(value):
                 yield module.__name__, vars(module), name, value, getattr(value, "__code__", None)
+            if isinstance(value, dict) and not name.startswith("__"):
+                for key, each in value.items():
+                    if callable(each):
+                        yield f"{module.__name__}.{name}", value, key, each, getattr(each, "__code__", None)
             if isinstance(value, type) and value.__module__ == module.__name__:
                 for method, member in vars(value).items():
                     if isinstance(member, FunctionType):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import units
 from harness.errors import ContenderError, ParityError
-from harness.functions import likeness
+from harness.functions import likeness, remembering
 from harness.functions.allocator import HighWater
 from harness.measure import calibration, contents, off_clock, parity, probes, recovery, resources
 from harness.measure.calling import Calling
@@ -223,10 +224,10 @@ class Worker:
         """
         self._seal.check()
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        if not cell.first_outputs:
-            return {"error": 0.0}
         if isinstance(cell.compiled, Function):
             return self._audit_function(cell, cell.compiled)
+        if not cell.first_outputs:
+            return {"error": 0.0}
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
         taken, again = off_clock.observed(cell.calling, cell.inputs[turn], monotonic)
         first = cell.first_outputs[turn]
@@ -252,7 +253,9 @@ class Worker:
         Raises:
             ParityError: where it does not.
         """
-        if function.kernel.redrawn:
+        if function.kernel.redrawn or not cell.first_outputs:
+            if not function.kernel.redrawn:
+                self._refuse_remembering(cell, function)
             return {"error": 0.0}
         equal = function.kernel.equal.load() if function.kernel.equal else likeness.same
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
@@ -260,7 +263,28 @@ class Worker:
             raise ParityError(
                 f"its output after the timing is not its output before: {likeness.shown(again)}, was {likeness.shown(first)}"
             )
+        self._refuse_remembering(cell, function)
         return {"error": 0.0}
+
+    def _refuse_remembering(self, cell: _Cell, function: Function) -> None:
+        """Whether inputs that it has seen cost it a small part of others; functions that were found to do so get none twice.
+
+        Raises:
+            ContenderError: where they do.
+        """
+        if not function.kernel.setup or cell.audits:
+            return
+        cell.audits = 1
+        found = remembering.remembers(
+            function.called, function.unseen, monotonic, own=function.own, call_seconds=cell.calibration.call_seconds
+        )
+        self._seal.check()
+        if found is not None:
+            raise ContenderError(
+                f"it remembers answers: a call with an input that it has not seen takes {units.seconds(found[0])}, "
+                f"a repeated one {units.seconds(found[1])}",
+                next_step="keep no answers between calls (a dictionary, functools.cache), so that what is timed is the work",
+            )
 
     def _single(self, cell: _Cell) -> float:
         """Seconds of one call that is timed alone; if cold, after the caches of its device were filled."""

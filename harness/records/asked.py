@@ -118,13 +118,14 @@ def _consistent(suite: Suite) -> Suite:
                 what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is no contender"
                 raise RecordsError(f"it is not what a run writes: {what}")
     races, told = {each.name for each in suite.races}, suite.documented
-    if told is not None:
-        named = [("race", each.race, races) for each in told.figures]
-        named += [("contender", each.contender, suite.contenders) for each in told.latencies]
-        named += [("contender", each.contender, suite.contenders) for each in told.scores if each.contender is not None]
-        for kind, name, known in named:
-            if name not in known:
-                raise RecordsError(f"it is not what a run writes: suite.documented: there is no {kind} {one_line(name)}")
+    steps = suite.waterfall.steps if suite.waterfall is not None else ()
+    named = [("race", each.race, races) for each in (*(told.figures if told else ()), *steps)]
+    single = [each.contender for each in (*told.latencies, *told.scores) if each.contender is not None] if told else []
+    named += [("contender", each, set(suite.contenders)) for each in (*single, *suite.relative_to)]
+    named += [("contender", each, set(suite.contenders)) for several in suite.relative_to.values() for each in several]
+    for kind, name, known in named:
+        if name not in known:
+            raise RecordsError(f"it is not what a run writes: suite: there is no {kind} {one_line(name)}")
     return suite
 
 

@@ -9,12 +9,13 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.analysis.data import data_of, lines
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
+from harness.printable import encodable
 from harness.process import signals
 from harness.records import checkout, machine, project
 from harness.records.crossovers import dump
@@ -195,18 +196,21 @@ def _now() -> str:
 
 def about_run(plan: Plan) -> RunInfo:
     """What run.json says when a run begins."""
+    facts: dict[str, Any] = {
+        "suite_path": os.path.relpath(plan.suite_path),
+        "command": shlex.join(["harness", *sys.argv[1:]]),
+        "machine": machine.describe(),
+        "versions": {DISTRIBUTION: __version__, **plan.versions},
+        "offers": dict(plan.offers),
+        "project": project.describe(plan.suite_path),
+        "warnings": tuple(plan.warnings),
+    }
     return RunInfo(
         suite=plan.suite.model_dump(mode="json", by_alias=True),
-        suite_path=os.path.relpath(plan.suite_path),
         suite_digest=plan.suite_digest,
         started=_now(),
         quick=plan.quick,
-        command=shlex.join(["harness", *sys.argv[1:]]),
-        machine=machine.describe(),
-        versions={DISTRIBUTION: __version__, **plan.versions},
-        offers=dict(plan.offers),
         seed=plan.suite.seed,
         commit=checkout.commit(plan.suite_path.resolve().parent),
-        project=project.describe(plan.suite_path),
-        warnings=tuple(plan.warnings),
+        **{name: encodable(each) for name, each in facts.items()},
     )

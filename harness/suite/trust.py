@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import plain_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,9 +36,10 @@ def permitted(file: Path, folder: Path, allowed: Sequence[Path] = ()) -> bool:
 
 def _allowed_by_user() -> list[Path]:
     given = [each for each in os.environ.get(ALLOWED_VARIABLE, "").split(os.pathsep) if each]
-    try:
-        lines = listed().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError, RuntimeError):  # none, or a user without a home
-        lines = []
+    try:  # a user without a home has no list: it would be looked for below the current folder, which may be a stranger's
+        text = plain_file.text(listed(), plain_file.MIB) if listed().is_absolute() else ""
+    except (OSError, UnicodeDecodeError, RuntimeError):  # there is none
+        text = ""
+    lines = text.splitlines()
     given += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return [path for each in given if (path := Path(os.path.expanduser(each))).is_absolute()]  # noqa: PTH111 - it never raises

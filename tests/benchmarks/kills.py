@@ -2,6 +2,8 @@
 
     python -m tests.benchmarks.kills --runs 100
 
+    python -m tests.benchmarks.kills --runs 0 --replaced 10   # files of records replaced while a run writes them
+
 Each run of suites/smoke.yaml, with self-check, regret and scores switched on, is killed once or more (the parent
 alone: its children must follow it by themselves), then resumed until it ends. After each kill the whole lines of
 measurements.jsonl and fidelity.jsonl are kept in mind; at the end they must be the beginning of the file, byte for
@@ -149,6 +151,30 @@ def one_run(
     return story, duration
 
 
+def replaced_run(
+    suite: Path, folder: Path, duration: float, expected: set[tuple[object, ...]], generator: random.Random
+) -> tuple[Story, int]:
+    """One run whose files of records are replaced meanwhile, as an editor saves: by a copy, which lacks what came since."""
+    out, story, replaced = folder / "out", Story(), 0
+    with subprocess.Popen(command(suite, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        while run.poll() is None:
+            try:
+                run.communicate(timeout=generator.uniform(0.0, duration / 4))
+            except subprocess.TimeoutExpired:
+                for name in FILES:
+                    if (out / name).exists():
+                        check_kept(out, story)
+                        (out / f"{name}~").write_bytes((out / name).read_bytes())
+                        (out / f"{name}~").replace(out / name)
+                        replaced += 1
+    if run.returncode:
+        story.problems.append(f"exit code {run.returncode}")
+    check_kept(out, story)
+    if not story.problems:
+        check_finished(out, expected, story)
+    return story, replaced
+
+
 def undisturbed(suite: Path, folder: Path, *, warm: bool = True) -> tuple[float, set[tuple[object, ...]]]:
     """Seconds of a run that nobody kills, and what it measures."""
     if warm:  # fills the cache
@@ -167,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--kills", type=int, default=2, help="at the most, in each run")
+    parser.add_argument("--replaced", type=int, default=0, help="files that are replaced, in runs of their own")
     parser.add_argument("--suite", type=Path, default=SMOKE)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="copy folders of runs with a problem here")
@@ -186,7 +213,16 @@ def main() -> None:
         broken += bool(story.problems)
         times = ", ".join(f"{each:.2f}" for each in story.kills)
         print(f"run {number}: killed after {times} s: {'; '.join(story.problems) or 'complete'}", flush=True)
-    print(f"{asked.runs} runs, {kills} kills: {asked.runs - broken} complete, {broken} with a problem")
+    print(f"{asked.runs} runs, {kills} kills: {asked.runs - broken} complete, {broken} with a problem", flush=True)
+    replaced = runs = spoilt = 0
+    while replaced < asked.replaced:
+        with tempfile.TemporaryDirectory() as place:
+            story, count = replaced_run(asked.suite, Path(place), duration, expected, generator)
+        replaced, runs, spoilt = replaced + count, runs + 1, spoilt + bool(story.problems)
+        print(f"{count} files replaced: {'; '.join(story.problems) or 'complete'}", flush=True)
+    if runs:
+        print(f"{runs} runs, {replaced} files replaced: {runs - spoilt} complete, {spoilt} with a problem")
+    broken += spoilt
     sys.exit(1 if broken else 0)
 
 

@@ -172,7 +172,7 @@ def test_a_replaced_clock_or_loop_is_named(monkeypatch, place, name):
     seal = Seal()
     seal.check()
     monkeypatch.setattr(f"{place}.{name}", lambda *_: 0.0)
-    with pytest.raises(ContenderError, match=f"its plugin has replaced {place}.{name}, which takes its time"):
+    with pytest.raises(ContenderError, match=f"its code has replaced {place}.{name}, which takes its time"):
         seal.check()
 
 
@@ -238,9 +238,9 @@ def ran(tmp_path_factory):
         ("lazy", "work is left over when the call ends"),
         ("future", "work is left over when the call ends"),
         ("early", "the work is done before the call begins"),
-        ("slow-clock", "its plugin has replaced time.perf_counter"),
-        ("other-clock", "its plugin has replaced __main__.monotonic"),
-        ("other-loop", "its plugin has replaced harness.measure.calibration.timed"),
+        ("slow-clock", "its code has replaced time.perf_counter"),
+        ("other-clock", "its code has replaced __main__.monotonic"),
+        ("other-loop", "its code has replaced harness.measure.calibration.timed"),
     ],
 )
 def test_none_of_eight_cheats_is_timed(ran, way, what):

@@ -245,4 +245,4 @@ def test_a_replaced_clock_is_told(monkeypatch):
         return Direct(context.rebuild("numpy", True))
 
     runtime = type("Replaces", (Plain,), {"__doc__": "Replaces the clock.", "load": load})()
-    assert "- clock: its plugin has replaced time.perf_counter" in broken(runtime)
+    assert "- clock: its code has replaced time.perf_counter" in broken(runtime)
