@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+
+from tests import warm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SECTION = PAGE[PAGE.index("## A first race") : PAGE.index("## Inputs off the clock")]
@@ -18,14 +19,7 @@ def test_one_line_for_the_shell(tmp_path):
     assert program == "harness"
     seconds = arguments[arguments.index("--seconds") + 1]
     assert float(seconds) <= 60  # bounds all of it, which tests/run/test_failures.py holds it to
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    done = warm.ran([sys.executable, "-m", "harness", *arguments], cwd=tmp_path, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "numpy.sum" in done.stdout or "sum" in done.stdout
     assert " is faster " in done.stdout or "unresolved" in done.stdout  # beside other load
@@ -37,8 +31,6 @@ def test_five_lines_for_a_notebook(tmp_path):
     assert len(lines) <= 5
     assert "seconds=60" in code
     shown = code + "\nprint(found.status, found.measured)"
-    done = subprocess.run(
-        [sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
-    )
+    done = warm.ran([sys.executable, "-c", shown], cwd=tmp_path, timeout=170)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(("crossing ", "unresolved "))  # beside other load a minute may not do
