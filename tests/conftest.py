@@ -8,6 +8,7 @@ import pytest
 
 from harness.plan import check, workloads
 from harness.plugin import inspection_child
+from tests import warm
 
 _LOCK = str(Path(tempfile.gettempdir()) / f"harness-tests-{os.getpid()}.lock")
 
@@ -18,6 +19,8 @@ def pytest_configure():
         os.environ.setdefault(name, "1")
     os.environ["HARNESS_ALLOW_PLUGINS"] = str(Path(__file__).parent)  # suites of tests lie in temporary folders
     os.environ["HARNESS_LOCK"] = _LOCK  # tests wait for no run of this machine, and hold up none
+    if not os.environ.get("WCOLD"):
+        warm.install()
 
 
 def pytest_unconfigure():
@@ -27,6 +30,12 @@ def pytest_unconfigure():
 
 def deaf(plugin, action, label=""):
     pass
+
+
+@pytest.fixture
+def cold(monkeypatch):
+    """Children start as they do for a user, and import what they import themselves."""
+    monkeypatch.setattr(warm.Forked, "warm", False)
 
 
 @pytest.fixture

@@ -246,36 +246,38 @@ class Tests:
 
     Args:
         room: whose.
-        folder: where it is kept; made anew where a file of the room or of its tests is newer.
+        folder: where it is kept, for each file of tests apart; made anew where that file or the room has changed since.
 
     Those that fail without any mutant are left out.
     """
 
     def __init__(self, room: str, folder: Path) -> None:
-        path = folder / f"{room}.json"
-        files = [*(ROOT / "tests" / room).rglob("*.py"), *(ROOT / "harness" / room).rglob("*.py")]
-        if not path.exists() or path.stat().st_mtime < max(each.stat().st_mtime for each in files):
-            self._survey(room, path)
-        self._known: dict[str, tuple[float, list[str]]] = json.loads(path.read_text(encoding="utf-8"))
+        self._known: dict[str, tuple[float, list[str]]] = {}
+        changed = max(each.stat().st_mtime for each in (ROOT / "harness" / room).rglob("*.py"))
+        for file in sorted((ROOT / "tests" / room).rglob("test_*.py")):
+            path = folder / f"{room}-{'-'.join(file.relative_to(ROOT / 'tests' / room).with_suffix('').parts)}.json"
+            if not path.exists() or path.stat().st_mtime < max(changed, file.stat().st_mtime):
+                self._survey(str(file.relative_to(ROOT)), path)
+            self._known |= json.loads(path.read_text(encoding="utf-8"))
         self._of: dict[str, list[str]] = defaultdict(list)
         for test, (_, called) in self._known.items():
             for function in called:
                 self._of[function].append(test)
 
-    def _survey(self, room: str, path: Path) -> None:
+    def _survey(self, file: str, path: Path) -> None:
         def survey() -> int:
             seen = Survey()
-            tested([f"tests/{room}", "--maxfail=1000"], seen)
+            tested([file, "--maxfail=1000"], seen)
             usable = {name: about for name, about in seen.tests.items() if name not in seen.failed}
-            path.write_text(json.dumps(usable), encoding="utf-8")
             path.with_suffix(".failed").write_text("\n".join(sorted(seen.failed)), encoding="utf-8")
+            path.write_text(json.dumps(usable), encoding="utf-8")
             return 0
 
         _, status = os.waitpid(forked(survey), 0)
         if code := os.waitstatus_to_exitcode(status):
-            raise SystemExit(f"the tests of {room} cannot be run ({code}): run pytest tests/{room}")
+            raise SystemExit(f"the tests of {file} cannot be run ({code}): run pytest {file}")
         for name in path.with_suffix(".failed").read_text(encoding="utf-8").splitlines():
-            print(f"left out, since it fails as it is: {name}")
+            print(f"left out, since it fails as it is: {name}", flush=True)
 
     def of(self, mutant: Mutant) -> list[str]:
         """Those that can notice it, as many as there is time for: its own file first, then the quickest."""

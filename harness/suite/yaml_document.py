@@ -310,9 +310,9 @@ class _Reader:
         self.problems.append(Problem(file=self._document.file, line=line, path=where, what=what, hint=hint))
 
     def _merged(self, node: yaml.Node, path: Path) -> Iterator[Mapping[str, Any]]:
-        """What `<<` takes over; a key of the mapping's own wins."""
+        """What `<<` takes over, what wins first: of several mappings the first that has a key, as YAML has it."""
         nodes: Sequence[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for each in reversed(nodes):
+        for each in nodes:
             data = self.read(each, path)
             if not isinstance(data, dict):
                 raise yaml.MarkedYAMLError(problem="<< takes over a mapping only", problem_mark=each.start_mark)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+
+from tests import warm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SECTION = PAGE[PAGE.index("## A first race") : PAGE.index("## Inputs off the clock")]
@@ -18,14 +19,7 @@ def test_one_line_for_the_shell(tmp_path):
     assert program == "harness"
     seconds = arguments[arguments.index("--seconds") + 1]
     assert float(seconds) <= 60  # bounds all of it, which tests/run/test_failures.py holds it to
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    done = warm.ran([sys.executable, "-m", "harness", *arguments], cwd=tmp_path, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
     told = re.search(r"numpy\.sum is faster above about n = ([\d,]+) \(95 % CI", " ".join(done.stdout.split()))
     assert told, done.stdout
@@ -37,9 +31,7 @@ def test_five_lines_for_a_notebook(tmp_path):
     lines = [line for line in code.splitlines() if line.strip()]
     assert len(lines) <= 5
     assert "seconds=60" in code
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
-    )
+    done = warm.ran([sys.executable, "-c", code], cwd=tmp_path, timeout=170)
     assert done.returncode == 0, done.stderr
     told = re.fullmatch(r"sort is faster above about n = ([\d,]+) \(95 % CI [\d,]+ to [\d,]+\)(;.*)?\n", done.stdout)
     assert told, done.stdout

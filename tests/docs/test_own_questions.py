@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests import warm
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-questions.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,9 +26,7 @@ def walked(tmp_path_factory):
     def typed(command):
         words = shlex.split(command)
         program = [sys.executable, "-m", "harness"] if words[0] == "harness" else [sys.executable]
-        done = subprocess.run(
-            [*program, *words[1:]], cwd=folder, capture_output=True, text=True, check=False, timeout=170
-        )
+        done = warm.ran([*program, *words[1:]], cwd=folder, timeout=170)
         assert done.returncode == 0, command + "\n" + done.stdout + done.stderr
         printed[" ".join(words[:3])] = done.stdout
 
@@ -58,7 +57,7 @@ def test_a_saved_student_is_loaded_elsewhere_and_scores_the_same(walked):
     card = json.loads((folder / "student.json").read_text(encoding="utf-8"))
     code = "\n".join(["import numpy", "queries = numpy.load('heads.npz')['test']", *card["load"]])
     command = [sys.executable, "-c", code + "\nnumpy.save('projections.npy', projections)"]
-    assert subprocess.run(command, cwd=folder, check=False, timeout=120).returncode == 0
+    assert warm.ran(command, cwd=folder, timeout=120).returncode == 0
     with np.load(folder / "heads.npz") as stored:
         from harness.measure import fidelity
 

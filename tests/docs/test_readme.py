@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import yaml
 from harness.analysis.compare.latencies import judge
 from harness.plan.sweep import sweep
 from harness.suite import loading
+from tests import warm
 from tests.command_line import called
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=[code.split("\n")[1][:40] for code in EXAMPLES])
 def test_an_example_runs(code, folder):
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=170
-    )
+    done = warm.ran([sys.executable, "-c", code], cwd=folder, timeout=170)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.measure.calling import Calling
 from harness.measure.off_clock import Copying, Taken, doubt, observed, prove, unseen
 from harness.measure.tamper_check import Seal
 from harness.records.writer import read
+from tests import warm
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "cheats.py"
 FAULTY = PLUGIN.with_name("faulty.py")
@@ -223,9 +223,7 @@ def ran(tmp_path_factory):
         str(PLUGIN.parent),
     ]
     environment = {**os.environ, "HARNESS_CACHE": str(folder / "cache")}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=150
-    )
+    done = warm.ran(command, cwd=folder, env=environment, timeout=150)
     assert done.returncode == 1, done.stdout + done.stderr
     return {each.contender: each for each in reversed(read(folder / "out").measurements)}
 

@@ -11,6 +11,8 @@ from harness.plan.check import check_suite
 from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store, read
 from harness.suite import loading
+from tests import warm
+from tests.benchmarks import kills
 from tests.benchmarks.kills import LONGEST_SECONDS, Story, check_finished, check_kept, start_and_kill, undisturbed
 from tests.run.test_session import PLUGIN, QUICK, written
 from tests.synthetic import Maker
@@ -19,7 +21,8 @@ KILLS = 2
 
 
 @pytest.mark.timeout(600)  # many starts, on a machine that may be shared
-def test_a_run_that_is_killed_again_and_again_loses_nothing_and_measures_nothing_twice(tmp_path):
+def test_a_run_that_is_killed_again_and_again_loses_nothing_and_measures_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "subprocess", warm.processes())
     suite = written(
         tmp_path,
         plugins=[str(PLUGIN), str(PLUGIN.parent / "slowed.py")],
@@ -82,7 +85,8 @@ def test_the_projects_own_hot_paths_are_a_suite_that_runs_here():
     assert set(loaded.suite.relative_to["loop"]) <= set(loaded.suite.contenders)
 
 
-def test_what_a_killed_run_left_beside_its_files_is_removed(tmp_path):
+def test_what_a_killed_run_left_beside_its_files_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "subprocess", warm.processes())
     suite = written(tmp_path, batch_sizes=[2], search={"budget_samples": 20}, heads={"from": 2, "to": 32, "points": 2})
     out = tmp_path / "out"
     out.mkdir()

@@ -1,0 +1,59 @@
+"""crossovers.json: what a search was asked and answered, written and read again."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from harness.errors import RecordsError
+from harness.plan.sweep import SearchCase
+from harness.records.crossovers import SearchRecord, SearchSettings, dump, load
+from harness.search.result import Crossing, Location, Probe
+
+LEG = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=4, low=2, high=1000)
+FOUND = Location(
+    status="crossing",
+    crossings=(Crossing(heads=411, low=400, high=420, direction="challenger", confidence=0.95, kind="smooth"),),
+    samples=84,
+    probes=(Probe(heads=2, log_ratio=-0.5, low=-math.inf, high=math.nan, pairs=3, launches=1),),
+    notes=("a note",),
+    low=2,
+    high=1000,
+)
+
+
+def test_what_is_written_is_read_again():
+    record = SearchRecord(
+        leg=LEG, location=FOUND, seconds=1.5, asked=SearchSettings(precision=0.1, seed=3, prior=FOUND, further=2)
+    )
+    text = dump([record])
+    stored = json.loads(text, parse_constant=pytest.fail)  # nothing that only Python reads
+    assert text.endswith("}\n")
+    assert stored["schema_version"] == 1
+    assert stored["located"][0]["location"]["probes"][0]["low"] == "-inf"
+    assert stored["located"][0]["location"]["probes"][0]["high"] == "nan"
+    (again,) = load(stored["located"])
+    assert (again.leg, again.seconds, again.asked.seed, again.asked.further) == (LEG, 1.5, 3, 2)
+    assert again.location.crossings == FOUND.crossings
+    assert again.location.probes[0].low == -math.inf
+    assert math.isnan(again.location.probes[0].high)
+    assert again.asked.prior.notes == ("a note",)
+
+
+def test_what_an_older_harness_did_not_write_has_its_default():
+    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    for name in ("seconds", "quick", "asked"):
+        del stored[name]
+    (found,) = load([stored])
+    assert (found.seconds, found.quick) == (0.0, False)
+    assert found.asked == SearchSettings(precision=0.05, confidence=0.95, launches=8, seed=0, further=0)
+
+
+def test_an_entry_of_another_shape_is_refused_with_its_place():
+    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    stored["location"]["status"] = "lost"
+    with pytest.raises(RecordsError, match=r"crossovers\.json: 0\.location\.status: .*run `harness verify`"):
+        load([stored])
+    assert load([]) == ()
