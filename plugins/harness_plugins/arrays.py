@@ -174,6 +174,8 @@ def read_queries(path: Path, *, width: int, heads: int) -> StoredQueries:
     Raises:
         DataError: where it cannot be read, or it is not clear which of its arrays are the queries.
     """
+    if not is_file(path):
+        raise unreadable.missing(path, "an .npy, .npz, .parquet or .faiss file of query embeddings")
     if query_tables.reads(path):
         arrays = dict(query_tables.read(path))
     else:

@@ -93,9 +93,7 @@ def read(path: Path, projection: int | str | None = None, temperature: float | N
             values that cannot be used.
     """
     if not is_file(path):
-        raise harness.DataError(
-            "there is no such file", where=str(path), next_step="give the path of an lda.db or an .npz file"
-        )
+        raise unreadable.missing(path, "the path of an lda.db or an .npz file")
     unreadable.refuse_other_formats(path)
     unreadable.refuse_one_array(path)
     found = _in_arrays(path, projection) if holds_arrays(path) else _in_database(path, projection, temperature)
@@ -139,7 +137,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
             connection.execute("PRAGMA trusted_schema = OFF")
             yield connection
-    except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as problem:
+    except (sqlite3.Error, OSError, MemoryError, OverflowError, UnicodeError) as problem:
         if str(problem) == "interrupted":
             problem = sqlite3.OperationalError(f"reading it takes longer than {_DEADLINE_SECONDS:g} s")
         raise unreadable.database_error(path, problem) from problem

@@ -18,6 +18,12 @@ _FORMATS = {
     ".jsonl": "JSON Lines",
     ".gz": "a gzip archive",
     ".zip": "a zip archive",
+    ".xlsx": "a spreadsheet",
+    ".h5": "HDF5",
+    ".hdf5": "HDF5",
+    ".feather": "Feather",
+    ".arrow": "Arrow",
+    ".safetensors": "a safetensors file",
     ".pt": "a PyTorch pickle",
     ".pth": "a PyTorch pickle",
     ".pkl": "a pickle",
@@ -37,6 +43,16 @@ def refuse_other_formats(path: Path) -> None:
         return
     step = f"unpack it first: gunzip {path.name}" if path.suffix.lower() == ".gz" else f"convert it: {_ARRAYS}"
     raise harness.DataError(f"{form} is not read as embeddings", where=str(path), next_step=step)
+
+
+def missing(path: Path, wanted: str) -> harness.DataError:
+    """Why there is no file at a path."""
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        folder = False
+    what = "it is a folder" if folder else "there is no such file"
+    return harness.DataError(what, where=str(path), next_step=f"give {wanted}")
 
 
 def refuse_one_array(path: Path) -> None:
@@ -79,7 +95,7 @@ def database_error(path: Path, problem: Exception) -> harness.DataError:
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) and in_wal_mode(path):
         what = f"it is in WAL mode with changes in {path.name}-wal, and its folder cannot be written"
         step = "copy the database and its -wal file into a folder that can be written"
-    elif name.startswith("SQLITE_CANTOPEN"):
+    elif name.startswith("SQLITE_CANTOPEN") or isinstance(problem, OSError):
         what, step = "it cannot be opened", "check the permissions of the file and its folder"
     else:
         what = f"it cannot be read as an LDA database ({str(problem)[:200] or type(problem).__name__})"

@@ -88,6 +88,8 @@ def test_what_is_left_of_a_writer_is_named(lda_database, name, suffix, wal, sent
         ("heads.json", "JSON is not read as embeddings"),
         ("heads.npy.gz", "a gzip archive is not read as embeddings; unpack it first: gunzip heads.npy.gz"),
         ("heads.pkl", "a pickle is not read as embeddings"),
+        ("heads.xlsx", "a spreadsheet is not read as embeddings; convert it: np.savez"),
+        ("heads.safetensors", "a safetensors file is not read as embeddings"),
     ],
 )
 def test_other_formats_are_refused_by_their_name(tmp_path, name, sentence):
@@ -98,6 +100,19 @@ def test_other_formats_are_refused_by_their_name(tmp_path, name, sentence):
             read(path)
         assert caught.value.where == str(path)
         assert "unsafe" not in str(caught.value)
+
+
+def test_a_folder_and_a_file_that_may_not_be_read_are_no_databases_of_another_form(tmp_path, lda_database, monkeypatch):
+    for read in (database.read, lambda given: read_queries(given, width=3, heads=2)):
+        with pytest.raises(harness.DataError, match=f"^{tmp_path}: it is a folder; give "):
+            read(tmp_path)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(unreadable, "in_wal_mode", refused)
+    with pytest.raises(harness.DataError, match="it cannot be opened; check the permissions of the file and its folder"):
+        database.read(lda_database[0])
 
 
 def test_capital_letters_a_temperature_in_a_list_and_an_empty_archive(tmp_path, make_heads):
