@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--harness-threshold",
         metavar="SHARE",
-        help="relative change of a latency or of N* that fails, such as 5%% or 0.05; default: of the suite, or 5%%",
+        help="relative change of a latency or of N* that fails, such as 5%% or 0.05; default: the suite's, or 5%%",
     )
 
 

@@ -73,7 +73,7 @@ def _few_launches(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None
     launches = counted(len(by_launch), "launch")
     return Diagnostic(
         "launches",
-        f"only {launches}, so that what differs between processes is hardly seen",
+        f"only {launches}: process-to-process variation is underestimated",
         "measure with `measurement.launches: 8`, without --quick",
     )
 

@@ -161,9 +161,9 @@ class Distance:
         if self.fixed_seconds >= rest / 2:
             return "the fixed cost of a call"
         if self.other_seconds >= rest / 2:
-            return "arithmetic and memory that do not overlap"
+            return "no overlap of arithmetic and memory"
         # Where it multiplies faster than the timed libraries, their rate does not say what its shapes cost.
-        return "work beside its products, or their shape" if beaten else "work beside its products"
+        return "work other than its products, or their shape" if beaten else "work other than its products"
 
 
 def distances(

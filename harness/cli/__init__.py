@@ -73,7 +73,7 @@ def main() -> NoReturn:
             raise
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-        say(f"error: this is a bug of the harness: {what}; see all of it with {_TRACEBACK}=1", error=True)
+        say(f"error: this is a bug in the harness: {what}; set {_TRACEBACK}=1 to see the traceback", error=True)
         sys.exit(FAILED)
     sys.exit(DONE)
 

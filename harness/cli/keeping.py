@@ -10,9 +10,9 @@ import typer
 from harness.cli.terms import say, width
 
 plugins = typer.Typer(
-    help="List what plugins offer, show an offer's options, start a new plugin.", no_args_is_help=False
+    help="List the components that plugins offer, show the options of one, start a new plugin.", no_args_is_help=False
 )
-cache = typer.Typer(help="List or clear what was trained and exported.", no_args_is_help=True)
+cache = typer.Typer(help="List or clear the cache of trained and exported students.", no_args_is_help=True)
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
@@ -26,7 +26,7 @@ def _list(
         bool, typer.Option("--verbose", "-v", help="with the tracebacks of plugins that failed to load")
     ] = False,
 ) -> None:
-    """List every offer: kind, name, origin, what it does, and whether it can run here."""
+    """List every component: kind, name, origin, what it does, and whether it can run here."""
     if context.invoked_subcommand is not None:
         return
     from harness.plugin.inspection import inquire
@@ -36,8 +36,8 @@ def _list(
 
 
 @plugins.command()
-def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=False)], files: Files = None) -> None:
-    """Show an offer and its options."""
+def show(name: Annotated[str, typer.Argument(help="name of a component", show_default=False)], files: Files = None) -> None:
+    """Show a component and its options."""
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
 
@@ -46,8 +46,8 @@ def show(name: Annotated[str, typer.Argument(help="of an offer", show_default=Fa
 
 @plugins.command()
 def new(
-    name: Annotated[str, typer.Argument(help="of the offer, such as low-rank", show_default=False)],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of the project; new or empty", show_default=False)],
+    name: Annotated[str, typer.Argument(help="name of the component, such as low-rank", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of the project; new or empty", show_default=False)],
     kind: Annotated[str, typer.Option(help="projector, runtime, trainer, source or embedder")] = "projector",
 ) -> None:
     """Start a plugin project that installs, passes its own test, and runs."""
@@ -62,7 +62,7 @@ def new(
 
 @cache.command("list")
 def list_() -> None:
-    """List what is kept, the folder used last first."""
+    """List the cached folders, the most recently used first."""
     from harness.cache import folder
     from harness.measure.artifacts import Artifacts
     from harness.report import plugins as offers
@@ -72,7 +72,7 @@ def list_() -> None:
 
 @cache.command()
 def clear() -> None:
-    """Remove everything that was trained and exported; it is made again when it is needed."""
+    """Empty the cache; students are trained and exported again when they are needed."""
     from harness import units
     from harness.cache import folder
     from harness.measure.artifacts import Artifacts

@@ -44,7 +44,7 @@ def report(
 
 
 def verify(folder: Folder) -> None:
-    """Derive every statistic, crossover and verdict again from raw seconds, and say whether the report agrees."""
+    """Recompute every statistic, crossover and verdict from raw seconds, and check that the report agrees."""
     from harness.report import verification
 
     found = verification.verify(folder)
@@ -60,22 +60,22 @@ def advise(
         int | None, typer.Option(min=1, help="N; with --data: the number of its heads", show_default=False)
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="B")] = 1,
-    queries_per_day: Annotated[float | None, typer.Option(help="how often it is asked")] = None,
+    queries_per_day: Annotated[float | None, typer.Option(help="expected number of queries per day")] = None,
     require: Annotated[
         list[str] | None, typer.Option(metavar="SCORE=VALUE", help="such as top1_agreement=0.95; may be repeated")
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="largest memory of a process, such as 64MB")
+        str | None, typer.Option(metavar="SIZE", help="memory limit of a process, such as 64MB")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="your lda.db or .npz: race at its own N, D and T now")
+        Path | None, typer.Option(metavar="FILE", help="your lda.db or .npz: run a quick race at its N, D and T first")
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="with --data: T, in place of the stored one")] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="with --data: where the records go; default: below results/")
     ] = None,
 ) -> None:
-    """Say which contender to use for an N and a batch size, and how sure that is."""
+    """Recommend a contender for an N and a batch size, with the evidence for it."""
     from harness import units
     from harness.analysis import summary
     from harness.analysis.advice import advice, correctness
@@ -115,11 +115,11 @@ def advise(
 
 def compare(
     old: Annotated[Path, typer.Argument(help="the run to compare with", show_default=False)],
-    new: Annotated[Path, typer.Argument(help="the run that is judged", show_default=False)],
+    new: Annotated[Path, typer.Argument(help="the run to judge", show_default=False)],
     threshold: Annotated[
-        str | None, typer.Option(help="relative change that matters, such as 5%; default: of the suite, or 5%")
+        str | None, typer.Option(help="relative change that matters, such as 5%; default: the suite's, or 5%")
     ] = None,
-    force: Annotated[bool, typer.Option(help="judge although the machines differ")] = False,
+    force: Annotated[bool, typer.Option(help="compare even if the machines differ")] = False,
     markdown: Annotated[bool, typer.Option(help="print Markdown, for a pull request")] = False,
     fail_on_inconclusive: Annotated[
         bool, typer.Option("--fail-on-inconclusive", help="exit with 3 where anything is inconclusive")
@@ -145,24 +145,24 @@ def compare(
 def history(
     folders: Annotated[list[Path] | None, typer.Argument(help="runs; default: all below results/")] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="all readings of the quantities whose name holds this")
+        str | None, typer.Option(metavar="TEXT", help="all values of the quantities whose name contains this")
     ] = None,
-    suite: Annotated[str | None, typer.Option(metavar="NAME", help="runs of this suite")] = None,
-    race: Annotated[str | None, typer.Option(metavar="NAME", help="the crossovers of this race")] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this suite")] = None,
+    race: Annotated[str | None, typer.Option(metavar="NAME", help="only crossovers of this race")] = None,
     find: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="which commit brought the new level of a quantity: runs this at commits in between, each in a checkout of "
-            "its own; it has to write a run into {output}",
+            help="find the commit that changed a quantity: runs this command at commits in between, each in a checkout of "
+            "its own; it must write a run into {output}",
         ),
     ] = None,
     between: Annotated[
         str | None,
-        typer.Option(metavar="OLD..NEW", help="with --find: these commits, in place of those of a new level"),
+        typer.Option(metavar="OLD..NEW", help="with --find: search between these commits, instead of those around the change"),
     ] = None,
 ) -> None:
-    """Show quantities over runs, and where a new level begins; with --find, the commit that brought it."""
+    """Show quantities over runs, and where they changed level; with --find, the commit responsible."""
     from harness.analysis.compare import history as over_runs
     from harness.records.writer import read
     from harness.report import comparison
@@ -196,7 +196,7 @@ Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any 
 
 def site(
     results: Results = Path("results"),
-    output: Annotated[Path, typer.Option(metavar="DIR", help="of the site; pages of unchanged runs are kept")] = Path(
+    output: Annotated[Path, typer.Option(metavar="DIR", help="folder of the site; pages of unchanged runs are kept")] = Path(
         "site"
     ),
 ) -> None:
@@ -211,14 +211,14 @@ def site(
 
 
 def view(results: Results = Path("results")) -> None:
-    """Serve the site of these runs on 127.0.0.1, with new runs as they are measured; Ctrl-C ends it."""
+    """Serve the site on 127.0.0.1, and update it as runs are measured; Ctrl-C stops it."""
     import tempfile
 
     from harness.report.site.serving import Site
 
     with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
         served = Site(results, Path(folder))
-        print(f"serving {results} at {served.address}; Ctrl-C ends it", flush=True)
+        print(f"serving {results} at {served.address}; Ctrl-C stops it", flush=True)
         try:
             served.serve()
         except KeyboardInterrupt:
@@ -249,11 +249,11 @@ def export(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="of the other formats; default: printed, or RUN.parquet", show_default=False),
+        typer.Option(metavar="FILE", help="output file of the other formats; default: standard output, or RUN.parquet", show_default=False),
     ] = None,
-    data: Annotated[bool, typer.Option(help="with the raw samples, for pytest-benchmark")] = False,
+    data: Annotated[bool, typer.Option(help="include raw samples, for pytest-benchmark")] = False,
 ) -> None:
-    """Write a run as another tool reads it."""
+    """Export a run to the format of another tool."""
     from harness.records.writer import read
     from harness.report import exports, pytest_benchmark
 
@@ -279,13 +279,13 @@ def export(
 
 def tune(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run", show_default=False)],
-    race: Annotated[str, typer.Option(help="which; may be left out where there is one")] = "",
+    race: Annotated[str, typer.Option(help="name of the race; optional if there is only one")] = "",
     to: Annotated[str, typer.Option(help="python, json, c-header or onnx")] = "python",
     model: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="with --to onnx: the exported model of a contender, once for each"),
     ] = None,
-    axis: Annotated[int, typer.Option(help="with --to onnx: of the first input, whose length is n")] = 0,
+    axis: Annotated[int, typer.Option(help="with --to onnx: the axis of the first input whose length is n")] = 0,
     heads: Annotated[
         int | None, typer.Option(help="with --to onnx: N of the models; then the axis is the batch")
     ] = None,
@@ -293,9 +293,9 @@ def tune(
         Path | None, typer.Option(metavar="FILE", help="where it goes; default: printed, but for --to onnx")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(metavar="MODULE", help="what was written before: does it still hold in RUN?")
+        Path | None, typer.Option(metavar="MODULE", help="a module written earlier: check that its thresholds still hold in RUN")
     ] = None,
-    allowed: Annotated[str, typer.Option(help="with --check: what a decision may cost")] = "5%",
+    allowed: Annotated[str, typer.Option(help="with --check: the largest slowdown that a decision may cost")] = "5%",
 ) -> None:
     """Write the thresholds of a race as code, or check that code against another run."""
     from harness import dispatch, units
@@ -307,7 +307,7 @@ def tune(
         from harness.commands import onnx_dispatch
 
         if output is None:
-            raise UserError("--to onnx writes a file", next_step="say --output FILE")
+            raise UserError("--to onnx writes a file", next_step="pass --output FILE")
         about, files = tuning.figures(table, evidence), onnx_dispatch.models(model or ())
         onnx_dispatch.written(table, files, output, about=about, axis=axis, heads=heads)
         say(f"{output} chooses between {table['baseline']} and {table['challenger']}")

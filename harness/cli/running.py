@@ -28,13 +28,13 @@ Allow = Annotated[
     typer.Option(
         "--allow-plugin",
         metavar="PATH",
-        help="a Python file, or a folder of them, outside of the suite's that it may run",
+        help="a Python file, or a folder of them, outside the suite's own folder, that the suite may run",
     ),
 ]
 Quick = Annotated[
     bool,
     typer.Option(
-        "--quick", help="racers only, fewer launches and N, wider precision: a first look; every verdict says so"
+        "--quick", help="a first look: only contenders that race, fewer launches and N, wider precision; every verdict is marked"
     ),
 ]
 Verbose = Annotated[
@@ -106,7 +106,7 @@ def run(
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
     plan = planning.plan(loaded, check_suite(loaded), quick=quick)
     if retry_failed and resume is None:
-        raise UserError("--retry-failed has nothing to try again", next_step="name a run with --resume DIR")
+        raise UserError("--retry-failed needs a run to continue", next_step="name a run with --resume DIR")
     wanted = {}
     if save:
         from harness.commands import saving
@@ -173,29 +173,29 @@ def locate(
         ),
     ] = None,
     plugin: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.py", help="that offers the workload; may be repeated")
+        list[Path] | None, typer.Option(metavar="FILE.py", help="a plugin that offers the workload; may be repeated")
     ] = None,
-    name: Annotated[str, typer.Option(help="of the race, in answers, `history` and `compare`")] = "",
+    name: Annotated[str, typer.Option(help="name of the race, in answers, `history` and `compare`")] = "",
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="of a function, in their order; default: their own names")
+        list[str] | None, typer.Option("--label", help="labels of the functions, in their order; default: their own names")
     ] = None,
-    size_label: Annotated[str, typer.Option(help="what n counts, on axes, such as 'n, samples'")] = "",
+    size_label: Annotated[str, typer.Option(help="title of the axes for n, such as 'n, samples'")] = "",
     batch: Annotated[int, typer.Option(min=1, help="second argument of functions of (n, batch)")] = 1,
-    precision: Annotated[float, typer.Option(help="half-width wanted, relative to N*")] = 0.05,
-    launches: Annotated[int, typer.Option(min=2, max=64, help="fresh processes that enter the interval")] = 8,
+    precision: Annotated[float, typer.Option(help="target half-width of the interval, relative to N*")] = 0.05,
+    launches: Annotated[int, typer.Option(min=2, max=64, help="number of fresh processes that the interval is computed over")] = 8,
     steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
-    budget: Annotated[int | None, typer.Option(min=2, help="timed samples at the most")] = None,
+    budget: Annotated[int | None, typer.Option(min=2, help="maximum number of timed samples")] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="after which no more is measured, from the start of the command")
+        float | None, typer.Option(help="time limit, in seconds from the start of the command")
     ] = None,
     deadline: Annotated[
         float, typer.Option(help="seconds that a function may take to be measured at one n; larger n are then skipped")
     ] = 20.0,
     gap: Annotated[float, typer.Option(min=0, help="mean pause before each launch, in seconds")] = 0.0,
     threads: Annotated[
-        str, typer.Option(metavar="T,T,…", help="that each function may use, in their order, or one number for all")
+        str, typer.Option(metavar="T,T,…", help="threads of each function, in their order, or one number for all")
     ] = "1",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the inputs and of the order of samples")] = 0,
     output: Output = None,
     verbose: Verbose = False,
 ) -> None:
@@ -244,12 +244,12 @@ def locate(
 
 def doctor(
     heads: Annotated[list[int] | None, typer.Option(min=1, help="N of the races; may be repeated")] = None,
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="of the races; may be repeated")] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="batch size of the races; may be repeated")] = None,
     launches: Annotated[int, typer.Option(min=3, help="fresh pairs of processes per race")] = 6,
     repetitions: Annotated[int, typer.Option(min=1, help="how often all races are run")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="of the order of samples")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the order of samples")] = 0,
 ) -> None:
-    """Race a function against itself, and say whether results of this machine deserve trust now."""
+    """Race a function against itself, and report whether timings on this machine can be trusted now."""
     from harness.commands import doctor as diagnosis
 
     listener = _progress()

@@ -160,19 +160,19 @@ def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interv
         names = "; ".join(each.name for each in stepped) or "; ".join(each.name for each in series[:5]) or "none"
         if stepped:
             raise UserError(
-                f"{len(stepped)} quantities have a new level: {names}", next_step="choose one with --only or --race"
+                f"{len(stepped)} quantities changed level: {names}", next_step="choose one with --only or --race"
             )
         raise UserError(
-            f"no quantity has a new level, of {names}", next_step="name two commits with --between OLD..NEW"
+            f"no quantity changed level, of {names}", next_step="name two commits with --between OLD..NEW"
         )
     (one,) = stepped
     place = one.steps[-1]
     commits = [(each.commit or "").partition("-")[0] for each in one.readings]
     if not commits[place - 1] or not commits[place]:
-        raise UserError("the runs around the new level know no commit", next_step="name two with --between OLD..NEW")
+        raise UserError("the runs around the change have no recorded commit", next_step="name two with --between OLD..NEW")
     if commits[place - 1] == commits[place]:
         raise UserError(
-            f"both runs around the new level are of commit {commits[place]}: something else moved it",
+            f"both runs around the change are of commit {commits[place]}: it has another cause",
             next_step="`harness history` lists versions that changed",
         )
     return one.name, (commits[place - 1], commits[place]), (one.readings[place - 1].value, one.readings[place].value)
@@ -214,13 +214,13 @@ def _measured(
         found = [each for each in history([read(output)]) if wanted.matches(each) and name in ("", each.name)]
     except HarnessError as error:
         last = (done.stderr.strip() or done.stdout.strip() or str(error)).splitlines()[-1]
-        say(f"{short}: passed over, the command left with exit code {done.returncode}: {last}")
+        say(f"{short}: skipped, the command exited with code {done.returncode}: {last}")
         return None
     if len(found) > 1:
         names = "; ".join(each.name for each in found)
-        raise UserError(f"several quantities are meant: {names}", next_step="choose one with --only or --race")
+        raise UserError(f"several quantities match: {names}", next_step="choose one with --only or --race")
     if not found:
-        say(f"{short}: passed over, its run has no such quantity")
+        say(f"{short}: skipped, its run has no such quantity")
         return None
     value = found[0].readings[0].value
     say(f"{short}: {found[0].name}: {_value(value)}")
@@ -247,7 +247,7 @@ def _git(root: Path, *arguments: str) -> str:
     except OSError as error:
         raise UserError(f"git cannot be started: {error}") from error
     if done.returncode:
-        said = (done.stderr.strip() or f"git left with exit code {done.returncode}").splitlines()[-1]
+        said = (done.stderr.strip() or f"git exited with code {done.returncode}").splitlines()[-1]
         raise UserError(f"git {arguments[0]}: {said}", where=str(root))
     return done.stdout
 

@@ -88,7 +88,7 @@ def _by_size(table: Mapping[str, Any]) -> tuple[list[int], list[str]]:
     if len(known) > 1:
         raise UserError(
             f"{table['race']!r} was raced at batch {', '.join(map(str, sorted(known)))}",
-            next_step="say --heads N: then the batch size decides",
+            next_step="pass --heads N, so that the batch size decides",
         )
     return next(iter(known.values()))
 

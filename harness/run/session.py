@@ -176,7 +176,7 @@ def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequen
     """The differences that were overridden; a refusal where they were not."""
     if differences and not force:
         what = f"this run cannot be resumed: {'; '.join(differences)}"
-        raise RecordsError(what, where=str(folder), next_step="start a new run, or say --force")
+        raise RecordsError(what, where=str(folder), next_step="start a new run, or use --force")
     return differences
 
 

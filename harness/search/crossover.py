@@ -9,12 +9,12 @@ What is analysed is log(baseline / challenger) of pairs timed next to each other
 cancels. The search is pure (it knows no clock, process or file), seeded, and assumes of the machine only that times are
 positive. Its stages, each a module:
 
-1. `bracketing`: both sides of every declared step, else a geometric ladder, are probed in random order; `signs` decides
+1. `bracketing`: both sides of every declared step, else a geometric ladder, are probed in random order; `sign_test` decides
    each sequentially with a robust, guarded bound, and an undecided probe stays undecided.
 2. `confirmation.refine`: within launch 0, a local model narrows each change of sign down.
 3. `confirmation`: launches 1 to k measure both sides of each estimate; the number of pairs is computed from the width
    wanted, not found by peeking (which spoils coverage: Armitage, McPherson and Rowe, J. R. Stat. Soc. A 132, 1969).
-4. `posterior`: the local model near N*, robust to outliers (Huber, Robust Statistics, 1981), with the launch as the
+4. `local_model`: the local model near N*, robust to outliers (Huber, Robust Statistics, 1981), with the launch as the
    unit: launches are combined as studies are in a meta-analysis (DerSimonian and Laird, Control. Clin. Trials 7, 1986;
    Hartung and Knapp, Stat. Med. 20, 2001) and the wider of their interval and the model's is stated; it holds every N
    at which equal cost is not rejected (Fieller, J. R. Stat. Soc. B 16, 1954). That a fresh process is the unit of

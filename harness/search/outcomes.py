@@ -201,7 +201,7 @@ def no_interval(seen: Observations, local: LocalFit, question: Question, name: s
         name: of the place.
     """
     if seen.heads.size == 0:
-        return f"the two costs are too nearly parallel {name} for an interval"
+        return f"no finite interval {name}: the two costs are nearly parallel"
     strays = seen.log_ratio - local.value(np.log(seen.heads.astype(np.float64)))
     levels = {int(one): median(strays[seen.launch == one]) for one in np.unique(seen.launch)}
     middle = median(np.array(list(levels.values())))
@@ -222,7 +222,7 @@ def no_interval(seen: Observations, local: LocalFit, question: Question, name: s
         )
     if local.noise / math.sqrt(max(local.pairs, 1)) > question.goal / 2:
         return f"pairs differ by {math.expm1(local.noise):.0%} {name}: there are too few of them for an interval"
-    return f"the two costs are too nearly parallel {name} for an interval"
+    return f"no finite interval {name}: the two costs are nearly parallel"
 
 
 def _whole(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def distill(
             "documented one and the best known, beside those that need no training",
         ),
     ] = None,
-    score: Annotated[Score, typer.Option(help="which score decides on the best student")] = Score.COSINE,
+    score: Annotated[Score, typer.Option(help="score that selects the best student")] = Score.COSINE,
     epochs: Annotated[int, typer.Option(min=1, help="training epochs of the documented student")] = 200,
     cosine_weight: Annotated[float, typer.Option(min=0, max=1, help="weight of the cosine loss")] = 0.7,
     num_heads: Annotated[int | None, typer.Option(min=1, help="H; default: as the number of heads suggests")] = None,
@@ -46,9 +46,9 @@ def distill(
     temperature: Annotated[
         float | None, typer.Option(help="T, in place of the stored one, or where the file has none")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of training")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=32, help="trainings of each student, from --seed on")] = 1,
-    seconds: Annotated[float | None, typer.Option(help="longest that one training may take")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of training")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=32, help="number of trainings of each student, with seeds from --seed on")] = 1,
+    seconds: Annotated[float | None, typer.Option(help="time limit of each training, in seconds")] = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +68,7 @@ def distill(
         ),
     ] = False,
 ) -> None:
-    """Distil heads into students, and say which is worth having beside those that need no training."""
+    """Distil heads into students, and report which are better than those that need no training."""
     from harness_plugins import distill_suite, student_choice
 
     if seconds is not None and not seconds > 0:

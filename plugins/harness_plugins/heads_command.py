@@ -20,7 +20,7 @@ def build(
     topic: Annotated[str | None, typer.Option(help="the column of their topics, one head for each")] = None,
     answer: Annotated[str | None, typer.Option(help="the column of their answers; default: a head's centroid")] = None,
     clusters: Annotated[
-        str | None, typer.Option(metavar="K|LOW:HIGH", help="make so many topics, where no column names them")
+        str | None, typer.Option(metavar="K|LOW:HIGH", help="number of topics to make where no column names them")
     ] = None,
     embedder: Annotated[
         str, typer.Option(help="`harness plugins` lists them: onnx, sentence-transformers, minilm, precomputed")
@@ -39,8 +39,8 @@ def build(
         float | None, typer.Option(help="T; default: where held-out questions find their answers best")
     ] = None,
     held_out: Annotated[float, typer.Option(help="share of each topic's questions that enters no centroid")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="of the split and of the clustering")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="of the embedder")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the split and of the clustering")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="threads of the embedder")] = 1,
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="a local plugin file with an embedder")
     ] = None,
@@ -80,7 +80,7 @@ def show(
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="T, in place of the stored one")] = None,
 ) -> None:
-    """Print the projections of a file: N, D, T, effective heads, queries, and what is odd."""
+    """Print the projections of a file: N, D, T, effective heads, queries, and anything unusual."""
     from harness_plugins import inspection
 
     harness.say("\n".join(inspection.lines(file, projection, temperature)))

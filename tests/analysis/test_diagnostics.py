@@ -36,7 +36,7 @@ def test_clean_rows_are_seldom_doubted():
 
 def test_too_few_launches():
     assert rows(launches=2)["launches"] == (
-        "only 2 launches, so that what differs between processes is hardly seen: "
+        "only 2 launches: process-to-process variation is underestimated: "
         "measure with `measurement.launches: 8`, without --quick"
     )
 

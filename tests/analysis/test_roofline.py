@@ -71,9 +71,9 @@ def test_distances_tell_both_ratios():
     ("seconds", "told"),
     [
         (1.2e-3, ""),
-        (1.9e-3, "work beside its products, or their shape"),
+        (1.9e-3, "work other than its products, or their shape"),
         (2.6e-3, "the shape of its products"),
-        (7e-3, "work beside its products"),
+        (7e-3, "work other than its products"),
     ],
 )
 def test_what_is_in_the_way_follows_from_the_figures(seconds, told):
@@ -90,7 +90,7 @@ def test_weights_that_have_to_come_from_afar_take_their_time_beside_the_arithmet
     costs = {("one", 32): (stated(18, 1e9, 2**27), stated(900, 1e3))}
     memory = ceilings().memory(2**27)
     found = distances([cell("one", 18, 32, 10e-3 + 1.2 * memory), cell("one", 900, 32, 1e-6)], costs, alike(costs))
-    assert found[0].in_the_way == "arithmetic and memory that do not overlap"
+    assert found[0].in_the_way == "no overlap of arithmetic and memory"
 
 
 def test_a_leftover_that_even_the_cheapest_call_has_is_its_fixed_cost():

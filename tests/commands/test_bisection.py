@@ -105,7 +105,7 @@ def test_the_commit_that_brought_a_new_level_is_found_and_one_that_fails_is_pass
     done = asked(root, runs, "--race", "race", "--find", COMMAND, monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
     assert f"{commits[6][:7]} change 6 (An Author, 2026-01-02) brought it from " in done.stdout
-    assert f"{commits[4][:12]}: passed over, the command left with exit code 1: it does not build" in done.output
+    assert f"{commits[4][:12]}: skipped, the command exited with code 1: it does not build" in done.output
     tried = [each for each in done.output.splitlines() if each[:12] in {one[:12] for one in commits}]
     assert len(tried) <= 4  # of six commits in between
     assert subprocess.run(
@@ -158,7 +158,7 @@ def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatc
     ("arguments", "sentence"),
     [
         (("--find", "harness run x.yaml"), "the command has no {output}"),
-        (("--race", "nosuch", "--find", COMMAND), "no quantity has a new level, of none"),
+        (("--race", "nosuch", "--find", COMMAND), "no quantity changed level, of none"),
         (("--between", "a..b"), "--between needs --find"),
         (("--find", COMMAND, "--between", "main"), "--between 'main' is no range; write OLD..NEW"),
         (("--find", COMMAND, "--between", "HEAD..HEAD~1"), "HEAD~1 does not come after HEAD"),

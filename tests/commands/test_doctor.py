@@ -56,7 +56,7 @@ SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
         ),
         (
             diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 requested",)), False,
-            "times of this machine are wrong now: openblas runs 4 threads, 1 requested",
+            "timings on this machine are wrong now: openblas runs 4 threads, 1 requested",
         ),
         (
             diagnosis(SAME, failures=("it broke",)), False,

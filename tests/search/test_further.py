@@ -107,5 +107,5 @@ def test_the_reason_is_that_pairs_do():
 def test_the_reason_is_that_costs_are_parallel_where_they_are():
     assert (
         reason([0.0] * 6, slope=0.0)
-        == "the two costs are too nearly parallel between N = 500 and 2,000 for an interval"
+        == "no finite interval between N = 500 and 2,000: the two costs are nearly parallel"
     )

@@ -54,7 +54,7 @@ def constrain(
     if last:
         told.append(_about_last(last, _within(scored, last), counts_from, name))
     elif found:
-        told.append("no crossover counts, since the lead does not hold to the end of the range")
+        told.append("no qualifying crossover: the lead ends inside the range")
     if location.status == "unresolved":
         told.append(_about_search(location, name, known=bool(found)))
     return Constrained(
@@ -90,7 +90,7 @@ def _about_last(lead: WinningSpan, scored: _Misses, counts_from: int | None, cha
     missed = _first_miss(scored, lead)
     if missed is None:
         return f"{challenger} is faster {span}, and equivalent from N = {counts_from:,} on ({where})"
-    then = f"both hold from N = {counts_from:,} on" if counts_from else "from no N on do both hold up to there"
+    then = f"both hold from N = {counts_from:,} on" if counts_from else "no N satisfies both"
     return f"{challenger} is faster {span}, but not equivalent {missed}; {then} ({where})"
 
 

@@ -135,7 +135,7 @@ def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float)
     weights = f", where the teacher weighs {effective:.1f} of its {heads:,} heads" if effective else ""
     yield (
         f"at N = {heads:,} and T = {temperature:g}{weights}, a constant (the mean teacher output) reaches a mean "
-        f"cosine of {cosine:.4f}: a high cosine says nothing there"
+        f"cosine of {cosine:.4f}: cosine is not informative there"
     )
 
 

@@ -36,7 +36,7 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
         title="Distance to the limits of this machine",
         columns=(
             "contender", "N", "batch", "GFLOP/s", "GB/s", "floor ms", "over the floor", "at its shape", "bound by",
-            "in the way",
+            "bottleneck",
         ),
         rows=tuple(rows),
         numeric=(1, 2, 3, 4, 5, 6, 7),

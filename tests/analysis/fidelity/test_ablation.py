@@ -88,10 +88,10 @@ def test_the_largest_gain_is_told_where_there_are_three_values_and_two_n():
     (told,) = ablations(grown({18: (0.5, 0.7, 0.8), 1024: (0.2, 0.6, 0.7)}), three)
     assert told == (
         "the largest gain of mlp in mean cosine by one more layers is from 1 to 2 (+0.2000) at N = 18, from 1 to 2 (+0.4000) "
-        "at N = 1,024: the same at every N: no step moves with N, as it would if what is enough grew with N"
+        "at N = 1,024: at the same value for every N"
     )
     (moved,) = ablations(grown({18: (0.5, 0.7, 0.8), 1024: (0.2, 0.3, 0.7)}), three)
-    assert "from 2 to 4 (+0.4000) at N = 1,024: not the same at every N" in moved
+    assert "from 2 to 4 (+0.4000) at N = 1,024: not at the same value for every N" in moved
     assert ablations(grown({18: (0.5, 0.7, 0.8)}), three) == ()
     two = [each for each in grown({18: (0.5, 0.7, 0.8), 1024: (0.2, 0.6, 0.7)}) if each.contender != "c"]
     assert ablations(two, three) == ()

@@ -94,7 +94,7 @@ SPAN = "from N = 6,412 to 65,536, the end of the range"
             None,
             (
                 f"student is faster {SPAN}, but not equivalent at N = 65,536: top1_agreement 0.80 < 0.95; "
-                "from no N on do both hold up to there (scored at N = 6,412 and 65,536)"
+                "no N satisfies both (scored at N = 6,412 and 65,536)"
             ),
         ),
         (
@@ -135,7 +135,7 @@ def test_a_lead_that_is_lost_again_is_told_and_counts_for_nothing(location):
     assert found.sentence == (
         f"student is faster from N = {start:,} to {end:,}, where its lead ends again, not equivalent at N = {end:,}: "
         f"top1_agreement 0.90 < 0.95 (scored at N = {start:,} and {end:,}); "
-        "no crossover counts, since the lead does not hold to the end of the range"
+        "no qualifying crossover: the lead ends inside the range"
     )
 
 
@@ -144,7 +144,7 @@ def test_what_an_unresolved_search_has_confirmed_is_judged_and_qualified():
     assert found.counts_from is None
     assert found.sentence == (
         "student is faster from N = 230 to 2,000, as far as is known, equivalent there (scored at N = 230 and "
-        "2,000); no crossover counts, since the lead does not hold to the end of the range; "
+        "2,000); no qualifying crossover: the lead ends inside the range; "
         "the search itself is unresolved: the budget is spent"
     )
 

@@ -33,7 +33,7 @@ def test_a_constant_that_looks_good_is_told():
     found = remarks(table(("student", 18, 1.0, 0, {"mean_cosine": 0.9896, "constant_cosine": 0.995})))
     assert found[0] == (
         "at N = 18 and T = 1, where the teacher weighs 17.6 of its 18 heads, a constant (the mean teacher output) "
-        "reaches a mean cosine of 0.9950: a high cosine says nothing there"
+        "reaches a mean cosine of 0.9950: cosine is not informative there"
     )
     assert found[1] == (
         "at N = 18 and T = 1 the trained student (mean cosine 0.9896) does not beat a constant (0.9950)"
@@ -199,8 +199,8 @@ def test_an_option_that_makes_no_difference_and_one_that_does():
         ),
         (
             "the largest gain of transformer in mean cosine by one more num_layers is from 1 to 2 (+0.0170) at N = 16, "
-            "from 1 to 2 (+0.0180) at N = 64, from 1 to 2 (+0.0180) at N = 256: the same at every N: "
-            "no step moves with N, as it would if what is enough grew with N"
+            "from 1 to 2 (+0.0180) at N = 64, from 1 to 2 (+0.0180) at N = 256: "
+            "at the same value for every N"
         ),
     )
 
@@ -208,7 +208,7 @@ def test_an_option_that_makes_no_difference_and_one_that_does():
 def test_a_gain_that_moves_with_n_is_told():
     moved = {1: {16: 0.5, 256: 0.5}, 2: {16: 0.9, 256: 0.55}, 3: {16: 0.91, 256: 0.9}}
     (about,) = sized({(4, n): moved[n] for n in (1, 2, 3)})
-    assert about.endswith("from 1 to 2 (+0.4000) at N = 16, from 2 to 3 (+0.3500) at N = 256: not the same at every N")
+    assert about.endswith("from 1 to 2 (+0.4000) at N = 16, from 2 to 3 (+0.3500) at N = 256: not at the same value for every N")
 
 
 def test_an_option_that_makes_a_difference_somewhere_is_not_called_idle():
