@@ -107,7 +107,9 @@ def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later
     next(line for line in run.stdout if line.startswith("a: ") and " so far" in line)
     fleet.workers["a"].send_signal(signal.SIGKILL)
     fleet.workers["a"].wait()
-    rest, _ = run.communicate(timeout=100)
+    rest = run.stdout.read()
+    run.wait()
+    run.stdout.close()
     assert run.returncode == 1
     assert "a: lost, " in rest
     assert "b: complete, " in rest
