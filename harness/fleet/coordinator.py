@@ -262,10 +262,10 @@ def _one(
             say(f"{machine.name}: {machine.state}; the suite waits until it has ended")
         handle = running.begin(lambda: _send(executor, machine, request))
         say(f"{machine.name}: asked to run the suite")
-        reply = _followed(handle, copy, machine)
+        reply = _followed(handle, copy, machine, say)
         if not copy.complete(reply.files) and not reply.problem:  # what was lost on its way
             rest = asked.model_copy(update={"do": "collect", "have": copy.have()})
-            reply = _followed(_send(executor, machine, rest), copy, machine).model_copy(
+            reply = _followed(_send(executor, machine, rest), copy, machine, say).model_copy(
                 update={"code": reply.code, "output": reply.output, "problem": reply.problem}
             )
         code, why = reply.code, reply.problem
@@ -292,7 +292,12 @@ def _one(
     return ended
 
 
-def _followed(handle: Handle, copy: Copy, machine: Machine) -> Reply:
+def _followed(handle: Handle, copy: Copy, machine: Machine, say: Callable[[str], None]) -> Reply:
+    """Takes in what a request sends, and its answer; says how far it is each time that there is four times as much."""
+    next_said = max(1, 4 * copy.records)
     for text in handle.lines():
         copy.take(text)
+        if copy.records >= next_said:
+            say(f"{machine.name}: {counted(copy.records, 'record')} so far")
+            next_said = 4 * copy.records
     return read(Reply, handle.result(), machine.name)

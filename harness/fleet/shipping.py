@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -46,9 +47,9 @@ def named(loaded: Loaded) -> Shipment:
     files, elsewhere = {own.name: own}, list[str]()
     for text in dict.fromkeys(_texts(loaded.suite.model_dump(mode="json", by_alias=True))):
         for name in _candidates(text):
-            path = loaded.folder / Path(name).expanduser()
+            path = loaded.folder / os.path.expanduser(name)  # noqa: PTH111 - it never raises
             if name.startswith(("/", "~")) or ".." in Path(name).parts:
-                if path.exists() or name == text:
+                if path.exists() or (name == text and ":" not in text):
                     elsewhere.append(name)
             elif path.is_file():
                 files[PurePosixPath(name).as_posix()] = path

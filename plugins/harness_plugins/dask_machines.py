@@ -72,7 +72,7 @@ class MachineWorker(distributed.Worker):
 
     async def close(self, *arguments: Any, **options: Any) -> Any:
         """Does not wait for a suite that is being run: it ends with this process."""
-        return await super().close(*arguments, **{**options, "executor_wait": False})
+        return await super().close(*arguments, **{"timeout": 5, **options, "executor_wait": False})
 
 
 def work(address: str, name: str, say: Callable[[str], None]) -> None:
