@@ -34,8 +34,10 @@ options. Words are defined in docs/concepts.md.
 | `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
 | `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | 6 minutes |
-| `everyday.yaml` | eight everyday choices between two methods: where do they change, and what is documented? | 6 minutes |
+| `everyday.yaml` | eight everyday choices between two methods: where do they change, and what is documented? | 4 minutes |
 | `everyday-extra.yaml` | `DataFrame.eval` against operators (needs the extra `[everyday]`) | 2 minutes |
+| `threads.yaml` | from which N and batch size on do two threads beat one? | 8 minutes |
+| `claim.yaml` | the documented race on its devices, one change at a time (complete with a GPU) | 10 minutes |
 | `frontier.yaml` | how does the crossover move with the batch size? | 15 minutes |
 
 ```yaml

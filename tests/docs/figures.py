@@ -67,6 +67,19 @@ def nearest() -> str:
     return _table(["against", "batch", "the index is faster"], rows) + f"\n{top1}\n"
 
 
+def threads() -> str:
+    """From which N on two threads beat one, for each side, runtime and batch size."""
+    names = {
+        f"{side}-{runtime}": f"{label} in {library}"
+        for side, label in (("teacher", "projection"), ("student", "student"))
+        for runtime, library in (("eager", "eager PyTorch"), ("onnx", "ONNX Runtime"))
+    }
+    rows = [
+        [names[each["race"]], str(each["batch_size"]), each["sentence"]] for each in _report("threads")["crossovers"]
+    ]
+    return _table(["what", "batch", "one thread or two"], rows)
+
+
 def documented() -> str:
     """The documented figures beside what was measured."""
     rows = []
@@ -217,6 +230,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "headlines": headlines,
     "frontier": frontier,
     "nearest": nearest,
+    "threads": threads,
     "crossovers": crossovers,
     "documented": documented,
     "loop": lambda: speeds("loop"),
