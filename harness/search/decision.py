@@ -110,9 +110,9 @@ class Evidence:
         return max(self.reach(low, high, side, self._question.stretch) for side in (1, -1))
 
     def unsteady(self, heads: int) -> bool:
-        """Whether launches disagree at this N: so much that a large lead of either is possible, or about who leads."""
+        """Whether launches disagree so much at this N that a large lead of either is possible."""
         parts = self._prober.by_launch(heads, 1)
-        return (len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD) or self.divided(heads, heads)
+        return len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD
 
     def divided(self, low: int, high: int) -> bool:
         """Whether launches contradict each other about who leads somewhere in [low, high]."""

@@ -56,7 +56,7 @@ class Outcome:
 def confirmed_sign(
     prober: Sampler, heads: int, question: Question, confidence: float | None = None, least: int | None = None
 ) -> Sign:
-    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold or divided.
+    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
 
     Args:
         prober: what was measured.
@@ -70,8 +70,6 @@ def confirmed_sign(
     if len(parts) < (question.least_launches if least is None else least):
         return 0
     noise = prober.noise()
-    if divided(prober, heads):
-        return 0
     _, low, high = launch_interval(parts, noise, confidence, question.launches)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
