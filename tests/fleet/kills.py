@@ -90,7 +90,7 @@ def main() -> None:
         for name in NAMES:
             fleet.start_worker(name)
         suite = written(Path(place) / "suite", measurement={
-            "launches": 3, "rounds": 3, "min_sample_seconds": 0.0005, "latency_calls": 20, "self_check": False,
+            "launches": 2, "rounds": 3, "min_sample_seconds": 0.0003, "latency_calls": 5, "self_check": False,
             "max_warm_up_seconds": 0.05,
         })  # fmt: skip
         undisturbed = Path(place) / "undisturbed"
