@@ -106,10 +106,10 @@ def main() -> None:
             runs += 1
             out, kept, done = Path(place) / f"out-{runs}", dict[str, bytes](), list[str]()
             problems = list[str]()
-            for _ in range(min(2, len(victims))):
+            for _ in range(min(3, len(victims))):
                 run = coordinator(fleet, suite, out)
                 try:
-                    run.communicate(timeout=generator.uniform(0.3, 1.0) * duration)
+                    run.communicate(timeout=generator.uniform(0.15, 0.6) * duration)
                     break
                 except subprocess.TimeoutExpired:
                     done.append(victims.pop(0))
