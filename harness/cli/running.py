@@ -14,6 +14,7 @@ from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
+    from harness.fleet.messages import Flag
     from harness.plan.plan import Plan
     from harness.records.reader import Evidence
     from harness.run.session import Outcome
@@ -106,7 +107,7 @@ def run(
                 raise machines.refused(option)
         if on is None:
             raise UserError("--machine needs --on", next_step="name the machines' scheduler with --on")
-        flags = [("--quick", quick), ("--force", force), ("--retry-failed", retry_failed)]
+        flags: list[tuple[Flag, bool]] = [("--quick", quick), ("--force", force), ("--retry-failed", retry_failed)]
         machines.on_machines(
             loaded, on, resume or output or default_output(loaded.suite, Path("results")), machines=machine or [],
             only=only or [], settings=set_ or [], flags=[name for name, given in flags if given],
