@@ -86,7 +86,7 @@ def read(kind: type[_Kind], text: str, machine: str) -> _Kind:
     """A message of a machine.
 
     Raises:
-        ChildError: where it is none.
+        ChildError: where it is not valid.
     """
     try:
         return kind.model_validate_json(text)
