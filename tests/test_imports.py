@@ -48,5 +48,9 @@ def test_what_was_measured_is_read_without_any_runtime(finished, command):
     assert imported(command, *folders, codes=codes) & RUNTIMES == set()
 
 
+def test_a_run_on_this_machine_imports_nothing_of_fleets(finished):
+    assert finished[1] & {"distributed", "dask", "submitit", "asyncssh", "tornado"} == set()
+
+
 def test_a_run_keeps_the_runtimes_out_of_the_process_that_schedules(finished):
     assert finished[1] & RUNTIMES == set()

@@ -11,6 +11,7 @@ from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.fleet.messages import Flag
     from harness.suite.loading import Loaded
 
 fleet = typer.Typer(help="Lend machines to runs, bring them together, see which there are.", no_args_is_help=True)
@@ -73,7 +74,7 @@ def status(
 
 def on_machines(
     loaded: Loaded, on: str, folder: Path, *, machines: list[str], only: list[str], settings: list[str],
-    flags: list[str], resume: bool, verbose: bool,
+    flags: list[Flag], resume: bool, verbose: bool,
 ) -> NoReturn:  # fmt: skip
     """`harness run --on`: runs a suite on machines, prints the answer of each, and leaves."""
     from harness.fleet import coordinator

@@ -14,6 +14,7 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.commands.suites import SuiteRun
+    from harness.fleet.messages import Flag
 
 SuitePath = Annotated[Path, typer.Argument(help="a suite, such as suites/crossover.yaml", show_default=False)]
 Only = Annotated[
@@ -96,7 +97,7 @@ def run(
                 raise machines.refused(option)
         if on is None:
             raise UserError("--machine needs --on", next_step="name the machines' scheduler with --on")
-        flags = [("--quick", quick), ("--force", force), ("--retry-failed", retry_failed)]
+        flags: list[tuple[Flag, bool]] = [("--quick", quick), ("--force", force), ("--retry-failed", retry_failed)]
         machines.on_machines(
             loaded, on, resume or output or default_output(loaded.suite, Path("results")), machines=machine or [],
             only=only or [], settings=set_ or [], flags=[name for name, given in flags if given],

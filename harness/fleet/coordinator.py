@@ -8,7 +8,7 @@ import secrets
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.analysis.summary import Summary
+    from harness.fleet.messages import Flag
     from harness.plugin.execution import Executor, Handle, Machine
     from harness.suite.loading import Loaded
 
@@ -43,7 +44,7 @@ class Wanted:
 
     only: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    flags: tuple[Literal["--quick", "--force", "--retry-failed"], ...] = ()
+    flags: tuple[Flag, ...] = ()
     machines: tuple[str, ...] = ()  # all that there are if empty
 
 

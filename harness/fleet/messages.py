@@ -11,6 +11,7 @@ from harness.printable import one_line
 
 Name: TypeAlias = Literal["run.json", "crossovers.json", "measurements.jsonl", "fidelity.jsonl"]
 """The files of a run that come home; reports are made again from them there."""
+Flag: TypeAlias = Literal["--quick", "--force", "--retry-failed"]
 GROWING: tuple[Name, ...] = ("measurements.jsonl", "fidelity.jsonl")
 WHOLE: tuple[Name, ...] = ("run.json", "crossovers.json")
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -42,7 +43,7 @@ class Asked(_Message):
     elsewhere: tuple[str, ...] = ()  # paths that the suite names and that do not travel
     only: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    flags: tuple[Literal["--quick", "--force", "--retry-failed"], ...] = ()
+    flags: tuple[Flag, ...] = ()
     have: dict[Name, Extent] = {}  # of what the coordinator holds already
 
 
@@ -85,7 +86,7 @@ def read(kind: type[_Kind], text: str, machine: str) -> _Kind:
     """A message of a machine.
 
     Raises:
-        ChildError: where it is none.
+        ChildError: where it is not valid.
     """
     try:
         return kind.model_validate_json(text)

@@ -60,7 +60,7 @@ class MachineWorker(distributed.Worker):
 
     def start_periodic_callbacks(self) -> None:
         """Starts what a scheduler has to hear, and nothing else."""
-        super().start_periodic_callbacks()
+        super().start_periodic_callbacks()  # type: ignore[no-untyped-call, unused-ignore]
         for name, callback in self.periodic_callbacks.items():
             if name not in _NEEDED:
                 callback.stop()
@@ -84,7 +84,7 @@ def work(address: str, name: str, say: Callable[[str], None]) -> None:
         _on_signals(worker.close)
         async with worker:
             say(f"{worker.name} is lent to {address}; Ctrl-C ends it")
-            await worker.finished()
+            await worker.finished()  # type: ignore[no-untyped-call, unused-ignore]
 
     asyncio.run(lend())
     sys.stdout.flush()

@@ -28,7 +28,7 @@ def jumping(n):
         total += each & 1
     return (n + 200) // 2
 """
-HOW = {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0003, "latency_calls": 5, "max_warm_up_seconds": 0.05}
+HOW = {"launches": 2, "rounds": 2, "min_sample_seconds": 0.0002, "latency_calls": 3, "max_warm_up_seconds": 0.05}
 
 
 def written(folder: Path, **more) -> Path:
@@ -37,14 +37,14 @@ def written(folder: Path, **more) -> Path:
     (folder / "pair.py").write_text(RACE)
     suite = {
         "name": "pair",
-        "sizes": {"from": 4, "to": 512, "points": 3},
+        "sizes": {"from": 4, "to": 512, "points": 2},
         "contenders": {
             "looped": {"function": "pair.py:looped"},
             "jumping": {"function": "pair.py:jumping"},
         },
         "races": [{"name": "pair", "baseline": "looped", "challenger": "jumping"}],
         "measurement": {**HOW, "self_check": False},
-        "search": {"budget_samples": 40, "regret": False},
+        "search": {"budget_samples": 24, "regret": False},
         **more,
     }
     path = folder / "pair.yaml"

@@ -90,7 +90,7 @@ def main() -> None:
         for name in NAMES:
             fleet.start_worker(name)
         suite = written(Path(place) / "suite", measurement={
-            "launches": 3, "rounds": 3, "min_sample_seconds": 0.0005, "latency_calls": 20, "self_check": False,
+            "launches": 2, "rounds": 3, "min_sample_seconds": 0.0003, "latency_calls": 5, "self_check": False,
             "max_warm_up_seconds": 0.05,
         })  # fmt: skip
         undisturbed = Path(place) / "undisturbed"
@@ -106,10 +106,10 @@ def main() -> None:
             runs += 1
             out, kept, done = Path(place) / f"out-{runs}", dict[str, bytes](), list[str]()
             problems = list[str]()
-            for _ in range(min(2, len(victims))):
+            for _ in range(min(3, len(victims))):
                 run = coordinator(fleet, suite, out)
                 try:
-                    run.communicate(timeout=generator.uniform(0.3, 1.0) * duration)
+                    run.communicate(timeout=generator.uniform(0.15, 0.6) * duration)
                     break
                 except subprocess.TimeoutExpired:
                     done.append(victims.pop(0))

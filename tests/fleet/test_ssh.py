@@ -25,7 +25,7 @@ def served(folder, environment):
     own, theirs = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     own.write_private_key(home / "id_ed25519")
     own.write_public_key(home / "authorized")
-    loop, ready, port = asyncio.new_event_loop(), threading.Event(), []
+    loop, ready, port, handled = asyncio.new_event_loop(), threading.Event(), [], []
 
     async def handle(process):
         child = await asyncio.create_subprocess_shell(
@@ -41,7 +41,7 @@ def served(folder, environment):
     async def listen():
         server = await asyncssh.listen(
             "127.0.0.1", 0, server_host_keys=[theirs], authorized_client_keys=str(home / "authorized"),
-            process_factory=lambda process: asyncio.ensure_future(run(process)),
+            process_factory=lambda process: handled.append(asyncio.ensure_future(run(process))),
         )  # fmt: skip
         port.append(server.get_port())
         ready.set()
@@ -60,6 +60,7 @@ def served(folder, environment):
     (home / "known_hosts").write_text(f"[127.0.0.1]:{port[0]} {known}\n[b]:{port[0]} {known}\n")
     (home / "config").write_text(f"Host b\n  HostName 127.0.0.1\n  Port {port[0]}\n  User someone\n")
     yield home.parent
+    asyncio.run_coroutine_threadsafe(asyncio.wait(handled, timeout=20), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
 
