@@ -57,7 +57,9 @@ def report(
         _fleet(folders[1:], form, output, force=force)
         return
     if len(folders) > 1:
-        raise UserError("this is more than one run", next_step="give one, or `harness report fleet RUN…` for several machines")
+        raise UserError(
+            "this is more than one run", next_step="give one, or `harness report fleet RUN…` for several machines"
+        )
     if output is not None or force:
         raise UserError("--output and --force are of a fleet", next_step="use them with `harness report fleet RUN…`")
     (folder,) = folders

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tests.report.runs import BASELINE, shift
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TAU = 0.4  # standard deviation of log N* between the machines
 MIXED = "documented", 1  # the race and batch size in which the last machine has no crossover

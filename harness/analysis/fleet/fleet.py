@@ -178,7 +178,10 @@ def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetLeg:
 def _estimate(places: Sequence[Place]) -> tuple[RandomEffects | None, str]:
     known = [each.crossing for each in places if each.crossing is not None]
     if len(known) < LEAST:
-        return None, f"{counted(len(known), 'machine')} with one N*: the spread between machines is estimated from {LEAST} on"
+        return (
+            None,
+            f"{counted(len(known), 'machine')} with one N*: the spread between machines is estimated from {LEAST} on",
+        )
     if len({each.direction for each in known}) > 1:
         return None, "no estimate: the lead does not change in the same direction on all machines"
     found = random_effects([math.log(each.heads) for each in known], [_variance(each) for each in known])
@@ -228,11 +231,17 @@ def _limits(places: Sequence[Place], floors: Sequence[float | None], predicted: 
         return "no prediction from limits: no run has measured them (`limits: true` under `measurement`)"
     lacking = f"; limits were not measured on {', '.join(limitless)}" if limitless else ""
     if not any(floors):
-        return f"no prediction from limits: by them alone the lead does not change, or their costs are not stated{lacking}"
+        return (
+            f"no prediction from limits: by them alone the lead does not change, or their costs are not stated{lacking}"
+        )
     if predicted.error is None or predicted.error_by_others is None:
         return f"no prediction from limits: it needs a second machine with N* and limits{lacking}"
-    better = "so that the limits say more" if predicted.error < predicted.error_by_others else "so that the limits add nothing"
+    better = (
+        "so that the limits say more"
+        if predicted.error < predicted.error_by_others
+        else "so that the limits add nothing"
+    )
     return (
-        f"N* predicted from limits and the other machines is off by a factor of {predicted.error:.2f}, the mean of the other machines "
-        f"by {predicted.error_by_others:.2f}, {better} (each machine left out once){lacking}"
+        f"N* predicted from limits and the other machines is off by a factor of {predicted.error:.2f}, the mean of "
+        f"the others by {predicted.error_by_others:.2f}, {better} (each machine left out once){lacking}"
     )

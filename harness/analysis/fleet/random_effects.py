@@ -44,9 +44,7 @@ class RandomEffects:
     confidence: float
 
 
-def random_effects(
-    effects: Sequence[float], variances: Sequence[float], confidence: float = 0.95
-) -> RandomEffects:
+def random_effects(effects: Sequence[float], variances: Sequence[float], confidence: float = 0.95) -> RandomEffects:
     """The estimate.
 
     Args:
@@ -59,7 +57,7 @@ def random_effects(
     """
     y, v = np.asarray(effects, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     count = len(y)
-    if count < 3:  # noqa: PLR2004  the prediction has k - 2 degrees of freedom
+    if count < 3:  # the prediction has k - 2 degrees of freedom
         raise ValueError(f"a random-effects estimate needs 3 machines or more, got {count}")
     squared = _between(y, v)
     weights = 1.0 / (v + squared)
@@ -78,7 +76,7 @@ def random_effects(
 
 
 def _between(y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
-    """tau squared at which the restricted likelihood is largest."""
+    """The tau squared at which the restricted likelihood is largest."""
     top = _widest(y, v)
     grid = np.concatenate([[0.0], np.geomspace(top * 1e-9, top, 200)])
     scores = [-_restricted(each, y, v) for each in grid]
@@ -99,7 +97,7 @@ def _restricted(squared: float, y: NDArray[np.float64], v: NDArray[np.float64]) 
 
 
 def _profile(y: NDArray[np.float64], v: NDArray[np.float64], tail: float) -> float:
-    """tau squared at which Cochran's Q, which falls with it, has this quantile from above; 0 where it never has."""
+    """The tau squared at which Cochran's Q, which falls with it, has this quantile from above; 0 where it never has."""
     wanted = float(stats.chi2.ppf(1.0 - tail, len(y) - 1))
     score: Callable[[float], float] = lambda squared: _q(squared, y, v) - wanted  # noqa: E731
     if score(0.0) <= 0.0:

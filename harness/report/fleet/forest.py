@@ -45,7 +45,9 @@ def _forest(leg: FleetLeg, place: int) -> Plot | None:
         for each, n in zip(leg.places, leg.transfer.predicted, strict=True)
         if n is not None
     ]
-    ends = [row[name] for row in (*rows, *unseen) for name in ("low", "high")] + [each["from limits"] for each in predicted]
+    ends = [row[name] for row in (*rows, *unseen) for name in ("low", "high")] + [
+        each["from limits"] for each in predicted
+    ]
     low, high = max(min(ends), 0.5), max(ends)
     middle = math.sqrt(low * high)
     low, high = min(low / 1.1, middle / _NARROWEST**0.5), max(high * 1.1, middle * _NARROWEST**0.5)
@@ -65,7 +67,9 @@ def _forest(leg: FleetLeg, place: int) -> Plot | None:
     if unseen:
         told = tooltip(unseen, ("machine", "N*", "low", "high"))
         layers += [
-            chart(unseen).mark_bar(height=6, opacity=0.7, color=_PREDICTION).encode(x=left, x2="high:Q", y=y, tooltip=told),
+            chart(unseen)
+            .mark_bar(height=6, opacity=0.7, color=_PREDICTION)
+            .encode(x=left, x2="high:Q", y=y, tooltip=told),
             chart(unseen)
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
             .encode(x=point, y=y, tooltip=told),

@@ -105,7 +105,9 @@ def title(leg: FleetLeg) -> str:
 def _crossover(place: Place) -> Entry:
     if place.leg is None:
         return Entry("not searched")
-    found = answer(place.leg, "", "", place.machine.summary.unchecked, whole=place.machine.summary.run.status == "complete")
+    found = answer(
+        place.leg, "", "", place.machine.summary.unchecked, whole=place.machine.summary.run.status == "complete"
+    )
     return Entry(found.crossover + ("" if found.certain else " (unsure)"), found.value)
 
 

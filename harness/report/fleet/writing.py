@@ -56,7 +56,9 @@ def to_markdown(found: Fleet) -> str:
 
 def show(found: Fleet, console: Console) -> None:
     """Prints the tables and the sentences."""
-    terminal.fleet(found.suite, page.headline(found), tables.tables(found), tables.sentences(found), found.notes, console)
+    terminal.fleet(
+        found.suite, page.headline(found), tables.tables(found), tables.sentences(found), found.notes, console
+    )
 
 
 def _lines(found: Fleet) -> Iterator[str]:

@@ -37,7 +37,8 @@ def test_every_machine_keeps_its_own_crossover(found, folders):
     here = leg(found, "documented", 32)
     stored = [read(each).located for each in folders]
     wanted = [
-        next(each for each in one if (each["leg"]["race"], each["leg"]["batch_size"]) == ("documented", 32)) for one in stored
+        next(each for each in one if (each["leg"]["race"], each["leg"]["batch_size"]) == ("documented", 32))
+        for one in stored
     ]
     assert [each.crossing.heads for each in here.places] == [
         each["location"]["crossings"][0]["heads"] for each in wanted
@@ -102,7 +103,9 @@ def test_only_what_differs_is_listed(found):
 )
 def test_runs_of_different_questions_are_refused_unless_forced(folders, tmp_path, change, sentence):
     other = changed(shutil.copytree(folders[1], tmp_path / "other"), change)
-    with pytest.raises(UserError, match=f"the runs do not answer one question: .*{sentence}.*; report those of one suite"):
+    with pytest.raises(
+        UserError, match=f"the runs do not answer one question: .*{sentence}.*; report those of one suite"
+    ):
         of([folders[0], other])
     found = of([folders[0], other], force=True)
     assert found.notes[0].startswith("taken with --force although ")

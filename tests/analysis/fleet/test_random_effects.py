@@ -31,7 +31,9 @@ def test_the_worked_example_of_metafor():
     assert (round(found.low, 4), round(found.high, 4)) == (-1.1082, -0.3208)
     assert round(found.tau**2, 4) == 0.3132
     assert (round(found.tau_low**2, 4), round(found.tau_high**2, 4)) == (0.1197, 1.1115)
-    half = 2.2010 * math.sqrt(0.3132 + 0.1807**2)  # t of 11 degrees of freedom, and the standard error that metafor prints
+    half = 2.2010 * math.sqrt(
+        0.3132 + 0.1807**2
+    )  # t of 11 degrees of freedom, and the standard error that metafor prints
     assert found.predicted_high - found.centre == pytest.approx(half, abs=2e-4)
 
 

@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from harness.errors import UserError
 from harness.report.fleet import writing
 from tests.command_line import called
 from tests.report.accessibility import engine, violations
@@ -34,7 +33,11 @@ def test_the_command_prints_tables_and_writes_three_files(folders, tmp_path):
     assert "2 machines, " in done.stdout
     assert re.search(r"documented +│ +1 +│ A +│", done.stdout)
     assert "2 machines with one N*: the spread between machines is estimated from 8 on" in done.stdout
-    assert sorted(each.name for each in (tmp_path / "fleet-report").iterdir()) == ["fleet.html", "fleet.json", "fleet.md"]
+    assert sorted(each.name for each in (tmp_path / "fleet-report").iterdir()) == [
+        "fleet.html",
+        "fleet.json",
+        "fleet.md",
+    ]
 
 
 def test_what_belongs_to_one_run_or_to_a_fleet_is_said(folders):
@@ -91,7 +94,9 @@ def test_the_page_fits_and_draws_every_machine_without_complaint_or_request(writ
         window.open((written[0] / "fleet.html").as_uri())
         window.wait("document.body && document.body.dataset.drawn === 'yes'")
         assert window.run("return document.documentElement.scrollWidth - innerWidth") <= 0
-        drawn = window.run("return [...document.querySelectorAll('[data-plot]')].map((each) => !!each.querySelector('svg'))")
+        drawn = window.run(
+            "return [...document.querySelectorAll('[data-plot]')].map((each) => !!each.querySelector('svg'))"
+        )
         assert len(drawn) == 9 + len(json.loads((written[0] / "fleet.json").read_text())["crossovers"])
         assert all(drawn)
         assert window.requested() == []
