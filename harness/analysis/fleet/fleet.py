@@ -74,11 +74,12 @@ class Fleet:
     notes: tuple[str, ...]  # what was left out, or taken although it differs
 
 
-def fleet(summaries: Sequence[Summary], *, force: bool = False) -> Fleet:
+def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: bool = False) -> Fleet:
     """Runs of one question, one for each machine.
 
     Args:
         summaries: of the runs, in any order.
+        names: of their machines, in the same order, where they are known.
         force: take runs whose suites or data differ.
 
     Raises:
@@ -92,7 +93,7 @@ def fleet(summaries: Sequence[Summary], *, force: bool = False) -> Fleet:
             f"the runs do not answer one question: {'; '.join(unlike)}",
             next_step="report those of one suite and one data set, or use --force",
         )
-    found = machines(summaries)
+    found = machines(summaries, names)
     places = dict.fromkeys((leg.leg.race, leg.leg.batch_size) for each in found for leg in each.summary.legs)
     if not places:
         raise UserError("the runs have no races", next_step="name runs of a suite with races")

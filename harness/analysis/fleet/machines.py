@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.summary import Summary
 
-_OWN = ("processor", "architecture", "logical_cores", "physical_cores", "usable_cores", "caches", "gpus", "node")
+_OWN = ("processor", "architecture", "logical_cores", "physical_cores", "usable_cores", "caches", "gpus")
 _SAME_MEMORY = 1.05  # how much a kernel keeps to itself changes from one start to the next
 _FACTS = {
     "processor": "processor", "architecture": "architecture", "physical_cores": "cores", "logical_cores": "logical cores",
@@ -30,6 +30,7 @@ class Machine:
 
     key: str  # A, B, … in tables and charts
     summary: Summary  # of its newest run
+    given: str = ""  # what it is called where it was measured; empty where that is not known
     earlier: tuple[str, ...] = ()  # folders of its other runs, which are left out
 
     @property
@@ -39,9 +40,8 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """`A: AMD EPYC`, with the machine's own name where the run has one."""
-        node = self.summary.run.machine.get("node")
-        return f"{self.key}: {node}, {self.processor}" if node else f"{self.key}: {self.processor}"
+        """`A: AMD EPYC`, with the machine's own name where it is known."""
+        return f"{self.key}: {self.given}, {self.processor}" if self.given else f"{self.key}: {self.processor}"
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,33 @@ class Difference:
     values: tuple[str, ...]  # in the order of the machines
 
 
-def machines(summaries: Sequence[Summary]) -> tuple[Machine, ...]:
-    """One for each machine, in the order of their first runs; of several runs of a machine the newest counts."""
-    groups: list[list[Summary]] = []
-    for each in sorted(summaries, key=lambda one: one.run.started):
+def machines(summaries: Sequence[Summary], names: Sequence[str] = ()) -> tuple[Machine, ...]:
+    """One for each machine, in the order of their first runs; of several runs of a machine the newest counts.
+
+    Args:
+        summaries: of the runs.
+        names: of their machines, in the same order; empty where it is not known. Two names are two machines, however alike.
+    """
+    known = [*names, *[""] * (len(summaries) - len(names))]
+    runs = [
+        (each, name or str(each.run.machine.get("node") or "")) for each, name in zip(summaries, known, strict=True)
+    ]
+    groups: list[list[tuple[Summary, str]]] = []
+    for each, name in sorted(runs, key=lambda one: one[0].run.started):
         for group in groups:
-            if _same(group[0].run.machine, each.run.machine):
-                group.append(each)
+            other = next((given for _, given in group if given), "")
+            if _same(group[0][0].run.machine, each.run.machine) and (not name or not other or name == other):
+                group.append((each, name))
                 break
         else:
-            groups.append([each])
+            groups.append([(each, name)])
     return tuple(
-        Machine(key=_letters(place), summary=group[-1], earlier=tuple(each.folder for each in group[:-1]))
+        Machine(
+            key=_letters(place),
+            summary=group[-1][0],
+            given=next((given for _, given in reversed(group) if given), ""),
+            earlier=tuple(each.folder for each, _ in group[:-1]),
+        )
         for place, group in enumerate(groups)
     )
 

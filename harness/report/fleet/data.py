@@ -21,7 +21,7 @@ def to_json(fleet: Fleet) -> str:
         "suite": fleet.suite,
         "machines": [
             {
-                "key": each.key, "processor": each.processor, "node": each.summary.run.machine.get("node"),
+                "key": each.key, "processor": each.processor, "name": each.given,
                 "run": each.summary.folder, "started": each.summary.run.started, "status": each.summary.run.status,
                 "earlier": list(each.earlier),
             }

@@ -28,7 +28,7 @@ def machines(fleet: Fleet) -> Table:
     """Which run counts for which machine."""
     rows = tuple(
         (
-            text(each.key), text(each.processor), text(str(each.summary.run.machine.get("node") or "")),
+            text(each.key), text(each.processor), text(each.given),
             text(each.summary.folder), text(each.summary.run.started[:16].replace("T", " ")),
             text(each.summary.run.status), Entry(f"{len(each.earlier)}", len(each.earlier)),
         )

@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.fleet.fleet import Fleet, fleet
 from harness.analysis.summary import summarise
+from harness.printable import one_line
+from harness.records.reader import RUN
 from harness.records.writer import read, write_atomically, writing
 from harness.report import markdown, terminal
 from harness.report.fleet import data, page, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
+_TOGETHER = "fleet.json"  # of `harness run --on`, beside the folders of the machines
 FORMS = {"html": "fleet.html", "markdown": "fleet.md", "json": "fleet.json"}
 
 
 def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
     """The fleet that the runs in these folders make.
 
+    Args:
+        folders: of runs, or folders into which `harness run --on` has written the runs of several machines.
+        force: take runs whose suites or data differ.
+
     Raises:
         RecordsError: where one cannot be read.
         UserError: as `harness.analysis.fleet.fleet.fleet`.
     """
-    return fleet([summarise(read(each)) for each in folders], force=force)
+    runs = [run for each in folders for run in _runs(each)]
+    return fleet([summarise(read(each)) for each in runs], [_name(each) for each in runs], force=force)
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The runs of several machines in a folder that holds what `harness run --on` wrote; else the folder itself."""
+    return [folder / each for each in _named(folder) if (folder / each / RUN).is_file()] or [folder]
+
+
+def _name(run: Path) -> str:
+    """What the machine of a run is called, where it was one of several."""
+    place = run.absolute()
+    return _named(place.parent).get(place.name, "")
+
+
+def _named(folder: Path) -> dict[str, str]:
+    """Names of machines by the folders of their runs; empty where the file is not there or is not what it should be."""
+    try:
+        machines = json.loads((folder / _TOGETHER).read_text(encoding="utf-8"))["machines"]
+        found = {str(about["folder"]): one_line(str(name), 80) for name, about in machines.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {each: name for each, name in found.items() if each not in ("", ".", "..") and Path(each).name == each}
 
 
 def rendered(found: Fleet, form: str) -> str:

@@ -53,6 +53,21 @@ def test_what_belongs_to_one_run_or_to_a_fleet_is_said(folders):
         assert sentence in done.stderr
 
 
+def test_machines_that_were_measured_together_have_their_names(tmp_path):
+    """Alike in all that is recorded, and two all the same, since they have two names."""
+    for each in write(tmp_path / "both", 2):
+        changed(each, lambda run: run.update(machine={"processor": "A Processor", "memory_bytes": 2**33}))
+    known = {"a": {"folder": "machine-0"}, "b": {"folder": "machine-1"}, "c": {"folder": "../.."}}
+    (tmp_path / "both" / "fleet.json").write_text(json.dumps({"schema_version": 1, "machines": known}))
+    found = writing.of([tmp_path / "both"])
+    assert [each.name for each in found.machines] == ["A: a, A Processor", "B: b, A Processor"]
+    assert found.notes == ()
+    for text in ("[]", "{", '{"machines": [1]}', '{"machines": {"a": {}}}', '{"machines": {"a": 3}}'):
+        (tmp_path / "both" / "fleet.json").write_text(text)
+        (machine,) = writing.of(sorted(each for each in (tmp_path / "both").iterdir() if each.is_dir())).machines
+        assert machine.name == "A: A Processor"
+
+
 def test_json_holds_every_machine_and_the_estimate(written):
     found = json.loads((written[0] / "fleet.json").read_text())
     here = next(each for each in found["crossovers"] if (each["race"], each["batch_size"]) == ("documented", 1))
