@@ -5,7 +5,7 @@ is known. tau by restricted maximum likelihood; the centre's interval by Hartung
 with t of k - 1 degrees of freedom, and never narrower than the normal one (Röver, Knapp and Friede 2015, BMC Medical Research
 Methodology 15:99); tau's interval by the Q-profile (Viechtbauer 2007, Statistics in Medicine 26:37); the prediction interval with t
 of k - 2 degrees of freedom (Higgins, Thompson and Spiegelhalter 2009, JRSS A 172:137). The test repeats the worked example of
-the R package metafor, 13 trials of a vaccine, to its printed digits.
+the R package metafor, 13 trials of a vaccine.
 
 A library would be statsmodels; it has no restricted maximum likelihood, no interval of tau and no prediction interval.
 """
