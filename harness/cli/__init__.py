@@ -16,6 +16,7 @@ import harness
 from harness.cli import encoding, keeping, reading, running
 from harness.cli.group import CommandGroup
 from harness.cli.machines import fleet
+from harness.cli.register import register, submit
 from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError, UserError
 
@@ -33,13 +34,14 @@ app = typer.Typer(
 _MEASURE = (running.run, running.check, running.locate, running.doctor)
 _READ = (
     reading.report, reading.verify, reading.advise, reading.compare, reading.history, reading.site, reading.view,
-    reading.export, reading.tune,
+    reading.export, reading.tune, submit,
 )  # fmt: skip
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {"Measure": _MEASURE, "Read what was measured": _READ}
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(fleet, name="fleet", rich_help_panel="Measure")
+app.add_typer(register, name="register", rich_help_panel="Read what was measured")
 app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
 app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
 

@@ -16,6 +16,9 @@ from harness.errors import UserError
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 
 
+_FLEET, _FLEET_FOLDER = "fleet", "fleet-report"
+
+
 class Format(StrEnum):
     """Formats of a report."""
 
@@ -25,14 +28,41 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN | fleet RUN…",
+        help="a folder that `harness run` wrote; or the word fleet and the runs of several machines",
+        show_default=False,
+    ),
+]
+
+
 def report(
-    folder: Folder,
+    folders: Runs,
     form: Annotated[Format | None, typer.Option("--format", help="print this; default: write all and show it")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="write each plot as SVG and PNG")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="of a fleet: where its files go; default: fleet-report", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="of a fleet: take runs whose suites or data differ")] = False,
 ) -> None:
-    """Render the report of a run again."""
+    """Render the report of a run again; `report fleet RUN…`: one report of the same suite on several machines."""
     from harness.report import writing
 
+    if folders[0] == Path(_FLEET) and (len(folders) > 1 or not (folders[0] / "run.json").exists()):
+        if plots is not None:
+            raise UserError("--plots is of one run", next_step="leave it out, or name one run")
+        _fleet(folders[1:], form, output, force=force)
+        return
+    if len(folders) > 1:
+        raise UserError(
+            "this is more than one run", next_step="give one, or `harness report fleet RUN…` for several machines"
+        )
+    if output is not None or force:
+        raise UserError("--output and --force are of a fleet", next_step="use them with `harness report fleet RUN…`")
+    (folder,) = folders
     if plots is not None:
         for path in writing.plots(folder, plots):
             say(path)
@@ -41,6 +71,23 @@ def report(
         writing.show(writing.write(folder), console(), folder, verbose=True)
     else:
         sys.stdout.write(writing.rendered(folder, form.value))
+
+
+def _fleet(folders: list[Path], form: Format | None, output: Path | None, *, force: bool) -> None:
+    """The report of several machines."""
+    from harness.report.fleet import writing
+
+    if form is Format.CSV:
+        raise UserError("a fleet is not written as CSV", next_step="use html, markdown or json")
+    if form is not None and output is not None:
+        raise UserError("--format prints, and --output writes", next_step="leave one of them out")
+    found = writing.of(folders, force=force)
+    if form is not None:
+        sys.stdout.write(writing.rendered(found, form.value))
+        return
+    writing.show(found, console())
+    for path in writing.write(found, output or Path(_FLEET_FOLDER)):
+        say(path)
 
 
 def verify(folder: Folder) -> None:

@@ -228,3 +228,7 @@ class RunInfo(Record):
     ] = {}
     warnings: tuple[str, ...] = ()
     forced: tuple[str, ...] = ()
+    seal: Annotated[
+        Mapping[str, str],
+        Field(description="SHA-256 of each file of records and of each key of this file when the run ended"),
+    ] = {}

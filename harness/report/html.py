@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.analysis.summary import LegSummary, Summary
     from harness.report.answers import Answer
 
-_POLICY = (  # Vega compiles its expressions, hence unsafe-eval; nothing may be loaded or sent
+POLICY = (  # Vega compiles its expressions, hence unsafe-eval; nothing may be loaded or sent
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
 )
 _MARKS = {
@@ -80,7 +80,7 @@ def render(summary: Summary) -> str:
         lead_map=lead_map,
         pairs=pairs,
         plots=others,
-        policy=_POLICY,
+        policy=POLICY,
         published=any(each.published for each in found),
         script=script(resource("page.js")),
         sections=sections,

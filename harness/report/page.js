@@ -112,7 +112,7 @@ function offer() {
 
 async function show(place) {
   const name = place.dataset.plot;
-  const spec = name === "lead-map" ? plots[name] : name === "pairs" ? paired(plots[name]) : settled(chosen(plots[name]), place.clientWidth);
+  const spec = name.startsWith("lead-map") || name.startsWith("forest") ? plots[name] : name === "pairs" ? paired(plots[name]) : settled(chosen(plots[name]), place.clientWidth);
   const tooltip = { theme: dark.matches ? "dark" : "light" };
   const { view } = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip, config: theme(place.clientWidth) });
   views.set(name, view);

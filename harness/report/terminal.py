@@ -77,6 +77,23 @@ def _everything(summary: Summary, console: Console) -> None:
     _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
 
 
+def fleet(
+    suite: str,
+    headline: str,
+    found: Iterable[Table],
+    sentences: Iterable[tuple[str, tuple[str, ...]]],
+    notes: Iterable[str],
+    console: Console,
+) -> None:
+    """Prints the tables of several machines, and the sentences about each race."""
+    console.print(f"[bold]{escape(suite)}[/bold]: {escape(headline)}", highlight=False)
+    for each in found:
+        _grid(each, console)
+    for title, said in sentences:
+        _list(escape(title), said, console)
+    _list("Notes", notes, console, "yellow")
+
+
 def tracebacks(found: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
     """Prints tracebacks as they are, each below the place where it was seen."""
     for place, told in found:

@@ -21,6 +21,7 @@ from harness.records import checkout, machine, project
 from harness.records.crossovers import dump
 from harness.records.index import without_failures
 from harness.records.measurement import RunInfo
+from harness.records.seal import sealed
 from harness.records.writer import LOCATED, Store, read
 from harness.report import writing
 from harness.report.wording import spread_out
@@ -94,7 +95,9 @@ def run(
                 if not (forced or known.run.forced):  # on the same machine
                     schedule.bench.recoveries.take(known.run.recovery)
             gave = {"source": source, "sources": schedule.bench.provisions.sources}
-            about = about.model_copy(update={**gave, "forced": (*about.forced, *forced), "status": "running"})
+            about = about.model_copy(
+                update={**gave, "forced": (*about.forced, *forced), "status": "running", "seal": {}}
+            )
             store.update(about)
             begun = True
             told.started(about, folder)
@@ -127,6 +130,8 @@ def run(
                 store.update(about)
             with _noting(failure):
                 store.write(LOCATED, dump(schedule.located))
+                about = sealed(about, folder)
+                store.update(about)
         with signals.held() as later:
             summary = _reported(about, folder, told, failure)
     if failure or summary is None:

@@ -36,7 +36,7 @@ def write(folder: Path, count: int = 40, seed: int = 0) -> list[Path]:
             run["machine"]["processor"] = "Another Processor"
         report |= {"started": run["started"], "warnings": run["warnings"]}
         for each in (*report["crossovers"], *(one["location"] for one in located["located"])):
-            _shift(each, factor)
+            shift(each, factor)
         target = folder / f"{suite}-{started:%Y%m%d}"
         target.mkdir(parents=True)
         for name, value in (("run.json", run), ("report.json", report), ("crossovers.json", located)):
@@ -59,7 +59,7 @@ def _files(folder: Path) -> tuple[Any, ...]:
     return run, report, located, lines
 
 
-def _shift(found: dict[str, Any], factor: float) -> None:
+def shift(found: dict[str, Any], factor: float) -> None:
     """All N of an answer, and those of its probes and its decision."""
     for each in found.get("crossings", []):
         each |= {name: max(1, round(each[name] * factor)) for name in ("heads", "low", "high")}

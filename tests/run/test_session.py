@@ -16,10 +16,13 @@ import pytest
 import yaml
 
 from harness.commands import race
+from harness.commands.register.checking import verified
+from harness.commands.register.submitting import submit
 from harness.errors import RecordsError, ResourceError
 from harness.plan import plan as planning
 from harness.records import writer as store_module
 from harness.records.replay import replay
+from harness.records.seal import broken
 from harness.records.writer import read
 from harness.run import session
 from harness.run.listeners import Silent
@@ -74,6 +77,14 @@ def test_a_run_leaves_its_records_and_its_report(finished):
     assert evidence.run.source["kind"] == "synthetic"
     assert evidence.run.offers["runtime faulty"]["sha256"]
     assert "twins" in done.stdout
+
+
+def test_a_run_seals_its_records_and_a_register_takes_it(finished, tmp_path):
+    folder = finished[0] / "out"
+    assert list(broken(json.loads((folder / "run.json").read_text()), folder)) == []
+    submit(folder, str(tmp_path))
+    (found,) = verified(tmp_path)
+    assert found.accepted, found.sentence
 
 
 def test_how_long_contenders_take_to_be_back_at_speed_is_kept_and_used(finished):

@@ -1,0 +1,145 @@
+"""What holds for the records of every real run, whatever its machine: what breaks it was not measured like this."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from harness.records.asked import suite_of
+from harness.records.measurement import IN_BLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.records.measurement import Measurement, RunInfo, Sampled
+    from harness.records.reader import Evidence
+
+_CLOCK = 60.0  # seconds by which a clock may be set while a run goes on
+_SHARE = 0.05  # of a sample: it and its overhead were rounded
+_SHOWN = 3  # places that a sentence names
+
+
+def doubts(evidence: Evidence) -> Iterator[str]:
+    """A sentence for each thing that the records of a whole run cannot be."""
+    yield from _of_the_run(evidence.run)
+    yield from (f"{each}: a whole run has none" for each in evidence.torn)
+    yield from _strangers(evidence)
+    visits: dict[int, list[Measurement]] = defaultdict(list)
+    for record in evidence.measurements:
+        visits[record.visit].append(record)
+    if visits and (gaps := sorted(set(range(1, max(visits) + 1)) - set(visits))):
+        yield f"the records of {_places('visit', gaps)} are missing"
+    yield from _repeated(evidence.measurements)
+    window = _window(evidence.run)
+    outside, orders, overlaps = [], [], []
+    for number, records in sorted(visits.items()):
+        sampled = [each.sampled for each in records if each.sampled is not None]
+        if window and any(not window[0] <= at <= window[1] for each in sampled for at in each.started):
+            outside.append(number)
+        if not _in_order([each.sampled for each in records if each.sampled and each.purpose != IN_BLOCKS]):
+            orders.append(number)
+        if any(_overlaps(each) for each in sampled):
+            overlaps.append(number)
+    if outside:
+        yield f"{_places('visit', outside)} took place before the run began or after it ended"
+    if orders:
+        yield f"in {_places('visit', orders)} the samples do not follow one another in the order that was drawn"
+    if overlaps:
+        yield f"in {_places('visit', overlaps)} a sample begins before the one before it can have ended"
+
+
+def samples(evidence: Evidence) -> dict[bytes, int]:
+    """What no two visits of any machines have in common: a digest of the seconds and times of each record, its visit."""
+    return {
+        hashlib.sha256(repr((each.sampled.seconds, each.sampled.started)).encode()).digest(): each.visit
+        for each in evidence.measurements
+        if each.sampled is not None
+    }
+
+
+def _of_the_run(run: RunInfo) -> Iterator[str]:
+    if run.status != "complete":
+        yield f"the run is not complete: its status is {run.status}"
+    if run.quick:
+        yield "it is a quick run, which has fewer launches and wider precision"
+    if run.forced:
+        yield f"it was resumed with --force although {run.forced[0]}"
+    if run.suite_digest != hashlib.sha256(to_json(run.suite)).hexdigest()[: len(run.suite_digest) or 1]:
+        yield "the suite is not the one whose digest run.json names: it was edited"
+    if not run.machine.get("processor"):
+        yield "run.json names no processor"
+
+
+def _strangers(evidence: Evidence) -> Iterator[str]:
+    """Records of what the suite does not ask."""
+    suite = suite_of(evidence.run)
+    names = {each.contender for each in (*evidence.measurements, *evidence.fidelities)} - set(suite.contenders)
+    if names:
+        yield f"there are records of {min(names)}, which is no contender of the suite"
+    batches = {each.batch_size for each in evidence.measurements} - {
+        *suite.batch_sizes, *itertools.chain.from_iterable(each.batch_sizes or () for each in suite.contenders.values()),
+    }  # fmt: skip
+    if batches:
+        yield f"there are records at batch {min(batches):,}, which the suite does not ask for"
+
+
+def _repeated(records: Sequence[Measurement]) -> Iterator[str]:
+    """Two records with the same seconds at the same times; a process is in one place at a time."""
+    seen: dict[tuple[object, ...], int] = {}
+    twice = []
+    for record in records:
+        if record.sampled is None:
+            continue
+        key = (record.sampled.started, record.sampled.seconds)
+        if key in seen:
+            twice.append(record.visit)
+        seen[key] = record.visit
+    if twice:
+        yield f"a record of {_places('visit', sorted(set(twice)))} is there twice"
+
+
+def _window(run: RunInfo) -> tuple[float, float] | None:
+    """When the run took place, in seconds since the epoch."""
+    try:
+        ends = [dt.datetime.fromisoformat(each).timestamp() for each in (run.started, run.finished or "")]
+    except (ValueError, OverflowError):
+        return None
+    return ends[0] - _CLOCK, ends[1] + _CLOCK
+
+
+def _in_order(sampled: Sequence[Sampled]) -> bool:
+    """In every round each contender has a place of its own, and was timed in that order."""
+    rounds: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for each in sampled:
+        for number, place, at in zip(each.rounds, each.positions, each.started, strict=True):
+            rounds[number].append((place, at))
+    for places in rounds.values():
+        ordered = sorted(places)
+        if len({place for place, _ in ordered}) != len(ordered):
+            return False
+        if any(one[1] > other[1] for one, other in itertools.pairwise(ordered)):
+            return False
+    return True
+
+
+def _overlaps(sampled: Sampled) -> bool:
+    """Whether the calls of a sample would not fit before the next one of the same contender."""
+    spent = [sampled.inner_loops * (each + sampled.overhead_seconds) for each in sampled.seconds]
+    starts = sampled.started
+    return any(
+        after - before < (1 - _SHARE) * seconds
+        for before, after, seconds in zip(starts, starts[1:], spent, strict=False)
+    )
+
+
+def _places(what: str, numbers: Sequence[int]) -> str:
+    """`visit 7`, `visits 7, 9, 11 and 40 more`."""
+    shown = ", ".join(f"{each:,}" for each in numbers[:_SHOWN])
+    rest = len(numbers) - _SHOWN
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f"{what}{'s' if len(numbers) > 1 else ''} {shown}{more}"

@@ -1,0 +1,1 @@
+"""The report of a fleet: one page, Markdown, JSON, and tables for a terminal."""
