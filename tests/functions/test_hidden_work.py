@@ -93,8 +93,17 @@ def future(values):
 
 
 def try_(*functions, setup=drawn, compared=True, high=64):
-    kernels = [Kernel(function=shipped(each), compared=compared, setup=shipped(setup) if setup else None) for each in functions]
-    asked = {"kernels": [each.to_json() for each in kernels], "low": 32, "high": high, "batch": 1, "seed": 0, "seconds": 5.0}
+    kernels = [
+        Kernel(function=shipped(each), compared=compared, setup=shipped(setup) if setup else None) for each in functions
+    ]
+    asked = {
+        "kernels": [each.to_json() for each in kernels],
+        "low": 32,
+        "high": high,
+        "batch": 1,
+        "seed": 0,
+        "seconds": 5.0,
+    }
     return Trial(asked, lambda _: None).run()
 
 
