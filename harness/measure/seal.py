@@ -61,8 +61,8 @@ def _within(place: str, value: Any, module: str) -> Iterator[tuple[str, Mapping[
     """The same, of what a table of functions and a class of a module hold."""
     if isinstance(value, dict) and not place.endswith("__"):
         for key, each in value.items():
-            if callable(each):
-                yield place, value, str(key), each, getattr(each, "__code__", None)
+            if callable(each) and isinstance(key, str):
+                yield place, value, key, each, getattr(each, "__code__", None)
     if isinstance(value, type) and value.__module__ == module:
         for method, member in vars(value).items():
             if isinstance(member, FunctionType):
