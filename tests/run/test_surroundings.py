@@ -132,8 +132,8 @@ def test_a_signal_ends_a_run_whose_contender_keeps_a_daemon(mine, command, numbe
                 pytest.fail(f"it ended with {run.wait()} before it was sent a signal")
             begun = time.monotonic()
             run.send_signal(number)
-            rest = run.stdout.read()
-            assert run.wait(30) == 130, rest
+            code = run.wait(30)
+            assert code == 130, run.stdout.read()
             assert time.monotonic() - begun < 20
         finally:
             run.kill()
