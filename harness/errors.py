@@ -25,6 +25,7 @@ PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of 
 
 
 def cut(text: str, most: int = _SENTENCE) -> str:
+    """The start of a text that may be as long as somebody likes."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 

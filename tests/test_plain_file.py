@@ -127,7 +127,7 @@ def test_a_report_of_another_shape_is_named_and_left_out_of_the_site(sent, tmp_p
 def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_path):
     run = json.loads((sent / "run.json").read_text())
     (sent / "run.json").write_text(json.dumps({**run, "status": "running"}))
-    (sent / "measurements.jsonl").write_text('[1, 2]\n')
+    (sent / "measurements.jsonl").write_text("[1, 2]\n")
     built = build(tmp_path / "results", tmp_path / "site")
     assert built.runs + len(built.broken) == 1
 
@@ -137,7 +137,8 @@ def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_pa
     [
         {}, {"races": 1}, {"races": [1]}, {"races": [{"race": "r"}]}, [],
         {"races": [{"race": "r", "baseline": "a", "challenger": 5, "entries": []}]},
-        {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [{"batch_size": "x", "below": "a", "changes": []}]}]},
+        {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
+            {"batch_size": "x", "below": "a", "changes": []}]}]},
         {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
             {"batch_size": 1, "below": "a", "changes": [{"heads": None, "use": "b"}]}]}]},
     ],

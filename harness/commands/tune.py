@@ -195,14 +195,17 @@ def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], 
 def _defines(known: Mapping[int, tuple[list[int], list[str]]], guard: str) -> Iterator[str]:
     for size, (starts, uses) in sorted(known.items()):
         batch = f"_B{size}" if len(known) > 1 else ""
-        yield f'#define {guard}{batch}_BELOW {_quoted(uses[0])}'
+        yield f"#define {guard}{batch}_BELOW {_quoted(uses[0])}"
         for number, (start, use) in enumerate(zip(starts, uses[1:], strict=True)):
             again = f"_{number + 1}" if number else ""
             yield f"#define {guard}{batch}_THRESHOLD{again} {start}"
-            yield f'#define {guard}{batch}_FROM_THRESHOLD{again} {_quoted(use)}'
+            yield f"#define {guard}{batch}_FROM_THRESHOLD{again} {_quoted(use)}"
 
 
 def _quoted(text: str) -> str:
     """A string literal of C: whatever a contender is called, it is one text."""
-    shown = (each if " " <= each <= "~" and each not in '"\\?' else "".join(f"\\{b:03o}" for b in each.encode()) for each in text)
+    shown = (
+        each if " " <= each <= "~" and each not in '"\\?' else "".join(f"\\{b:03o}" for b in each.encode())
+        for each in text
+    )
     return '"' + "".join(shown) + '"'

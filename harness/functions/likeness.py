@@ -27,7 +27,15 @@ _FLAT = (list, deque, set)
 _COUNTS = "biu"  # kinds of arrays that are compared exactly: an index that is off by one is another index
 _NUMBERS = "biufc"
 _UNCALLED = (FunctionType, MethodType, functools.partial)
-_THERE = ("numpy", "pandas", "polars", "pyarrow", "scipy", "PIL", "torch")  # whose values are computed when they are returned
+_THERE = (
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "PIL",
+    "torch",
+)  # whose values are computed when they are returned
 _COPIES = 4  # converting an output takes a few times as long as copying it
 _CACHED = 5.0  # times as long as the second conversion: the first one computed what was converted
 _SHOWN = 60  # characters of a value in a message
@@ -190,7 +198,9 @@ def left(output: Any, clock: Callable[[], float]) -> float:
 def named(output: Any) -> str:
     """The type of an output, with the library that it is of."""
     kind = type(output)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _same_arrays(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

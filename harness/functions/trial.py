@@ -264,6 +264,7 @@ class Trial:
         if seconds > _SLOW_ENOUGH and seconds > 2 * next_seconds:  # the second one may have been disturbed
             next_seconds = min(next_seconds, self._call(number, heads, copied())[1])
         self._long |= max(seconds, next_seconds) > _LONGEST_CALL
+        self._finished(number, heads, copied, output, next_seconds)
         kernel = self._kernels[number]
         if kernel.checked and not self._alike(output, again, label):
             raise Wrong(
@@ -271,15 +272,18 @@ class Trial:
                 f"{likeness.shown(again)}",
                 "seed what it draws, or leave the comparison out (equal=None, --no-equal)",
             )
-        self._finished(number, heads, copied, output, next_seconds)
         if self._setup is None:
             if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds:
                 self._remembers_sizes(number, heads)
-        elif not kernel.redrawn and self._remembers(number, heads, next_seconds):
+        elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
             self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
         return output
 
-    def _remembers(self, number: int, heads: int, seconds: float) -> bool:
+    def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
+        """Whether it is worth a few more calls: they are short, or the second one was."""
+        return not kernel.redrawn and (again <= remembering.LONGEST_SECONDS or seconds > remembering.FACTOR * again)
+
+    def _remembers(self, number: int, heads: int) -> bool:
         """Whether inputs that it has seen, and gets again as on the clock, cost it a small part of others."""
         numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
         self._doing(f"calling the setup and {self._label(number)} at n = {heads:,}")
@@ -289,7 +293,6 @@ class Trial:
             lambda: self._drawn(heads, next(numbers)),
             time.perf_counter,
             own=own,
-            call_seconds=seconds,
         )
         return found is not None
 
@@ -323,8 +326,8 @@ class Trial:
             late.append(likeness.left(each, time.perf_counter))
         if (left := min(late)) > max(_SLOW_ENOUGH, _LEFT_SHARE * seconds):
             raise Wrong(
-                f"{self._label(number)} returns {likeness.named(output)} with {units.seconds(left)} of work left over when the call "
-                f"ends, after {units.seconds(seconds)}",
+                f"{self._label(number)} returns {likeness.named(output)} with {units.seconds(left)} of work left over when the "
+                f"call ends, after {units.seconds(seconds)}",
                 "return what has been computed (numpy.asarray of it, or after its block_until_ready), so that the work is timed",
             )
 

@@ -54,14 +54,19 @@ def _parts() -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
         for name, value in vars(module).items():
             if callable(value):
                 yield module.__name__, vars(module), name, value, getattr(value, "__code__", None)
-            if isinstance(value, dict) and not name.startswith("__"):
-                for key, each in value.items():
-                    if callable(each):
-                        yield f"{module.__name__}.{name}", value, key, each, getattr(each, "__code__", None)
-            if isinstance(value, type) and value.__module__ == module.__name__:
-                for method, member in vars(value).items():
-                    if isinstance(member, FunctionType):
-                        yield f"{module.__name__}.{name}", vars(value), method, member, member.__code__
+            yield from _within(f"{module.__name__}.{name}", value, module.__name__)
+
+
+def _within(place: str, value: Any, module: str) -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
+    """The same, of what a table of functions and a class of a module hold."""
+    if isinstance(value, dict) and not place.endswith("__"):
+        for key, each in value.items():
+            if callable(each) and isinstance(key, str):
+                yield place, value, key, each, getattr(each, "__code__", None)
+    if isinstance(value, type) and value.__module__ == module:
+        for method, member in vars(value).items():
+            if isinstance(member, FunctionType):
+                yield place, vars(value), method, member, member.__code__
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -37,6 +37,8 @@ _REFERENCES = {  # by what the builder says that they are
 }
 _CALLS_SECONDS = 0.3  # individually timed calls of one cell and launch end here, but for the fewest
 _FEWEST_CALLS = 3
+_LOOKED_AT = 2  # cells of a function, in each launch, that are looked at for remembered answers
+_REMEMBERING_SECONDS = 0.002  # of a loop of such calls
 _DEVICE_WARM_UP_SECONDS = 0.15  # a GPU's clocks rise for about so long under load
 _DEVICE_UNTIMED_SECONDS = 0.02  # of calls before each sample there: its clocks fall while its rival runs
 
@@ -100,6 +102,7 @@ class Worker:
         self._elsewhere = self._specification.device_kind != "cpu"
         self._pinned = False
         self._frozen = False
+        self._looked_at = 0
         self._launch = int(settings.get("launch", 0))
         self._base_bytes: int | None = None
         self._high_water = HighWater()
@@ -272,11 +275,13 @@ class Worker:
         Raises:
             ContenderError: where they do.
         """
-        if not function.kernel.setup or cell.audits:
+        short = cell.calibration.call_seconds <= remembering.LONGEST_SECONDS
+        if not function.kernel.setup or not short or cell.audits or self._looked_at >= _LOOKED_AT:
             return
         cell.audits = 1
+        self._looked_at += 1
         found = remembering.remembers(
-            function.called, function.unseen, monotonic, own=function.own, call_seconds=cell.calibration.call_seconds
+            function.called, function.unseen, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
         )
         self._seal.check()
         if found is not None:

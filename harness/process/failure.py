@@ -18,9 +18,9 @@ class Failure(BaseModel):
 
     stage: Annotated[str, Field(description="load, build, train, export, score, parity, warm-up, sample, audit")]
     what: str
-    kind: Annotated[str, Field(description="error, parity, signal, exit, deadline, memory, protocol, changed, too slow")] = (
-        "error"
-    )
+    kind: Annotated[
+        str, Field(description="error, parity, signal, exit, deadline, memory, protocol, changed, too slow")
+    ] = "error"
     signal: str | None = None
     output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
     traceback: Annotated[tuple[str, ...], Field(description="of the exception, its lines")] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -99,7 +100,7 @@ def read_run(folder: Path) -> RunInfo:
 
 def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
     """The list in crossovers.json; empty where the run has not come so far."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return ()
     found = _json(path)
     _check_version(found, str(path))
@@ -124,7 +125,7 @@ def _json(path: Path) -> dict[str, Any]:
 def read_lines(path: Path, kind: type[_Kind]) -> Lines:
     """The records of a JSON Lines file; the last line may be torn, any other damage is an error with its line."""
     try:
-        data = plain_file.content(path, LARGEST_BYTES) if path.exists() else b""
+        data = plain_file.content(path, LARGEST_BYTES) if os.path.lexists(path) else b""
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     records: list[_Kind] = []

@@ -345,7 +345,10 @@ _SENTENCES = {
     ),
     errno.EIO: ("the disk failed while the records were written", f"look at it, then continue; {_KEPT}"),
     errno.EMFILE: ("this process has too many files open", f"raise the limit (`ulimit -n`); {_KEPT}"),
-    errno.ENAMETOOLONG: ("the path of the records is longer than the file system allows", "name another folder with --output"),
+    errno.ENAMETOOLONG: (
+        "the path of the records is longer than the file system allows",
+        "name another folder with --output",
+    ),
     errno.ELOOP: ("the path of the records is a link that leads to itself", "name another folder with --output"),
     errno.EISDIR: ("a file of the records is a folder", "name another folder with --output"),
     errno.EEXIST: ("the path of the records is a file, not a folder", "name another folder with --output"),

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.summary import Summary, summarise
 from harness import plain_file
+from harness.analysis.summary import Summary, summarise
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records import crossovers as stored

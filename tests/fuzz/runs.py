@@ -176,7 +176,7 @@ def _tuned(sent: Path, evidence: Any, race: str) -> None:
     """Thresholds as code, which must be code whatever contenders are called."""
     table = dispatch.read(sent, race)
     names: dict[str, Any] = {}
-    exec(compile(tune.written(table, evidence, "python"), "tuned", "exec"), names)  # noqa: S102 - written just now
+    exec(compile(tune.written(table, evidence, "python"), "tuned", "exec"), names)
     assert names["choose"](100, 1) in (table["baseline"], table["challenger"])
     header = tune.written(table, evidence, "c-header")
     assert header.count("*/") == 1

@@ -8,6 +8,7 @@ import pytest
 
 import harness
 from harness.errors import OfferError
+from harness.plugin import discovery
 from harness.plugin.events import RunStarted
 from harness.plugin.manager import BUILT_IN, Catalog, available
 
@@ -339,3 +340,20 @@ def test_a_tracker_that_raises_is_reported_and_the_others_are_told(tmp_path):
     modules = [each for name, each in sys.modules.items() if name.startswith("harness_local_good")]
     (heard,) = [module.heard for module in modules if module.__file__ == str(good)]
     assert heard == ["s"]
+
+
+def test_the_metadata_of_distributions_are_parsed_once_and_again_after_an_installation(site, monkeypatch):
+    parsed = []
+    honest = discovery.distributions
+
+    def counted():
+        parsed.append(1)
+        return honest()
+
+    monkeypatch.setattr(discovery, "distributions", counted)
+    discovery.declared()
+    discovery.declared()
+    assert len(parsed) == 1
+    site("later", "later_plugin", PROJECTOR.format(name="later"))
+    assert "later" in {each.distribution for each in discovery.declared()}
+    assert len(parsed) == 2

@@ -7,11 +7,14 @@ import pytest
 from harness.analysis.compare.latencies import welch
 from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.statistics import over_launches
+from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.records.asked import suite_of
 from harness.records.checkout import commit
 from harness.records.writer import read
+from harness.report import data
 from harness.units import exponential
+from tests.fuzz import runs
 from tests.synthetic import Maker
 
 
@@ -134,3 +137,29 @@ def test_the_commit_is_that_of_the_folder_though_a_hook_names_another_repository
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert commit(tmp_path / "mine") is None
+
+
+def _with_a_later_key(value):
+    """The same, with a key in every object that no version so far knows."""
+    if isinstance(value, dict):
+        return {**{name: _with_a_later_key(each) for name, each in value.items()}, "later": {"than": "this"}}
+    return [_with_a_later_key(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["measurements.jsonl", "fidelity.jsonl", "crossovers.json", "report.json", "run.json"])
+def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
+    written = {**runs.files(), "report.json": runs.report()}
+    for each, text in written.items():
+        (tmp_path / each).write_text(text)
+    if name.endswith(".jsonl"):
+        lines = [json.dumps(_with_a_later_key(json.loads(line))) + "\n" for line in written[name].splitlines()]
+        (tmp_path / name).write_text("".join(lines))
+    elif name == "run.json":
+        (tmp_path / name).write_text(json.dumps({**json.loads(written[name]), "later": {"than": "this"}}))
+    else:
+        (tmp_path / name).write_text(json.dumps(_with_a_later_key(json.loads(written[name]))))
+    honest = tmp_path / "honest"
+    honest.mkdir()
+    for each, text in written.items():
+        (honest / each).write_text(text)
+    assert data.to_json(summarise(read(tmp_path))) == data.to_json(summarise(read(honest)))

@@ -132,8 +132,8 @@ def test_a_signal_ends_a_run_whose_contender_keeps_a_daemon(mine, command, numbe
                 pytest.fail(f"it ended with {run.wait()} before it was sent a signal")
             begun = time.monotonic()
             run.send_signal(number)
-            rest = run.stdout.read()
-            assert run.wait(30) == 130, rest
+            code = run.wait(30)
+            assert code == 130, run.stdout.read()
             assert time.monotonic() - begun < 20
         finally:
             run.kill()
@@ -143,7 +143,10 @@ def test_a_signal_ends_a_run_whose_contender_keeps_a_daemon(mine, command, numbe
 
 def test_code_without_assertions_and_docstrings_measures_too(mine):
     environment = {**os.environ, "PYTHONOPTIMIZE": "2"}
-    for words in (["run", suite(mine, "direct", "moved"), "--output", "out"], ["locate", "mine:direct", "mine:moved", *RACE]):
+    for words in (
+        ["run", suite(mine, "direct", "moved"), "--output", "out"],
+        ["locate", "mine:direct", "mine:moved", *RACE],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "harness", *words], cwd=mine, env=environment, capture_output=True, text=True,
             check=False, timeout=120,
@@ -152,7 +155,9 @@ def test_code_without_assertions_and_docstrings_measures_too(mine):
     assert {each.outcome for each in read(mine / "out").measurements} == {"measured"}
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can start a process of another user")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can start a process of another user"
+)
 def test_a_user_without_home_and_name_can_measure(mine):
     nobody = 54321
     place = Path("/tmp") / f"harness-nameless-{os.getpid()}"
@@ -213,7 +218,10 @@ def test_a_folder_that_is_gone_is_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(28, "No space left on device", "/full/x"), "error: /full/x: the system says: No space left on device; see where"),
+        (
+            OSError(28, "No space left on device", "/full/x"),
+            "error: /full/x: the system says: No space left on device; see where",
+        ),
         (PermissionError(13, "Permission denied"), "error: the system says: Permission denied"),
         (MemoryError(), "error: memory ran out"),
     ],
@@ -244,7 +252,9 @@ def test_an_output_that_is_no_folder_is_a_sentence(mine, kind):
 def test_a_limit_on_the_size_of_files_ends_a_run_with_what_to_do(mine):
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)); from harness.cli import main; main()"
     words = ["run", suite(mine, "direct", "moved"), "--output", "out"]
-    done = subprocess.run([sys.executable, "-c", code, *words], cwd=mine, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=mine, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "raise the limit (`ulimit -f`)" in done.stderr
     assert "bug" not in done.stderr

@@ -105,7 +105,9 @@ def _try(digest: Digest, *, live: bool) -> None:
     """Writes what a run takes part in, to nowhere; raises whatever is wrong with its files."""
     inert(figures(digest))
     links = {"previous": "", "following": "", "races": {each.leg.leg.race: "" for each in digest.answers}, "key": ""}
-    _rendered("run", live=live, root="", digest=digest, span=drawings.axis(digest.answers), bars=drawings.bars, links=links)
+    _rendered(
+        "run", live=live, root="", digest=digest, span=drawings.axis(digest.answers), bars=drawings.bars, links=links
+    )
     races = _races([digest])
     for suite, race in races:
         _rendered("race", live=live, root="", suite=suite, race=race, trends=drawings.trends([digest], race))
