@@ -97,10 +97,8 @@ def _package(path: str) -> str:
 
 
 def _last(error: BaseException) -> str:
-    """The last line that was executed, rather not of the harness: of a notebook or a script there may be no file here."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
-    others = [each for each in frames if not is_own(each.filename)] or frames
-    return f"{others[-1].filename}:{others[-1].lineno}" if others else ""
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def is_own(path: str) -> bool:

@@ -197,6 +197,8 @@ def plan(
         raise UserError(
             f"labels are given for {len(labels)} of {len(functions)} functions", next_step="give one for each"
         )
+    if len(set(labels)) < len(labels):
+        raise UserError(f"labels are not distinct: {', '.join(labels)}", next_step="give each function one of its own")
     sizes = _sizes(settings)
     if sizes:
         given["low"], given["high"] = sizes[0], sizes[-1]

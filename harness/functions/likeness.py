@@ -145,10 +145,13 @@ def _is_array(value: Any) -> bool:
 def _same_labels(one: Any, other: Any) -> bool:
     """Whether two tables or series have the same columns and index; everything else has none."""
     for name in ("columns", "index"):
-        first, second = (getattr(each, name, None) for each in (one, other))
-        if not (hasattr(first, "equals") or isinstance(first, list)) or type(first) is not type(second):
+        first: Any = getattr(one, name, None)
+        second: Any = getattr(other, name, None)
+        if type(first) is not type(second):
             continue
-        if not (first == second if isinstance(first, list) else first.equals(second)):
+        if isinstance(first, list) and first != second:
+            return False
+        if hasattr(first, "equals") and not first.equals(second):
             return False
     return True
 

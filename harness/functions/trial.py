@@ -517,7 +517,7 @@ class Trial:
 def said(error: BaseException) -> str:
     """An exception in a line, with where it came from."""
     found = place(error)
-    if is_own(found.rpartition(":")[0]):  # a builtin has no lines of its own
+    if is_own(found.rpartition(":")[0]):  # builtins and what travels with its code have no lines of their own
         found = ""
     return f"{type(error).__name__}: {error}{f' ({Path(found).name})' if found else ''}"
 

@@ -269,7 +269,7 @@ def distinct(callees: Sequence[Callee], labels: Sequence[str] = ()) -> dict[str,
     wanted = list(labels) or [each.name for each in callees]
     if len(set(wanted)) < len(wanted):
         wanted = [
-            each.label.replace(":", ".") if wanted.count(own) > 1 else own
+            each.label.replace(":", ".") if wanted.count(own) > 1 and not each.pickled else own
             for own, each in zip(wanted, callees, strict=True)
         ]
     found: dict[str, Callee] = {}

@@ -142,6 +142,7 @@ LISTS = {
     "sizes and low or high are both given; give one of them": {"sizes": [1, 9], "high": 10},
     "sizes holds fewer than two different n; give the smallest and the largest at least": {"sizes": [9, 9]},
     "1.5 is not a whole number; write 1000000 or int": {"sizes": [1, 1.5]},
+    "labels are not distinct: a, a; give each function one of its own": {"labels": ["a", "a"]},
     "labels are given for 1 of 2 functions; give one for each": {"labels": ["a"]},
 }
 
