@@ -24,7 +24,7 @@ def places(located: SearchRecord) -> tuple[int, ...]:
     return (decision.below, decision.above) if decision is not None else ()
 
 
-def told(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:
+def describe(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:
     """What is to be said where another one leads there; empty where it is the same."""
     decision, leg = located.location.decision, located.leg
     if decision is None or not seen:
