@@ -24,6 +24,7 @@ from harness.analysis.roofline import Distance, MachineLimits, costs_of, distanc
 from harness.analysis.self_check import SelfCheck, check
 from harness.analysis.settings import remarks as about_threads
 from harness.analysis.speedup import Relative, relatives, slowdown
+from harness.analysis.statistics import Interval  # noqa: TC001  report.json is made of these types
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
@@ -39,7 +40,6 @@ from harness.suite.schema import Suite
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from harness.analysis.statistics import Interval
     from harness.records.crossovers import SearchRecord
     from harness.records.measurement import Fidelity, Measurement, RunInfo
     from harness.records.reader import Evidence

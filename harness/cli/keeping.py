@@ -36,7 +36,9 @@ def _list(
 
 
 @plugins.command()
-def show(name: Annotated[str, typer.Argument(help="name of a component", show_default=False)], files: Files = None) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="name of a component", show_default=False)], files: Files = None
+) -> None:
     """Show a component and its options."""
     from harness.plugin.inspection import inquire
     from harness.report import plugins as offers
@@ -47,7 +49,9 @@ def show(name: Annotated[str, typer.Argument(help="name of a component", show_de
 @plugins.command()
 def new(
     name: Annotated[str, typer.Argument(help="name of the component, such as low-rank", show_default=False)],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of the project; new or empty", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="folder of the project; new or empty", show_default=False)
+    ],
     kind: Annotated[str, typer.Option(help="projector, runtime, trainer, source or embedder")] = "projector",
 ) -> None:
     """Start a plugin project that installs, passes its own test, and runs."""

@@ -111,9 +111,7 @@ def advise(
     require: Annotated[
         list[str] | None, typer.Option(metavar="SCORE=VALUE", help="such as top1_agreement=0.95; may be repeated")
     ] = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="memory limit of a process, such as 64MB")
-    ] = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="memory limit of a process, such as 64MB")] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="your lda.db or .npz: run a quick race at its N, D and T first")
     ] = None,
@@ -206,7 +204,9 @@ def history(
     ] = None,
     between: Annotated[
         str | None,
-        typer.Option(metavar="OLD..NEW", help="with --find: search between these commits, instead of those around the change"),
+        typer.Option(
+            metavar="OLD..NEW", help="with --find: search between these commits, instead of those around the change"
+        ),
     ] = None,
 ) -> None:
     """Show quantities over runs, and where they changed level; with --find, the commit responsible."""
@@ -243,9 +243,9 @@ Results = Annotated[Path, typer.Argument(help="a folder that holds runs, at any 
 
 def site(
     results: Results = Path("results"),
-    output: Annotated[Path, typer.Option(metavar="DIR", help="folder of the site; pages of unchanged runs are kept")] = Path(
-        "site"
-    ),
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="folder of the site; pages of unchanged runs are kept")
+    ] = Path("site"),
 ) -> None:
     """Write a static site: all runs, each race over time, and any two runs side by side."""
     from harness.report import site as pages
@@ -296,7 +296,11 @@ def export(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="output file of the other formats; default: standard output, or RUN.parquet", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="output file of the other formats; default: standard output, or RUN.parquet",
+            show_default=False,
+        ),
     ] = None,
     data: Annotated[bool, typer.Option(help="include raw samples, for pytest-benchmark")] = False,
 ) -> None:
@@ -340,7 +344,8 @@ def tune(
         Path | None, typer.Option(metavar="FILE", help="where it goes; default: printed, but for --to onnx")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(metavar="MODULE", help="a module written earlier: check that its thresholds still hold in RUN")
+        Path | None,
+        typer.Option(metavar="MODULE", help="a module written earlier: check that its thresholds still hold in RUN"),
     ] = None,
     allowed: Annotated[str, typer.Option(help="with --check: the largest slowdown that a decision may cost")] = "5%",
 ) -> None:

@@ -35,7 +35,8 @@ Allow = Annotated[
 Quick = Annotated[
     bool,
     typer.Option(
-        "--quick", help="a first look: only contenders that race, fewer launches and N, wider precision; every verdict is marked"
+        "--quick",
+        help="a first look: only contenders that race, fewer launches and N, wider precision; every verdict is marked",
     ),
 ]
 Verbose = Annotated[
@@ -178,17 +179,18 @@ def locate(
     ] = None,
     name: Annotated[str, typer.Option(help="name of the race, in answers, `history` and `compare`")] = "",
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="labels of the functions, in their order; default: their own names")
+        list[str] | None,
+        typer.Option("--label", help="labels of the functions, in their order; default: their own names"),
     ] = None,
     size_label: Annotated[str, typer.Option(help="title of the axes for n, such as 'n, samples'")] = "",
     batch: Annotated[int, typer.Option(min=1, help="second argument of functions of (n, batch)")] = 1,
     precision: Annotated[float, typer.Option(help="target half-width of the interval, relative to N*")] = 0.05,
-    launches: Annotated[int, typer.Option(min=2, max=64, help="number of fresh processes that the interval is computed over")] = 8,
+    launches: Annotated[
+        int, typer.Option(min=2, max=64, help="number of fresh processes that the interval is computed over")
+    ] = 8,
     steps: Annotated[str, typer.Option(metavar="N,N,…", help="the largest n before each known jump of a cost")] = "",
     budget: Annotated[int | None, typer.Option(min=2, help="maximum number of timed samples")] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="time limit, in seconds from the start of the command")
-    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="time limit, in seconds from the start of the command")] = None,
     deadline: Annotated[
         float, typer.Option(help="seconds that a function may take to be measured at one n; larger n are then skipped")
     ] = 20.0,
@@ -245,7 +247,9 @@ def locate(
 
 def doctor(
     heads: Annotated[list[int] | None, typer.Option(min=1, help="N of the races; may be repeated")] = None,
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="batch size of the races; may be repeated")] = None,
+    batch_size: Annotated[
+        list[int] | None, typer.Option(min=1, help="batch size of the races; may be repeated")
+    ] = None,
     launches: Annotated[int, typer.Option(min=3, help="fresh pairs of processes per race")] = 6,
     repetitions: Annotated[int, typer.Option(min=1, help="how often all races are run")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="seed of the order of samples")] = 0,

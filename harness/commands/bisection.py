@@ -162,14 +162,14 @@ def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interv
             raise UserError(
                 f"{len(stepped)} quantities changed level: {names}", next_step="choose one with --only or --race"
             )
-        raise UserError(
-            f"no quantity changed level, of {names}", next_step="name two commits with --between OLD..NEW"
-        )
+        raise UserError(f"no quantity changed level, of {names}", next_step="name two commits with --between OLD..NEW")
     (one,) = stepped
     place = one.steps[-1]
     commits = [(each.commit or "").partition("-")[0] for each in one.readings]
     if not commits[place - 1] or not commits[place]:
-        raise UserError("the runs around the change have no recorded commit", next_step="name two with --between OLD..NEW")
+        raise UserError(
+            "the runs around the change have no recorded commit", next_step="name two with --between OLD..NEW"
+        )
     if commits[place - 1] == commits[place]:
         raise UserError(
             f"both runs around the change are of commit {commits[place]}: it has another cause",

@@ -49,10 +49,8 @@ def commands() -> dict[str, PluginCommand]:
     owned = [(each.dist, each) for each in entry_points(group=GROUP) if each.dist is not None]
     for distribution, entry in sorted(owned, key=lambda each: (normalised(each[0].name), each[1].name)):
         label = f"{distribution.name} {distribution.version}"
-        summary = distribution.metadata.get("Summary", "")
-        found.setdefault(
-            entry.name, PluginCommand(name=entry.name, label=label, summary=summary or "", load=entry.load)
-        )
+        summary = str(distribution.metadata.json.get("summary", ""))
+        found.setdefault(entry.name, PluginCommand(name=entry.name, label=label, summary=summary, load=entry.load))
     return found
 
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Deferred:
-    """Whether Ctrl-C was pressed meanwhile."""
+    """Whether Ctrl-C was received meanwhile."""
 
-    pressed: bool = False
+    received: bool = False
 
 
 @contextmanager
-def held() -> Iterator[Deferred]:
+def defer_signals() -> Iterator[Deferred]:
     """Notes SIGINT and SIGTERM instead of raising, for as long as the block takes; the block itself must be short.
 
     Signals reach the main thread alone: in another thread nothing is changed.
@@ -31,7 +31,7 @@ def held() -> Iterator[Deferred]:
         return
 
     def press(*_: object) -> None:
-        note.pressed = True
+        note.received = True
 
     # one that was not set from Python, as in a program that embeds it, cannot be put back: it stays
     ours = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]

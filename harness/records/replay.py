@@ -9,7 +9,7 @@ from harness.errors import RecordsError
 from harness.records.crossovers import SearchSettings
 from harness.records.samples import pairs
 from harness.search import Location, Pair, Unmeasurable
-from harness.search.request import ask, spent
+from harness.search.request import budget_exhausted, run_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,10 +100,10 @@ def replay(evidence: Evidence, leg: SearchCase, asked: SearchSettings | None = N
     def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
         found = recording.take(heads, rounds, launch)
         if found is None:
-            raise spent(asked.budget_seconds)
+            raise budget_exhausted(asked.budget_seconds)
         return found
 
-    return ask(measure, leg, asked)
+    return run_search(measure, leg, asked)
 
 
 def _complete(visit: Sequence[Measurement]) -> bool:

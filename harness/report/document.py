@@ -47,9 +47,9 @@ class Cell:
     build_seconds: float | None = None
     compile_seconds: float | None = None
     device_seconds: float | None = None
-    memory_bytes: float | None = None
-    peak_rss_bytes: float | None = None
-    model_bytes: float | None = None
+    memory_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    model_bytes: int | None = None
     samples: int = 0
     launches: int = 0
     parity_error: float | None = None
@@ -80,14 +80,16 @@ class Crossover:
     high: int = 0
     status: Status | None
     crossings: tuple[Crossing, ...] = ()
-    measured: Annotated[tuple[int, int] | None, Field(description="smallest and largest N at which both were timed")] = None
+    measured: Annotated[
+        tuple[int, int] | None, Field(description="smallest and largest N at which both were timed")
+    ] = None
     failures: tuple[Failures, ...] = ()
     samples: int = 0
     notes: tuple[str, ...] = ()
     sentence: str
     reservations: tuple[str, ...]
     predicted: Interval | None
-    predicted_by_limits: float | None = None
+    predicted_by_limits: int | None = None
     requires: Required | None = None
 
 
@@ -180,7 +182,7 @@ class SelfCheck:
 class Report:
     """Statistics and verdicts of a run, all derived from raw seconds; a number that is not known is null."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1]
     suite: Annotated[str, Field(description="its name")]
     started: Annotated[str, Field(description="UTC, ISO 8601")]
     status: Literal["running", "complete", "interrupted", "failed"]
@@ -198,7 +200,9 @@ class Report:
     settings: Annotated[
         Mapping[str, str], Field(description="where and how contenders are called; absent where all are called alike")
     ] = dataclasses.field(default_factory=dict)
-    approximates: Annotated[Mapping[str, str], Field(description="contenders that only approximate a formula, and its family")]
+    approximates: Annotated[
+        Mapping[str, str], Field(description="contenders that only approximate a formula, and its family")
+    ]
     unchecked: Annotated[
         tuple[str, ...], Field(description="contenders whose output was compared with nothing but itself")
     ]
@@ -221,9 +225,7 @@ def report(summary: Summary) -> Report:
         relative=summary.relatives,
         crossovers=tuple(map(_crossover, summary.legs)),
         documented=tuple(map(_documented, summary.documented)),
-        waterfalls=tuple(
-            _filled(Steps, each, steps=tuple(_steps(each))) for each in summary.waterfalls
-        ),
+        waterfalls=tuple(_filled(Steps, each, steps=tuple(_steps(each))) for each in summary.waterfalls),
         fidelity=tuple(_filled(Scores, each) for each in summary.fidelity),
         limits=tuple(_filled(Limit, each) for each in summary.distances),
         settings=settings(summary.suite),
@@ -251,7 +253,7 @@ def _cell(found: CellSummary) -> Cell:
 def _crossover(found: LegSummary) -> Crossover:
     location, constrained = found.located.location if found.located else None, found.constrained
     names = ("status", "crossings", "failures", "samples", "notes", "measured")
-    answer = {name: getattr(location, name) for name in names} if location else {"status": None}
+    answer: dict[str, Any] = {name: getattr(location, name) for name in names} if location else {"status": None}
     return Crossover(
         **{name: getattr(found.leg, name) for name in ("race", "batch_size", "baseline", "challenger", "low", "high")},
         **answer,

@@ -71,11 +71,9 @@ class _Nullable(GenerateJsonSchema):
         return {"type": ["number", "null"]}
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
-        inner = self.generate_inner(schema["schema"])
-        kind = inner.get("type")
-        if isinstance(kind, str):
-            return inner | {"type": [kind, "null"]}
-        return inner if isinstance(kind, list) else self.get_flattened_anyof([inner, {"type": "null"}])
+        found = super().nullable_schema(schema)
+        number = {"type": ["number", "null"]}
+        return number if found == {"anyOf": [number, {"type": "null"}]} else found
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def places(located: SearchRecord) -> tuple[int, ...]:
     return tuple(n for n in ends if leg.method != "grid" or n in leg.points)  # of a grid no other n is called
 
 
-def told(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:
+def describe(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:
     """What is to be said where another one leads there; empty where it is the same."""
     decision, leg = located.location.decision, located.leg
     if decision is None or not seen:

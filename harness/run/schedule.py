@@ -24,7 +24,7 @@ from harness.run.bench import Bench
 from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
 from harness.search import BudgetSpent, Pair, bracketing
-from harness.search.request import known_steps, spent
+from harness.search.request import budget_exhausted, known_steps
 from harness.search.spans import leads
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of
@@ -266,7 +266,7 @@ class Schedule:
         if known is not None:
             return known
         if time.monotonic() > self._searched_until:
-            raise spent(self._suite.search.budget_seconds)
+            raise budget_exhausted(self._suite.search.budget_seconds)
         cells = rivals(leg, request.heads)
         if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
             blamed = self._to_blame(refused, leg.low)
@@ -304,11 +304,11 @@ class Schedule:
             BudgetSpent: where it has none, or they ended meanwhile.
         """
         if self._left() <= 0:
-            raise spent(self._suite.search.budget_seconds)
+            raise budget_exhausted(self._suite.search.budget_seconds)
         try:
             return self.bench.visit(cells, rounds, purpose, **more)
         except BudgetSpent:
-            raise spent(self._suite.search.budget_seconds) from None
+            raise budget_exhausted(self._suite.search.budget_seconds) from None
 
     def _left(self) -> float:
         """Seconds until nothing more may be measured."""
@@ -383,7 +383,7 @@ class Schedule:
                 if not any(map(self.bench.refusal, cells)):
                     records = self._visit(cells, allocator_state.ROUNDS, ALLOCATOR, leg=each.leg.label)
                     timed = all(record.outcome == "measured" for record in records)
-                    if timed and (note := allocator_state.told(each, heads, pairs(records[0], records[1]))):
+                    if timed and (note := allocator_state.describe(each, heads, pairs(records[0], records[1]))):
                         self.notes.append(note)
                         self._listener.say(f"note: {note}")
             self._listener.step(each.leg.label)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.records.crossovers import SearchSettings
 from harness.search import BudgetSpent, Location, Pair, Progress, Unmeasurable
 from harness.search.provisional import provisional
-from harness.search.request import ask
+from harness.search.request import run_search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -207,7 +207,7 @@ class Searches:
             searcher.progress = progress
 
         try:
-            searcher.location = ask(measure, leg, self.asked(searcher), note)
+            searcher.location = run_search(measure, leg, self.asked(searcher), note)
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
         self._events.put(searcher)

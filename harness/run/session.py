@@ -115,7 +115,7 @@ def run(
             status = "interrupted"
         except Exception as error:  # noqa: BLE001 - raised again when the run has ended as any other does
             failure.append(error)
-        with signals.held() as late:
+        with signals.defer_signals() as late:
             with _noting(failure):
                 schedule.close(patience=0.0 if status == "interrupted" else 0.2)
             if not begun:
@@ -132,11 +132,11 @@ def run(
                 store.write(LOCATED, dump(schedule.located))
                 about = sealed(about, folder)
                 store.update(about)
-        with signals.held() as later:
+        with signals.defer_signals() as later:
             summary = _reported(about, folder, told, failure)
     if failure or summary is None:
         raise failure[0]
-    interrupted = status == "interrupted" or late.pressed or later.pressed
+    interrupted = status == "interrupted" or late.received or later.received
     failed = len(schedule.bench.failed) + len(plan.broken)
     return Outcome(folder=folder, summary=summary, interrupted=interrupted, failed=failed)
 

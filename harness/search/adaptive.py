@@ -36,7 +36,7 @@ from harness.search.confirmation import (
     shared_out,
     side_pairs,
 )
-from harness.search.jumps import Found, gone, unseen_since
+from harness.search.jumps import Found, not_reproduced, unseen_since
 from harness.search.local_model import launch_interval
 from harness.search.outcomes import confirmed_sign
 from harness.search.prior import expected, first_places
@@ -218,7 +218,7 @@ class Search:
         if any(suspicion.left < right and left < suspicion.right for left, right in self._refuted):
             return False
         step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
-        if gone(self.prober, step, suspicion):
+        if not_reproduced(self.prober, step, suspicion):
             self._refute(step, "it was gone when both sides were measured again")
             return False
         self._found[step.left] = Found(step, self.prober.launch, suspicion.size)

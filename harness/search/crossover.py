@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from harness.search.adaptive import Search
 from harness.search.conclusion import conclude
@@ -46,6 +46,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_SAMPLES = 20_000  # timed samples of one search without a budget
+
+
+class GridOptions(TypedDict, total=False):
+    """What every search can be given beside its range; see `locate`."""
+
+    steps: Sequence[int]
+    precision: float
+    confidence: float
+    budget: int | None
+    launches: int
+    seed: int
+    on_progress: Callable[[Progress], None] | None
+
+
+class SearchOptions(GridOptions, total=False):
+    """What a search that chooses its N can be given, too."""
+
+    prior: Location | None
+    further: int
 
 
 def locate(
@@ -97,7 +116,9 @@ def locate(
     Raises:
         ValueError: a question that makes no sense, or times that are not positive, finite and as many as asked for.
     """
-    question = asked(low, high, precision, confidence, budget, launches, bool(steps))
+    question = checked_question(
+        low, high, known=bool(steps), precision=precision, confidence=confidence, budget=budget, launches=launches
+    )
     declared = sorted({whole("a step", step) for step in steps} - {question.high})  # one there needs no note
     inside = [step for step in declared if question.low <= step < question.high]
     search = Search(question, inside, measure, seed, prior, on_progress)
@@ -126,10 +147,18 @@ def locate(
     return location
 
 
-def asked(
-    low: int, high: int, precision: float, confidence: float, budget: int | None, launches: int, known: bool
+def checked_question(
+    low: int,
+    high: int,
+    *,
+    known: bool,
+    precision: float = 0.05,
+    confidence: float = 0.95,
+    budget: int | None = None,
+    launches: int = 8,
+    **others: object,  # noqa: ARG001 - options that are no part of the question
 ) -> Question:
-    """The question, checked.
+    """The question, checked; `known` says whether steps are.
 
     Raises:
         ValueError: it makes no sense; the sentence says why.

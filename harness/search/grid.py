@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from harness.search import alike
 from harness.search.bracketing import Smooth, Step, Undecided
 from harness.search.confirmation import Question, side_pairs
-from harness.search.crossover import asked, whole
+from harness.search.crossover import checked_question, whole
 from harness.search.decision import Evidence, opposite
 from harness.search.local_model import fit, launch_interval, two_sided
 from harness.search.outcomes import MISFIT_LEVEL, Fitted, Outcome, leader, wider
@@ -33,8 +33,10 @@ from harness.search.verdict import Decided, decided, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Unpack
 
     from harness.search.bracketing import Target
+    from harness.search.crossover import GridOptions
     from harness.search.result import Failures, Measure, Stage, Status
     from harness.search.sign_test import Sign
 
@@ -51,13 +53,7 @@ def locate_on_grid(
     high: int,
     *,
     points: Sequence[int] = (),
-    steps: Sequence[int] = (),
-    precision: float = 0.05,
-    confidence: float = 0.95,
-    budget: int | None = None,
-    launches: int = 8,
-    seed: int = 0,
-    on_progress: Callable[[Progress], None] | None = None,
+    **options: Unpack[GridOptions],
 ) -> Location:
     """Find between which points of a grid the lead changes.
 
@@ -66,21 +62,16 @@ def locate_on_grid(
         low: smallest N, a point of the grid.
         high: largest N, a point of the grid.
         points: the others; those outside the range are left out.
-        steps: the largest N before each known jump of a cost; both sides of each become points.
-        precision: half-width wanted; the log-ratio that counts as no difference.
-        confidence: of each interval.
-        budget: the largest number of timed samples.
-        launches: how many enter the intervals.
-        seed: of the order of visits.
-        on_progress: called after every batch of pairs, and once more at the end.
+        options: those of `locate`; both sides of each step become points, and a log-ratio within the precision counts as
+            no difference.
 
     Raises:
         ValueError: as `locate` does.
     """
-    question = asked(low, high, precision, confidence, budget, launches, known=True)
-    inside = sorted({n for step in steps if low <= (n := whole("a step", step)) < high})
+    question = checked_question(low, high, known=True, **options)
+    inside = sorted({n for step in options.get("steps", ()) if low <= (n := whole("a step", step)) < high})
     chosen = {low, high, *(n for n in points if low <= n <= high), *inside, *(n + 1 for n in inside)}
-    search = _Grid(question, sorted(chosen), inside, measure, seed, on_progress)
+    search = _Grid(question, sorted(chosen), inside, measure, options.get("seed", 0), options.get("on_progress"))
     lacking = None
     try:
         search.visit()

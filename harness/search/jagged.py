@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.search.bracketing import Step
 from harness.search.conclusion import probes
-from harness.search.crossover import asked, locate
+from harness.search.crossover import checked_question, locate
 from harness.search.local_model import launch_interval
 from harness.search.neighbours import crowd
 from harness.search.outcomes import leader
@@ -27,8 +27,10 @@ from harness.search.unmeasured import failed, failures, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Unpack
 
     from harness.search.confirmation import Question
+    from harness.search.crossover import SearchOptions
     from harness.search.result import Measure, Pair, Status
     from harness.search.sampler import Floats
 
@@ -75,29 +77,16 @@ class _Crowd:
         return -1 if max(self.levels.values()) < -margin else 0
 
 
-def locate_among_neighbours(
-    measure: Measure,
-    low: int,
-    high: int,
-    *,
-    steps: Sequence[int] = (),
-    precision: float = 0.05,
-    confidence: float = 0.95,
-    budget: int | None = None,
-    launches: int = 8,
-    seed: int = 0,
-    prior: Location | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    further: int = 0,
-) -> Location:
+def locate_among_neighbours(measure: Measure, low: int, high: int, **options: Unpack[SearchOptions]) -> Location:
     """The answer of `locate`, after a look at neighbours; where they differ, a decision as wide as that needs.
 
     The arguments are those of `locate`.
     """
-    question = asked(low, high, precision, confidence, budget, launches, bool(steps))
+    budget, steps = options.get("budget"), options.get("steps", ())
+    question = checked_question(low, high, known=bool(steps), **options)
     used = shift = 0
     if high >= 4 * max(low, SMALLEST) and question.budget >= NOT_FOR_LESS:
-        search = _Search(question, measure, seed, on_progress)
+        search = _Search(question, measure, options.get("seed", 0), options.get("on_progress"))
         seen = search.look(steps)
         if seen:
             return search.answer(seen)
@@ -107,20 +96,9 @@ def locate_among_neighbours(
         """Launches that the look at neighbours has begun are not gone back to: this search explores in the last of them."""
         return measure(heads, rounds, launch + shift)
 
-    found = locate(
-        later if shift else measure,
-        low,
-        high,
-        steps=steps,
-        precision=precision,
-        confidence=confidence,
-        budget=None if budget is None else budget - used,
-        launches=launches,
-        seed=seed,
-        prior=prior,
-        on_progress=on_progress,
-        further=further,
-    )
+    if budget is not None:
+        options["budget"] = budget - used
+    found = locate(later if shift else measure, low, high, **options)
     return replace(found, samples=found.samples + used)
 
 

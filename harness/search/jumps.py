@@ -32,7 +32,7 @@ class Found:
     size: float  # of the jump in the log-ratio
 
 
-def gone(prober: Sampler, step: Step, suspicion: Suspicion) -> bool:
+def not_reproduced(prober: Sampler, step: Step, suspicion: Suspicion) -> bool:
     """Whether the jump is not there when both sides are measured again, one right after the other.
 
     The halving that pins a step down measures one side again and again, and the other not: if the machine changes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.search.result import Location, Measure, Progress
 
 
-def ask(
+def run_search(
     measure: Measure, leg: SearchCase, asked: SearchSettings, on_progress: Callable[[Progress], None] | None = None
 ) -> Location:
     """The answer of a leg.
@@ -45,6 +45,6 @@ def known_steps(leg: SearchCase) -> tuple[int, ...]:
     return leg.steps or ((leg.high,) if leg.declared else ())
 
 
-def spent(seconds: float | None) -> BudgetSpent:
+def budget_exhausted(seconds: float | None) -> BudgetSpent:
     """What a search receives when its seconds are over; where they are unknown, without a message."""
     return BudgetSpent(f"the budget of {seconds:g} s is spent") if seconds is not None else BudgetSpent()

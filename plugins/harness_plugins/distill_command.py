@@ -47,7 +47,9 @@ def distill(
         float | None, typer.Option(help="T, in place of the stored one, or where the file has none")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of training")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=32, help="number of trainings of each student, with seeds from --seed on")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=32, help="number of trainings of each student, with seeds from --seed on")
+    ] = 1,
     seconds: Annotated[float | None, typer.Option(help="time limit of each training, in seconds")] = None,
     save: Annotated[
         Path | None,

@@ -95,7 +95,9 @@ def test_one_that_cannot_be_loaded_says_so_and_spoils_nothing_else(installed, en
 
 
 def test_no_plugin_replaces_a_command_and_the_first_distribution_keeps_a_name(installed):
-    installed("b-second", report="command_counting:count", distill="command_counting:count", mine="command_counting:group")
+    installed(
+        "b-second", report="command_counting:count", distill="command_counting:count", mine="command_counting:group"
+    )
     installed("a-first", mine="command_counting:count")
     assert "Render the report of a run again." in called("report", "--help").stdout
     assert "Distil heads into students" in called("distill", "--help").stdout

@@ -17,6 +17,8 @@ MAY = {
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
     "harness/plugin/commands.py": "the list of commands of built-ins",
+    "harness/plugin/inspection_cache.py": "whose files an answer depends on",
+    "harness/commands/saving.py": "how a saved student is loaded again, and what writes its ONNX form",
 }
 
 
@@ -31,6 +33,11 @@ def words(source: str) -> set[str]:
     }
 
 
+def named(texts: set[str], names: set[str]) -> set[str]:
+    """Those that are an offer's name, or name the package of the built-ins."""
+    return {each for each in texts if each in names or "harness_plugins" in each}
+
+
 @pytest.fixture(scope="module")
 def names():
     """Of every offer of the built-in plugins, and of their modules."""
@@ -42,9 +49,10 @@ def test_no_module_of_the_core_names_an_offer_of_a_built_in_plugin(names):
     found = {
         str(path.relative_to(CORE.parent)): sorted(known)
         for path in CORE.rglob("*.py")
-        if (known := words(path.read_text(encoding="utf-8")) & (names - ELSEWHERE))
+        if (known := named(words(path.read_text(encoding="utf-8")), names - ELSEWHERE))
     }
     assert {path: found[path] for path in found.keys() - MAY.keys()} == {}
+    assert MAY.keys() - found.keys() == set()  # no exception that is not needed
 
 
 def test_a_name_in_code_is_seen_and_one_in_a_docstring_is_not():

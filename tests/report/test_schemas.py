@@ -54,9 +54,9 @@ def test_what_a_run_writes_fits(folder, name):
 
 def test_every_part_of_a_report_is_described_and_required(folder):
     schema, report = schemas()["report"], json.loads((folder / "report.json").read_text())
-    assert set(schema["required"]) == set(schema["properties"]) == set(report)
+    assert set(schema["required"]) == set(schema["properties"]) - {"settings"} == set(report)
     for name in ("self_check", "warnings", "relative", "limits", "remarks", "joint_confidence"):
-        assert schema["properties"][name].keys() & {"type", "enum", "const"}
+        assert schema["properties"][name].keys() & {"type", "anyOf", "$ref"}
     broken = report | {"self_check": {"passed": "yes"}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, schema)

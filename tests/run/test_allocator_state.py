@@ -33,13 +33,13 @@ def test_it_is_asked_at_both_ends_of_the_decision():
 
 def test_another_leader_there_is_told():
     """N* is 6,520 or 125,000, depending on it."""
-    said = allocator_state.told(FOUND, 6700, seen(*[0.6] * 8, 1.1))
+    said = allocator_state.describe(FOUND, 6700, seen(*[0.6] * 8, 1.1))
     assert said.startswith("polynomial: in a process that has just begun")
     assert "python leads at n = 6,700 (by 67%): the threshold depends on the state of memory" in said
 
 
 def test_the_same_leader_a_slight_lead_and_an_unsure_one_are_not():
-    assert allocator_state.told(FOUND, 6700, seen(*[1.4] * 9)) == ""
-    assert allocator_state.told(FOUND, 6300, seen(*[0.7] * 9)) == ""
-    assert allocator_state.told(FOUND, 6700, seen(*[0.98] * 9)) == ""
-    assert allocator_state.told(FOUND, 6700, seen(*[0.6] * 6, 1.2, 1.3, 1.4)) == ""
+    assert allocator_state.describe(FOUND, 6700, seen(*[1.4] * 9)) == ""
+    assert allocator_state.describe(FOUND, 6300, seen(*[0.7] * 9)) == ""
+    assert allocator_state.describe(FOUND, 6700, seen(*[0.98] * 9)) == ""
+    assert allocator_state.describe(FOUND, 6700, seen(*[0.6] * 6, 1.2, 1.3, 1.4)) == ""

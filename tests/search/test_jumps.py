@@ -7,7 +7,7 @@ import pytest
 
 from harness.search.audit import Suspicion
 from harness.search.bracketing import Step
-from harness.search.jumps import CHECKED_PAIRS, Found, gone, unseen_since
+from harness.search.jumps import CHECKED_PAIRS, Found, not_reproduced, unseen_since
 from harness.search.sampler import Sampler
 
 STEP = Step(100, 101, declared=False)
@@ -41,19 +41,19 @@ def prober(machine):
 @pytest.mark.parametrize("size", [0.4, -0.4])
 def test_a_jump_that_is_there_again_is_one_of_the_cost(size):
     machine = Machine(lambda launch: size)
-    assert not gone(prober(machine), STEP, suspicion(size))
+    assert not not_reproduced(prober(machine), STEP, suspicion(size))
     assert sum(rounds for _, rounds, _ in machine.asked) == 2 * CHECKED_PAIRS
     assert {heads for heads, _, _ in machine.asked} == {100, 101}
 
 
 @pytest.mark.parametrize("seen", [0.4, -0.4])
 def test_a_jump_that_is_not_there_again_was_a_change_in_time(seen):
-    assert gone(prober(Machine(lambda launch: 0.0)), STEP, suspicion(seen))
+    assert not_reproduced(prober(Machine(lambda launch: 0.0)), STEP, suspicion(seen))
 
 
 def test_a_jump_too_small_to_be_refuted_by_few_pairs_is_not_measured_again():
     machine = Machine(lambda launch: 0.0)
-    assert not gone(prober(machine), STEP, suspicion(0.04))
+    assert not not_reproduced(prober(machine), STEP, suspicion(0.04))
     assert machine.asked == []
 
 

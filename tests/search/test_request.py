@@ -31,9 +31,9 @@ def test_each_method_is_given_its_own_arguments(monkeypatch):
         precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None, further=8, neighbours=0
     )
     case = leg()
-    request.ask(None, case, asked)
+    request.run_search(None, case, asked)
     case.method = "grid"
-    request.ask(None, case, asked)
+    request.run_search(None, case, asked)
     common = {"precision": 0.1, "confidence": 0.95, "budget": 100, "launches": 3, "seed": 7, "on_progress": None}
     assert seen == [
         ("adaptive", (1, 64), {**common, "steps": (), "prior": None, "further": 8}),
@@ -42,9 +42,9 @@ def test_each_method_is_given_its_own_arguments(monkeypatch):
 
 
 def test_seconds_that_are_over_are_named_where_they_are_known():
-    assert str(request.spent(2.5)) == "the budget of 2.5 s is spent"
-    assert isinstance(request.spent(None), BudgetSpent)
-    assert str(request.spent(None)) == ""
+    assert str(request.budget_exhausted(2.5)) == "the budget of 2.5 s is spent"
+    assert isinstance(request.budget_exhausted(None), BudgetSpent)
+    assert str(request.budget_exhausted(None)) == ""
 
 
 def test_what_cannot_be_measured_says_at_which_n():

@@ -102,11 +102,7 @@ def _about(place: tuple[str, str], groups: Sequence[_Group]) -> str:
         return ""
     ends = {(low, high) for low, high, _ in steps.values()}
     told = ", ".join(f"from {low} to {high} ({gain:+.4f}) at N = {n:,}" for (n, _), (low, high, gain) in steps.items())
-    moral = (
-        "at the same value for every N"
-        if len(ends) == 1
-        else "not at the same value for every N"
-    )
+    moral = "at the same value for every N" if len(ends) == 1 else "not at the same value for every N"
     return f"the largest gain of {projector} in mean cosine by one more {option} is {told}: {moral}"
 
 

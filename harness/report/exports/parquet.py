@@ -28,7 +28,7 @@ def write(evidence: Evidence, path: Path) -> Path:
         ResourceError: where the file cannot be written.
     """
     try:
-        import pyarrow
+        import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
         raise UserError("Parquet needs PyArrow", next_step="pip install 'crossover-harness[parquet]'") from error
@@ -36,7 +36,7 @@ def write(evidence: Evidence, path: Path) -> Path:
     if not rows:
         raise RecordsError("the run has no sample to export", where=str(evidence.folder))
     columns = zip(_COLUMNS.items(), zip(*rows, strict=True), strict=True)
-    table = pyarrow.table({name: pyarrow.array(column, kind) for (name, kind), column in columns})
+    table = pa.table({name: pa.array(column, kind) for (name, kind), column in columns})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(table, path, compression="zstd")

@@ -208,7 +208,9 @@ def test_an_option_that_makes_no_difference_and_one_that_does():
 def test_a_gain_that_moves_with_n_is_told():
     moved = {1: {16: 0.5, 256: 0.5}, 2: {16: 0.9, 256: 0.55}, 3: {16: 0.91, 256: 0.9}}
     (about,) = sized({(4, n): moved[n] for n in (1, 2, 3)})
-    assert about.endswith("from 1 to 2 (+0.4000) at N = 16, from 2 to 3 (+0.3500) at N = 256: not at the same value for every N")
+    assert about.endswith(
+        "from 1 to 2 (+0.4000) at N = 16, from 2 to 3 (+0.3500) at N = 256: not at the same value for every N"
+    )
 
 
 def test_an_option_that_makes_a_difference_somewhere_is_not_called_idle():
