@@ -52,7 +52,7 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
             "routed": {"projector": "routed", **fast, "scored": True},
             "ranked": {"projector": "routed", **fast, "trainer": trainer},
         },
-        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
+        "measurement": dict(distill.MEASUREMENT),
     }
     loaded = loading.load(None, text=yaml.safe_dump(suite, sort_keys=False))
     return planning.plan(loaded, check_suite(loaded))

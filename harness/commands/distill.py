@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -17,12 +17,14 @@ from harness.suite import loading
 from harness.validation import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.plan.plan import Plan
     from harness.records.reader import Evidence
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
+MEASUREMENT: Final[Mapping[str, Any]] = {"launches": 2, "latency_calls": 20, "self_check": False}
 RANKED = {"ranking": 0.5, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
@@ -121,7 +123,7 @@ def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
         "batch_sizes": [1, 32],
         "training_seeds": list(range(wish.seed, wish.seed + wish.seeds)),
         "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, **students},
-        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
+        "measurement": dict(MEASUREMENT),
         "documented": {
             "source": "the documented expectations of distillation",
             "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01},

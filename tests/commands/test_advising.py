@@ -7,10 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.commands import advising
+from harness.commands import advising, distill
 from harness.errors import DataError
 from harness.plugin.interfaces import Heads
 from harness_plugins import database
+
+
+BRIEF = {**distill.MEASUREMENT, "latency_calls": 5, "min_sample_seconds": 0.0003, "max_warm_up_seconds": 0.05}
 
 
 def drawn(rows, seed=0):
@@ -42,6 +45,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
 def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(advising, "_TRAINING_SECONDS", 0.5)
+    monkeypatch.setattr(distill, "MEASUREMENT", BRIEF)
     done = CliRunner().invoke(app, ["advise", "--data", str(archive), "--batch", "8", "--output", "out"])
     assert done.exit_code == 0, done.output
     assert "at N = 6 and batch 8 use " in done.output

@@ -82,15 +82,15 @@ def cells(generator, sigma, number=92, launches=8):
 
 
 def test_many_noisy_cells_together_seldom_cry_wolf():
-    """At 95 % each, about every third of such comparisons would find a cell slower that is not."""
+    """At 95 % each, about every third of such comparisons would find a cell slower that is not; 100 of them see 10 %."""
     generator = np.random.default_rng(0)
     alone = together = 0
-    for _ in range(300):
+    for _ in range(100):
         found = list(changes(cells(generator, 0.15), cells(generator, 0.15), {"teacher": 0.05}))
         alone += any(each.alone == "slower" for each in found)
         together += any(each.verdict == "slower" for each in found)
-    assert alone > 60
-    assert together <= 15
+    assert alone > 20
+    assert together <= 5
 
 
 def test_whole_comparisons_of_a_noisy_machine_seldom_cry_wolf():
