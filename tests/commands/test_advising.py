@@ -12,7 +12,6 @@ from harness.errors import DataError
 from harness.plugin.interfaces import Heads
 from harness_plugins import database
 
-
 BRIEF = {**distill.MEASUREMENT, "latency_calls": 5, "min_sample_seconds": 0.0003, "max_warm_up_seconds": 0.05}
 
 

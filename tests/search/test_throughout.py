@@ -60,7 +60,9 @@ def test_one_weak_lead_against_all_others_leaves_it_open():
 def test_all_n_together_say_it_where_all_were_seen():
     status, why = everywhere(search(lambda n, launch: 0.0, launches=8))
     assert status == "tie"
-    assert why.startswith("over 3 N and 9 launches the baseline's time differs from the challenger's by +0.0% on average")
+    assert why.startswith(
+        "over 3 N and 9 launches the baseline's time differs from the challenger's by +0.0% on average"
+    )
     unseen = search(lambda n, launch: 0.0, launches=8)
     unseen.unseen = 1
     assert everywhere(unseen) is None

@@ -84,7 +84,9 @@ def test_nobody_fits():
     ]  # fmt: skip
     only = told(option("student", 1e-3, UNSCORED))
     assert only[0] == "no contender of this run that is exact or was scored fits at N = 1,000 and batch 4"
-    assert only[1].startswith("student takes 1 ms (95 %: 900 µs to 1.1 ms) per call, but its accuracy is unknown: score it")
+    assert only[1].startswith(
+        "student takes 1 ms (95 %: 900 µs to 1.1 ms) per call, but its accuracy is unknown: score it"
+    )
 
 
 def test_a_faster_one_whose_accuracy_is_unknown_is_worth_a_look():
@@ -168,7 +170,11 @@ def test_between_two_batch_sizes_both_are_told():
 
 
 def test_who_was_faster_where_its_range_ends_is_to_be_measured():
-    rivals = [option("loop", 2.0), option("other", 0.5, ends_at=500, refused="its range"), option("student", 1.0, ends_at=9)]
+    rivals = [
+        option("loop", 2.0),
+        option("other", 0.5, ends_at=500, refused="its range"),
+        option("student", 1.0, ends_at=9),
+    ]
     (line,) = [each for each in told(option("fast", 1.0), *rivals) if "where its range ends" in each]
     assert line == (
         "other takes 500 ms (95 %: 450 ms to 550 ms) at N = 500, where its range ends: "
