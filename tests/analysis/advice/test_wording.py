@@ -17,7 +17,7 @@ EXACT = Correctness(kind="exact", error=1e-6)
 SCORED = Correctness(kind="scored", scores={"mean_cosine": 0.97, "skill": 0.9}, scored_at=1000, seeds=1)
 UNSCORED = Correctness(kind="unscored")
 ASKED = Question(heads=1000, batch=4, queries_per_day=None, require={}, memory_bytes=None)
-SIGNIFICANT = {4: PairEvidence("one", "8 of 8 launches")}
+SIGNIFICANT = {4: PairEvidence(faster="one", why="8 of 8 launches")}
 
 
 def option(name, seconds, right=EXACT, **more):
@@ -44,9 +44,9 @@ def told(*options, asked=ASKED, about=None, sides=None, evidence=SIGNIFICANT, ou
 
 def test_the_best_with_its_cost_its_right_and_its_runner_up():
     assert told(option("fast", 2e-6), option("loop", 5e-6)) == [
-        "at N = 1,000 and batch 4 use fast: 2 µs (95 %: 1.8 µs to 2.2 µs) per call, 500 ns per query (measured)",
+        "at N = 1,000 and batch 4 use fast: 2.00 µs (95 %: 1.80 µs to 2.20 µs) per call, 500 ns per query (measured)",
         "fast computes lda itself, to within 1e-06 of the largest value",
-        "the runner-up, loop, takes 5 µs (95 %: 4.5 µs to 5.5 µs) per call, 2.50 times as long",
+        "the runner-up, loop, takes 5.00 µs (95 %: 4.50 µs to 5.50 µs) per call, 2.50 times as long",
         "that is significant: 8 of 8 launches",
     ]
 
@@ -59,9 +59,9 @@ def test_a_large_factor_needs_no_decimals(slower, factor):
 @pytest.mark.parametrize(
     ("evidence", "sentence"),
     [
-        (PairEvidence("other", "why"), "the evidence says otherwise: why"),
-        (PairEvidence("", "why"), "the difference is not significant: why"),
-        (PairEvidence("", "why", measured=False), "the significance is unknown: why"),
+        (PairEvidence(faster="other", why="why"), "the evidence says otherwise: why"),
+        (PairEvidence(faster="", why="why"), "the difference is not significant: why"),
+        (PairEvidence(faster="", why="why", measured=False), "the significance is unknown: why"),
     ],
 )
 def test_how_sure_it_is(evidence, sentence):
@@ -73,7 +73,7 @@ def test_one_launch_gives_no_interval():
         contender="fast", call=Interval(2e-6), between="", memory_bytes=None, model_bytes=None, training_seconds=None,
         right=EXACT,
     )  # fmt: skip
-    assert "use fast: 2 µs (no interval) per call" in told(lone)[0]
+    assert "use fast: 2.00 µs (no interval) per call" in told(lone)[0]
 
 
 def test_nobody_fits():
@@ -85,7 +85,7 @@ def test_nobody_fits():
     only = told(option("student", 1e-3, UNSCORED))
     assert only[0] == "no contender of this run that is exact or was scored fits at N = 1,000 and batch 4"
     assert only[1].startswith(
-        "student takes 1 ms (95 %: 900 µs to 1.1 ms) per call, but its accuracy is unknown: score it"
+        "student takes 1.00 ms (95 %: 900 µs to 1.10 ms) per call, but its accuracy is unknown: score it"
     )
 
 
@@ -103,7 +103,7 @@ def test_outside_of_what_was_measured_no_figure_is_given():
     assert lines[:3] == [
         "N = 9,000 lies beyond 2,000, so no figure is given for it",
         "to measure it: `harness run mine.yaml --set heads.to=9000`",
-        "at the nearest measured N fast is the fastest: 2 µs (95 %: 1.8 µs to 2.2 µs) per call, 500 ns per query",
+        "at the nearest measured N fast is the fastest: 2.00 µs (95 %: 1.80 µs to 2.20 µs) per call, 500 ns per query",
     ]
     assert lines[-1] == "which of them is faster at N = 9,000 is unknown"
     assert told(outside="far away")[-1] == "far away"
@@ -148,14 +148,14 @@ def test_no_better_than_a_constant_is_said_where_something_is_required():
 def test_beside_a_student_the_exact_form_is_named():
     student, exact, middle = option("student", 1.0, SCORED), option("fast", 3.0), option("other", 2.0, SCORED)
     assert "the runner-up is the fastest form of lda itself" in told(student, exact)
-    line = "the fastest form of lda itself, fast, takes 3 s (95 %: 2.7 s to 3.3 s) per call, 3.00 times as long"
+    line = "the fastest form of lda itself, fast, takes 3.00 s (95 %: 2.70 s to 3.30 s) per call, 3.00 times as long"
     assert line in told(student, middle, exact)
     assert not any("itself, fast" in each for each in told(exact, middle))
 
 
 def test_between_two_batch_sizes_both_are_told():
     low, high = (option("fast", 1.0), option("loop", 2.0)), (option("loop", 1.0), option("fast", 2.0))
-    evidence = {2: PairEvidence("one", "a"), 8: PairEvidence("other", "b"), 16: PairEvidence("", "c")}
+    evidence = {2: PairEvidence(faster="one", why="a"), 8: PairEvidence(faster="other", why="b"), 16: PairEvidence(faster="", why="c")}
     lines = told(*low, sides={2: low, 8: high}, evidence=evidence)
     assert (
         "batch 4 was not measured; at batch 2 fast is the fastest, at batch 8 loop: "
@@ -186,21 +186,21 @@ def test_training_pays_for_itself_after_so_many_queries():
     """60 s of training; 3 s against 1 s a call of 4 queries saves half a second a query: 120 queries."""
     trained, exact = option("student", 1.0, SCORED, training_seconds=60.0), option("fast", 3.0)
     about = summary(trained=["student"])
-    line = "training took 60 s and has paid for itself against fast after 120 queries"
+    line = "training took 60.0 s and has paid for itself against fast after 120 queries"
     assert told(trained, exact, about=about)[-1] == line
     for day, words in ((60.0, "2.0 days"), (240.0, "12.0 hours"), (2880.0, "1.0 hours"), (5760.0, "30.0 minutes"),
                        (120.0, "1.0 days"), (1e6, "less than a minute")):  # fmt: skip
         assert told(trained, exact, about=about, asked=asked(queries_per_day=day))[-1] == f"{line}, in {words}"
     alone = told(trained, about=about)
-    assert alone[-1] == "training took 60 s; no other contender here is right without it"
+    assert alone[-1] == "training took 60.0 s; no other contender here is right without it"
     assert not any("paid for itself" in each for each in told(trained, option("fast", 1.0), about=about))
 
 
 def test_memory_is_of_a_whole_process():
     first, second = option("fast", 1.0, memory_bytes=2**20), option("loop", 2.0, memory_bytes=2**21)
-    assert told(first, second)[-1] == "memory of the whole process: fast 1 MiB, loop 2 MiB"
+    assert told(first, second)[-1] == "memory of the whole process: fast 1.00 MiB, loop 2.00 MiB"
     peak = option("loop", 2.0, memory_bytes=2**21, memory_is_peak=True)
-    assert told(first, peak)[-1].endswith("loop 2 MiB (the peak of a worker, which may have held other models too)")
+    assert told(first, peak)[-1].endswith("loop 2.00 MiB (the peak of a worker, which may have held other models too)")
 
 
 def test_what_is_unchecked_or_in_doubt_or_quick_says_so():

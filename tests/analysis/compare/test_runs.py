@@ -344,8 +344,10 @@ def unclear(needed, known=True, threshold=0.05):
         ((12, 12), "to see a change of 5 %, run both with measurement.launches: 12"),
         (
             (12, 40, 3000),
-            "to see a change of 5 %, run both with measurement.launches: 3,000 "
-            "(40 would do for half of the inconclusive cells)",
+            (
+                "to see a change of 5 %, run both with measurement.launches: 3,000 "
+                "(40 would do for half of the inconclusive cells)"
+            ),
         ),
         ((None, 12), "to see a change of 5 %, run both with measurement.launches: 12; 1 would need too many"),
         ((None,), "no number of launches would see the threshold: reduce the machine's noise, or raise the threshold"),

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from harness.analysis.fidelity.ablation import ablations
 from harness.analysis.fidelity import table as table_module
+from harness.analysis.fidelity.ablation import ablations
 from harness.analysis.fidelity.table import remarks, rows, seeds_reach
 from harness.process.failure import Failure
 from harness.records.measurement import Fidelity
