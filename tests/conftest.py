@@ -19,7 +19,7 @@ def pytest_configure():
         os.environ.setdefault(name, "1")
     os.environ["HARNESS_ALLOW_PLUGINS"] = str(Path(__file__).parent)  # suites of tests lie in temporary folders
     os.environ["HARNESS_LOCK"] = _LOCK  # tests wait for no run of this machine, and hold up none
-    if not os.environ.get("WCOLD"):
+    if not os.environ.get("HARNESS_TESTS_COLD"):
         warm.install()
 
 

@@ -238,7 +238,14 @@ class Server:
         if sys.platform != "linux" or platform.machine() not in _CLONE:
             return None
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-c", "import tests.warm; tests.warm.main()", str(theirs.fileno()), str(os.getpid())]
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            "import tests.warm; tests.warm.main()",
+            str(theirs.fileno()),
+            str(os.getpid()),
+        ]
         process = subprocess.Popen(
             command,
             pass_fds=(theirs.fileno(),),
@@ -276,7 +283,11 @@ def _wanted(arguments: Sequence[object], env: Mapping[str, str] | None) -> dict[
     words = words[1:] if safe else words
     if words and words[0].endswith(".py"):
         words = ["script", *words]
-    if len(words) < 2 or words[0] not in ("-m", "-c", "script") or (words[0] == "-m" and not words[1].startswith("harness")):
+    if (
+        len(words) < 2
+        or words[0] not in ("-m", "-c", "script")
+        or (words[0] == "-m" and not words[1].startswith("harness"))
+    ):
         return None
     environment = dict(os.environ if env is None else env)
     changed = _read(environment) != _read(_BEGAN)
@@ -331,7 +342,13 @@ def opened(*arguments: Any, **named: Any) -> subprocess.Popen[Any]:
 
 
 def ran(
-    arguments: Sequence[object], *, timeout: float, capture_output: bool = True, text: bool = True, check: bool = False, **named: Any
+    arguments: Sequence[object],
+    *,
+    timeout: float,
+    capture_output: bool = True,
+    text: bool = True,
+    check: bool = False,
+    **named: Any,
 ) -> subprocess.CompletedProcess[Any]:
     """What `subprocess.run` gives, of a process that starts warm where that is possible."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if capture_output else {}

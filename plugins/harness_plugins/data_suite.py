@@ -45,5 +45,5 @@ def suite(data: Path, batch: int, heads: int | None = None, temperature: float |
             "routed": {"projector": "routed", **fast, "scored": True},
             "ranked": {"projector": "routed", **fast, "trainer": trainer},
         },
-        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
+        "measurement": dict(distill_suite.MEASUREMENT),
     }

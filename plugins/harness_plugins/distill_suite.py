@@ -6,15 +6,17 @@ import difflib
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import harness
 from harness_plugins.student_choice import TRIVIAL, UNTRAINED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
+MEASUREMENT: Final[Mapping[str, Any]] = {"launches": 2, "latency_calls": 20, "self_check": False}
 RANKED = {"ranking": 2.0, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
 _UNUSABLE = "the source 'database' cannot be used: "
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
@@ -114,7 +116,7 @@ def _suite(wish: DistillOptions, *, heads: int) -> dict[str, Any]:
         "batch_sizes": [1, 32],
         "training_seeds": list(range(wish.seed, wish.seed + wish.seeds)),
         "contenders": {"teacher": {"projector": "lda", "runtime": "eager"}, **students},
-        "measurement": {"launches": 2, "latency_calls": 20, "self_check": False},
+        "measurement": dict(MEASUREMENT),
         "documented": {
             "source": "the documented expectations of distillation",
             "fidelity": {"mean_cosine": 0.99, "min_cosine": 0.98, "std_cosine": 0.01},

@@ -52,8 +52,17 @@ def test_sizes_are_the_median_and_memory_is_the_most():
 
 
 @pytest.mark.parametrize(
-    ("count", "wanted"), [(5, []), (6, [0.5]), (29, [0.5]), (30, [0.5, 0.9]), (59, [0.5, 0.9]), (60, [0.5, 0.9, 0.95]),
-     (299, [0.5, 0.9, 0.95]), (300, [0.5, 0.9, 0.95, 0.99])],
+    ("count", "wanted"),
+    [
+        (5, []),
+        (6, [0.5]),
+        (29, [0.5]),
+        (30, [0.5, 0.9]),
+        (59, [0.5, 0.9]),
+        (60, [0.5, 0.9, 0.95]),
+        (299, [0.5, 0.9, 0.95]),
+        (300, [0.5, 0.9, 0.95, 0.99]),
+    ],
 )
 def test_a_percentile_needs_three_calls_beyond_it(count, wanted):
     found = summarise_cell([record(1, call_seconds=tuple(1.0 + i for i in range(count)))])

@@ -76,3 +76,9 @@ def test_the_command(tmp_path, capsys):
         assert f"{code} of 1 off by more than 0.01 (median) or 0.02 (mean)" in printed
     assert main([str(tmp_path / "none")]) == 2
     assert SUITE["races"][1]["name"] == "best"
+
+
+@pytest.mark.parametrize(("median", "off"), [(0.041, True), (0.039, False), (-0.041, True)])
+def test_off_is_more_than_one_per_cent_and_two_standard_errors(median, off):
+    found = FirstPairs(name="best", visits=8, median=median, mean=median, error=0.015)
+    assert found.surely_off is off

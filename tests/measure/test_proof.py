@@ -28,7 +28,7 @@ def ran(tmp_path_factory):
         "plugins": [str(PLUGIN)],
         "source": {"use": "playbook"},
         "heads": {"values": [18]},
-        "batch_sizes": [1, 4],
+        "batch_sizes": [4],
         "contenders": {"teacher": {"projector": "lda", "runtime": "python"}, **contenders},
         "races": [
             {"name": "open", "baseline": "teacher", "challenger": "fine", "heads": {"from": 2, "to": 18},

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.errors import DataError
 from harness.plugin.interfaces import Heads
-from harness_plugins import data_suite, database
+from harness_plugins import data_suite, database, distill_suite
+
+BRIEF = {**distill_suite.MEASUREMENT, "latency_calls": 5, "min_sample_seconds": 0.0003, "max_warm_up_seconds": 0.05}
 
 
 def drawn(rows, seed=0):
@@ -41,6 +43,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
 def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data_suite, "_TRAINING_SECONDS", 0.5)
+    monkeypatch.setattr(distill_suite, "MEASUREMENT", BRIEF)
     done = CliRunner().invoke(app, ["advise", "--data", str(archive), "--batch", "8", "--output", "out"])
     assert done.exit_code == 0, done.output
     assert "at N = 6 and batch 8 use " in done.output

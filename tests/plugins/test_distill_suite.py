@@ -19,6 +19,7 @@ from harness_plugins import distill_suite as distill
 from tests.command_line import called
 
 WIDTH = 16
+BRIEF = {**distill.MEASUREMENT, "latency_calls": 5, "min_sample_seconds": 0.0003, "max_warm_up_seconds": 0.05}
 
 
 def drawn(count, seed=0):
@@ -128,7 +129,8 @@ def run(tmp_path, *arguments, code=0):
     return done.stdout, json.loads((tmp_path / "out" / "report.json").read_text())
 
 
-def test_distilling_tells_its_data_and_imitates_matrices(tmp_path, two_projections):
+def test_distilling_tells_its_data_and_imitates_matrices(tmp_path, two_projections, monkeypatch):
+    monkeypatch.setattr(distill, "MEASUREMENT", BRIEF)
     queries = drawn(20, 4)
     np.save(tmp_path / "q.npy", np.concatenate([queries, queries]))  # every row twice
     told, report = run(
@@ -179,6 +181,7 @@ def test_who_does_not_compute_matrices_is_not_raced_and_own_sources_are_told(tmp
         "measurement": {
             "launches": 2,
             "min_sample_seconds": 0.0003,
+            "max_warm_up_seconds": 0.05,
             "latency_calls": 5,
             "self_check": False,
         },

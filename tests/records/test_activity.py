@@ -34,3 +34,8 @@ def test_a_busy_loop_is_seen():
     while (after := activity()).at < before.at + 0.3:
         total += sum(range(10_000))
     assert between(before, after).busy_cores > 0.5
+
+
+def test_a_platform_that_does_not_count_its_cores_has_one_at_least(monkeypatch):
+    monkeypatch.setattr("psutil.cpu_count", lambda: None)
+    assert activity().cores == 1

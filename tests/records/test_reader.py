@@ -80,7 +80,9 @@ def test_a_number_of_nineteen_digits_is_read(tmp_path):
     assert lines(tmp_path, scored(10**18)).records[0].seed == 10**18
 
 
-@pytest.mark.parametrize(("version", "advice"), [(2, "the newer harness"), (0, "the harness that"), ("x", "the harness that")])
+@pytest.mark.parametrize(
+    ("version", "advice"), [(2, "the newer harness"), (0, "the harness that"), ("x", "the harness that")]
+)
 def test_another_version_is_refused_since_its_meaning_may_differ(tmp_path, version, advice):
     with pytest.raises(RecordsError, match=f"schema version is {version}, and this harness reads 1.*{advice}"):
         lines(tmp_path, json.dumps(SCORE | {"schema_version": version}))

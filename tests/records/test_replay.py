@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.plan.sweep import SearchCase
 from harness.process.failure import Failure
-from harness.records.replay import DivergedError, Recording, replay
+from harness.records.replay import DivergedError, Recording, replay, unmeasurable
 from harness.records.samples import pairs
 from harness.search.result import Unmeasurable
 from tests.synthetic import Maker
@@ -67,3 +68,32 @@ def test_a_visit_that_failed_then_is_unmeasurable_now():
     ]
     with pytest.raises(Unmeasurable, match="student-eager: it crashed"):
         Recording(maker.measurements, leg).take(50, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("failing", "who", "reason"),
+    [
+        (("teacher",), "baseline", "teacher: it broke"),
+        (("student",), "challenger", "student: it broke"),
+        (("teacher", "student"), "", "teacher: it broke"),  # both: it is not one of them alone
+    ],
+)
+def test_who_failed_is_told_where_it_is_one_of_the_two(failing, who, reason):
+    leg = SearchCase(race="r", baseline="teacher", challenger="student", batch_size=1, low=2, high=99)
+    broken = {"outcome": "failed", "sampled": None, "failure": Failure(stage="load", what="it broke", kind="memory")}
+    visit = [
+        each.model_copy(update=broken) if each.contender in failing else each
+        for each in Maker().visit(["teacher", "student"], 18, 1, 1, 2)
+    ]
+    found = unmeasurable(visit, leg)
+    assert (found.heads, found.reason, found.contender) == (18, reason, who)
+    assert found.settles_larger == visit[0 if "teacher" in failing else 1].failure.settles_larger
+
+
+def test_a_visit_that_was_skipped_has_its_reason_and_one_that_was_measured_none():
+    leg = SearchCase(race="r", baseline="teacher", challenger="student", batch_size=1, low=2, high=99)
+    visit = Maker().visit(["teacher", "student"], 18, 1, 1, 2)
+    assert unmeasurable(visit, leg) is None
+    skipped = visit[1].model_copy(update={"outcome": "skipped", "sampled": None, "reason": "no device"})
+    assert unmeasurable([visit[0], skipped], leg).reason == "no device"
+    assert unmeasurable([visit[0], skipped.model_copy(update={"reason": None})], leg).reason == "skipped"

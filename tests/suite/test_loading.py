@@ -71,6 +71,10 @@ def test_a_missing_file_names_its_neighbour(tmp_path):
     ]
 
 
+def test_a_folder_in_place_of_a_file_has_no_line(tmp_path):
+    assert problems(tmp_path) == [f"{tmp_path}: is a folder; name a suite file in it"]
+
+
 def test_a_file_of_another_encoding_is_told(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_bytes(b"name: caf\xe9\n")

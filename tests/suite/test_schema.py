@@ -5,9 +5,23 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from harness.suite.schema import Contender, DeviceName, HeadsList, HeadsRange, HeadsSweep, Measurement, Part, Search, Suite
+from harness.suite.schema import (
+    Contender,
+    DeviceName,
+    HeadsList,
+    HeadsRange,
+    HeadsSweep,
+    Measurement,
+    Part,
+    Search,
+    Suite,
+)
 
-FUNCTIONS = {"name": "f", "heads": {"from": 1, "to": 9}, "contenders": {"f": {"function": "a:f"}, "g": {"function": "a:g"}}}
+FUNCTIONS = {
+    "name": "f",
+    "heads": {"from": 1, "to": 9},
+    "contenders": {"f": {"function": "a:f"}, "g": {"function": "a:g"}},
+}
 WHOLE = {
     "name": "s", "source": {"use": "playbook"}, "heads": {"values": [8, 2, 8]},
     "contenders": {"one": {"projector": "lda", "runtime": "python"}},
@@ -57,7 +71,9 @@ def test_which_way_was_meant_decides():
     assert isinstance(TypeAdapter(HeadsSweep).validate_python({"from": 3, "to": 3}), HeadsRange)
 
 
-@pytest.mark.parametrize(("text", "fine"), [("cpu", True), ("cuda:1", True), ("CUDA", False), ("cuda:", False), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "fine"), [("cpu", True), ("cuda:1", True), ("CUDA", False), ("cuda:", False), ("", False)]
+)
 def test_a_device_is_a_kind_and_maybe_a_number(text, fine):
     adapter = TypeAdapter(DeviceName)
     if fine:
@@ -70,7 +86,9 @@ def test_a_device_is_a_kind_and_maybe_a_number(text, fine):
 def test_a_function_is_projector_and_runtime_at_once():
     found = Contender.model_validate({"function": "a:f", "setup": "a:s", "threads": 2})
     assert (found.projector, found.runtime, found.setup, found.threads) == ("a:f", "python", "a:s", 2)
-    again = Contender.model_validate(found.model_dump(exclude_defaults=True) | {"projector": "a:f"})  # as records hold it
+    again = Contender.model_validate(
+        found.model_dump(exclude_defaults=True) | {"projector": "a:f"}
+    )  # as records hold it
     assert again.function == "a:f"
 
 
@@ -102,7 +120,10 @@ def test_what_a_contender_does_not_say_the_suite_says():
     suite = Suite.model_validate(WHOLE)
     assert (suite.device_of("one"), suite.threads_of("one"), suite.batch_sizes) == ("cpu", 1, (1, 32))
     assert (suite.functions, suite.size_title, suite.fidelity) == (False, "N, number of heads", True)
-    own = WHOLE | {"threads": 3, "contenders": {"one": {**WHOLE["contenders"]["one"], "device": "cuda:1", "threads": 2}}}
+    own = WHOLE | {
+        "threads": 3,
+        "contenders": {"one": {**WHOLE["contenders"]["one"], "device": "cuda:1", "threads": 2}},
+    }
     suite = Suite.model_validate(own)
     assert (suite.device_of("one"), suite.threads_of("one")) == ("cuda:1", 2)
 

@@ -325,3 +325,9 @@ def test_a_contender_is_not_advised_where_it_failed_or_beyond():
     assert refused["teacher"].startswith("fails at N = 16,384: load: no memory")
     assert (beyond.best.contender, advise(found, 1024, 1).best.contender) == ("loop", "teacher")
     assert "fails" not in "".join(each.refused for each in advise(found, 1024, 1).options)
+
+
+@pytest.mark.parametrize(("heads", "batch"), [(0, 1), (1, 0), (0, 0)])
+def test_a_place_that_is_none_is_refused(summary, heads, batch):
+    with pytest.raises(UserError, match=f"N = {heads} and batch {batch} are not both positive"):
+        advise(summary, heads, batch)
