@@ -119,9 +119,10 @@ def _consistent(suite: Suite) -> Suite:
                 raise RecordsError(f"it is not what a run writes: {what}")
     races, told = {each.name for each in suite.races}, suite.documented
     steps = suite.waterfall.steps if suite.waterfall is not None else ()
-    named = [("race", each.race, races) for each in (*(told.figures if told else ()), *steps)]
-    single = [each.contender for each in (*told.latencies, *told.scores) if each.contender is not None] if told else []
-    named += [("contender", each, set(suite.contenders)) for each in (*single, *suite.relative_to)]
+    raced = [*(each.race for each in (told.figures if told else ())), *(each.race for each in steps)]
+    named = [("race", each, races) for each in raced]
+    single = [*(each.contender for each in told.latencies), *(each.contender for each in told.scores)] if told else []
+    named += [("contender", each, set(suite.contenders)) for each in (*single, *suite.relative_to) if each is not None]
     named += [("contender", each, set(suite.contenders)) for several in suite.relative_to.values() for each in several]
     for kind, name, known in named:
         if name not in known:

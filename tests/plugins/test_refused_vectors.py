@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.commands import distill
+from harness_plugins import distill_suite
 from harness_plugins.sources import DatabaseSource
 
 DRAWN = np.random.default_rng(0).standard_normal((52, 16)).astype(np.float32)
@@ -24,7 +24,7 @@ def typed(db, queries=None):
         return source.load(None, harness.SourceContext(folder=db.parent, cache=db.parent)), ""
     except harness.HarnessError as error:
         whole = harness.HarnessError(f"the source cannot be loaded: {error}")
-        return None, str(distill.as_typed(whole, distill.DistillOptions(db=db, queries=queries)))
+        return None, str(distill_suite.as_typed(whole, distill_suite.DistillOptions(db=db, queries=queries)))
 
 
 def changed(values, row, to):
@@ -121,9 +121,9 @@ def test_a_file_of_one_array_holds_no_heads(tmp_path):
 def test_the_error_of_a_count_of_heads_names_the_option_too(tmp_path, answered_here):
     np.savez(tmp_path / "own.npz", centroids=changed(CENTROIDS, 2, np.nan), answers=ANSWERS, temperature=0.1)
     with pytest.raises(harness.DataError, match=f"^--db {tmp_path}/own.npz: row 2 of centroids holds NaN or infinity; em"):
-        distill.plan(distill.DistillOptions(db=tmp_path / "own.npz"))
+        distill_suite.plan(distill_suite.DistillOptions(db=tmp_path / "own.npz"))
     with pytest.raises(harness.DataError, match=r"^--queries nope\.npy: there is no such file; give an \.npy, \.npz, "):
-        distill.plan(distill.DistillOptions(db=tmp_path / "own.npz", queries=tmp_path.__class__("nope.npy")))
+        distill_suite.plan(distill_suite.DistillOptions(db=tmp_path / "own.npz", queries=tmp_path.__class__("nope.npy")))
 
 
 @pytest.mark.parametrize(

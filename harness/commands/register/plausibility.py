@@ -78,7 +78,8 @@ def _of_the_run(run: RunInfo) -> Iterator[str]:
 def _strangers(evidence: Evidence) -> Iterator[str]:
     """Records of what the suite does not ask."""
     suite = suite_of(evidence.run)
-    names = {each.contender for each in (*evidence.measurements, *evidence.fidelities)} - set(suite.contenders)
+    names = {each.contender for each in evidence.measurements} | {each.contender for each in evidence.fidelities}
+    names -= set(suite.contenders)
     if names:
         yield f"there are records of {min(names)}, which is no contender of the suite"
     batches = {each.batch_size for each in evidence.measurements} - {

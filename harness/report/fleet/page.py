@@ -18,7 +18,8 @@ from harness.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.fleet.fleet import Fleet, Machine
+    from harness.analysis.fleet.fleet import Fleet
+    from harness.analysis.fleet.machines import Machine
     from harness.report.plots.grammar import Plot
 
 _STYLE = (

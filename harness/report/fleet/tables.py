@@ -26,7 +26,7 @@ def tables(fleet: Fleet) -> tuple[Table, ...]:
 
 def machines(fleet: Fleet) -> Table:
     """Which run counts for which machine."""
-    rows = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (
             text(each.key), text(each.processor), text(each.given),
             text(each.summary.folder), text(each.summary.run.started[:16].replace("T", " ")),
@@ -34,7 +34,7 @@ def machines(fleet: Fleet) -> Table:
         )
         for each in fleet.machines
     )  # fmt: skip
-    columns = ("machine", "processor", "name", "run", "started, UTC", "status", "earlier runs left out")
+    columns: tuple[str, ...] = ("machine", "processor", "name", "run", "started, UTC", "status", "earlier runs left out")
     if not any(row[2].text for row in rows):
         columns, rows = columns[:2] + columns[3:], tuple(row[:2] + row[3:] for row in rows)
     return Table(
@@ -45,7 +45,7 @@ def machines(fleet: Fleet) -> Table:
 
 def crossovers(fleet: Fleet) -> Table:
     """N* with its intervals on each machine, and what the limits predict."""
-    rows = [
+    rows: list[tuple[Entry, ...]] = [
         (
             text(leg.race), Entry(f"{leg.batch_size:,}", leg.batch_size), text(place.machine.key), _crossover(place),
             _decision(place), text(_sides(place)), *_predicted(leg, index),
@@ -68,7 +68,7 @@ def crossovers(fleet: Fleet) -> Table:
 
 def estimates(fleet: Fleet) -> Table:
     """The spread between machines; of races whose machines are enough."""
-    rows = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (text(leg.race), Entry(f"{leg.batch_size:,}", leg.batch_size), *_estimate(leg.estimate))
         for leg in fleet.legs
         if leg.estimate is not None

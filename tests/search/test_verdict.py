@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness.search.bracketing import Jump, Smooth, Step, Undecided
-from harness.search.deciding import decided, listed
 from harness.search.outcomes import Outcome
 from harness.search.result import Crossing
+from harness.search.verdict import decided, listed
 from tests.search.answers import crossing
 from tests.search.scripted import QUESTION
 
