@@ -76,7 +76,7 @@ def embed_texts(
         options: of the embedder.
         plugin_files: local plugins that may offer it.
         threads: that it may use.
-        progress: is told how far it is; a display on the terminal if None.
+        progress: receives progress updates; a display on the terminal if None.
 
     Raises:
         OfferError: where there is no such embedder, or it cannot be used here.

@@ -126,6 +126,6 @@ def test_every_named_command_exists():
 
     from harness.cli import app
 
-    known = set(typer.main.get_command(app).commands)
+    known = set(typer.main.get_command(app).list_commands(None))
     named = set(re.findall(r"`harness ([a-z]+)", TEXT))
     assert named <= known

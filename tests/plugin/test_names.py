@@ -15,7 +15,6 @@ MAY = {
     "harness/plugin/manager.py": "the list of built-ins",
     "harness/analysis/families.py": "families of built-ins in runs that were recorded before plugins declared them",
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
-    "harness/suite/reference.py": "the text of suites/README.md, which explains the built-ins",
     "harness/plugin/commands.py": "the list of commands of built-ins",
     "harness/plugin/inspection_cache.py": "whose files an answer depends on",
     "harness/commands/saving.py": "how a saved student is loaded again, and what writes its ONNX form",
