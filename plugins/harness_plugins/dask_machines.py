@@ -81,8 +81,8 @@ def work(address: str, name: str, say: Callable[[str], None]) -> None:
 
     async def lend() -> None:
         worker = MachineWorker(address, name=name or None)
-        _on_signals(worker.close)
         async with worker:
+            _on_signals(worker.close)  # until then Ctrl-C ends the waiting for a scheduler
             say(f"{worker.name} is lent to {address}; Ctrl-C ends it")
             await worker.finished()  # type: ignore[no-untyped-call, unused-ignore]
 
