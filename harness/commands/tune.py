@@ -63,6 +63,11 @@ def figures(table: Mapping[str, Any], evidence: Evidence) -> list[str]:
             f"  change at {each.heads}, {each.confidence:.0%} interval {each.low} to {each.high}"
             for each in location.crossings
         ]
+    found += [
+        f"batch {entry['batch_size']}: not decided from n = {low} to {high}"
+        for entry in table["entries"]
+        for low, high in entry.get("undecided", ())
+    ]
     regret = table.get("mean_regret")
     found.append(f"regret of deciding by it: {regret:.2%} on average" if regret is not None else "regret: not measured")
     return found

@@ -114,3 +114,8 @@ def test_a_module_of_another_race_and_one_that_fails_are_told(monkeypatch):
         tuning.losses(lambda n, batch: "set", table(), EVIDENCE, 0.05)
     with pytest.raises(UserError, match="`choose` fails at n = 500, batch 1: TypeError"):
         tuning.losses(lambda n: "fft", table(), EVIDENCE, 0.05)
+
+
+def test_n_that_were_not_decided_are_named_with_the_threshold():
+    entries = [{**table()["entries"][0], "undecided": [[216, 1552]]}]
+    assert "batch 1: not decided from n = 216 to 1552" in tuning.figures(table(entries=entries), EVIDENCE)
