@@ -139,3 +139,10 @@ def test_a_percentile_of_launches_that_agree_has_the_interval_of_independent_sam
     first, last = math.floor(low * 20) - 1, math.ceil(high * 20)
     assert found.low == pytest.approx(ordered[first] if first >= 0 else 0.0)
     assert found.high == pytest.approx(ordered[last] if last < 20 else math.inf)
+
+
+def test_the_lower_end_of_a_percentile_may_be_the_very_first_sample():
+    """1 to 12 in four launches: too few for an end between samples, and enough for one that is a sample."""
+    calls = {launch: [1.0 + launch + 4 * i for i in range(3)] for launch in range(4)}
+    found = statistics.percentile(calls, 0.5)
+    assert (found.low, found.high) == pytest.approx((1.0, 12.0))

@@ -155,7 +155,11 @@ def test_beside_a_student_the_exact_form_is_named():
 
 def test_between_two_batch_sizes_both_are_told():
     low, high = (option("fast", 1.0), option("loop", 2.0)), (option("loop", 1.0), option("fast", 2.0))
-    evidence = {2: PairEvidence(faster="one", why="a"), 8: PairEvidence(faster="other", why="b"), 16: PairEvidence(faster="", why="c")}
+    evidence = {
+        2: PairEvidence(faster="one", why="a"),
+        8: PairEvidence(faster="other", why="b"),
+        16: PairEvidence(faster="", why="c"),
+    }
     lines = told(*low, sides={2: low, 8: high}, evidence=evidence)
     assert (
         "batch 4 was not measured; at batch 2 fast is the fastest, at batch 8 loop: "

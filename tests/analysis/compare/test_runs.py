@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -378,3 +379,22 @@ def test_the_verdict_is_that_of_the_cells(old, words, verdict):
     found = dataclasses.replace(compare(old, old), cells=cells, crossovers=(), scores=(), broken=(), removed=())
     assert found.verdict == verdict
     assert found.open_questions == words.count("inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (("same", "moved"), "crossovers: 1 moved of 2"),
+        (("inconclusive", "moved", "same"), "crossovers: 1 moved, 1 inconclusive of 3"),
+    ],
+)
+def test_what_could_not_be_judged_is_counted_where_there_is_some(old, verdicts, said):
+    nothing = dataclasses.replace(compare(old, old), cells=(), scores=(), broken=(), removed=(), added=())
+    found = dataclasses.replace(nothing, crossovers=tuple(SimpleNamespace(verdict=each) for each in verdicts))
+    assert found.sentence == f"regression: {said}"
+    scores = tuple(SimpleNamespace(verdict=each) for each in ("worse", "inconclusive"))
+    both = dataclasses.replace(nothing, crossovers=(), scores=scores)
+    assert both.sentence == "regression: scores: 1 worse, 0 better, 1 inconclusive of 2"
+    assert dataclasses.replace(nothing, crossovers=()).sentence == (
+        "inconclusive: nothing was measured alike in both runs"
+    )
