@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, INTERRUPTED, console, say, width
-from harness.errors import UserError
+from harness.errors import HarnessError, UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 
@@ -93,8 +93,11 @@ def advise(
         from harness.cli.running import measured
         from harness.commands import advising
 
-        plan = advising.plan(data, batch, heads, temperature)
-        outcome = measured(plan, output)
+        try:
+            plan = advising.plan(data, batch, heads, temperature)
+            outcome = measured(plan, output)
+        except HarnessError as error:
+            raise advising.as_typed(error, data) from error
         if outcome.interrupted:
             sys.exit(INTERRUPTED)
         folder, heads = outcome.folder, plan.suite.heads.high

@@ -14,9 +14,19 @@ from harness.suite import loading
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.errors import HarnessError
     from harness.plan.plan import Plan
 
 _TRAINING_SECONDS = 10.0  # of the student that is trained, at the most
+
+
+def as_typed(error: HarnessError, data: Path) -> HarnessError:
+    """The same error, in which the file of heads is called as it was typed."""
+    return distill.as_typed(error, _wish(data))
+
+
+def _wish(data: Path, temperature: float | None = None) -> distill.DistillOptions:
+    return distill.DistillOptions(db=data, temperature=temperature, data_option="--data")
 
 
 def plan(data: Path, batch: int, heads: int | None = None, temperature: float | None = None) -> Plan:
@@ -31,7 +41,7 @@ def plan(data: Path, batch: int, heads: int | None = None, temperature: float | 
     Raises:
         DataError: where the file cannot be used.
     """
-    wish = distill.DistillOptions(db=data, temperature=temperature)
+    wish = _wish(data, temperature)
     stored = distill.count_heads(wish)
     own = {"path": str(data.resolve()), **({} if temperature is None else {"temperature": temperature})}
     source: dict[str, Any] = {"use": "database", "options": own}

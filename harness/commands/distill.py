@@ -46,6 +46,7 @@ class DistillOptions:
     seconds: float | None = None  # of each training, at the most
     students: tuple[str, ...] = ()  # of STUDENTS; empty: the default ones
     width: int = 384
+    data_option: str = "--db"  # what `db` was given with: other commands read heads, too
 
     def chosen(self, heads: int) -> tuple[str, ...]:
         """The contenders: those that were asked for, or the documented one and the best known, and the trivial ones."""
@@ -95,14 +96,14 @@ def count_heads(wish: DistillOptions) -> int:
             what = "an lda.db, .npz or .parquet with the heads"
             if path == wish.queries:
                 what = "an .npy, .npz, .parquet or .faiss file of query embeddings"
-            option = "--db" if path == wish.db else "--queries"
+            option = wish.data_option if path == wish.db else "--queries"
             raise DataError("there is no such file", where=f"{option} {path}", next_step=f"give {what}")
     first = loading.load(None, text=yaml.safe_dump(_suite(wish, heads=1)))
     try:
         replies = check_suite(first).listing.replies
     except SuiteError as error:  # of a suite that nobody wrote: its lines mean nothing
         problem = error.problems[0]
-        where = problem.path.replace("source.options.path", "--db").replace("source.options.", "--")
+        where = problem.path.replace("source.options.path", wish.data_option).replace("source.options.", "--")
         what = problem.what.removeprefix(_UNUSABLE)
         where = "" if what != problem.what else where  # the sentence itself names the file
         raise as_typed(DataError(what, where=where, next_step=problem.hint), wish) from error
@@ -165,7 +166,7 @@ def failures(evidence: Evidence) -> int:
 
 def as_typed(error: HarnessError, wish: DistillOptions) -> HarnessError:
     """The same error in the words of the command line: an option and a file are called as they were typed."""
-    files = {"--queries": wish.queries, "--db": wish.db}
+    files = {"--queries": wish.queries, wish.data_option: wish.db}
 
     def named(text: str, option: str, path: Path) -> str:
         resolved = str(path.resolve())

@@ -47,13 +47,13 @@ def test_the_formats_hold_the_same(tmp_path):
     [
         ("question;topic\nHow much, please?;a\nx;b\n", ["How much, please?", "x"]),
         ("topic|question\na|x; y, z\n", ["x; y, z"]),
-        ("\ufefftopic\tquestion\r\n1\tx\r\n", ["x"]),
+        ("topic\tquestion\r\n1\tx\r\n", ["x"]),
         (" question , topic \nx,a\n", ["x"]),
         ('question;topic\n"a; ""b""\nc";d\n\n"e"\n', ['a; "b"\nc']),
         ("question,topic,\nx,a,\ny,b,,\n", ["x", "y"]),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_spreadsheets_separate_and_encode_as_they_like(tmp_path, content, questions, encoding):
     path = write(tmp_path, "q.csv", content.encode(encoding))
     assert texts.read(path, text="question", topic="topic").questions == questions
