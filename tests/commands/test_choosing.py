@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,16 @@ def test_a_lead_that_so_few_queries_cannot_show_is_called_that(spread, told):
     records = [scored("routed", 0.951, spread=spread), scored("linear", 0.950)]
     lines = choosing.choose(records, "cosine", COMMAND).lines
     assert ("the lead over linear is within what so few held-out queries can show" in lines) is told
+
+
+def test_one_query_decides_nothing():
+    records = [
+        dataclasses.replace(scored(each, value), queries=1) for each, value in (("linear", 0.9), ("routed", 0.1))
+    ]
+    assert (
+        "the lead over routed is within what so few held-out queries can show"
+        in choosing.choose(records, "cosine", COMMAND).lines
+    )
 
 
 def test_nothing_scored_is_nothing_chosen():
