@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -89,7 +87,7 @@ def test_a_lead_that_so_few_queries_cannot_show_is_called_that(spread, told):
 
 def test_one_query_decides_nothing():
     records = [
-        dataclasses.replace(scored(each, value), queries=1) for each, value in (("linear", 0.9), ("routed", 0.1))
+        scored(each, value).model_copy(update={"queries": 1}) for each, value in (("linear", 0.9), ("routed", 0.1))
     ]
     assert (
         "the lead over routed is within what so few held-out queries can show"
