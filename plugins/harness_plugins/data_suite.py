@@ -24,7 +24,7 @@ def suite(data: Path, batch: int, heads: int | None = None, temperature: float |
     Raises:
         DataError: where the file cannot be used.
     """
-    wish = distill_suite.DistillOptions(db=data, temperature=temperature)
+    wish = distill_suite.DistillOptions(db=data, temperature=temperature, data_option="--data")
     stored = distill_suite.count_heads(wish)
     own = {"path": str(data.resolve()), **({} if temperature is None else {"temperature": temperature})}
     source: dict[str, Any] = {"use": "database", "options": own}

@@ -40,6 +40,7 @@ class DistillOptions:
     seconds: float | None = None  # of each training, at the most
     students: tuple[str, ...] = ()  # of STUDENTS; empty: the default ones
     width: int = 384
+    data_option: str = "--db"  # what `db` was given with: other commands read heads, too
 
     def chosen(self, heads: int) -> tuple[str, ...]:
         """The contenders: those that were asked for, or the documented one and the best known, and the trivial ones."""
@@ -88,7 +89,7 @@ def count_heads(wish: DistillOptions) -> int:
             what = "an lda.db, .npz or .parquet with the heads"
             if path == wish.queries:
                 what = "an .npy, .npz, .parquet or .faiss file of query embeddings"
-            option = "--db" if path == wish.db else "--queries"
+            option = wish.data_option if path == wish.db else "--queries"
             raise harness.DataError("there is no such file", where=f"{option} {path}", next_step=f"give {what}")
     try:
         heads = harness.plan_suite(_suite(wish, heads=1)).source_heads
@@ -154,7 +155,7 @@ def failures(evidence: Any) -> int:
 
 def as_typed(error: harness.HarnessError, wish: DistillOptions) -> harness.HarnessError:
     """The same error in the words of the command line: an option and a file are called as they were typed."""
-    files = {"--queries": wish.queries, "--db": wish.db}
+    files = {"--queries": wish.queries, wish.data_option: wish.db}
 
     def named(text: str, option: str, path: Path) -> str:
         resolved = str(path.resolve())
@@ -170,7 +171,7 @@ def as_typed(error: harness.HarnessError, wish: DistillOptions) -> harness.Harne
         return text
 
     next_step = "" if error.next_step == "see its options in the suite" else reworded(error.next_step)
-    where = error.where.replace("source.options.path", "--db").replace("source.options.", "--")
+    where = error.where.replace("source.options.path", wish.data_option).replace("source.options.", "--")
     return type(error)(reworded(error.what), where=reworded(where), next_step=next_step)
 
 

@@ -125,7 +125,7 @@ def build(
     if apart.any():
         tried = retrieval.TEMPERATURES if temperature is None else sorted({*retrieval.TEMPERATURES, temperature})
         points = retrieval.curve(heads, embedded.vectors[apart], groups[apart], tried)
-        chosen = retrieval.best(points)
+        chosen = retrieval.best(points, heads.count)
         if temperature is not None:
             chosen = next(each for each in points if each.temperature == temperature)
     elif temperature is None:

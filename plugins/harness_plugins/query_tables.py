@@ -105,7 +105,9 @@ class _Table:
         """The lists of a column as [rows, width]; a missing value becomes NaN."""
         rows = self.column(name).to_numpy(zero_copy_only=False)
         if not len(rows):
-            raise harness.DataError(f"the column {name!r} has no rows", where=str(self._path), next_step="write it again")
+            raise harness.DataError(
+                f"the column {name!r} has no rows", where=str(self._path), next_step="write it again"
+            )
         lengths = [0 if row is None else len(row) for row in rows]
         usual = max(sorted(set(lengths)), key=lengths.count)
         for place, length in enumerate(lengths):

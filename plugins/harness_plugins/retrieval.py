@@ -47,9 +47,15 @@ def curve(
     return [_point(heads, queries, own, each) for each in temperatures]
 
 
-def best(points: Sequence[Point]) -> Point:
-    """The one with the highest mean reciprocal rank; among equals the highest temperature, whose weights are smoothest."""
-    return max(points, key=lambda each: (round(each.mrr, 9), each.temperature))
+def best(points: Sequence[Point], heads: int) -> Point:
+    """The one with the highest mean reciprocal rank; among equals the smoothest of those that still tell heads apart.
+
+    These share a question's weight among half of the heads at the most. Where all heads weigh alike, the output hardly
+    depends on the question, however well the little that is left of the differences still ranks.
+    """
+    highest = max(round(each.mrr, 9) for each in points)
+    equal = sorted((each for each in points if round(each.mrr, 9) == highest), key=lambda each: each.temperature)
+    return ([each for each in equal if each.effective_heads <= heads / 2] or equal[:1])[-1]
 
 
 def _point(heads: harness.Heads, queries: NDArray[np.float32], own: NDArray[np.int64], temperature: float) -> Point:

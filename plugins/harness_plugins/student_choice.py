@@ -85,7 +85,7 @@ def _told(
         rivals = [each for each in order if each in TRIVIAL]
         beaten = f"; the best of the trivial ones, {rivals[0]}, has {values[rivals[0]]:.4f}" if rivals else ""
         yield f"the best is {best}{beaten}"
-    if len(order) > 1 and not _apart(good, key, best, order[1]):
+    if len(order) > 1 and (good[0].queries < 2 or not _apart(good, key, best, order[1])):
         yield f"the lead over {order[1]} is within what so few held-out queries can show"
     if command:
         yield f"next: {command} --student {best} --save {best}.safetensors"

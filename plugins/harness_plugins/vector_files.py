@@ -93,22 +93,23 @@ class VectorFolder:
         """The one array of a file."""
         file = self._resolved(path)
         shown = file.relative_to(self._root)
+
+        def wrong(problem: str, step: str) -> harness.DataError:
+            where = str(self._database)
+            return harness.DataError(f"{path.place}: {shown}: {problem}", where=where, next_step=step)
+
         try:
             arrays = read_arrays(file)
             array = next(iter(arrays.values())) if len(arrays) == 1 else np.zeros((0, 0, 0))
-            array = np.squeeze(array) if dimensions == 1 else array
-            if array.ndim != dimensions:
-                step = f"it needs a .npy file of its own: one {what}"
-                raise harness.DataError(f"it does not hold one {what}", next_step=step)
             found = numbers(file, f"the {what} in it", array)
         except harness.DataError as problem:
-            raise harness.DataError(
-                f"{path.place}: {shown}: {problem.what}", where=str(self._database), next_step=problem.next_step
-            ) from problem
+            raise wrong(problem.what, problem.next_step) from problem
+        found = np.squeeze(found) if dimensions == 1 else found
+        if found.ndim != dimensions:
+            raise wrong(f"it does not hold one {what}", f"it needs a .npy file of its own: one {what}")
         if not np.isfinite(found).all():
             step = "embed it again, or remove it from the database"
-            what = f"{path.place}: {shown}: the {what} in it holds NaN or infinity"
-            raise harness.DataError(what, where=str(self._database), next_step=step)
+            raise wrong(f"the {what} in it holds NaN or infinity", step)
         return found
 
     def _resolved(self, path: StoredPath) -> Path:

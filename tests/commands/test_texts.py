@@ -47,20 +47,25 @@ def test_the_formats_hold_the_same(tmp_path):
     [
         ("question;topic\nHow much, please?;a\nx;b\n", ["How much, please?", "x"]),
         ("topic|question\na|x; y, z\n", ["x; y, z"]),
-        ("\ufefftopic\tquestion\r\n1\tx\r\n", ["x"]),
+        ("topic\tquestion\r\n1\tx\r\n", ["x"]),
         (" question , topic \nx,a\n", ["x"]),
         ('question;topic\n"a; ""b""\nc";d\n\n"e"\n', ['a; "b"\nc']),
         ("question,topic,\nx,a,\ny,b,,\n", ["x", "y"]),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_spreadsheets_separate_and_encode_as_they_like(tmp_path, content, questions, encoding):
     path = write(tmp_path, "q.csv", content.encode(encoding))
     assert texts.read_texts(path, text="question", topic="topic").questions == questions
 
 
 def test_missing_values_are_no_texts_and_the_first_object_need_not_hold_all(tmp_path):
-    lines = ['{"question": "x"}', '{"question": "y", "topic": 1}', '{"question": NaN, "topic": 2}', '{"question": "\\ud800", "topic": 2}']
+    lines = [
+        '{"question": "x"}',
+        '{"question": "y", "topic": 1}',
+        '{"question": NaN, "topic": 2}',
+        '{"question": "\\ud800", "topic": 2}',
+    ]
     found = texts.read_texts(write(tmp_path, "q.jsonl", "\n".join(lines)), text="question", topic="topic")
     assert (found.questions, found.topics) == (["y", "\ufffd"], ["1", "2"])
     assert found.notes == (
@@ -91,12 +96,12 @@ def test_parquet_is_read_in_batches(tmp_path):
         ("q.csv", "question,a\n,b\n", {}, "the column 'question' holds no text; name the column of the questions: --text"),
         ("q.csv", "question\n\n", {}, "q.csv: it has no rows; give a table with a row for each question"),
         ("q.csv", "", {}, "q.csv: it has no rows; give a table with a row for each question"),
-        ("q.csv", "question\nx\n\xfc\n".encode("latin1"), {}, "q.csv:3: this line is not UTF-8; convert the file: iconv -f windows"),
-        ("q.csv", "question,topic\nx,y\nHow much, please?,z\n", {}, "q.csv:3: this row has 3 fields, and the header 2; put texts that"),
-        ("q.csv", 'question,t\nx,y\n"a\nb,c\nd,e\n', {}, "q.csv:3: a quotation mark opens in this row and is never closed; corr"),
+        ("q.csv", "question\nx\n\xfc\n".encode("latin1"), {}, "q.csv:3: this line is not UTF-8; convert the file: iconv"),
+        ("q.csv", "question,topic\nx,y\nHow much, please?,z\n", {}, "q.csv:3: this row has 3 fields, and the header 2; put"),
+        ("q.csv", 'question,t\nx,y\n"a\nb,c\nd,e\n', {}, "q.csv:3: a quotation mark opens in this row and is never closed"),
         ("q.csv", 'question,t\n"x" or,y\n', {}, "q.csv:2: this row cannot be read ("),
         ("q.csv", "question,question\nx,y\n", {}, "q.csv:1: two columns are called 'question'; rename one"),
-        ("q.jsonl", '{"question": {"text": "x"}}\n', {}, "q.jsonl: row 1 holds an object in the column that --text names, not a text"),
+        ("q.jsonl", '{"question": {"text": "x"}}\n', {}, "q.jsonl: row 1 holds an object in the column that --text names"),
         ("q.jsonl", '{"question": "x", "t": ["a"]}\n', {"topic": "t"}, "row 1 holds a list in the column that --topic names"),
         ("q.jsonl", '{"question": "x"}\n{"question"\n', {}, "q.jsonl:2: this line is not JSON ("),
         ("q.jsonl", "[1]\n", {}, "q.jsonl:1: this line is not a JSON object; one object for each line"),

@@ -67,12 +67,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="after which a training ends, whatever its steps or epochs")
     parser.add_argument("--processor-seconds", action="store_true", help="count those only, where others use the cores")
     parser.add_argument("--source-seed", type=int, default=0, help="of resampled heads and their queries")
-    parser.add_argument("--choose", action="store_true", help="settings of `ranked`, on a fifth of the training queries")
+    parser.add_argument(
+        "--choose", action="store_true", help="settings of `ranked`, on a fifth of the training queries"
+    )
     parser.add_argument("--rankings", type=float, nargs="*", default=[0.25, 0.5, 1.0, 2.0, 4.0], help="with --choose")
     asked = parser.parse_args()
     if asked.choose:
         settings = [
-            {**distill.RANKED, "ranking": ranking, "learning_rate": rate} for ranking in asked.rankings for rate in RATES
+            {**distill.RANKED, "ranking": ranking, "learning_rate": rate}
+            for ranking in asked.rankings
+            for rate in RATES
         ]
         CONTENDERS.update({named(each): (RoutedProjector(), RecipeTrainer().with_options(each)) for each in settings})
         asked.only = ["linear", *map(named, settings)]

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.commands import suites
 from harness.errors import DataError
 from harness.plugin.interfaces import Heads
 from harness_plugins import data_suite, database, distill_suite
@@ -36,8 +37,19 @@ def test_it_races_at_the_users_own_size_and_resamples_beyond(archive, answered_h
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
-    with pytest.raises(DataError, match=r"gone.npz: there is no such file; give an lda.db or an .npz with the heads"):
+    sentence = r"^--data .*gone\.npz: there is no such file; give an lda\.db, \.npz or \.parquet with the heads"
+    with pytest.raises(DataError, match=sentence):
         data_suite.suite(tmp_path / "gone.npz", 1)
+
+
+def test_what_is_wrong_with_the_data_names_the_option(archive, answered_here, monkeypatch):
+    def fails(*_, **__):
+        raise DataError(f"the source cannot be loaded: {archive}: row 3 of queries is zero")
+
+    monkeypatch.setattr(suites.PlannedSuite, "run", fails)
+    with pytest.raises(DataError) as caught:
+        CliRunner().invoke(app, ["advise", "--data", str(archive)], catch_exceptions=False)
+    assert str(caught.value) == f"--data {archive}: row 3 of queries is zero"
 
 
 def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, monkeypatch):

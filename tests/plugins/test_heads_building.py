@@ -60,9 +60,18 @@ def test_the_temperature_is_the_one_at_which_held_out_questions_find_their_answe
         assert point.mrr == pytest.approx((1 / rank).mean())
         ranks[point.temperature] = (1 / rank).mean()
     assert built.chosen.mrr == pytest.approx(max(ranks.values()))
-    assert built.heads.temperature == max(
-        each for each, value in ranks.items() if value == pytest.approx(built.chosen.mrr)
-    )
+    equal = [each for each in built.curve if each.mrr == pytest.approx(built.chosen.mrr)]
+    assert built.heads.temperature == max(each.temperature for each in equal if each.effective_heads <= TOPICS / 2)
+
+
+def test_a_temperature_at_which_all_heads_weigh_alike_is_not_chosen_among_equals():
+    points = [
+        retrieval.Point(temperature=temperature, recall_at_1=1.0, mrr=mrr, effective_heads=effective)
+        for temperature, mrr, effective in [(0.01, 0.9, 1.0), (0.05, 1.0, 1.4), (0.1, 1.0, 2.9), (1.0, 1.0, 5.9)]
+    ]
+    assert retrieval.best(points, 6).temperature == 0.1
+    assert retrieval.best(points, 2).temperature == 0.05
+    assert retrieval.best(points[3:], 6).temperature == 1.0
 
 
 def test_a_temperature_that_is_given_is_kept_and_marked_in_the_curve(embedded):

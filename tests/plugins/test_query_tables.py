@@ -73,7 +73,10 @@ def test_heads_are_read_from_columns(tmp_path):
     stored = database.read(write(centroids=centroids, answers=answers, temperature=[0.3] * 3))
     assert stored.temperature == 0.3
     for columns, sentence in [
-        ({"centroid": centroids}, "it has no column of vectors named answers; it has centroid; write a row for each head"),
+        (
+            {"centroid": centroids},
+            "it has no column of vectors named answers; it has centroid; write a row for each head",
+        ),
         ({"centroid": centroids, "answer": answers}, "it has no temperature; give it with the option `temperature`"),
         (
             {"centroid": centroids, "answer": answers, "temperature": [0.1, 0.2, 0.1]},
@@ -97,7 +100,9 @@ def test_an_index_around_another_gives_its_vectors_and_a_quantised_one_is_refuse
     inverted = faiss.IndexIVFFlat(faiss.IndexFlatL2(6), 6, 2)
     for index in (faiss.IndexIDMap(flat), inverted, faiss.IndexHNSWFlat(6, 4)):
         np.testing.assert_array_equal(read(written(index)).rows, ROWS)
-    sentence = r"this index of FAISS \(IndexScalarQuantizer\) holds quantised vectors, which are not those that were embed"
+    sentence = (
+        r"this index of FAISS \(IndexScalarQuantizer\) holds quantised vectors, which are not those that were embed"
+    )
     with pytest.raises(harness.DataError, match=sentence):
         read(written(faiss.IndexScalarQuantizer(6, faiss.ScalarQuantizer.QT_8bit)))
 

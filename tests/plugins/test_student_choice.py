@@ -85,5 +85,15 @@ def test_a_lead_that_so_few_queries_cannot_show_is_called_that(spread, told):
     assert ("the lead over linear is within what so few held-out queries can show" in lines) is told
 
 
+def test_one_query_decides_nothing():
+    records = [
+        scored(each, value).model_copy(update={"queries": 1}) for each, value in (("linear", 0.9), ("routed", 0.1))
+    ]
+    assert (
+        "the lead over routed is within what so few held-out queries can show"
+        in choosing.choose(records, "cosine", COMMAND).lines
+    )
+
+
 def test_nothing_scored_is_nothing_chosen():
     assert choosing.choose([], "cosine", COMMAND) == choosing.Choice(best="", lines=("no student could be scored",))

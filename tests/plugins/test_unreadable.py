@@ -111,7 +111,9 @@ def test_a_folder_and_a_file_that_may_not_be_read_are_no_databases_of_another_fo
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(unreadable, "in_wal_mode", refused)
-    with pytest.raises(harness.DataError, match="it cannot be opened; check the permissions of the file and its folder"):
+    with pytest.raises(
+        harness.DataError, match="it cannot be opened; check the permissions of the file and its folder"
+    ):
         database.read(lda_database[0])
 
 
@@ -182,6 +184,8 @@ def test_a_null_path_and_nan_name_their_row(lda_database):
         database.read(path, 1)
     broken = path.parent / "embeddings" / "q3.npy"
     np.save(broken, np.full(32, np.nan))
-    sentence = r"vector_path of embedding_id 3 in embeddings: embeddings/q3\.npy: the vector in it holds NaN or infinity; "
+    sentence = (
+        r"vector_path of embedding_id 3 in embeddings: embeddings/q3\.npy: the vector in it holds NaN or infinity; "
+    )
     with pytest.raises(harness.DataError, match=sentence):
         database.read(path, 2)
