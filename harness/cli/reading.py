@@ -142,7 +142,9 @@ def advise(
         try:
             ran = suites.plan_suite(suite).run(output)
         except HarnessError as error:
-            what = error.what.removeprefix("the source cannot be loaded: ").replace(str(data.resolve()), f"--data {data}", 1)
+            what = error.what.removeprefix("the source cannot be loaded: ").replace(
+                str(data.resolve()), f"--data {data}", 1
+            )
             next_step = "" if error.next_step == "see its options in the suite" else error.next_step
             raise type(error)(what, where=error.where, next_step=next_step) from error
         if ran.interrupted:

@@ -164,6 +164,8 @@ def _same_numbers(one: Any, other: Any) -> bool:
         return one == other or bool(np.isclose(complex(one), complex(other), equal_nan=True))
     except (TypeError, OverflowError):
         return bool(one == other)
+
+
 def waiting(output: Any) -> Callable[[], Any] | None:
     """What waits for an output that may not have been computed, or converts it; None where it is a plain value."""
     kind = type(output)

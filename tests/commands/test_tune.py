@@ -77,7 +77,10 @@ def test_a_race_whose_name_begins_with_a_digit_has_a_header_that_compiles():
 
 
 UNUSABLE = {
-    "absent.py": (None, "absent.py: it cannot be read: No such file or directory; name what `harness tune --to python`"),
+    "absent.py": (
+        None,
+        "absent.py: it cannot be read: No such file or directory; name what `harness tune --to python`",
+    ),
     "wrong.py": ("def choose(n:", "wrong.py: it cannot be imported: SyntaxError"),
     "raises.py": ("1 / 0", "raises.py: it cannot be imported: ZeroDivisionError: division by zero"),
     "without.py": ("value = 3", "without.py has no function `choose`; name what"),

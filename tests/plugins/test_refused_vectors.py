@@ -126,7 +126,9 @@ def test_the_error_of_a_count_of_heads_names_the_option_too(tmp_path, answered_h
     ):
         distill_suite.plan(distill_suite.DistillOptions(db=tmp_path / "own.npz"))
     with pytest.raises(harness.DataError, match=r"^--queries nope\.npy: there is no such file; give an \.npy, \.npz, "):
-        distill_suite.plan(distill_suite.DistillOptions(db=tmp_path / "own.npz", queries=tmp_path.__class__("nope.npy")))
+        distill_suite.plan(
+            distill_suite.DistillOptions(db=tmp_path / "own.npz", queries=tmp_path.__class__("nope.npy"))
+        )
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,15 @@ def machines(fleet: Fleet) -> Table:
         )
         for each in fleet.machines
     )  # fmt: skip
-    columns: tuple[str, ...] = ("machine", "processor", "name", "run", "started, UTC", "status", "earlier runs left out")
+    columns: tuple[str, ...] = (
+        "machine",
+        "processor",
+        "name",
+        "run",
+        "started, UTC",
+        "status",
+        "earlier runs left out",
+    )
     if not any(row[2].text for row in rows):
         columns, rows = columns[:2] + columns[3:], tuple(row[:2] + row[3:] for row in rows)
     return Table(

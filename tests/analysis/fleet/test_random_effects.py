@@ -24,7 +24,7 @@ def bcg():
 
 
 def test_the_worked_example_of_metafor():
-    """`rma(yi, vi, data=dat)`: -0.7145 with tau squared 0.3132, 0.1197 to 1.1115; with the adjustment its standard error is 0.1808."""
+    """`rma(yi, vi, data=dat)`: -0.7145, tau squared 0.3132 (0.1197 to 1.1115)."""
     found = random_effects(*bcg())
     assert found.machines == 13
     assert round(found.centre, 4) == -0.7145
