@@ -143,3 +143,9 @@ def test_damaged_text_is_told(stored):
 def test_a_path_of_300_characters_is_no_file(tmp_path):
     with pytest.raises(harness.DataError, match="there is no such file"):
         database.read(tmp_path / ("x" * 300))
+
+
+def test_a_single_number_in_place_of_matrices_is_refused(tmp_path):
+    path = archive(tmp_path / "h.npz", centroids=npy(FEW), answers=npy(FEW), matrices=npy(np.float32(1.0)))
+    with pytest.raises(harness.DataError, match=r"matrices have the shape \[\]"):
+        database.read(path, temperature=0.5)

@@ -152,7 +152,9 @@ def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
     for each, text in written.items():
         (tmp_path / each).write_text(text)
     if name.endswith(".jsonl"):
-        lines = [json.dumps(_with_a_later_key(json.loads(line))) + "\n" for line in written[name].splitlines()]
+        lines = [
+            json.dumps({**json.loads(line), "later": {"than": "this"}}) + "\n" for line in written[name].splitlines()
+        ]
         (tmp_path / name).write_text("".join(lines))
     elif name == "run.json":
         (tmp_path / name).write_text(json.dumps({**json.loads(written[name]), "later": {"than": "this"}}))

@@ -257,7 +257,9 @@ def test_what_a_resumed_run_found_is_put_back_too(folder, evidence):
     [
         (errno.EROFS, "the records cannot be written: the file system is read-only; name another folder with --output"),
         (errno.EACCES, "the records cannot be written: permission denied; name another folder with --output"),
-        (errno.EIO, "the records cannot be written: "),
+        (errno.EIO, "the disk failed while the records were written"),
+        (errno.EFBIG, "a file of the records would be larger than this process may write"),
+        (errno.ENOTCONN, "the records cannot be written: "),
     ],
 )
 def test_what_the_system_says_becomes_a_sentence(tmp_path, evidence, monkeypatch, number, sentence):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import math
 
 from harness.analysis.summary import summarise
 from harness.report import data
@@ -15,6 +17,14 @@ def test_json_has_no_numbers_that_json_does_not_know():
     found = data.to_json(summarise(Maker().table(launches=1).evidence(), ()))  # one launch: no interval has ends
     assert "NaN" not in found
     assert json.loads(found)["cells"][0]["call"]["low"] is None
+
+
+def test_what_hostile_records_add_up_to_is_null_where_it_is_no_number():
+    maker = Maker().table(launches=2, rounds=2)
+    maker.score("student", 18, mean_cosine=0.99)
+    found = summarise(maker.evidence(), ())
+    odd = tuple(dataclasses.replace(each, temperature=math.nan) for each in found.fidelity)
+    assert json.loads(data.to_json(dataclasses.replace(found, fidelity=odd)))["fidelity"][0]["temperature"] is None
 
 
 def test_csv_has_one_row_for_each_cell_with_seconds(summary):

@@ -125,11 +125,12 @@ def test_a_signal_ends_a_run_whose_contender_keeps_a_daemon(mine, command, numbe
         text=True, start_new_session=True,
     ) as run:  # fmt: skip
         try:
-            for line in run.stdout:
-                if "launch 1" in line:
-                    break
-            else:
-                pytest.fail(f"it ended with {run.wait()} before it was sent a signal")
+            ends = time.monotonic() + 60
+            said = next((line for line in run.stdout if "launch 0" in line or "launch 1" in line), "")
+            assert said, f"it ended with {run.wait(30)} before it was sent a signal"
+            while not alive(mine):
+                assert time.monotonic() < ends, "no worker has started what it keeps"
+                time.sleep(0.05)
             begun = time.monotonic()
             run.send_signal(number)
             code = run.wait(30)
