@@ -25,7 +25,7 @@ PATH, _SENTENCE = 200, 2000  # characters that a message takes of a key, and of 
 
 
 def cut(text: str, most: int = _SENTENCE) -> str:
-    """The start of a text that may be as long as somebody likes."""
+    """The start of a text that may be of any length."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -79,7 +79,7 @@ class SuiteError(UserError):
 
     def __init__(self, problems: list[Problem]) -> None:
         rest = len(problems) - _MOST_PROBLEMS
-        more = [f"and {rest:,} more problem{'' if rest == 1 else 's'}; mend these first"] if rest > 0 else []
+        more = [f"and {rest:,} more problem{'' if rest == 1 else 's'}; correct these first"] if rest > 0 else []
         super().__init__("\n".join([*(cut(str(each)) for each in problems[:_MOST_PROBLEMS]), *more]))
         self.problems = tuple(problems)
 

@@ -48,7 +48,7 @@ def report(
     ] = None,
     force: Annotated[bool, typer.Option(help="of a fleet: take runs whose suites or data differ")] = False,
 ) -> None:
-    """Render the report of a run again; `report fleet RUN…`: one report of the same suite on several machines."""
+    """Render the report of a run again. `report fleet RUN…` makes one of the same suite on several machines."""
     from harness.report import writing
 
     if folders[0] == Path(_FLEET) and (len(folders) > 1 or not (folders[0] / "run.json").exists()):

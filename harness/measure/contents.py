@@ -34,7 +34,7 @@ def unchanged(folder: Path, known: Any) -> bool:
 
 
 def verify(folder: Path, known: Mapping[str, str]) -> None:
-    """Holds files to the digests that their builder has told, right before they are loaded.
+    """Compares files with the digests that their builder has sent, right before they are loaded.
 
     Args:
         folder: of the artifact.

@@ -56,7 +56,7 @@ def told(
     """The answer that all these N share, if it is sure at each of them; None where it is not.
 
     That one rival leads is said early only where a tie is out of the question, and never where launches contradict each
-    other: the lead that all N share on average is none that every process sees.
+    other: not every process sees the lead that all N share on average.
     """
     if any(len(prober.by_launch(n, 1)) < question.least_launches for n in places):
         return None

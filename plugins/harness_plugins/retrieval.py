@@ -48,7 +48,7 @@ def curve(
 
 
 def best(points: Sequence[Point], heads: int) -> Point:
-    """The one with the highest mean reciprocal rank; among equals the smoothest of those that still tell heads apart.
+    """The one with the highest mean reciprocal rank; among equals the smoothest of those that still distinguish heads.
 
     These share a question's weight among half of the heads at the most. Where all heads weigh alike, the output hardly
     depends on the question, however well the little that is left of the differences still ranks.

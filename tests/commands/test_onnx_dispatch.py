@@ -80,7 +80,7 @@ def test_what_cannot_be_chosen_between_is_refused(files, tmp_path):
     with pytest.raises(UserError, match="--axis 2: the first input has 2 axes"):
         onnx_dispatch.written(known, dict.fromkeys(files, files["twice"]), tmp_path / "e.onnx", axis=2)
     two = table(entry(1, "twice", (10, "thrice")), entry(8, "twice"))
-    with pytest.raises(UserError, match="was raced at batch 1, 8; say --heads N"):
+    with pytest.raises(UserError, match="was raced at batch 1, 8; pass --heads N"):
         onnx_dispatch.written(two, files, tmp_path / "e.onnx")
 
 

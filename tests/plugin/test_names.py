@@ -17,6 +17,8 @@ MAY = {
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
     "harness/plugin/commands.py": "the list of commands of built-ins",
     "harness/plugin/inspection_cache.py": "whose files an answer depends on",
+    "harness/cli/machines.py": "the executor that `harness fleet` means where none is named",
+    "harness/fleet/facts.py": "whose files two machines must have alike",
     "harness/commands/saving.py": "how a saved student is loaded again, and what writes its ONNX form",
 }
 

@@ -45,6 +45,9 @@ class Known:
     def unsteady(self, heads):
         return heads in self.contradictory
 
+    def divided(self, low, high):
+        return any(low <= each <= high for each in self.contradictory)
+
 
 def outcome(found):
     return Outcome("crossing", found)

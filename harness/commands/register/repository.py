@@ -66,7 +66,7 @@ class Branch:
         """Commits files beside what the branch holds; the new commit.
 
         Raises:
-            ResourceError: where git or the repository refuses, or somebody else has moved the branch meanwhile.
+            ResourceError: where git or the repository refuses, or another push has moved the branch meanwhile.
         """
         if self.head is not None:
             self._git("read-tree", self.head)

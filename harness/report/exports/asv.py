@@ -162,7 +162,7 @@ def _milliseconds(time: str) -> int:
     try:
         return round(dt.datetime.fromisoformat(time).timestamp() * 1000)
     except (ValueError, OverflowError):
-        what = f"asv keeps results by time, and {one_line(time, 40)!r} is none"
+        what = f"asv keeps results by time, and {one_line(time, 40)!r} is not a time"
         raise RecordsError(what, next_step="restore run.json, or run the suite again") from None
 
 

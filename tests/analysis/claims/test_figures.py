@@ -225,6 +225,9 @@ def test_the_documented_row_of_the_suite_stands_in_the_table():
     document = loading.load(Path("suites/distillation.yaml")).suite.documented
     suite = SUITE | {"documented": document.model_dump(mode="json", by_alias=True)}
     suite["contenders"] = {**SUITE["contenders"], document.scores[0].contender: SUITE["contenders"]["student"]}
+    suite["documented"]["scores"] = [
+        each for each in suite["documented"]["scores"] if each["contender"] in (None, document.scores[0].contender)
+    ]
     maker = Maker(suite)
     for seed, cosine in enumerate((0.992, 0.993)):
         maker.score(document.scores[0].contender, 18, 1.0, seed, mean_cosine=cosine, constant_cosine=0.9926)

@@ -156,7 +156,7 @@ def test_a_crossover_that_moves_either_way_is_news(old, factor):
 
 def test_vanished_and_appeared_cells_and_races_are_told(old):
     fewer = {name: each for name, each in SUITE["contenders"].items() if name != "loop"}
-    suite = SUITE | {"contenders": fewer, "races": SUITE["races"][1:], "documented": None}
+    suite = SUITE | {"contenders": fewer, "races": SUITE["races"][1:], "documented": None, "relative_to": {}}
     found = compare(old, run(seed=1, suite=suite))
     assert "contender loop, 6 cells" in found.removed
     assert "race documented at batch 1" in found.removed
