@@ -78,9 +78,7 @@ def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
         status = called("fleet", "status", fleet.address)
         assert status.returncode == 1
         assert "plain" in status.stdout
-        done = called(
-            "run", fleet.folder / "suite" / "pair.yaml", "--on", fleet.address, "--output", fleet.folder / "no"
-        )
+        done = called("run", written(fleet.folder / "plain"), "--on", fleet.address, "--output", fleet.folder / "no")
     finally:
         plain.kill()
         plain.wait()
