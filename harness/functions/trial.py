@@ -298,8 +298,9 @@ class Trial:
 
     def _remembers_sizes(self, number: int, heads: int) -> None:
         """Whether a fast second call was that of an answer that is remembered, and not only what is done once."""
-        others = [each for each in self._sizes if each > heads][:_SIZES] or [self._high]
-        others = others if self._sizes else [heads + 1 + each for each in range(_SIZES)]
+        others = list(range(heads + 1, heads + 1 + _SIZES))
+        if self._sizes:
+            others = [each for each in self._sizes if each > heads][:_SIZES] or [self._high]
         pairs = []
         for other in others:
             first, *later = (self._call(number, other, self._batch)[1] for _ in range(3))
