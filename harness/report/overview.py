@@ -76,7 +76,8 @@ def _head(summary: Summary, found: Sequence[Answer]) -> Iterator[Text]:
     what = f"{races} race{'s' if races != 1 else ''}" if races else f"{len(summary.suite.contenders)} contenders"
     batches = ", ".join(f"{each:,}" for each in summary.suite.batch_sizes)
     name = Text(summary.suite.name, style="bold")
-    yield name.append(f": {what}, N = {grid.low:,} to {grid.high:,}, batch {batches}; {run.status}", style="not bold")
+    heads = f"{grid.low:,}" + (f" to {grid.high:,}" if grid.high > grid.low else "")
+    yield name.append(f": {what}, N = {heads}, batch {batches}; {run.status}", style="not bold")
     yield Text("; ".join([*_data(summary), *_machine(summary)]))
     if summary.self_check.points:
         yield Text(_self_check(summary.self_check), style="yellow" if summary.self_check.passed is False else "")

@@ -93,6 +93,9 @@ def load_student(path: str | Path) -> SavedStudent:
         built = projector.build(heads, harness.BuildContext(form="module", weights=False))
         assert isinstance(built, torch.nn.Module)
         built.load_state_dict(state)
+    except FileNotFoundError as problem:
+        next_step = "give the .safetensors file that `harness distill --save` wrote"
+        raise harness.DataError("there is no such file", where=str(path), next_step=next_step) from problem
     except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as problem:
         raise harness.DataError(
             f"it is not a saved student ({type(problem).__name__}: {str(problem)[:200]})",

@@ -100,7 +100,7 @@ def test_its_onnx_form_is_one_file_that_computes_the_same(tmp_path, name):
 
 
 def test_files_that_are_no_students_are_refused(tmp_path):
-    with pytest.raises(harness.DataError, match=r"gone.safetensors: it is not a saved student \(FileNotFoundError"):
+    with pytest.raises(harness.DataError, match=r"gone.safetensors: there is no such file; give the .safetensors"):
         load_student(tmp_path / "gone.safetensors")
     torch.save({"a": torch.ones(2)}, tmp_path / "pickle.safetensors")
     with pytest.raises(harness.DataError, match=r"it is not a saved .*pickles are not read"):
