@@ -153,13 +153,15 @@ def _rehearse(launch: Launch, seats: Sequence[_Slot], generator: np.random.Gener
         return
     unknown = _unknown(launch, standing)
     watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
-    for _ in range(recovery.REPETITIONS if unknown else 1):
+    longest = max((seat.info.get("call_seconds", 0.0) for seat in unknown), default=0.0)
+    order = [standing[place] for place in generator.permutation(len(standing))]  # kept: nobody follows on itself
+    for _ in range(recovery.repetitions(longest, launch.min_sample_seconds) if unknown else 1):
         if together and any(seat.failure for seat in seats):
             return
-        standing = _standing(seats)
-        for index in generator.permutation(len(standing)):
-            seat, participant = standing[index], standing[index].participant
-            assert participant is not None
+        for seat in order:
+            participant = seat.participant
+            if participant is None or seat.failure is not None:
+                continue
             try:
                 if id(seat) in watched:
                     series = watched[id(seat)]

@@ -8,6 +8,7 @@ watched after its rival: calls are timed one after the other, and what they take
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,15 +20,23 @@ if TYPE_CHECKING:
     from harness.measure.clock import Clock
 
 LADDER = (2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)  # seconds of untimed calls among which the shortest is chosen
-REPETITIONS = 3  # of watching: one of them may be disturbed
+FEWEST_REPETITIONS, MOST_REPETITIONS = 3, 12  # of watching: one of them may be disturbed
+_JUDGED_CALLS = 12  # that a rung is to be judged by where a sample holds few
 _TOLERANCE = 0.005  # excess over the settled level that may be left: it fades further within the sample
 _ERRORS = 2.5  # standard errors of a median, which is 1.25 times as uncertain as a mean
 _NORMAL = 1.4826  # the standard deviation of normal noise, in median absolute deviations
 _WINDOW = 5e-4  # seconds that a window of calls lasts at least
 _FEWEST = 8  # windows, however long they take
-_LONGEST = 1.0  # seconds, however few windows that gives
+_LONGEST = 1.0  # seconds, however few windows that gives; and of all repetitions beyond the fewest
 
 Window = tuple[float, float]  # when it ended, in seconds since the first call; seconds per call
+
+
+def repetitions(call_seconds: float, sample_seconds: float) -> int:
+    """How often to watch: more often where a sample holds few calls, whose median would say little."""
+    wanted = math.ceil(_JUDGED_CALLS * call_seconds / sample_seconds)
+    affordable = int(_LONGEST / (_FEWEST * call_seconds)) if call_seconds else MOST_REPETITIONS
+    return max(FEWEST_REPETITIONS, min(MOST_REPETITIONS, wanted, affordable))
 
 
 def watch(call: Callable[[object], object], inputs: Rotation, clock: Clock, longest: float) -> list[Window]:
@@ -51,8 +60,9 @@ def watch(call: Callable[[object], object], inputs: Rotation, clock: Clock, long
 def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
     """The shortest rung of the ladder after which calls are within one per cent of the settled level.
 
-    What is taken after a rung is judged by the median over all repetitions, from the rung to its double or for as long
-    as a sample lasts, so that neither an interruption nor one disturbed repetition counts.
+    Untimed calls go on until a rung is over, however long the last of them takes. What is judged is what comes next,
+    for as long as a sample lasts and at least as long as the rung, by the median over all repetitions, so that neither
+    an interruption nor one disturbed repetition counts.
 
     Args:
         watched: what `watch` gave each time that the rival had just run.
@@ -65,11 +75,22 @@ def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> floa
     late = [seconds / settled - 1 for windows in watched for _, seconds in windows[len(windows) // 2 :]]
     spread = _NORMAL * float(np.median(np.abs(late)))
     for rung in LADDER:
-        reach = rung + max(sample_seconds, rung)
-        seen = [seconds / settled - 1 for windows in watched for end, seconds in windows if rung < end <= reach]
+        seen = [
+            seconds / settled - 1 for windows in watched for seconds in _after(windows, rung, max(sample_seconds, rung))
+        ]
         if not seen or float(np.median(seen)) <= max(_TOLERANCE, _ERRORS * spread / math.sqrt(len(seen))):
             return rung
     return LADDER[-1]
+
+
+def _after(windows: Sequence[Window], rung: float, longest: float) -> list[float]:
+    """Seconds per call of the windows that begin in the time after those that a rung of untimed calls takes."""
+    ends = [end for end, _ in windows]
+    untimed = bisect_left(ends, rung) + 1
+    if untimed > len(windows):
+        return []
+    begins = ends[untimed - 1 : -1]
+    return [windows[untimed + place][1] for place, begin in enumerate(begins) if begin < begins[0] + longest]
 
 
 def enough(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from types import SimpleNamespace
 
@@ -291,6 +292,14 @@ def test_a_contender_that_is_not_known_here_is_watched_after_its_rival_has_run()
     assert "fast watched" not in launch.rehearsed
     assert slow.sampled.untimed_seconds == launch.recoveries.known("slow", 16, 4) == 16e-3  # slow for 13 ms
     assert fast.sampled.untimed_seconds == 5e-3
+
+
+def test_while_they_are_watched_nobody_follows_on_itself():
+    for seed in range(6):
+        made(launch := FakeLaunch(known=()), rounds=2, seed=seed)
+        watched = [each for each in launch.rehearsed if each.endswith("watched")]
+        assert len(watched) == 6
+        assert all(one != other for one, other in itertools.pairwise(watched))
 
 
 def test_alone_in_a_visit_nothing_is_rehearsed_or_learnt_about_recovery():

@@ -26,7 +26,7 @@ class Slowed:
 
     def watched(self, longest=0.068):
         found = []
-        for _ in range(recovery.REPETITIONS):
+        for _ in range(recovery.repetitions(self.seconds, 0.004)):
             self.began = self.now
             found.append(recovery.watch(self, Rotation([0]), self.clock, longest))
         return found
@@ -53,6 +53,23 @@ def test_without_any_excess_the_first_rung_is_enough():
 def test_one_disturbed_repetition_does_not_count():
     quiet, disturbed = Slowed(1e-4, 0.0, 1.0).watched(), Slowed(1e-4, 0.5, 30e-3).watched()
     assert recovery.recovery([quiet[0], disturbed[0], quiet[1]], 0.004) == 2e-3
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_calls_longer_than_a_sample_are_judged_by_the_call_that_follows_the_untimed_ones(noise):
+    rungs = {recovery.recovery(Slowed(9e-3, 0.3, 9e-3, noise, seed).watched(), 0.004) for seed in range(10)}
+    # after 2, 4 and 8 ms one call was made and 10 % are left in the next; 0.7 % after three or four (32 ms)
+    assert rungs <= {16e-3, 32e-3}
+    if not noise:
+        assert rungs == {32e-3}
+
+
+def test_it_is_watched_more_often_where_a_sample_holds_few_calls():
+    assert recovery.repetitions(0.0, 0.005) == recovery.repetitions(5e-4, 0.005) == 3
+    assert recovery.repetitions(3e-3, 0.005) == 8  # 12 calls of 3 ms are 7.2 samples
+    assert recovery.repetitions(9e-3, 0.005) == 12
+    assert recovery.repetitions(30e-3, 0.005) == 4  # of 8 calls each, within a second
+    assert recovery.repetitions(60e-3, 0.005) == 3
 
 
 def test_calls_that_last_longer_than_the_ladder_are_watched_a_few_times():
