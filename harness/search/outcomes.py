@@ -166,7 +166,8 @@ def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
     name = f"between N = {target.low:,} and {target.high:,}"
     ends = target.low, target.high
     if fitted is None:
-        return Outcome("lacking", notes=(f"too few confirming pairs {name}",), span=ends)
+        kind = "open" if target.before * target.after == 0 and _confirmed_ends(prober, target, question) else "lacking"
+        return Outcome(kind, notes=(f"too few confirming pairs {name}",), span=ends)
     local = fitted.curve
     if local.launches < question.least_launches:
         seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"
@@ -187,6 +188,11 @@ def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
     crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
     return Outcome("crossing", crossing, tuple(notes), wider(crossing, question.goal), span=span, fitted=fitted)
+
+
+def _confirmed_ends(prober: Sampler, target: Smooth, question: Question) -> bool:
+    """Whether launches measured both ends of a bracket often enough to tell who leads there."""
+    return all(len(prober.by_launch(n, 1)) >= question.least_launches for n in (target.low, target.high))
 
 
 def no_interval(seen: Observations, local: LocalFit, question: Question, name: str) -> str:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.search.bracketing import Jump
-from harness.search.confirmation import Question
-from harness.search.outcomes import divided, jump_outcome
+from harness.search.bracketing import Jump, Smooth
+from harness.search.confirmation import Question, first_aim
+from harness.search.outcomes import divided, jump_outcome, smooth_outcome
 from harness.search.sampler import Sampler
 
 QUESTION = Question(
@@ -88,3 +88,10 @@ def test_launches_contradict_each_other_where_several_see_a_clear_lead_on_either
         prober.launch = launch
         prober.visit_each({100: 4})
     assert divided(prober, 100) == sides
+
+
+@pytest.mark.parametrize(("before", "kind"), [(0, "open"), (-1, "lacking")])
+def test_an_end_of_the_range_that_was_measured_without_its_neighbours_is_open_and_nothing_is_lacking(before, kind):
+    seen = launched({18: 0.01, 40: 0.14})  # launches that looked for a tie timed the places found at first alone
+    target = Smooth(18, 40, before, 1)
+    assert smooth_outcome(seen, first_aim(seen, target), QUESTION).kind == kind
