@@ -27,7 +27,7 @@ class Claim:
         self.lock.release()
 
 
-def claim() -> Claim:
+def claim_machine() -> Claim:
     """Takes this machine for this process.
 
     Raises:

@@ -60,7 +60,7 @@ def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, mo
     asked = Asked(
         do="run", key="a" * 32, suite="x.yaml", files={}, have={"measurements.jsonl": Extent(size=9, sha256=DIGEST)}
     )
-    answer = unit.perform(asked.model_dump_json(), lambda _: None)
+    answer = unit.perform_request(asked.model_dump_json(), lambda _: None)
     assert "this machine no longer has the 9 bytes of measurements.jsonl" in answer
 
 
