@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
-from harness.errors import HarnessError, UserError
+from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 
@@ -135,21 +135,13 @@ def advise(
             "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
         )
     if data is not None:
-        from harness.commands import suites
         from harness.plugin import commands
 
-        suite = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
-        try:
-            ran = suites.plan_suite(suite).run(output)
-        except HarnessError as error:
-            what = error.what.removeprefix("the source cannot be loaded: ").replace(
-                str(data.resolve()), f"--data {data}", 1
-            )
-            next_step = "" if error.next_step == "see its options in the suite" else error.next_step
-            raise type(error)(what, where=error.where, next_step=next_step) from error
+        planned = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
+        ran = planned.run(output)
         if ran.interrupted:
             sys.exit(ran.exit_code)
-        folder, heads = ran.folder, max(suite["heads"]["values"])
+        folder, heads = ran.folder, planned.plan.suite.heads.high
     if heads is None:
         raise UserError("the number of heads is missing", next_step="give --heads N")
     assert folder is not None

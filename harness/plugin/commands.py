@@ -18,7 +18,7 @@ BUILT_IN = {
     "distill": "harness_plugins.distill_command:distill",
     "heads": "harness_plugins.heads_command:heads",
 }
-DATA_SUITE = "harness_plugins.data_suite:suite"  # of `harness advise --data`
+DATA_SUITE = "harness_plugins.data_suite:plan"  # of `harness advise --data`
 
 
 @dataclass(frozen=True, kw_only=True)

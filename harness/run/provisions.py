@@ -51,7 +51,7 @@ class Provisions:
             self.source = self._described(users[leading])
         except ChildFailed as failed:
             what = f"the source cannot be loaded: {failed.failure.what}"
-            raise HarnessError(what, next_step="see its options in the suite") from failed
+            raise HarnessError(what, where="source.options") from failed
         for name, own in users.items():
             if name:
                 with contextlib.suppress(ChildFailed):  # where it fails, its contender's cells tell

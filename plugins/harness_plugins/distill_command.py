@@ -91,10 +91,7 @@ def distill(
         students=tuple(student or ()),
         width=embed_dim,
     )
-    try:
-        ran = distill_suite.plan(wish).run(output, save=save)
-    except harness.HarnessError as error:
-        raise distill_suite.as_typed(error, wish) from error
+    ran = distill_suite.plan(wish).run(output, save=save)
     ran.show(verbose=verbose)
     records = ran.records()
     choice = student_choice.choose(records.fidelities, score.value, wish.command, saved=save is not None)
