@@ -12,7 +12,7 @@ from harness.cache import folder as cache_folder
 from harness.functions import allocator
 from harness.functions.callee import Callee, named
 from harness.functions.kernel import Kernel
-from harness.functions.trial import DEADLINE_SECONDS, tried
+from harness.functions.trial import DEADLINE_SECONDS, run_trial
 from harness.plan import workloads
 from harness.plan.specification import Specification
 from harness.plugin import workloads as workload_functions
@@ -188,7 +188,7 @@ def prepared(
     between = True
     for group in groups:
         low, high = _span(group, suite)
-        found = tried(
+        found = run_trial(
             group.kernels(),
             low,
             high,

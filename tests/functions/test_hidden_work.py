@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from harness.errors import ContenderError
+from harness.errors import ContenderError, UserError
 from harness.functions import likeness
 from harness.functions.callee import Callee, shipped
 from harness.functions.kernel import Kernel
 from harness.functions.remembering import remembers
-from harness.functions.trial import Trial, Wrong
+from harness.functions.trial_child import Trial
 from harness.measure import calls, worker
 from harness.plan.specification import Specification
 from harness.suite.schema import Measurement
@@ -139,7 +139,7 @@ def test_a_memo_of_sizes_is_told_where_there_is_no_setup():
 )
 @pytest.mark.parametrize("compared", [True, False])
 def test_work_that_a_call_leaves_over_is_refused(lazy, what, compared):
-    with pytest.raises(Wrong, match=what):
+    with pytest.raises(UserError, match=what):
         try_(lazy, lazy, compared=compared)
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.functions.callee import Callee
 from harness.functions.kernel import Kernel
-from harness.functions.trial import _refused, tried
+from harness.functions.trial import _refused, run_trial
 from harness.process.failure import Failure
 
 CODE = """
@@ -60,7 +60,7 @@ def trying(tmp_path, monkeypatch):
             Kernel(function=Callee(label=each, module="mine_to_try", attribute=each), compared=False)
             for each in ("fine", name)
         ]
-        return tried(kernels, 4, 4, 1, **more)
+        return run_trial(kernels, 4, 4, 1, **more)
 
     return trying
 
