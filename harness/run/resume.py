@@ -22,7 +22,7 @@ def differences(plan: Plan, then: RunInfo, now: RunInfo) -> list[str]:
     """What differs between a run and its plan before anything is loaded: suite, machine, versions and plugins."""
     found = of_suites.differences(then.suite, plan.suite)
     if then.quick != plan.quick:
-        found.append(f"the run was {'quick' if then.quick else 'full'}, is {'quick' if plan.quick else 'full'}")
+        found.append(f"mode: {'quick' if then.quick else 'full'} -> {'quick' if plan.quick else 'full'}")
     found += machine.differences(then.machine, now.machine)
     found += provenance.versions(then.versions, now.versions)
     return [*found, *provenance.offers(then.offers, now.offers)]

@@ -122,7 +122,7 @@ def test_real_data_that_changed_beyond_the_smallest_n_are_seen(make):
     known = known_of(one)
     assert resume.other_data(known, one) == []
     known.run.sources["own"] = {**known.run.sources["own"], "all_digest": "other-64"}
-    assert resume.other_data(known, one) == ["the data of own were other-64, are p-64"]
+    assert resume.other_data(known, one) == ["the data of own: other-64 -> p-64"]
 
 
 def test_resuming_sees_the_changed_data_of_any_contender(make):
@@ -131,8 +131,8 @@ def test_resuming_sees_the_changed_data_of_any_contender(make):
     one._workshop.digests["playbook"] = "changed"
     one.describe()
     assert resume.other_data(known_of(was), one) == [
-        "the data of other were p-16, are changed-16",
-        "the data of own were p-16, are changed-16",
+        "the data of other: p-16 -> changed-16",
+        "the data of own: p-16 -> changed-16",
     ]
 
 

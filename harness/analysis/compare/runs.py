@@ -266,7 +266,7 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
         ("device", one.device, other.device),
         ("cache", one.measurement.cache, other.measurement.cache),
     )
-    yield from (f"{name} was {then!r}, is {now!r}" for name, then, now in names if then != now)
+    yield from (f"{name}: {then!r} -> {now!r}" for name, then, now in names if then != now)
     if old.run.quick != new.run.quick:
         yield "one of the two is a quick run"
 
