@@ -348,7 +348,7 @@ class CrossoverItem(_SentenceItem):
         found = {(each.leg.race, each.leg.batch_size): each for each in load(evidence.located)}
         place = (self.leg.race, self.leg.batch_size)
         if place not in found:
-            _fail(f"{self.leg.label}: the search came to no answer")
+            _fail(f"{self.leg.label}: the search gave no answer")
         unproved = unchecked(evidence.measurements)
         challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
         location = found[place].location

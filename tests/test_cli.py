@@ -57,7 +57,7 @@ def finished(said, place):
 
 BAD = {
     "run missing.yaml": "there is no such file",
-    "run small.yaml --set nonsense": "--set nonsense: is no assignment; write --set key=value",
+    "run small.yaml --set nonsense": "--set nonsense: is not an assignment; write --set key=value",
     "run small.yaml --set heads.to=x": "--set heads.to: 'x' is not a whole number; write it as 6400, 6.4k or 1e6",
     "run small.yaml --set measurement.lanches=3": "unknown key; did you mean `launches`?",
     "run small.yaml --only nobody": "--only nobody: no contender 'nobody'; contenders are one, two",
@@ -94,7 +94,7 @@ def test_a_mistake_is_told_in_a_sentence_and_leaves_with_two(said, command):
         ("compare out out --threshold lots", "--threshold 'lots' is not a share; write it as 5% or 0.05"),
         ("compare out out --threshold 500%", "--threshold '500%' is not a share; write it as 5% or 0.05"),
         ("compare out nowhere", "nowhere: there is no such folder"),
-        ("advise out --heads 8", "batch 1 lies outside of the batch sizes that the run has measured: 2"),
+        ("advise out --heads 8", "batch 1 is outside the measured batch sizes: 2"),
         ("advise out --heads 8 --batch 2 --require x", "--require 'x' is not a score and a number, `=` is missing"),
         (
             "advise out --heads 8 --batch 2 --require top1=0.9",

@@ -51,8 +51,8 @@ def odd(tmp_path):
 
 
 ODD = {
-    "a pipe": "it is a pipe and no plain file",
-    "a device": "it is a device and no plain file",
+    "a pipe": "it is a pipe, not a regular file",
+    "a device": "it is a device, not a regular file",
     "a socket": "No such device or address",
     "large": "it has more than",
     "a folder": "Is a directory",
@@ -69,7 +69,7 @@ def test_what_is_no_plain_file_is_refused_at_once(odd, tmp_path, kind):
 def test_a_plain_file_is_read_and_may_be_as_large_as_allowed(tmp_path):
     (tmp_path / "x").write_bytes(b"\xc3\xa9")
     assert plain_file.text(tmp_path / "x", 2) == "é"
-    with pytest.raises(OSError, match="it has more than 0 MiB, which is not read"):
+    with pytest.raises(OSError, match="it has more than 0 MiB, the most that is read"):
         plain_file.content(tmp_path / "x", 1)
 
 

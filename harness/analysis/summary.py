@@ -95,7 +95,7 @@ class Summary:
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     precisions: Mapping[str, str]  # of the contenders that do not compute in float32
     families: Families  # whose formulas the projectors compute or approximate
-    dispatch: tuple[Table, ...]  # which contender to use from which N on
+    dispatch: tuple[Table, ...]  # which contender to use at each N
     self_check: SelfCheck
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)

@@ -71,7 +71,7 @@ def main() -> NoReturn:
     except (OSError, MemoryError) as error:  # the system's own, wherever it came up: told with the file that it names
         if os.environ.get(_TRACEBACK):
             raise
-        say(f"error: {_refusal(error)}; see where with {_TRACEBACK}=1", error=True)
+        say(f"error: {_refusal(error)}; set {_TRACEBACK}=1 to see the traceback", error=True)
         sys.exit(FAILED)
     except Exception as error:
         if os.environ.get(_TRACEBACK):
@@ -92,7 +92,7 @@ def _refuse_removed_folder() -> None:
     try:
         Path.cwd()
     except OSError:
-        raise UserError("the current folder was removed", next_step="change into one that is there") from None
+        raise UserError("the current folder no longer exists", next_step="change to another folder") from None
 
 
 def _refusal(error: OSError | MemoryError) -> str:

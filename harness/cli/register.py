@@ -11,7 +11,7 @@ import typer
 from harness.cli.terms import DONE, FAILED, say
 
 register = typer.Typer(
-    help="A folder of runs from many machines, each derived again from its raw seconds.", no_args_is_help=True
+    help="Check a register, a folder of runs from many machines.", no_args_is_help=True
 )
 
 

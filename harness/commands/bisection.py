@@ -146,10 +146,10 @@ def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[Interv
     moved = f"from {_value(old)} to {_value(new)}, {new.value / old.value:.2f} times as much"
     subject = _git(root, "log", "-1", "--format=%h %s (%an, %as)", search.commits[high]).strip()
     if high == low + 1:
-        return Answer(found=True, sentence=f"{subject} brought it {moved}")
+        return Answer(found=True, sentence=f"{subject} changed it {moved}")
     skipped = high - low - 1
     plural = "commits" if skipped > 1 else "commit"
-    what = f"one of {skipped + 1} commits up to {subject} brought it {moved}: the command fails at {skipped} {plural} before it"
+    what = f"one of {skipped + 1} commits up to {subject} changed it {moved}: the command fails at {skipped} {plural} before it"
     return Answer(found=False, sentence=what)
 
 
@@ -181,7 +181,7 @@ def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interv
 def _named(between: str) -> tuple[str, str]:
     ends = between.split("..")
     if len(ends) != _ENDS or not all(ends):
-        raise UserError(f"--between {between!r} is no range", next_step="write OLD..NEW, such as v1.2..HEAD")
+        raise UserError(f"--between {between!r} is not a range", next_step="write OLD..NEW, such as v1.2..HEAD")
     return ends[0], ends[1]
 
 

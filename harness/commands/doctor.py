@@ -68,7 +68,7 @@ class Diagnosis:
         if self.failures:
             return f"A/A test failed to run: {self.failures[0]}"
         if self.faults:
-            return f"timings on this machine are wrong now: {self.faults[0]}"
+            return f"timings on this machine are unreliable now: {self.faults[0]}"
         return self.check.sentence
 
     def render(self) -> str:

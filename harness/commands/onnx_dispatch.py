@@ -76,7 +76,7 @@ def written(
     )
     if model.ByteSize() > MOST_BYTES:
         raise UserError(
-            "both models together are larger than 2 GiB, which no ONNX file may be", next_step="choose in Python"
+            "both models together exceed 2 GiB, the limit of an ONNX file", next_step="choose in Python"
         )
     onnx.checker.check_model(model)
     onnx.save(model, str(output))

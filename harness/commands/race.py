@@ -297,7 +297,7 @@ def _sizes(settings: Settings) -> list[int]:
     if given is None:
         return []
     if "low" in settings or "high" in settings:
-        raise UserError("sizes and low or high are both given", next_step="give one of them")
+        raise UserError("sizes excludes low and high", next_step="give one of them")
     sizes = sorted({_whole(each) for each in given})
     if len(sizes) < 2:
         raise UserError(

@@ -41,7 +41,7 @@ def parsed(wanted: Sequence[str], plan: Plan) -> dict[str, Path]:
         if name not in plan.specifications:
             known = sorted(plan.specifications)
             hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-            raise UserError(f"--save names the contender {name!r}, which the suite does not have", next_step=hint)
+            raise UserError(f"--save names the contender {name!r}, which is not in the suite", next_step=hint)
         found[name] = checked(Path(file))
     return found
 

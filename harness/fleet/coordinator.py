@@ -282,7 +282,7 @@ def _one(
             read_records(folder)
             summary = reports.write(folder)
     except HarnessError as error:
-        why = why or f"what has arrived is no run: {error}"
+        why = why or f"what has arrived is not a run: {error}"
     status = summary.run.status if summary is not None else "lost"
     if why and status == "complete":
         status = "failed"

@@ -107,7 +107,5 @@ def _refused(failure: Failure, doing: str, deadline_seconds: float) -> UserError
             next_step="begin the range at an n that takes less, or import less",
         )
     last = failure.output[-1] if failure.output else "no output"
-    how = (
-        failure.what.removeprefix("the process ") if failure.kind in ("signal", "exit") else f"failed ({failure.what})"
-    )
+    how = failure.ending or f"failed ({failure.what})"
     return UserError(f"the process that tried the functions {how} while {doing}: {last}")

@@ -295,7 +295,7 @@ class Builder:
         output, proof = self._reference(made, specification, batch, timed, further)
         if proof != "formula" and timed.any() and not output[: len(timed)].any():
             raise ParityError(
-                "the output is all zeros for every query", next_step="nothing can be proved by it, so it is not timed"
+                "the output is all zeros for every query", next_step="it proves nothing, so it is not timed"
             )
         _write(reference.with_suffix(".npy"), output[: len(timed)].reshape(*batches.shape[:2], -1))
         if further:

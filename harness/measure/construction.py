@@ -205,5 +205,5 @@ def shared_form(projector: Projector, runtime: Runtime) -> Form:
 
 def _given(reference: OfferReference | None) -> OfferReference:
     if reference is None:
-        raise ContenderError("the contender is a plain function: it has no offers")
+        raise ContenderError("the contender is a plain function, without components")
     return reference

@@ -113,8 +113,8 @@ class Reach:
         if visit <= self._how.deadline_seconds:
             return None
         what = (
-            f"it would take about {duration(call)} per call at N = {cell.heads:,}, up to {duration(visit)} in all, by "
-            f"its growth up to {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
+            f"a call at N = {cell.heads:,} would take about {duration(call)}, the whole visit up to {duration(visit)}, extrapolated "
+            f"from {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
         )
         return Failure(stage="sample", kind=TOO_SLOW, what=what)
 

@@ -39,8 +39,8 @@ class Seal:
         for place, holder, name, value, code in self._noted:
             if holder.get(name) is not value or getattr(value, "__code__", None) is not code:
                 raise ContenderError(
-                    f"its code has replaced {place}.{name}, which takes its time",
-                    next_step="leave the clock and the harness as they are: nothing that this process measures counts",
+                    f"its code has replaced {place}.{name}, which takes the time",
+                    next_step="do not replace the clock or parts of the harness: nothing that this process measures counts",
                 )
 
 

@@ -264,7 +264,7 @@ class Worker:
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
         if not equal(first, again):
             raise ParityError(
-                f"its output after the timing is not its output before: {likeness.shown(again)}, was {likeness.shown(first)}"
+                f"its output changed during the timing: {likeness.shown(first)} before, {likeness.shown(again)} after"
             )
         self._refuse_remembering(cell, function)
         return {"error": 0.0}

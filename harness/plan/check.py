@@ -264,7 +264,7 @@ class _Review:
         elif other:
             hint = f"{wanted.name!r} is a {other}"
         elif suspects:
-            hint = f"a plugin that failed to load may be the one: {suspects}"
+            hint = f"it may belong to a plugin that failed to load: {suspects}"
             if wanted.contender:
                 self.broken.setdefault(wanted.contender, f"{what}; {hint}")
                 return

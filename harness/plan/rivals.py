@@ -235,7 +235,7 @@ def _cores(suite: Suite) -> list[str]:
     if max(threads.values()) == 1:
         return []
     cores = "; ".join(f"{name} on {count}" for name, count in threads.items())
-    return [f"cores that were used: {cores}"]
+    return [f"cores used: {cores}"]
 
 
 def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:

@@ -125,7 +125,7 @@ class Executor(Offer):
             say: hears how to use it.
         """
         del options, say
-        raise UserError(f"the executor {self.name!r} starts no machines", next_step="start them by its own means")
+        raise UserError(f"the executor {self.name!r} cannot start machines", next_step="start them with its own tools")
 
     def work(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
         """Lends this machine, for `harness fleet worker`; it returns when it is ended.

@@ -244,7 +244,7 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
         answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
         listing = messages.checked(answer, Listing)
     except messages.InvalidAnswer as error:
-        what = f"answered what cannot be used ({exit_status.writable(str(error))})"
+        what = f"sent an invalid response ({exit_status.writable(str(error))})"
     except ChildFailed as failed:
         what, output = ended(failed.failure, deadline_seconds), failed.failure.output[-_KEPT_LINES:]
     finally:
@@ -272,8 +272,4 @@ def ended(failure: Failure, deadline_seconds: float) -> str:
     """How the child ended, as what follows the name of a plugin."""
     if failure.kind == "deadline":
         return f"did not end within {deadline_seconds:g} s"
-    if failure.kind == "signal":
-        return f"was killed by {failure.signal}"
-    if failure.kind == "exit":
-        return f"exited with {failure.what.partition('left with exit ')[2] or 'an unknown code'}"
-    return f"answered what cannot be used ({failure.what})"
+    return failure.ending or f"sent an invalid response ({failure.what})"

@@ -218,7 +218,7 @@ def unknown(kind: str, name: str, known: Iterable[str], failures: Sequence[str])
     near = nearest(name, known)
     hint = did_you_mean(name, known) if near else f"there are {', '.join(known)}" if known else "no plugin offers any"
     if failures:
-        hint += f"; a plugin that failed to load may be the one: {'; '.join(failures)}"
+        hint += f"; it may belong to a plugin that failed to load: {'; '.join(failures)}"
     return f"no {kind} {name!r}", hint
 
 

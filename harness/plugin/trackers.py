@@ -89,7 +89,7 @@ class Trackers:
         late, lost = self._thread.is_alive(), self._lost
         self.close()
         if late:
-            self._fail(f"did not take in the end of the run within {patience:g} s, and was ended")
+            self._fail(f"timed out after {patience:g} s at the end of the run, and was killed")
         elif lost is not None:
             self._fail(f"{lost}; later events were lost")
 
@@ -121,7 +121,7 @@ class Trackers:
                 self._lost = ended(failed.failure, _HOOK_SECONDS)
                 return
             except messages.InvalidAnswer as error:
-                self._lost = f"answered what cannot be used ({error})"
+                self._lost = f"sent an invalid response ({error})"
                 child.kill()
                 return
             self._failures += [each for each in failures if each not in self._failures]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cache import folder as cache_folder
 from harness.errors import ChildError
 from harness.process import exit_status, messages, offspring
-from harness.process.failure import Failure
+from harness.process.failure import PROCESS, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -157,11 +157,11 @@ class Child:
                 raise self._ended(stage)
             return messages.reply(self._receive())
         except TimeoutError:
-            raise self.rubbish(stage, "the answer broke off") from None
+            raise self.protocol_error(stage, "the response was cut short") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
         except messages.InvalidAnswer as error:
-            raise self.rubbish(stage, str(error)) from None
+            raise self.protocol_error(stage, str(error)) from None
 
     def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
         """What a reply ends a request with."""
@@ -179,10 +179,10 @@ class Child:
             )
             raise ChildFailed(failure, alive=True)
         if reply.value is None:
-            raise self.rubbish(stage, "the answer has neither a value nor an error")
+            raise self.protocol_error(stage, "the answer has neither a value nor an error")
         return reply.value
 
-    def rubbish(self, stage: str, what: str) -> ChildFailed:
+    def protocol_error(self, stage: str, what: str) -> ChildFailed:
         """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
         self.kill()
         return self._failed(stage, "protocol", exit_status.writable(what))
@@ -276,14 +276,12 @@ class Child:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            return self._failed(stage, "protocol", "it closed its pipe and went on running")
+            return self._failed(stage, "protocol", "it closed its pipe but did not exit")
         self.kill()  # what it has left behind
         self._drain.join(1.0)
-        if code >= 0:
-            return self._failed(stage, "exit", f"the process left with exit code {code}")
-        name = exit_status.signal_name(-code)
+        name = exit_status.signal_name(-code) if code < 0 else None
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
-        return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
+        return self._failed(stage, "signal" if name else "exit", f"{PROCESS}{exit_status.ended(code)}{hint}", name)
 
 
 def _flags() -> list[str]:

@@ -113,7 +113,7 @@ def _details(offer: OfferData, width: int | None) -> str:
     if offer.family and offer.family != offer.name:
         facts.append(f"computes the same formula as {offer.family}")
     if offer.approximates:
-        facts.append(f"approximates {offer.approximates}: scored on held-out queries, held to no parity")
+        facts.append(f"approximates {offer.approximates}: scored on held-out queries, without a parity check")
     if offer.fresh:
         facts.append("its rivals change their input: every call gets a copy of its own")
     if offer.missing:

@@ -168,7 +168,7 @@ class PlainProgress:
     def close(self) -> None:
         """Prints the table of answers so far where the run was cut off."""
         if self._standing.unfinished:
-            self.say("N* when the run was cut off; what is marked `about` was not confirmed by all launches:")
+            self.say("N* when the run was interrupted; what is marked `about` was not confirmed by all launches:")
             self._console.print(self._standing.table(len(self._standing.legs)))
 
     def _begin(self, stage: str, total: int | None) -> None:

@@ -60,7 +60,7 @@ class Provisions:
             if self._plan.width not in (None, found["width"]):
                 raise DataError(
                     f"the embeddings are {found['width']} wide, {self._plan.width} were expected",
-                    next_step=f"say --embed-dim {found['width']}",
+                    next_step=f"pass --embed-dim {found['width']}",
                 )
         self._refuse_what_does_not_fit()
         for own in users.values():

@@ -329,7 +329,7 @@ class Schedule:
         if not unknown:
             return
         self.bench.open(0, sorted(unknown))
-        self._listener.stage("how costs grow", total=len(climbing))
+        self._listener.stage("measuring how costs grow", total=len(climbing))
         with contextlib.suppress(BudgetSpent):
             for leg in climbing:
                 self._climb(leg, unknown)
@@ -376,7 +376,7 @@ class Schedule:
             return
         names = [name for each in found for name in (each.leg.baseline, each.leg.challenger)]
         self.bench.open(number, names, young_heap=True)
-        self._listener.stage("the same in the other state of the allocator", total=len(found))
+        self._listener.stage("repeating it in the other state of the allocator", total=len(found))
         for each in found:
             for heads in allocator_state.places(each):
                 cells = rivals(each.leg, heads)

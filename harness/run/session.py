@@ -69,7 +69,7 @@ def run(
         folder: where the records go; new, unless resumed.
         listener: hears of progress.
         resume: measure only what the folder lacks.
-        force: resume although suite, machine, code or data differ; the records say so.
+        force: resume even if suite, machine, code or data differ; the records note it.
         retry: what failed in the table, in training or in scoring counts as missing, too.
         sleep: pauses between launches, for so many seconds.
 

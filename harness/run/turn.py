@@ -61,7 +61,7 @@ def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterato
                 held = True
                 say(f"waited {time.monotonic() - began:.0f} s for {holder}, which was measuring on this machine")
             else:
-                say(f"{holder} is measuring on this machine, too: both will be slower and less certain")
+                say(f"{holder} is also measuring on this machine: both will be slower and less certain")
         except OSError as error:
             say(f"runs on this machine do not wait for each other: {path}: {error.strerror or error}")
         if held:

@@ -219,7 +219,7 @@ class Search:
             return False
         step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
         if not_reproduced(self.prober, step, suspicion):
-            self._refute(step, "it was gone when both sides were measured again")
+            self._refute(step, "not reproduced when both sides were measured again")
             return False
         self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
@@ -247,12 +247,12 @@ class Search:
                 self._found.pop(step.left)
                 self.steps = [other for other in self.steps if other != step]
                 self.forget((step.left, step.right))
-                self._refute(step, "later launches do not see it")
+                self._refute(step, "not seen in later launches")
 
     def findings(self) -> list[str]:
         """Notes about the steps that were found and confirmed."""
         return [
-            f"a step that was not declared was found between N = {found.step.left:,} and {found.step.right:,} "
+            f"an undeclared step was found between N = {found.step.left:,} and {found.step.right:,} "
             f"(the ratio changes by {math.expm1(abs(found.size)):.0%})"
             for found in self._found.values()
         ]

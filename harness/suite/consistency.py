@@ -104,7 +104,7 @@ def _waterfall(
 
 
 def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:
-    """Units and those told in them are contenders, and none is its own unit."""
+    """Units and those told in them are contenders, and none cannot be relative to itself."""
     for unit, names in units.items():
         places: list[tuple[Path, Any]] = [(("relative_to", unit), unit)]
         places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
@@ -114,7 +114,7 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
                 yield Complaint(path=path, what=f"no contender {name!r}", hint=hint)
         if unit in _list(names):
             yield Complaint(
-                path=("relative_to", unit), what=f"{unit!r} is its own unit", hint="leave it out of its own list"
+                path=("relative_to", unit), what=f"{unit!r} cannot be relative to itself", hint="leave it out of its own list"
             )
 
 
@@ -151,7 +151,7 @@ def _shared(
     low, high = max(span.low for span in known.values()), min(span.high for span in known.values())
     if low >= high:
         told = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
-        yield Complaint(path=path, what=f"there is no range of N to search: {told}", hint="let the ranges overlap")
+        yield Complaint(path=path, what=f"no range of N is left to search: {told}", hint="let the ranges overlap")
 
 
 def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[Complaint]:
@@ -179,7 +179,7 @@ def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Co
             grid = ", ".join(f"{heads:,}" for heads in sweep.grid())
             yield Complaint(
                 path=("contenders", name, "heads"),
-                what=f"takes part at no N of the sweep ({grid})",
+                what=f"its range contains no N of the sweep ({grid})",
                 hint="widen one of the two ranges",
             )
 

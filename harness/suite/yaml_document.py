@@ -95,13 +95,13 @@ class Document:
         name, equals, text = assignment.partition("=")
         flag = f"--set {name.strip()}"
         if not equals or not name.strip():
-            return _unset(f"--set {assignment}", "is no assignment")
+            return _unset(f"--set {assignment}", "is not an assignment")
         path = _path_of(name.strip())
         given = parse(text, flag)
         if given.problems:
             return _unset(flag, given.problems[0].what, given.problems[0].hint)
         if path is None:
-            return _unset(flag, "is no path")
+            return _unset(flag, "is not a path")
         parent, misplaced = self._parent(path, flag)
         if misplaced:
             return OverrideProblem(file=flag, line=0, path="", what=misplaced)
@@ -315,7 +315,7 @@ class _Reader:
         for each in nodes:
             data = self.read(each, path)
             if not isinstance(data, dict):
-                raise yaml.MarkedYAMLError(problem="<< takes over a mapping only", problem_mark=each.start_mark)
+                raise yaml.MarkedYAMLError(problem="<< merges mappings only", problem_mark=each.start_mark)
             yield data
 
 
@@ -334,7 +334,7 @@ def _ambiguous(text: str) -> tuple[str, str]:
     """What is wrong with a number that YAML and its reader may take for different ones, and what to write."""
     if ":" in text:
         return (
-            f"{one_line(text, 40)} is read as a number to the base of 60",
+            f"{one_line(text, 40)} is read as a number in base 60",
             "write it as seconds, or quote it if it is text",
         )
     fewer = one_line(text.lstrip("+-0_"), 40) or "0"

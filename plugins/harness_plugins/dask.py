@@ -37,7 +37,7 @@ class Dask(harness.Executor):
             ) from error
         if known["allowed_failures"]:
             raise harness.UserError(
-                f"the scheduler repeats what has killed a worker, {known['allowed_failures']} times",
+                f"the scheduler retries what has killed a worker, {known['allowed_failures']} times",
                 where=self.options.at, next_step=_START,
             )  # fmt: skip
         return [_machine(each) for each in known["workers"]]

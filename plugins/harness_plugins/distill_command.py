@@ -27,7 +27,7 @@ def distill(
         typer.Option(
             metavar="NAME",
             help="documented, ranked, routed, residual, mlp, linear, identity or constant; may be repeated; default: the "
-            "documented one and the best known, beside those that need no training",
+            "documented one and the best known one, beside those that need no training",
         ),
     ] = None,
     score: Annotated[Score, typer.Option(help="score that selects the best student")] = Score.COSINE,

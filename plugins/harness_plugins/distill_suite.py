@@ -79,7 +79,7 @@ def plan(wish: DistillOptions) -> harness.PlannedSuite:
     if unknown:
         near = difflib.get_close_matches(unknown[0], STUDENTS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STUDENTS)}"
-        raise harness.UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
+        raise harness.UserError(f"--student {unknown[0]!r} is not a student", next_step=hint)
     return harness.plan_suite(_suite(wish, heads=count_heads(wish)), width=wish.width, typed=wish.typed)
 
 

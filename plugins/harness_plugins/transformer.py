@@ -82,7 +82,7 @@ class ProjectionTransformer(torch.nn.Module):
                 raise ValueError(f"{name} must be at least 1, not {size}")
         if embed_dim % num_heads:
             raise ValueError(
-                f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}: attention splits it evenly"
+                f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}: attention splits it evenly"
             )
         self.configuration = {**sizes, "dropout": dropout}
         self.input_proj = torch.nn.Linear(embed_dim, embed_dim)

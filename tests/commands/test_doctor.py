@@ -56,13 +56,13 @@ SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
         ),
         (
             diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 requested",)), False,
-            "timings on this machine are wrong now: openblas runs 4 threads, 1 requested",
+            "timings on this machine are unreliable now: openblas runs 4 threads, 1 requested",
         ),
         (
             diagnosis(SAME, failures=("it broke",)), False,
             "A/A test failed to run: it broke",
         ),
-        (diagnosis(), False, "A/A test not made: what this machine calls a difference between equals is not known"),
+        (diagnosis(), False, "A/A test not run: how large a difference this machine shows between equals is unknown"),
     ],
 )  # fmt: skip
 def test_the_verdict_in_one_line(found, trusted, sentence):

@@ -75,11 +75,11 @@ def test_what_is_odd_and_works_is_tried(trying, name):
     [
         (
             "leaves",
-            "the process that tried the functions left with exit code 0 while calling 'leaves' at n = 4: no output",
+            "the process that tried the functions exited with code 0 while calling 'leaves' at n = 4: no output",
         ),
         (
             "dies",
-            "the process that tried the functions was ended by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
+            "the process that tried the functions was killed by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
         ),
         ("surrogate", r"no file \udcff"),
     ],

@@ -172,7 +172,7 @@ def test_a_replaced_clock_or_loop_is_named(monkeypatch, place, name):
     seal = Seal()
     seal.check()
     monkeypatch.setattr(f"{place}.{name}", lambda *_: 0.0)
-    with pytest.raises(ContenderError, match=f"its code has replaced {place}.{name}, which takes its time"):
+    with pytest.raises(ContenderError, match=f"its code has replaced {place}.{name}, which takes the time"):
         seal.check()
 
 

@@ -69,7 +69,7 @@ def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, mo
     ("arguments", "sentence"),
     [
         ((), "give either a folder of a run or --data FILE; such as harness advise --data heads.npz"),
-        (("run", "--temperature", "0.1"), "--temperature and --output go with --data; leave them out"),
+        (("run", "--temperature", "0.1"), "--temperature and --output need --data; leave them out"),
         (("run",), "the number of heads is missing; give --heads N"),
     ],
 )

@@ -107,7 +107,7 @@ def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_her
     default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).plan.suite
     assert list(default.contenders) == ["teacher", "documented", "residual", "linear", "identity", "constant"]
     assert "ranked" in wish.__class__(db=two_projections).chosen(256)
-    with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):
+    with pytest.raises(harness.UserError, match=r"--student 'lineer' is not a student; did you mean 'linear'\?"):
         distill.plan(distill.DistillOptions(db=two_projections, students=("lineer",)))
 
 

@@ -90,7 +90,7 @@ def test_figures_that_an_earlier_version_did_not_write_are_told_apart(folder):
     assert found.sentences[0].startswith("agrees: ")
     assert found.sentences[1] == (
         f"the report was written by an earlier version and lacks {found.lacking} figures; "
-        f"write it anew with `harness report {folder}`"
+        f"rewrite it with `harness report {folder}`"
     )
 
 

@@ -49,7 +49,7 @@ def test_a_run_that_does_not_wait_says_so_and_goes_on():
     with turn("first", heard.append), turn("second", heard.append, wait=False) as held:
         assert not held
     (said,) = heard
-    assert said.endswith(" is measuring on this machine, too: both will be slower and less certain")
+    assert said.endswith(" is also measuring on this machine: both will be slower and less certain")
     with turn("third", heard.append) as held:  # the lock of the first was given back
         assert held
     assert len(heard) == 1

@@ -83,11 +83,11 @@ FAR = {"from": 2000, "to": 3000}
         (("relative_to", "one"), ["two", "x"], (("relative_to", "one", 1), "no contender 'x'", CONTENDERS)),
         (
             ("relative_to", "one"), ["one"],
-            (("relative_to", "one"), "'one' is its own unit", "leave it out of its own list"),
+            (("relative_to", "one"), "'one' cannot be relative to itself", "leave it out of its own list"),
         ),
         (
             ("contenders", "three"), {"projector": "mlp", "heads": {"from": 17, "to": 60}},
-            (("contenders", "three", "heads"), "takes part at no N of the sweep (4, 16, 64, 256, 1,024)",
+            (("contenders", "three", "heads"), "its range contains no N of the sweep (4, 16, 64, 256, 1,024)",
              "widen one of the two ranges"),
         ),
         (
@@ -162,7 +162,7 @@ def test_a_race_needs_a_range_that_all_share():
     assert found(apart) == [
         (
             RACE,
-            "there is no range of N to search: the race from 4 to 16, 'two' from 2,000 to 3,000",
+            "no range of N is left to search: the race from 4 to 16, 'two' from 2,000 to 3,000",
             "let the ranges overlap",
         ),
     ]

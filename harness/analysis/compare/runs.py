@@ -134,7 +134,7 @@ class Comparison:
         half = needed[(len(needed) - 1) // 2]
         said = f"to see a change of {shares}, run both with measurement.launches: {needed[-1]:,}"
         if len(cells) > 1 and half < needed[-1]:
-            said += f" ({half:,} would do for half of the inconclusive cells)"
+            said += f" ({half:,} would suffice for half of the inconclusive cells)"
         return f"{said}; {rest} would need too many" if rest else said
 
     @property
@@ -150,7 +150,7 @@ class Comparison:
         )
         alone = [one for one in self.cells if one.verdict == "inconclusive" and one.alone in ("slower", "faster")]
         if alone:
-            said += f"; {len(alone)} of the inconclusive ones would be slower or faster if looked at alone, at {all_} %"
+            said += f"; {len(alone)} of the inconclusive ones would be slower or faster if judged alone, at {all_} %"
         return said
 
 

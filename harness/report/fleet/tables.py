@@ -82,8 +82,8 @@ def estimates(fleet: Fleet) -> Table:
         if leg.estimate is not None
     )
     return Table(
-        name="estimates", title="A machine not seen",
-        columns=("race", "batch", "machines", "N* of a machine not seen", "middle", "spread (factor)"), rows=rows,
+        name="estimates", title="An unseen machine",
+        columns=("race", "batch", "machines", "N* of an unseen machine", "middle", "spread (factor)"), rows=rows,
         numeric=(1, 2), keys=(0, 1),
         note="95 % prediction interval; middle of the machines with its 95 % interval; spread: one standard deviation "
         "between machines. Random effects on log N*, by restricted maximum likelihood, Hartung and Knapp.",

@@ -24,10 +24,10 @@ _STATUS = {
     "unresolved": "unresolved",
 }
 _EXTRAPOLATED = (
-    "No measurements: by the limits, where stated costs at the rates of this machine would put it; extrapolated, "
+    "Not measured: roofline N*, where stated costs at the rates of this machine would put it; extrapolated N*, "
     "linearly from the smallest N of the table."
 )
-_COUNTS = " Counts from: the N from which on the challenger is faster and as right as its race requires."
+_COUNTS = " Qualified N*: the N from which the challenger is faster and as accurate as its race requires."
 
 
 def crossovers(summary: Summary) -> Table:
@@ -43,8 +43,8 @@ def crossovers(summary: Summary) -> Table:
         name="crossovers",
         title="Crossovers",
         columns=(
-            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "by the limits"),
-            *("extrapolated", *(("counts from",) if requiring else ())),
+            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "roofline N*"),
+            *("extrapolated N*", *(("qualified N*",) if requiring else ())),
         ),
         rows=tuple(rows),
         numeric=(1, 3, 6, 7, 8, *((9,) if requiring else ())),

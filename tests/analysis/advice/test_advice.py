@@ -124,7 +124,7 @@ def test_a_batch_size_beyond_the_measured_ones_is_refused(summary):
     with pytest.raises(UserError) as caught:
         advise(summary, 18, 64)
     assert str(caught.value) == (
-        "batch 64 lies outside of the batch sizes that the run has measured: 1, 32; "
+        "batch 64 is outside the measured batch sizes: 1, 32; "
         f"measure it: `harness run {summary.run.suite_path} --set batch_sizes=[64]`"
     )
 
@@ -213,7 +213,7 @@ def test_training_never_pays_for_itself_against_nobody():
     maker = Maker({**SUITE, "contenders": contenders, "races": [], "relative_to": {}, "documented": None}).table(3, 2)
     maker.score("student", 1024, mean_cosine=0.9)
     told = advise(summarise(maker.evidence()), 1024, 1).sentences
-    assert "training took 12.0 s; no other contender here is right without it" in told
+    assert "training took 12.0 s; without training no other contender is accurate" in told
 
 
 @pytest.mark.parametrize(
@@ -329,5 +329,5 @@ def test_a_contender_is_not_advised_where_it_failed_or_beyond():
 
 @pytest.mark.parametrize(("heads", "batch"), [(0, 1), (1, 0), (0, 0)])
 def test_a_place_that_is_none_is_refused(summary, heads, batch):
-    with pytest.raises(UserError, match=f"N = {heads} and batch {batch} are not both positive"):
+    with pytest.raises(UserError, match=f"N = {heads} and batch {batch} must both be positive"):
         advise(summary, heads, batch)

@@ -347,7 +347,7 @@ def unclear(needed, known=True, threshold=0.05):
             (12, 40, 3000),
             (
                 "to see a change of 5 %, run both with measurement.launches: 3,000 "
-                "(40 would do for half of the inconclusive cells)"
+                "(40 would suffice for half of the inconclusive cells)"
             ),
         ),
         ((None, 12), "to see a change of 5 %, run both with measurement.launches: 12; 1 would need too many"),

@@ -170,7 +170,7 @@ DOCTORED = {
     ),
     "a contender that is none, sealed again": (
         lambda folder: resealed(folder, lambda found: found[0].update(contender="stranger")),
-        "there are records of stranger, which is no contender",
+        "there are records of stranger, which is not a contender",
     ),
     "run.json nested too deep": (
         lambda folder: (folder / "run.json").write_text("[" * 100_000), "run.json",
@@ -249,7 +249,7 @@ def test_a_name_that_is_none_of_an_entry_is_refused(name, made_run, tmp_path):
     register = tmp_path / "register"
     shutil.copytree(made_run, register / name.replace("/", "-").lstrip("."))
     (found,) = verified(register)
-    assert found.refused == ("it has no name of an entry; remove it, or add it with `harness submit`",)
+    assert found.refused == ("its name is not that of an entry; remove it, or add it with `harness submit`",)
 
 
 def test_names_in_the_records_do_not_become_paths(run, tmp_path):
@@ -273,7 +273,7 @@ def test_an_entry_that_is_a_link_or_holds_more_is_refused(made_run, tmp_path):
     shutil.copytree(made_run, register / name_of(made_run))
     (register / name_of(made_run) / "setup.py").write_text("")
     (found,) = verified(register)
-    assert "it holds 'setup.py', which is no file of a run; remove it" in found.refused[0]
+    assert "it holds 'setup.py', which is not a file of a run; remove it" in found.refused[0]
 
 
 def test_submitting_twice_adds_once(made_run, tmp_path):
