@@ -60,7 +60,7 @@ def _race(
     if own is not None and own.low == own.high:
         yield Complaint(
             path=(*path, "heads"),
-            what=f"a crossover cannot be sought at N = {own.low:,} alone",
+            what=f"a crossover cannot be located at N = {own.low:,} alone",
             hint="give a range, `from` below `to`",
         )
         return

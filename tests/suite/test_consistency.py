@@ -69,7 +69,7 @@ FAR = {"from": 2000, "to": 3000}
         ),
         (
             (*RACE, "heads"), {"from": 2000, "to": 2000},
-            ((*RACE, "heads"), "a crossover cannot be sought at N = 2,000 alone", "give a range, `from` below `to`"),
+            ((*RACE, "heads"), "a crossover cannot be located at N = 2,000 alone", "give a range, `from` below `to`"),
         ),
         (
             ("races", 1), {"name": "best", "baseline": "two", "challenger": "three"},
