@@ -141,12 +141,12 @@ def measured(
 
     from harness.report.progress import progress
     from harness.run import session
-    from harness.run.turn import turn
+    from harness.run.machine_lock import machine_lock
 
     listener = progress(Console())
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
-        with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
+        with machine_lock(f"harness run of {plan.suite.name}", listener.say, wait=False):
             done = session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry)
     finally:
         listener.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError
-from harness.run import turn
+from harness.run import machine_lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def claim_machine() -> Claim:
     Raises:
         UserError: where another worker has it.
     """
-    path = turn.place().with_suffix(".worker")
+    path = machine_lock.lock_file().with_suffix(".worker")
     lock = FileLock(path, mode=0o666, thread_local=False)
     signed = path.with_suffix(".worker-id")
     try:
