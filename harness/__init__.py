@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.cli.terms import say
+    from harness.cli.output import say
     from harness.commands.embedding import embed_texts
     from harness.commands.race import race
     from harness.commands.suites import PlannedSuite, SuiteRun, plan_suite
@@ -80,7 +80,7 @@ _HOMES = {
     "harness.fleet.unit": ("cancel_request", "perform_request"),
     "harness.plugin.hookspecs": ("hookimpl",),
     "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
-    "harness.cli.terms": ("say",),
+    "harness.cli.output": ("say",),
     "harness.commands.embedding": ("embed_texts",),
     "harness.commands.race": ("race",),
     "harness.commands.suites": ("PlannedSuite", "SuiteRun", "plan_suite"),

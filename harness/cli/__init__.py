@@ -13,11 +13,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import harness
-from harness.cli import encoding, keeping, reading, running
+from harness.cli import encoding, plugins_and_cache, reading, running
 from harness.cli.group import CommandGroup
 from harness.cli.machines import fleet
 from harness.cli.register import register, submit
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
+from harness.cli.output import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError, UserError
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
@@ -42,8 +42,8 @@ for panel, commands in _PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(fleet, name="fleet", rich_help_panel="Measure")
 app.add_typer(register, name="register", rich_help_panel="Read what was measured")
-app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
-app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
+app.add_typer(plugins_and_cache.plugins, name="plugins", rich_help_panel="Plugins and cache")
+app.add_typer(plugins_and_cache.cache, name="cache", rich_help_panel="Plugins and cache")
 
 
 def main() -> NoReturn:

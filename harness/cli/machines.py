@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
+from harness.cli.output import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
+from harness.cli.output import DONE, FAILED, INCONCLUSIVE, console, say, width
 from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, say
+from harness.cli.output import DONE, FAILED, say
 
 register = typer.Typer(
     help="Check a register, a folder of runs from many machines.", no_args_is_help=True

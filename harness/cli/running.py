@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, console, say, width
+from harness.cli.output import DONE, FAILED, console, say, width
 from harness.errors import UserError
 
 if TYPE_CHECKING:

@@ -143,7 +143,7 @@ def diagnose(
         finally:
             bench.close(patience=0.2)
     failures = [each.failure.what for each in records if each.failure]
-    clock_now = Ticking(step_seconds=clock.resolution(clock.monotonic), source=machine.clock_source())
+    clock_now = ClockFacts(step_seconds=clock.resolution(clock.monotonic), source=machine.clock_source())
     steal = between(before, activity())
     facts, complaints, faults = judge_machine(
         machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
@@ -191,7 +191,7 @@ def _race(bench: Bench, cells: Sequence[Cell], launches: int, turn: int, listene
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ticking:
+class ClockFacts:
     """The clock that times are read from."""
 
     step_seconds: float
@@ -199,7 +199,7 @@ class Ticking:
 
 
 def judge_machine(
-    found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: Ticking, stolen: float
+    found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: ClockFacts, stolen: float
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """What the machine says of itself; what of that widens intervals; and what makes figures wrong.
 

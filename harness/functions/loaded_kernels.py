@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.causes import is_own, place
 from harness.errors import ContenderError, UserError
-from harness.functions import likeness
+from harness.functions import equality
 from harness.functions.call_form import accepted
 from harness.functions.inputs import drawn, seeds
 
@@ -43,7 +43,7 @@ class LoadedKernels:
         self._functions = [self._imported(each.function) for each in kernels]
         setup, equal = kernels[0].setup, kernels[0].equal
         self._setup = self._imported(setup) if setup is not None else None
-        self._equal: Callable[[Any, Any], Any] = self._imported(equal) if equal is not None else likeness.same
+        self._equal: Callable[[Any, Any], Any] = self._imported(equal) if equal is not None else equality.same
 
     @property
     def has_setup(self) -> bool:

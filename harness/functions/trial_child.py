@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import units
 from harness.errors import UserError
-from harness.functions import likeness, remembering
+from harness.functions import equality, memoisation
 from harness.functions.growth import growth
 from harness.functions.inputs import seeds
 from harness.functions.kernel import Kernel
@@ -102,7 +102,7 @@ class Trial:
             UserError: where something is wrong; its cause is what a function raised.
         """
         given = self._loaded.first_input(heads)
-        copied = likeness.copier(given)
+        copied = equality.copier(given)
         if heads == self._low:
             self._check_repeats(heads, given)
             self._choose_forms(heads, copied)
@@ -115,8 +115,8 @@ class Trial:
         """Rivals run in processes of their own: a setup has to give each of them the same input."""
         if not self._loaded.has_setup:
             return
-        one, other = likeness.snapshot(given), likeness.snapshot(again := self._loaded.first_input(heads))
-        if one is not None and one != other and not likeness.unchanged(given, again):
+        one, other = equality.snapshot(given), equality.snapshot(again := self._loaded.first_input(heads))
+        if one is not None and one != other and not equality.unchanged(given, again):
             raise UserError(
                 f"the setup gives different inputs for the same seed at n = {heads:,}, so that rivals would not get the same",
                 next_step="draw from numpy.random.default_rng(seed) in setup(n, seed)",
@@ -134,14 +134,14 @@ class Trial:
         loaded, label = self._loaded, self._loaded.label(number)
         self._doing(f"calling {label} at n = {heads:,}")
         given = copied()
-        before, kept = likeness.snapshot(given), copied()
+        before, kept = equality.snapshot(given), copied()
         output, seconds = loaded.call(number, heads, given)
-        if what := likeness.unconsumed(output):
+        if what := equality.unconsumed(output):
             raise UserError(
                 f"{label} returns {what}, whose work has not been done when the call ends",
                 next_step="return its result, such as list(...) or sum(...) of it, so that the work is timed",
             )
-        if loaded.has_setup and before != likeness.snapshot(given) and not likeness.unchanged(kept, given):
+        if loaded.has_setup and before != equality.snapshot(given) and not equality.unchanged(kept, given):
             loaded.learn(number, fresh=True)
         again, next_seconds = loaded.call(number, heads, copied())
         if seconds > _SLOW_ENOUGH and seconds > 2 * next_seconds:  # the second one may have been disturbed
@@ -151,8 +151,8 @@ class Trial:
         kernel = loaded.kernels[number]
         if kernel.checked and not loaded.alike(output, again, label):
             raise UserError(
-                f"{label} does not repeat its output at n = {heads:,}: {likeness.shown(output)}, then "
-                f"{likeness.shown(again)}",
+                f"{label} does not repeat its output at n = {heads:,}: {equality.shown(output)}, then "
+                f"{equality.shown(again)}",
                 next_step="seed what it draws, or leave the comparison out (equal=None, --no-equal)",
             )
         if not loaded.has_setup:
@@ -164,14 +164,14 @@ class Trial:
 
     def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
-        return not kernel.redrawn and (again <= remembering.LONGEST_SECONDS or seconds > remembering.FACTOR * again)
+        return not kernel.redrawn and (again <= memoisation.LONGEST_SECONDS or seconds > memoisation.FACTOR * again)
 
     def _remembers(self, number: int, heads: int) -> bool:
         """Whether inputs that it has seen, and gets again as on the clock, cost it a small part of others."""
         numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
         self._doing(f"calling the setup and {self._loaded.label(number)} at n = {heads:,}")
-        own = (lambda given: likeness.copier(given)()) if self._loaded.kernels[number].fresh else None
-        found = remembering.remembers(
+        own = (lambda given: equality.copier(given)()) if self._loaded.kernels[number].fresh else None
+        found = memoisation.remembers(
             lambda given: self._loaded.call(number, heads, given),
             lambda: self._loaded.input(heads, next(numbers)),
             time.perf_counter,
@@ -202,15 +202,15 @@ class Trial:
         Raises:
             UserError: where it does.
         """
-        if likeness.waiting(output) is None:
+        if equality.waiting(output) is None:
             return
         late = []
         for _ in range(_SIZES):
             each, _ = self._loaded.call(number, heads, copied())
-            late.append(likeness.left(each, time.perf_counter))
+            late.append(equality.left(each, time.perf_counter))
         if (left := min(late)) > max(_SLOW_ENOUGH, _LEFT_SHARE * seconds):
             raise UserError(
-                f"{self._loaded.label(number)} returns {likeness.named(output)} with {units.seconds(left)} of work left over "
+                f"{self._loaded.label(number)} returns {equality.named(output)} with {units.seconds(left)} of work left over "
                 f"when the call ends, after {units.seconds(seconds)}",
                 next_step="return what has been computed (numpy.asarray of it, or after its block_until_ready), so that the "
                 "work is timed",
@@ -222,7 +222,7 @@ class Trial:
             return
         label = self._loaded.label(number)
         self._doing(f"calling {label} many times at n = {self._low:,}")
-        copied = likeness.copier(self._loaded.first_input(self._low))
+        copied = equality.copier(self._loaded.first_input(self._low))
         if (found := growth(lambda: self._loaded.call(number, self._low, copied())[1])) is not None:
             self._note(
                 f"{label} takes longer the more often it was called (at n = {self._low:,} {units.seconds(found[0])} at first, "
@@ -234,8 +234,8 @@ class Trial:
         labels = self._loaded.label(0), self._loaded.label(number)
         if not self._loaded.alike(reference, output, " and ".join(labels)):
             raise UserError(
-                f"{labels[0]} and {labels[1]} do not return the same at n = {heads:,}: {likeness.shown(reference)} and "
-                f"{likeness.shown(output)}",
+                f"{labels[0]} and {labels[1]} do not return the same at n = {heads:,}: {equality.shown(reference)} and "
+                f"{equality.shown(output)}",
                 next_step="fix one of them, define what counts as equal (equal=, --equal), or leave the comparison out "
                 "(equal=None, --no-equal)",
             )

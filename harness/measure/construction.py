@@ -12,7 +12,7 @@ import numpy as np
 
 from harness import units
 from harness.errors import ContenderError
-from harness.measure.definition import call64
+from harness.measure.float64_call import call64
 from harness.measure.query_split import apart
 from harness.plan.specification import OfferReference, Specification
 from harness.plugin.interfaces import (

@@ -28,7 +28,7 @@ _FEWEST_SINGLES = 3  # but for so many
 Place = tuple[int, int]  # N, and the batch size: 0 where the batch size does not matter
 
 
-class Reach:
+class SizeLimits:
     """Which cells of a run need not be tried, and why.
 
     Memory or time that ran out at one N and batch size runs out at every larger one too; nothing follows for smaller

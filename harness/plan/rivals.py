@@ -51,7 +51,7 @@ class Rivals:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFunctions:
     """Functions that were tried, for a plan."""
 
     specifications: Mapping[str, Specification]
@@ -169,7 +169,7 @@ def prepared(
     *,
     deadline_seconds: float = DEADLINE_SECONDS,
     sizes: Sequence[int] = (),
-) -> Prepared:
+) -> PreparedFunctions:
     """Tries the functions of a suite, and spells them out for the processes that time them.
 
     Args:
@@ -214,7 +214,7 @@ def prepared(
             )
     ordered = {name: specifications[name] for name in suite.contenders if name in specifications}
     offers = _offers(kernels)
-    return Prepared(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
+    return PreparedFunctions(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
 def _span(group: Rivals, suite: Suite) -> tuple[int, int]:

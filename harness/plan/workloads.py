@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class WorkloadReplies:
     """What plugins said about a suite of functions."""
 
     listing: Listing = field(default_factory=Listing)
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by contender, of those that declare them
 
 
-def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
+def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplies:
     """Asks for the workloads of a suite's functions; nothing is asked where they have none.
 
     Args:
@@ -40,7 +40,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
     suite = loaded.suite
     wanted = {name: each for name, each in suite.contenders.items() if each.workload}
     if not wanted:
-        return Answered()
+        return WorkloadReplies()
     spans = [suite.heads, *(race.heads for race in suite.races if race.heads is not None)]
     low, high = min(each.low for each in spans), max(each.high for each in spans)
     questions = [
@@ -60,7 +60,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
         raise SuiteError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))
     replies = {name: listing.reply(dotted(("contenders", name))) for name in wanted}
     steps = {name: reply.steps for name, reply in replies.items() if reply is not None and reply.declares_steps}
-    return Answered(listing=listing, steps=steps)
+    return WorkloadReplies(listing=listing, steps=steps)
 
 
 def reference(listing: Listing, contender: Contender) -> OfferReference | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import ChildError
-from harness.process import exit_status, messages, offspring
+from harness.process import descendants, exit_status, messages
 from harness.process.failure import PROCESS, Failure
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Child:
     ) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
-        self._mark = offspring.new_mark()
+        self._mark = descendants.new_mark()
         self._output, printing = os.pipe()
         self._closing, self._closed = os.pipe()  # what is written to the second ends the thread that listens
         command = [sys.executable, *_flags(), "-P", "-m", module, str(theirs.fileno())]
@@ -68,7 +68,7 @@ class Child:
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {}), **offspring.marked(self._mark)},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {}), **descendants.marked(self._mark)},
         )
         theirs.close()
         os.close(printing)
@@ -195,7 +195,7 @@ class Child:
         """Ends the child and whatever it started, at once."""
         if not self._ended_all:
             self._ended_all = True
-            offspring.end(self._process, self._mark)
+            descendants.end(self._process, self._mark)
 
     def close(self, patience: float = 0.5) -> None:
         """Asks the child to end, waits that many seconds, then kills it with whatever it started. May be repeated."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness import plain_file
 from harness.errors import RecordsError
 from harness.printable import one_line
-from harness.records.asked import check
+from harness.records.stored_suite import check
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
 
 if TYPE_CHECKING:

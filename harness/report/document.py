@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.analysis.cells import CellSummary
     from harness.analysis.claims.figures import ClaimResult
     from harness.analysis.claims.waterfall import Waterfall
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
 
 T = TypeVar("T")
 
@@ -250,7 +250,7 @@ def _cell(found: CellSummary) -> Cell:
     )
 
 
-def _crossover(found: LegSummary) -> Crossover:
+def _crossover(found: SearchSummary) -> Crossover:
     location, constrained = found.located.location if found.located else None, found.constrained
     names = ("status", "crossings", "failures", "samples", "notes", "measured")
     answer: dict[str, Any] = {name: getattr(location, name) for name in names} if location else {"status": None}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KINDS = ("source", "projector", "trainer", "runtime", "workload", "embedder", "executor")
 
 
-class Kept(Protocol):
+class CacheEntry(Protocol):
     """An entry of the cache."""
 
     @property
@@ -35,12 +35,12 @@ class Kept(Protocol):
         """Seconds since the epoch."""
 
 
-class Keeper(Protocol):
+class CacheStore(Protocol):
     """The cache."""
 
     folder: Path
 
-    def entries(self) -> Iterable[Kept]:
+    def entries(self) -> Iterable[CacheEntry]:
         """The one used last first."""
 
 
@@ -80,7 +80,7 @@ def details(found: Listing, name: str, width: int | None = None) -> str:
     return "\n\n".join(_details(each, width) for each in named)
 
 
-def kept(cache: Keeper, width: int | None = None) -> str:
+def kept(cache: CacheStore, width: int | None = None) -> str:
     """What the cache holds."""
     entries = list(cache.entries())
     rows = [

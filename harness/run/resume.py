@@ -35,9 +35,9 @@ def other_data(known: Evidence, now: Bench) -> list[str]:
         known: what the run has left.
         now: knows what the sources give now, and what a cell is now.
     """
-    changed = [*provenance.data("the source's data", known.run.source, now.provisions.source)]
-    for name in known.run.sources.keys() & now.provisions.sources.keys():
-        changed += provenance.data(f"the data of {name}", known.run.sources[name], now.provisions.sources[name])
+    changed = [*provenance.data("the source's data", known.run.source, now.source_facts.source)]
+    for name in known.run.sources.keys() & now.source_facts.sources.keys():
+        changed += provenance.data(f"the data of {name}", known.run.sources[name], now.source_facts.sources[name])
     if changed:
         return sorted(changed)
     others = list(_of_other_experiments(known.measurements, now.key))

@@ -94,7 +94,7 @@ def run(
                 forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
                 if not (forced or known.run.forced):  # on the same machine
                     schedule.bench.recoveries.take(known.run.recovery)
-            gave = {"source": source, "sources": schedule.bench.provisions.sources}
+            gave = {"source": source, "sources": schedule.bench.source_facts.sources}
             about = about.model_copy(
                 update={**gave, "forced": (*about.forced, *forced), "status": "running", "seal": {}}
             )

@@ -11,12 +11,12 @@ import scipy.stats
 from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.self_check import Point
 from harness.analysis.statistics import over_launches
-from harness.commands.doctor import Diagnosis, Ticking, diagnose, judge_machine, unlike
+from harness.commands.doctor import Diagnosis, ClockFacts, diagnose, judge_machine, unlike
 from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
 
-QUIET = Ticking(step_seconds=4e-8, source="tsc")
+QUIET = ClockFacts(step_seconds=4e-8, source="tsc")
 
 
 def point(low, high):
@@ -90,7 +90,7 @@ def test_a_quiet_machine_is_not_complained_of():
         ({"machine": {"governor": "powersave"}}, "the governor is powersave: `cpupower"),
         ({"machine": {"load_average": 3.0}}, "something else keeps this machine busy"),
         ({"stolen": 0.07}, "7% of the time was stolen by other guests"),
-        ({"ticking": Ticking(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
+        ({"ticking": ClockFacts(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
     ],
 )
 def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
@@ -104,7 +104,7 @@ def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
     ("more", "words"),
     [
         ({"read_back": 4}, "openblas runs 4 threads, 1 requested"),
-        ({"ticking": Ticking(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
+        ({"ticking": ClockFacts(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
     ],
 )
 def test_what_makes_figures_wrong_is_a_fault(more, words):

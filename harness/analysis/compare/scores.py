@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.analysis.families import Families
 from harness.analysis.fidelity import table
-from harness.records.asked import suite_of
+from harness.records.stored_suite import suite_of
 from harness.records.index import latest
 
 if TYPE_CHECKING:

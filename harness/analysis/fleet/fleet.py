@@ -19,7 +19,7 @@ from harness.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.search.result import Crossing
 
 _ROUNDING = 12.0  # the variance of a number within 1 is 1 / 12
@@ -30,7 +30,7 @@ class Place:
     """A race at a batch size on one machine."""
 
     machine: Machine
-    leg: LegSummary | None  # None where its run has no such search
+    leg: SearchSummary | None  # None where its run has no such search
 
     @property
     def crossing(self) -> Crossing | None:
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FleetLeg:
+class FleetSearch:
     """A race at a batch size on all machines."""
 
     race: str
@@ -69,7 +69,7 @@ class Fleet:
 
     suite: str
     machines: tuple[Machine, ...]
-    legs: tuple[FleetLeg, ...]
+    legs: tuple[FleetSearch, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]  # what was left out, or taken although it differs
 
@@ -154,7 +154,7 @@ def _plugins(summary: Summary) -> list[tuple[str, str]]:
     )
 
 
-def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetLeg:
+def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
     places = tuple(
         Place(
             machine=each,
@@ -170,7 +170,7 @@ def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetLeg:
         for each in places
     ]
     predicted = transfer(measured, floors)
-    return FleetLeg(
+    return FleetSearch(
         race=race, batch_size=batch, baseline=case.baseline, challenger=case.challenger, places=places, estimate=estimate,
         sentence=sentence, beside=tuple(_beside(places)), transfer=predicted, about_limits=_limits(places, floors, predicted),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from harness.records.asked import suite_of
+from harness.records.stored_suite import suite_of
 from harness.records.measurement import IN_BLOCKS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from harness.report.plots.grammar import Plot, chart, log_axis, tooltip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.fleet.fleet import Fleet, FleetLeg, Place
+    from harness.analysis.fleet.fleet import Fleet, FleetSearch, Place
 
 _ROW = 24  # pixels
 _LETTER, _WIDEST = 6.5, 170  # pixels of a letter, and of a row's name
@@ -27,7 +27,7 @@ def forests(fleet: Fleet) -> list[Plot]:
     return [plot for place, leg in enumerate(fleet.legs) if (plot := _forest(leg, place)) is not None]
 
 
-def _forest(leg: FleetLeg, place: int) -> Plot | None:
+def _forest(leg: FleetSearch, place: int) -> Plot | None:
     rows = [row for each in leg.places for row in _row(each)]
     if not rows:
         return None

@@ -12,7 +12,7 @@ from harness.search import wording as verdicts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.fleet.fleet import Fleet, FleetLeg, Place
+    from harness.analysis.fleet.fleet import Fleet, FleetSearch, Place
     from harness.analysis.fleet.random_effects import RandomEffects
 
 _NONE = ""
@@ -105,7 +105,7 @@ def sentences(fleet: Fleet) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield title(leg), (leg.sentence, *leg.beside, leg.about_limits)
 
 
-def title(leg: FleetLeg) -> str:
+def title(leg: FleetSearch) -> str:
     """`documented, batch 1`."""
     return f"{leg.race}, batch {leg.batch_size:,}"
 
@@ -135,7 +135,7 @@ def _sides(place: Place) -> str:
     return found.below if found.below == found.above else f"{found.below} → {found.above}"
 
 
-def _predicted(leg: FleetLeg, index: int) -> tuple[Entry, Entry]:
+def _predicted(leg: FleetSearch, index: int) -> tuple[Entry, Entry]:
     predicted, crossing = leg.transfer.predicted[index], leg.places[index].crossing
     if predicted is None:
         return Entry(_NONE), Entry(_NONE)

@@ -12,7 +12,7 @@ from harness.search.coverage import covered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
 
 
 _STATUS = {
@@ -52,7 +52,7 @@ def crossovers(summary: Summary) -> Table:
     )
 
 
-def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
+def _crossings(leg: SearchSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
     """One row for each crossing, or one that says why there is none."""
     start = (text(leg.leg.race), Entry(f"{leg.leg.batch_size}", leg.leg.batch_size))
     documented = next(
@@ -93,7 +93,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         yield (*start, status, Entry(""), text(bracket), text(marked(leader, summary.unchecked)), *end)
 
 
-def _counts_from(leg: LegSummary) -> Entry:
+def _counts_from(leg: SearchSummary) -> Entry:
     """From which N on a challenger that must be right counts; empty where its race requires nothing."""
     if leg.constrained is None:
         return Entry("")

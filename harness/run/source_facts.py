@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.plan.plan import Plan
 
 
-class Provisions:
+class SourceFacts:
     """The descriptions of all sources.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import say, width
+from harness.cli.output import say, width
 
 plugins = typer.Typer(
     help="List the components that plugins offer, show the options of one, start a new plugin.", no_args_is_help=False

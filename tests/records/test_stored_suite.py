@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness.errors import RecordsError
-from harness.records.asked import check, suite_of
+from harness.records.stored_suite import check, suite_of
 from tests.synthetic import Maker
 
 
