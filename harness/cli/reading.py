@@ -230,7 +230,7 @@ def history(
     if find is not None:
         from harness.commands import bisection as finding
 
-        wanted = finding.Wanted(text=only or "", race=race, suite=suite)
+        wanted = finding.QuantityFilter(text=only or "", race=race, suite=suite)
         answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
         say(answer.sentence)
         sys.exit(DONE if answer.found else FAILED)

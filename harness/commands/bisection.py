@@ -34,7 +34,7 @@ _ENDS = 2  # of a range
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class QuantityFilter:
     """Which quantity is looked for."""
 
     text: str = ""  # that its name holds
@@ -72,7 +72,7 @@ class _Search:
 def find(
     command: str,
     series: Sequence[Series],
-    wanted: Wanted,
+    wanted: QuantityFilter,
     *,
     between: str | None,
     say: Callable[[str], None],
@@ -197,7 +197,7 @@ def _commits(root: Path, old: str, new: str) -> list[str]:
 
 
 def _measured(
-    root: Path, folder: Path, commit: str, command: str, place: Path, wanted: Wanted, name: str, say: Callable[[str], None],
+    root: Path, folder: Path, commit: str, command: str, place: Path, wanted: QuantityFilter, name: str, say: Callable[[str], None],
 ) -> Interval | None:  # fmt: skip
     """The quantity at a commit; None where the command fails, or what it measured has no such quantity."""
     short, output = commit[:_SHOWN], place / f"run-{commit[:_SHOWN]}"

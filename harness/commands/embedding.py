@@ -45,7 +45,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class EmbedderRequest:
     """An embedder, as it was asked for."""
 
     name: str
@@ -95,7 +95,7 @@ def embed_texts(
         return
     for note in texts.notes:
         progress.say(f"note: {note}")
-    wanted = Wanted(name=embedder, options=options or {}, files=plugin_files, threads=threads)
+    wanted = EmbedderRequest(name=embedder, options=options or {}, files=plugin_files, threads=threads)
     settings = {**_found(wanted), "folder": str(Path.cwd()), "table_rows": texts.table_rows, "threads": wanted.threads}
     child = Child("harness.commands.embedding_child", settings, environment={"HF_HUB_OFFLINE": _offline()})
     try:
@@ -125,7 +125,7 @@ def embed_texts(
 
 def _embed_part(
     child: Child,
-    wanted: Wanted,
+    wanted: EmbedderRequest,
     work: Path,
     part: tuple[Role, Sequence[str], Sequence[int]],
     progress: Progress,
@@ -162,7 +162,7 @@ def _refuse_unusable(path: Path, role: Role, rows: Sequence[int]) -> None:
         )
 
 
-def _asked(child: Child, wanted: Wanted, request: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return child.ask(request, stage="embed", deadline=_DEADLINE)
     except ChildFailed as failed:
@@ -175,7 +175,7 @@ def _asked(child: Child, wanted: Wanted, request: Mapping[str, Any]) -> dict[str
         ) from failed
 
 
-def _found(wanted: Wanted) -> dict[str, Any]:
+def _found(wanted: EmbedderRequest) -> dict[str, Any]:
     """Where the embedder is offered, with its options checked.
 
     Raises:
@@ -206,7 +206,7 @@ def _found(wanted: Wanted) -> dict[str, Any]:
     return {"name": wanted.name, "options": dict(wanted.options), "plugin": offer.plugin}
 
 
-def _prepared(work: Path, texts: Texts, wanted: Wanted, digest: str) -> bool:
+def _prepared(work: Path, texts: Texts, wanted: EmbedderRequest, digest: str) -> bool:
     """Makes the folder ready, and says whether it holds vectors of the same texts by the same model already."""
     content = hashlib.sha256()
     for part in (*texts.questions, "\0", *texts.answers):

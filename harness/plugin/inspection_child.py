@@ -15,7 +15,7 @@ from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext,
 from harness.plugin.manager import Catalog, Offered, available
 from harness.plugin.registration import said
 from harness.process.server import announce, serve
-from harness.validation import complaints, option_rows
+from harness.validation import validation_issues, option_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
     try:
         configured = offered.offer.with_options(question.options)
     except ValidationError as error:
-        told = complaints(error, type(offered.offer).Options)
+        told = validation_issues(error, type(offered.offer).Options)
         return Reply(
             key=question.key,
             problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in told),

@@ -36,7 +36,7 @@ from harness.search.confirmation import (
     shared_out,
     side_pairs,
 )
-from harness.search.jumps import Found, not_reproduced, unseen_since
+from harness.search.jumps import FoundStep, not_reproduced, unseen_since
 from harness.search.local_model import launch_interval
 from harness.search.outcomes import confirmed_sign
 from harness.search.prior import expected, first_places
@@ -97,7 +97,7 @@ class Search:
         self.even = False  # whether the rivals may be equal everywhere
         self.weak: list[int] = []
         self.visible: bool | None = None
-        self._found: dict[int, Found] = {}  # steps that nobody declared, by their left side
+        self._found: dict[int, FoundStep] = {}  # steps that nobody declared, by their left side
         self._refuted: list[tuple[int, int]] = []  # what looked like one and was none
         self.prober = Sampler(measure, question.budget, seed, self._report if on_progress else lambda: None)
         self._on_progress = on_progress
@@ -221,7 +221,7 @@ class Search:
         if not_reproduced(self.prober, step, suspicion):
             self._refute(step, "not reproduced when both sides were measured again")
             return False
-        self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
+        self._found[step.left] = FoundStep(step, self.prober.launch, suspicion.size)
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((target.low, target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]

@@ -17,7 +17,7 @@ from harness.suite import sizes, trust
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
-from harness.validation import complaints, did_you_mean
+from harness.validation import validation_issues, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     try:
         suite = Suite.model_validate(data)
     except ValidationError as error:
-        found += complaints(error, Suite)
+        found += validation_issues(error, Suite)
     found = [dataclasses.replace(each, path=sizes.written(each.path, document.data)) for each in found]
     problems = [
         document.problem(each.path, each.what, each.hint, at_key=each.what.startswith(_AT_KEY)) for each in found

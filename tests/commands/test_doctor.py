@@ -30,7 +30,7 @@ def point(low, high):
 
 
 def diagnosis(*points, **more):
-    return Diagnosis(points=points, facts={}, complaints=(), failures=more.pop("failures", ()), **more)
+    return Diagnosis(points=points, facts={}, warnings=(), failures=more.pop("failures", ()), **more)
 
 
 SEEN = "races of a contender against itself"
@@ -78,8 +78,8 @@ def judged(machine=None, ticking=QUIET, stolen=0.0, threads=1, read_back=1):
 
 
 def test_a_quiet_machine_is_not_complained_of():
-    facts, complaints, faults = judged()
-    assert (complaints, faults) == ([], [])
+    facts, warnings, faults = judged()
+    assert (warnings, faults) == ([], [])
     assert facts["threads, as read back"] == "openblas 1"
     assert facts["clock step"] == "40.0 ns"
 
@@ -94,9 +94,9 @@ def test_a_quiet_machine_is_not_complained_of():
     ],
 )
 def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
-    _, complaints, faults = judged(**more)
-    assert len(complaints) == 1
-    assert complaints[0].startswith(words)
+    _, warnings, faults = judged(**more)
+    assert len(warnings) == 1
+    assert warnings[0].startswith(words)
     assert faults == []
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.suite.schema import Requires
-from harness.validation import complaints, did_you_mean
+from harness.validation import validation_issues, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +147,7 @@ def checked(require: Mapping[str, float]) -> dict[str, float]:
             try:
                 Requires.model_validate({name: bound})
             except ValidationError as error:
-                what = complaints(error, Requires)[0].what
+                what = validation_issues(error, Requires)[0].what
                 raise UserError(f"{name} cannot be required to be {bound:g}: {what}") from None
     return dict(require)
 
