@@ -208,7 +208,7 @@ def judge_machine(
         records: of the races.
         threads: that each worker uses.
         ticking: the clock.
-        stolen: share of the time that other guests of the hardware took.
+        stolen: share of the time that other virtual machines took.
     """
     read_back = {name: count for record in records for name, count in record.threads.items()}
     facts = {

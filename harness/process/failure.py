@@ -24,7 +24,7 @@ class Failure(BaseModel):
     ] = "error"
     signal: str | None = None
     output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
-    traceback: Annotated[tuple[str, ...], Field(description="of the exception, its lines")] = ()
+    traceback: Annotated[tuple[str, ...], Field(description="lines of the exception's traceback")] = ()
 
     @property
     def ending(self) -> str:

@@ -1,4 +1,4 @@
-"""What all cores were doing while something was measured: how many were busy, and how much other guests took away."""
+"""What all cores were doing while something was measured: how many were busy, and how much time other virtual machines took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Activity:
     at: float  # seconds of a steady clock
     cores: int
     busy: float
-    stolen: float  # by other guests of the hardware
+    stolen: float  # by other virtual machines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,7 +89,7 @@ def test_a_quiet_machine_is_not_complained_of():
     [
         ({"machine": {"governor": "powersave"}}, "the governor is powersave: `cpupower"),
         ({"machine": {"load_average": 3.0}}, "something else keeps this machine busy"),
-        ({"stolen": 0.07}, "7% of the time was stolen by other guests"),
+        ({"stolen": 0.07}, "7% of the time was stolen by other virtual machines"),
         ({"ticking": ClockFacts(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
     ],
 )
