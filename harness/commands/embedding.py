@@ -64,7 +64,7 @@ def embed_texts(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Embeds questions and answers into a folder, or what it lacks of them after an interruption.
+    """Embeds questions and answers into a folder, or what is still missing after an interruption.
 
     It then holds `question-00000.npy` and so on, `answer-00000.npy` and so on, `rows.jsonl` with the questions, and
     `answers.json`.

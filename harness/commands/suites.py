@@ -77,7 +77,7 @@ class PlannedSuite:
     """A suite that was checked against what is installed; nothing is measured yet.
 
     Attributes:
-        source_heads: how many heads its source holds; None where it has no limit, or does not say.
+        source_heads: how many heads its source holds; None where it has no limit, or does not state it.
         plan: as the harness itself holds it; its fields may change.
         typed: what errors call the options of its source; see `plan_suite`.
     """

@@ -42,7 +42,7 @@ def read_texts(path: Path, *, text: str, topic: str | None = None, answer: str |
     """The questions of a table.
 
     Args:
-        path: the file; its suffix says what it is.
+        path: the file; its suffix gives the format.
         text: the column of the questions.
         topic: the column of their topics.
         answer: the column of their answers.

@@ -115,24 +115,24 @@ class Executor(Offer):
         """
 
     def close(self) -> None:
-        """Lets go of what was opened; machines and what runs there are left as they are."""
+        """Releases what was opened; machines and their runs are left as they are."""
 
     def serve(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """Keeps machines, or the one that brings them together, for `harness fleet up`; it returns when it is ended.
+        """Runs a scheduler, or machines, for `harness fleet up`; returns when it is stopped.
 
         Args:
             options: `hosts`, separated by commas, and `port`, as far as they were given.
-            say: hears how to use it.
+            say: called with how to use it.
         """
         del options, say
         raise UserError(f"the executor {self.name!r} cannot start machines", next_step="start them with its own tools")
 
     def work(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """Lends this machine, for `harness fleet worker`; it returns when it is ended.
+        """Lends this machine, for `harness fleet worker`; returns when it is stopped.
 
         Args:
             options: `name` of the machine, where one was given.
-            say: hears that the machine is ready.
+            say: called when the machine is ready.
         """
         del options, say
         raise UserError(f"the executor {self.name!r} needs no worker", next_step="leave it out")

@@ -140,7 +140,7 @@ class TransformerOptions(harness.Options):
     num_heads: Annotated[int | None, Field(ge=1, description="H, in place of prefer_h")] = None
     num_layers: Annotated[int | None, Field(ge=1, description="L, in place of the sizing by N")] = None
     ff_dim: Annotated[int, Field(ge=1, description="width of the feed-forward layers")] = 512
-    dropout: Annotated[float, Field(ge=0, lt=1, description="probability, while training")] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1, description="dropout probability while training")] = 0.1
     deploy: Annotated[
         Literal["plain", "folded"], Field(description="what is shipped: itself, or the same in half the weights")
     ] = "plain"
