@@ -55,7 +55,7 @@ def _table(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """One race of a file that somebody sent.
 
     Raises:
-        KeyError, TypeError, ValueError: where it is not what a run writes.
+        KeyError, TypeError, ValueError: where it is invalid.
     """
     names = [found["race"], found["baseline"], found["challenger"]]
     for entry in found["entries"]:

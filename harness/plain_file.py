@@ -32,7 +32,7 @@ def content(path: Path, most: int) -> bytes:
         most: bytes that it may have.
 
     Raises:
-        OSError: where it cannot be read, is no plain file, or is larger; its `strerror` is a sentence.
+        OSError: where it cannot be read, is not a regular file, or is larger; its `strerror` is a sentence.
     """
     blocking = handed(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if blocking else os.O_NONBLOCK))

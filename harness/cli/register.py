@@ -22,7 +22,7 @@ def _group() -> None:
 
 @register.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="of a register", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="folder of the register", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print the verdicts for programs")] = False,
 ) -> None:
     """Derive every run of a register again, and refuse what does not follow from its raw seconds."""

@@ -291,7 +291,7 @@ def _sizes(settings: Settings) -> list[int]:
     """The n of the list that was given, distinct and ascending; none where a range was given.
 
     Raises:
-        UserError: where there are both, or a list that is no range.
+        UserError: where there are both, or a list that is not a range.
     """
     given = settings.get("sizes")
     if given is None:

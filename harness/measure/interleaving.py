@@ -39,7 +39,7 @@ class Purpose:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A visit that was cut off; `records` hold what it had measured by then, none of which counts."""
+    """A visit that was interrupted; `records` hold what it had measured by then, none of which counts."""
 
     def __init__(self, records: Sequence[Measurement]) -> None:
         super().__init__()

@@ -155,7 +155,7 @@ class Measurement(Record):
 
     @property
     def interrupted(self) -> bool:
-        """Its visit was cut off, or its GPU throttled: its seconds do not count, and the visit is made again."""
+        """Its visit was interrupted, or its GPU throttled: its seconds do not count, and the visit is made again."""
         return self.outcome == "skipped" and self.reason in (INTERRUPTED, THROTTLED)
 
 

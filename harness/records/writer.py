@@ -73,7 +73,7 @@ class Store:
 
     @classmethod
     def resume(cls, folder: Path) -> tuple[Self, Evidence]:
-        """A store that goes on where a run was cut off, and what that run has left; a torn last line is cut off.
+        """A store that continues an interrupted run, and what that run has recorded; a torn last line is removed.
 
         Raises:
             RecordsError: as `read`, or where another run is writing or records are links.

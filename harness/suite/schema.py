@@ -14,7 +14,7 @@ from harness.units import LARGEST, parse_count
 
 
 def _count(value: Any) -> Any:
-    """Also takes a number as people write it, `64k` or `1e6`, which YAML reads as text; true is no number."""
+    """Also takes a number as people write it, `64k` or `1e6`, which YAML reads as text; true is not a number."""
     if isinstance(value, bool):
         raise ValueError(f"expected a whole number, got {str(value).lower()}")  # noqa: TRY004 - pydantic collects these
     if isinstance(value, str):

@@ -342,7 +342,7 @@ def _ambiguous(text: str) -> tuple[str, str]:
 
 
 def _path_of(text: str) -> Path | None:
-    """`races[0].heads.to` → its steps; None where it is no path."""
+    """`races[0].heads.to` → its steps; None where it is not a path."""
     steps: list[str | int] = []
     position = 0
     while position < len(text):

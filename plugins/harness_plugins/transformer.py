@@ -56,7 +56,7 @@ class ProjectionTransformer(torch.nn.Module):
         output_dim: K; None is D.
 
     Raises:
-        ValueError: where a size is not positive, or D is no multiple of H.
+        ValueError: where a size is not positive, or D is not a multiple of H.
     """
 
     def __init__(
