@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.output import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import UserError
+from harness.plugin.built_in import FLEET_EXECUTOR
 
 if TYPE_CHECKING:
     from harness.fleet.messages import Flag
@@ -18,7 +19,7 @@ fleet = typer.Typer(help="Run suites on several machines: start a scheduler, len
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
-_DEFAULT = "dask"
+
 
 
 @fleet.command()
@@ -30,7 +31,7 @@ def up(
         ),
     ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="port of the scheduler")] = 8786,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="executor that manages the machines")] = _DEFAULT,
+    executor: Annotated[str, typer.Option(metavar="NAME", help="executor that manages the machines")] = FLEET_EXECUTOR,
     files: Files = None,
 ) -> None:
     """Start a scheduler, and a worker on each host; Ctrl-C stops them."""

@@ -135,9 +135,9 @@ def advise(
             "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
         )
     if data is not None:
-        from harness.plugin import commands
+        from harness.plugin import built_in, commands
 
-        planned = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
+        planned = commands.load(built_in.DATA_SUITE)(data, batch, heads, temperature)
         ran = planned.run(output)
         if ran.interrupted:
             sys.exit(ran.exit_code)

@@ -11,6 +11,7 @@ import pluggy
 from harness.causes import whole
 from harness.errors import OfferError
 from harness.plugin import hookspecs
+from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
 from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said
 from harness.validation import did_you_mean, nearest
@@ -33,33 +34,6 @@ if TYPE_CHECKING:
 
     from harness.plugin.interfaces import Offer
 
-# In the order in which they claim names. Written as a stranger would write them; each offers what its hooks return.
-BUILT_IN = (
-    "harness_plugins.lda",
-    "harness_plugins.lda_attention",
-    "harness_plugins.lda_blocked",
-    "harness_plugins.lda_nearest",
-    "harness_plugins.transformer",
-    "harness_plugins.students",
-    "harness_plugins.residual",
-    "harness_plugins.routed",
-    "harness_plugins.distillation",
-    "harness_plugins.recipe",
-    "harness_plugins.python",
-    "harness_plugins.eager",
-    "harness_plugins.torchscript",
-    "harness_plugins.onnxruntime",
-    "harness_plugins.reduced_precision",
-    "harness_plugins.inductor",
-    "harness_plugins.openvino",
-    "harness_plugins.sources",
-    "harness_plugins.resampled",
-    "harness_plugins.embedders",
-    "harness_plugins.mlflow",
-    "harness_plugins.this_machine",
-    "harness_plugins.dask",
-    "harness_plugins.slurm",
-)
 NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finished")
 
 
