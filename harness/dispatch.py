@@ -44,7 +44,7 @@ def read(path: str | Path, race: str = "") -> Mapping[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordsError(f"not a dispatch table: {error}", where=str(file), next_step="run a race first") from error
     if race and race not in races:
-        raise UserError(f"no race {race!r} in {file}", next_step=f"there are {', '.join(races) or 'none'}")
+        raise UserError(f"no race {race!r} in {file}", next_step=f"choose from {', '.join(races) or 'none'}")
     if not race and len(races) != 1:
         hint = f"name one of {', '.join(races)}" if races else "run a suite with races, or `harness locate`"
         raise UserError(f"{file} has {len(races)} races", next_step=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -54,6 +54,18 @@ def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
     """`did you mean 'onnxruntime'?`, or nothing where no known name is near."""
     near = nearest(name, known)
     return f"did you mean {quote}{near}{quote}?" if near else ""
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """`did you mean 'onnxruntime'?`, else the names to choose from; empty where there are none."""
+    return did_you_mean(name, known) or (f"choose from {', '.join(map(str, known))}" if known else "")
+
+
+def unknown(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
+    """(what, hint) for a component that no plugin offers: a near name, else what failed to load, else what there is."""
+    known, failed = sorted(known), "; ".join(map(str, failures))
+    hint = did_you_mean(name, known) or (failed and f"it may belong to a plugin that failed to load: {failed}")
+    return f"no {kind} {name!r}", hint or suggestion(name, known) or "no plugin offers any"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

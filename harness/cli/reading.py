@@ -221,7 +221,7 @@ def history(
     evidence = [each for each in map(read, found) if suite is None or each.run.suite.get("name") == suite]
     if suite is not None and not evidence and between is None:
         names = sorted({str(read(each).run.suite.get("name")) for each in found})
-        raise UserError(f"no run of the suite {suite!r}", next_step=f"there are {', '.join(names)}")
+        raise UserError(f"no run of the suite {suite!r}", next_step=f"choose from {', '.join(names)}")
     series = [
         each
         for each in over_runs.history(evidence)

@@ -15,7 +15,6 @@ import numpy as np
 
 from harness.errors import DataError, OfferError, UserError
 from harness.plugin.inspection import Question, inquire
-from harness.plugin.manager import unknown
 from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
@@ -186,9 +185,7 @@ def _found(wanted: EmbedderRequest) -> dict[str, Any]:
     listing = inquire(list(wanted.files), [question])
     offer = listing.find("embedder", wanted.name)
     if offer is None:
-        what, hint = unknown(
-            "embedder", wanted.name, listing.names("embedder"), [str(each) for each in listing.failures]
-        )
+        what, hint = listing.unknown("embedder", wanted.name)
         raise OfferError(what, where="--embedder", next_step=hint)
     if offer.missing:
         raise OfferError(

@@ -23,7 +23,7 @@ from harness.run import session
 from harness.run.listeners import Silent
 from harness.suite.schema import LONGEST, Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from harness.plan.plan import Plan
@@ -283,7 +283,7 @@ def _known(settings: Mapping[str, Any]) -> None:
     known = [*Settings.__annotations__, "setup", "equal", "labels"]
     for name in settings:
         if name not in known:
-            hint = _ELSEWHERE.get(name) or did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
+            hint = _ELSEWHERE.get(name) or suggestion(name, sorted(known))
             raise UserError(f"race has no setting {name!r}", next_step=hint)
 
 

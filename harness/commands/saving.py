@@ -13,7 +13,7 @@ from harness.errors import ContenderError, UserError
 from harness.measure.pool import BuilderClient
 from harness.plugin.built_in import PACKAGE, STUDENT_EXPORT
 from harness.process.child import ChildFailed
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def parsed(wanted: Sequence[str], plan: Plan) -> dict[str, Path]:
             )
         if name not in plan.specifications:
             known = sorted(plan.specifications)
-            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            hint = suggestion(name, known)
             raise UserError(f"--save names the contender {name!r}, which is not in the suite", next_step=hint)
         found[name] = checked(Path(file))
     return found

@@ -255,21 +255,14 @@ class _Review:
             self.report(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
 
     def _unknown(self, wanted: _Wanted) -> None:
-        names = self._listing.names(wanted.kind)
+        what, hint = self._listing.unknown(wanted.kind, wanted.name)
         other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
-        what = f"no {wanted.kind} {wanted.name!r}"
-        suspects = "; ".join(str(failure) for failure in self._listing.failures)
-        if hint := did_you_mean(wanted.name, names):
-            pass
-        elif other:
-            hint = f"{wanted.name!r} is a {other}"
-        elif suspects:
-            hint = f"it may belong to a plugin that failed to load: {suspects}"
-            if wanted.contender:
+        if not did_you_mean(wanted.name, self._listing.names(wanted.kind)):
+            if other:
+                hint = f"{wanted.name!r} is a {other}"
+            elif self._listing.failures and wanted.contender:
                 self.broken.setdefault(wanted.contender, f"{what}; {hint}")
                 return
-        else:
-            hint = f"there are {', '.join(names)}" if names else "no plugin offers any"
         self.report(wanted.at, what, hint)
 
     def contender(self, name: str, contender: Contender) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import Problem, SuiteError
 from harness.plan.specification import OfferReference
 from harness.plugin.inspection import Listing, Question, Reply, inquire
-from harness.validation import did_you_mean, dotted
+from harness.validation import dotted, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,16 +77,7 @@ def _problems(loaded: Loaded, listing: Listing, name: str, contender: Contender)
     at: Place = ("contenders", name)
     document, found = loaded.document, listing.find("workload", contender.workload)
     if found is None:
-        failures = "; ".join(str(each) for each in listing.failures)
-        known = listing.names("workload")
-        hint = did_you_mean(contender.workload, known) or (
-            f"it may belong to a plugin that failed to load: {failures}"
-            if failures
-            else f"there are {', '.join(known)}"
-            if known
-            else "no plugin offers any: name its file under `plugins:`, or install it"
-        )
-        yield document.problem((*at, "workload"), f"no workload {contender.workload!r}", hint)
+        yield document.problem((*at, "workload"), *listing.unknown("workload", contender.workload))
         return
     if found.missing:
         what = f"the workload {found.name!r} needs {', '.join(found.missing)}, which is not installed"
@@ -99,5 +90,5 @@ def _problems(loaded: Loaded, listing: Listing, name: str, contender: Contender)
     if reply.error:
         yield document.problem((*at, "workload"), f"the workload {found.name!r} cannot be used: {reply.error}", "")
     elif not reply.problems and contender.function not in reply.rivals:
-        hint = did_you_mean(contender.function, reply.rivals) or f"there are {', '.join(reply.rivals)}"
+        hint = suggestion(contender.function, reply.rivals)
         yield document.problem((*at, "function"), f"no rival {contender.function!r} in {found.name!r}", hint)

@@ -16,6 +16,7 @@ from harness.plugin import inspection_cache
 from harness.plugin.discovery import Kind
 from harness.process import exit_status, messages
 from harness.process.child import Child, ChildFailed
+from harness.validation import unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +140,10 @@ class Listing(_Data):
     def find(self, kind: str, name: str) -> OfferData | None:
         """The offer of this kind and name, or None."""
         return next((each for each in self.offers if (each.kind, each.name) == (kind, name)), None)
+
+    def unknown(self, kind: str, name: str) -> tuple[str, str]:
+        """(what, hint) for a name that no plugin offers."""
+        return unknown(kind, name, self.names(kind), self.failures)
 
     def names(self, kind: str) -> list[str]:
         """Names of all offers of a kind, sorted."""

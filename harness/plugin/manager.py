@@ -14,7 +14,7 @@ from harness.plugin import hookspecs
 from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
 from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said
-from harness.validation import did_you_mean, nearest
+from harness.validation import unknown
 
 __all__ = [
     "BUILT_IN",
@@ -25,7 +25,6 @@ __all__ = [
     "PluginFailure",
     "Tracker",
     "available",
-    "unknown",
 ]
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ class Catalog:
             if (offered.kind, offered.name) == (kind, name):
                 return offered.offer
         known = [offered.name for offered in self.offers if offered.kind == kind]
-        what, hint = unknown(kind, name, known, [str(failure) for failure in self.failures])
+        what, hint = unknown(kind, name, known, self.failures)
         raise OfferError(what, next_step=hint)
 
     def origin(self, kind: str, name: str) -> Origin | None:
@@ -184,16 +183,6 @@ class Catalog:
         ]
         results: list[Any] = self._manager.subset_hook_caller(hook, others)(**data)
         return results
-
-
-def unknown(kind: str, name: str, known: Iterable[str], failures: Sequence[str]) -> tuple[str, str]:
-    """(what, hint) for a name that no plugin offers: the near name, else what failed to load, else what there is."""
-    known = sorted(known)
-    near = nearest(name, known)
-    hint = did_you_mean(name, known) if near else f"there are {', '.join(known)}" if known else "no plugin offers any"
-    if failures:
-        hint += f"; it may belong to a plugin that failed to load: {'; '.join(failures)}"
-    return f"no {kind} {name!r}", hint
 
 
 def _silent(plugin: str, action: str) -> None:

@@ -12,7 +12,7 @@ from harness.plugin import hookspecs
 from harness.plugin.embedding import Embedder
 from harness.plugin.execution import Executor
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +109,7 @@ def registered(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findi
         if not caller.has_spec() and not any(
             impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is plugin
         ):
-            hint = did_you_mean(caller.name, specified) or f"there are {', '.join(specified)}"
+            hint = suggestion(caller.name, specified)
             findings.fail(origin, "hooks", f"it implements the hook {caller.name!r}, which does not exist; {hint}")
     marked = {caller.name for caller in callers}
     for name in specified:

@@ -80,7 +80,7 @@ def _use(name: str, kind: str, folder: Path | None = None) -> str:
 
 def _require(name: str, kind: str, folder: Path, taken: Collection[str]) -> None:
     if kind not in KINDS:
-        raise UserError(f"{kind!r} is not a kind of component", next_step=f"there are {', '.join(KINDS)}")
+        raise UserError(f"{kind!r} is not a kind of component", next_step=f"choose from {', '.join(KINDS)}")
     if not _NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot name a plugin", next_step="use small letters, digits and hyphens, a letter first"

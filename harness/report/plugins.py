@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness import units
 from harness.errors import OfferError
 from harness.report.columns import grid, sentence
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ def details(found: Listing, name: str, width: int | None = None) -> str:
     if not named:
         known = sorted({each.name for each in found.offers})
         raise OfferError(
-            f"no plugin offers {name!r}", next_step=did_you_mean(name, known) or f"there are {', '.join(known)}"
+            f"no plugin offers {name!r}", next_step=suggestion(name, known)
         )
     return "\n\n".join(_details(each, width) for each in named)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.suite.schema import HeadsList, HeadsRange
-from harness.validation import ValidationIssue, Path, did_you_mean
+from harness.validation import Path, ValidationIssue, did_you_mean, suggestion
 
 FIDELITY_FIGURES = ("mean_cosine", "min_cosine", "std_cosine", "max_cosine")
 _SCORES = (*FIDELITY_FIGURES, "skill", "top1_agreement", "recall_at_10", "norm_error", "mse")
@@ -40,7 +40,7 @@ def _race(
     for role in ("baseline", "challenger"):
         name = race.get(role)
         if isinstance(name, str) and contenders and name not in contenders:
-            hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+            hint = suggestion(name, contenders)
             yield ValidationIssue(path=(*path, role), what=f"no contender {name!r}", hint=hint)
     if isinstance(race.get("baseline"), str) and race.get("baseline") == race.get("challenger"):
         yield ValidationIssue(
@@ -93,11 +93,11 @@ def _waterfall(
     for number, step in enumerate(_list(waterfall.get("steps"))):
         race = _mapping(step).get("race")
         if isinstance(race, str) and race not in names:
-            hint = did_you_mean(race, names) or f"races are {', '.join(names)}"
+            hint = suggestion(race, names)
             yield ValidationIssue(path=("waterfall", "steps", number, "race"), what=f"no race {race!r}", hint=hint)
         size = _mapping(step).get("batch_size")
         if isinstance(size, int) and size not in sizes:
-            hint = f"batch sizes are {', '.join(map(str, sizes))}"
+            hint = f"choose from {', '.join(map(str, sizes))}"
             yield ValidationIssue(
                 path=("waterfall", "steps", number, "batch_size"), what=f"{size} is not in the sweep", hint=hint
             )
@@ -110,7 +110,7 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
         places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
         for path, name in places:
             if isinstance(name, str) and contenders and name not in contenders:
-                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+                hint = suggestion(name, contenders)
                 yield ValidationIssue(path=path, what=f"no contender {name!r}", hint=hint)
         if unit in _list(names):
             yield ValidationIssue(
@@ -195,7 +195,7 @@ def _documented(
         name, batch_size = figure.get("race"), figure.get("batch_size")
         race = next((each for each in races if each.get("name") == name), None)
         if isinstance(name, str) and race is None:
-            hint = did_you_mean(name, names) or (f"races are {', '.join(names)}" if names else "the suite has no races")
+            hint = suggestion(name, names) or "the suite has no races"
             yield ValidationIssue(path=(*path, "race"), what=f"no race {name!r}", hint=hint)
         if race is not None:
             measured = _list(race.get("batch_sizes") or data.get("batch_sizes") or (1, 32))
@@ -229,7 +229,7 @@ def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[st
             path: Path = ("documented", part, number)
             name = figure.get("contender")
             if isinstance(name, str) and contenders and name not in contenders:
-                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
+                hint = suggestion(name, contenders)
                 yield ValidationIssue(path=(*path, "contender"), what=f"no contender {name!r}", hint=hint)
             if part == "scores":
                 yield from _whose_scores(figure, path)

@@ -78,7 +78,7 @@ def plan(wish: DistillOptions) -> harness.PlannedSuite:
     unknown = [each for each in wish.students if each not in STUDENTS]
     if unknown:
         near = difflib.get_close_matches(unknown[0], STUDENTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STUDENTS)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(STUDENTS)}"
         raise harness.UserError(f"--student {unknown[0]!r} is not a student", next_step=hint)
     return harness.plan_suite(_suite(wish, heads=count_heads(wish)), width=wish.width, typed=wish.typed)
 

@@ -49,7 +49,7 @@ def test_machines_are_chosen_by_name_and_never_twice():
     with pytest.raises(UserError, match="a and b are two workers on one machine, and would measure each other"):
         coordinator._chosen(twice, ())
     assert coordinator._chosen(twice, ["c", "a", "c"]) == (twice[2], twice[0])
-    with pytest.raises(UserError, match="there is no machine 'd' now; there are a, b, c"):
+    with pytest.raises(UserError, match="there is no machine 'd' now; choose from a, b, c"):
         coordinator._chosen(twice, ["d"])
     with pytest.raises(UserError, match="make the same folder"):
         coordinator._chosen([Machine(name="a/b"), Machine(name="a b")], ())

@@ -22,7 +22,7 @@ SOUND = {
     },
     "waterfall": {"steps": [{"race": "best", "batch_size": 1}]},
 }
-CONTENDERS = "contenders are one, two, three"
+CONTENDERS = "choose from one, two, three"
 
 
 def changed(path, value):
@@ -148,7 +148,7 @@ FAR = {"from": 2000, "to": 3000}
         ),
         (
             ("waterfall", "steps", 0), {"race": "best", "batch_size": 8},
-            (("waterfall", "steps", 0, "batch_size"), "8 is not in the sweep", "batch sizes are 1, 32"),
+            (("waterfall", "steps", 0, "batch_size"), "8 is not in the sweep", "choose from 1, 32"),
         ),
     ],
 )  # fmt: skip

@@ -139,7 +139,7 @@ def checked(require: Mapping[str, float]) -> dict[str, float]:
     for name, bound in require.items():
         if name not in known:
             longer = next((f"did you mean {each!r}?" for each in known if name and each.startswith(name)), "")
-            hint = did_you_mean(name, known) or longer or f"scores are {', '.join(known)}"
+            hint = did_you_mean(name, known) or longer or f"choose from {', '.join(known)}"
             raise UserError(f"unknown score {name!r}", next_step=hint)
         if not math.isfinite(bound) or (name in _ERRORS and bound < 0):
             raise UserError(f"{name} cannot be required to be {bound:g}", next_step="give a number such as 0.95")

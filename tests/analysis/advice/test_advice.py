@@ -219,9 +219,9 @@ def test_training_never_pays_for_itself_against_nobody():
 @pytest.mark.parametrize(
     ("require", "said"),
     [
-        ({"top1": 0.9}, "no score is called 'top1'; did you mean 'top1_agreement'?"),
-        ({"top1_agrement": 0.9}, "no score is called 'top1_agrement'; did you mean 'top1_agreement'?"),
-        ({"beauty": 0.9}, "no score is called 'beauty'; scores are cosine, top1_agreement, recall_at_10, skill"),
+        ({"top1": 0.9}, "unknown score 'top1'; did you mean 'top1_agreement'?"),
+        ({"top1_agrement": 0.9}, "unknown score 'top1_agrement'; did you mean 'top1_agreement'?"),
+        ({"beauty": 0.9}, "unknown score 'beauty'; choose from cosine, top1_agreement, recall_at_10, skill"),
         ({"top1_agreement": 2.0}, "top1_agreement cannot be required to be 2: must be at most 1.0, got 2.0"),
         ({"cosine": math.nan}, "cosine cannot be required to be nan"),
         ({"norm_error": -1.0}, "norm_error cannot be required to be -1"),
