@@ -160,7 +160,9 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
             what=f"expected {context.get('expected')}, got {_shown(given)}",
             hint=did_you_mean(str(given), choices),
         )
-    return ValidationIssue(path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context))
+    return ValidationIssue(
+        path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context)
+    )
 
 
 def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -> str:

@@ -28,9 +28,9 @@ from harness.analysis.statistics import Interval  # noqa: TC001  report.json is 
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
-from harness.records.stored_suite import suite_of
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
+from harness.records.stored_suite import suite_of
 from harness.search.coverage import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence

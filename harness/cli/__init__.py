@@ -16,8 +16,8 @@ import harness
 from harness.cli import encoding, plugins_and_cache, reading, running
 from harness.cli.group import CommandGroup
 from harness.cli.machines import fleet
-from harness.cli.register import register, submit
 from harness.cli.output import DONE, FAILED, INTERRUPTED, say
+from harness.cli.register import register, submit
 from harness.errors import HarnessError, UserError
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable

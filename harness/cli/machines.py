@@ -15,20 +15,19 @@ if TYPE_CHECKING:
     from harness.fleet.messages import Flag
     from harness.suite.loading import Loaded
 
-fleet = typer.Typer(help="Run suites on several machines: start a scheduler, lend machines, list them.", no_args_is_help=True)
+fleet = typer.Typer(
+    help="Run suites on several machines: start a scheduler, lend machines, list them.", no_args_is_help=True
+)
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
-
 
 
 @fleet.command()
 def up(
     hosts: Annotated[
         str,
-        typer.Option(
-            metavar="A,B,…", help="hosts to start a worker on, by SSH; default: none"
-        ),
+        typer.Option(metavar="A,B,…", help="hosts to start a worker on, by SSH; default: none"),
     ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="port of the scheduler")] = 8786,
     executor: Annotated[str, typer.Option(metavar="NAME", help="executor that manages the machines")] = FLEET_EXECUTOR,
@@ -43,7 +42,10 @@ def up(
 @fleet.command()
 def worker(
     address: Annotated[
-        str, typer.Argument(help="address that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False)
+        str,
+        typer.Argument(
+            help="address that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False
+        ),
     ],
     name: Annotated[str, typer.Option(help="name of this machine; default: its host name")] = "",
     files: Files = None,

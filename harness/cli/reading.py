@@ -40,7 +40,10 @@ Runs = Annotated[
 
 def report(
     folders: Runs,
-    form: Annotated[Format | None, typer.Option("--format", help="print the report in this format; default: write all formats and show it")] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="print the report in this format; default: write all formats and show it"),
+    ] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="write each plot as SVG and PNG")] = None,
     output: Annotated[
         Path | None,
@@ -61,7 +64,10 @@ def report(
             "several runs were given", next_step="give one, or `harness report fleet RUN…` for several machines"
         )
     if output is not None or force:
-        raise UserError("--output and --force belong to a report of several machines", next_step="use them with `harness report fleet RUN…`")
+        raise UserError(
+            "--output and --force belong to a report of several machines",
+            next_step="use them with `harness report fleet RUN…`",
+        )
     (folder,) = folders
     if plots is not None:
         for path in writing.plots(folder, plots):
@@ -101,7 +107,8 @@ def verify(folder: Folder) -> None:
 
 def advise(
     folder: Annotated[
-        Path | None, typer.Argument(help="a folder that `harness run` wrote; leave it out with --data", show_default=False)
+        Path | None,
+        typer.Argument(help="a folder that `harness run` wrote; leave it out with --data", show_default=False),
     ] = None,
     heads: Annotated[
         int | None, typer.Option(min=1, help="N; default with --data: its number of heads", show_default=False)

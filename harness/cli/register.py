@@ -10,9 +10,7 @@ import typer
 
 from harness.cli.output import DONE, FAILED, say
 
-register = typer.Typer(
-    help="Check a register, a folder of runs from many machines.", no_args_is_help=True
-)
+register = typer.Typer(help="Check a register, a folder of runs from many machines.", no_args_is_help=True)
 
 
 @register.callback()

@@ -60,7 +60,9 @@ def run(
     set_: Settings = None,
     allow_plugin: Allow = None,
     quick: Quick = False,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="continue the run in this folder: measure only what is missing")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="continue the run in this folder: measure only what is missing")
+    ] = None,
     force: Annotated[
         bool, typer.Option(help="resume even if suite, machine, code or data differ; the records note it")
     ] = False,

@@ -17,8 +17,8 @@ from harness.errors import ResourceError, UserError
 from harness.functions.callee import Callee, named, shipped
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
-from harness.plan.workload_functions import offered
 from harness.plan.rivals import Rivals, distinct, suite_of
+from harness.plan.workload_functions import offered
 from harness.run import session
 from harness.run.listeners import Silent
 from harness.suite.schema import LONGEST, Measurement, Search

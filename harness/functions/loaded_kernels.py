@@ -31,7 +31,6 @@ class LoadedKernels:
 
     Attributes:
         kernels: the rivals, with what was learnt of them.
-        has_setup: inputs are made, and are not (n, batch).
 
     Raises:
         UserError: where one cannot be imported.
@@ -47,6 +46,7 @@ class LoadedKernels:
 
     @property
     def has_setup(self) -> bool:
+        """Inputs are made, and are not (n, batch)."""
         return self._setup is not None
 
     def label(self, number: int) -> str:

@@ -17,11 +17,11 @@ import numpy as np
 from harness.causes import plain
 from harness.errors import HarnessError, ParityError, TrainingError
 from harness.measure import fidelity, parity_queries, saving
+from harness.measure.artifact_digests import digests, unchanged
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
-from harness.measure.artifact_digests import digests, unchanged
-from harness.measure.float64_call import call64
 from harness.measure.fingerprint import identity
+from harness.measure.float64_call import call64
 from harness.measure.operations import by_batch_size
 from harness.measure.training import Students, make_room
 from harness.plan.specification import Specification
@@ -301,7 +301,9 @@ class Builder:
         if further:
             zero, continuous = parity_queries.at_zero(made.undeployed(), few[0])
             scaled = output[len(timed) :].reshape(len(further), len(few), -1)
-            parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(place / f"probes-{batch}.npz")
+            parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(
+                place / f"probes-{batch}.npz"
+            )
         _write_text(told, proof)
         beside = [
             f"{inputs.name}.npy",

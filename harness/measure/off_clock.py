@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.measure.timed_projection import TimedProjection
     from harness.measure.clock import Clock
+    from harness.measure.timed_projection import TimedProjection
 
 _FLOOR_SECONDS = 2e-5  # what entering a library costs
 _DEVICE_FLOOR_SECONDS = 5e-4  # a first transfer, a graph that is replayed for the first time

@@ -113,8 +113,8 @@ class SizeLimits:
         if visit <= self._how.deadline_seconds:
             return None
         what = (
-            f"a call at N = {cell.heads:,} would take about {duration(call)}, the whole visit up to {duration(visit)}, extrapolated "
-            f"from {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
+            f"a call at N = {cell.heads:,} would take about {duration(call)}, the whole visit up to {duration(visit)}, "
+            f"extrapolated from {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
         )
         return Failure(stage="sample", kind=TOO_SLOW, what=what)
 

@@ -15,7 +15,17 @@ from harness.errors import ContenderError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_OWN = ("calibration", "clock", "off_clock", "parity", "recovery", "tamper_check", "timed_function", "timed_projection", "worker")
+_OWN = (
+    "calibration",
+    "clock",
+    "off_clock",
+    "parity",
+    "recovery",
+    "tamper_check",
+    "timed_function",
+    "timed_projection",
+    "worker",
+)
 _LIBRARY: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (time, ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "time", "time_ns")),
     (itertools, ("cycle", "islice")),

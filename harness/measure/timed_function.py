@@ -7,8 +7,8 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from harness.functions.inputs import drawn, seeds
 from harness.functions.equality import copier, weight
+from harness.functions.inputs import drawn, seeds
 from harness.measure.calibration import OwnLoop
 from harness.measure.clock import monotonic
 from harness.plugin.interfaces import Compiled

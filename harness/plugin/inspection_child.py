@@ -15,7 +15,7 @@ from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext,
 from harness.plugin.manager import Catalog, Offered, available
 from harness.plugin.registration import said
 from harness.process.server import announce, serve
-from harness.validation import validation_issues, option_rows
+from harness.validation import option_rows, validation_issues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

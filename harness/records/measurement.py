@@ -58,10 +58,12 @@ class Sampled(Record):
     positions: Annotated[tuple[_Number, ...], Field(description="place of the contender in the drawn order, from 0")]
     started: Annotated[tuple[_Second, ...], Field(description="seconds since the epoch")]
     inner_loops: _Number
-    overhead_seconds: Annotated[float, Field(description="seconds of an empty call by the same path, already subtracted")]
-    untimed_seconds: Annotated[float | None, Field(description="seconds of untimed calls before each sample, to be back at speed")] = (
-        None
-    )
+    overhead_seconds: Annotated[
+        float, Field(description="seconds of an empty call by the same path, already subtracted")
+    ]
+    untimed_seconds: Annotated[
+        float | None, Field(description="seconds of untimed calls before each sample, to be back at speed")
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Sampled:
@@ -138,8 +140,12 @@ class Measurement(Record):
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     load_average: float | None = None
-    busy_cores: Annotated[float | None, Field(description="busy cores while it was sampled, including this worker's")] = None
-    stolen_share: Annotated[float | None, Field(description="share of the time that other virtual machines took")] = None
+    busy_cores: Annotated[
+        float | None, Field(description="busy cores while it was sampled, including this worker's")
+    ] = None
+    stolen_share: Annotated[float | None, Field(description="share of the time that other virtual machines took")] = (
+        None
+    )
 
     @property
     def cell(self) -> tuple[str, int, int]:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness import plain_file
 from harness.errors import RecordsError
 from harness.printable import one_line
-from harness.records.stored_suite import check
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
+from harness.records.stored_suite import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -196,7 +196,9 @@ class Report:
     waterfalls: tuple[Steps, ...]
     fidelity: tuple[Scores, ...]
     limits: tuple[Limit, ...]
-    precisions: Annotated[Mapping[str, str], Field(description="precision of contenders that do not compute in float32")]
+    precisions: Annotated[
+        Mapping[str, str], Field(description="precision of contenders that do not compute in float32")
+    ]
     settings: Annotated[
         Mapping[str, str], Field(description="where and how contenders are called; absent where all are called alike")
     ] = dataclasses.field(default_factory=dict)

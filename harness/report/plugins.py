@@ -74,9 +74,7 @@ def details(found: Listing, name: str, width: int | None = None) -> str:
     named = [each for each in found.offers if each.name == name]
     if not named:
         known = sorted({each.name for each in found.offers})
-        raise OfferError(
-            f"no plugin offers {name!r}", next_step=suggestion(name, known)
-        )
+        raise OfferError(f"no plugin offers {name!r}", next_step=suggestion(name, known))
     return "\n\n".join(_details(each, width) for each in named)
 
 

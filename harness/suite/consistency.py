@@ -114,7 +114,9 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
                 yield ValidationIssue(path=path, what=f"no contender {name!r}", hint=hint)
         if unit in _list(names):
             yield ValidationIssue(
-                path=("relative_to", unit), what=f"{unit!r} cannot be relative to itself", hint="leave it out of its own list"
+                path=("relative_to", unit),
+                what=f"{unit!r} cannot be relative to itself",
+                hint="leave it out of its own list",
             )
 
 

@@ -68,7 +68,9 @@ class Use(Part):
     """A component of a plugin, with its options."""
 
     use: Annotated[str, Field(description="name of the component, as `harness plugins` lists it")]
-    options: Annotated[Mapping[str, Any], Field(description="its options, as `harness plugins show NAME` lists them")] = {}
+    options: Annotated[
+        Mapping[str, Any], Field(description="its options, as `harness plugins show NAME` lists them")
+    ] = {}
 
 
 class HeadsRange(Part):
@@ -168,11 +170,13 @@ class Contender(Part):
             description="instead of projector and runtime: `module:function`, `file.py:function`, or a rival's name of `workload`"
         ),
     ] = ""
-    workload: Annotated[str, Field(description="workload of a plugin that makes the function's input and offers the function")] = ""
-    setup: Annotated[str, Field(description="functions only: makes its input; the suite's if absent")] = ""
-    equal: Annotated[
-        str, Field(description="functions only: whether two outputs are equal; the suite's if absent")
+    workload: Annotated[
+        str, Field(description="workload of a plugin that makes the function's input and offers the function")
     ] = ""
+    setup: Annotated[str, Field(description="functions only: makes its input; the suite's if absent")] = ""
+    equal: Annotated[str, Field(description="functions only: whether two outputs are equal; the suite's if absent")] = (
+        ""
+    )
     projector: Annotated[str, Field(description="name of a projector")]
     runtime: Annotated[str, Field(description="name of a runtime")]
     trainer: Annotated[
@@ -180,9 +184,7 @@ class Contender(Part):
     ] = None
     teacher: Annotated[
         str,
-        Field(
-            description="projector that it imitates and is compared with; the one that declares `teaches` if absent"
-        ),
+        Field(description="projector that it imitates and is compared with; the one that declares `teaches` if absent"),
     ] = ""
     source: Annotated[Use | None, Field(description="source of its heads and queries; the suite's if absent")] = None
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
@@ -190,7 +192,10 @@ class Contender(Part):
     scored: Annotated[bool, Field(description="score it against its teacher although it has no trainer")] = False
     tolerance: Annotated[
         float | None,
-        Field(gt=0, description="tolerance of parity, relative to the largest reference value; the runtime's own if absent"),
+        Field(
+            gt=0,
+            description="tolerance of parity, relative to the largest reference value; the runtime's own if absent",
+        ),
     ] = None
     heads: Annotated[HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")] = (
         None
@@ -249,8 +254,12 @@ class Race(Part):
     baseline: Annotated[str, Field(description="contender expected to lead at small N")]
     challenger: Annotated[str, Field(description="contender expected to lead at large N")]
     heads: Annotated[HeadsRange | None, Field(description="range of N; the sweep's if absent")] = None
-    batch_sizes: Annotated[tuple[Positive, ...] | None, Field(min_length=1, description="batch sizes; the sweep's if absent")] = None
-    search: Annotated[Literal["adaptive", "grid"] | None, Field(description="search method; the suite's if absent")] = None
+    batch_sizes: Annotated[
+        tuple[Positive, ...] | None, Field(min_length=1, description="batch sizes; the sweep's if absent")
+    ] = None
+    search: Annotated[Literal["adaptive", "grid"] | None, Field(description="search method; the suite's if absent")] = (
+        None
+    )
     requires: Annotated[Requires | None, Field(description="fidelity below which a crossover does not count")] = None
     threshold: Annotated[
         float | None,
@@ -263,7 +272,9 @@ class Race(Part):
 class Measurement(Part):
     """How times are taken."""
 
-    launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender, over which intervals are computed")] = 8
+    launches: Annotated[
+        int, Field(ge=2, le=64, description="fresh processes per contender, over which intervals are computed")
+    ] = 8
     rounds: Annotated[int, Field(ge=1, le=LARGEST, description="paired samples per cell and launch in the table")] = 4
     table: Annotated[bool, Field(description="time every cell of the sweep; false: only train, score, search")] = True
     min_sample_seconds: Annotated[float, Field(gt=0, le=LONGEST, description="shortest timed sample, in seconds")] = (
@@ -300,13 +311,17 @@ class Measurement(Part):
         int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")
     ] = 50
     memory_limit_bytes: Annotated[
-        int | None, Field(ge=2**26, description="limit on the address space of a child process; nine tenths of the free memory if absent")
+        int | None,
+        Field(
+            ge=2**26,
+            description="limit on the address space of a child process; nine tenths of the free memory if absent",
+        ),
     ] = None
-    models_in_memory_bytes: Annotated[int, Field(ge=2**20, description="bytes of models that a worker keeps loaded")] = 2**30
+    models_in_memory_bytes: Annotated[
+        int, Field(ge=2**20, description="bytes of models that a worker keeps loaded")
+    ] = 2**30
     limits: Annotated[bool, Field(description="measure the machine's limits (roofline)")] = False
-    self_check: Annotated[bool, Field(description="A/A test: also race a contender against itself")] = (
-        True
-    )
+    self_check: Annotated[bool, Field(description="A/A test: also race a contender against itself")] = True
 
     def spread_seconds(self, *, searched: bool) -> float:
         """About how long launches are spread over at least: each but the first waits for its turn.
@@ -324,12 +339,20 @@ class Search(Part):
     method: Annotated[
         Literal["adaptive", "grid"], Field(description="adaptive visits the N that are most informative")
     ] = "adaptive"
-    precision: Annotated[float, Field(gt=0, lt=1, description="target half-width of the interval, relative to N*")] = 0.05
+    precision: Annotated[float, Field(gt=0, lt=1, description="target half-width of the interval, relative to N*")] = (
+        0.05
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1, description="confidence of each interval")] = 0.95
-    budget_samples: Annotated[int | None, Field(ge=2, description="maximum number of timed samples per race and batch size")] = None
+    budget_samples: Annotated[
+        int | None, Field(ge=2, description="maximum number of timed samples per race and batch size")
+    ] = None
     budget_seconds: Annotated[
         float | None,
-        Field(gt=0, le=LONGEST, description="time limit of the searches, in seconds from the start of the run or its resumption"),
+        Field(
+            gt=0,
+            le=LONGEST,
+            description="time limit of the searches, in seconds from the start of the run or its resumption",
+        ),
     ] = None
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
@@ -349,9 +372,9 @@ class Figure(Part):
         Literal["about", "above", "below"],
         Field(description="'above': documented as a lower bound, 'below': as an upper bound"),
     ] = "about"
-    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="device of the challenger when it was documented")] = (
-        None
-    )
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, Field(description="device of the challenger when it was documented")
+    ] = None
     source: Annotated[str, Field(description="where it was published, if that differs between figures")] = ""
 
 
@@ -375,7 +398,9 @@ class FidelityFigure(Part):
     temperature: Annotated[float, Field(gt=0, description="temperature of the teacher when it was documented")]
     scores: Annotated[
         Mapping[str, float],
-        Field(min_length=1, description="scores by name, such as mean_cosine; std_cosine is also the spread of the mean"),
+        Field(
+            min_length=1, description="scores by name, such as mean_cosine; std_cosine is also the spread of the mean"
+        ),
     ]
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from harness.causes import cause
 from harness.errors import ContenderError
 from harness.measure import fidelity, off_clock
-from harness.measure.timed_projection import TimedProjection
 from harness.measure.clock import monotonic
+from harness.measure.timed_projection import TimedProjection
 from harness.plugin.interfaces import BuildContext, Compiled, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 

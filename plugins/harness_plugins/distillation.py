@@ -249,9 +249,7 @@ class DistillationOptions(harness.Options):
     ] = "float32"
     seconds: Annotated[
         float | None,
-        Field(
-            gt=0, description="time limit in seconds, to compare recipes at equal times; none: no limit"
-        ),
+        Field(gt=0, description="time limit in seconds, to compare recipes at equal times; none: no limit"),
     ] = None
 
 

@@ -34,7 +34,8 @@ class RecipeOptions(harness.Options):
         float, Field(ge=0, le=1, description="λ in (1-λ)·relative squared error + λ·(1 - cosine)")
     ] = 0.5
     spread: Annotated[
-        float, Field(ge=0, description="distance of drawn queries from training queries; 0 draws training queries themselves")
+        float,
+        Field(ge=0, description="distance of drawn queries from training queries; 0 draws training queries themselves"),
     ] = 1.0
     ranking: Annotated[
         float,
@@ -44,7 +45,10 @@ class RecipeOptions(harness.Options):
     ] = 0.0
     ranking_temperature: Annotated[
         float,
-        Field(gt=0, description="temperature of the softmax over cosines to the answers; the lower, the more the first answers count"),
+        Field(
+            gt=0,
+            description="temperature of the softmax over cosines to the answers; the lower, the more the first answers count",
+        ),
     ] = 0.02
     weight_decay: Annotated[float, Field(ge=0, description="weight decay of AdamW")] = 0.01
     validation: Annotated[

@@ -29,7 +29,8 @@ class DatabaseOptions(harness.Options):
         int | str | None, Field(description="id or name of a projection; needed where the database holds several")
     ] = None
     temperature: Annotated[
-        float | None, Field(gt=0, allow_inf_nan=False, description="T, in place of the stored one or where none is stored")
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="T, in place of the stored one or where none is stored"),
     ] = None
     queries: Annotated[
         str | None,

@@ -21,8 +21,8 @@ from tabulate import tabulate
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
-from harness.measure.timed_function import TimedFunction
 from harness.measure.clock import monotonic
+from harness.measure.timed_function import TimedFunction
 
 ALLOWED = 0.02
 LENGTHS = {"100 ns": 1, "1 µs": 60, "100 µs": 6000}  # of a loop that takes about so long

@@ -11,7 +11,7 @@ import scipy.stats
 from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.self_check import Point
 from harness.analysis.statistics import over_launches
-from harness.commands.doctor import Diagnosis, ClockFacts, diagnose, judge_machine, unlike
+from harness.commands.doctor import ClockFacts, Diagnosis, diagnose, judge_machine, unlike
 from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker

@@ -15,9 +15,9 @@ import yaml
 import harness
 from harness.errors import ContenderError
 from harness.measure import calibration
-from harness.measure.timed_projection import TimedProjection
 from harness.measure.off_clock import Copying, Taken, doubt, observed, prove, unseen
 from harness.measure.tamper_check import Seal
+from harness.measure.timed_projection import TimedProjection
 from harness.records.writer import read
 from tests import warm
 

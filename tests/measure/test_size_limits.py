@@ -74,19 +74,25 @@ QUADRATIC = [record(n, seconds=2e-8 * n * n + 1e-4) for n in (1, 10, 100, 250, 5
 
 
 def test_calls_that_would_take_longer_than_the_deadline_are_foreseen():
-    reach = SizeLimits(HOW, QUADRATIC)  # 0.32 s at 4,000, with 3 rounds about ten calls a visit, and twice as much for noise
+    reach = SizeLimits(
+        HOW, QUADRATIC
+    )  # 0.32 s at 4,000, with 3 rounds about ten calls a visit, and twice as much for noise
     assert refused(reach, cell(4000), cell(5000), cell(16_000), cell(1_000_000)) == [False, False, True, True]
     found = reach.refusal(cell(1_000_000))
     assert found.kind == TOO_SLOW
     assert found.settles_larger
-    assert found.what.startswith("a call at N = 1,000,000 would take about 4.8")  # 2e-8 N^2 are 5.6 h, and a part of each call is fixed
+    assert found.what.startswith(
+        "a call at N = 1,000,000 would take about 4.8"
+    )  # 2e-8 N^2 are 5.6 h, and a part of each call is fixed
     assert " h, the whole visit up to " in found.what
     assert found.what.endswith("extrapolated from 320 ms at N = 4,000; the deadline is 20 s")
 
 
 def test_a_larger_batch_takes_no_less_than_a_smaller_one():
     assert refused(SizeLimits(HOW, QUADRATIC), cell(1_000_000, 8)) == [True]
-    assert refused(SizeLimits(HOW, [record(n, 8, seconds=1e-7 * n * n) for n in (500, 1000, 4000)]), cell(10**6)) == [False]
+    assert refused(SizeLimits(HOW, [record(n, 8, seconds=1e-7 * n * n) for n in (500, 1000, 4000)]), cell(10**6)) == [
+        False
+    ]
 
 
 def test_a_jump_of_the_cost_is_not_taken_for_its_growth():

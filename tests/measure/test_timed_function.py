@@ -11,8 +11,8 @@ import pytest
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
-from harness.measure.timed_function import GARBAGE, GARBAGE_BYTES, TimedFunction, drawn, seeds
 from harness.measure.clock import monotonic
+from harness.measure.timed_function import GARBAGE, GARBAGE_BYTES, TimedFunction, drawn, seeds
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.statistics import over_launches
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
-from harness.records.stored_suite import suite_of
 from harness.records.checkout import commit
+from harness.records.stored_suite import suite_of
 from harness.records.writer import read
 from harness.report import data
 from harness.units import exponential

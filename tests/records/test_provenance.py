@@ -13,9 +13,7 @@ def test_libraries_of_another_version_are_named_in_their_order():
 def test_data_are_known_by_their_digest_at_the_smallest_n_where_that_is_the_same():
     then = {"heads": 18, "digest": "a" * 64, "all_digest": "c" * 64}
     assert list(data("the data", then, dict(then))) == []
-    assert list(data("the data", then, {**then, "digest": "b" * 64})) == [
-        "the data: aaaaaaaaaaaa -> bbbbbbbbbbbb"
-    ]
+    assert list(data("the data", then, {**then, "digest": "b" * 64})) == ["the data: aaaaaaaaaaaa -> bbbbbbbbbbbb"]
     assert list(data("the data", then, {**then, "heads": 36, "digest": "b" * 64})) == []
     other = {**then, "heads": 36, "all_digest": "d" * 64}
     assert list(data("the data", then, other)) == ["the data: cccccccccccc -> dddddddddddd"]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.suite.schema import Requires
-from harness.validation import validation_issues, did_you_mean
+from harness.validation import did_you_mean, validation_issues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import provenance
-from harness.records.stored_suite import suite_of
 from harness.records.crossovers import load
+from harness.records.stored_suite import suite_of
 from harness.suite import differences as of_suites
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from harness.analysis.compare import scores as fidelity_changes
 from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.self_check import check
 from harness.errors import UserError
-from harness.records.stored_suite import suite_of
 from harness.records.crossovers import load
 from harness.records.index import latest
 from harness.records.machine import differences
 from harness.records.measurement import PILOT
 from harness.records.samples import CellKey, by_cell
+from harness.records.stored_suite import suite_of
 from harness.suite.schema import Suite
 from harness.units import counted
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from harness.records.stored_suite import suite_of
 from harness.records.measurement import IN_BLOCKS
+from harness.records.stored_suite import suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -103,9 +103,7 @@ def test_only_what_differs_is_listed(found):
 )
 def test_runs_of_different_questions_are_refused_unless_forced(folders, tmp_path, change, sentence):
     other = changed(shutil.copytree(folders[1], tmp_path / "other"), change)
-    with pytest.raises(
-        UserError, match=f"the runs cannot be combined: .*{sentence}.*; report those of one suite"
-    ):
+    with pytest.raises(UserError, match=f"the runs cannot be combined: .*{sentence}.*; report those of one suite"):
         of([folders[0], other])
     found = of([folders[0], other], force=True)
     assert found.notes[0].startswith("taken with --force although ")
