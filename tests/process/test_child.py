@@ -109,8 +109,8 @@ def test_a_child_that_hangs_is_killed_at_its_deadline():
         ("odd_error", {}, "protocol", "the answer has neither a value nor an error"),
         ("claims", {}, "protocol", "the answer has neither a value nor an error"),
         ("deep", {}, "protocol", "the answer could not be read"),
-        ("huge", {}, "protocol", "the answer claims to have 18,446,744,073,709,551,615 bytes"),
-        ("negative", {}, "protocol", "the answer claims to have -7 bytes"),
+        ("huge", {}, "protocol", "the response claims to have 18,446,744,073,709,551,615 bytes"),
+        ("negative", {}, "protocol", "the response claims to have -7 bytes"),
     ],
 )
 def test_each_way_to_end_is_told(do, more, kind, what):

@@ -169,7 +169,7 @@ def test_a_race_needs_a_range_that_all_share():
     del apart["races"][0]["heads"]
     assert ("the sweep from 4 to 1,024, 'two' from 2,000 to 3,000") in found(apart)[0][1]
     touching = changed(("contenders", "two"), {"projector": "mlp", "heads": {"from": 1024, "to": 3000}})
-    assert "there is no range of N to search" in found(touching)[0][1]  # one N alone is no range
+    assert "no range of N is left to search" in found(touching)[0][1]  # one N alone is no range
     assert found(changed((*RACE, "heads"), FAR)) == []  # a race may leave the sweep
 
 
