@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import ChildError, UserError
 from harness.plugin import inspection_cache
 from harness.plugin.discovery import Kind
+from harness.plugin.failure import PluginFailure
 from harness.process import exit_status, messages
 from harness.process.child import Child, ChildFailed
 from harness.validation import unknown
@@ -105,19 +106,6 @@ class OfferData(_Data):
     install: str = ""  # the command that installs them
 
 
-class FailureData(_Data):
-    """A plugin, or a part of one, that cannot be used."""
-
-    plugin: str
-    label: str
-    stage: str
-    what: str
-    output: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.label}: {self.what}"
-
-
 class TrackerData(_Data):
     """A plugin that follows how a run goes."""
 
@@ -130,7 +118,7 @@ class Listing(_Data):
     """Everything that the plugins answered."""
 
     offers: tuple[OfferData, ...] = ()
-    failures: tuple[FailureData, ...] = ()
+    failures: tuple[PluginFailure, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}
     trackers: tuple[TrackerData, ...] = ()
@@ -208,7 +196,7 @@ def _deadline() -> float:
 
 
 def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Listing:
-    culprits: dict[str, FailureData] = {}
+    culprits: dict[str, PluginFailure] = {}
     while True:
         outcome = _ask({**asked, "without": sorted({*asked["without"], *culprits})}, deadline_seconds)
         if outcome.listing is not None:
@@ -221,7 +209,7 @@ def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Li
                 f"the process that lists the plugins {outcome.what}{printed}",
                 next_step="run it with `python -X faulthandler -m harness plugins`",
             )
-        culprits[outcome.plugin] = FailureData(
+        culprits[outcome.plugin] = PluginFailure(
             plugin=outcome.plugin, label=outcome.label, stage="import" if "imported" in outcome.action else "call",
             what=f"it {outcome.what} while it {outcome.action}", output=outcome.output,
         )  # fmt: skip

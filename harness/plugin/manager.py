@@ -13,7 +13,8 @@ from harness.errors import OfferError
 from harness.plugin import hookspecs
 from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
-from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said
+from harness.plugin.failure import PluginFailure
+from harness.plugin.registration import Findings, Offered, collect, imported, registered, said
 from harness.validation import unknown
 
 __all__ = [

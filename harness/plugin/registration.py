@@ -11,6 +11,7 @@ from harness.causes import place, whole
 from harness.plugin import hookspecs
 from harness.plugin.embedding import Embedder
 from harness.plugin.execution import Executor
+from harness.plugin.failure import PluginFailure
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
 from harness.validation import suggestion
 
@@ -49,20 +50,6 @@ class Offered:
     name: str
     offer: Offer
     origin: Origin
-
-
-@dataclass(frozen=True, kw_only=True)
-class PluginFailure:
-    """A plugin, or a part of one, that cannot be used; everything else goes on."""
-
-    plugin: str
-    label: str
-    stage: str  # import, hooks, offers, versions, notification
-    what: str
-    output: tuple[str, ...] = ()  # its traceback, or the end of what it printed
-
-    def __str__(self) -> str:
-        return f"{self.label}: {self.what}"
 
 
 @dataclass(kw_only=True)
