@@ -121,7 +121,7 @@ def test_a_report_of_another_shape_is_named_and_left_out_of_the_site(sent, tmp_p
     (sent / "report.json").write_text(json.dumps(report))
     built = build(tmp_path / "results", tmp_path / "site")
     assert (built.runs, len(built.broken)) == (0, 1)
-    assert "its files are not what a run writes" in built.broken[0]
+    assert "its files are invalid" in built.broken[0]
 
 
 def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_path):
@@ -146,10 +146,10 @@ def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_pa
 def test_a_table_of_another_shape_is_a_sentence(tmp_path, found):
     path = tmp_path / "dispatch.json"
     path.write_text(json.dumps(found))
-    with pytest.raises(RecordsError, match="no dispatch table"):
+    with pytest.raises(RecordsError, match="not a dispatch table"):
         dispatch.load(path)
     path.write_text("[" * 100_000)
-    with pytest.raises(RecordsError, match="no dispatch table"):
+    with pytest.raises(RecordsError, match="not a dispatch table"):
         dispatch.load(path)
 
 

@@ -16,7 +16,7 @@ _OPTION = re.compile(r"the option `(\w+)`(?: \(`--[\w-]+` of `harness [\w-]+`\))
 
 
 def as_typed(error: HarnessError, typed: Mapping[str, str]) -> HarnessError:
-    """The same error for somebody who has typed a command and has no suite.
+    """The same error for a user who has typed a command and has no suite.
 
     Args:
         error: of the suite.

@@ -160,7 +160,7 @@ def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatc
         (("--find", "harness run x.yaml"), "the command has no {output}"),
         (("--race", "nosuch", "--find", COMMAND), "no quantity changed level, of none"),
         (("--between", "a..b"), "--between needs --find"),
-        (("--find", COMMAND, "--between", "main"), "--between 'main' is no range; write OLD..NEW"),
+        (("--find", COMMAND, "--between", "main"), "--between 'main' is not a range; write OLD..NEW"),
         (("--find", COMMAND, "--between", "HEAD..HEAD~1"), "HEAD~1 does not come after HEAD"),
         (("--find", COMMAND, "--between", "nosuch..HEAD"), "git rev-parse: "),
     ],

@@ -38,7 +38,7 @@ def test_held_out_queries_leave_the_training_whatever_the_source_gave(kind):
 
 
 def test_a_source_that_holds_out_what_it_trains_on_cannot_be_used():
-    with pytest.raises(harness.DataError, match="drawn: all 20 training queries are held out, too; give other queries"):
+    with pytest.raises(harness.DataError, match="drawn: all 20 training queries are also held out; give other queries"):
         apart(data(ROWS[:20], ROWS))
 
 

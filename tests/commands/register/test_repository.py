@@ -168,6 +168,6 @@ def test_a_doctored_run_does_not_reach_the_repository(bare, made_run, tmp_path):
     run = copied(made_run, tmp_path / "doctored")
     with (run / "measurements.jsonl").open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(RecordsError, match=r"the run is refused: measurements\.jsonl is not as it was"):
+    with pytest.raises(RecordsError, match=r"the run is refused: measurements\.jsonl has changed"):
         submit(run, f"git+{bare}")
     assert not list((bare / "refs" / "heads").iterdir())
