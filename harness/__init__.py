@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.cli.terms import say
+    from harness.cli.output import say
     from harness.commands.embedding import embed_texts
     from harness.commands.race import race
     from harness.commands.suites import PlannedSuite, SuiteRun, plan_suite
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
-    from harness.fleet.claim import claim
-    from harness.fleet.unit import cancel, perform
+    from harness.fleet.claim import claim_machine
+    from harness.fleet.unit import cancel_request, perform_request
     from harness.plugin.embedding import EmbedContext, Embedder
     from harness.plugin.events import Measured, RunFinished, RunStarted
     from harness.plugin.execution import Executor, Handle, Machine, Request
@@ -76,11 +76,11 @@ _HOMES = {
         "UserError",
     ),
     "harness.plugin.execution": ("Executor", "Handle", "Machine", "Request"),
-    "harness.fleet.claim": ("claim",),
-    "harness.fleet.unit": ("cancel", "perform"),
+    "harness.fleet.claim": ("claim_machine",),
+    "harness.fleet.unit": ("cancel_request", "perform_request"),
     "harness.plugin.hookspecs": ("hookimpl",),
     "harness.plugin.events": ("Measured", "RunFinished", "RunStarted"),
-    "harness.cli.terms": ("say",),
+    "harness.cli.output": ("say",),
     "harness.commands.embedding": ("embed_texts",),
     "harness.commands.race": ("race",),
     "harness.commands.suites": ("PlannedSuite", "SuiteRun", "plan_suite"),
@@ -136,13 +136,13 @@ __all__ = [
     "UserError",
     "Workload",
     "__version__",
-    "cancel",
-    "claim",
+    "cancel_request",
+    "claim_machine",
     "embed_texts",
     "first_equal",
     "hookimpl",
     "locate",
-    "perform",
+    "perform_request",
     "plan_suite",
     "race",
     "read_texts",

@@ -42,9 +42,9 @@ def read(path: str | Path, race: str = "") -> Mapping[str, Any]:
     try:
         races = {each["race"]: _table(each) for each in json.loads(plain_file.text(file, _LARGEST_BYTES))["races"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RecordsError(f"no dispatch table: {error}", where=str(file), next_step="run a race first") from error
+        raise RecordsError(f"not a dispatch table: {error}", where=str(file), next_step="run a race first") from error
     if race and race not in races:
-        raise UserError(f"no race {race!r} in {file}", next_step=f"there are {', '.join(races) or 'none'}")
+        raise UserError(f"no race {race!r} in {file}", next_step=f"choose from {', '.join(races) or 'none'}")
     if not race and len(races) != 1:
         hint = f"name one of {', '.join(races)}" if races else "run a suite with races, or `harness locate`"
         raise UserError(f"{file} has {len(races)} races", next_step=hint)
@@ -55,7 +55,7 @@ def _table(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """One race of a file that somebody sent.
 
     Raises:
-        KeyError, TypeError, ValueError: where it is not what a run writes.
+        KeyError, TypeError, ValueError: where it is invalid.
     """
     names = [found["race"], found["baseline"], found["challenger"]]
     for entry in found["entries"]:
@@ -63,11 +63,11 @@ def _table(found: Mapping[str, Any]) -> Mapping[str, Any]:
         names += [each["use"] for each in entry["changes"]]
         for number in (entry["batch_size"], *(each["heads"] for each in entry["changes"])):
             if type(number) not in (int, float) or not 1 <= number <= _LARGEST:
-                raise ValueError("a size is no number from 1 on")
+                raise ValueError("a size is not a number from 1 on")
     if not all(isinstance(each, str) for each in names):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not text")
     if not isinstance(found.get("mean_regret"), int | float | None):
-        raise TypeError("the regret is no number")
+        raise TypeError("the regret is not a number")
     return found
 
 
@@ -90,7 +90,7 @@ def rules(table: Mapping[str, Any]) -> dict[int, tuple[list[int], list[str]]]:
             [use or table["baseline"], *(each["use"] for each in entry["changes"])],
         )
     if not found:
-        raise UserError(f"the race {table['race']!r} decided nothing", next_step="run it again with more time")
+        raise UserError(f"the race {table['race']!r} has no decision", next_step="run it again with more time")
     return found
 
 

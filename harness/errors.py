@@ -1,7 +1,7 @@
 """The tree of errors, and the sentence that each of them says.
 
 HarnessError                what went wrong, where, and what to do next; exit code 1
-├── UserError               the user can mend it by changing what was asked; exit code 2
+├── UserError               the user can correct it by changing what was asked; exit code 2
 │   ├── SuiteError          one or more problems in a suite file, each with file:line
 │   ├── OfferError          a projector, trainer, runtime or source that is not there or not usable
 │   ├── DataError           a database, array or model file that cannot be used
@@ -11,7 +11,7 @@ HarnessError                what went wrong, where, and what to do next; exit co
 │   ├── ParityError         its output differs from the float64 reference: it has no latency
 │   └── TrainingError       its training diverged or could not start
 ├── ResourceError           memory, disk or time that the run needs is not there
-└── ChildError              a child process died, hung, or answered rubbish
+└── ChildError              a child process died, hung, or sent an invalid response
 """
 
 from __future__ import annotations
@@ -117,4 +117,4 @@ class ResourceError(HarnessError):
 
 
 class ChildError(HarnessError):
-    """A child process crashed, hung, exited, or answered what cannot be read."""
+    """A child process crashed, hung, exited, or sent an invalid response."""

@@ -32,7 +32,7 @@ def content(path: Path, most: int) -> bytes:
         most: bytes that it may have.
 
     Raises:
-        OSError: where it cannot be read, is no plain file, or is larger; its `strerror` is a sentence.
+        OSError: where it cannot be read, is not a regular file, or is larger; its `strerror` is a sentence.
     """
     blocking = handed(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if blocking else os.O_NONBLOCK))
@@ -42,7 +42,7 @@ def content(path: Path, most: int) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         for holds, kind in () if blocking else _KINDS:
             if holds(state.st_mode):
-                raise OSError(errno.EINVAL, f"it is {kind} and no plain file", str(path))
+                raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
         if state.st_size > most:
             raise _too_large(path, most)
         data = bytearray()
@@ -64,4 +64,4 @@ def text(path: Path, most: int) -> str:
 
 
 def _too_large(path: Path, most: int) -> OSError:
-    return OSError(errno.EFBIG, f"it has more than {most / MIB:,.0f} MiB, which is not read", str(path))
+    return OSError(errno.EFBIG, f"it has more than {most / MIB:,.0f} MiB, the most that is read", str(path))

@@ -186,7 +186,8 @@ class SuiteFile(pytest.File):
 
     def _measured(self) -> Evidence:
         """Measures the suite, in one of the workers of pytest-xdist, and on a machine that measures nothing else."""
-        from harness.run.turn import once, turn
+        from harness.run.machine_lock import machine_lock
+        from harness.run.shared_run import shared_run
 
         assert self._plan is not None
         plan, output = self._plan, self.config.getoption("--harness-output")
@@ -194,7 +195,7 @@ class SuiteFile(pytest.File):
             output = str(Path(output) / plan.suite.name)
 
         def measure() -> Evidence:
-            with turn(f"pytest of {self.path.name}", self._say):
+            with machine_lock(f"pytest of {self.path.name}", self._say):
                 return measured(plan, output)
 
         worker = getattr(self.config, "workerinput", None)
@@ -205,7 +206,7 @@ class SuiteFile(pytest.File):
         from harness.records.reader import read
 
         digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
-        return read(once(f"{worker['testrunuid']}-{digest}", lambda: measure().folder))
+        return read(shared_run(f"{worker['testrunuid']}-{digest}", lambda: measure().folder))
 
     def _say(self, text: str) -> None:
         """Shows a note at once where there is a terminal, and in the summary."""
@@ -348,7 +349,7 @@ class CrossoverItem(_SentenceItem):
         found = {(each.leg.race, each.leg.batch_size): each for each in load(evidence.located)}
         place = (self.leg.race, self.leg.batch_size)
         if place not in found:
-            _fail(f"{self.leg.label}: the search came to no answer")
+            _fail(f"{self.leg.label}: the search gave no answer")
         unproved = unchecked(evidence.measurements)
         challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
         location = found[place].location

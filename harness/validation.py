@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,7 +34,7 @@ _TYPES = (  # the start of an error's kind, and the type that it wanted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Complaint:
+class ValidationIssue:
     """One thing that a model refused."""
 
     path: Path
@@ -56,6 +56,18 @@ def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
     return f"did you mean {quote}{near}{quote}?" if near else ""
 
 
+def suggestion(name: str, known: Collection[str]) -> str:
+    """`did you mean 'onnxruntime'?`, else the names to choose from; empty where there are none."""
+    return did_you_mean(name, known) or (f"choose from {', '.join(map(str, known))}" if known else "")
+
+
+def unknown(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
+    """(what, hint) for a component that no plugin offers: a near name, else what failed to load, else what there is."""
+    known, failed = sorted(known), "; ".join(map(str, failures))
+    hint = did_you_mean(name, known) or (failed and f"it may belong to a plugin that failed to load: {failed}")
+    return f"no {kind} {name!r}", hint or suggestion(name, known) or "no plugin offers any"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that a misspelling most probably stands for; empty where none is near."""
     folded = {each.casefold().replace("-", "_"): each for each in known}
@@ -66,7 +78,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return folded[matches[0]]
 
 
-def complaints(error: ValidationError, model: type[BaseModel]) -> list[Complaint]:
+def validation_issues(error: ValidationError, model: type[BaseModel]) -> list[ValidationIssue]:
     """Every error of a validation, as sentences.
 
     Args:
@@ -74,7 +86,7 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> list[Complaint
         model: the model that was validated, for the names that it knows.
     """
     schema = model.model_json_schema(by_alias=True)
-    return [_complaint(each, schema) for each in error.errors(include_url=False)]
+    return [_issue(each, schema) for each in error.errors(include_url=False)]
 
 
 def option_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -119,7 +131,7 @@ def type_words(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------- one sentence
 
 
-def _complaint(error: Any, schema: Mapping[str, Any]) -> Complaint:
+def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
     kind, context = error["type"], error.get("ctx", {})
     location = tuple(step for step in error["loc"] if step != "[key]")
     path, parents = _walk(location, schema, keep_last=kind in {"extra_forbidden", "missing"})
@@ -129,7 +141,7 @@ def _complaint(error: Any, schema: Mapping[str, Any]) -> Complaint:
         hint = did_you_mean(str(path[-1]), known, quote="`") or (
             f"known here: {', '.join(known)}" if known else "it takes no options"
         )
-        return Complaint(path=path, what="unknown key", hint=hint)
+        return ValidationIssue(path=path, what="unknown key", hint=hint)
     if kind == "missing":
         described = next(
             (
@@ -139,16 +151,18 @@ def _complaint(error: Any, schema: Mapping[str, Any]) -> Complaint:
             ),
             "",
         )
-        return Complaint(path=path, what=f"is missing: {described}" if described else "is missing")
+        return ValidationIssue(path=path, what=f"is missing: {described}" if described else "is missing")
     if kind == "literal_error":
         expected = str(context.get("expected", "")).replace("'", "")
         choices = [part.strip() for part in expected.replace(" or ", ",").split(",")]
-        return Complaint(
+        return ValidationIssue(
             path=path,
             what=f"expected {context.get('expected')}, got {_shown(given)}",
             hint=did_you_mean(str(given), choices),
         )
-    return Complaint(path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context))
+    return ValidationIssue(
+        path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context)
+    )
 
 
 def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -> str:

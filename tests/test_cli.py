@@ -57,10 +57,10 @@ def finished(said, place):
 
 BAD = {
     "run missing.yaml": "there is no such file",
-    "run small.yaml --set nonsense": "--set nonsense: is no assignment; write --set key=value",
+    "run small.yaml --set nonsense": "--set nonsense: is not an assignment; write --set key=value",
     "run small.yaml --set heads.to=x": "--set heads.to: 'x' is not a whole number; write it as 6400, 6.4k or 1e6",
     "run small.yaml --set measurement.lanches=3": "unknown key; did you mean `launches`?",
-    "run small.yaml --only nobody": "--only nobody: no contender 'nobody'; contenders are one, two",
+    "run small.yaml --only nobody": "--only nobody: no contender 'nobody'; choose from one, two",
     "run small.yaml --resume nowhere": "nowhere: there is no such folder",
     "locate a:b c:d --range 9:3": "the range '9:3' is empty; LOW must be smaller than HIGH",
     "locate a:b c:d --range lots": "'lots' is not a range; write LOW:HIGH, such as 1:1e6",
@@ -94,11 +94,11 @@ def test_a_mistake_is_told_in_a_sentence_and_leaves_with_two(said, command):
         ("compare out out --threshold lots", "--threshold 'lots' is not a share; write it as 5% or 0.05"),
         ("compare out out --threshold 500%", "--threshold '500%' is not a share; write it as 5% or 0.05"),
         ("compare out nowhere", "nowhere: there is no such folder"),
-        ("advise out --heads 8", "batch 1 lies outside of the batch sizes that the run has measured: 2"),
+        ("advise out --heads 8", "batch 1 is outside the measured batch sizes: 2"),
         ("advise out --heads 8 --batch 2 --require x", "--require 'x' is not a score and a number, `=` is missing"),
         (
             "advise out --heads 8 --batch 2 --require top1=0.9",
-            "no score is called 'top1'; did you mean 'top1_agreement'?",
+            "unknown score 'top1'; did you mean 'top1_agreement'?",
         ),
         ("advise out --heads 8 --batch 2 --memory lots", "'lots' is not a size; write it as 64MB or 1GiB"),
         ("run small.yaml --output out", "there is a run in this folder already; name another folder, or continue it"),

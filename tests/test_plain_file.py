@@ -51,8 +51,8 @@ def odd(tmp_path):
 
 
 ODD = {
-    "a pipe": "it is a pipe and no plain file",
-    "a device": "it is a device and no plain file",
+    "a pipe": "it is a pipe, not a regular file",
+    "a device": "it is a device, not a regular file",
     "a socket": "No such device or address",
     "large": "it has more than",
     "a folder": "Is a directory",
@@ -69,7 +69,7 @@ def test_what_is_no_plain_file_is_refused_at_once(odd, tmp_path, kind):
 def test_a_plain_file_is_read_and_may_be_as_large_as_allowed(tmp_path):
     (tmp_path / "x").write_bytes(b"\xc3\xa9")
     assert plain_file.text(tmp_path / "x", 2) == "é"
-    with pytest.raises(OSError, match="it has more than 0 MiB, which is not read"):
+    with pytest.raises(OSError, match="it has more than 0 MiB, the most that is read"):
         plain_file.content(tmp_path / "x", 1)
 
 
@@ -121,7 +121,7 @@ def test_a_report_of_another_shape_is_named_and_left_out_of_the_site(sent, tmp_p
     (sent / "report.json").write_text(json.dumps(report))
     built = build(tmp_path / "results", tmp_path / "site")
     assert (built.runs, len(built.broken)) == (0, 1)
-    assert "its files are not what a run writes" in built.broken[0]
+    assert "its files are invalid" in built.broken[0]
 
 
 def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_path):
@@ -146,10 +146,10 @@ def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_pa
 def test_a_table_of_another_shape_is_a_sentence(tmp_path, found):
     path = tmp_path / "dispatch.json"
     path.write_text(json.dumps(found))
-    with pytest.raises(RecordsError, match="no dispatch table"):
+    with pytest.raises(RecordsError, match="not a dispatch table"):
         dispatch.load(path)
     path.write_text("[" * 100_000)
-    with pytest.raises(RecordsError, match="no dispatch table"):
+    with pytest.raises(RecordsError, match="not a dispatch table"):
         dispatch.load(path)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cli.terms import say
+from harness.cli.output import say
 from harness.errors import DataError, Problem
 from harness.printable import one_line, printable
 

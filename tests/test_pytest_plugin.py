@@ -48,7 +48,7 @@ races:
 
 @functools.cache
 def searched_with(slowed, gain, seed, legs, asked):
-    """A made-up run, which takes its time: made once for all tests."""
+    """A made-up run, which takes the time: made once for all tests."""
     costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
     maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
     for leg in legs:
@@ -295,7 +295,7 @@ def test_nothing_is_measured_where_benchmarks_are_disabled_or_skipped(project, o
 def test_a_race_without_an_answer_fails_and_one_that_lacks_samples_is_skipped_with_the_reason(project):
     found = project("tiny.yaml", "--benchmark-only", searched=False)
     found.assert_outcomes(passed=4, failed=1)
-    found.stdout.fnmatch_lines(["*race at batch 1: the search came to no answer*"])
+    found.stdout.fnmatch_lines(["*race at batch 1: the search gave no answer*"])
     few = SearchSettings(budget=8, launches=8)
     found = project("tiny.yaml", "--benchmark-only", "-rs", "--harness-output=few", asked=few)
     found.assert_outcomes(passed=4, skipped=1)

@@ -115,7 +115,7 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
             return Diagnostic(
                 "drift",
                 f"launches change by {size:+.0%} over the run",
-                "let the machine cool down or its neighbours finish; ratios of pairs are not affected",
+                "let the machine cool down, or stop other load; ratios of pairs are not affected",
             )
     return None
 
@@ -137,7 +137,7 @@ def _two_modes(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     return Diagnostic(
         "modes",
         f"times fall into two groups {math.expm1(apart):.0%} apart, {slower:.0%} in the slower one",
-        "pin the process, fix the clock frequency, or look for what runs beside it",
+        "pin the process, fix the clock frequency, or stop what runs beside it",
     )
 
 
@@ -207,7 +207,7 @@ def _stolen(measured: Sequence[Measurement]) -> Diagnostic | None:
         return None
     return Diagnostic(
         "steal",
-        f"other guests of the hardware took {share:.0%} of the time while it was measured",
+        f"other virtual machines took {share:.0%} of the time while it was measured",
         "measure at another time or on a machine of your own; ratios of pairs suffer least",
     )
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.plugin.built_in import FAMILIES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.suite.schema import Contender
-
-# Built-ins of runs that were recorded before families were declared, with their origins: (name, origin) -> family.
-_BEFORE = {
-    ("lda-loop", "built-in harness_plugins.lda"): "lda",
-    ("lda-blocked", "built-in harness_plugins.lda_blocked"): "lda",
-}
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Families:
             name.removeprefix("projector "): about for name, about in offers.items() if name.startswith("projector ")
         }
         declared = {
-            name: about.get("family") or _BEFORE.get((name, about.get("origin", "")), name)
+            name: about.get("family") or FAMILIES.get((name, about.get("origin", "")), name)
             for name, about in projectors.items()
         }
         approximated = {name: about["approximates"] for name, about in projectors.items() if about.get("approximates")}

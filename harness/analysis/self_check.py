@@ -89,7 +89,7 @@ def judge(points: Sequence[Point]) -> SelfCheck:
 
     known = [point for point in points if point.ratio.known]
     if not known:
-        sentence = "A/A test not made: what this machine calls a difference between equals is not known"
+        sentence = "A/A test not run: how large a difference this machine shows between equals is unknown"
         if points:
             sentence = "A/A test inconclusive: there was only one launch; use more (measurement.launches)"
         return SelfCheck(tuple(points), None, math.nan, sentence)

@@ -28,9 +28,9 @@ from harness.analysis.statistics import Interval  # noqa: TC001  report.json is 
 from harness.analysis.unchecked import marked, unchecked
 from harness.plan.sweep import SearchCase, sweep
 from harness.records import crossovers as stored
-from harness.records.asked import suite_of
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
+from harness.records.stored_suite import suite_of
 from harness.search.coverage import outside
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
@@ -62,7 +62,7 @@ class RaceCell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LegSummary:
+class SearchSummary:
     """A race at one batch size and the answer of its search."""
 
     leg: SearchCase
@@ -86,7 +86,7 @@ class Summary:
     cells: tuple[CellSummary, ...]
     races: tuple[RaceCell, ...]
     relatives: tuple[Relative, ...]  # times as fast as the contenders that the suite names in `relative_to`
-    legs: tuple[LegSummary, ...]
+    legs: tuple[SearchSummary, ...]
     documented: tuple[ClaimResult, ...]
     waterfalls: tuple[Waterfall, ...]
     stepwise: tuple[Stepwise, ...]  # slowdowns under conditions that change one at a time
@@ -95,7 +95,7 @@ class Summary:
     distances: tuple[Distance, ...]  # from the machine's limits, where they were measured
     precisions: Mapping[str, str]  # of the contenders that do not compute in float32
     families: Families  # whose formulas the projectors compute or approximate
-    dispatch: tuple[Table, ...]  # which contender to use from which N on
+    dispatch: tuple[Table, ...]  # which contender to use at each N
     self_check: SelfCheck
     libraries: Mapping[str, tuple[str, ...]]  # BLAS and the like that workers had loaded, with version and kernel
     joint_confidence: float | None  # that all stated crossings lie in their intervals at once (Bonferroni's bound)
@@ -254,7 +254,7 @@ def _legs(
     families: Families,
     unproved: Sequence[str],
     confidence: float,
-) -> Iterator[LegSummary]:
+) -> Iterator[SearchSummary]:
     """Every leg of the suite in its order, answered or not."""
     found = {(each.leg.race, each.leg.batch_size): each for each in answers}
     costs = costs_of(evidence.measurements, evidence.run.machine)
@@ -265,7 +265,7 @@ def _legs(
         leg = answer.leg if answer else wanted[place]
         floor = predicted(costs, leg, ceilings)
         linear = _predicted(cells, leg, suite.heads.grid(), confidence)
-        yield LegSummary(
+        yield SearchSummary(
             leg=leg,
             located=answer,
             sentence=_sentence(leg, answer, unproved),

@@ -13,11 +13,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import harness
-from harness.cli import encoding, keeping, reading, running
+from harness.cli import encoding, plugins_and_cache, reading, running
 from harness.cli.group import CommandGroup
 from harness.cli.machines import fleet
+from harness.cli.output import DONE, FAILED, INTERRUPTED, say
 from harness.cli.register import register, submit
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, say
 from harness.errors import HarnessError, UserError
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
@@ -42,8 +42,8 @@ for panel, commands in _PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(fleet, name="fleet", rich_help_panel="Measure")
 app.add_typer(register, name="register", rich_help_panel="Read what was measured")
-app.add_typer(keeping.plugins, name="plugins", rich_help_panel="Plugins and cache")
-app.add_typer(keeping.cache, name="cache", rich_help_panel="Plugins and cache")
+app.add_typer(plugins_and_cache.plugins, name="plugins", rich_help_panel="Plugins and cache")
+app.add_typer(plugins_and_cache.cache, name="cache", rich_help_panel="Plugins and cache")
 
 
 def main() -> NoReturn:
@@ -71,7 +71,7 @@ def main() -> NoReturn:
     except (OSError, MemoryError) as error:  # the system's own, wherever it came up: told with the file that it names
         if os.environ.get(_TRACEBACK):
             raise
-        say(f"error: {_refusal(error)}; see where with {_TRACEBACK}=1", error=True)
+        say(f"error: {_refusal(error)}; set {_TRACEBACK}=1 to see the traceback", error=True)
         sys.exit(FAILED)
     except Exception as error:
         if os.environ.get(_TRACEBACK):
@@ -92,7 +92,7 @@ def _refuse_removed_folder() -> None:
     try:
         Path.cwd()
     except OSError:
-        raise UserError("the current folder was removed", next_step="change into one that is there") from None
+        raise UserError("the current folder no longer exists", next_step="change to another folder") from None
 
 
 def _refusal(error: OSError | MemoryError) -> str:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from harness.errors import OfferError
-from harness.plugin import commands
+from harness.plugin import built_in, commands
 
 if TYPE_CHECKING:
     from harness.plugin.commands import PluginCommand
@@ -33,7 +33,7 @@ class CommandGroup(TyperGroup):
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        if cmd_name in commands.BUILT_IN:
+        if cmd_name in built_in.COMMANDS:
             return _command(commands.built_in(cmd_name))
         found = commands.commands().get(cmd_name)
         if found is None:
@@ -44,7 +44,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that was typed, imported, and what follows it."""
         name, command, rest = super().resolve_command(ctx, args)
-        known = name is not None and (name in self.commands or name in commands.BUILT_IN)
+        known = name is not None and (name in self.commands or name in built_in.COMMANDS)
         return name, command if known or name is None else _command(commands.commands()[name]), rest
 
 

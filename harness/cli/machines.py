@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INTERRUPTED, console, say, width
+from harness.cli.output import DONE, FAILED, INTERRUPTED, console, say, width
 from harness.errors import UserError
+from harness.plugin.built_in import FLEET_EXECUTOR
 
 if TYPE_CHECKING:
     from harness.fleet.messages import Flag
     from harness.suite.loading import Loaded
 
-fleet = typer.Typer(help="Lend machines to runs, bring them together, see which there are.", no_args_is_help=True)
+fleet = typer.Typer(
+    help="Run suites on several machines: start a scheduler, lend machines, list them.", no_args_is_help=True
+)
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
-_DEFAULT = "dask"
 
 
 @fleet.command()
 def up(
     hosts: Annotated[
         str,
-        typer.Option(
-            metavar="A,B,…", help="start a worker on each of them, by SSH; default: none, they come by themselves"
-        ),
+        typer.Option(metavar="A,B,…", help="hosts to start a worker on, by SSH; default: none"),
     ] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="of the scheduler")] = 8786,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="that brings the machines together")] = _DEFAULT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port of the scheduler")] = 8786,
+    executor: Annotated[str, typer.Option(metavar="NAME", help="executor that manages the machines")] = FLEET_EXECUTOR,
     files: Files = None,
 ) -> None:
-    """Start what brings machines together, and a worker on each host; Ctrl-C ends it."""
+    """Start a scheduler, and a worker on each host; Ctrl-C stops them."""
     from harness.fleet.choosing import executor as chosen
 
     chosen(executor, files or []).serve({"hosts": hosts, "port": str(port)}, say)
@@ -42,9 +42,12 @@ def up(
 @fleet.command()
 def worker(
     address: Annotated[
-        str, typer.Argument(help="that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False)
+        str,
+        typer.Argument(
+            help="address that `harness fleet up` printed, such as tcp://scheduler:8786", show_default=False
+        ),
     ],
-    name: Annotated[str, typer.Option(help="of this machine; default: its host name")] = "",
+    name: Annotated[str, typer.Option(help="name of this machine; default: its host name")] = "",
     files: Files = None,
 ) -> None:
     """Lend this machine to runs, until Ctrl-C. There can be one worker on a machine."""
@@ -55,10 +58,10 @@ def worker(
 
 @fleet.command()
 def status(
-    address: Annotated[str, typer.Argument(help="such as tcp://scheduler:8786, or slurm", show_default=False)],
+    address: Annotated[str, typer.Argument(help="address, such as tcp://scheduler:8786, or slurm", show_default=False)],
     files: Files = None,
 ) -> None:
-    """List the machines, what they are doing, and why one cannot be used; exit code 1 where one cannot."""
+    """List the machines and their states; exit code 1 if one cannot be used."""
     from harness.fleet.choosing import executor as chosen
     from harness.report.columns import grid
 

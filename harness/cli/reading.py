@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, INCONCLUSIVE, console, say, width
-from harness.errors import HarnessError, UserError
+from harness.cli.output import DONE, FAILED, INCONCLUSIVE, console, say, width
+from harness.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 
@@ -40,28 +40,34 @@ Runs = Annotated[
 
 def report(
     folders: Runs,
-    form: Annotated[Format | None, typer.Option("--format", help="print this; default: write all and show it")] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="print the report in this format; default: write all formats and show it"),
+    ] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="write each plot as SVG and PNG")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="of a fleet: where its files go; default: fleet-report", show_default=False),
+        typer.Option(metavar="DIR", help="with `fleet`: output folder; default: fleet-report", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option(help="of a fleet: take runs whose suites or data differ")] = False,
+    force: Annotated[bool, typer.Option(help="with `fleet`: accept runs whose suites or data differ")] = False,
 ) -> None:
-    """Render the report of a run again. `report fleet RUN…` makes one of the same suite on several machines."""
+    """Render the report of a run again; `report fleet RUN…` makes one report of several machines."""
     from harness.report import writing
 
     if folders[0] == Path(_FLEET) and (len(folders) > 1 or not (folders[0] / "run.json").exists()):
         if plots is not None:
-            raise UserError("--plots is of one run", next_step="leave it out, or name one run")
+            raise UserError("--plots takes one run", next_step="leave it out, or name one run")
         _fleet(folders[1:], form, output, force=force)
         return
     if len(folders) > 1:
         raise UserError(
-            "this is more than one run", next_step="give one, or `harness report fleet RUN…` for several machines"
+            "several runs were given", next_step="give one, or `harness report fleet RUN…` for several machines"
         )
     if output is not None or force:
-        raise UserError("--output and --force are of a fleet", next_step="use them with `harness report fleet RUN…`")
+        raise UserError(
+            "--output and --force belong to a report of several machines",
+            next_step="use them with `harness report fleet RUN…`",
+        )
     (folder,) = folders
     if plots is not None:
         for path in writing.plots(folder, plots):
@@ -78,7 +84,7 @@ def _fleet(folders: list[Path], form: Format | None, output: Path | None, *, for
     from harness.report.fleet import writing
 
     if form is Format.CSV:
-        raise UserError("a fleet is not written as CSV", next_step="use html, markdown or json")
+        raise UserError("a report of several machines has no CSV form", next_step="use html, markdown or json")
     if form is not None and output is not None:
         raise UserError("--format prints, and --output writes", next_step="leave one of them out")
     found = writing.of(folders, force=force)
@@ -101,10 +107,11 @@ def verify(folder: Folder) -> None:
 
 def advise(
     folder: Annotated[
-        Path | None, typer.Argument(help="a folder that `harness run` wrote; or --data", show_default=False)
+        Path | None,
+        typer.Argument(help="a folder that `harness run` wrote; leave it out with --data", show_default=False),
     ] = None,
     heads: Annotated[
-        int | None, typer.Option(min=1, help="N; with --data: the number of its heads", show_default=False)
+        int | None, typer.Option(min=1, help="N; default with --data: its number of heads", show_default=False)
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="B")] = 1,
     queries_per_day: Annotated[float | None, typer.Option(help="expected number of queries per day")] = None,
@@ -129,27 +136,19 @@ def advise(
     if queries_per_day is not None and not 0 < queries_per_day < math.inf:
         raise UserError(f"--queries-per-day must be a positive, finite number, got {queries_per_day:g}")
     if data is None and (temperature is not None or output is not None):
-        raise UserError("--temperature and --output go with --data", next_step="leave them out")
+        raise UserError("--temperature and --output need --data", next_step="leave them out")
     if (folder is None) == (data is None):
         raise UserError(
             "give either a folder of a run or --data FILE", next_step="such as harness advise --data heads.npz"
         )
     if data is not None:
-        from harness.commands import suites
-        from harness.plugin import commands
+        from harness.plugin import built_in, commands
 
-        suite = commands.load(commands.DATA_SUITE)(data, batch, heads, temperature)
-        try:
-            ran = suites.plan_suite(suite).run(output)
-        except HarnessError as error:
-            what = error.what.removeprefix("the source cannot be loaded: ").replace(
-                str(data.resolve()), f"--data {data}", 1
-            )
-            next_step = "" if error.next_step == "see its options in the suite" else error.next_step
-            raise type(error)(what, where=error.where, next_step=next_step) from error
+        planned = commands.load(built_in.DATA_SUITE)(data, batch, heads, temperature)
+        ran = planned.run(output)
         if ran.interrupted:
             sys.exit(ran.exit_code)
-        folder, heads = ran.folder, max(suite["heads"]["values"])
+        folder, heads = ran.folder, planned.plan.suite.heads.high
     if heads is None:
         raise UserError("the number of heads is missing", next_step="give --heads N")
     assert folder is not None
@@ -197,7 +196,7 @@ def compare(
 def history(
     folders: Annotated[list[Path] | None, typer.Argument(help="runs; default: all below results/")] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="all values of the quantities whose name contains this")
+        str | None, typer.Option(metavar="TEXT", help="print all values of the quantities whose name contains TEXT")
     ] = None,
     suite: Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this suite")] = None,
     race: Annotated[str | None, typer.Option(metavar="NAME", help="only crossovers of this race")] = None,
@@ -229,7 +228,7 @@ def history(
     evidence = [each for each in map(read, found) if suite is None or each.run.suite.get("name") == suite]
     if suite is not None and not evidence and between is None:
         names = sorted({str(read(each).run.suite.get("name")) for each in found})
-        raise UserError(f"no run is of the suite {suite!r}", next_step=f"there are {', '.join(names)}")
+        raise UserError(f"no run of the suite {suite!r}", next_step=f"choose from {', '.join(names)}")
     series = [
         each
         for each in over_runs.history(evidence)
@@ -238,7 +237,7 @@ def history(
     if find is not None:
         from harness.commands import bisection as finding
 
-        wanted = finding.Wanted(text=only or "", race=race, suite=suite)
+        wanted = finding.QuantityFilter(text=only or "", race=race, suite=suite)
         answer = finding.find(find, series, wanted, between=between, say=lambda text: say(text, error=True))
         say(answer.sentence)
         sys.exit(DONE if answer.found else FAILED)
@@ -348,7 +347,7 @@ def tune(
         int | None, typer.Option(help="with --to onnx: N of the models; then the axis is the batch")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="where it goes; default: printed, but for --to onnx")
+        Path | None, typer.Option(metavar="FILE", help="output file; default: standard output; required with --to onnx")
     ] = None,
     check: Annotated[
         Path | None,

@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, say
+from harness.cli.output import DONE, FAILED, say
 
-register = typer.Typer(
-    help="A folder of runs from many machines, each derived again from its raw seconds.", no_args_is_help=True
-)
+register = typer.Typer(help="Check a register, a folder of runs from many machines.", no_args_is_help=True)
 
 
 @register.callback()
@@ -22,7 +20,7 @@ def _group() -> None:
 
 @register.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="of a register", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="folder of the register", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="print the verdicts for programs")] = False,
 ) -> None:
     """Derive every run of a register again, and refuse what does not follow from its raw seconds."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from harness.cli.terms import DONE, FAILED, console, say, width
+from harness.cli.output import DONE, FAILED, console, say, width
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ def run(
     set_: Settings = None,
     allow_plugin: Allow = None,
     quick: Quick = False,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="measure only what this folder lacks")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="continue the run in this folder: measure only what is missing")
+    ] = None,
     force: Annotated[
-        bool, typer.Option(help="resume although suite, machine, code or data differ; the records say so")
+        bool, typer.Option(help="resume even if suite, machine, code or data differ; the records note it")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="with --resume: measure, train and score again what failed")
+        bool, typer.Option("--retry-failed", help="with --resume: measure, train and score what failed again")
     ] = False,
     save: Annotated[
         list[str] | None,
@@ -163,7 +165,7 @@ def locate(
             help="(a, b) -> whether outputs are the same; default: arrays within rounding, everything else by ==",
         ),
     ] = None,
-    no_equal: Annotated[bool, typer.Option("--no-equal", help="do not compare outputs; the answer says so")] = False,
+    no_equal: Annotated[bool, typer.Option("--no-equal", help="do not compare outputs; the answer notes it")] = False,
     range_: Annotated[
         str | None, typer.Option("--range", metavar="LOW:HIGH", help="range of n; default: 1:1e6", show_default=False)
     ] = None,
@@ -171,7 +173,7 @@ def locate(
         str | None,
         typer.Option(
             metavar="N,N,…",
-            help="a list of n in place of --range; n between them are visited, too, where the functions work there",
+            help="a list of n in place of --range; n between them are measured too, where the functions work",
         ),
     ] = None,
     plugin: Annotated[
@@ -207,7 +209,7 @@ def locate(
     from harness.commands import race, suites
 
     if sizes is not None and range_ is not None:
-        raise UserError("--range and --sizes are both given", next_step="give one of them")
+        raise UserError("--range and --sizes exclude each other", next_step="give one of them")
     wanted: dict[str, Any] = {}
     if sizes is not None:
         wanted["sizes"] = units.parse_counts(sizes, "--sizes")

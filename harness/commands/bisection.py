@@ -34,7 +34,7 @@ _ENDS = 2  # of a range
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class QuantityFilter:
     """Which quantity is looked for."""
 
     text: str = ""  # that its name holds
@@ -72,7 +72,7 @@ class _Search:
 def find(
     command: str,
     series: Sequence[Series],
-    wanted: Wanted,
+    wanted: QuantityFilter,
     *,
     between: str | None,
     say: Callable[[str], None],
@@ -146,10 +146,10 @@ def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[Interv
     moved = f"from {_value(old)} to {_value(new)}, {new.value / old.value:.2f} times as much"
     subject = _git(root, "log", "-1", "--format=%h %s (%an, %as)", search.commits[high]).strip()
     if high == low + 1:
-        return Answer(found=True, sentence=f"{subject} brought it {moved}")
+        return Answer(found=True, sentence=f"{subject} changed it {moved}")
     skipped = high - low - 1
     plural = "commits" if skipped > 1 else "commit"
-    what = f"one of {skipped + 1} commits up to {subject} brought it {moved}: the command fails at {skipped} {plural} before it"
+    what = f"one of {skipped + 1} commits up to {subject} changed it {moved}: the command fails at {skipped} {plural} before it"
     return Answer(found=False, sentence=what)
 
 
@@ -181,7 +181,7 @@ def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interv
 def _named(between: str) -> tuple[str, str]:
     ends = between.split("..")
     if len(ends) != _ENDS or not all(ends):
-        raise UserError(f"--between {between!r} is no range", next_step="write OLD..NEW, such as v1.2..HEAD")
+        raise UserError(f"--between {between!r} is not a range", next_step="write OLD..NEW, such as v1.2..HEAD")
     return ends[0], ends[1]
 
 
@@ -197,7 +197,7 @@ def _commits(root: Path, old: str, new: str) -> list[str]:
 
 
 def _measured(
-    root: Path, folder: Path, commit: str, command: str, place: Path, wanted: Wanted, name: str, say: Callable[[str], None],
+    root: Path, folder: Path, commit: str, command: str, place: Path, wanted: QuantityFilter, name: str, say: Callable[[str], None],
 ) -> Interval | None:  # fmt: skip
     """The quantity at a commit; None where the command fails, or what it measured has no such quantity."""
     short, output = commit[:_SHOWN], place / f"run-{commit[:_SHOWN]}"

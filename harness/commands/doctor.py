@@ -47,7 +47,7 @@ class Diagnosis:
 
     points: Sequence[Point]
     facts: Mapping[str, str]
-    complaints: Sequence[str]  # what of the machine widens intervals
+    warnings: Sequence[str]  # what of the machine widens intervals
     failures: Sequence[str]  # why nothing could be measured
     faults: Sequence[str] = ()  # what makes every figure doubtful, however the races went
     recovery: Mapping[tuple[int, int], float] = field(default_factory=dict)  # seconds by N and batch size
@@ -68,11 +68,11 @@ class Diagnosis:
         if self.failures:
             return f"A/A test failed to run: {self.failures[0]}"
         if self.faults:
-            return f"timings on this machine are wrong now: {self.faults[0]}"
+            return f"timings on this machine are unreliable now: {self.faults[0]}"
         return self.check.sentence
 
     def render(self) -> str:
-        """Table, facts, complaints and the verdict."""
+        """Table, facts, warnings and the verdict."""
         rows = [
             (
                 f"{point.heads:,}",
@@ -88,7 +88,7 @@ class Diagnosis:
         headers = ("N", "batch", "ratio", "95 % interval", "resolves", "back at speed after", "verdict")
         parts = [tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)] if rows else []
         parts.append(tabulate(list(self.facts.items()), tablefmt="plain", disable_numparse=True))
-        parts += [f"warning: {each}" for each in (*self.faults, *self.complaints)]
+        parts += [f"warning: {each}" for each in (*self.faults, *self.warnings)]
         parts.append(self.sentence)
         return "\n\n".join(parts)
 
@@ -143,16 +143,16 @@ def diagnose(
         finally:
             bench.close(patience=0.2)
     failures = [each.failure.what for each in records if each.failure]
-    clock_now = Ticking(step_seconds=clock.resolution(clock.monotonic), source=machine.clock_source())
+    clock_now = ClockFacts(step_seconds=clock.resolution(clock.monotonic), source=machine.clock_source())
     steal = between(before, activity())
-    facts, complaints, faults = judge_machine(
+    facts, warnings, faults = judge_machine(
         machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
     )
-    complaints += [unlike(each) for each in first_pairs(plan.suite, records) if each.surely_off]
+    warnings += [unlike(each) for each in first_pairs(plan.suite, records) if each.surely_off]
     return Diagnosis(
         points=points,
         facts=facts,
-        complaints=complaints,
+        warnings=warnings,
         failures=failures,
         faults=faults,
         recovery=_recovery(records),
@@ -191,7 +191,7 @@ def _race(bench: Bench, cells: Sequence[Cell], launches: int, turn: int, listene
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ticking:
+class ClockFacts:
     """The clock that times are read from."""
 
     step_seconds: float
@@ -199,7 +199,7 @@ class Ticking:
 
 
 def judge_machine(
-    found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: Ticking, stolen: float
+    found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: ClockFacts, stolen: float
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """What the machine says of itself; what of that widens intervals; and what makes figures wrong.
 
@@ -208,7 +208,7 @@ def judge_machine(
         records: of the races.
         threads: that each worker uses.
         ticking: the clock.
-        stolen: share of the time that other guests of the hardware took.
+        stolen: share of the time that other virtual machines took.
     """
     read_back = {name: count for record in records for name, count in record.threads.items()}
     facts = {
@@ -217,22 +217,22 @@ def judge_machine(
         "clock step": units.seconds(ticking.step_seconds),
         "clock source": ticking.source or "cannot be read",
         "load average": f"{found.get('load_average', math.nan):.2f}",
-        "time stolen by other guests": f"{stolen:.1%}",
+        "time stolen by other virtual machines": f"{stolen:.1%}",
         "governor": str(found.get("governor", "cannot be read")),
         "turbo": str(found.get("turbo", "cannot be read")),
         "threads, as read back": ", ".join(f"{name} {count}" for name, count in sorted(read_back.items())) or "none",
     }
-    complaints = []
+    warnings = []
     if stolen > _STEAL:
-        complaints.append(f"{stolen:.0%} of the time was stolen by other guests of this machine: expect drift")
+        warnings.append(f"{stolen:.0%} of the time was stolen by other virtual machines: expect drift")
     if (found.get("load_average") or 0.0) > (found.get("usable_cores") or 1) * _BUSY + 1:
-        complaints.append("something else keeps this machine busy: stop it, or expect wide intervals")
+        warnings.append("something else keeps this machine busy: stop it, or expect wide intervals")
     if found.get("governor") not in (None, "performance"):
-        complaints.append(
+        warnings.append(
             f"the governor is {found['governor']}: `cpupower frequency-set -g performance` keeps the clock up"
         )
     if ticking.source in _SLOW_CLOCKS:
-        complaints.append(
+        warnings.append(
             f"the clock source is {ticking.source}, slow to read: boot with `clocksource=tsc` if it is stable"
         )
     faults = [
@@ -242,4 +242,4 @@ def judge_machine(
     ]
     if ticking.step_seconds > _COARSE_CLOCK:
         faults.append(f"the clock moves in steps of {units.seconds(ticking.step_seconds)}")
-    return facts, complaints, faults
+    return facts, warnings, faults

@@ -15,7 +15,6 @@ import numpy as np
 
 from harness.errors import DataError, OfferError, UserError
 from harness.plugin.inspection import Question, inquire
-from harness.plugin.manager import unknown
 from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class EmbedderRequest:
     """An embedder, as it was asked for."""
 
     name: str
@@ -64,7 +63,7 @@ def embed_texts(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Embeds questions and answers into a folder, or what it lacks of them after an interruption.
+    """Embeds questions and answers into a folder, or what is still missing after an interruption.
 
     It then holds `question-00000.npy` and so on, `answer-00000.npy` and so on, `rows.jsonl` with the questions, and
     `answers.json`.
@@ -95,7 +94,7 @@ def embed_texts(
         return
     for note in texts.notes:
         progress.say(f"note: {note}")
-    wanted = Wanted(name=embedder, options=options or {}, files=plugin_files, threads=threads)
+    wanted = EmbedderRequest(name=embedder, options=options or {}, files=plugin_files, threads=threads)
     settings = {**_found(wanted), "folder": str(Path.cwd()), "table_rows": texts.table_rows, "threads": wanted.threads}
     child = Child("harness.commands.embedding_child", settings, environment={"HF_HUB_OFFLINE": _offline()})
     try:
@@ -125,7 +124,7 @@ def embed_texts(
 
 def _embed_part(
     child: Child,
-    wanted: Wanted,
+    wanted: EmbedderRequest,
     work: Path,
     part: tuple[Role, Sequence[str], Sequence[int]],
     progress: Progress,
@@ -162,7 +161,7 @@ def _refuse_unusable(path: Path, role: Role, rows: Sequence[int]) -> None:
         )
 
 
-def _asked(child: Child, wanted: Wanted, request: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return child.ask(request, stage="embed", deadline=_DEADLINE)
     except ChildFailed as failed:
@@ -175,7 +174,7 @@ def _asked(child: Child, wanted: Wanted, request: Mapping[str, Any]) -> dict[str
         ) from failed
 
 
-def _found(wanted: Wanted) -> dict[str, Any]:
+def _found(wanted: EmbedderRequest) -> dict[str, Any]:
     """Where the embedder is offered, with its options checked.
 
     Raises:
@@ -186,9 +185,7 @@ def _found(wanted: Wanted) -> dict[str, Any]:
     listing = inquire(list(wanted.files), [question])
     offer = listing.find("embedder", wanted.name)
     if offer is None:
-        what, hint = unknown(
-            "embedder", wanted.name, listing.names("embedder"), [str(each) for each in listing.failures]
-        )
+        what, hint = listing.unknown("embedder", wanted.name)
         raise OfferError(what, where="--embedder", next_step=hint)
     if offer.missing:
         raise OfferError(
@@ -206,7 +203,7 @@ def _found(wanted: Wanted) -> dict[str, Any]:
     return {"name": wanted.name, "options": dict(wanted.options), "plugin": offer.plugin}
 
 
-def _prepared(work: Path, texts: Texts, wanted: Wanted, digest: str) -> bool:
+def _prepared(work: Path, texts: Texts, wanted: EmbedderRequest, digest: str) -> bool:
     """Makes the folder ready, and says whether it holds vectors of the same texts by the same model already."""
     content = hashlib.sha256()
     for part in (*texts.questions, "\0", *texts.answers):

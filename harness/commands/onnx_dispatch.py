@@ -75,9 +75,7 @@ def written(
         doc_string="\n".join(about),
     )
     if model.ByteSize() > MOST_BYTES:
-        raise UserError(
-            "both models together are larger than 2 GiB, which no ONNX file may be", next_step="choose in Python"
-        )
+        raise UserError("both models together exceed 2 GiB, the limit of an ONNX file", next_step="choose in Python")
     onnx.checker.check_model(model)
     onnx.save(model, str(output))
 

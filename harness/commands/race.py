@@ -17,13 +17,13 @@ from harness.errors import ResourceError, UserError
 from harness.functions.callee import Callee, named, shipped
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
-from harness.plan.offered import offered
 from harness.plan.rivals import Rivals, distinct, suite_of
+from harness.plan.workload_functions import offered
 from harness.run import session
 from harness.run.listeners import Silent
 from harness.suite.schema import LONGEST, Measurement, Search
 from harness.units import LARGEST, TOO_LARGE
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from harness.plan.plan import Plan
@@ -45,17 +45,17 @@ class Settings(TypedDict, total=False):
     steps: Sequence[int]  # the largest n before each known jump of a cost; those outside the range are left out
     precision: float  # half-width wanted, as a share of N*; 0.05 if absent
     launches: int  # fresh processes of each that enter the interval, at least 2; 8 if absent
-    budget: int | None  # timed samples at the most
-    seconds: float | None  # after which no more is measured, from the call on: what runs then is ended
+    budget: int | None  # maximum number of timed samples
+    seconds: float | None  # time limit from the call on; what still runs then is stopped
     deadline: float
     """Seconds that a function may take at one n to get ready and be timed a few times; n at which it would take longer, by its
     growth so far, are skipped."""
-    threads: int | Sequence[int]  # that each function may use, and so many cores are kept for it; 1 if absent
+    threads: int | Sequence[int]  # of each function, and cores reserved for it; 1 if absent
     gap: float  # mean pause before each launch, in seconds
     seed: int  # of everything random
     name: str  # of the race, in answers, in `harness history` and `harness compare`
     size_label: str  # what n counts, on axes: "n, samples"
-    output: str | Path | None  # folder for the records, new; they are not kept if absent
+    output: str | Path | None  # new folder for the records; they are not kept if absent
     plugins: Sequence[
         str | Path
     ]  # files with workloads, beside what is installed, for functions named `workload:function`
@@ -140,7 +140,7 @@ def race(
         print(harness.race(direct, fft, setup=signals, low=8, high=100_000).crossings)
 
     Args:
-        baseline: a function, or `module:function` of the present folder; a list of them, or a mapping from the names that
+        baseline: a function, or `module:function` of the current folder; a list of them, or a mapping from the names that
             answers use, to race each against each.
         challenger: the same, expected to lead at large n.
         labels: names of the functions in answers, in their order; their own if absent.
@@ -152,10 +152,10 @@ def race(
 
     Returns:
         The answer, a `Location` that prints as a sentence; 'unresolved' with its best bracket where the budget did not
-        suffice. Of a list or a mapping who leads where: `Standings`.
+        suffice. For a list or a mapping: `Standings`, who leads where.
 
     Raises:
-        UserError: a question that makes no sense, or a function that is not there, fails at the smallest n, returns something
+        UserError: a question that makes no sense, or a function that is missing, fails at the smallest n, returns something
             else than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
@@ -283,7 +283,7 @@ def _known(settings: Mapping[str, Any]) -> None:
     known = [*Settings.__annotations__, "setup", "equal", "labels"]
     for name in settings:
         if name not in known:
-            hint = _ELSEWHERE.get(name) or did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
+            hint = _ELSEWHERE.get(name) or suggestion(name, sorted(known))
             raise UserError(f"race has no setting {name!r}", next_step=hint)
 
 
@@ -291,13 +291,13 @@ def _sizes(settings: Settings) -> list[int]:
     """The n of the list that was given, distinct and ascending; none where a range was given.
 
     Raises:
-        UserError: where there are both, or a list that is no range.
+        UserError: where there are both, or a list that is not a range.
     """
     given = settings.get("sizes")
     if given is None:
         return []
     if "low" in settings or "high" in settings:
-        raise UserError("sizes and low or high are both given", next_step="give one of them")
+        raise UserError("sizes excludes low and high", next_step="give one of them")
     sizes = sorted({_whole(each) for each in given})
     if len(sizes) < 2:
         raise UserError(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from harness.cache import folder as cache_folder
 from harness.errors import ContenderError, UserError
 from harness.measure.pool import BuilderClient
+from harness.plugin.built_in import PACKAGE, STUDENT_EXPORT
 from harness.process.child import ChildFailed
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +41,8 @@ def parsed(wanted: Sequence[str], plan: Plan) -> dict[str, Path]:
             )
         if name not in plan.specifications:
             known = sorted(plan.specifications)
-            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-            raise UserError(f"--save names the contender {name!r}, which the suite does not have", next_step=hint)
+            hint = suggestion(name, known)
+            raise UserError(f"--save names the contender {name!r}, which is not in the suite", next_step=hint)
         found[name] = checked(Path(file))
     return found
 
@@ -115,7 +116,7 @@ def _card(name: str, known: Mapping[str, Any], path: Path, summary: Summary, sco
     card["versions"] = dict(summary.run.versions)
     card["weights"] = path.name
     card["load"] = [
-        "from harness_plugins import load_student",
+        f"from {PACKAGE} import load_student",
         f"student = load_student({path.name!r})",
         "projections = student(queries)  # [B, D] -> [B, K]",
     ]
@@ -124,7 +125,7 @@ def _card(name: str, known: Mapping[str, Any], path: Path, summary: Summary, sco
 
 def _onnx(path: Path, card: dict[str, Any]) -> list[str]:
     """The ONNX form, made in a process of its own, since the core imports no plugin; it may fail, the weights are there."""
-    command = [sys.executable, "-m", "harness_plugins.saved_students", str(path)]
+    command = [sys.executable, "-m", STUDENT_EXPORT, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     target = path.with_suffix(".onnx")
     if done.returncode == 0:

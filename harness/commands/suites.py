@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from harness.errors import DataError, SuiteError
+from harness.commands.typed import as_typed
+from harness.errors import DataError, HarnessError, SuiteError
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
 from harness.suite import loading
@@ -76,12 +77,14 @@ class PlannedSuite:
     """A suite that was checked against what is installed; nothing is measured yet.
 
     Attributes:
-        source_heads: how many heads its source holds; None where it has no limit, or does not say.
+        source_heads: how many heads its source holds; None where it has no limit, or does not state it.
         plan: as the harness itself holds it; its fields may change.
+        typed: what errors call the options of its source; see `plan_suite`.
     """
 
     source_heads: int | None = None
     plan: Plan = field(repr=False)
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def run(self, output: Path | None = None, *, save: Path | None = None) -> SuiteRun:
         """Measures the suite, with a display of progress.
@@ -97,15 +100,24 @@ class PlannedSuite:
             from harness.commands import saving
 
             saving.checked(save)
-        return measured(self.plan, output)
+        try:
+            return measured(self.plan, output)
+        except HarnessError as error:
+            if not self.typed:
+                raise
+            raise as_typed(error, self.typed) from error
 
 
-def plan_suite(suite: Mapping[str, Any], *, width: int | None = None) -> PlannedSuite:
+def plan_suite(
+    suite: Mapping[str, Any], *, width: int | None = None, typed: Mapping[str, str] | None = None
+) -> PlannedSuite:
     """Plans a suite that a program has made.
 
     Args:
         suite: what a suite's file would hold, as docs/suites.md describes it; relative paths start at the current folder.
         width: D that the user expects; another one in the data is an error.
+        typed: what was typed for options of the source, such as `{"path": "--db my.db", "temperature": "--temperature"}`:
+            errors name that instead of the suite.
 
     Raises:
         DataError: where the suite cannot be run; `where` is the key that is wrong, such as `source.options.path`.
@@ -115,10 +127,10 @@ def plan_suite(suite: Mapping[str, Any], *, width: int | None = None) -> Planned
         checked = check_suite(loaded)
     except SuiteError as error:  # of a suite without a file: its lines mean nothing
         problem = error.problems[0]
-        raise DataError(problem.what, where=problem.path, next_step=problem.hint) from error
+        raise as_typed(DataError(problem.what, where=problem.path, next_step=problem.hint), typed or {}) from error
     limits = [reply.limit for reply in checked.listing.replies if reply.limit]
     plan = replace(planning.plan(loaded, checked), width=width)
-    return PlannedSuite(source_heads=next(iter(limits), None), plan=plan)
+    return PlannedSuite(source_heads=next(iter(limits), None), plan=plan, typed=typed or {})
 
 
 def measured(
@@ -129,12 +141,12 @@ def measured(
 
     from harness.report.progress import progress
     from harness.run import session
-    from harness.run.turn import turn
+    from harness.run.machine_lock import machine_lock
 
     listener = progress(Console())
     folder = resume or output or session.default_output(plan.suite, Path("results"))
     try:
-        with turn(f"harness run of {plan.suite.name}", listener.say, wait=False):
+        with machine_lock(f"harness run of {plan.suite.name}", listener.say, wait=False):
             done = session.run(plan, folder, listener, resume=resume is not None, force=force, retry=retry)
     finally:
         listener.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from harness.errors import DataError, UserError
 from harness.units import counted
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def read_texts(path: Path, *, text: str, topic: str | None = None, answer: str |
     """The questions of a table.
 
     Args:
-        path: the file; its suffix says what it is.
+        path: the file; its suffix gives the format.
         text: the column of the questions.
         topic: the column of their topics.
         answer: the column of their answers.
@@ -180,7 +180,7 @@ def _require(path: Path, row: Mapping[str, Any], columns: Mapping[str, str]) -> 
     for option, name in columns.items():
         if name not in row:
             known = [str(each) for each in row]
-            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            hint = suggestion(name, known)
             raise UserError(f"{path} has no column {name!r}, which {option} names", next_step=hint)
 
 

@@ -8,7 +8,7 @@ from harness.errors import OfferError
 from harness.plugin.execution import Executor
 from harness.plugin.inspection import inquire
 from harness.plugin.manager import Catalog
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def executor(on: str, plugin_files: Sequence[Path] = ()) -> Executor:
     found = next((each for each in offers if head == each.name or head in each.schemes), None)
     if found is None:
         names = sorted({name for each in offers for name in (each.name, *(f"{one}://…" for one in each.schemes))})
-        hint = did_you_mean(head, names) or f"there are {', '.join(names)}"
+        hint = suggestion(head, names)
         raise OfferError(f"no executor {head!r}", next_step=hint)
     if found.missing:
         missing = ", ".join(found.missing)

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError
-from harness.run import turn
+from harness.run import machine_lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class Claim:
         self.lock.release()
 
 
-def claim() -> Claim:
+def claim_machine() -> Claim:
     """Takes this machine for this process.
 
     Raises:
         UserError: where another worker has it.
     """
-    path = turn.place().with_suffix(".worker")
+    path = machine_lock.lock_file().with_suffix(".worker")
     lock = FileLock(path, mode=0o666, thread_local=False)
     signed = path.with_suffix(".worker-id")
     try:

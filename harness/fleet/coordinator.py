@@ -22,7 +22,7 @@ from harness.records.reader import read as read_records
 from harness.records.writer import write_atomically, writing
 from harness.report import writing as reports
 from harness.units import counted
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,7 +136,7 @@ def _chosen(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine,
         raise UserError("there is no machine", next_step="start a worker on each: `harness fleet worker ADDRESS`")
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known) or f"there are {', '.join(sorted(map(one_line, known)))}"
+            hint = suggestion(name, sorted(map(one_line, known)))
             raise UserError(f"there is no machine {name!r} now", next_step=hint)
     chosen = tuple(known[name] for name in dict.fromkeys(names or known))
     problems = [f"{each.name}: {each.wrong}" for each in chosen if each.wrong]
@@ -282,7 +282,7 @@ def _one(
             read_records(folder)
             summary = reports.write(folder)
     except HarnessError as error:
-        why = why or f"what has arrived is no run: {error}"
+        why = why or f"what has arrived is not a run: {error}"
     status = summary.run.status if summary is not None else "lost"
     if why and status == "complete":
         status = "failed"

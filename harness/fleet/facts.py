@@ -16,6 +16,7 @@ from harness.fleet.messages import Facts
 from harness.plan import rivals
 from harness.plan.check import check_suite
 from harness.plugin import discovery
+from harness.plugin.built_in import PACKAGE
 from harness.records import machine
 from harness.suite import loading
 
@@ -39,11 +40,11 @@ def of(loaded: Loaded, elsewhere: Sequence[str] = ()) -> Facts:
     if checked.suite.functions:
         rivals.of_suite(loaded, checked.listing)
     used = dict.fromkeys(each.plugin for each in _used(checked.suite, checked.listing))
-    others = [each for each in used if not each.startswith(("harness_plugins.", "file:"))]
+    others = [each for each in used if not each.startswith((f"{PACKAGE}.", "file:"))]
     paths = {name: loaded.folder / os.path.expanduser(name) for name in elsewhere}  # noqa: PTH111 - it never raises
     return Facts(
         harness=__version__,
-        code=_digest("harness", "harness_plugins"),
+        code=_digest("harness", PACKAGE),
         suite=shipping.digest_of({"suite": loaded.suite.model_dump_json(by_alias=True)}),
         plugins={each: _digest(each) for each in others},
         data={name: shipping.digest(path) if path.exists() else None for name, path in paths.items()},

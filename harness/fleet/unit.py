@@ -29,7 +29,7 @@ _CHUNK = 2**18  # bytes
 _ENDING_SECONDS = 60.0  # that a run whose worker was killed may take to end
 
 
-def perform(request: str, emit: Callable[[str], None]) -> str:
+def perform_request(request: str, emit: Callable[[str], None]) -> str:
     """Does on this machine what a `harness.Request` asks, and returns the answer, for `Handle.result`.
 
     The suite runs in a process of its own, exactly as `harness run` does, into a folder on this machine's disk; it ends with
@@ -48,7 +48,7 @@ def perform(request: str, emit: Callable[[str], None]) -> str:
         return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
 
 
-def cancel(key: str) -> None:
+def cancel_request(key: str) -> None:
     """Ends the run of this key on this machine as Ctrl-C would: what it has recorded stays, and it can be continued."""
     place = shipping.place() / "runs" / key
     if key.isalnum() and place.is_dir():

@@ -188,4 +188,4 @@ def validated(child: Child, stage: str, operation: str, value: Mapping[str, Any]
     try:
         return checked(value, ANSWERS[operation]).model_dump(exclude_unset=True)
     except InvalidAnswer as error:
-        raise child.rubbish(stage, str(error)) from None
+        raise child.protocol_error(stage, str(error)) from None

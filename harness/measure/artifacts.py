@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from harness.cache import private
 from harness.errors import ResourceError
-from harness.measure.contents import COMPLETE, digests, unchanged
+from harness.measure.artifact_digests import COMPLETE, digests, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,12 +16,12 @@ import numpy as np
 
 from harness.causes import plain
 from harness.errors import HarnessError, ParityError, TrainingError
-from harness.measure import fidelity, probes, saving
+from harness.measure import fidelity, parity_queries, saving
+from harness.measure.artifact_digests import digests, unchanged
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
-from harness.measure.contents import digests, unchanged
-from harness.measure.definition import call64
 from harness.measure.fingerprint import identity
+from harness.measure.float64_call import call64
 from harness.measure.operations import by_batch_size
 from harness.measure.training import Students, make_room
 from harness.plan.specification import Specification
@@ -290,18 +290,20 @@ class Builder:
         if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
             batches = batches[:1]
         timed = batches.reshape(-1, batches.shape[-1])
-        few = probes.rows_of(batches[0], data.heads.count)
-        further = probes.scaled(few) if made.form == "module" else []
+        few = parity_queries.rows_of(batches[0], data.heads.count)
+        further = parity_queries.scaled(few) if made.form == "module" else []
         output, proof = self._reference(made, specification, batch, timed, further)
         if proof != "formula" and timed.any() and not output[: len(timed)].any():
             raise ParityError(
-                "the output is all zeros for every query", next_step="nothing can be proved by it, so it is not timed"
+                "the output is all zeros for every query", next_step="it proves nothing, so it is not timed"
             )
         _write(reference.with_suffix(".npy"), output[: len(timed)].reshape(*batches.shape[:2], -1))
         if further:
-            zero, continuous = probes.at_zero(made.undeployed(), few[0])
+            zero, continuous = parity_queries.at_zero(made.undeployed(), few[0])
             scaled = output[len(timed) :].reshape(len(further), len(few), -1)
-            probes.Probes(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(place / f"probes-{batch}.npz")
+            parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(
+                place / f"probes-{batch}.npz"
+            )
         _write_text(told, proof)
         beside = [
             f"{inputs.name}.npy",

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.answers import validated
-from harness.plugin.manager import BUILT_IN
+from harness.plugin.built_in import BUILT_IN
 from harness.process.child import Child, environment
 from harness.process.limits import UNBOUND
 

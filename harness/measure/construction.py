@@ -12,7 +12,7 @@ import numpy as np
 
 from harness import units
 from harness.errors import ContenderError
-from harness.measure.definition import call64
+from harness.measure.float64_call import call64
 from harness.measure.query_split import apart
 from harness.plan.specification import OfferReference, Specification
 from harness.plugin.interfaces import (
@@ -205,5 +205,5 @@ def shared_form(projector: Projector, runtime: Runtime) -> Form:
 
 def _given(reference: OfferReference | None) -> OfferReference:
     if reference is None:
-        raise ContenderError("the contender is a plain function: it has no offers")
+        raise ContenderError("the contender is a plain function, without components")
     return reference

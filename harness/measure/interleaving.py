@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.measure import recovery
 from harness.measure.calibration import CLOCK_SHARE
 from harness.process.child import ChildFailed
-from harness.records.activity import Activity, Meanwhile, activity, between
+from harness.records.activity import Activity, ActivityMonitor, activity, between
 from harness.records.measurement import IN_BLOCKS, INTERRUPTED, RIVAL_FAILED, Measurement, Parity, Sampled
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Purpose:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A visit that was cut off; `records` hold what it had measured by then, none of which counts."""
+    """A visit that was interrupted; `records` hold what it had measured by then, none of which counts."""
 
     def __init__(self, records: Sequence[Measurement]) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def visit(
     """
     twins = len(set(cells)) < len(cells)  # alike, none of them the worker that has a longer history
     seats = [_Slot(cell=cell, twin=1 + place if twins else 0) for place, cell in enumerate(cells)]
-    meanwhile: Meanwhile | None = None
+    meanwhile: ActivityMonitor | None = None
     try:
         for place in generator.permutation(
             len(seats)
@@ -235,7 +235,7 @@ def _fail(launch: Launch, seat: _Slot, failed: ChildFailed) -> None:
 
 
 def _record(
-    launch: Launch, seat: _Slot, purpose: Purpose, meanwhile: Meanwhile | None, *, interrupted: bool = False
+    launch: Launch, seat: _Slot, purpose: Purpose, meanwhile: ActivityMonitor | None, *, interrupted: bool = False
 ) -> Measurement:
     """The seat as one line of the records; of an interrupted visit the raw seconds are kept, and do not count."""
     info = seat.info

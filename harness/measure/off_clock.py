@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.measure.calling import Calling
     from harness.measure.clock import Clock
+    from harness.measure.timed_projection import TimedProjection
 
 _FLOOR_SECONDS = 2e-5  # what entering a library costs
 _DEVICE_FLOOR_SECONDS = 5e-4  # a first transfer, a graph that is replayed for the first time
@@ -97,7 +97,7 @@ def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = Fa
 
 
 def prove(
-    calling: Calling,
+    calling: TimedProjection,
     batches: Sequence[NDArray[np.float32]],
     prepared: Any,
     known: NDArray[np.float32],
@@ -160,7 +160,7 @@ def prove(
     return calling.prepare(host)
 
 
-def observed(calling: Calling, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
+def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
     """What a call and its conversion take, and the answer."""
     finish: Callable[[], None] | None = getattr(calling.timed, "finish", None)
     began = clock()
@@ -186,7 +186,7 @@ def unseen(
 
 
 def _refuse_stale(
-    calling: Calling,
+    calling: TimedProjection,
     host: NDArray[np.float32],
     answer: NDArray[np.float32],
     known: NDArray[np.float32],

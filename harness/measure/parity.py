@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REPEATED = 1e-6  # of the largest value, by which two answers to the same queries may differ
-_FROZEN = "an export keeps the branch and the loop that it saw: make forward do the same for all queries"
+_FROZEN = "an export freezes branches and loops as it saw them: make forward do the same for all queries"
 _WRONG = "a contender whose output is wrong has no latency"
 
 

@@ -29,12 +29,12 @@ def apart(data: Dataset) -> Dataset:
         return data
     if not kept.any():
         raise DataError(
-            f"all {len(train):,} training queries are held out, too",
+            f"all {len(train):,} training queries are also held out",
             where=data.provenance.description,
             next_step="give other queries to train on",
         )
     dropped = int(len(train) - kept.sum())
-    told = f"{dropped:,} of {len(train):,} training queries are held out, too, and were dropped from training"
+    told = f"{dropped:,} of {len(train):,} training queries are also held out, and were dropped from training"
     about = data.provenance
     digest = hashlib.sha256(f"{about.digest} without {dropped} training queries".encode()).hexdigest()
     about = replace(about, digest=digest, notes=(*about.notes, told))

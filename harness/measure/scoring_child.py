@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.measure import contents
+from harness.measure import artifact_digests
 from harness.measure.construction import Construction
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Projecting:
+class ScoringChild:
     """The operations of the process.
 
     Args:
@@ -46,7 +46,7 @@ class Projecting:
             rebuild=self._construction.rebuild(specification, heads),
         )
         runtime = self._construction.runtime(specification)
-        contents.verify(Path(request["place"]), request["files"])
+        artifact_digests.verify(Path(request["place"]), request["files"])
         compiled = runtime.load(Path(request["place"]) / "artifact", context)
         try:
             queries = np.load(request["queries"], allow_pickle=False)
@@ -70,4 +70,4 @@ def answers(compiled: Compiled, queries: NDArray[np.float32], batch_size: int) -
 
 
 if __name__ == "__main__":
-    serve(lambda settings: Projecting(settings).operations())
+    serve(lambda settings: ScoringChild(settings).operations())

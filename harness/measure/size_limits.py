@@ -28,7 +28,7 @@ _FEWEST_SINGLES = 3  # but for so many
 Place = tuple[int, int]  # N, and the batch size: 0 where the batch size does not matter
 
 
-class Reach:
+class SizeLimits:
     """Which cells of a run need not be tried, and why.
 
     Memory or time that ran out at one N and batch size runs out at every larger one too; nothing follows for smaller
@@ -113,8 +113,8 @@ class Reach:
         if visit <= self._how.deadline_seconds:
             return None
         what = (
-            f"it would take about {duration(call)} per call at N = {cell.heads:,}, up to {duration(visit)} in all, by "
-            f"its growth up to {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
+            f"a call at N = {cell.heads:,} would take about {duration(call)}, the whole visit up to {duration(visit)}, "
+            f"extrapolated from {duration(seconds)} at N = {last:,}; the deadline is {self._how.deadline_seconds:g} s"
         )
         return Failure(stage="sample", kind=TOO_SLOW, what=what)
 

@@ -15,7 +15,17 @@ from harness.errors import ContenderError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_OWN = ("calibration", "calling", "calls", "clock", "off_clock", "parity", "recovery", "tamper_check", "worker")
+_OWN = (
+    "calibration",
+    "clock",
+    "off_clock",
+    "parity",
+    "recovery",
+    "tamper_check",
+    "timed_function",
+    "timed_projection",
+    "worker",
+)
 _LIBRARY: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (time, ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "time", "time_ns")),
     (itertools, ("cycle", "islice")),
@@ -39,8 +49,8 @@ class Seal:
         for place, holder, name, value, code in self._noted:
             if holder.get(name) is not value or getattr(value, "__code__", None) is not code:
                 raise ContenderError(
-                    f"its code has replaced {place}.{name}, which takes its time",
-                    next_step="leave the clock and the harness as they are: nothing that this process measures counts",
+                    f"its code has replaced {place}.{name}, which takes the time",
+                    next_step="do not replace the clock or parts of the harness: nothing that this process measures counts",
                 )
 
 

@@ -14,14 +14,14 @@ import numpy as np
 
 from harness import units
 from harness.errors import ContenderError, ParityError
-from harness.functions import likeness, remembering
+from harness.functions import equality, memoisation
 from harness.functions.allocator import HighWater
-from harness.measure import calibration, contents, off_clock, parity, probes, recovery, resources
-from harness.measure.calling import Calling
-from harness.measure.calls import Function
+from harness.measure import artifact_digests, calibration, off_clock, parity, parity_queries, recovery, resources
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
 from harness.measure.tamper_check import Seal
+from harness.measure.timed_function import TimedFunction
+from harness.measure.timed_projection import TimedProjection
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, pin, serve
@@ -58,7 +58,7 @@ class _Cell:
     """A contender at one batch size, warm and calibrated."""
 
     compiled: Compiled
-    calling: Calling
+    calling: TimedProjection
     inputs: list[Any]
     rotation: calibration.Rotation
     first_outputs: list[Any]
@@ -138,7 +138,7 @@ class Worker:
         compiled_before = compiled.compile_seconds
         proof: _Proof | None = None
         if known is None:
-            calling = Calling(compiled, self._specification.transfers, self._specification.mode)
+            calling = TimedProjection(compiled, self._specification.transfers, self._specification.mode)
             proof = self._prove(compiled, calling, request)
             self._check_cold(compiled)
             self._collect()
@@ -227,7 +227,7 @@ class Worker:
         """
         self._seal.check()
         cell = self._cells[str(request["place"]), int(request["batch_size"])]
-        if isinstance(cell.compiled, Function):
+        if isinstance(cell.compiled, TimedFunction):
             return self._audit_function(cell, cell.compiled)
         if not cell.first_outputs:
             return {"error": 0.0}
@@ -250,7 +250,7 @@ class Worker:
             self._seal.check()
         return {"error": error}
 
-    def _audit_function(self, cell: _Cell, function: Function) -> dict[str, Any]:
+    def _audit_function(self, cell: _Cell, function: TimedFunction) -> dict[str, Any]:
         """Whether the first input still gives the output that it gave before the timing.
 
         Raises:
@@ -260,27 +260,27 @@ class Worker:
             if not function.kernel.redrawn:
                 self._refuse_remembering(cell, function)
             return {"error": 0.0}
-        equal = function.kernel.equal.load() if function.kernel.equal else likeness.same
+        equal = function.kernel.equal.load() if function.kernel.equal else equality.same
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
         if not equal(first, again):
             raise ParityError(
-                f"its output after the timing is not its output before: {likeness.shown(again)}, was {likeness.shown(first)}"
+                f"its output changed during the timing: {equality.shown(first)} before, {equality.shown(again)} after"
             )
         self._refuse_remembering(cell, function)
         return {"error": 0.0}
 
-    def _refuse_remembering(self, cell: _Cell, function: Function) -> None:
+    def _refuse_remembering(self, cell: _Cell, function: TimedFunction) -> None:
         """Whether inputs that it has seen cost it a small part of others; functions that were found to do so get none twice.
 
         Raises:
             ContenderError: where they do.
         """
-        short = cell.calibration.call_seconds <= remembering.LONGEST_SECONDS
+        short = cell.calibration.call_seconds <= memoisation.LONGEST_SECONDS
         if not function.kernel.setup or not short or cell.audits or self._looked_at >= _LOOKED_AT:
             return
         cell.audits = 1
         self._looked_at += 1
-        found = remembering.remembers(
+        found = memoisation.remembers(
             function.called, function.unseen, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
         )
         self._seal.check()
@@ -327,7 +327,7 @@ class Worker:
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
         self._make_room(size)
-        contents.verify(Path(place), request.get("files", {}))
+        artifact_digests.verify(Path(place), request.get("files", {}))
         before, started = resources.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
         seconds = monotonic() - started
@@ -338,7 +338,7 @@ class Worker:
     def _compile(self, place: str, heads: int) -> Compiled:
         specification = self._specification
         if specification.function:
-            return Function(specification.function, heads, specification.seed, self._launch)
+            return TimedFunction(specification.function, heads, specification.seed, self._launch)
         context = LoadContext(
             heads=heads,
             threads=specification.threads,
@@ -374,14 +374,14 @@ class Worker:
             self._frozen = False
             gc.collect()
 
-    def _prove(self, compiled: Compiled, calling: Calling, request: Mapping[str, Any]) -> _Proof:
+    def _prove(self, compiled: Compiled, calling: TimedProjection, request: Mapping[str, Any]) -> _Proof:
         """The prepared inputs, the first answers with their error, and that of a row alone.
 
         Raises:
             ParityError: where an answer has another shape, is not finite, does not repeat, or is wrong.
         """
         batch = int(request["batch_size"])
-        if isinstance(compiled, Function):
+        if isinstance(compiled, TimedFunction):
             inputs = compiled.inputs(batch, int(self._how["input_batches"]))
             place = str(request["place"])
             self._make_room(compiled.held_bytes, but=place)
@@ -422,7 +422,7 @@ class Worker:
                 f"row {row} of a batch of {batch} differs from {neighbours} by {row_error:.2g} of the largest value"
             )
         if (folder / f"probes-{batch}.npz").exists():
-            probes.Probes.load(folder / f"probes-{batch}.npz").prove(answer, batch, tolerance, what)
+            parity_queries.ParityQueries.load(folder / f"probes-{batch}.npz").prove(answer, batch, tolerance, what)
         return _Proof(
             inputs=inputs,
             first_outputs=outputs,

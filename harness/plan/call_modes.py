@@ -25,14 +25,14 @@ _SUFFIXES = {"included": "+transfers", "pipelined": "+pipelined"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class CallModes:
     """A suite in which every contender is called in one way."""
 
     suite: Suite
     bases: Mapping[str, str]  # for each contender the name of that which the suite's author wrote
 
 
-def spread(suite: Suite) -> Spread:
+def spread(suite: Suite) -> CallModes:
     """The suite with a contender and a race for each way that is wanted; the same one if there is one way only."""
     contenders: dict[str, Contender] = {}
     bases: dict[str, str] = {}
@@ -65,7 +65,7 @@ def spread(suite: Suite) -> Spread:
                 name = race.name + _suffix(way, wanted[0])
                 races.append(race.model_copy(update={**own, "name": name}) if _differs(race, rivals, way) else race)
     ordered = {label: contenders[label] for name in suite.contenders for label in contenders if bases[label] == name}
-    return Spread(
+    return CallModes(
         suite=suite.model_copy(update={"contenders": ordered, "races": tuple(races)}),
         bases={label: bases[label] for label in ordered},
     )

@@ -97,7 +97,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
     out = {**away, **review.broken}
     if not review.problems and len(out) == len(suite.contenders):
         for name, reason in out.items():
-            review.complain(("contenders", name), reason)
+            review.report(("contenders", name), reason)
     if review.problems:
         raise SuiteError(sorted(dict.fromkeys(review.problems), key=lambda problem: problem.line))
     spread = call_modes.spread(suite)
@@ -217,7 +217,7 @@ class _Review:
         self._untrained: list[str] = []
         self.broken: dict[str, str] = {}
 
-    def complain(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
+    def report(self, path: Place, what: str, hint: str = "", *, at_key: bool = False) -> None:
         self.problems.append(self._loaded.document.problem(path, what, hint, at_key=at_key))
 
     def memory_limit(self) -> None:
@@ -226,7 +226,7 @@ class _Review:
             {kind for name in self._suite.contenders if (kind := kind_of(self._suite.device_of(name))) != "cpu"}
         )
         if self._suite.measurement.memory_limit_bytes is not None and elsewhere:
-            self.complain(
+            self.report(
                 ("measurement", "memory_limit_bytes"),
                 f"a limit of the address space does not work with {' and '.join(elsewhere)}, whose driver needs more",
                 "leave it out, or run the contenders on the cpu alone with --only",
@@ -239,7 +239,7 @@ class _Review:
             self._unknown(wanted)
             return
         if found.missing:
-            self.complain(
+            self.report(
                 wanted.at,
                 f"the {wanted.kind} {wanted.name!r} needs {', '.join(found.missing)}, which is not installed",
                 found.install,
@@ -247,30 +247,23 @@ class _Review:
             return
         reply = self._listing.reply(wanted.key) or Reply(key=wanted.key)
         for problem in reply.problems:
-            self.complain(
+            self.report(
                 (*wanted.options_at, *problem.path), problem.what, problem.hint, at_key=problem.what == "unknown key"
             )
         if reply.error:
             path = wanted.options_at if wanted.options else wanted.at
-            self.complain(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
+            self.report(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
 
     def _unknown(self, wanted: _Wanted) -> None:
-        names = self._listing.names(wanted.kind)
+        what, hint = self._listing.unknown(wanted.kind, wanted.name)
         other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
-        what = f"no {wanted.kind} {wanted.name!r}"
-        suspects = "; ".join(str(failure) for failure in self._listing.failures)
-        if hint := did_you_mean(wanted.name, names):
-            pass
-        elif other:
-            hint = f"{wanted.name!r} is a {other}"
-        elif suspects:
-            hint = f"a plugin that failed to load may be the one: {suspects}"
-            if wanted.contender:
+        if not did_you_mean(wanted.name, self._listing.names(wanted.kind)):
+            if other:
+                hint = f"{wanted.name!r} is a {other}"
+            elif self._listing.failures and wanted.contender:
                 self.broken.setdefault(wanted.contender, f"{what}; {hint}")
                 return
-        else:
-            hint = f"there are {', '.join(names)}" if names else "no plugin offers any"
-        self.complain(wanted.at, what, hint)
+        self.report(wanted.at, what, hint)
 
     def contender(self, name: str, contender: Contender) -> None:
         """Projector, runtime and trainer fit together."""
@@ -282,14 +275,14 @@ class _Review:
             if kind not in runtime.devices:
                 hint = f"runtimes that do: {self._runtimes(lambda each: kind in each.devices)}"
                 where = (*at, "device" if contender.device else "runtime")
-                self.complain(where, f"the runtime {runtime.name!r} does not run on {kind}", hint)
+                self.report(where, f"the runtime {runtime.name!r} does not run on {kind}", hint)
             if projector is not None and not set(runtime.forms) & set(projector.forms):
                 what = (
                     f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "
                     f"and the projector {projector.name!r} is built as {_either(projector.forms)}"
                 )
                 takers = self._runtimes(lambda each: bool(set(each.forms) & set(projector.forms)))
-                self.complain((*at, "runtime"), what, f"runtimes that take it: {takers}")
+                self.report((*at, "runtime"), what, f"runtimes that take it: {takers}")
         if projector is None:
             return
         if contender.trainer is not None and "module" not in projector.forms:
@@ -297,13 +290,13 @@ class _Review:
                 f"the projector {projector.name!r} cannot be trained: "
                 f"it is built as {_either(projector.forms)}, and trainers take modules"
             )
-            self.complain((*at, "trainer"), what, "leave the trainer out", at_key=True)
+            self.report((*at, "trainer"), what, "leave the trainer out", at_key=True)
         if projector.needs_training and contender.trainer is None:
             self._untrained.append(name)
         teacher = self._listing.find("projector", contender.teacher)
         wanted, computed = _approximates(contender, self._listing), (teacher.family or teacher.name) if teacher else ""
         if wanted and computed and wanted != computed:
-            self.complain(
+            self.report(
                 (*at, "teacher"),
                 f"the projector {projector.name!r} approximates {wanted}, and its teacher computes {computed}",
                 f"name a teacher of the family {wanted}",
@@ -352,7 +345,7 @@ class _Review:
         elif path[-1] == "heads":
             path = (*path, "to")
         what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
-        self.complain(path, what, f"end at {limit}, or use a source that makes any N: `harness plugins` lists them")
+        self.report(path, what, f"end at {limit}, or use a source that makes any N: `harness plugins` lists them")
 
     def races(self) -> None:
         """A race that requires fidelity needs a challenger that can have any."""
@@ -362,7 +355,7 @@ class _Review:
                 continue
             projector: OfferData | None = self._listing.find("projector", contender.projector)
             if projector is not None and projector.needs_training:
-                self.complain(
+                self.report(
                     ("races", number, "requires"),
                     f"the challenger {race.challenger!r} has no trainer, so its output means nothing",
                     f"give contenders.{race.challenger} a trainer, or leave `requires` out",

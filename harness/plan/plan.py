@@ -170,7 +170,7 @@ def plan_functions(
 
 
 def _of_functions(
-    prepared: rivals.Prepared,
+    prepared: rivals.PreparedFunctions,
     suite: Suite,
     spelled: Sweep,
     path: Path,

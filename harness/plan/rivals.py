@@ -12,7 +12,7 @@ from harness.cache import folder as cache_folder
 from harness.functions import allocator
 from harness.functions.callee import Callee, named
 from harness.functions.kernel import Kernel
-from harness.functions.trial import DEADLINE_SECONDS, tried
+from harness.functions.trial import DEADLINE_SECONDS, run_trial
 from harness.plan import workloads
 from harness.plan.specification import Specification
 from harness.plugin import workloads as workload_functions
@@ -51,7 +51,7 @@ class Rivals:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFunctions:
     """Functions that were tried, for a plan."""
 
     specifications: Mapping[str, Specification]
@@ -169,7 +169,7 @@ def prepared(
     *,
     deadline_seconds: float = DEADLINE_SECONDS,
     sizes: Sequence[int] = (),
-) -> Prepared:
+) -> PreparedFunctions:
     """Tries the functions of a suite, and spells them out for the processes that time them.
 
     Args:
@@ -188,7 +188,7 @@ def prepared(
     between = True
     for group in groups:
         low, high = _span(group, suite)
-        found = tried(
+        found = run_trial(
             group.kernels(),
             low,
             high,
@@ -214,7 +214,7 @@ def prepared(
             )
     ordered = {name: specifications[name] for name in suite.contenders if name in specifications}
     offers = _offers(kernels)
-    return Prepared(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
+    return PreparedFunctions(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
 def _span(group: Rivals, suite: Suite) -> tuple[int, int]:
@@ -235,7 +235,7 @@ def _cores(suite: Suite) -> list[str]:
     if max(threads.values()) == 1:
         return []
     cores = "; ".join(f"{name} on {count}" for name, count in threads.items())
-    return [f"cores that were used: {cores}"]
+    return [f"cores used: {cores}"]
 
 
 def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import Problem, SuiteError
 from harness.plan.specification import OfferReference
 from harness.plugin.inspection import Listing, Question, Reply, inquire
-from harness.validation import did_you_mean, dotted
+from harness.validation import dotted, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class WorkloadReplies:
     """What plugins said about a suite of functions."""
 
     listing: Listing = field(default_factory=Listing)
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by contender, of those that declare them
 
 
-def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
+def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplies:
     """Asks for the workloads of a suite's functions; nothing is asked where they have none.
 
     Args:
@@ -40,7 +40,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
     suite = loaded.suite
     wanted = {name: each for name, each in suite.contenders.items() if each.workload}
     if not wanted:
-        return Answered()
+        return WorkloadReplies()
     spans = [suite.heads, *(race.heads for race in suite.races if race.heads is not None)]
     low, high = min(each.low for each in spans), max(each.high for each in spans)
     questions = [
@@ -60,7 +60,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> Answered:
         raise SuiteError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))
     replies = {name: listing.reply(dotted(("contenders", name))) for name in wanted}
     steps = {name: reply.steps for name, reply in replies.items() if reply is not None and reply.declares_steps}
-    return Answered(listing=listing, steps=steps)
+    return WorkloadReplies(listing=listing, steps=steps)
 
 
 def reference(listing: Listing, contender: Contender) -> OfferReference | None:
@@ -77,16 +77,7 @@ def _problems(loaded: Loaded, listing: Listing, name: str, contender: Contender)
     at: Place = ("contenders", name)
     document, found = loaded.document, listing.find("workload", contender.workload)
     if found is None:
-        failures = "; ".join(str(each) for each in listing.failures)
-        known = listing.names("workload")
-        hint = did_you_mean(contender.workload, known) or (
-            f"it may belong to a plugin that failed to load: {failures}"
-            if failures
-            else f"there are {', '.join(known)}"
-            if known
-            else "no plugin offers any: name its file under `plugins:`, or install it"
-        )
-        yield document.problem((*at, "workload"), f"no workload {contender.workload!r}", hint)
+        yield document.problem((*at, "workload"), *listing.unknown("workload", contender.workload))
         return
     if found.missing:
         what = f"the workload {found.name!r} needs {', '.join(found.missing)}, which is not installed"
@@ -99,5 +90,5 @@ def _problems(loaded: Loaded, listing: Listing, name: str, contender: Contender)
     if reply.error:
         yield document.problem((*at, "workload"), f"the workload {found.name!r} cannot be used: {reply.error}", "")
     elif not reply.problems and contender.function not in reply.rivals:
-        hint = did_you_mean(contender.function, reply.rivals) or f"there are {', '.join(reply.rivals)}"
+        hint = suggestion(contender.function, reply.rivals)
         yield document.problem((*at, "function"), f"no rival {contender.function!r} in {found.name!r}", hint)

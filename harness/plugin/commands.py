@@ -8,17 +8,13 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from harness.plugin.built_in import COMMANDS
 from harness.plugin.discovery import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROUP = "crossover_harness.commands"  # of entry points: `NAME = "module:object"`
-BUILT_IN = {
-    "distill": "harness_plugins.distill_command:distill",
-    "heads": "harness_plugins.heads_command:heads",
-}
-DATA_SUITE = "harness_plugins.data_suite:suite"  # of `harness advise --data`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +36,12 @@ class PluginCommand:
     @property
     def built_in(self) -> bool:
         """Whether it comes with the harness."""
-        return self.name in BUILT_IN
+        return self.name in COMMANDS
 
 
 def commands() -> dict[str, PluginCommand]:
     """All commands of plugins by name. Built-ins claim their names first, then distributions in order of their names."""
-    found = {name: built_in(name) for name in BUILT_IN}
+    found = {name: built_in(name) for name in COMMANDS}
     owned = [(each.dist, each) for each in entry_points(group=GROUP) if each.dist is not None]
     for distribution, entry in sorted(owned, key=lambda each: (normalised(each[0].name), each[1].name)):
         label = f"{distribution.name} {distribution.version}"
@@ -56,7 +52,7 @@ def commands() -> dict[str, PluginCommand]:
 
 def built_in(name: str) -> PluginCommand:
     """A command of a built-in plugin."""
-    return PluginCommand(name=name, label="built in", load=partial(load, BUILT_IN[name]))
+    return PluginCommand(name=name, label="built in", load=partial(load, COMMANDS[name]))
 
 
 def load(reference: str) -> Any:

@@ -1,4 +1,4 @@
-"""What lifecycle hooks are told: one object each, which may grow, so that a tracker written today still works then."""
+"""What lifecycle hooks receive: one object each, which may grow, so that a tracker written today still works then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Notification(BaseModel):
-    """Base of what hooks are given: frozen; fields that a newer harness adds are passed over."""
+    """Base of what hooks are given: frozen; fields that a newer harness adds are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

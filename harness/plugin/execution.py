@@ -26,7 +26,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a machine is asked. An executor carries it there and hands it to `harness.perform`."""
+    """What a machine is asked. An executor carries it there and hands it to `harness.perform_request`."""
 
     key: str  # of the run on this machine, hexadecimal: the same when it is continued
     text: str
@@ -38,14 +38,14 @@ class Handle(ABC):
 
     @abstractmethod
     def lines(self) -> Iterator[str]:
-        """What `harness.perform` has given to `emit` on the machine, as it arrives; it ends when the request has ended.
+        """What `harness.perform_request` has given to `emit` on the machine, as it arrives; it ends when the request has ended.
 
         A text may come twice or not at all: what is missing is fetched afterwards.
         """
 
     @abstractmethod
     def result(self) -> str:
-        """What `harness.perform` returned; waits for it.
+        """What `harness.perform_request` returned; waits for it.
 
         Raises:
             HarnessError: where the machine or the way to it was lost, or the request was cancelled.
@@ -53,7 +53,7 @@ class Handle(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ends the request on the machine: see `harness.cancel`. Called again, `result` waits for it no longer."""
+        """Ends the request on the machine: see `harness.cancel_request`. Called again, `result` waits for it no longer."""
 
 
 class Executor(Offer):
@@ -76,7 +76,7 @@ class Executor(Offer):
         class Done(harness.Handle):
             def __init__(self, request):
                 self.request, self.printed = request, []
-                self.answer = harness.perform(request.text, self.printed.append)
+                self.answer = harness.perform_request(request.text, self.printed.append)
 
             def lines(self):
                 yield from self.printed
@@ -85,7 +85,7 @@ class Executor(Offer):
                 return self.answer
 
             def cancel(self):
-                harness.cancel(self.request.key)
+                harness.cancel_request(self.request.key)
     """
 
     class Options(Options):
@@ -115,24 +115,24 @@ class Executor(Offer):
         """
 
     def close(self) -> None:
-        """Lets go of what was opened; machines and what runs there are left as they are."""
+        """Releases what was opened; machines and their runs are left as they are."""
 
     def serve(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """Keeps machines, or the one that brings them together, for `harness fleet up`; it returns when it is ended.
+        """Runs a scheduler, or machines, for `harness fleet up`; returns when it is stopped.
 
         Args:
             options: `hosts`, separated by commas, and `port`, as far as they were given.
-            say: hears how to use it.
+            say: called with how to use it.
         """
         del options, say
-        raise UserError(f"the executor {self.name!r} starts no machines", next_step="start them by its own means")
+        raise UserError(f"the executor {self.name!r} cannot start machines", next_step="start them with its own tools")
 
     def work(self, options: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """Lends this machine, for `harness fleet worker`; it returns when it is ended.
+        """Lends this machine, for `harness fleet worker`; returns when it is stopped.
 
         Args:
             options: `name` of the machine, where one was given.
-            say: hears that the machine is ready.
+            say: called when the machine is ready.
         """
         del options, say
         raise UserError(f"the executor {self.name!r} needs no worker", next_step="leave it out")

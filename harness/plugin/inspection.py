@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import ChildError, UserError
 from harness.plugin import inspection_cache
 from harness.plugin.discovery import Kind
+from harness.plugin.failure import PluginFailure
 from harness.process import exit_status, messages
 from harness.process.child import Child, ChildFailed
+from harness.validation import unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,19 +106,6 @@ class OfferData(_Data):
     install: str = ""  # the command that installs them
 
 
-class FailureData(_Data):
-    """A plugin, or a part of one, that cannot be used."""
-
-    plugin: str
-    label: str
-    stage: str
-    what: str
-    output: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.label}: {self.what}"
-
-
 class TrackerData(_Data):
     """A plugin that follows how a run goes."""
 
@@ -129,7 +118,7 @@ class Listing(_Data):
     """Everything that the plugins answered."""
 
     offers: tuple[OfferData, ...] = ()
-    failures: tuple[FailureData, ...] = ()
+    failures: tuple[PluginFailure, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}
     trackers: tuple[TrackerData, ...] = ()
@@ -139,6 +128,10 @@ class Listing(_Data):
     def find(self, kind: str, name: str) -> OfferData | None:
         """The offer of this kind and name, or None."""
         return next((each for each in self.offers if (each.kind, each.name) == (kind, name)), None)
+
+    def unknown(self, kind: str, name: str) -> tuple[str, str]:
+        """(what, hint) for a name that no plugin offers."""
+        return unknown(kind, name, self.names(kind), self.failures)
 
     def names(self, kind: str) -> list[str]:
         """Names of all offers of a kind, sorted."""
@@ -203,7 +196,7 @@ def _deadline() -> float:
 
 
 def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Listing:
-    culprits: dict[str, FailureData] = {}
+    culprits: dict[str, PluginFailure] = {}
     while True:
         outcome = _ask({**asked, "without": sorted({*asked["without"], *culprits})}, deadline_seconds)
         if outcome.listing is not None:
@@ -216,7 +209,7 @@ def _ask_until_answered(asked: Mapping[str, Any], deadline_seconds: float) -> Li
                 f"the process that lists the plugins {outcome.what}{printed}",
                 next_step="run it with `python -X faulthandler -m harness plugins`",
             )
-        culprits[outcome.plugin] = FailureData(
+        culprits[outcome.plugin] = PluginFailure(
             plugin=outcome.plugin, label=outcome.label, stage="import" if "imported" in outcome.action else "call",
             what=f"it {outcome.what} while it {outcome.action}", output=outcome.output,
         )  # fmt: skip
@@ -244,7 +237,7 @@ def _ask(asked: Mapping[str, Any], deadline_seconds: float) -> _Outcome:
         answer = child.ask({"do": "list", **asked}, stage="import", deadline=deadline_seconds, hear=doing.hear)
         listing = messages.checked(answer, Listing)
     except messages.InvalidAnswer as error:
-        what = f"answered what cannot be used ({exit_status.writable(str(error))})"
+        what = f"sent an invalid response ({exit_status.writable(str(error))})"
     except ChildFailed as failed:
         what, output = ended(failed.failure, deadline_seconds), failed.failure.output[-_KEPT_LINES:]
     finally:
@@ -272,8 +265,4 @@ def ended(failure: Failure, deadline_seconds: float) -> str:
     """How the child ended, as what follows the name of a plugin."""
     if failure.kind == "deadline":
         return f"did not end within {deadline_seconds:g} s"
-    if failure.kind == "signal":
-        return f"was killed by {failure.signal}"
-    if failure.kind == "exit":
-        return f"exited with {failure.what.partition('left with exit ')[2] or 'an unknown code'}"
-    return f"answered what cannot be used ({failure.what})"
+    return failure.ending or f"sent an invalid response ({failure.what})"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder, private, refuse_shared
 from harness.errors import ResourceError
+from harness.plugin.built_in import PACKAGE
 from harness.plugin.discovery import declared, files
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _installed() -> Iterator[str]:
 
 def _packages() -> Iterator[Path]:
     """Files of the harness and of all plugins that are installed: an editable one changes without a new version."""
-    for plugin in ("harness", "harness_plugins", *(f"{each.distribution}:{each.entry.name}" for each in declared())):
+    for plugin in ("harness", PACKAGE, *(f"{each.distribution}:{each.entry.name}" for each in declared())):
         with contextlib.suppress(ImportError, ValueError):
             yield from (path for _, path in files(plugin))
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
-from harness.plugin.inspection import FailureData, Listing, OfferData, OptionProblem, Question, Reply, TrackerData
+from harness.plugin.failure import PluginFailure
+from harness.plugin.inspection import Listing, OfferData, OptionProblem, Question, Reply, TrackerData
 from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext, Workload
 from harness.plugin.manager import Catalog, Offered, available
 from harness.plugin.registration import said
 from harness.process.server import announce, serve
-from harness.validation import complaints, option_rows
+from harness.validation import option_rows, validation_issues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,10 +43,7 @@ def answer(asked: Mapping[str, Any], say: Say) -> Listing:
     """
     files = [Path(name) for name in asked.get("plugin_files", ())]
     catalog = Catalog.load(files, without=asked.get("without", ()), announce=say)
-    failures = [
-        FailureData(plugin=each.plugin, label=each.label, stage=each.stage, what=each.what, output=each.output)
-        for each in catalog.failures
-    ]
+    failures = [*catalog.failures]
     offers = []
     for offered in catalog.offers:
         say(offered.origin.plugin, f"was asked to describe its {offered.kind} {offered.name!r}", offered.origin.label)
@@ -54,7 +52,7 @@ def answer(asked: Mapping[str, Any], say: Say) -> Listing:
         except (Exception, SystemExit) as error:
             what = f"its {offered.kind} {offered.name!r} cannot be described: {_said(error)}"
             failures.append(
-                FailureData(plugin=offered.origin.plugin, label=offered.origin.label, stage="offers", what=what)
+                PluginFailure(plugin=offered.origin.plugin, label=offered.origin.label, stage="offers", what=what)
             )
     replies = [_reply(Question.model_validate(each), catalog, say) for each in asked.get("questions", ())]
     say("", "was asked for versions")
@@ -91,7 +89,7 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
     try:
         configured = offered.offer.with_options(question.options)
     except ValidationError as error:
-        told = complaints(error, type(offered.offer).Options)
+        told = validation_issues(error, type(offered.offer).Options)
         return Reply(
             key=question.key,
             problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in told),

@@ -32,7 +32,7 @@ Projection: TypeAlias = "torch.nn.Module | NumpyProjection"
 
 
 class Options(BaseModel):
-    """Base of every offer's options: frozen; unknown keys, infinity and NaN are refused, defaults are checked too."""
+    """Base of the options of every component: frozen; unknown keys, infinity and NaN are refused, defaults are checked too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
@@ -95,7 +95,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one call needs at least: the yardstick that achieved rates are compared with."""
+    """The least work of one call, with which achieved rates are compared."""
 
     flops: float  # floating-point operations, a multiply-add counts as two
     bytes: float  # bytes that must be read or written once
@@ -137,7 +137,7 @@ class SourceContext:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildContext:
-    """How a projection is wanted."""
+    """How a projection should be built."""
 
     form: Form
     seed: int = 0  # NumPy's and torch's generators are seeded with it before `build` is called
@@ -191,7 +191,7 @@ class LoadContext:
 
 
 class Offer(ABC):
-    """Anything a suite can name. `options` holds the validated `Options` of the suite, or their defaults."""
+    """A component: anything that a suite can name. `options` holds the validated `Options` of the suite, or their defaults."""
 
     name: ClassVar[str]
     kind: ClassVar[Literal["source", "projector", "trainer", "runtime", "workload", "embedder", "executor"]]
@@ -283,7 +283,7 @@ class Projector(Offer):
     takes_matrices: ClassVar[bool] = False  # True: it computes `Heads.matrices`, too, or reads no heads at all
     family: ClassVar[str] = ""  # projectors that compute one formula share it; empty: its own name
     teaches: ClassVar[bool] = False  # True: what is scored or trained imitates it, where a suite names no teacher
-    approximates: ClassVar[str] = ""  # the family whose formula it only approximates: scored, and held to no parity
+    approximates: ClassVar[str] = ""  # the family whose formula it only approximates: scored, without a parity check
 
     @abstractmethod
     def build(self, heads: Heads, context: BuildContext) -> Projection:

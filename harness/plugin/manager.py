@@ -11,9 +11,11 @@ import pluggy
 from harness.causes import whole
 from harness.errors import OfferError
 from harness.plugin import hookspecs
+from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
-from harness.plugin.registration import Findings, Offered, PluginFailure, collect, imported, registered, said
-from harness.validation import did_you_mean, nearest
+from harness.plugin.failure import PluginFailure
+from harness.plugin.registration import Findings, Offered, collect, imported, registered, said
+from harness.validation import unknown
 
 __all__ = [
     "BUILT_IN",
@@ -24,42 +26,14 @@ __all__ = [
     "PluginFailure",
     "Tracker",
     "available",
-    "unknown",
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from harness.plugin.interfaces import Offer
 
-# In the order in which they claim names. Written as a stranger would write them; each offers what its hooks return.
-BUILT_IN = (
-    "harness_plugins.lda",
-    "harness_plugins.lda_attention",
-    "harness_plugins.lda_blocked",
-    "harness_plugins.lda_nearest",
-    "harness_plugins.transformer",
-    "harness_plugins.students",
-    "harness_plugins.residual",
-    "harness_plugins.routed",
-    "harness_plugins.distillation",
-    "harness_plugins.recipe",
-    "harness_plugins.python",
-    "harness_plugins.eager",
-    "harness_plugins.torchscript",
-    "harness_plugins.onnxruntime",
-    "harness_plugins.reduced_precision",
-    "harness_plugins.inductor",
-    "harness_plugins.openvino",
-    "harness_plugins.sources",
-    "harness_plugins.resampled",
-    "harness_plugins.embedders",
-    "harness_plugins.mlflow",
-    "harness_plugins.this_machine",
-    "harness_plugins.dask",
-    "harness_plugins.slurm",
-)
 NOTIFICATIONS = ("harness_run_started", "harness_measured", "harness_run_finished")
 
 
@@ -157,7 +131,7 @@ class Catalog:
             if (offered.kind, offered.name) == (kind, name):
                 return offered.offer
         known = [offered.name for offered in self.offers if offered.kind == kind]
-        what, hint = unknown(kind, name, known, [str(failure) for failure in self.failures])
+        what, hint = unknown(kind, name, known, self.failures)
         raise OfferError(what, next_step=hint)
 
     def origin(self, kind: str, name: str) -> Origin | None:
@@ -210,16 +184,6 @@ class Catalog:
         ]
         results: list[Any] = self._manager.subset_hook_caller(hook, others)(**data)
         return results
-
-
-def unknown(kind: str, name: str, known: Iterable[str], failures: Sequence[str]) -> tuple[str, str]:
-    """(what, hint) for a name that no plugin offers: the near name, else what failed to load, else what there is."""
-    known = sorted(known)
-    near = nearest(name, known)
-    hint = did_you_mean(name, known) if near else f"there are {', '.join(known)}" if known else "no plugin offers any"
-    if failures:
-        hint += f"; a plugin that failed to load may be the one: {'; '.join(failures)}"
-    return f"no {kind} {name!r}", hint
 
 
 def _silent(plugin: str, action: str) -> None:

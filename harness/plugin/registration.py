@@ -11,8 +11,9 @@ from harness.causes import place, whole
 from harness.plugin import hookspecs
 from harness.plugin.embedding import Embedder
 from harness.plugin.execution import Executor
+from harness.plugin.failure import PluginFailure
 from harness.plugin.interfaces import Offer, Projector, Runtime, Source, Trainer, Workload
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,20 +50,6 @@ class Offered:
     name: str
     offer: Offer
     origin: Origin
-
-
-@dataclass(frozen=True, kw_only=True)
-class PluginFailure:
-    """A plugin, or a part of one, that cannot be used; everything else goes on."""
-
-    plugin: str
-    label: str
-    stage: str  # import, hooks, offers, versions, notification
-    what: str
-    output: tuple[str, ...] = ()  # its traceback, or the end of what it printed
-
-    def __str__(self) -> str:
-        return f"{self.label}: {self.what}"
 
 
 @dataclass(kw_only=True)
@@ -109,7 +96,7 @@ def registered(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findi
         if not caller.has_spec() and not any(
             impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is plugin
         ):
-            hint = did_you_mean(caller.name, specified) or f"there are {', '.join(specified)}"
+            hint = suggestion(caller.name, specified)
             findings.fail(origin, "hooks", f"it implements the hook {caller.name!r}, which does not exist; {hint}")
     marked = {caller.name for caller in callers}
     for name in specified:

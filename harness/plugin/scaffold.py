@@ -65,7 +65,7 @@ def next_steps(folder: Path, name: str = "", kind: str = "projector") -> str:
     """What to do with a project that was just written."""
     return "\n".join([
         f"pip install -e {folder}        # beside the harness",
-        f"pytest {folder}                # does it keep the rules?",
+        f"pytest {folder}                # check it against the rules",
         _use(name, kind, folder),
     ])  # fmt: skip
 
@@ -80,7 +80,7 @@ def _use(name: str, kind: str, folder: Path | None = None) -> str:
 
 def _require(name: str, kind: str, folder: Path, taken: Collection[str]) -> None:
     if kind not in KINDS:
-        raise UserError(f"{kind!r} is no kind of offer", next_step=f"there are {', '.join(KINDS)}")
+        raise UserError(f"{kind!r} is not a kind of component", next_step=f"choose from {', '.join(KINDS)}")
     if not _NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot name a plugin", next_step="use small letters, digits and hyphens, a letter first"

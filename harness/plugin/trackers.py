@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from harness.plugin.inspection import FailureData, Listing, TrackerData, ended
+from harness.plugin.failure import PluginFailure
+from harness.plugin.inspection import Listing, TrackerData, ended
 from harness.process import messages
 from harness.process.child import Child, ChildFailed
 
@@ -25,7 +26,7 @@ INTERRUPTED_SECONDS = 1.5  # whoever presses Ctrl-C does not wait for a tracker
 
 
 class _Notified(BaseModel):
-    failures: tuple[FailureData, ...]
+    failures: tuple[PluginFailure, ...]
 
 
 class Trackers:
@@ -44,7 +45,7 @@ class Trackers:
         self._messages: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._hand_on, daemon=True)
         self._lost: str | None = None  # how the process ended before it was told to
-        self._failures: list[FailureData] = []
+        self._failures: list[PluginFailure] = []
 
     @classmethod
     def of(cls, listing: Listing, environment: Mapping[str, str] | None = None, **arguments: Any) -> Trackers:
@@ -54,7 +55,7 @@ class Trackers:
         return cls(wanted, **arguments)
 
     @property
-    def failures(self) -> tuple[FailureData, ...]:
+    def failures(self) -> tuple[PluginFailure, ...]:
         """What trackers did wrong so far, each kind of mistake once."""
         return tuple(self._failures)
 
@@ -89,7 +90,7 @@ class Trackers:
         late, lost = self._thread.is_alive(), self._lost
         self.close()
         if late:
-            self._fail(f"did not take in the end of the run within {patience:g} s, and was ended")
+            self._fail(f"timed out after {patience:g} s at the end of the run, and was killed")
         elif lost is not None:
             self._fail(f"{lost}; later events were lost")
 
@@ -121,7 +122,7 @@ class Trackers:
                 self._lost = ended(failed.failure, _HOOK_SECONDS)
                 return
             except messages.InvalidAnswer as error:
-                self._lost = f"answered what cannot be used ({error})"
+                self._lost = f"sent an invalid response ({error})"
                 child.kill()
                 return
             self._failures += [each for each in failures if each not in self._failures]
@@ -131,6 +132,6 @@ class Trackers:
 
     def _fail(self, what: str) -> None:
         label = ", ".join(each.label or each.plugin for each in self._trackers)
-        failure = FailureData(plugin="", label=label, stage="notification", what=f"the tracker {what}")
+        failure = PluginFailure(plugin="", label=label, stage="notification", what=f"the tracker {what}")
         if failure not in self._failures:
             self._failures.append(failure)

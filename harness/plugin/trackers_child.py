@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.events import Measured, Notification, RunFinished, RunStarted
-from harness.plugin.inspection import FailureData
 from harness.plugin.manager import Catalog
 from harness.process.server import Operation, serve
 
@@ -46,7 +45,7 @@ class Tracking:
         data = _DATA[request["hook"]].model_validate(request["data"])
         failures = [*self._failures, *self._catalog.notify(request["hook"], **{request["argument"]: data})]
         self._failures = []
-        return {"failures": [FailureData(**vars(each)).model_dump(mode="json") for each in failures]}
+        return {"failures": [each.model_dump(mode="json") for each in failures]}
 
     def end(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - an operation
         """Lets libraries do what they do when a program ends: they may have kept things back until then."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
 from harness.errors import ChildError
-from harness.process import exit_status, messages, offspring
-from harness.process.failure import Failure
+from harness.process import descendants, exit_status, messages
+from harness.process.failure import PROCESS, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Child:
     ) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
-        self._mark = offspring.new_mark()
+        self._mark = descendants.new_mark()
         self._output, printing = os.pipe()
         self._closing, self._closed = os.pipe()  # what is written to the second ends the thread that listens
         command = [sys.executable, *_flags(), "-P", "-m", module, str(theirs.fileno())]
@@ -68,7 +68,7 @@ class Child:
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {}), **offspring.marked(self._mark)},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {}), **descendants.marked(self._mark)},
         )
         theirs.close()
         os.close(printing)
@@ -157,11 +157,11 @@ class Child:
                 raise self._ended(stage)
             return messages.reply(self._receive())
         except TimeoutError:
-            raise self.rubbish(stage, "the answer broke off") from None
+            raise self.protocol_error(stage, "the response was cut short") from None
         except (EOFError, OSError):
             raise self._ended(stage) from None
         except messages.InvalidAnswer as error:
-            raise self.rubbish(stage, str(error)) from None
+            raise self.protocol_error(stage, str(error)) from None
 
     def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
         """What a reply ends a request with."""
@@ -179,10 +179,10 @@ class Child:
             )
             raise ChildFailed(failure, alive=True)
         if reply.value is None:
-            raise self.rubbish(stage, "the answer has neither a value nor an error")
+            raise self.protocol_error(stage, "the answer has neither a value nor an error")
         return reply.value
 
-    def rubbish(self, stage: str, what: str) -> ChildFailed:
+    def protocol_error(self, stage: str, what: str) -> ChildFailed:
         """The failure of a child whose answer means nothing; it cannot be asked again, and is ended."""
         self.kill()
         return self._failed(stage, "protocol", exit_status.writable(what))
@@ -195,7 +195,7 @@ class Child:
         """Ends the child and whatever it started, at once."""
         if not self._ended_all:
             self._ended_all = True
-            offspring.end(self._process, self._mark)
+            descendants.end(self._process, self._mark)
 
     def close(self, patience: float = 0.5) -> None:
         """Asks the child to end, waits that many seconds, then kills it with whatever it started. May be repeated."""
@@ -276,14 +276,12 @@ class Child:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            return self._failed(stage, "protocol", "it closed its pipe and went on running")
+            return self._failed(stage, "protocol", "it closed its pipe but did not exit")
         self.kill()  # what it has left behind
         self._drain.join(1.0)
-        if code >= 0:
-            return self._failed(stage, "exit", f"the process left with exit code {code}")
-        name = exit_status.signal_name(-code)
+        name = exit_status.signal_name(-code) if code < 0 else None
         hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
-        return self._failed(stage, "signal", f"the process was ended by {name}{hint}", name)
+        return self._failed(stage, "signal" if name else "exit", f"{PROCESS}{exit_status.ended(code)}{hint}", name)
 
 
 def _flags() -> list[str]:

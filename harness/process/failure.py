@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TOO_SLOW = "too slow"  # a kind of failure that was foreseen, or seen before anything was timed
 CHANGED = "changed"  # a kind of failure: a file that was built is another now, and was not loaded
+PROCESS = "the process "  # begins what is said of one that has ended
 _SETTLING = ("memory", "deadline", TOO_SLOW)
 
 
@@ -23,7 +24,12 @@ class Failure(BaseModel):
     ] = "error"
     signal: str | None = None
     output: Annotated[tuple[str, ...], Field(description="the last lines that the process printed")] = ()
-    traceback: Annotated[tuple[str, ...], Field(description="of the exception, its lines")] = ()
+    traceback: Annotated[tuple[str, ...], Field(description="lines of the exception's traceback")] = ()
+
+    @property
+    def ending(self) -> str:
+        """`exited with code 3`: how the process ended; empty where it did not."""
+        return self.what.removeprefix(PROCESS) if self.kind in ("signal", "exit") else ""
 
     @property
     def settles_larger(self) -> bool:

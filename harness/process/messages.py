@@ -68,7 +68,7 @@ def unframed(exactly: Callable[[int], bytes]) -> bytes:
     if size == -1:
         (size,) = struct.unpack("!Q", exactly(8))
     if not 0 <= size <= LARGEST:
-        raise InvalidAnswer(f"the answer claims to have {size:,} bytes, more than {LARGEST:,} are not read")
+        raise InvalidAnswer(f"the response claims to have {size:,} bytes; at most {LARGEST:,} are read")
     return exactly(size)
 
 

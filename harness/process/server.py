@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from harness.causes import cause, whole
 from harness.errors import ArtifactChanged, HarnessError, ParityError
-from harness.process import limits, messages, offspring
+from harness.process import descendants, limits, messages
 from harness.process.failure import CHANGED
 
 Operation: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -37,7 +37,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
     connection = Connection(int(sys.argv[1]))
     hello = json.loads(connection.recv_bytes())
     _die_with_parent(hello["parent"])
-    offspring.adopt()
+    descendants.adopt()
     settings = hello["settings"]
     _parting["separator"] = hello.get("separator", "")
     limits.apply(settings)

@@ -1,4 +1,4 @@
-"""What all cores were doing while something was measured: how many were busy, and how much other guests took away."""
+"""What all cores were doing while something was measured: how many were busy, and how much time other virtual machines took."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Activity:
     at: float  # seconds of a steady clock
     cores: int
     busy: float
-    stolen: float  # by other guests of the hardware
+    stolen: float  # by other virtual machines
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meanwhile:
+class ActivityMonitor:
     """Between two moments."""
 
     busy_cores: float  # whoever kept them busy
@@ -40,12 +40,12 @@ def activity() -> Activity | None:
     return Activity(at=time.monotonic(), cores=cores, busy=sum(times) - idle - stolen - guests, stolen=stolen)
 
 
-def between(before: Activity | None, after: Activity | None) -> Meanwhile | None:
+def between(before: Activity | None, after: Activity | None) -> ActivityMonitor | None:
     """What happened between two moments; None where that is not known, or they are too close for what systems count."""
     if before is None or after is None or after.at < before.at + _SHORTEST_SECONDS:
         return None
     seconds = after.at - before.at
-    return Meanwhile(
+    return ActivityMonitor(
         busy_cores=min(float(after.cores), max(0.0, after.busy - before.busy) / seconds),
         stolen_share=min(1.0, max(0.0, after.stolen - before.stolen) / (seconds * after.cores)),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.records.reader import Evidence
 
 
-class Recall:
+class RecordIndex:
     """Records by the question that they answer; for those of a search see `harness.records.replay`.
 
     Args:

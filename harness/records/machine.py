@@ -54,18 +54,18 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     Memory may differ by a twentieth: how much of it a kernel keeps to itself changes from one start to the next.
     """
     found = [
-        f"{name.replace('_', ' ')} was {_told(one.get(name))}, is {_told(other.get(name))}"
+        f"{name.replace('_', ' ')}: {_told(one.get(name))} -> {_told(other.get(name))}"
         for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor", "gpus")
         if one.get(name) != other.get(name)
     ]
     quotas = tuple(_quota(each) for each in (one, other))
     if quotas[0] != quotas[1]:
         was, now = (f"{each:g} cores" if each else "none" for each in quotas)
-        found.append(f"quota of processor time was {was}, is {now}")
+        found.append(f"quota of processor time: {was} -> {now}")
     memory = one.get("memory_bytes") or 0, other.get("memory_bytes") or 0
     if max(memory) > _SAME_MEMORY * min(memory):
         was, now = (size(each) if each else "unknown" for each in memory)
-        found.append(f"memory was {was}, is {now}")
+        found.append(f"memory: {was} -> {now}")
     return found
 
 

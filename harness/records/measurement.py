@@ -58,10 +58,12 @@ class Sampled(Record):
     positions: Annotated[tuple[_Number, ...], Field(description="place of the contender in the drawn order, from 0")]
     started: Annotated[tuple[_Second, ...], Field(description="seconds since the epoch")]
     inner_loops: _Number
-    overhead_seconds: Annotated[float, Field(description="of an empty call by the same path, already subtracted")]
-    untimed_seconds: Annotated[float | None, Field(description="of calls before each sample, to be back at speed")] = (
-        None
-    )
+    overhead_seconds: Annotated[
+        float, Field(description="seconds of an empty call by the same path, already subtracted")
+    ]
+    untimed_seconds: Annotated[
+        float | None, Field(description="seconds of untimed calls before each sample, to be back at speed")
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Sampled:
@@ -80,9 +82,9 @@ class Measurement(Record):
     batch_size: _Heads
     purpose: Annotated[
         Literal["table", "search", "self-check", "self-check-blocked", "regret", "allocator", "pilot"],
-        Field(description="what the visit was for"),
+        Field(description="purpose of the visit"),
     ]
-    leg: Annotated[str | None, Field(description="the race and batch size that asked, for a search")] = None
+    leg: Annotated[str | None, Field(description="race and batch size of the search that asked for it")] = None
     visit: Annotated[_Number, Field(description="number of the visit within the run; rivals of a pair share it")]
     launch: Annotated[_Number, Field(description="0 explores; intervals are made of 1 and above")]
     outcome: Literal["measured", "failed", "skipped"]
@@ -94,36 +96,36 @@ class Measurement(Record):
     first_call_seconds: float | None = None
     load_seconds: float | None = None
     build_seconds: Annotated[
-        float | None, Field(description="that building and exporting took when it was done, without any training")
+        float | None, Field(description="seconds that building and exporting took, without training")
     ] = None
     build_cached: Annotated[
-        bool | None, Field(description="it lay in the cache: of an earlier run, or exported to be scored")
+        bool | None, Field(description="whether it was in the cache, from an earlier run or from scoring")
     ] = None
     compile_seconds: Annotated[
-        float | None, Field(description="of the worker for this cell, where it compiles after loading")
+        float | None, Field(description="seconds that the worker compiled for this cell after loading")
     ] = None
     warm_up_calls: int | None = None
     device_seconds: Annotated[
-        tuple[float, ...], Field(description="what the device itself took for single calls, where it reports that")
+        tuple[float, ...], Field(description="seconds of single calls by the device's own clock, where it has one")
     ] = ()
-    peak_rss_bytes: Annotated[int | None, Field(description="of the worker, all that it has held by then")] = None
-    base_rss_bytes: Annotated[int | None, Field(description="of the worker before it held any model")] = None
+    peak_rss_bytes: Annotated[int | None, Field(description="peak memory of the worker so far")] = None
+    base_rss_bytes: Annotated[int | None, Field(description="memory of the worker before it held any model")] = None
     added_rss_bytes: Annotated[
-        int | None, Field(description="by which loading and first calling this cell made the worker grow")
+        int | None, Field(description="growth of the worker by loading and first calling this cell")
     ] = None
     model_bytes: Annotated[int | None, Field(description="size of the exported artifact")] = None
     cost_flops: Annotated[float | None, Field(description="operations of a call, as the projector states")] = None
     cost_bytes: Annotated[float | None, Field(description="bytes that a call must move, as the projector states")] = (
         None
     )
-    threads: Annotated[Mapping[str, int], Field(description="as read back from each library")] = {}
+    threads: Annotated[Mapping[str, int], Field(description="threads as read back from each library")] = {}
     libraries: Annotated[
         Mapping[str, str], Field(description="BLAS and the like that the worker has loaded, with version and kernel")
     ] = {}
     device: Annotated[str | None, Field(description="where it ran, such as cpu or cuda:1")] = None
     settings: Annotated[
         Mapping[str, str],
-        Field(description="what decides on its arithmetic and its speed, as read back from the library"),
+        Field(description="settings that affect arithmetic and speed, as read back from the library"),
     ] = {}
     device_memory: Annotated[
         Mapping[str, int], Field(description="bytes of the device's memory, by name, as the library reports them")
@@ -131,15 +133,19 @@ class Measurement(Record):
     device_states: Annotated[
         tuple[Mapping[str, Any], ...],
         Field(
-            description="of a GPU before and after the visit, as its driver says: clock, power, temperature, throttling"
+            description="state of the GPU before and after the visit, by its driver: clock, power, temperature, throttling"
         ),
     ] = ()
     parity: Parity | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     load_average: float | None = None
-    busy_cores: Annotated[float | None, Field(description="while it was sampled, this worker's own included")] = None
-    stolen_share: Annotated[float | None, Field(description="of the time, by other guests of the hardware")] = None
+    busy_cores: Annotated[
+        float | None, Field(description="busy cores while it was sampled, including this worker's")
+    ] = None
+    stolen_share: Annotated[float | None, Field(description="share of the time that other virtual machines took")] = (
+        None
+    )
 
     @property
     def cell(self) -> tuple[str, int, int]:
@@ -155,7 +161,7 @@ class Measurement(Record):
 
     @property
     def interrupted(self) -> bool:
-        """Its visit was cut off, or its GPU throttled: its seconds do not count, and the visit is made again."""
+        """Its visit was interrupted, or its GPU throttled: its seconds do not count, and the visit is made again."""
         return self.outcome == "skipped" and self.reason in (INTERRUPTED, THROTTLED)
 
 
@@ -189,7 +195,7 @@ class Fidelity(Record):
     effective_heads: float | None = None
     training_seconds: float | None = None
     training_steps: int | None = None
-    notes: Annotated[tuple[str, ...], Field(description="what the trainer said of its training")] = ()
+    notes: Annotated[tuple[str, ...], Field(description="notes of the trainer")] = ()
     queries: int = 0
     failure: Failure | None = None
     cached: bool = False
@@ -215,7 +221,7 @@ class RunInfo(Record):
     versions: Mapping[str, str] = {}
     source: Annotated[Mapping[str, Any], Field(description="provenance of the heads and queries")] = {}
     sources: Annotated[
-        Mapping[str, Mapping[str, Any]], Field(description="the same, of contenders with a source of their own")
+        Mapping[str, Mapping[str, Any]], Field(description="the same, for contenders with a source of their own")
     ] = {}
     offers: Annotated[
         Mapping[str, Any], Field(description="origins of the offers that were used, digests of files")

@@ -15,7 +15,7 @@ def versions(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     for name in sorted({*then, *now}):
         was, is_ = then.get(name, "absent"), now.get(name, "absent")
         if was != is_:
-            yield f"{name} was {was}, is {is_}"
+            yield f"{name}: {was} -> {is_}"
 
 
 def data(whose: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -25,7 +25,7 @@ def data(whose: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
         if name == "digest" and then.get("heads") != now.get("heads"):
             continue  # another smallest N: the digests are of different parts of what may be the same data
         if was is not None and was != is_:
-            yield f"{whose} were {_short(was)}, are {_short(is_)}"
+            yield f"{whose}: {_short(was)} -> {_short(is_)}"
             return
 
 
@@ -36,13 +36,13 @@ def offers(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         if was == is_:
             continue
         if was is None or is_ is None:
-            yield f"{name} was {'absent' if was is None else 'there'}, is {'absent' if is_ is None else 'there'}"
+            yield f"{name}: {'absent' if was is None else 'present'} -> {'absent' if is_ is None else 'present'}"
             continue
         for part in sorted({*was, *is_}):
             one, other = was.get(part), is_.get(part)
             if one != other:
                 word = "the file of " if part == "sha256" else f"{part} of "
-                yield f"{word}{name} was {_short(one)}, is {_short(other)}"
+                yield f"{word}{name}: {_short(one)} -> {_short(other)}"
 
 
 def _short(value: Any) -> str:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness import plain_file
 from harness.errors import RecordsError
 from harness.printable import one_line
-from harness.records.asked import check
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
+from harness.records.stored_suite import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def read_run(folder: Path) -> RunInfo:
         run = RunInfo.model_validate(found)
         check(run)
     except ValidationError as error:
-        raise RecordsError(f"it is not what a run writes: {_first(error)}", where=str(path)) from error
+        raise RecordsError(f"invalid file: {_first(error)}", where=str(path)) from error
     except RecordsError as error:
         raise RecordsError(error.what, where=str(path), next_step="restore it, or run the suite again") from error
     return run
@@ -106,7 +106,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
     _check_version(found, str(path))
     located = found.get("located", [])
     if not isinstance(located, list):
-        raise RecordsError("it is not what a run writes: `located` is no list", where=str(path))
+        raise RecordsError("invalid file: `located` must be a list", where=str(path))
     return tuple(located)
 
 
@@ -118,7 +118,7 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecordsError(f"it is not JSON: {error}", where=str(path)) from error
     if not isinstance(found, dict):
-        raise RecordsError("it is not what a run writes: a JSON object is expected", where=str(path))
+        raise RecordsError("invalid file: a JSON object is expected", where=str(path))
     return found
 
 

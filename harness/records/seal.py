@@ -30,7 +30,7 @@ def sealed(run: RunInfo, folder: Path) -> RunInfo:
 
 
 def broken(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """A sentence for each thing that is not as it was when the run ended; none where all is.
+    """A sentence for each thing that has changed since the run ended; none where all is.
 
     Args:
         run: the content of run.json.
@@ -43,11 +43,11 @@ def broken(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
     now = {name: digest(folder / name) for name in FILES if (folder / name).exists()} | _parts(run)
     for name in sorted(said.keys() | now.keys(), key=str):
         if name not in now:
-            yield f"{name} was there when the run ended, and is missing"
+            yield f"{name} is missing; it was there when the run ended"
         elif name not in said:
-            yield f"{name} was not there when the run ended"
+            yield f"{name} was added after the run ended"
         elif said[name] != now[name]:
-            yield f"{name} is not as it was when the run ended"
+            yield f"{name} has changed since the run ended"
 
 
 def digest(path: Path) -> str:

@@ -73,7 +73,7 @@ class Store:
 
     @classmethod
     def resume(cls, folder: Path) -> tuple[Self, Evidence]:
-        """A store that goes on where a run was cut off, and what that run has left; a torn last line is cut off.
+        """A store that continues an interrupted run, and what that run has recorded; a torn last line is removed.
 
         Raises:
             RecordsError: as `read`, or where another run is writing or records are links.
@@ -86,7 +86,7 @@ class Store:
             _sweep(folder)
             evidence = read(folder)
             for name, kind in ((MEASUREMENTS, Measurement), (FIDELITY, Fidelity)):
-                store._mend(name, kind)
+                store._cut_torn_line(name, kind)
         except BaseException:
             store.close()
             raise
@@ -185,7 +185,7 @@ class Store:
             _sync(self.folder)
         return self._files[name]
 
-    def _mend(self, name: str, kind: type[Record]) -> None:
+    def _cut_torn_line(self, name: str, kind: type[Record]) -> None:
         """Cuts off a torn last line, and ends the last whole one."""
         path = self.folder / name
         if not path.exists():
@@ -231,7 +231,7 @@ def _refuse_links(folder: Path) -> None:
     for name in (MEASUREMENTS, FIDELITY):
         if (folder / name).is_symlink():
             raise RecordsError(
-                "the file is a link, and would be written to where it leads",
+                "the file is a link, and its target would be overwritten",
                 where=str(folder / name),
                 next_step="put the file itself in its place, then resume",
             )

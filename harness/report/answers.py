@@ -13,7 +13,7 @@ from harness.search import wording as verdicts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.search.result import Crossing, Direction, Location
 
 MARKS = {"reproduced": "=", "not reproduced": "≠", "not comparable here": "~"}
@@ -24,7 +24,7 @@ UNKNOWN = "?"
 class Answer:
     """A race at one batch size: where the lead changes, and who is faster on either side."""
 
-    leg: LegSummary
+    leg: SearchSummary
     crossover: str  # `278 (236 to 324)`, `9,000 to 11,500 (3 crossings)`, `none`, `undecided`
     value: float | None  # to sort by
     below: str  # who is faster at the smallest N
@@ -50,7 +50,7 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     )
 
 
-def answer(leg: LegSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True) -> Answer:
+def answer(leg: SearchSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True) -> Answer:
     """Of one search, beside its published figure; a run that is not whole was ended before all searches were."""
     if leg.located is None:
         text, value, sides = "not searched" if whole else "not finished", None, (UNKNOWN, UNKNOWN)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare.scores import ScoreChange
     from harness.analysis.statistics import Interval
 
-_NONE = "no such quantity is in any of these runs"
+_NONE = "none of these runs has such a quantity"
 _MARKS = {
     "slower": "🔴 slower", "worse": "🔴 worse", "faster": "🟢 faster", "better": "🟢 better", "same": "same",
     "inconclusive": "inconclusive",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.analysis.cells import CellSummary
     from harness.analysis.claims.figures import ClaimResult
     from harness.analysis.claims.waterfall import Waterfall
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Cell:
     call: Interval | None
     query: Interval | None
     throughput: Interval | None
-    percentiles: Annotated[Mapping[str, Interval | None], Field(description="of a call, by share")]
+    percentiles: Annotated[Mapping[str, Interval | None], Field(description="percentiles of a call, by share")]
     first_call: Interval | None = None
     load: Interval | None = None
     first_call_seconds: float | None = None
@@ -196,7 +196,9 @@ class Report:
     waterfalls: tuple[Steps, ...]
     fidelity: tuple[Scores, ...]
     limits: tuple[Limit, ...]
-    precisions: Annotated[Mapping[str, str], Field(description="of contenders that do not compute in float32")]
+    precisions: Annotated[
+        Mapping[str, str], Field(description="precision of contenders that do not compute in float32")
+    ]
     settings: Annotated[
         Mapping[str, str], Field(description="where and how contenders are called; absent where all are called alike")
     ] = dataclasses.field(default_factory=dict)
@@ -206,10 +208,10 @@ class Report:
     unchecked: Annotated[
         tuple[str, ...], Field(description="contenders whose output was compared with nothing but itself")
     ]
-    remarks: Annotated[tuple[str, ...], Field(description="about fidelity")]
+    remarks: Annotated[tuple[str, ...], Field(description="remarks about fidelity")]
     self_check: SelfCheck
-    joint_confidence: Annotated[float | None, Field(description="that all stated crossings hold at once")]
-    warnings: Annotated[tuple[str, ...], Field(description="about the run as a whole")]
+    joint_confidence: Annotated[float | None, Field(description="confidence that all stated crossings hold at once")]
+    warnings: Annotated[tuple[str, ...], Field(description="warnings about the run as a whole")]
 
 
 def report(summary: Summary) -> Report:
@@ -250,7 +252,7 @@ def _cell(found: CellSummary) -> Cell:
     )
 
 
-def _crossover(found: LegSummary) -> Crossover:
+def _crossover(found: SearchSummary) -> Crossover:
     location, constrained = found.located.location if found.located else None, found.constrained
     names = ("status", "crossings", "failures", "samples", "notes", "measured")
     answer: dict[str, Any] = {name: getattr(location, name) for name in names} if location else {"status": None}

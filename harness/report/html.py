@@ -21,7 +21,7 @@ from harness.report.vega import bundle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.report.answers import Answer
 
 POLICY = (  # Vega compiles its expressions, hence unsafe-eval; nothing may be loaded or sent
@@ -203,7 +203,7 @@ def _joint(summary: Summary) -> str:
     return f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
 
 
-def _search(leg: LegSummary) -> dict[str, Any]:
+def _search(leg: SearchSummary) -> dict[str, Any]:
     """What the page needs to say who is faster at an N."""
     assert leg.located is not None
     location = leg.located.location

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness import units
 from harness.errors import OfferError
 from harness.report.columns import grid, sentence
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KINDS = ("source", "projector", "trainer", "runtime", "workload", "embedder", "executor")
 
 
-class Kept(Protocol):
+class CacheEntry(Protocol):
     """An entry of the cache."""
 
     @property
@@ -35,12 +35,12 @@ class Kept(Protocol):
         """Seconds since the epoch."""
 
 
-class Keeper(Protocol):
+class CacheStore(Protocol):
     """The cache."""
 
     folder: Path
 
-    def entries(self) -> Iterable[Kept]:
+    def entries(self) -> Iterable[CacheEntry]:
         """The one used last first."""
 
 
@@ -74,13 +74,11 @@ def details(found: Listing, name: str, width: int | None = None) -> str:
     named = [each for each in found.offers if each.name == name]
     if not named:
         known = sorted({each.name for each in found.offers})
-        raise OfferError(
-            f"no plugin offers {name!r}", next_step=did_you_mean(name, known) or f"there are {', '.join(known)}"
-        )
+        raise OfferError(f"no plugin offers {name!r}", next_step=suggestion(name, known))
     return "\n\n".join(_details(each, width) for each in named)
 
 
-def kept(cache: Keeper, width: int | None = None) -> str:
+def kept(cache: CacheStore, width: int | None = None) -> str:
     """What the cache holds."""
     entries = list(cache.entries())
     rows = [
@@ -113,7 +111,7 @@ def _details(offer: OfferData, width: int | None) -> str:
     if offer.family and offer.family != offer.name:
         facts.append(f"computes the same formula as {offer.family}")
     if offer.approximates:
-        facts.append(f"approximates {offer.approximates}: scored on held-out queries, held to no parity")
+        facts.append(f"approximates {offer.approximates}: scored on held-out queries, without a parity check")
     if offer.fresh:
         facts.append("its rivals change their input: every call gets a copy of its own")
     if offer.missing:

@@ -166,9 +166,9 @@ class PlainProgress:
         """Nothing: steps and searches say enough."""
 
     def close(self) -> None:
-        """Prints the table of answers so far where the run was cut off."""
+        """Prints the table of answers so far where the run was interrupted."""
         if self._standing.unfinished:
-            self.say("N* when the run was cut off; what is marked `about` was not confirmed by all launches:")
+            self.say("N* when the run was interrupted; what is marked `about` was not confirmed by all launches:")
             self._console.print(self._standing.table(len(self._standing.legs)))
 
     def _begin(self, stage: str, total: int | None) -> None:
@@ -246,7 +246,7 @@ class LiveProgress(PlainProgress):
         self._draw()
 
     def close(self) -> None:
-        """Takes the view off the screen; where the run was cut off its table stays."""
+        """Takes the view off the screen; where the run was interrupted its table stays."""
         self._live.stop()
         super().close()
 

@@ -29,7 +29,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "measurements": _titled(Measurement.model_json_schema(), "one line of measurements.jsonl: a visit of one cell"),
         "fidelity": _titled(Fidelity.model_json_schema(), "one line of fidelity.jsonl: a student against its teacher"),
         "crossovers": _titled(_rows("located", SearchRecord), "crossovers.json: what each search was asked and found"),
-        "dispatch": _titled(_rows("races", Table), "dispatch.json: which contender to use from which N on"),
+        "dispatch": _titled(_rows("races", Table), "dispatch.json: which contender to use at each N"),
         "report": _titled(_of(Report, _Nullable), "report.json: statistics and verdicts, all derived from raw seconds"),
     }
 

@@ -49,7 +49,7 @@ class Moved:
             stored, derived = (
                 [each for each in one if each not in other] for one, other in ((stored, derived), (derived, stored))
             )
-        return f"{self.path}: the report says {_shown(stored)}, the raw seconds say {_shown(derived)}"
+        return f"{self.path}: the report has {_shown(stored)}, the raw seconds give {_shown(derived)}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def verify(folder: Path) -> VerifyResult:
     sentences = [*_sentences(moved, checked, summary, len(answers))]
     if lacking:
         figures = counted(len(lacking), "figure")
-        advice = f"write it anew with `harness report {folder}`"
+        advice = f"rewrite it with `harness report {folder}`"
         sentences.insert(1, f"the report was written by an earlier version and lacks {figures}; {advice}")
     return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
 
@@ -126,7 +126,7 @@ class _Absent:
     """What stands for a figure that is not there."""
 
     def __str__(self) -> str:
-        return "nothing of it"
+        return "no such figure"
 
 
 def _lacking(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

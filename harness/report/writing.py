@@ -52,7 +52,7 @@ def plots(folder: Path, output: Path) -> list[Path]:
 
 
 def dispatch(found: tuple[Table, ...]) -> str:
-    """dispatch.json: for each race and batch size which contender to use from which N on, and the regret of that."""
+    """dispatch.json: for each race and batch size which contender to use at each N, and the regret of that."""
     rows = [
         {
             **asdict(table),

@@ -39,6 +39,6 @@ def describe(located: SearchRecord, heads: int, seen: Sequence[Pair]) -> str:
         return ""
     names = {"baseline": leg.baseline, "challenger": leg.challenger}
     return (
-        f"{leg.race}: in a process that has just begun, whose blocks from 128 KiB on come from the kernel at every call, "
+        f"{leg.race}: in a fresh process, where blocks of 128 KiB or more come from the kernel at every call, "
         f"{names[found]} leads at n = {heads:,} (by {math.expm1(abs(middle)):.0%}): the threshold depends on the state of memory"
     )

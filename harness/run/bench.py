@@ -18,7 +18,7 @@ from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
 from harness.measure.recovery import Recoveries
 from harness.measure.scoring import Scoring
-from harness.measure.size_limits import Reach
+from harness.measure.size_limits import SizeLimits
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import TOO_SLOW, Failure
 from harness.process.limits import UNBOUND
@@ -32,7 +32,7 @@ from harness.records.measurement import (
     Measurement,
     content_hash,
 )
-from harness.run.provisions import Provisions
+from harness.run.source_facts import SourceFacts
 from harness.search.result import BudgetSpent
 from harness.suite.devices import kind_of, visible
 
@@ -127,22 +127,22 @@ class Bench:
         }
         deadline = plan.suite.measurement.deadline_seconds
         self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, deadline)
-        self.provisions = Provisions(plan, lambda request: self._workshop.ask(request, stage="load"))
+        self.source_facts = SourceFacts(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
-        self._reach = Reach(how, known)
+        self._reach = SizeLimits(how, known)
         limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
         self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
 
     # ---------------------------------------------------------------------------------------------- before launches
 
     def describe(self) -> dict[str, Any]:
-        """What the suite's source gives; see `Provisions.describe`.
+        """What the suite's source gives; see `SourceFacts.describe`.
 
         Raises:
             DataError, ResourceError, HarnessError: as that does.
         """
-        self.provisions.describe()
-        return self.provisions.source
+        self.source_facts.describe()
+        return self.source_facts.source
 
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
         """Trains and scores a contender at one N, and writes the record."""
@@ -172,7 +172,7 @@ class Bench:
             for name in ("folder", "cache"):
                 specification.pop(name)
             how = self._plan.suite.measurement.model_dump(mode="json")
-            parts = [specification, self.provisions.digest(cell.contender), cell.heads, cell.batch_size, how]
+            parts = [specification, self.source_facts.digest(cell.contender), cell.heads, cell.batch_size, how]
             self._keys[cell] = content_hash(parts)
         return self._keys[cell]
 
@@ -307,7 +307,7 @@ class Bench:
             "specification": self._plan.specifications[name].to_json(),
             "heads": list(heads),
             "batch_sizes": self._plan.batch_sizes[name],
-            **{side: self.provisions.of(name).get(side, 0) for side in ("width", "output_width")},
+            **{side: self.source_facts.of(name).get(side, 0) for side in ("width", "output_width")},
         }
         rows: list[Any] = self._workshop.ask(request, stage="load")["costs"]
         return rows
@@ -452,7 +452,7 @@ class Bench:
         try:
             described = self._workshop.ask(request, stage="load")
         except ChildFailed:
-            described = self.provisions.of(name)
+            described = self.source_facts.of(name)
         return float(described.get("temperature", 1.0))
 
 

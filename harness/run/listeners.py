@@ -126,7 +126,7 @@ class Broadcast:
             )
         )
         for failure in self._trackers.failures:
-            self.say(f"a tracker failed, and the run went on: {failure}")
+            self.say(f"a tracker failed; the run continues: {failure}")
 
     def broke_off(self, run: RunInfo, folder: Path) -> None:
         """The run failed so that not even its records can be read: trackers learn that much."""

@@ -22,7 +22,7 @@ def differences(plan: Plan, then: RunInfo, now: RunInfo) -> list[str]:
     """What differs between a run and its plan before anything is loaded: suite, machine, versions and plugins."""
     found = of_suites.differences(then.suite, plan.suite)
     if then.quick != plan.quick:
-        found.append(f"the run was {'quick' if then.quick else 'full'}, is {'quick' if plan.quick else 'full'}")
+        found.append(f"mode: {'quick' if then.quick else 'full'} -> {'quick' if plan.quick else 'full'}")
     found += machine.differences(then.machine, now.machine)
     found += provenance.versions(then.versions, now.versions)
     return [*found, *provenance.offers(then.offers, now.offers)]
@@ -35,9 +35,9 @@ def other_data(known: Evidence, now: Bench) -> list[str]:
         known: what the run has left.
         now: knows what the sources give now, and what a cell is now.
     """
-    changed = [*provenance.data("the source's data", known.run.source, now.provisions.source)]
-    for name in known.run.sources.keys() & now.provisions.sources.keys():
-        changed += provenance.data(f"the data of {name}", known.run.sources[name], now.provisions.sources[name])
+    changed = [*provenance.data("the source's data", known.run.source, now.source_facts.source)]
+    for name in known.run.sources.keys() & now.source_facts.sources.keys():
+        changed += provenance.data(f"the data of {name}", known.run.sources[name], now.source_facts.sources[name])
     if changed:
         return sorted(changed)
     others = list(_of_other_experiments(known.measurements, now.key))

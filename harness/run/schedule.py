@@ -15,7 +15,7 @@ from harness.analysis.unchecked import marked
 from harness.plan.sweep import Cell, SearchCase
 from harness.process.failure import TOO_SLOW
 from harness.records.crossovers import SearchRecord, load
-from harness.records.index import Recall
+from harness.records.index import RecordIndex
 from harness.records.measurement import ALLOCATOR, IN_BLOCKS, PILOT
 from harness.records.replay import Recording, unmeasurable
 from harness.records.samples import pairs
@@ -60,7 +60,7 @@ class Schedule:
         suite = plan.suite
         known = resume.measurements if resume else ()
         self._plan, self._suite, self._listener = plan, suite, listener
-        self._recall = Recall(known, resume.fidelities if resume else ())
+        self._recall = RecordIndex(known, resume.fidelities if resume else ())
         self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
         now, seconds = time.monotonic(), suite.search.budget_seconds
         self._searched_until = now + seconds if seconds else math.inf
@@ -329,7 +329,7 @@ class Schedule:
         if not unknown:
             return
         self.bench.open(0, sorted(unknown))
-        self._listener.stage("how costs grow", total=len(climbing))
+        self._listener.stage("measuring how costs grow", total=len(climbing))
         with contextlib.suppress(BudgetSpent):
             for leg in climbing:
                 self._climb(leg, unknown)
@@ -376,7 +376,7 @@ class Schedule:
             return
         names = [name for each in found for name in (each.leg.baseline, each.leg.challenger)]
         self.bench.open(number, names, young_heap=True)
-        self._listener.stage("the same in the other state of the allocator", total=len(found))
+        self._listener.stage("repeating it in the other state of the allocator", total=len(found))
         for each in found:
             for heads in allocator_state.places(each):
                 cells = rivals(each.leg, heads)

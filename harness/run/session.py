@@ -69,7 +69,7 @@ def run(
         folder: where the records go; new, unless resumed.
         listener: hears of progress.
         resume: measure only what the folder lacks.
-        force: resume although suite, machine, code or data differ; the records say so.
+        force: resume even if suite, machine, code or data differ; the records note it.
         retry: what failed in the table, in training or in scoring counts as missing, too.
         sleep: pauses between launches, for so many seconds.
 
@@ -94,7 +94,7 @@ def run(
                 forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
                 if not (forced or known.run.forced):  # on the same machine
                     schedule.bench.recoveries.take(known.run.recovery)
-            gave = {"source": source, "sources": schedule.bench.provisions.sources}
+            gave = {"source": source, "sources": schedule.bench.source_facts.sources}
             about = about.model_copy(
                 update={**gave, "forced": (*about.forced, *forced), "status": "running", "seal": {}}
             )

@@ -36,7 +36,7 @@ from harness.search.confirmation import (
     shared_out,
     side_pairs,
 )
-from harness.search.jumps import Found, not_reproduced, unseen_since
+from harness.search.jumps import FoundStep, not_reproduced, unseen_since
 from harness.search.local_model import launch_interval
 from harness.search.outcomes import confirmed_sign
 from harness.search.prior import expected, first_places
@@ -97,7 +97,7 @@ class Search:
         self.even = False  # whether the rivals may be equal everywhere
         self.weak: list[int] = []
         self.visible: bool | None = None
-        self._found: dict[int, Found] = {}  # steps that nobody declared, by their left side
+        self._found: dict[int, FoundStep] = {}  # steps that nobody declared, by their left side
         self._refuted: list[tuple[int, int]] = []  # what looked like one and was none
         self.prober = Sampler(measure, question.budget, seed, self._report if on_progress else lambda: None)
         self._on_progress = on_progress
@@ -219,9 +219,9 @@ class Search:
             return False
         step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
         if not_reproduced(self.prober, step, suspicion):
-            self._refute(step, "it was gone when both sides were measured again")
+            self._refute(step, "not reproduced when both sides were measured again")
             return False
-        self._found[step.left] = Found(step, self.prober.launch, suspicion.size)
+        self._found[step.left] = FoundStep(step, self.prober.launch, suspicion.size)
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((target.low, target.high), None)
         ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
@@ -247,12 +247,12 @@ class Search:
                 self._found.pop(step.left)
                 self.steps = [other for other in self.steps if other != step]
                 self.forget((step.left, step.right))
-                self._refute(step, "later launches do not see it")
+                self._refute(step, "not seen in later launches")
 
     def findings(self) -> list[str]:
         """Notes about the steps that were found and confirmed."""
         return [
-            f"a step that was not declared was found between N = {found.step.left:,} and {found.step.right:,} "
+            f"an undeclared step was found between N = {found.step.left:,} and {found.step.right:,} "
             f"(the ratio changes by {math.expm1(abs(found.size)):.0%})"
             for found in self._found.values()
         ]

@@ -156,7 +156,7 @@ def _hold_to_budget(answer: _Answer, search: Search, outcomes: Sequence[tuple[Ta
         answer.notes.clear()
     elif search.unseen and answer.status not in {"unresolved", "crossing", "several"}:
         answer.status, answer.decision, answer.extrapolated = "unresolved", None, None
-        answer.lacks.append(f"the budget left {search.unseen} places of the range unseen")
+        answer.lacks.append(f"the budget left {search.unseen} places of the range unprobed")
 
 
 def _end(answer: _Answer, search: Search, lacking: str) -> None:

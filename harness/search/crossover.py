@@ -96,7 +96,7 @@ def locate(
             (one at `high` says that steps are known and none lies inside). Without any, the search is in its weaker
             mode, and says so.
         precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ
-            too much for it, the interval that was had is stated with a note.
+            too much for it, the interval that was reached is stated with a note.
         confidence: of each interval.
         budget: the largest number of timed samples (two a pair). No search takes more than `MOST_SAMPLES`: that holds
             without a budget, and where a larger one is given, which a note says.

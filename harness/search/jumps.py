@@ -24,7 +24,7 @@ MEDIAN_COST = 1.25  # its standard error over that of the mean, under normal noi
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundStep:
     """A step that was not declared."""
 
     step: Step
@@ -55,7 +55,7 @@ def not_reproduced(prober: Sampler, step: Step, suspicion: Suspicion) -> bool:
     return math.copysign(jump, jump * suspicion.size) + REFUTING_ERRORS * error < abs(suspicion.size) / 2
 
 
-def unseen_since(prober: Sampler, found: Found) -> bool:
+def unseen_since(prober: Sampler, found: FoundStep) -> bool:
     """Whether the launches since it was found agree that the jump is less than half of what it seemed."""
     step = found.step
     if any(n in prober.left_out for n in (step.left, step.right)):

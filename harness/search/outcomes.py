@@ -111,7 +111,7 @@ def jump_outcome(prober: Sampler, target: Jump, question: Question, implied: tup
         if told == wanted:
             return Outcome("crossing", crossing) if target.declared else _as_found(prober, target, crossing, question)
         sides = " and ".join(f"{n:,}" for n, sign in zip((target.left, target.right), told, strict=True) if not sign)
-        note = f"who leads at N = {sides} follows from the change of the lead beside it; there alone it was undecided"
+        note = f"who leads at N = {sides} follows from the crossover beside it; by itself it was undecided"
         return Outcome("crossing", crossing, notes=(note,))
     note = f"possible crossover at the step from N = {target.left:,} to {target.right:,}, not confirmed by the launches"
     return Outcome("open", notes=(note,), span=(target.left, target.right))

@@ -33,7 +33,7 @@ class Measure(Protocol):
 
 
 class Unmeasurable(Exception):  # noqa: N818  an answer, "not at this N", and not a fault
-    """Raised by a measure where this N cannot be timed (it does not fit, it does not build): nothing is said of it.
+    """Raised by a measure where this N cannot be timed (it does not fit, it does not build): the answer leaves it out.
 
     Args:
         heads: the N.
@@ -75,7 +75,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Failures:
-    """A span of N that could not be measured, with no measured N in between, for want of the same contender."""
+    """A span of N that could not be measured, with no measured N in between, because the same contender failed."""
 
     low: int  # the first and the last N that failed; the end of the range where a failure settles all larger N
     high: int
@@ -136,7 +136,7 @@ class Location:
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
     lacking and `bracket` is the best one, None where no change of sign was seen. All of them speak only of N in
     `measured`, at which both rivals were timed, and never of `failures`. `crossings` are confirmed by launches; those
-    of an unresolved answer are no full answer.
+    of an unresolved answer are incomplete.
     """
 
     status: Status
@@ -152,6 +152,6 @@ class Location:
     measured: tuple[int, int] | None = None  # smallest and largest N at which both were timed; None: none, or not known
     failures: tuple[Failures, ...] = ()  # what could not be measured, ascending
     decision: Decision | None = None  # 'crossing' and 'several': whom to use where, and what the part between costs
-    unconfirmed: tuple[Crossing, ...] = ()  # seen and not confirmed: of no use but as a place to look at
+    unconfirmed: tuple[Crossing, ...] = ()  # seen but not confirmed: only a hint where to look
     details: tuple[str, ...] = ()  # how it was searched, where that changes nothing of the answer
     margin: float | None = None  # 'tie' only: a share that no difference between the two exceeds anywhere

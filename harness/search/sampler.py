@@ -141,19 +141,18 @@ class Sampler:
 
     def by_launch(self, heads: int, first_launch: int = 0) -> list[Floats]:
         """The log-ratios seen at this N, one array a launch."""
-        launches: dict[int, list[Floats]] = {}
-        for launch, log_ratios in self._by_heads.get(heads, ()):
-            if launch >= first_launch:
-                launches.setdefault(launch, []).append(log_ratios)
-        return [np.concatenate(parts) for parts in launches.values()]
+        return [*self._launches(heads, first_launch).values()]
 
     def means(self, heads: int, first_launch: int) -> dict[int, float]:
         """The middle of the log-ratios seen at this N in each launch from one on."""
+        return {launch: float(np.median(seen)) for launch, seen in self._launches(heads, first_launch).items()}
+
+    def _launches(self, heads: int, first_launch: int) -> dict[int, Floats]:
         launches: dict[int, list[Floats]] = {}
         for launch, log_ratios in self._by_heads.get(heads, ()):
             if launch >= first_launch:
                 launches.setdefault(launch, []).append(log_ratios)
-        return {launch: float(np.median(np.concatenate(parts))) for launch, parts in launches.items()}
+        return {launch: np.concatenate(parts) for launch, parts in launches.items()}
 
     def sightings(self) -> Observations:
         """Everything seen so far."""

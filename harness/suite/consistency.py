@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.suite.schema import HeadsList, HeadsRange
-from harness.validation import Complaint, Path, did_you_mean
+from harness.validation import Path, ValidationIssue, did_you_mean, suggestion
 
 FIDELITY_FIGURES = ("mean_cosine", "min_cosine", "std_cosine", "max_cosine")
 _SCORES = (*FIDELITY_FIGURES, "skill", "top1_agreement", "recall_at_10", "norm_error", "mse")
 
 
-def contradictions(data: Any) -> Iterator[Complaint]:
+def contradictions(data: Any) -> Iterator[ValidationIssue]:
     """Every contradiction in a suite's plain data. Parts of a wrong type are passed over: validation reports them.
 
     Args:
@@ -36,14 +36,14 @@ def contradictions(data: Any) -> Iterator[Complaint]:
 
 def _race(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
-) -> Iterator[Complaint]:
+) -> Iterator[ValidationIssue]:
     for role in ("baseline", "challenger"):
         name = race.get(role)
         if isinstance(name, str) and contenders and name not in contenders:
-            hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
-            yield Complaint(path=(*path, role), what=f"no contender {name!r}", hint=hint)
+            hint = suggestion(name, contenders)
+            yield ValidationIssue(path=(*path, role), what=f"no contender {name!r}", hint=hint)
     if isinstance(race.get("baseline"), str) and race.get("baseline") == race.get("challenger"):
-        yield Complaint(
+        yield ValidationIssue(
             path=(*path, "challenger"),
             what=f"{race['baseline']!r} cannot race itself",
             hint="`harness doctor` does that",
@@ -53,21 +53,21 @@ def _race(
     yield from _batch_sizes(race, path, contenders, data)
     requires = race.get("requires")
     if isinstance(requires, Mapping) and not requires:
-        yield Complaint(
+        yield ValidationIssue(
             path=(*path, "requires"), what="requires nothing", hint="give cosine, top1_agreement, recall_at_10 or skill"
         )
     own = _heads(race.get("heads"))
     if own is not None and own.low == own.high:
-        yield Complaint(
+        yield ValidationIssue(
             path=(*path, "heads"),
-            what=f"a crossover cannot be sought at N = {own.low:,} alone",
+            what=f"a crossover cannot be located at N = {own.low:,} alone",
             hint="give a range, `from` below `to`",
         )
         return
     yield from _shared(race, path, own, contenders, data)
 
 
-def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
     """Functions that race get the same input, so that it is made by one workload, or by one setup."""
     rivals = [_mapping(contenders.get(str(race.get(role)))) for role in ("baseline", "challenger")]
     if not all(each.get("function") for each in rivals):
@@ -75,7 +75,7 @@ def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, A
     for key in ("workload", "options", "setup", "equal"):
         one, other = (each.get(key) or None for each in rivals)
         if one != other:
-            yield Complaint(
+            yield ValidationIssue(
                 path=path,
                 what=f"its rivals have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
                 f"for {race['challenger']!r}",
@@ -86,46 +86,48 @@ def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, A
 
 def _waterfall(
     waterfall: Mapping[str, Any], races: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
-) -> Iterator[Complaint]:
+) -> Iterator[ValidationIssue]:
     """Its steps name races of the suite, at batch sizes of the sweep."""
     names = [str(race["name"]) for race in races if "name" in race]
     sizes = _list(data.get("batch_sizes") or [1, 32])
     for number, step in enumerate(_list(waterfall.get("steps"))):
         race = _mapping(step).get("race")
         if isinstance(race, str) and race not in names:
-            hint = did_you_mean(race, names) or f"races are {', '.join(names)}"
-            yield Complaint(path=("waterfall", "steps", number, "race"), what=f"no race {race!r}", hint=hint)
+            hint = suggestion(race, names)
+            yield ValidationIssue(path=("waterfall", "steps", number, "race"), what=f"no race {race!r}", hint=hint)
         size = _mapping(step).get("batch_size")
         if isinstance(size, int) and size not in sizes:
-            hint = f"batch sizes are {', '.join(map(str, sizes))}"
-            yield Complaint(
+            hint = f"choose from {', '.join(map(str, sizes))}"
+            yield ValidationIssue(
                 path=("waterfall", "steps", number, "batch_size"), what=f"{size} is not in the sweep", hint=hint
             )
 
 
-def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:
-    """Units and those told in them are contenders, and none is its own unit."""
+def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
+    """Units and those told in them are contenders, and none cannot be relative to itself."""
     for unit, names in units.items():
         places: list[tuple[Path, Any]] = [(("relative_to", unit), unit)]
         places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
         for path, name in places:
             if isinstance(name, str) and contenders and name not in contenders:
-                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
-                yield Complaint(path=path, what=f"no contender {name!r}", hint=hint)
+                hint = suggestion(name, contenders)
+                yield ValidationIssue(path=path, what=f"no contender {name!r}", hint=hint)
         if unit in _list(names):
-            yield Complaint(
-                path=("relative_to", unit), what=f"{unit!r} is its own unit", hint="leave it out of its own list"
+            yield ValidationIssue(
+                path=("relative_to", unit),
+                what=f"{unit!r} cannot be relative to itself",
+                hint="leave it out of its own list",
             )
 
 
 def _batch_sizes(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
-) -> Iterator[Complaint]:
+) -> Iterator[ValidationIssue]:
     """A race needs a batch size that both rivals take part in."""
     own = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
     if asked and not any(all(each is None or size in _list(each) for each in own) for size in asked):
-        yield Complaint(
+        yield ValidationIssue(
             path=path, what="its rivals share no batch size", hint="widen `batch_sizes` of one of the contenders"
         )
 
@@ -136,7 +138,7 @@ def _shared(
     own: HeadsRange | HeadsList | None,
     contenders: Mapping[str, Any],
     data: Mapping[str, Any],
-) -> Iterator[Complaint]:
+) -> Iterator[ValidationIssue]:
     """A race needs an N that race, sweep and both contenders share."""
     spans: dict[str, HeadsRange | HeadsList | None] = (
         {"the race": own} if own is not None else {"the sweep": _heads(data.get("heads"))}
@@ -151,22 +153,22 @@ def _shared(
     low, high = max(span.low for span in known.values()), min(span.high for span in known.values())
     if low >= high:
         told = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
-        yield Complaint(path=path, what=f"there is no range of N to search: {told}", hint="let the ranges overlap")
+        yield ValidationIssue(path=path, what=f"no range of N is left to search: {told}", hint="let the ranges overlap")
 
 
-def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[Complaint]:
+def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[ValidationIssue]:
     first: dict[str, int] = {}
     for number, race in enumerate(races):
         name = race.get("name")
         if isinstance(name, str) and first.setdefault(name, number) != number:
-            yield Complaint(
+            yield ValidationIssue(
                 path=("races", number, "name"),
                 what=f"races[{first[name]}] is already called {name!r}",
                 hint="rename one of them",
             )
 
 
-def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Complaint]:
+def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[ValidationIssue]:
     """A contender whose own range holds no N of the sweep is never measured, unless a race has a range of its own."""
     sweep = _heads(data.get("heads"))
     elsewhere = [race for race in _list(data.get("races")) if isinstance(race, Mapping) and race.get("heads")]
@@ -177,16 +179,16 @@ def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Co
             continue
         if not any(own.includes(heads) for heads in sweep.grid()):
             grid = ", ".join(f"{heads:,}" for heads in sweep.grid())
-            yield Complaint(
+            yield ValidationIssue(
                 path=("contenders", name, "heads"),
-                what=f"takes part at no N of the sweep ({grid})",
+                what=f"its range contains no N of the sweep ({grid})",
                 hint="widen one of the two ranges",
             )
 
 
 def _documented(
     documented: Mapping[str, Any], races: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
-) -> Iterator[Complaint]:
+) -> Iterator[ValidationIssue]:
     names = [race["name"] for race in races if isinstance(race.get("name"), str)]
     for number, figure in enumerate(_list(documented.get("figures"))):
         if not isinstance(figure, Mapping):
@@ -195,32 +197,32 @@ def _documented(
         name, batch_size = figure.get("race"), figure.get("batch_size")
         race = next((each for each in races if each.get("name") == name), None)
         if isinstance(name, str) and race is None:
-            hint = did_you_mean(name, names) or (f"races are {', '.join(names)}" if names else "the suite has no races")
-            yield Complaint(path=(*path, "race"), what=f"no race {name!r}", hint=hint)
+            hint = suggestion(name, names) or "the suite has no races"
+            yield ValidationIssue(path=(*path, "race"), what=f"no race {name!r}", hint=hint)
         if race is not None:
             measured = _list(race.get("batch_sizes") or data.get("batch_sizes") or (1, 32))
             if isinstance(batch_size, int) and measured and batch_size not in measured:
                 told = ", ".join(map(str, measured))
-                yield Complaint(
+                yield ValidationIssue(
                     path=(*path, "batch_size"),
                     what=f"the race {name!r} is not run at batch {batch_size}",
                     hint=f"it is run at {told}",
                 )
         if figure.get("slowdown") is None and figure.get("crossover") is None:
-            yield Complaint(
+            yield ValidationIssue(
                 path=path, what="documents neither a slowdown nor a crossover", hint="give one of them, or both"
             )
         if figure.get("slowdown") is not None and figure.get("heads") is None:
-            yield Complaint(
+            yield ValidationIssue(
                 path=(*path, "heads"), what="is missing: a slowdown was documented at some N", hint="give that N"
             )
     for key in _mapping(documented.get("fidelity")):
         if key not in FIDELITY_FIGURES:
             hint = did_you_mean(str(key), FIDELITY_FIGURES, quote="`") or f"known here: {', '.join(FIDELITY_FIGURES)}"
-            yield Complaint(path=("documented", "fidelity", key), what="unknown key", hint=hint)
+            yield ValidationIssue(path=("documented", "fidelity", key), what="unknown key", hint=hint)
 
 
-def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
     """Documented latencies and scores are about contenders that there are, and scores about some at all."""
     for part in ("latencies", "scores"):
         for number, figure in enumerate(_list(documented.get(part))):
@@ -229,40 +231,40 @@ def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[st
             path: Path = ("documented", part, number)
             name = figure.get("contender")
             if isinstance(name, str) and contenders and name not in contenders:
-                hint = did_you_mean(name, contenders) or f"contenders are {', '.join(map(str, contenders))}"
-                yield Complaint(path=(*path, "contender"), what=f"no contender {name!r}", hint=hint)
+                hint = suggestion(name, contenders)
+                yield ValidationIssue(path=(*path, "contender"), what=f"no contender {name!r}", hint=hint)
             if part == "scores":
                 yield from _whose_scores(figure, path)
                 yield from _projectors(figure, path, contenders)
 
 
-def _whose_scores(figure: Mapping[str, Any], path: Path) -> Iterator[Complaint]:
+def _whose_scores(figure: Mapping[str, Any], path: Path) -> Iterator[ValidationIssue]:
     named = [key for key in ("contender", "projector") if figure.get(key) is not None]
     if len(named) != 1:
         what = "needs `contender` or `projector`" if not named else "names both a contender and a projector"
-        yield Complaint(path=path, what=what, hint="give `contender`, or `projector` and perhaps `trainer`")
+        yield ValidationIssue(path=path, what=what, hint="give `contender`, or `projector` and perhaps `trainer`")
     if figure.get("trainer") is not None and figure.get("projector") is None:
-        yield Complaint(path=(*path, "trainer"), what="goes with `projector` alone", hint="leave it out")
+        yield ValidationIssue(path=(*path, "trainer"), what="goes with `projector` alone", hint="leave it out")
     for key in _mapping(figure.get("scores")):
         if key not in _SCORES:
             hint = did_you_mean(str(key), _SCORES, quote="`") or f"known here: {', '.join(_SCORES)}"
-            yield Complaint(path=(*path, "scores", key), what="unknown key", hint=hint)
+            yield ValidationIssue(path=(*path, "scores", key), what="unknown key", hint=hint)
 
 
-def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[Complaint]:
+def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
     """Scores of a projector need a contender with it."""
     name = figure.get("projector")
     known = [str(_mapping(each).get("projector")) for each in contenders.values()]
     if isinstance(name, str) and known and name not in known:
         hint = did_you_mean(name, known) or f"they have {', '.join(dict.fromkeys(known))}"
-        yield Complaint(path=(*path, "projector"), what=f"no contender has the projector {name!r}", hint=hint)
+        yield ValidationIssue(path=(*path, "projector"), what=f"no contender has the projector {name!r}", hint=hint)
 
 
-def _repeated(values: Any, path: Path) -> Iterator[Complaint]:
+def _repeated(values: Any, path: Path) -> Iterator[ValidationIssue]:
     seen: list[Any] = []
     for number, value in enumerate(_list(values)):
         if not isinstance(value, bool) and value in seen:
-            yield Complaint(path=(*path, number), what=f"{value} is listed twice", hint="keep one of them")
+            yield ValidationIssue(path=(*path, number), what=f"{value} is listed twice", hint="keep one of them")
         seen.append(value)
 
 

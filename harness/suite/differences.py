@@ -14,7 +14,7 @@ _ABSENT = "absent"
 
 
 def differences(then: Mapping[str, Any], now: Suite) -> list[str]:
-    """`seed of the suite was 0, is 7` for each key that differs, and how many more there are.
+    """`seed of the suite: 0 -> 7` for each key that differs, and how many more there are.
 
     Args:
         then: a suite as a run has recorded it; keys that its version did not know have their defaults.
@@ -25,7 +25,7 @@ def differences(then: Mapping[str, Any], now: Suite) -> list[str]:
     except ValidationError:  # of a version that knew other keys
         before = dict(then)
     found = [
-        f"{path} of the suite was {was}, is {is_}"
+        f"{path} of the suite: {was} -> {is_}"
         for path, was, is_ in changed(before, now.model_dump(mode="json", by_alias=True))
     ]
     rest = len(found) - _MOST

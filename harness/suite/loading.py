@@ -17,7 +17,7 @@ from harness.suite import sizes, trust
 from harness.suite.consistency import contradictions
 from harness.suite.schema import Suite
 from harness.suite.yaml_document import Document, OverrideProblem, parse
-from harness.validation import complaints, did_you_mean
+from harness.validation import did_you_mean, suggestion, validation_issues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     try:
         suite = Suite.model_validate(data)
     except ValidationError as error:
-        found += complaints(error, Suite)
+        found += validation_issues(error, Suite)
     found = [dataclasses.replace(each, path=sizes.written(each.path, document.data)) for each in found]
     problems = [
         document.problem(each.path, each.what, each.hint, at_key=each.what.startswith(_AT_KEY)) for each in found
@@ -166,7 +166,7 @@ def _narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]
     unknown: list[Problem] = [
         OverrideProblem(
             file=f"--only {name}", line=0, path="", what=f"no contender {name!r}",
-            hint=did_you_mean(name, suite.contenders) or f"contenders are {', '.join(suite.contenders)}",
+            hint=suggestion(name, suite.contenders),
         )
         for name in only if name not in suite.contenders
     ]  # fmt: skip

@@ -24,19 +24,19 @@ _INTRODUCTION = """\
 
 A suite says which contenders race, over which numbers of heads N and batch sizes B, and what is documented about them.
 `harness check SUITE` validates one and prints what would run; `harness run SUITE` runs it. Mistakes are reported with
-file, line, and what to write instead: all mistakes of form at once, and once the form is right, all unknown offers and
+file, line, and what to write instead: first all mistakes of form at once, then all unknown components and
 options. Words are defined in docs/concepts.md.
 
 | suite | what it is for | on two quiet cores |
 |---|---|---|
-| `smoke.yaml` | that the harness works on this machine | seconds |
-| `crossover.yaml` | from how many heads on is the student faster, and is it still right? | 15 minutes |
-| `speed.yaml` | how fast can each side be, and how near to the machine's limits is it? | 10 minutes |
+| `smoke.yaml` | check that the harness works on this machine | seconds |
+| `crossover.yaml` | above how many heads is the student faster, and is it still accurate? | 15 minutes |
+| `speed.yaml` | how fast can each side be, and how close to the machine's limits? | 10 minutes |
 | `distillation.yaml` | what does the student learn, and what do trivial students? | 20 minutes, from the cache 1 |
 | `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | 6 minutes |
-| `everyday.yaml` | eight everyday choices between two methods: where do they change, and what is documented? | 4 minutes |
+| `everyday.yaml` | eight everyday choices between two methods: where are the crossovers, and what is documented? | 4 minutes |
 | `everyday-extra.yaml` | `DataFrame.eval` against operators (needs the extra `[everyday]`) | 2 minutes |
-| `threads.yaml` | from which N and batch size on do two threads beat one? | 8 minutes |
+| `threads.yaml` | above which N and batch size are two threads faster than one? | 8 minutes |
 | `claim.yaml` | the documented race on its devices, one change at a time (complete with a GPU) | 10 minutes |
 | `frontier.yaml` | how does the crossover move with the batch size? | 15 minutes |
 
@@ -53,8 +53,8 @@ races:
 ```
 
 Numbers may be written `64k` or `1e6`. Relative paths are relative to the suite's file. `--set races[0].heads.to=4096`
-overrides a value for one run; `--only CONTENDER` keeps some contenders, and says which races that drops. An editor that
-knows JSON Schema completes and checks suites with `docs/suite.schema.json`: begin the file with
+overrides a value for one run; `--only CONTENDER` keeps some contenders, and lists the races that this drops. Editors that
+support JSON Schema complete and check suites with `docs/suite.schema.json`: begin the file with
 
 ```yaml
 # yaml-language-server: $schema=../docs/suite.schema.json

@@ -14,7 +14,7 @@ from harness.units import LARGEST, parse_count
 
 
 def _count(value: Any) -> Any:
-    """Also takes a number as people write it, `64k` or `1e6`, which YAML reads as text; true is no number."""
+    """Also takes a number as people write it, `64k` or `1e6`, which YAML reads as text; true is not a number."""
     if isinstance(value, bool):
         raise ValueError(f"expected a whole number, got {str(value).lower()}")  # noqa: TRY004 - pydantic collects these
     if isinstance(value, str):
@@ -65,10 +65,12 @@ class Part(BaseModel):
 
 
 class Use(Part):
-    """An offer of a plugin, with its options."""
+    """A component of a plugin, with its options."""
 
-    use: Annotated[str, Field(description="name of the offer, as `harness plugins` lists it")]
-    options: Annotated[Mapping[str, Any], Field(description="as `harness plugins show NAME` lists them")] = {}
+    use: Annotated[str, Field(description="name of the component, as `harness plugins` lists it")]
+    options: Annotated[
+        Mapping[str, Any], Field(description="its options, as `harness plugins show NAME` lists them")
+    ] = {}
 
 
 class HeadsRange(Part):
@@ -168,11 +170,13 @@ class Contender(Part):
             description="instead of projector and runtime: `module:function`, `file.py:function`, or a rival's name of `workload`"
         ),
     ] = ""
-    workload: Annotated[str, Field(description="of a plugin: makes the function's input, and offers the function")] = ""
-    setup: Annotated[str, Field(description="of a function: makes its input; the suite's if absent")] = ""
-    equal: Annotated[
-        str, Field(description="of a function: whether two outputs are the same; the suite's if absent")
+    workload: Annotated[
+        str, Field(description="workload of a plugin that makes the function's input and offers the function")
     ] = ""
+    setup: Annotated[str, Field(description="functions only: makes its input; the suite's if absent")] = ""
+    equal: Annotated[str, Field(description="functions only: whether two outputs are equal; the suite's if absent")] = (
+        ""
+    )
     projector: Annotated[str, Field(description="name of a projector")]
     runtime: Annotated[str, Field(description="name of a runtime")]
     trainer: Annotated[
@@ -180,17 +184,18 @@ class Contender(Part):
     ] = None
     teacher: Annotated[
         str,
-        Field(
-            description="projector that it is trained to imitate and compared with; the one that declares `teaches` if absent"
-        ),
+        Field(description="projector that it imitates and is compared with; the one that declares `teaches` if absent"),
     ] = ""
-    source: Annotated[Use | None, Field(description="of its heads and queries; the suite's if absent")] = None
+    source: Annotated[Use | None, Field(description="source of its heads and queries; the suite's if absent")] = None
     options: Annotated[Mapping[str, Any], Field(description="options of the projector")] = {}
     runtime_options: Annotated[Mapping[str, Any], Field(description="options of the runtime")] = {}
-    scored: Annotated[bool, Field(description="score it against its teacher though it has no trainer")] = False
+    scored: Annotated[bool, Field(description="score it against its teacher although it has no trainer")] = False
     tolerance: Annotated[
         float | None,
-        Field(gt=0, description="of parity, relative to the largest reference value; the runtime's own if absent"),
+        Field(
+            gt=0,
+            description="tolerance of parity, relative to the largest reference value; the runtime's own if absent",
+        ),
     ] = None
     heads: Annotated[HeadsSweep | None, Field(description="N at which it takes part; all of the sweep if absent")] = (
         None
@@ -201,14 +206,14 @@ class Contender(Part):
     device: Annotated[
         DeviceName | None, Field(description="where it runs: cpu, cuda, cuda:1; the suite's if absent")
     ] = None
-    threads: Annotated[Positive | None, Field(description="of its worker; the suite's if absent")] = None
+    threads: Annotated[Positive | None, Field(description="threads of its worker; the suite's if absent")] = None
     transfers: Annotated[
         Literal["excluded", "included"] | None,
-        Field(description="included: queries begin and projections end in the host's memory; the suite's if absent"),
+        Field(description="included: queries start and projections end in host memory; the suite's if absent"),
     ] = None
     mode: Annotated[
         Literal["latency", "pipelined"] | None,
-        Field(description="latency: each call is waited for; pipelined: only the last one is; the suite's if absent"),
+        Field(description="latency: wait for each call; pipelined: wait for the last call only; the suite's if absent"),
     ] = None
 
     model_config = ConfigDict(json_schema_extra=_function_or_projector)
@@ -241,39 +246,45 @@ class Requires(Part):
 
 
 class Race(Part):
-    """Two contenders and the range over which their crossover is sought."""
+    """Two contenders and the range in which their crossover is located."""
 
     model_config = ConfigDict(json_schema_extra=_sizes)
 
-    name: Annotated[Name, Field(description="of the race, distinct")]
+    name: Annotated[Name, Field(description="name of the race, unique in the suite")]
     baseline: Annotated[str, Field(description="contender expected to lead at small N")]
     challenger: Annotated[str, Field(description="contender expected to lead at large N")]
     heads: Annotated[HeadsRange | None, Field(description="range of N; the sweep's if absent")] = None
-    batch_sizes: Annotated[tuple[Positive, ...] | None, Field(min_length=1, description="the sweep's if absent")] = None
-    search: Annotated[Literal["adaptive", "grid"] | None, Field(description="the suite's if absent")] = None
+    batch_sizes: Annotated[
+        tuple[Positive, ...] | None, Field(min_length=1, description="batch sizes; the sweep's if absent")
+    ] = None
+    search: Annotated[Literal["adaptive", "grid"] | None, Field(description="search method; the suite's if absent")] = (
+        None
+    )
     requires: Annotated[Requires | None, Field(description="fidelity below which a crossover does not count")] = None
     threshold: Annotated[
         float | None,
         Field(gt=0, description="relative change that `harness compare` calls a regression; the suite's if absent"),
     ] = None
-    transfers: Annotated[TransfersWanted | None, Field(description="the suite's if absent")] = None
-    mode: Annotated[ModeWanted | None, Field(description="the suite's if absent")] = None
+    transfers: Annotated[TransfersWanted | None, Field(description="transfers to time; the suite's if absent")] = None
+    mode: Annotated[ModeWanted | None, Field(description="how calls are waited for; the suite's if absent")] = None
 
 
 class Measurement(Part):
     """How times are taken."""
 
-    launches: Annotated[int, Field(ge=2, le=64, description="fresh processes per contender that enter an interval")] = 8
+    launches: Annotated[
+        int, Field(ge=2, le=64, description="fresh processes per contender, over which intervals are computed")
+    ] = 8
     rounds: Annotated[int, Field(ge=1, le=LARGEST, description="paired samples per cell and launch in the table")] = 4
     table: Annotated[bool, Field(description="time every cell of the sweep; false: only train, score, search")] = True
     min_sample_seconds: Annotated[float, Field(gt=0, le=LONGEST, description="shortest timed sample, in seconds")] = (
         0.004
     )
     max_warm_up_seconds: Annotated[
-        float, Field(gt=0, le=LONGEST, description="warm-up of a cell ends here at the latest, in seconds")
+        float, Field(gt=0, le=LONGEST, description="longest warm-up of a cell, in seconds")
     ] = 1.0
     deadline_seconds: Annotated[
-        float, Field(gt=0, le=LONGEST, description="longest a cell may take before it is given up, in seconds")
+        float, Field(gt=0, le=LONGEST, description="time after which a cell is given up, in seconds")
     ] = 120.0
     cache: Annotated[
         Literal["warm", "cold"], Field(description="cold evicts the last-level cache before each sample")
@@ -283,7 +294,7 @@ class Measurement(Part):
         Field(
             ge=0,
             le=LONGEST,
-            description="mean pause before each launch, in seconds; longer than the machine's own drift if it can be",
+            description="mean pause before each launch, in seconds; ideally longer than the machine's drift",
         ),
     ] = 0.0
     launch_every_seconds: Annotated[
@@ -300,13 +311,17 @@ class Measurement(Part):
         int, Field(ge=0, description="individually timed calls per cell and launch, for percentiles")
     ] = 50
     memory_limit_bytes: Annotated[
-        int | None, Field(ge=2**26, description="address space of a child process; none if absent")
+        int | None,
+        Field(
+            ge=2**26,
+            description="limit on the address space of a child process; nine tenths of the free memory if absent",
+        ),
     ] = None
-    models_in_memory_bytes: Annotated[int, Field(ge=2**20, description="models a worker keeps loaded")] = 2**30
-    limits: Annotated[bool, Field(description="measure what the machine could do at best")] = False
-    self_check: Annotated[bool, Field(description="race a contender against itself before verdicts are believed")] = (
-        True
-    )
+    models_in_memory_bytes: Annotated[
+        int, Field(ge=2**20, description="bytes of models that a worker keeps loaded")
+    ] = 2**30
+    limits: Annotated[bool, Field(description="measure the machine's limits (roofline)")] = False
+    self_check: Annotated[bool, Field(description="A/A test: also race a contender against itself")] = True
 
     def spread_seconds(self, *, searched: bool) -> float:
         """About how long launches are spread over at least: each but the first waits for its turn.
@@ -319,17 +334,25 @@ class Measurement(Part):
 
 
 class Search(Part):
-    """How crossovers are sought."""
+    """How crossovers are located."""
 
     method: Annotated[
         Literal["adaptive", "grid"], Field(description="adaptive visits the N that are most informative")
     ] = "adaptive"
-    precision: Annotated[float, Field(gt=0, lt=1, description="half-width wanted, relative to N*")] = 0.05
-    confidence: Annotated[float, Field(gt=0.5, lt=1, description="of each interval")] = 0.95
-    budget_samples: Annotated[int | None, Field(ge=2, description="timed samples per race and batch size")] = None
+    precision: Annotated[float, Field(gt=0, lt=1, description="target half-width of the interval, relative to N*")] = (
+        0.05
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1, description="confidence of each interval")] = 0.95
+    budget_samples: Annotated[
+        int | None, Field(ge=2, description="maximum number of timed samples per race and batch size")
+    ] = None
     budget_seconds: Annotated[
         float | None,
-        Field(gt=0, le=LONGEST, description="seconds for the searches, from the start of the run or its resumption"),
+        Field(
+            gt=0,
+            le=LONGEST,
+            description="time limit of the searches, in seconds from the start of the run or its resumption",
+        ),
     ] = None
     regret: Annotated[
         bool, Field(description="measure what deciding by the crossovers costs, at N that no search used")
@@ -341,7 +364,7 @@ class Figure(Part):
     """A documented figure about a race at one batch size."""
 
     race: Annotated[str, Field(description="name of the race that measures it")]
-    batch_size: Annotated[Positive, Field(description="at which it was documented")]
+    batch_size: Annotated[Positive, Field(description="batch size at which it was documented")]
     heads: Annotated[Positive | None, Field(description="N at which the slowdown was documented")] = None
     slowdown: Annotated[float | None, Field(gt=0, description="challenger over baseline, per query")] = None
     crossover: Annotated[Positive | None, Field(description="N* as documented")] = None
@@ -349,20 +372,20 @@ class Figure(Part):
         Literal["about", "above", "below"],
         Field(description="'above': documented as a lower bound, 'below': as an upper bound"),
     ] = "about"
-    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="of the challenger when it was documented")] = (
-        None
-    )
-    source: Annotated[str, Field(description="where it stands, where figures come from different places")] = ""
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, Field(description="device of the challenger when it was documented")
+    ] = None
+    source: Annotated[str, Field(description="where it was published, if that differs between figures")] = ""
 
 
 class LatencyFigure(Part):
     """A documented latency of one contender."""
 
-    contender: Annotated[str, Field(description="name of the contender that stands for what was timed")]
+    contender: Annotated[str, Field(description="name of the contender that corresponds to what was timed")]
     heads: Annotated[Positive, Field(description="N at which it was documented")]
-    batch_size: Annotated[Positive, Field(description="at which it was documented")]
-    milliseconds_per_query: Annotated[float, Field(gt=0, description="as documented")]
-    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="on which it was documented")] = None
+    batch_size: Annotated[Positive, Field(description="batch size at which it was documented")]
+    milliseconds_per_query: Annotated[float, Field(gt=0, description="latency as documented")]
+    device: Annotated[Literal["cpu", "cuda"] | None, Field(description="device on which it was documented")] = None
 
 
 class FidelityFigure(Part):
@@ -370,22 +393,24 @@ class FidelityFigure(Part):
 
     contender: Annotated[str | None, Field(description="name of the contender that repeats it")] = None
     projector: Annotated[str | None, Field(description="instead: every contender with this projector")] = None
-    trainer: Annotated[str | None, Field(description="with `projector`: and with this trainer")] = None
+    trainer: Annotated[str | None, Field(description="with `projector`: only contenders with this trainer")] = None
     heads: Annotated[Positive, Field(description="N at which it was documented")]
-    temperature: Annotated[float, Field(gt=0, description="of the teacher when it was documented")]
+    temperature: Annotated[float, Field(gt=0, description="temperature of the teacher when it was documented")]
     scores: Annotated[
         Mapping[str, float],
-        Field(min_length=1, description="by name, such as mean_cosine; std_cosine is also the spread of the mean"),
+        Field(
+            min_length=1, description="scores by name, such as mean_cosine; std_cosine is also the spread of the mean"
+        ),
     ]
 
 
 class Documented(Part):
     """Published figures, to be compared with what is measured."""
 
-    source: Annotated[str, Field(description="where they stand")]
-    figures: Annotated[tuple[Figure, ...], Field(description="about slowdowns and crossovers")] = ()
-    latencies: Annotated[tuple[LatencyFigure, ...], Field(description="about single contenders")] = ()
-    scores: Annotated[tuple[FidelityFigure, ...], Field(description="about the fidelity of students")] = ()
+    source: Annotated[str, Field(description="where the figures were published")]
+    figures: Annotated[tuple[Figure, ...], Field(description="documented slowdowns and crossovers")] = ()
+    latencies: Annotated[tuple[LatencyFigure, ...], Field(description="documented latencies of single contenders")] = ()
+    scores: Annotated[tuple[FidelityFigure, ...], Field(description="documented fidelity scores of students")] = ()
     fidelity: Annotated[
         Mapping[str, float], Field(description="documented thresholds: mean_cosine, min_cosine, std_cosine")
     ] = {}
@@ -397,15 +422,15 @@ class Change(Part):
 
     change: Annotated[str, Field(description="what differs from the step before, in words")]
     race: Annotated[str, Field(description="name of the race that measures it")]
-    batch_size: Annotated[Positive, Field(description="at which it is measured")]
+    batch_size: Annotated[Positive, Field(description="batch size at which it is measured")]
 
 
 class StepwiseWaterfall(Part):
     """How the slowdown of a race changes with its conditions, one change after the other."""
 
-    name: Annotated[Name, Field(description="of the table")]
+    name: Annotated[Name, Field(description="name of the table")]
     heads: Annotated[Positive, Field(description="N at which all of it is measured, one of the sweep")]
-    steps: Annotated[tuple[Change, ...], Field(min_length=2, description="the first as the race began")]
+    steps: Annotated[tuple[Change, ...], Field(min_length=2, description="the first step is the race as it began")]
 
 
 def _source_or_functions(schema: dict[str, Any]) -> None:
@@ -423,47 +448,47 @@ def _is_function(contender: Any) -> bool:
 class Suite(Part):
     """A whole suite file."""
 
-    name: Annotated[Name, Field(description="of the suite; the folder of its results begins with it")]
+    name: Annotated[Name, Field(description="name of the suite, with which the name of its results' folder begins")]
     description: Annotated[str, Field(description="a sentence for the report")] = ""
     plugins: Annotated[tuple[str, ...], Field(description="local plugin files, relative to this file")] = ()
     source: Annotated[Use, Field(description="where heads and queries come from")]
     setup: Annotated[
-        str, Field(description="of functions: makes their input from (n, seed), off the clock, `module:function`")
+        str, Field(description="functions only: `module:function` that makes their input from (n, seed), off the clock")
     ] = ""
     equal: Annotated[
-        str, Field(description="of functions: (a, b) -> whether two outputs are the same; by value if absent")
+        str, Field(description="functions only: (a, b) -> whether two outputs are equal; compared by value if absent")
     ] = ""
-    compare_outputs: Annotated[bool, Field(description="of functions: outputs have to be the same")] = True
-    size_label: Annotated[str, Field(description="what N counts, on axes: `n, samples`")] = ""
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1, description="of everything random")] = 0
+    compare_outputs: Annotated[bool, Field(description="functions only: outputs must be equal")] = True
+    size_label: Annotated[str, Field(description="title of the N axis, such as `n, samples`")] = ""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1, description="seed of everything random")] = 0
     training_seeds: Annotated[
         tuple[int, ...], Field(min_length=1, description="students are trained once per seed")
     ] = (0,)
-    threads: Annotated[Positive, Field(description="per worker: torch, ONNX Runtime and BLAS")] = 1
+    threads: Annotated[Positive, Field(description="threads per worker: torch, ONNX Runtime and BLAS")] = 1
     device: Annotated[DeviceName, Field(description="where runtimes execute: cpu, cuda, cuda:1")] = "cpu"
     transfers: Annotated[
         TransfersWanted | None,
         Field(
-            description="between the host and other devices: included counts them, both races with and without them; "
-            "both if absent, in races between two devices, and excluded elsewhere"
+            description="transfers between host and device: `included` times them, `both` races with and without them; if absent, "
+            "both in races between two devices, and excluded elsewhere"
         ),
     ] = None
     mode: Annotated[
         ModeWanted | None,
-        Field(description="latency waits for each call, pipelined for the last one alone; latency if absent"),
+        Field(description="latency: wait for each call; pipelined: wait for the last call only; latency if absent"),
     ] = None
     heads: Annotated[HeadsSweep, Field(description="the sweep over N: from, to and points, or values")]
     batch_sizes: Annotated[tuple[Positive, ...], Field(min_length=1, description="the sweep over B")] = (1, 32)
     contenders: Annotated[
-        Mapping[Name, Contender], Field(min_length=1, description="who takes part, by names of your own")
+        Mapping[Name, Contender], Field(min_length=1, description="the contenders, by names of your choice")
     ]
-    races: Annotated[tuple[Race, ...], Field(description="pairs whose crossovers are sought")] = ()
+    races: Annotated[tuple[Race, ...], Field(description="pairs whose crossovers are located")] = ()
     relative_to: Annotated[
         Mapping[Name, tuple[str, ...]],
-        Field(description="tables of how many times as fast as a contender others are: its name, and theirs"),
+        Field(description="tables of relative speed: a contender, and those that are compared with it"),
     ] = {}
     measurement: Annotated[Measurement, Field(description="how times are taken")] = Measurement()
-    search: Annotated[Search, Field(description="how crossovers are sought")] = Search()
+    search: Annotated[Search, Field(description="how crossovers are located")] = Search()
     waterfall: Annotated[
         StepwiseWaterfall | None, Field(description="a slowdown under conditions that change one at a time")
     ] = None

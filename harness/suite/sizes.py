@@ -20,7 +20,7 @@ def as_heads(data: Mapping[str, Any]) -> Any:
 
 
 def written(path: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
-    """The path of a complaint as the suite spells it."""
+    """The path of an issue as the suite spells it."""
     spelled: list[str | int] = []
     for own in path:
         part = own

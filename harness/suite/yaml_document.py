@@ -95,13 +95,13 @@ class Document:
         name, equals, text = assignment.partition("=")
         flag = f"--set {name.strip()}"
         if not equals or not name.strip():
-            return _unset(f"--set {assignment}", "is no assignment")
+            return _unset(f"--set {assignment}", "is not an assignment")
         path = _path_of(name.strip())
         given = parse(text, flag)
         if given.problems:
             return _unset(flag, given.problems[0].what, given.problems[0].hint)
         if path is None:
-            return _unset(flag, "is no path")
+            return _unset(flag, "is not a path")
         parent, misplaced = self._parent(path, flag)
         if misplaced:
             return OverrideProblem(file=flag, line=0, path="", what=misplaced)
@@ -246,7 +246,7 @@ class _Reader:
             self._open.pop()
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        """A plain value; a date is its text. What a suite cannot hold is complained about, and read as nothing."""
+        """A plain value; a date is its text. What a suite cannot hold is reported, and read as nothing."""
         text, line = str(node.value), node.start_mark.line + 1
         if node.tag not in {*_PLAIN, _DATE} or not isinstance(node, yaml.ScalarNode):
             name = node.tag.replace(_TAG, "!!")
@@ -255,7 +255,7 @@ class _Reader:
             )
         plain = node.style is None
         if plain and _AMBIGUOUS.fullmatch(text):
-            self._complain(line, path, *_ambiguous(text))
+            self._report(line, path, *_ambiguous(text))
             return None
         try:
             value = text if node.tag == _DATE else self._loader.construct_object(node, deep=True)
@@ -266,15 +266,15 @@ class _Reader:
                 problem = f"a number of {len(text):,} digits is too large"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
         if isinstance(value, float) and not math.isfinite(value):
-            self._complain(
+            self._report(
                 line, path, f"must be a finite number, got {one_line(text, 40)}", "leave the key out for no limit"
             )
             return None
         if isinstance(value, int) and abs(value) > _BIGGEST:
-            self._complain(line, path, f"must be a number below 2^63, got {one_line(text, 40)}")
+            self._report(line, path, f"must be a number below 2^63, got {one_line(text, 40)}")
             return None
         if isinstance(value, str) and (hidden := _UNWRITABLE.search(value)):
-            self._complain(line, path, f"holds the control character {one_line(hidden[0])}", "remove it")
+            self._report(line, path, f"holds the control character {one_line(hidden[0])}", "remove it")
             return None
         return value
 
@@ -288,15 +288,15 @@ class _Reader:
                 continue
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None or key_node.tag not in {*_PLAIN, _DATE}:
-                self._complain(line, path, "a key must be text")
+                self._report(line, path, "a key must be text")
                 continue
             if _UNWRITABLE.search(key):
-                self._complain(line, path, f"the key {one_line(key, 40)} holds a control character", "remove it")
+                self._report(line, path, f"the key {one_line(key, 40)} holds a control character", "remove it")
                 continue
             below = (*path, key)
             if key in own:
                 first = self._document.keys[below].line
-                self._complain(line, below, f"is a duplicate key, first on line {first}", "keep one of them")
+                self._report(line, below, f"is a duplicate key, first on line {first}", "keep one of them")
                 continue
             self._document.keys[below] = Place(line=line)
             self._document.values.pop(below, None)
@@ -305,7 +305,7 @@ class _Reader:
             own = {**mapping, **own}
         return own
 
-    def _complain(self, line: int, path: Path, what: str, hint: str = "") -> None:
+    def _report(self, line: int, path: Path, what: str, hint: str = "") -> None:
         where = one_line(dotted(path)) or "suite"
         self.problems.append(Problem(file=self._document.file, line=line, path=where, what=what, hint=hint))
 
@@ -315,7 +315,7 @@ class _Reader:
         for each in nodes:
             data = self.read(each, path)
             if not isinstance(data, dict):
-                raise yaml.MarkedYAMLError(problem="<< takes over a mapping only", problem_mark=each.start_mark)
+                raise yaml.MarkedYAMLError(problem="<< merges mappings only", problem_mark=each.start_mark)
             yield data
 
 
@@ -334,7 +334,7 @@ def _ambiguous(text: str) -> tuple[str, str]:
     """What is wrong with a number that YAML and its reader may take for different ones, and what to write."""
     if ":" in text:
         return (
-            f"{one_line(text, 40)} is read as a number to the base of 60",
+            f"{one_line(text, 40)} is read as a number in base 60",
             "write it as seconds, or quote it if it is text",
         )
     fewer = one_line(text.lstrip("+-0_"), 40) or "0"
@@ -342,7 +342,7 @@ def _ambiguous(text: str) -> tuple[str, str]:
 
 
 def _path_of(text: str) -> Path | None:
-    """`races[0].heads.to` → its steps; None where it is no path."""
+    """`races[0].heads.to` → its steps; None where it is not a path."""
     steps: list[str | int] = []
     position = 0
     while position < len(text):

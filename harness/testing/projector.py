@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.measure.operations import first_difference, operations
-from harness.measure.probes import SCALES, scaled
+from harness.measure.parity_queries import SCALES, scaled
 from harness.plugin.interfaces import Compiled
 from harness.testing.rules import (
     CLOSE,

@@ -12,8 +12,8 @@ import numpy as np
 from harness.causes import cause
 from harness.errors import ContenderError
 from harness.measure import fidelity, off_clock
-from harness.measure.calling import Calling
 from harness.measure.clock import monotonic
+from harness.measure.timed_projection import TimedProjection
 from harness.plugin.interfaces import BuildContext, Compiled, Float32, Form, Heads, Offer, Projection, Projector
 from harness.seeding import seed_everything
 
@@ -254,7 +254,7 @@ def check_clock(rules: Rules, compiled: Compiled, batches: list[Float32], where:
         tolerance: of two outputs that should be equal.
     """
     try:
-        calling = Calling(compiled)
+        calling = TimedProjection(compiled)
         prepared = calling.prepare(batches[0])
         known = calling.answer(prepared)
         off_clock.prove(calling, batches, prepared, known, monotonic, tolerance=max(tolerance, 1e-6))

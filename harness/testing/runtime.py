@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import ContenderError
 from harness.measure.operations import by_batch_size
-from harness.measure.probes import SCALES, scaled
+from harness.measure.parity_queries import SCALES, scaled
 from harness.measure.tamper_check import Seal
 from harness.plugin.interfaces import ExportContext, LoadContext
 from harness.seeding import seed_everything

@@ -47,7 +47,7 @@ def check_trainer(trainer: Trainer) -> None:
     rules.expect(
         after < before,
         "learning",
-        f"the student is no nearer to its teacher than before: squared error {before:.3g}, then {after:.3g}",
+        f"the student is no closer to its teacher than before: squared error {before:.3g}, then {after:.3g}",
     )
     rules.expect(torch.equal(teacher.weight, known[0]["weight"]), "teacher unchanged", "training changed the teacher")
     rules.expect(torch.equal(queries, known[1]), "inputs unchanged", "training changed the queries")

@@ -6,7 +6,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.functions.likeness import copier, same, shown, snapshot, unconsumed
+from harness.functions.equality import copier, same, shown, snapshot, unconsumed
 from harness.plugin.interfaces import Cost
 from harness.plugin.interfaces import Workload as Base
 from harness.testing.rules import Rules, describe

@@ -172,7 +172,7 @@ def read_queries(path: Path, *, width: int, heads: int) -> StoredQueries:
         heads: N.
 
     Raises:
-        DataError: where it cannot be read, or it is not clear which of its arrays are the queries.
+        DataError: where it cannot be read, or it is unclear which of its arrays are the queries.
     """
     if not is_file(path):
         raise unreadable.missing(path, "an .npy, .npz, .parquet or .faiss file of query embeddings")
@@ -203,7 +203,7 @@ def queries_among(path: Path, arrays: Mapping[str, NDArray[Any]], *, width: int,
         return None
     train, held_out = ([name for name in named if name in names] for names in (_TRAIN, _HELD_OUT))
     if named != ["queries"] and (len(train), len(held_out), len(named)) != (1, 1, 2):
-        raise _unclear(path, f"it is not clear which of {' and '.join(named)} are trained on and which held out")
+        raise _unclear(path, f"it is unclear which of {' and '.join(named)} are trained on and which held out")
     order = [*train, *held_out] or named
     for name in order:
         refuse_transposed_heads(path, name, arrays[name], width=width, heads=heads)

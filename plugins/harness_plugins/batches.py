@@ -35,10 +35,14 @@ class ByBatchSize(harness.Compiled):
         Raises:
             ContenderError: where there is none for so many queries.
         """
+        found = self._own(batch)
+        return found, found.prepare(batch)
+
+    def _own(self, batch: Float32) -> harness.Compiled:
         found = self._compiled.get(len(batch), self._others)
         if found is None:
             raise harness.ContenderError(f"it was exported for batches of {self.batch_sizes}, and not of {len(batch)}")
-        return found, found.prepare(batch)
+        return found
 
     def __call__(self, prepared: Any) -> Any:
         """Projections [B, K]."""
@@ -57,9 +61,7 @@ class ByBatchSize(harness.Compiled):
 
     def stage(self, batch: Float32) -> Any:
         """The batch as its own export stages it, and that export."""
-        found = self._compiled.get(len(batch), self._others)
-        if found is None:
-            raise harness.ContenderError(f"it was exported for batches of {self.batch_sizes}, and not of {len(batch)}")
+        found = self._own(batch)
         return found, found.stage(batch)
 
     def enqueue_staged(self, staged: Any) -> Any:

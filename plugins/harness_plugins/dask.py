@@ -37,7 +37,7 @@ class Dask(harness.Executor):
             ) from error
         if known["allowed_failures"]:
             raise harness.UserError(
-                f"the scheduler repeats what has killed a worker, {known['allowed_failures']} times",
+                f"the scheduler retries what has killed a worker, {known['allowed_failures']} times",
                 where=self.options.at, next_step=_START,
             )  # fmt: skip
         return [_machine(each) for each in known["workers"]]
@@ -110,7 +110,7 @@ def _work(text: str, topic: str) -> str:
     import distributed
 
     worker = distributed.get_worker()
-    return harness.perform(text, lambda line: worker.log_event(topic, line))
+    return harness.perform_request(text, lambda line: worker.log_event(topic, line))
 
 
 class _Sent(harness.Handle):
@@ -131,7 +131,7 @@ class _Sent(harness.Handle):
             client.subscribe_topic(topic, lambda event: self._texts.put(str(event[1])))
             client.subscribe_topic(address, self._of_worker)
             client.run(
-                harness.cancel, request.key, workers=[address]
+                harness.cancel_request, request.key, workers=[address]
             )  # what a coordinator that is gone has left running
             self._future = client.submit(
                 _work, request.text, topic, key=topic, workers=[address], allow_other_workers=False, retries=0, pure=False,
@@ -174,7 +174,7 @@ class _Sent(harness.Handle):
             self._future.cancel()
         self._asked_to_end = True
         with contextlib.suppress(Exception):
-            self._client.run(harness.cancel, self._request.key, workers=[self._address], wait=False)
+            self._client.run(harness.cancel_request, self._request.key, workers=[self._address], wait=False)
 
 
 _AGAIN = "what the machine has recorded is kept there: start a worker on it, and continue with --resume"

@@ -49,7 +49,7 @@ class MachineWorker(distributed.Worker):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         dask.config.set(QUIET)
-        claim = harness.claim()
+        claim = harness.claim_machine()
         settings = {
             "nthreads": 1, "resources": {"machine": 1}, "memory_limit": 0, "dashboard": False,
             "heartbeat_interval": f"{_HEARTBEAT_SECONDS}s", "name": options.get("name") or platform.node(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import harness
 from harness_plugins import distill_suite
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 _TRAINING_SECONDS = 10.0  # of the student that is trained, at the most
 
 
-def suite(data: Path, batch: int, heads: int | None = None, temperature: float | None = None) -> dict[str, Any]:
+def plan(data: Path, batch: int, heads: int | None = None, temperature: float | None = None) -> harness.PlannedSuite:
     """The heads themselves in two forms, and three students that are scored.
 
     Args:
@@ -24,15 +25,15 @@ def suite(data: Path, batch: int, heads: int | None = None, temperature: float |
     Raises:
         DataError: where the file cannot be used.
     """
-    wish = distill_suite.DistillOptions(db=data, temperature=temperature, data_option="--data")
-    stored = distill_suite.count_heads(wish)
+    typed = {"path": f"--data {data}", "temperature": "--temperature"}
+    stored = distill_suite.count_heads(distill_suite.DistillOptions(db=data, temperature=temperature), typed)
     own = {"path": str(data.resolve()), **({} if temperature is None else {"temperature": temperature})}
     source: dict[str, Any] = {"use": "database", "options": own}
     if heads is not None and heads > stored:
         source = {"use": "resampled", "options": {"of": "database", "options": own}}
     fast = {"runtime": "onnxruntime"}
     trainer = {"use": "distillation-scaled", "options": {**distill_suite.RANKED, "seconds": _TRAINING_SECONDS}}
-    return {
+    suite = {
         "name": "advise",
         "description": f"Which contender to use for {data.name}",
         "source": source,
@@ -47,3 +48,4 @@ def suite(data: Path, batch: int, heads: int | None = None, temperature: float |
         },
         "measurement": dict(distill_suite.MEASUREMENT),
     }
+    return harness.plan_suite(suite, typed=typed)

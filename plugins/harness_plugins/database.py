@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import harness
 from harness_plugins import query_tables, unreadable
 from harness_plugins.arrays import StoredQueries, is_file, matrix, queries_among, read_arrays
-from harness_plugins.projections import Found, projection_ids, read_projection, same_temperature
+from harness_plugins.projections import StoredProjection, projection_ids, read_projection, same_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ def projections(path: Path) -> Sequence[int]:
         return projection_ids(connection)
 
 
-def _in_database(path: Path, projection: int | str | None, temperature: float | None) -> Found:
+def _in_database(path: Path, projection: int | str | None, temperature: float | None) -> StoredProjection:
     with _opened(path) as connection:
         return read_projection(path, connection, projection, temperature)
 
@@ -143,7 +143,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise unreadable.database_error(path, problem) from problem
 
 
-def _in_arrays(path: Path, projection: int | str | None) -> Found:
+def _in_arrays(path: Path, projection: int | str | None) -> StoredProjection:
     arrays = query_tables.read_heads(path) if query_tables.reads(path) else read_arrays(path)
     if not arrays:
         step = "save it with np.savez(path, centroids=[N, D], answers=[N, K], temperature=T)"
@@ -170,7 +170,7 @@ def _in_arrays(path: Path, projection: int | str | None) -> Found:
             where=str(path),
             next_step="save matrices as [M, K, D], and as matrix_heads the M heads that they belong to",
         )
-    return Found(
+    return StoredProjection(
         centroids=centroids,
         answers=arrays["answers"],
         matrices=dict(zip(mapped.tolist(), matrices, strict=True)),
@@ -180,7 +180,7 @@ def _in_arrays(path: Path, projection: int | str | None) -> Found:
     )
 
 
-def _checked(path: Path, found: Found, temperature: float | None) -> StoredHeads:
+def _checked(path: Path, found: StoredProjection, temperature: float | None) -> StoredHeads:
     """The same, refused where a value cannot be used."""
     centroids, answers = matrix(path, "centroids", found.centroids), matrix(path, "answers", found.answers)
     if len(centroids) != len(answers):

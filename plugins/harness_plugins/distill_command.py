@@ -27,7 +27,7 @@ def distill(
         typer.Option(
             metavar="NAME",
             help="documented, ranked, routed, residual, mlp, linear, identity or constant; may be repeated; default: the "
-            "documented one and the best known, beside those that need no training",
+            "documented one and the best known one, beside those that need no training",
         ),
     ] = None,
     score: Annotated[Score, typer.Option(help="score that selects the best student")] = Score.COSINE,
@@ -91,10 +91,7 @@ def distill(
         students=tuple(student or ()),
         width=embed_dim,
     )
-    try:
-        ran = distill_suite.plan(wish).run(output, save=save)
-    except harness.HarnessError as error:
-        raise distill_suite.as_typed(error, wish) from error
+    ran = distill_suite.plan(wish).run(output, save=save)
     ran.show(verbose=verbose)
     records = ran.records()
     choice = student_choice.choose(records.fidelities, score.value, wish.command, saved=save is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 STUDENTS = ("documented", "ranked", "routed", "residual", "mlp", "linear", "identity", "constant")
 MEASUREMENT: Final[Mapping[str, Any]] = {"launches": 2, "latency_calls": 20, "self_check": False}
 RANKED = {"ranking": 2.0, "steps": 1000, "learning_rate": 2e-4}  # of `distillation-scaled`; see docs/students.md
-_UNUSABLE = "the source 'database' cannot be used: "
 _FEW = 128  # heads below which `residual` is the best known, and `ranked` from there on; see docs/students.md
 
 
@@ -40,7 +38,14 @@ class DistillOptions:
     seconds: float | None = None  # of each training, at the most
     students: tuple[str, ...] = ()  # of STUDENTS; empty: the default ones
     width: int = 384
-    data_option: str = "--db"  # what `db` was given with: other commands read heads, too
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What was typed for the options of the source: errors name it."""
+        queries = "--queries" if self.queries is None else f"--queries {self.queries}"
+        return {
+            "path": f"--db {self.db}", "queries": queries, "projection": "--projection", "temperature": "--temperature",
+        }  # fmt: skip
 
     def chosen(self, heads: int) -> tuple[str, ...]:
         """The contenders: those that were asked for, or the documented one and the best known, and the trivial ones."""
@@ -73,30 +78,30 @@ def plan(wish: DistillOptions) -> harness.PlannedSuite:
     unknown = [each for each in wish.students if each not in STUDENTS]
     if unknown:
         near = difflib.get_close_matches(unknown[0], STUDENTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(STUDENTS)}"
-        raise harness.UserError(f"--student {unknown[0]!r} is no student", next_step=hint)
-    return harness.plan_suite(_suite(wish, heads=count_heads(wish)), width=wish.width)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(STUDENTS)}"
+        raise harness.UserError(f"--student {unknown[0]!r} is not a student", next_step=hint)
+    return harness.plan_suite(_suite(wish, heads=count_heads(wish)), width=wish.width, typed=wish.typed)
 
 
-def count_heads(wish: DistillOptions) -> int:
+def count_heads(wish: DistillOptions, typed: Mapping[str, str] | None = None) -> int:
     """N of the database.
+
+    Args:
+        wish: names the files.
+        typed: as errors name them; as `harness distill` does if None.
 
     Raises:
         DataError: where there is no such file, or its heads cannot be counted.
     """
-    for path in filter(None, (wish.db, wish.queries)):
-        if not path.exists():
-            what = "an lda.db, .npz or .parquet with the heads"
-            if path == wish.queries:
-                what = "an .npy, .npz, .parquet or .faiss file of query embeddings"
-            option = wish.data_option if path == wish.db else "--queries"
-            raise harness.DataError("there is no such file", where=f"{option} {path}", next_step=f"give {what}")
-    try:
-        heads = harness.plan_suite(_suite(wish, heads=1)).source_heads
-    except harness.DataError as error:
-        what = error.what.removeprefix(_UNUSABLE)
-        where = "" if what != error.what else error.where  # the sentence itself names the file
-        raise as_typed(harness.DataError(what, where=where, next_step=error.next_step), wish) from error
+    typed = typed or wish.typed
+    kinds = {
+        "path": "an lda.db, .npz or .parquet with the heads",
+        "queries": "an .npy, .npz, .parquet or .faiss file of query embeddings",
+    }
+    for option, path in (("path", wish.db), ("queries", wish.queries)):
+        if path is not None and not path.exists():
+            raise harness.DataError("there is no such file", where=typed[option], next_step=f"give {kinds[option]}")
+    heads = harness.plan_suite(_suite(wish, heads=1), typed=typed).source_heads
     if heads is None:
         raise harness.DataError("the number of its heads cannot be read", where=str(wish.db))
     return heads
@@ -151,28 +156,6 @@ def failures(evidence: Any) -> int:
     cells = {each.cell for each in evidence.measurements if each.failing and each.contender not in allowed}
     scores = [each for each in evidence.fidelities if each.failure is not None and each.contender not in allowed]
     return len(cells) + len(scores)
-
-
-def as_typed(error: harness.HarnessError, wish: DistillOptions) -> harness.HarnessError:
-    """The same error in the words of the command line: an option and a file are called as they were typed."""
-    files = {"--queries": wish.queries, wish.data_option: wish.db}
-
-    def named(text: str, option: str, path: Path) -> str:
-        resolved = str(path.resolve())
-        known = text.startswith((f"{resolved}:", f"{resolved};")) or text == resolved
-        return f"{option} {path}{text[len(resolved) :]}" if known else text
-
-    def reworded(text: str) -> str:
-        text = text.removeprefix("the source cannot be loaded: ")
-        text = re.sub(r"the option `\w+` \(`(--[\w-]+)` of `harness distill`\)", r"`\1`", text)
-        text = re.sub(r"the option `(\w+)`", r"`--\1`", text)
-        for option, path in files.items():
-            text = text if path is None else named(text, option, path)
-        return text
-
-    next_step = "" if error.next_step == "see its options in the suite" else reworded(error.next_step)
-    where = error.where.replace("source.options.path", wish.data_option).replace("source.options.", "--")
-    return type(error)(reworded(error.what), where=reworded(where), next_step=next_step)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -238,20 +238,18 @@ class DistillationOptions(harness.Options):
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training queries")] = 200
     cosine_weight: Annotated[float, Field(ge=0, le=1, description="λ in (1-λ)·MSE + λ·(1 - cosine)")] = 0.7
-    learning_rate: Annotated[float, Field(gt=0, description="of AdamW")] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0, description="learning rate of AdamW")] = 1e-4
     batch_size: Annotated[int | None, Field(ge=1, description="rows of a mini-batch; none takes all at once")] = None
     parametrisation: Annotated[
         Literal["plain", "folded"], Field(description="folded trains each attention as the one matrix that it is")
     ] = "plain"
     precision: Annotated[
         Precision,
-        Field(description="of matrix products; where the processor has bfloat16, an epoch takes less with it"),
+        Field(description="precision of matrix products; bfloat16 is faster where the processor has it"),
     ] = "float32"
     seconds: Annotated[
         float | None,
-        Field(
-            gt=0, description="no step is begun after so many, so that recipes compare at equal times; none: no limit"
-        ),
+        Field(gt=0, description="time limit in seconds, to compare recipes at equal times; none: no limit"),
     ] = None
 
 

@@ -32,11 +32,11 @@ class OnnxOptions(harness.Options):
     ]
     pooling: Annotated[
         Literal["auto", "mean", "cls"],
-        Field(description="of token vectors; auto: as 1_Pooling/config.json says, or mean"),
+        Field(description="pooling of token vectors; auto: as 1_Pooling/config.json says, or mean"),
     ] = "auto"
     normalize: Annotated[bool, Field(description="scale each vector to unit length")] = True
     max_tokens: Annotated[
-        int | None, Field(ge=2, description="longer texts are cut; none: as the folder says, or 256")
+        int | None, Field(ge=2, description="tokens after which a text is cut; none: as the folder says, or 256")
     ] = None
     batch_size: Annotated[int, Field(ge=1, description="texts that the model sees at once")] = 32
 
@@ -153,7 +153,7 @@ class SentenceTransformersOptions(harness.Options):
     model: Annotated[str, Field(min_length=1, description="folder of a model, or its name on the Hugging Face hub")]
     normalize: Annotated[bool, Field(description="scale each vector to unit length")] = True
     batch_size: Annotated[int, Field(ge=1, description="texts that the model sees at once")] = 32
-    device: Annotated[str, Field(min_length=1, description="of PyTorch")] = "cpu"
+    device: Annotated[str, Field(min_length=1, description="device of PyTorch")] = "cpu"
 
 
 class SentenceTransformersEmbedder(harness.Embedder):

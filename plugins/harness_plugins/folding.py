@@ -90,7 +90,7 @@ def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransforme
     """
     if sequence_length != 1:
         raise harness.ContenderError(
-            f"attention over {sequence_length} positions is no linear map, so it cannot be folded",
+            f"attention over {sequence_length} positions is not a linear map, so it cannot be folded",
             next_step="set deploy: plain",
         )
     refuse_others(student)

@@ -9,7 +9,7 @@ import typer
 
 import harness
 
-heads = typer.Typer(help="Make a file of heads from texts; see what one holds.", no_args_is_help=True)
+heads = typer.Typer(help="Make a file of heads from texts, or show what one holds.", no_args_is_help=True)
 
 
 @heads.command()

@@ -33,7 +33,7 @@ class CompileOptions(EagerOptions):
     mode: Annotated[
         Literal["default", "reduce-overhead", "max-autotune"],
         Field(
-            description="of torch.compile: reduce-overhead replays CUDA graphs on a GPU, max-autotune tries kernels out"
+            description="mode of torch.compile: reduce-overhead replays CUDA graphs on a GPU, max-autotune tries kernels out"
         ),
     ] = "default"
 

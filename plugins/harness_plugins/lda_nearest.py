@@ -32,7 +32,7 @@ class NearestOptions(harness.Options):
         Field(description="flat compares with every head; ivf with those of the nearest lists; hnsw walks a graph"),
     ] = "ivf"
     probes: Annotated[
-        int, Field(ge=1, description="of ivf: lists that are searched; of hnsw: candidates, at least `nearest`")
+        int, Field(ge=1, description="ivf: lists that are searched; hnsw: candidates, at least `nearest`")
     ] = 16
 
 

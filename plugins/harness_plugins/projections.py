@@ -31,7 +31,7 @@ _CHOOSE = "choose one by its id with the option `projection` (`--projection` of 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class StoredProjection:
     """What a file holds, before it is known whether that can be used."""
 
     centroids: NDArray[Any]
@@ -46,7 +46,7 @@ class Found:
 
 def read_projection(
     path: Path, connection: sqlite3.Connection, wanted: int | str | None, temperature: float | None
-) -> Found:
+) -> StoredProjection:
     """The projection that is wanted, by its id, its name, or as the only one.
 
     Raises:
@@ -76,7 +76,7 @@ def read_projection(
         {row["cluster_id"]: index for index, row in enumerate(own)},
         _rows(connection, "cluster_questions"),
     )
-    return Found(
+    return StoredProjection(
         centroids=centroids,
         answers=answers,
         matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},

@@ -27,14 +27,15 @@ _WARM_UP = 0.1  # the share of a training in which the learning rate rises
 class RecipeOptions(harness.Options):
     """The recipe."""
 
-    steps: Annotated[int, Field(ge=1, description="of the optimiser")] = 800
+    steps: Annotated[int, Field(ge=1, description="steps of the optimiser")] = 800
     batch_size: Annotated[int, Field(ge=1, description="queries that are drawn for each step")] = 128
-    learning_rate: Annotated[float, Field(gt=0, description="of AdamW, at its highest")] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, description="peak learning rate of AdamW")] = 1e-3
     cosine_weight: Annotated[
         float, Field(ge=0, le=1, description="λ in (1-λ)·relative squared error + λ·(1 - cosine)")
     ] = 0.5
     spread: Annotated[
-        float, Field(ge=0, description="how far drawn queries lie from training queries; 0: not at all")
+        float,
+        Field(ge=0, description="distance of drawn queries from training queries; 0 draws training queries themselves"),
     ] = 1.0
     ranking: Annotated[
         float,
@@ -44,15 +45,18 @@ class RecipeOptions(harness.Options):
     ] = 0.0
     ranking_temperature: Annotated[
         float,
-        Field(gt=0, description="of the softmax over cosines to the answers; the lower, the more the first ones count"),
+        Field(
+            gt=0,
+            description="temperature of the softmax over cosines to the answers; the lower, the more the first answers count",
+        ),
     ] = 0.02
-    weight_decay: Annotated[float, Field(ge=0, description="of AdamW")] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, description="weight decay of AdamW")] = 0.01
     validation: Annotated[
         float, Field(ge=0, lt=1, description="share of the training queries that decides when to stop")
     ] = 0.1
     seconds: Annotated[
         float | None,
-        Field(gt=0, description="after which no step is begun, to compare recipes at equal times; none: no limit"),
+        Field(gt=0, description="time limit in seconds, to compare recipes at equal times; none: no limit"),
     ] = None
 
 

@@ -53,7 +53,7 @@ class BFloat16Options(EagerOptions):
     """Where it runs."""
 
     emulate: Annotated[
-        bool, Field(description="run where the processor has no bfloat16 arithmetic, many times slower")
+        bool, Field(description="also run where the processor has no bfloat16 arithmetic, many times slower")
     ] = False
 
 

@@ -29,8 +29,8 @@ class ResampledOptions(harness.Options):
     """What is resampled, and how."""
 
     of: Annotated[str, Field(min_length=1, description="the source of the real heads")] = "playbook"
-    options: Annotated[Mapping[str, Any], Field(description="that source's options")] = {}
-    temperature: Annotated[float | None, Field(gt=0, description="in place of that source's T")] = None
+    options: Annotated[Mapping[str, Any], Field(description="options of that source")] = {}
+    temperature: Annotated[float | None, Field(gt=0, description="T, in place of that source's")] = None
     rank: Annotated[int, Field(ge=1, description="dimensions in which a head differs from the one it came from")] = 64
     spread: Annotated[
         float, Field(gt=0, lt=1, description="share of the variance inside a topic that lies between its new heads")

@@ -90,7 +90,9 @@ class RoutedOptions(harness.Options):
     places: Annotated[int, Field(ge=1, description="M, at most half of the heads")] = 128
     penalty: Annotated[
         float | None,
-        Field(ge=0, description="of the fit, relative to the mean eigenvalue; none chooses it by leave-one-out"),
+        Field(
+            ge=0, description="penalty of the fit, relative to the mean eigenvalue; none chooses it by leave-one-out"
+        ),
     ] = None
     drawn: Annotated[
         int, Field(ge=0, description="queries drawn around the training queries, which the teacher answers for the fit")

@@ -75,7 +75,7 @@ def _work(text: str, lines: str) -> str:
             file.write(line + "\n")
             file.flush()
 
-        return harness.perform(text, emit)
+        return harness.perform_request(text, emit)
 
 
 class _Job(harness.Handle):
@@ -123,7 +123,7 @@ class _Job(harness.Handle):
     def cancel(self) -> None:
         """Ends the suite, or the job."""
         if self._here:
-            harness.cancel(self._request.key)
+            harness.cancel_request(self._request.key)
         else:
             with contextlib.suppress(Exception):
                 self._job.cancel()

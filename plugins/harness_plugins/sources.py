@@ -29,7 +29,8 @@ class DatabaseOptions(harness.Options):
         int | str | None, Field(description="id or name of a projection; needed where the database holds several")
     ] = None
     temperature: Annotated[
-        float | None, Field(gt=0, allow_inf_nan=False, description="in place of the stored one, or where none is")
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="T, in place of the stored one or where none is stored"),
     ] = None
     queries: Annotated[
         str | None,
@@ -41,7 +42,7 @@ class DatabaseOptions(harness.Options):
     held_out: Annotated[
         float, Field(gt=0, lt=1, description="share of the queries that is never trained on, where no file splits them")
     ] = 0.2
-    split_seed: Annotated[int, Field(ge=0, description="of the split into train and held-out queries")] = 0
+    split_seed: Annotated[int, Field(ge=0, description="seed of the split into train and held-out queries")] = 0
 
 
 class DatabaseSource(harness.Source):
@@ -124,7 +125,7 @@ class PlaybookOptions(harness.Options):
     """How the playbook's heads are used."""
 
     temperature: Annotated[float, Field(gt=0, description="T of the teacher")] = 0.1
-    split_seed: Annotated[int, Field(ge=0, description="of the split into train and held-out questions")] = 0
+    split_seed: Annotated[int, Field(ge=0, description="seed of the split into train and held-out questions")] = 0
 
 
 class PlaybookSource(harness.Source):

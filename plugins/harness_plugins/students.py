@@ -157,9 +157,11 @@ class _Affine:
 class MLPOptions(harness.Options):
     """Which documented student it is as large as."""
 
-    prefer_h: Annotated[int, Field(ge=2, description="of the student that it is as large as")] = 4
-    num_layers: Annotated[int | None, Field(ge=1, description="of that student, in place of the sizing by N")] = None
-    ff_dim: Annotated[int, Field(ge=1, description="of that student")] = 512
+    prefer_h: Annotated[int, Field(ge=2, description="prefer_h of the student whose size it matches")] = 4
+    num_layers: Annotated[
+        int | None, Field(ge=1, description="num_layers of that student, in place of the sizing by N")
+    ] = None
+    ff_dim: Annotated[int, Field(ge=1, description="ff_dim of that student")] = 512
 
 
 class MLPProjector(harness.Projector):

@@ -40,7 +40,7 @@ class _Here(harness.Handle):
 
     def _work(self) -> None:
         try:
-            self._answer.set_result(harness.perform(self._request.text, self._texts.put))
+            self._answer.set_result(harness.perform_request(self._request.text, self._texts.put))
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self._answer.set_exception(error)
         self._texts.put(None)
@@ -56,7 +56,7 @@ class _Here(harness.Handle):
 
     def cancel(self) -> None:
         """Ends the suite."""
-        harness.cancel(self._request.key)
+        harness.cancel_request(self._request.key)
 
 
 @harness.hookimpl

@@ -56,7 +56,7 @@ class ProjectionTransformer(torch.nn.Module):
         output_dim: K; None is D.
 
     Raises:
-        ValueError: where a size is not positive, or D is no multiple of H.
+        ValueError: where a size is not positive, or D is not a multiple of H.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ProjectionTransformer(torch.nn.Module):
                 raise ValueError(f"{name} must be at least 1, not {size}")
         if embed_dim % num_heads:
             raise ValueError(
-                f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}: attention splits it evenly"
+                f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}: attention splits it evenly"
             )
         self.configuration = {**sizes, "dropout": dropout}
         self.input_proj = torch.nn.Linear(embed_dim, embed_dim)
@@ -140,7 +140,7 @@ class TransformerOptions(harness.Options):
     num_heads: Annotated[int | None, Field(ge=1, description="H, in place of prefer_h")] = None
     num_layers: Annotated[int | None, Field(ge=1, description="L, in place of the sizing by N")] = None
     ff_dim: Annotated[int, Field(ge=1, description="width of the feed-forward layers")] = 512
-    dropout: Annotated[float, Field(ge=0, lt=1, description="probability, while training")] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1, description="dropout probability while training")] = 0.1
     deploy: Annotated[
         Literal["plain", "folded"], Field(description="what is shipped: itself, or the same in half the weights")
     ] = "plain"

@@ -33,7 +33,7 @@ class StoredPath:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Its folders and its name, without those that lead upwards; empty where it is no path."""
+        """Its folders and its name, without those that lead upwards; empty where it is not a path."""
         if not isinstance(self.stored, str) or "\0" in self.stored or not self.stored.strip():
             return ()
         whole = posixpath.normpath(self.stored.replace("\\", "/"))

@@ -88,7 +88,7 @@ def test_time_that_other_guests_took(share, told):
     found = rows(update={"stolen_share": share})
     assert ("steal" in found) == told
     if told:
-        assert found["steal"].startswith("other guests of the hardware took 8% of the time while it was measured: ")
+        assert found["steal"].startswith("other virtual machines took 8% of the time while it was measured: ")
 
 
 def test_what_the_worker_said_is_passed_on_once():

@@ -70,7 +70,7 @@ def test_a_bias_widens_what_it_can_spoil_and_withdraws_nothing(made):
 def test_without_one_nothing_is_known():
     found = check(Maker().table(launches=1).measurements)
     assert found.passed is None
-    assert found.sentence == "A/A test not made: what this machine calls a difference between equals is not known"
+    assert found.sentence == "A/A test not run: how large a difference this machine shows between equals is unknown"
 
 
 def test_a_single_launch_is_too_few():

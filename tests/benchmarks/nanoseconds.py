@@ -21,8 +21,8 @@ from tabulate import tabulate
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
-from harness.measure.calls import Function
 from harness.measure.clock import monotonic
+from harness.measure.timed_function import TimedFunction
 
 ALLOWED = 0.02
 LENGTHS = {"100 ns": 1, "1 µs": 60, "100 µs": 6000}  # of a loop that takes about so long
@@ -37,7 +37,7 @@ def counted(n: int) -> None:
 
 def compared(n: int, turns: int) -> tuple[float, float]:
     """Seconds of a call by the harness and by `timeit`, in turn."""
-    one = Function(Kernel(function=shipped(counted), takes="n"), n)
+    one = TimedFunction(Kernel(function=shipped(counted), takes="n"), n)
     rotation = calibration.Rotation(one.inputs(1, 1))
     one.first(1)
     known = calibration.calibrate(one, rotation, monotonic, shortest=SAMPLE_SECONDS, longest_warm_up=0.5)

@@ -104,7 +104,7 @@ def test_the_commit_that_brought_a_new_level_is_found_and_one_that_fails_is_pass
     root, commits, runs = project
     done = asked(root, runs, "--race", "race", "--find", COMMAND, monkeypatch=monkeypatch)
     assert done.exit_code == 0, done.output
-    assert f"{commits[6][:7]} change 6 (An Author, 2026-01-02) brought it from " in done.stdout
+    assert f"{commits[6][:7]} change 6 (An Author, 2026-01-02) changed it from " in done.stdout
     assert f"{commits[4][:12]}: skipped, the command exited with code 1: it does not build" in done.output
     tried = [each for each in done.output.splitlines() if each[:12] in {one[:12] for one in commits}]
     assert len(tried) <= 4  # of six commits in between
@@ -128,7 +128,7 @@ def test_where_a_commit_fails_beside_it_the_range_is_told(project, monkeypatch):
     )
     assert done.exit_code == 1
     assert "one of 2 commits up to " in done.stdout
-    assert "fast on the side (An Author, 2026-01-02) brought it from " in done.stdout
+    assert "fast on the side (An Author, 2026-01-02) changed it from " in done.stdout
     assert "the command fails at 1 commit before it" in done.stdout
 
 
@@ -160,7 +160,7 @@ def test_ends_that_do_not_differ_and_ends_that_fail_are_told(project, monkeypatc
         (("--find", "harness run x.yaml"), "the command has no {output}"),
         (("--race", "nosuch", "--find", COMMAND), "no quantity changed level, of none"),
         (("--between", "a..b"), "--between needs --find"),
-        (("--find", COMMAND, "--between", "main"), "--between 'main' is no range; write OLD..NEW"),
+        (("--find", COMMAND, "--between", "main"), "--between 'main' is not a range; write OLD..NEW"),
         (("--find", COMMAND, "--between", "HEAD..HEAD~1"), "HEAD~1 does not come after HEAD"),
         (("--find", COMMAND, "--between", "nosuch..HEAD"), "git rev-parse: "),
     ],
@@ -177,5 +177,5 @@ def test_history_is_of_a_suite_and_a_race(project, monkeypatch):
     done = asked(root, runs, "--suite", "tiny", "--race", "race", monkeypatch=monkeypatch)
     assert done.stdout.startswith("tiny: N* of race at batch 1\n")
     assert f"commit {commits[2][:12]} -> {commits[7][:12]}" in done.stdout  # beside the new level
-    with pytest.raises(UserError, match="no run is of the suite 'other'; there are tiny"):
+    with pytest.raises(UserError, match="no run of the suite 'other'; choose from tiny"):
         asked(root, runs, "--suite", "other", monkeypatch=monkeypatch)

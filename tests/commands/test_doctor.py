@@ -11,12 +11,12 @@ import scipy.stats
 from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.self_check import Point
 from harness.analysis.statistics import over_launches
-from harness.commands.doctor import Diagnosis, Ticking, diagnose, judge_machine, unlike
+from harness.commands.doctor import ClockFacts, Diagnosis, diagnose, judge_machine, unlike
 from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
 
-QUIET = Ticking(step_seconds=4e-8, source="tsc")
+QUIET = ClockFacts(step_seconds=4e-8, source="tsc")
 
 
 def point(low, high):
@@ -30,7 +30,7 @@ def point(low, high):
 
 
 def diagnosis(*points, **more):
-    return Diagnosis(points=points, facts={}, complaints=(), failures=more.pop("failures", ()), **more)
+    return Diagnosis(points=points, facts={}, warnings=(), failures=more.pop("failures", ()), **more)
 
 
 SEEN = "races of a contender against itself"
@@ -56,13 +56,13 @@ SAME, APART = point(0.98, 1.02), point(1.02, 1.06)
         ),
         (
             diagnosis(*[SAME] * 10, faults=("openblas runs 4 threads, 1 requested",)), False,
-            "timings on this machine are wrong now: openblas runs 4 threads, 1 requested",
+            "timings on this machine are unreliable now: openblas runs 4 threads, 1 requested",
         ),
         (
             diagnosis(SAME, failures=("it broke",)), False,
             "A/A test failed to run: it broke",
         ),
-        (diagnosis(), False, "A/A test not made: what this machine calls a difference between equals is not known"),
+        (diagnosis(), False, "A/A test not run: how large a difference this machine shows between equals is unknown"),
     ],
 )  # fmt: skip
 def test_the_verdict_in_one_line(found, trusted, sentence):
@@ -78,8 +78,8 @@ def judged(machine=None, ticking=QUIET, stolen=0.0, threads=1, read_back=1):
 
 
 def test_a_quiet_machine_is_not_complained_of():
-    facts, complaints, faults = judged()
-    assert (complaints, faults) == ([], [])
+    facts, warnings, faults = judged()
+    assert (warnings, faults) == ([], [])
     assert facts["threads, as read back"] == "openblas 1"
     assert facts["clock step"] == "40.0 ns"
 
@@ -89,14 +89,14 @@ def test_a_quiet_machine_is_not_complained_of():
     [
         ({"machine": {"governor": "powersave"}}, "the governor is powersave: `cpupower"),
         ({"machine": {"load_average": 3.0}}, "something else keeps this machine busy"),
-        ({"stolen": 0.07}, "7% of the time was stolen by other guests"),
-        ({"ticking": Ticking(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
+        ({"stolen": 0.07}, "7% of the time was stolen by other virtual machines"),
+        ({"ticking": ClockFacts(step_seconds=1e-6, source="hpet")}, "the clock source is hpet, slow to read"),
     ],
 )
 def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
-    _, complaints, faults = judged(**more)
-    assert len(complaints) == 1
-    assert complaints[0].startswith(words)
+    _, warnings, faults = judged(**more)
+    assert len(warnings) == 1
+    assert warnings[0].startswith(words)
     assert faults == []
 
 
@@ -104,7 +104,7 @@ def test_what_widens_intervals_is_complained_of_with_a_remedy(more, words):
     ("more", "words"),
     [
         ({"read_back": 4}, "openblas runs 4 threads, 1 requested"),
-        ({"ticking": Ticking(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
+        ({"ticking": ClockFacts(step_seconds=1e-3)}, "the clock moves in steps of 1.00 ms"),
     ],
 )
 def test_what_makes_figures_wrong_is_a_fault(more, words):

@@ -90,7 +90,7 @@ def test_each_function_has_as_many_threads_as_it_was_given_and_the_answer_says_s
     monkeypatch.chdir(tmp_path)
     made = race.plan(["mine:direct", "mine:in_place"], setup="mine:numbers", low=4, high=64, threads=[1, 2])
     assert {name: each.threads for name, each in made.specifications.items()} == {"direct": 1, "in_place": 2}
-    assert "cores that were used: direct on 1; in_place on 2" in made.warnings
+    assert "cores used: direct on 1; in_place on 2" in made.warnings
     with pytest.raises(UserError, match="threads are given for 3 of 2 functions"):
         race.plan(["mine:direct", "mine:in_place"], threads=[1, 2, 3])
 

@@ -139,7 +139,7 @@ def test_a_setting_of_another_tool_is_answered_with_ours(setting):
 
 
 LISTS = {
-    "sizes and low or high are both given; give one of them": {"sizes": [1, 9], "high": 10},
+    "sizes excludes low and high; give one of them": {"sizes": [1, 9], "high": 10},
     "sizes holds fewer than two different n; give the smallest and the largest at least": {"sizes": [9, 9]},
     "1.5 is not a whole number; write 1000000 or int": {"sizes": [1, 1.5]},
     "labels are not distinct: a, a; give each function one of its own": {"labels": ["a", "a"]},

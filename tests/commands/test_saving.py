@@ -21,7 +21,7 @@ def test_contenders_and_files_are_read(tmp_path):
     ("wanted", "sentence"),
     [
         ("student", "--save 'student' is not CONTENDER=FILE; such as --save student=student.safetensors"),
-        ("studnt=s.safetensors", "--save names the contender 'studnt', which the suite does not have; did you mean 'student'?"),
+        ("studnt=s.safetensors", "--save names the contender 'studnt', which is not in the suite; did you mean 'student'?"),
         ("student=s.pt", "--save s.pt does not end in .safetensors; such as s.safetensors"),
         ("student=gone/s.safetensors", "--save gone/s.safetensors: there is no folder gone; make it first"),
     ],

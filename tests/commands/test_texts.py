@@ -90,9 +90,9 @@ def test_parquet_is_read_in_batches(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "options", "sentence"),
     [
-        ("q.csv", "question\nx\n", {"topic": "Topic"}, "q.csv has no column 'Topic', which --topic names; there are question"),
+        ("q.csv", "question\nx\n", {"topic": "Topic"}, "q.csv has no column 'Topic', which --topic names; choose from question"),
         ("q.csv", "question,topics\nx,y\n", {"topic": "topic"}, "which --topic names; did you mean 'topics'?"),
-        ("q.csv", "text\nx\n", {}, "q.csv has no column 'question', which --text names; there are text"),
+        ("q.csv", "text\nx\n", {}, "q.csv has no column 'question', which --text names; choose from text"),
         ("q.csv", "question,a\n,b\n", {}, "the column 'question' holds no text; name the column of the questions: --text"),
         ("q.csv", "question\n\n", {}, "q.csv: it has no rows; give a table with a row for each question"),
         ("q.csv", "", {}, "q.csv: it has no rows; give a table with a row for each question"),

@@ -58,7 +58,7 @@ def test_the_header_names_the_threshold_and_what_it_rests_on():
 def test_a_form_that_is_not_known_is_told():
     with pytest.raises(UserError, match="--to yaml is not known; write one of python, json, c-header, onnx"):
         tuning.written(table(), EVIDENCE, "yaml")
-    with pytest.raises(UserError, match="decided nothing"):
+    with pytest.raises(UserError, match="has no decision"):
         dispatch.chooser(table(entries=[{"batch_size": 1, "below": None, "changes": []}]))
 
 

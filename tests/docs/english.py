@@ -14,9 +14,13 @@ ROOT = Path(__file__).parents[2]
 BANNED = re.compile(
     r"\b(told|tells?|telling|nobody|somebody|all the same|(?<!there )is none|wherever it counts"
     r"|mend(s|ed)?|surely|rubbish|riddles?|hopeless|doubtful|whom|shall|stays? unseen|that could be told"
-    r"|if it does|quieten|stands? here)\b",
+    r"|if it does|quieten|stands? here"
+    r"|is no (assignment|contender|file of|kind|linear map|list|multiple|number|path|plain file|range|student|text)"  # is not a
+    r"|what cannot be used|what a run writes|not as it was|machines? not seen|was cut off|to the base of|other guests"
+    r"|takes? part at no|is its own unit|counts from|by the limits|looked at alone|(is|are) of (a fleet|one run))\b",
     re.IGNORECASE,
 )
+OF = re.compile(r'(help|description)="(of|that|at which|on which|by which|as|about) ')  # a phrase that lacks its noun
 
 
 def sentences() -> Iterator[tuple[str, int, str]]:

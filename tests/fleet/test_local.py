@@ -49,7 +49,7 @@ def test_machines_are_chosen_by_name_and_never_twice():
     with pytest.raises(UserError, match="a and b are two workers on one machine, and would measure each other"):
         coordinator._chosen(twice, ())
     assert coordinator._chosen(twice, ["c", "a", "c"]) == (twice[2], twice[0])
-    with pytest.raises(UserError, match="there is no machine 'd' now; there are a, b, c"):
+    with pytest.raises(UserError, match="there is no machine 'd' now; choose from a, b, c"):
         coordinator._chosen(twice, ["d"])
     with pytest.raises(UserError, match="make the same folder"):
         coordinator._chosen([Machine(name="a/b"), Machine(name="a b")], ())
@@ -60,7 +60,7 @@ def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, mo
     asked = Asked(
         do="run", key="a" * 32, suite="x.yaml", files={}, have={"measurements.jsonl": Extent(size=9, sha256=DIGEST)}
     )
-    answer = unit.perform(asked.model_dump_json(), lambda _: None)
+    answer = unit.perform_request(asked.model_dump_json(), lambda _: None)
     assert "this machine no longer has the 9 bytes of measurements.jsonl" in answer
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from harness.errors import ContenderError
-from harness.functions import likeness
+from harness.errors import ContenderError, UserError
+from harness.functions import equality
 from harness.functions.callee import Callee, shipped
 from harness.functions.kernel import Kernel
-from harness.functions.remembering import remembers
-from harness.functions.trial import Trial, Wrong
-from harness.measure import calls, worker
+from harness.functions.memoisation import remembers
+from harness.functions.trial_child import Trial
+from harness.measure import timed_function, worker
 from harness.plan.specification import Specification
 from harness.suite.schema import Measurement
 
@@ -139,7 +139,7 @@ def test_a_memo_of_sizes_is_told_where_there_is_no_setup():
 )
 @pytest.mark.parametrize("compared", [True, False])
 def test_work_that_a_call_leaves_over_is_refused(lazy, what, compared):
-    with pytest.raises(Wrong, match=what):
+    with pytest.raises(UserError, match=what):
         try_(lazy, lazy, compared=compared)
 
 
@@ -147,19 +147,19 @@ def test_a_pools_promise_is_a_future():
     from multiprocessing.pool import ThreadPool
 
     with ThreadPool(1) as pool:
-        assert likeness.unconsumed(pool.apply_async(sum, ([1],))) == "a future (ApplyResult)"
+        assert equality.unconsumed(pool.apply_async(sum, ([1],))) == "a future (ApplyResult)"
 
 
 @pytest.mark.parametrize("output", [np.ones(10**6), [1.0] * 1000, "text", {"a": 1}, np.float64(1.0)])
 def test_what_is_there_has_nothing_left(output):
-    assert likeness.left(output, time.perf_counter) == 0.0
-    assert likeness.unconsumed(output) == ""
+    assert equality.left(output, time.perf_counter) == 0.0
+    assert equality.unconsumed(output) == ""
 
 
 def test_a_table_of_a_library_is_there_however_long_its_conversion_takes():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": np.arange(20_000), "b": ["x"] * 20_000})
-    assert likeness.left(frame, time.perf_counter) == 0.0
+    assert equality.left(frame, time.perf_counter) == 0.0
 
 
 class Counting:
@@ -265,8 +265,8 @@ def test_honest_functions_and_those_that_get_new_inputs_pass(made):
     [
         ("time", "perf_counter"),
         ("harness.measure.worker", "monotonic"),
-        ("harness.measure.calls", "_with_input"),
-        ("harness.measure.calls._LOOPS", "input"),
+        ("harness.measure.timed_function", "_with_input"),
+        ("harness.measure.timed_function._LOOPS", "input"),
     ],
 )
 def test_a_function_that_replaces_the_clock_or_its_loop_is_not_timed(made, monkeypatch, place, name):
@@ -274,12 +274,12 @@ def test_a_function_that_replaces_the_clock_or_its_loop_is_not_timed(made, monke
 
     def cheating(values):
         if place.endswith("_LOOPS"):
-            monkeypatch.setitem(calls._LOOPS, name, instant)
+            monkeypatch.setitem(timed_function._LOOPS, name, instant)
         else:
-            monkeypatch.setattr(f"{place}.{name}", instant if place.endswith("calls") else time.monotonic)
+            monkeypatch.setattr(f"{place}.{name}", instant if place.endswith("timed_function") else time.monotonic)
         return float(values.sum())
 
-    monkeypatch.setitem(calls._LOOPS, "input", calls._LOOPS["input"])
+    monkeypatch.setitem(timed_function._LOOPS, "input", timed_function._LOOPS["input"])
     one = made(cheating)
     with pytest.raises(ContenderError, match=rf"its code has replaced .*{name}"):
         one.ready(CELL)

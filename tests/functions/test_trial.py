@@ -8,9 +8,10 @@ import functools
 import numpy as np
 import pytest
 
+from harness.errors import UserError
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
-from harness.functions.trial import Trial, Wrong
+from harness.functions.trial_child import Trial
 
 
 def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64, sizes=()):
@@ -53,14 +54,14 @@ def test_a_function_that_changes_its_input_gets_a_copy_for_every_call_and_the_an
 
 def test_outputs_that_differ_are_refused_with_both_of_them():
     numbers, pure, _ = made()
-    with pytest.raises(Wrong, match=r"do not return the same at n = 4") as told:
+    with pytest.raises(UserError, match=r"do not return the same at n = 4") as told:
         try_(pure, lambda xs: sorted(xs)[:3], setup=numbers)
     assert "--no-equal" in told.value.next_step
 
 
 def test_outputs_that_differ_only_at_large_n_are_found_there():
     numbers, pure, _ = made()
-    with pytest.raises(Wrong, match="do not return the same at n = 64"):
+    with pytest.raises(UserError, match="do not return the same at n = 64"):
         try_(pure, lambda xs: sorted(xs)[:50], setup=numbers)
 
 
@@ -85,7 +86,7 @@ UNFINISHED = {
 @pytest.mark.parametrize("what", UNFINISHED)
 def test_what_has_not_done_its_work_yet_is_refused(what):
     numbers, pure, _ = made()
-    with pytest.raises(Wrong, match=f"returns {what}, whose work has not been done") as told:
+    with pytest.raises(UserError, match=f"returns {what}, whose work has not been done") as told:
         try_(pure, UNFINISHED[what], setup=numbers)
     assert "return its result, such as list" in told.value.next_step
 
@@ -95,7 +96,7 @@ def test_a_coroutine_is_refused():
         return xs
 
     numbers, pure, _ = made()
-    with pytest.raises(Wrong, match="returns a coroutine"):
+    with pytest.raises(UserError, match="returns a coroutine"):
         try_(pure, later, setup=numbers)
 
 
@@ -136,7 +137,7 @@ def test_a_function_without_state_is_not_reported_to_grow():
 
 
 def test_a_setup_that_ignores_its_seed_is_refused():
-    with pytest.raises(Wrong, match="gives different inputs for the same seed at n = 4") as told:
+    with pytest.raises(UserError, match="gives different inputs for the same seed at n = 4") as told:
         try_(sum, sum, setup=lambda n: np.random.default_rng().random(n).tolist())
     assert "numpy.random.default_rng(seed)" in told.value.next_step
 
@@ -153,7 +154,7 @@ def test_what_functions_take_is_found_out():
 
 
 def test_a_tuple_that_none_of_them_takes_is_told():
-    with pytest.raises(Wrong, match="does not take what the setup returns"):
+    with pytest.raises(UserError, match="does not take what the setup returns"):
         try_(lambda a, b, c: a, lambda pair: 1, setup=lambda n: (n, n))
 
 
@@ -203,5 +204,5 @@ def test_what_a_function_raises_is_told_without_a_line_of_the_harness():
         raise ValueError("odd")
 
     for function in (odd, sum):
-        with pytest.raises(Wrong, match=r"fails at n = 4: (ValueError: odd|TypeError: .* 'str')$"):
+        with pytest.raises(UserError, match=r"fails at n = 4: (ValueError: odd|TypeError: .* 'str'); "):
             try_(function, len, setup=lambda n: ["a"] * n)

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.functions.callee import Callee
 from harness.functions.kernel import Kernel
-from harness.functions.trial import _refused, tried
+from harness.functions.trial import _refused, run_trial
 from harness.process.failure import Failure
 
 CODE = """
@@ -60,7 +60,7 @@ def trying(tmp_path, monkeypatch):
             Kernel(function=Callee(label=each, module="mine_to_try", attribute=each), compared=False)
             for each in ("fine", name)
         ]
-        return tried(kernels, 4, 4, 1, **more)
+        return run_trial(kernels, 4, 4, 1, **more)
 
     return trying
 
@@ -75,11 +75,11 @@ def test_what_is_odd_and_works_is_tried(trying, name):
     [
         (
             "leaves",
-            "the process that tried the functions left with exit code 0 while calling 'leaves' at n = 4: no output",
+            "the process that tried the functions exited with code 0 while calling 'leaves' at n = 4: no output",
         ),
         (
             "dies",
-            "the process that tried the functions was ended by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
+            "the process that tried the functions was killed by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
         ),
         ("surrogate", r"no file \udcff"),
     ],

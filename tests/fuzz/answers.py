@@ -6,7 +6,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.terms import say
+from harness.cli.output import say
 from harness.errors import ChildError
 from harness.measure.answers import ANSWERS
 from harness.plugin.inspection import Listing

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import harness
-from harness.cli.terms import say
+from harness.cli.output import say
 from harness_plugins import arrays, database
 from harness_plugins.sources import DatabaseSource
 from tests.fuzz.hostile import damaged

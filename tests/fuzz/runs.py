@@ -13,7 +13,7 @@ from harness import dispatch
 from harness.analysis.advice import advice
 from harness.analysis.compare import history, runs
 from harness.analysis.summary import summarise
-from harness.cli.terms import say
+from harness.cli.output import say
 from harness.commands import tune
 from harness.errors import HarnessError
 from harness.records.crossovers import dump

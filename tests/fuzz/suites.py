@@ -11,7 +11,7 @@ from unittest import mock
 
 import yaml
 
-from harness.cli.terms import say
+from harness.cli.output import say
 from harness.plan.check import check_suite
 from harness.plugin.inspection import Listing, Question
 from harness.plugin.inspection_child import answer

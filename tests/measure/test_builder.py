@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from harness.measure import builder as module
+from harness.measure.artifact_digests import digests
 from harness.measure.builder import Builder
-from harness.measure.contents import digests
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
 from harness.suite import loading

@@ -44,7 +44,7 @@ class FakeChild:
         return {"place": FakeChild.place, "heads": 4, "costs": {}, "bytes": 1, "build_seconds": 0.1, "cached": False,
                 "proofs": {}, "warnings": [], "files": {}}  # fmt: skip
 
-    def rubbish(self, stage, what):
+    def protocol_error(self, stage, what):
         return ChildFailed(Failure(stage=stage, kind="protocol", what=what), alive=False)
 
     def close(self, patience=0.5):

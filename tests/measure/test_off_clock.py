@@ -15,9 +15,9 @@ import yaml
 import harness
 from harness.errors import ContenderError
 from harness.measure import calibration
-from harness.measure.calling import Calling
 from harness.measure.off_clock import Copying, Taken, doubt, observed, prove, unseen
 from harness.measure.tamper_check import Seal
+from harness.measure.timed_projection import TimedProjection
 from harness.records.writer import read
 from tests import warm
 
@@ -61,7 +61,7 @@ def proved(compiled_class, work=WORK, noise=(), batches=4):
         return queries @ matrix
 
     compiled = compiled_class(projection)
-    calling = Calling(compiled)
+    calling = TimedProjection(compiled)
     given = list(np.random.default_rng(0).standard_normal((batches, 3, 6)).astype(np.float32))
     before = np.copy(given)
     prepared = calling.prepare(given[0])
@@ -119,9 +119,9 @@ def test_a_call_with_transfers_and_a_queue_are_taken_as_they_are_timed():
             clock.work(1.0)
 
     clock = Clock()
-    queued, _ = observed(Calling(Queue(), mode="pipelined"), np.ones((1, 2), np.float32), clock)
+    queued, _ = observed(TimedProjection(Queue(), mode="pipelined"), np.ones((1, 2), np.float32), clock)
     assert (queued.call, queued.result) == (1.0, 1.0)  # waited for on the clock, and once more for the result
-    waited, _ = observed(Calling(Queue()), np.ones((1, 2), np.float32), clock)
+    waited, _ = observed(TimedProjection(Queue()), np.ones((1, 2), np.float32), clock)
     assert (waited.call, waited.result) == (0.0, 1.0)  # work that a call leaves to the next wait
 
 
@@ -172,7 +172,7 @@ def test_a_replaced_clock_or_loop_is_named(monkeypatch, place, name):
     seal = Seal()
     seal.check()
     monkeypatch.setattr(f"{place}.{name}", lambda *_: 0.0)
-    with pytest.raises(ContenderError, match=f"its code has replaced {place}.{name}, which takes its time"):
+    with pytest.raises(ContenderError, match=f"its code has replaced {place}.{name}, which takes the time"):
         seal.check()
 
 

@@ -32,13 +32,13 @@ def test_held_out_queries_leave_the_training_whatever_the_source_gave(kind):
     np.testing.assert_array_equal(found.held_out_queries, ROWS[20:])
     assert found.train_queries.flags.c_contiguous
     assert found.provenance.notes == (
-        "before", "6 of 26 training queries are held out, too, and were dropped from training",
+        "before", "6 of 26 training queries are also held out, and were dropped from training",
     )  # fmt: skip
     assert found.provenance.digest not in ("d", apart(data(ROWS[:22], ROWS[20:])).provenance.digest)
 
 
 def test_a_source_that_holds_out_what_it_trains_on_cannot_be_used():
-    with pytest.raises(harness.DataError, match="drawn: all 20 training queries are held out, too; give other queries"):
+    with pytest.raises(harness.DataError, match="drawn: all 20 training queries are also held out; give other queries"):
         apart(data(ROWS[:20], ROWS))
 
 
@@ -65,4 +65,4 @@ def test_every_source_passes_through_it(tmp_path):
     source = OfferReference(kind="source", name="leaking", plugin=f"file:{Path(plugin)}")
     found = Construction({}).source_data(Specification(contender="x", source=source), 4)
     assert len(found.train_queries) == 40
-    assert found.provenance.notes == ("10 of 50 training queries are held out, too, and were dropped from training",)
+    assert found.provenance.notes == ("10 of 50 training queries are also held out, and were dropped from training",)

@@ -102,6 +102,6 @@ def test_contenders_of_a_plugin_that_failed_are_broken_and_the_others_run(answer
     path.write_text(SUITE.replace("projector: lda,", "projector: quantum,") + "plugins: [./broken.py]\n")
     checked = check_suite(load(path))
     assert list(checked.broken) == ["lda"]
-    assert checked.broken["lda"].startswith("no projector 'quantum'; a plugin that failed to load may be the one: ")
+    assert checked.broken["lda"].startswith("no projector 'quantum'; it may belong to a plugin that failed to load: ")
     assert "broken.py: it cannot be imported: RuntimeError: no license" in checked.broken["lda"]
     assert {cell.contender for cell in checked.sweep.cells} == {"loop", "student"}

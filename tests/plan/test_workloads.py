@@ -119,7 +119,7 @@ def test_functions_with_another_setup_are_tried_in_the_range_of_their_own_race(m
 
 def test_threads_are_per_function_and_the_answer_says_on_how_many_cores_it_ran(made):
     assert [each.threads for each in made.specifications.values()] == [1, 1, 1, 2]
-    assert "cores that were used: sorted on 1; in-place on 1; lists on 1; others on 2" in made.warnings
+    assert "cores used: sorted on 1; in-place on 1; lists on 1; others on 2" in made.warnings
 
 
 def test_what_a_workload_states_of_costs_is_asked_for(made):

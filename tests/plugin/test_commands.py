@@ -99,7 +99,7 @@ def test_no_plugin_replaces_a_command_and_the_first_distribution_keeps_a_name(in
         "b-second", report="command_counting:count", distill="command_counting:count", mine="command_counting:group"
     )
     installed("a-first", mine="command_counting:count")
-    assert "Render the report of a run again." in called("report", "--help").stdout
+    assert "Render the report of a run again" in called("report", "--help").stdout
     assert "Distil heads into students" in called("distill", "--help").stdout
     assert commands.commands()["mine"].label == "a-first 1.2"
 

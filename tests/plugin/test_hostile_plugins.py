@@ -96,7 +96,7 @@ def test_what_happened_is_told(finished, name):
 
 def test_a_tracker_that_raises_is_reported(finished):
     told = " ".join((finished[1].stdout + finished[1].stderr).split())
-    assert "a tracker failed, and the run went on: " in told
+    assert "a tracker failed; the run continues: " in told
     assert "tracker.py: harness_run_started raised OSError: no server" in told
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.plugin import inspection_cache
+from harness.plugin.built_in import BUILT_IN
 from harness.plugin.inspection import Question, SourceQuestion, inquire
-from harness.plugin.manager import BUILT_IN
 
 GOOD = """
 from typing import Literal

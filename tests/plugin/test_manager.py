@@ -293,7 +293,7 @@ def test_an_unknown_name_says_which_plugins_failed(tmp_path):
     with pytest.raises(OfferError) as caught:
         load(plugin_files=[path]).get("runtime", "quantum")
     assert str(caught.value) == (
-        "no runtime 'quantum'; no plugin offers any; a plugin that failed to load may be the one: "
+        "no runtime 'quantum'; it may belong to a plugin that failed to load: "
         f"{path}: it cannot be imported: OSError: no license ({path}:1)"
     )
 

@@ -12,14 +12,8 @@ from harness.plugin.manager import BUILT_IN, Catalog
 CORE = Path(__file__).parents[2] / "harness"
 ELSEWHERE = {"python", "onnx", "resampled", "synthetic"}  # a language, a format of files, kinds of provenance
 MAY = {
-    "harness/plugin/manager.py": "the list of built-ins",
-    "harness/analysis/families.py": "families of built-ins in runs that were recorded before plugins declared them",
+    "harness/plugin/built_in.py": "the built-in plugins",
     "harness/causes.py": "libraries that warn, whose names some runtimes share",
-    "harness/plugin/commands.py": "the list of commands of built-ins",
-    "harness/plugin/inspection_cache.py": "whose files an answer depends on",
-    "harness/cli/machines.py": "the executor that `harness fleet` means where none is named",
-    "harness/fleet/facts.py": "whose files two machines must have alike",
-    "harness/commands/saving.py": "how a saved student is loaded again, and what writes its ONNX form",
 }
 
 

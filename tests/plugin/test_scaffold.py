@@ -61,7 +61,7 @@ def test_the_project_declares_its_entry_point(tmp_path):
         (
             "mine",
             "projection",
-            "'projection' is no kind of offer; there are projector, runtime, trainer, source, workload, embedder",
+            "'projection' is not a kind of component; choose from projector, runtime, trainer, source, workload, embedder",
         ),
         ("json", "projector", "'json' is taken by Python or by the harness; choose another name"),
         ("lda", "projector", "there is a projector 'lda' already, and the first keeps its name; choose another name"),

@@ -103,7 +103,7 @@ def test_a_tracker_that_hangs_costs_its_patience_and_no_more(trackers):
     code = "import harness, threading\n@harness.hookimpl\ndef harness_run_started(): threading.Event().wait()"
     done = run(trackers(code, patience_seconds=0.2), count=5000)
     assert [str(failure) for failure in done.failures] == [
-        "tracker0.py: the tracker did not take in the end of the run within 0.2 s, and was ended"
+        "tracker0.py: the tracker timed out after 0.2 s at the end of the run, and was killed"
     ]
 
 

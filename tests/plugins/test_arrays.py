@@ -44,10 +44,10 @@ def test_a_split_of_the_file_is_kept_whatever_its_order(tmp_path, names):
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"train": ROWS}, "it is not clear which of train are trained on and which held out"),
-        ({"test": ROWS}, "it is not clear which of test are trained on and which held out"),
-        ({"train": ROWS, "test": ROWS, "held_out": ROWS}, "it is not clear which of train and test and held_out"),
-        ({"queries": ROWS, "train": ROWS, "test": ROWS}, "it is not clear which of queries and train and test"),
+        ({"train": ROWS}, "it is unclear which of train are trained on and which held out"),
+        ({"test": ROWS}, "it is unclear which of test are trained on and which held out"),
+        ({"train": ROWS, "test": ROWS, "held_out": ROWS}, "it is unclear which of train and test and held_out"),
+        ({"queries": ROWS, "train": ROWS, "test": ROWS}, "it is unclear which of queries and train and test"),
         ({"a": ROWS, "b": ROWS}, "none of its arrays is named queries or train: it holds a, b; save the query"),
         ({"query_heads": np.zeros(3), "a": ROWS}, "it holds query_heads and no queries"),
     ],

@@ -296,14 +296,14 @@ def test_how_threads_wait_is_an_option_and_read_back(spinning, make_heads, queri
 @pytest.mark.parametrize("transfers", ["excluded", "included"])
 @pytest.mark.parametrize("mode", ["latency", "pipelined"])
 def test_every_way_of_calling_gives_the_same_on_a_gpu(runtime, transfers, mode, make_heads, queries, tmp_path):
-    from harness.measure.calling import Calling
+    from harness.measure.timed_projection import TimedProjection
 
     heads = make_heads(18)
     module = LDAProjector().build(heads, harness.BuildContext(form="module"))
     runtime.export(module, queries, tmp_path, harness.ExportContext(heads=18, device="cuda"))
     rebuilt = LDAProjector().build(heads, harness.BuildContext(form="module"))
     context = harness.LoadContext(heads=18, device="cuda", rebuild=lambda form, weights: rebuilt)
-    calling = Calling(runtime.load(tmp_path, context), transfers, mode)
+    calling = TimedProjection(runtime.load(tmp_path, context), transfers, mode)
     wanted = LDAProjector().reference(heads, queries)
     np.testing.assert_allclose(calling.answer(calling.prepare(queries)), wanted, atol=1e-4 * np.abs(wanted).max())
 

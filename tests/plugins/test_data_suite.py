@@ -27,26 +27,26 @@ def archive(tmp_path):
 
 
 def test_it_races_at_the_users_own_size_and_resamples_beyond(archive, answered_here):
-    suite = data_suite.suite(archive, 8)
-    assert suite["heads"] == {"values": [6]}
-    assert suite["batch_sizes"] == [8]
-    assert suite["source"]["use"] == "database"
-    more = data_suite.suite(archive, 8, heads=500, temperature=0.2)
-    assert more["heads"] == {"values": [500]}
-    assert more["source"]["options"] == {"of": "database", "options": {"path": str(archive), "temperature": 0.2}}
+    suite = data_suite.plan(archive, 8).plan.suite
+    assert suite.heads.values == (6,)
+    assert suite.batch_sizes == (8,)
+    assert suite.source.use == "database"
+    more = data_suite.plan(archive, 8, heads=500, temperature=0.2).plan.suite
+    assert more.heads.values == (500,)
+    assert more.source.options == {"of": "database", "options": {"path": str(archive), "temperature": 0.2}}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, answered_here):
     sentence = r"^--data .*gone\.npz: there is no such file; give an lda\.db, \.npz or \.parquet with the heads"
     with pytest.raises(DataError, match=sentence):
-        data_suite.suite(tmp_path / "gone.npz", 1)
+        data_suite.plan(tmp_path / "gone.npz", 1)
 
 
 def test_what_is_wrong_with_the_data_names_the_option(archive, answered_here, monkeypatch):
     def fails(*_, **__):
-        raise DataError(f"the source cannot be loaded: {archive}: row 3 of queries is zero")
+        raise DataError(f"the source cannot be loaded: {archive}: row 3 of queries is zero", where="source.options")
 
-    monkeypatch.setattr(suites.PlannedSuite, "run", fails)
+    monkeypatch.setattr(suites, "measured", fails)
     with pytest.raises(DataError) as caught:
         CliRunner().invoke(app, ["advise", "--data", str(archive)], catch_exceptions=False)
     assert str(caught.value) == f"--data {archive}: row 3 of queries is zero"
@@ -69,7 +69,7 @@ def test_the_answer_has_a_decision_its_fidelity_and_memory(archive, tmp_path, mo
     ("arguments", "sentence"),
     [
         ((), "give either a folder of a run or --data FILE; such as harness advise --data heads.npz"),
-        (("run", "--temperature", "0.1"), "--temperature and --output go with --data; leave them out"),
+        (("run", "--temperature", "0.1"), "--temperature and --output need --data; leave them out"),
         (("run",), "the number of heads is missing; give --heads N"),
     ],
 )

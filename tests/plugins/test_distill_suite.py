@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import harness
+from harness.commands.typed import as_typed
 from harness.measure.builder import Builder
 from harness.plan.specification import OfferReference, Specification
 from harness_plugins import database, lda
@@ -83,13 +84,13 @@ def test_errors_name_what_was_typed_and_not_what_a_suite_says(tmp_path):
     raised = harness.HarnessError(
         f"the source cannot be loaded: {tmp_path}/q.npy: there are no query embeddings; name a .npy file of them, "
         "[queries, width], in the option `queries`",
-        next_step="see its options in the suite",
+        where="source.options",
     )
-    assert str(distill.as_typed(raised, wish)) == (
+    assert str(as_typed(raised, wish.typed)) == (
         f"--queries {tmp_path}/q.npy: there are no query embeddings; name a .npy file of them, [queries, width], in `--queries`"
     )
     where = harness.DataError("it has no temperature", where=str(tmp_path / "h.npz"), next_step="give it")
-    assert str(distill.as_typed(where, wish)) == f"--db {tmp_path}/h.npz: it has no temperature; give it"
+    assert str(as_typed(where, wish.typed)) == f"--db {tmp_path}/h.npz: it has no temperature; give it"
 
 
 def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_here):
@@ -106,7 +107,7 @@ def test_students_are_chosen_and_limits_are_theirs(two_projections, answered_her
     default = distill.plan(distill.DistillOptions(db=two_projections, projection="2")).plan.suite
     assert list(default.contenders) == ["teacher", "documented", "residual", "linear", "identity", "constant"]
     assert "ranked" in wish.__class__(db=two_projections).chosen(256)
-    with pytest.raises(harness.UserError, match=r"--student 'lineer' is no student; did you mean 'linear'\?"):
+    with pytest.raises(harness.UserError, match=r"--student 'lineer' is not a student; did you mean 'linear'\?"):
         distill.plan(distill.DistillOptions(db=two_projections, students=("lineer",)))
 
 

@@ -161,7 +161,7 @@ def test_what_would_change_is_refused(module, sentence):
 def test_more_than_one_position_is_refused():
     with pytest.raises(
         harness.ContenderError,
-        match="attention over 3 positions is no linear map, so it cannot be folded; set deploy: plain",
+        match="attention over 3 positions is not a linear map, so it cannot be folded; set deploy: plain",
     ):
         fold(student(), sequence_length=3)
     with pytest.raises(ValueError, match=r"takes queries \[B, D\], not 3 dimensions"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import harness
+from harness.commands.typed import as_typed
 from harness_plugins import distill_suite
 from harness_plugins.sources import DatabaseSource
 
@@ -23,8 +24,8 @@ def typed(db, queries=None):
     try:
         return source.load(None, harness.SourceContext(folder=db.parent, cache=db.parent)), ""
     except harness.HarnessError as error:
-        whole = harness.HarnessError(f"the source cannot be loaded: {error}")
-        return None, str(distill_suite.as_typed(whole, distill_suite.DistillOptions(db=db, queries=queries)))
+        whole = harness.HarnessError(f"the source cannot be loaded: {error}", where="source.options")
+        return None, str(as_typed(whole, distill_suite.DistillOptions(db=db, queries=queries).typed))
 
 
 def changed(values, row, to):

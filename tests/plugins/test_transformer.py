@@ -75,7 +75,7 @@ def test_the_number_of_attention_heads_makes_no_difference(heads):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((10, 4, 1, 8), "embed_dim 10 is no multiple of num_heads 4"),
+        ((10, 4, 1, 8), "embed_dim 10 is not a multiple of num_heads 4"),
         ((8, 4, 0, 8), "num_layers must be at least 1, not 0"),
     ],
 )

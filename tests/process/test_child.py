@@ -100,8 +100,8 @@ def test_a_child_that_hangs_is_killed_at_its_deadline():
 @pytest.mark.parametrize(
     ("do", "more", "kind", "what"),
     [
-        ("leave", {"code": 3}, "exit", "the process left with exit code 3"),
-        ("die", {"signal": "SIGSEGV"}, "signal", "the process was ended by SIGSEGV"),
+        ("leave", {"code": 3}, "exit", "the process exited with code 3"),
+        ("die", {"signal": "SIGSEGV"}, "signal", "the process was killed by SIGSEGV"),
         ("die", {"signal": "SIGKILL"}, "signal", "as the kernel does when memory runs out"),
         ("babble", {}, "protocol", "the answer could not be read"),
         ("half_answer", {}, "protocol", "the answer has neither a value nor an error"),
@@ -109,8 +109,8 @@ def test_a_child_that_hangs_is_killed_at_its_deadline():
         ("odd_error", {}, "protocol", "the answer has neither a value nor an error"),
         ("claims", {}, "protocol", "the answer has neither a value nor an error"),
         ("deep", {}, "protocol", "the answer could not be read"),
-        ("huge", {}, "protocol", "the answer claims to have 18,446,744,073,709,551,615 bytes"),
-        ("negative", {}, "protocol", "the answer claims to have -7 bytes"),
+        ("huge", {}, "protocol", "the response claims to have 18,446,744,073,709,551,615 bytes"),
+        ("negative", {}, "protocol", "the response claims to have -7 bytes"),
     ],
 )
 def test_each_way_to_end_is_told(do, more, kind, what):
@@ -142,7 +142,7 @@ def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(m
     before = {each.pid for each in psutil.process_iter()}
     with started() as child:
         if more.get("then_die"):
-            assert failure_of(child, "start_daemon", **more).failure.what == "the process left with exit code 5"
+            assert failure_of(child, "start_daemon", **more).failure.what == "the process exited with code 5"
         else:
             child.ask({"do": "start_daemon", **more}, stage="load", deadline=PATIENT)
         begun = time.monotonic()
@@ -152,7 +152,7 @@ def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(m
     assert [each for each in left if each.status() != "zombie"] == []
 
 
-def test_an_answer_of_another_shape_is_rubbish():
+def test_an_answer_of_another_shape_is_a_protocol_error():
     with started() as child:
         with pytest.raises(ChildFailed) as caught:
             validated(child, "sample", "sample", {"seconds": "many", "started": 1.0})
@@ -194,7 +194,7 @@ def test_an_answer_that_breaks_off_does_not_hold_up_the_run(monkeypatch):
     monkeypatch.setattr(child_module, "_REST_SECONDS", 1)
     with started() as child:
         failed = failure_of(child, "break_off")
-        assert (failed.failure.kind, failed.failure.what) == ("protocol", "the answer broke off")
+        assert (failed.failure.kind, failed.failure.what) == ("protocol", "the response was cut short")
         assert not child.alive
 
 
@@ -227,7 +227,7 @@ def test_a_child_runs_under_the_flags_of_its_parent():
 def test_a_child_that_is_gone_says_so_again_when_it_is_asked_again():
     with started() as child:
         failure_of(child, "leave", code=4)
-        assert failure_of(child, "answer", text="").failure.what == "the process left with exit code 4"
+        assert failure_of(child, "answer", text="").failure.what == "the process exited with code 4"
 
 
 def test_what_a_child_started_ends_with_it():

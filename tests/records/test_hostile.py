@@ -9,8 +9,8 @@ from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.statistics import over_launches
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
-from harness.records.asked import suite_of
 from harness.records.checkout import commit
+from harness.records.stored_suite import suite_of
 from harness.records.writer import read
 from harness.report import data
 from harness.units import exponential
@@ -75,12 +75,12 @@ def test_a_number_beyond_all_floats_is_refused(folder):
 )
 def test_a_fact_of_the_machine_of_another_type_is_refused(folder, key, value):
     spoil(folder, "run.json", "machine", key, to=value)
-    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: machine.{key}")
+    assert said(folder).startswith(f"{folder}/run.json: invalid file: machine.{key}")
 
 
 def test_a_suite_that_is_none_is_refused(folder):
     spoil(folder, "run.json", "suite", "batch_sizes", to="many")
-    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: suite.batch_sizes: ")
+    assert said(folder).startswith(f"{folder}/run.json: invalid file: suite.batch_sizes: ")
 
 
 def test_the_unknown_keys_of_a_newer_suite_are_passed_over(folder):
@@ -100,7 +100,7 @@ def test_runs_with_keys_of_a_newer_suite_are_compared(folder, tmp_path_factory):
 
 def test_a_race_with_a_contender_that_is_not_there_is_refused(folder):
     spoil(folder, "run.json", "suite", "races", 0, "challenger", to="nobody")
-    assert ": suite.races: documented is with nobody, which is no contender; " in said(folder)
+    assert ": suite.races: documented is with nobody, which is not a contender; " in said(folder)
 
 
 def test_ratios_beyond_all_floats_are_infinite_and_no_error():

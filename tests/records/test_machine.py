@@ -46,7 +46,7 @@ def test_a_driver_without_a_device_is_no_gpu(nvidia, script):
 
 def test_another_gpu_is_another_machine():
     one = {"processor": "x", "memory_bytes": 1}
-    assert machine.differences(one, {**one, "gpus": ["NVIDIA A10"]}) == ["gpus was unknown, is NVIDIA A10"]
+    assert machine.differences(one, {**one, "gpus": ["NVIDIA A10"]}) == ["gpus: unknown -> NVIDIA A10"]
     assert machine.differences(one, dict(one)) == []
 
 

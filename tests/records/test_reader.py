@@ -94,8 +94,8 @@ def test_another_version_is_refused_since_its_meaning_may_differ(tmp_path, versi
     [
         (None, "this is not a run's folder: it has no run.json; name a folder below results/"),
         ("{", "run.json: it is not JSON: "),
-        ("[]", "run.json: it is not what a run writes: a JSON object is expected"),
-        ("{}", "run.json: it is not what a run writes: suite: Field required"),
+        ("[]", "run.json: invalid file: a JSON object is expected"),
+        ("{}", "run.json: invalid file: suite: Field required"),
         (json.dumps(RUN | {"schema_version": 7}), "its schema version is 7"),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_run_is_read_from_its_four_files(tmp_path):
     assert found.located == ({"leg": 1},)
     assert len(found.torn) == 1
     (tmp_path / "crossovers.json").write_text(json.dumps({"located": {}}))
-    with pytest.raises(RecordsError, match=r"crossovers\.json: it is not what a run writes: `located` is no list"):
+    with pytest.raises(RecordsError, match=r"crossovers\.json: invalid file: `located` must be a list"):
         read(tmp_path)
 
 

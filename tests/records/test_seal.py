@@ -37,10 +37,10 @@ def test_what_was_edited_is_named(folder):
     del run["versions"]
     (folder / RUN).write_text(json.dumps(run))
     assert reasons(folder) == [
-        "fidelity.jsonl was not there when the run ended",
-        "measurements.jsonl is not as it was when the run ended",
-        "run.json: machine is not as it was when the run ended",
-        "run.json: versions was there when the run ended, and is missing",
+        "fidelity.jsonl was added after the run ended",
+        "measurements.jsonl has changed since the run ended",
+        "run.json: machine has changed since the run ended",
+        "run.json: versions is missing; it was there when the run ended",
     ]
 
 

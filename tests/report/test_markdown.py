@@ -139,7 +139,7 @@ def noted(maker, **more):
     evidence = maker.evidence()
     evidence = replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
     (leg,) = sweep(Suite.model_validate(suite)).legs
-    notes = ("a step that was not declared was found between N = 40 and 41",)
+    notes = ("an undeclared step was found between N = 40 and 41",)
     found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
     location = Location("crossing", (found,), 400, (), notes, 18, 16384)
     return summarise(evidence, [SearchRecord(leg=leg, location=location)])
@@ -157,12 +157,12 @@ def test_the_notes_of_a_search_stand_under_its_answer(render):
 
 def test_the_table_of_crossovers_says_from_where_a_challenger_counts_that_must_be_right():
     maker = Maker().table()
-    assert "counts from" not in tables.crossovers(noted(maker)).columns
+    assert "qualified N*" not in tables.crossovers(noted(maker)).columns
     for heads, top1 in ((100, 0.5), (400, 0.97), (1600, 0.98)):
         maker.score("student", heads, 1.0, top1_agreement=top1)
     for bound, counts in ((0.95, "400"), (0.99, "never")):
         found = tables.crossovers(noted(maker, requires={"top1_agreement": bound}))
-        assert found.columns[-1] == "counts from"
+        assert found.columns[-1] == "qualified N*"
         assert [row[-1].text for row in found.rows] == [counts]
         (dispatched,) = noted(maker, requires={"top1_agreement": bound}).dispatch
         assert dispatched.choose(200, 1) == "teacher"

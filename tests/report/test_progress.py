@@ -155,7 +155,7 @@ def test_a_run_that_is_cut_off_leaves_the_table_so_far(live, clock):
         listener.search(TWO, Progress("confirm", 190, 410, 290, 120, launch=3))
         listener.answered(ONE, ANSWER)
         listener.close()
-        last = told(listener)[told(listener).rindex("N* when the run was cut off") :].splitlines()
+        last = told(listener)[told(listener).rindex("N* when the run was interrupted") :].splitlines()
         assert [re.split(r"  +", each.strip())[-2:] for each in last if "eager" in each][1] == [
             "about 290 (190 to 410)", "launch 3 of 8",
         ]  # fmt: skip

@@ -44,7 +44,7 @@ def test_what_is_not_float32_is_marked_and_has_no_limits(evidence):
 def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
     summary = summarise(evidence)
     found = tables.crossovers(summary)
-    column = found.columns.index("by the limits")
+    column = found.columns.index("roofline N*")
     by_race = {(row[0].text, row[1].text): row[column].value for row in found.rows}
     assert by_race["exact", "32"] == pytest.approx(2000, rel=0.01)
     assert by_race["best", "32"] is None  # its challenger computes in eight bits

@@ -6,7 +6,8 @@ import io
 
 from rich.console import Console
 
-from harness.plugin.inspection import FailureData, Listing
+from harness.plugin.failure import PluginFailure
+from harness.plugin.inspection import Listing
 from harness.process.failure import Failure
 from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store
@@ -46,7 +47,7 @@ def test_a_traceback_is_read_from_the_records_and_shown_where_it_is_asked_for(tm
 
 
 def test_plugins_that_failed_are_listed_with_their_traceback_where_it_is_asked_for():
-    failure = FailureData(
+    failure = PluginFailure(
         plugin="file:mine.py", label="mine.py", stage="import", what="it cannot be imported", output=LINES
     )
     found = Listing(failures=(failure,))

@@ -56,7 +56,7 @@ def test_an_edited_second_of_a_search_names_the_verdict(folder):
     found = verify(folder)
     assert found.moved[0].verdict
     moved = [each for each in found.sentences if each.startswith("verdict moved: ")]
-    assert any("best B=32" in each and "the report says" in each and "the raw seconds say" in each for each in moved)
+    assert any("best B=32" in each and "the report has" in each and "the raw seconds give" in each for each in moved)
 
 
 def test_an_edited_verdict_is_found(folder):
@@ -68,7 +68,7 @@ def test_an_edited_verdict_is_found(folder):
     assert [str(each) for each in found.moved] == [
         (
             "documented[documented N=18 B=32 slowdown].verdict: "
-            "the report says not reproduced, the raw seconds say reproduced"
+            "the report has not reproduced, the raw seconds give reproduced"
         )
     ]
 
@@ -90,7 +90,7 @@ def test_figures_that_an_earlier_version_did_not_write_are_told_apart(folder):
     assert found.sentences[0].startswith("agrees: ")
     assert found.sentences[1] == (
         f"the report was written by an earlier version and lacks {found.lacking} figures; "
-        f"write it anew with `harness report {folder}`"
+        f"rewrite it with `harness report {folder}`"
     )
 
 
@@ -134,7 +134,7 @@ def test_one_edited_second_moves_a_verdict_and_the_command_names_it(tmp_path):
     assert done.returncode == 1
     assert re.search(
         r"^verdict moved: races\[best N=1024 B=1\]\.leader: "
-        r"the report says challenger, the raw seconds say nothing$",
+        r"the report has challenger, the raw seconds give nothing$",
         done.stdout,
         re.MULTILINE,
     ), done.stdout

@@ -11,7 +11,7 @@ from harness.plan.sweep import Cell, SearchCase
 from harness.process.child import ChildFailed
 from harness.process.failure import Failure
 from harness.run import bench
-from harness.run.provisions import Provisions
+from harness.run.source_facts import SourceFacts
 
 
 class Listener:
@@ -54,8 +54,8 @@ def found(monkeypatch):
         batch_sizes={"flat": [32]},
     )
     one._listener = listener
-    one.provisions = Provisions(one._plan, None)
-    one.provisions.source = {"width": 384, "output_width": 384}
+    one.source_facts = SourceFacts(one._plan, None)
+    one.source_facts.source = {"width": 384, "output_width": 384}
 
     def stated(request, stage):
         return {"costs": [[n, b, 1.0, 1.0, [[b, 384, n]]] for n in request["heads"] for b in request["batch_sizes"]]}

@@ -71,7 +71,7 @@ def test_a_run_that_is_interrupted(words, measured, tmp_path):
     assert problems == []
     if measured:
         assert read(out).measurements
-        table = printed[printed.index("N* when the run was cut off") :]  # the answers so far
+        table = printed[printed.index("N* when the run was interrupted") :]  # the answers so far
         assert re.search(r"^race +2  \S", table, re.MULTILINE)
 
 

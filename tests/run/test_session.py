@@ -165,8 +165,8 @@ def test_resuming_another_suite_is_refused_with_the_keys_that_differ(finished, t
     other = written(tmp_path, seed=7, measurement={"launches": 3, "rounds": 2, "min_sample_seconds": 0.0003})
     done = called("run", other, "--resume", folder / "out")
     assert done.returncode == RecordsError.exit_code
-    assert "seed of the suite was 0, is 7" in done.stderr
-    assert "measurement.launches of the suite was 2, is 3" in done.stderr
+    assert "seed of the suite: 0 -> 7" in done.stderr
+    assert "measurement.launches of the suite: 2 -> 3" in done.stderr
     assert "--force" in done.stderr
 
 
@@ -186,11 +186,11 @@ def copied(finished, tmp_path, change=None):
     [
         (
             lambda about: about["offers"]["runtime faulty"].update(sha256="0" * 64),
-            "the file of runtime faulty was 000000000000, is ",
+            "the file of runtime faulty: 000000000000 -> ",
         ),
-        (lambda about: about["offers"]["source small"].update(version="0.9"), "version of source small was 0.9, is "),
-        (lambda about: about["versions"].update({"crossover-harness": "0.0.1"}), "crossover-harness was 0.0.1, is "),
-        (lambda about: about["source"].update(digest="f" * 64), "the source's data were ffffffffffff, are small-0-2"),
+        (lambda about: about["offers"]["source small"].update(version="0.9"), "version of source small: 0.9 -> "),
+        (lambda about: about["versions"].update({"crossover-harness": "0.0.1"}), "crossover-harness: 0.0.1 -> "),
+        (lambda about: about["source"].update(digest="f" * 64), "the source's data: ffffffffffff -> small-0-2"),
     ],
 )
 def test_other_code_and_other_data_are_refused_and_nothing_is_overwritten(finished, tmp_path, change, sentence):
@@ -243,7 +243,7 @@ def test_what_a_resumed_run_knows_is_read_under_the_lock(finished, tmp_path, mon
         return store, dataclasses.replace(found, run=found.run.model_copy(update={"suite": {"name": "another"}}))
 
     monkeypatch.setattr(Store, "resume", late)
-    with pytest.raises(RecordsError, match="name of the suite was another, is small"):
+    with pytest.raises(RecordsError, match="name of the suite: another -> small"):
         session.run(plan, out, plain_listener(), resume=True)
     assert not seen[0]._lock.is_locked
 

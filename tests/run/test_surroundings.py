@@ -216,7 +216,7 @@ def test_a_folder_that_is_gone_is_a_sentence(tmp_path):
     command = f"cd {gone} && rmdir {gone} && {sys.executable} -m harness check x.yaml"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert "error: the current folder was removed; change into one that is there" in done.stderr
+    assert "error: the current folder no longer exists; change to another folder" in done.stderr
 
 
 @pytest.mark.parametrize(

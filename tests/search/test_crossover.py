@@ -156,7 +156,7 @@ def test_a_range_between_two_declared_steps_is_not_the_weaker_mode():
 def test_a_small_budget_does_not_claim_what_it_did_not_see():
     location = locate(lambda _heads, rounds, _launch: [(2.0, 1.0)] * rounds, 1, 1_000_000, budget=60)
     assert location.status == "unresolved"
-    assert re.fullmatch(r"the budget left \d+ places of the range unseen", location.notes[0])
+    assert re.fullmatch(r"the budget left \d+ places of the range unprobed", location.notes[0])
 
 
 def test_an_unmeasurable_place_is_left_out_and_named():

@@ -7,7 +7,7 @@ import pytest
 
 from harness.search.audit import Suspicion
 from harness.search.bracketing import Step
-from harness.search.jumps import CHECKED_PAIRS, Found, not_reproduced, unseen_since
+from harness.search.jumps import CHECKED_PAIRS, FoundStep, not_reproduced, unseen_since
 from harness.search.sampler import Sampler
 
 STEP = Step(100, 101, declared=False)
@@ -64,7 +64,7 @@ def test_launches_refute_a_step_that_they_do_not_see(later, unseen):
     for launch in range(1, 6):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert unseen_since(made, Found(STEP, 1, 0.4)) == unseen
+    assert unseen_since(made, FoundStep(STEP, 1, 0.4)) == unseen
 
 
 @pytest.mark.parametrize("off", [1, 2, 3])
@@ -74,7 +74,7 @@ def test_a_single_launch_that_is_far_off_keeps_no_step(off):
     for launch in range(1, 7):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert unseen_since(made, Found(STEP, 0, 0.3))
+    assert unseen_since(made, FoundStep(STEP, 0, 0.3))
 
 
 def test_two_launches_refute_nothing():
@@ -82,4 +82,4 @@ def test_two_launches_refute_nothing():
     for launch in (2, 3):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert not unseen_since(made, Found(STEP, 1, 0.4))
+    assert not unseen_since(made, FoundStep(STEP, 1, 0.4))

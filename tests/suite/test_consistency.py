@@ -22,7 +22,7 @@ SOUND = {
     },
     "waterfall": {"steps": [{"race": "best", "batch_size": 1}]},
 }
-CONTENDERS = "contenders are one, two, three"
+CONTENDERS = "choose from one, two, three"
 
 
 def changed(path, value):
@@ -69,7 +69,7 @@ FAR = {"from": 2000, "to": 3000}
         ),
         (
             (*RACE, "heads"), {"from": 2000, "to": 2000},
-            ((*RACE, "heads"), "a crossover cannot be sought at N = 2,000 alone", "give a range, `from` below `to`"),
+            ((*RACE, "heads"), "a crossover cannot be located at N = 2,000 alone", "give a range, `from` below `to`"),
         ),
         (
             ("races", 1), {"name": "best", "baseline": "two", "challenger": "three"},
@@ -83,11 +83,11 @@ FAR = {"from": 2000, "to": 3000}
         (("relative_to", "one"), ["two", "x"], (("relative_to", "one", 1), "no contender 'x'", CONTENDERS)),
         (
             ("relative_to", "one"), ["one"],
-            (("relative_to", "one"), "'one' is its own unit", "leave it out of its own list"),
+            (("relative_to", "one"), "'one' cannot be relative to itself", "leave it out of its own list"),
         ),
         (
             ("contenders", "three"), {"projector": "mlp", "heads": {"from": 17, "to": 60}},
-            (("contenders", "three", "heads"), "takes part at no N of the sweep (4, 16, 64, 256, 1,024)",
+            (("contenders", "three", "heads"), "its range contains no N of the sweep (4, 16, 64, 256, 1,024)",
              "widen one of the two ranges"),
         ),
         (
@@ -148,7 +148,7 @@ FAR = {"from": 2000, "to": 3000}
         ),
         (
             ("waterfall", "steps", 0), {"race": "best", "batch_size": 8},
-            (("waterfall", "steps", 0, "batch_size"), "8 is not in the sweep", "batch sizes are 1, 32"),
+            (("waterfall", "steps", 0, "batch_size"), "8 is not in the sweep", "choose from 1, 32"),
         ),
     ],
 )  # fmt: skip
@@ -162,14 +162,14 @@ def test_a_race_needs_a_range_that_all_share():
     assert found(apart) == [
         (
             RACE,
-            "there is no range of N to search: the race from 4 to 16, 'two' from 2,000 to 3,000",
+            "no range of N is left to search: the race from 4 to 16, 'two' from 2,000 to 3,000",
             "let the ranges overlap",
         ),
     ]
     del apart["races"][0]["heads"]
     assert ("the sweep from 4 to 1,024, 'two' from 2,000 to 3,000") in found(apart)[0][1]
     touching = changed(("contenders", "two"), {"projector": "mlp", "heads": {"from": 1024, "to": 3000}})
-    assert "there is no range of N to search" in found(touching)[0][1]  # one N alone is no range
+    assert "no range of N is left to search" in found(touching)[0][1]  # one N alone is no range
     assert found(changed((*RACE, "heads"), FAR)) == []  # a race may leave the sweep
 
 

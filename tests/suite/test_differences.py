@@ -21,9 +21,9 @@ def suite(**more):
 
 def test_each_key_that_differs_is_named_and_defaults_are_filled_in():
     assert differences(TEXT, suite()) == []
-    assert differences(TEXT, suite(seed=7)) == ["seed of the suite was 0, is 7"]
+    assert differences(TEXT, suite(seed=7)) == ["seed of the suite: 0 -> 7"]
     found = differences({**TEXT, "measurement": {"launches": 2}}, suite(measurement={"launches": 3}))
-    assert found == ["measurement.launches of the suite was 2, is 3"]
+    assert found == ["measurement.launches of the suite: 2 -> 3"]
 
 
 @pytest.mark.parametrize(("count", "named", "rest"), [(6, 6, ""), (7, 6, "1 more keys"), (9, 6, "3 more keys")])
@@ -32,13 +32,13 @@ def test_six_are_named(count, named, rest):
     then = {f"c{number}": {**own, "threads": 1} for number in range(count)}
     now = {f"c{number}": {**own, "threads": 2} for number in range(count)}
     found = differences({**TEXT, "contenders": then}, suite(contenders=now))
-    assert len([each for each in found if ".threads of the suite was 1, is 2" in each]) == named
+    assert len([each for each in found if ".threads of the suite: 1 -> 2" in each]) == named
     assert found[named:] == ([f"{rest} of the suite differ"] if rest else [])
 
 
 def test_a_suite_that_this_version_cannot_read_is_compared_as_it_is():
     found = differences({**TEXT, "colour": "red"}, suite())
-    assert "colour of the suite was red, is absent" in found
+    assert "colour of the suite: red -> absent" in found
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_leading_zeros_are_refused_on_the_command_line():
 def test_a_number_to_the_base_of_60_is_refused():
     said = sentence(f"{HONEST}measurement: {{deadline_seconds: 12:30}}\n")
     assert said.startswith(
-        "suite:7: measurement.deadline_seconds: 12:30 is read as a number to the base of 60; write it as seconds"
+        "suite:7: measurement.deadline_seconds: 12:30 is read as a number in base 60; write it as seconds"
     )
 
 

@@ -112,7 +112,7 @@ def test_overrides_replace_values_at_dotted_paths():
         ("name.first=x", "--set name.first: name is not a mapping"),
         ("threads=zero", "--set threads: 'zero' is not a whole number; write it as 6400, 6.4k or 1e6"),
         ("races[0].baseline=lad", "--set races[0].baseline: no contender 'lad'; did you mean 'lda'?"),
-        ("heads", "--set heads: is no assignment; write --set key=value, such as races[0].heads.to=1024"),
+        ("heads", "--set heads: is not an assignment; write --set key=value, such as races[0].heads.to=1024"),
         ("heads.to=[", ("--set heads.to: not YAML: while parsing a flow node, expected the node content, but found "
          "'<stream end>'; write --set key=value, such as races[0].heads.to=1024")),
     ],

@@ -70,7 +70,7 @@ def test_a_problem_of_the_whole_is_the_suites():
         ("a: 00", "mine.yaml:1: a: the number 00 begins with a zero; write 0, or quote it if it is text"),
         (
             "a:\n- 1:30",
-            "mine.yaml:2: a[0]: 1:30 is read as a number to the base of 60; write it as seconds, or quote it if it is text",
+            "mine.yaml:2: a[0]: 1:30 is read as a number in base 60; write it as seconds, or quote it if it is text",
         ),
         ("a: .inf", "mine.yaml:1: a: must be a finite number, got .inf; leave the key out for no limit"),
         ("a: 9223372036854775808", "mine.yaml:1: a: must be a number below 2^63, got 9223372036854775808"),
@@ -84,7 +84,7 @@ def test_a_problem_of_the_whole_is_the_suites():
         ("a: &x [*x]", "an alias makes this part endless, or far too large"),
         ("a: [1", "mine.yaml:1: suite: not YAML: while parsing a flow sequence"),
         ("a: b\x00", "mine.yaml:1: suite: not YAML: "),
-        ("<<: 3", "mine.yaml:1: suite: not YAML: << takes over a mapping only"),
+        ("<<: 3", "mine.yaml:1: suite: not YAML: << merges mappings only"),
     ],
 )
 def test_what_is_not_read_is_told_with_its_line(text, told):
@@ -136,10 +136,10 @@ def test_set_exchanges_a_range_for_a_list_and_back():
 @pytest.mark.parametrize(
     ("assignment", "told"),
     [
-        ("heads", "--set heads: is no assignment; write --set key=value, such as races[0].heads.to=1024"),
-        ("=3", "--set =3: is no assignment; "),
-        ("heads..to=3", "--set heads..to: is no path; "),
-        ("heads.=3", "--set heads.: is no path; "),
+        ("heads", "--set heads: is not an assignment; write --set key=value, such as races[0].heads.to=1024"),
+        ("=3", "--set =3: is not an assignment; "),
+        ("heads..to=3", "--set heads..to: is not a path; "),
+        ("heads.=3", "--set heads.: is not a path; "),
         ("races[1].name=x", "--set races[1].name: races has 1 items, numbered from 0"),
         ("heads[0]=x", "--set heads[0]: heads is not a list"),
         ("name.x=1", "--set name.x: name is not a mapping"),

@@ -56,7 +56,7 @@ def test_a_student_must_come_nearer():
         def fit(self, student, teacher, queries, context):
             return harness.TrainingReport(losses={"loss": [1.0]}, seconds=time.perf_counter() * 0, steps=1)
 
-    assert "- learning: the student is no nearer to its teacher than before: squared error" in broken(Idle())
+    assert "- learning: the student is no closer to its teacher than before: squared error" in broken(Idle())
 
 
 def test_teacher_and_queries_stay_as_they_are():

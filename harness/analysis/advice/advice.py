@@ -108,7 +108,7 @@ def advise(
             no sense.
     """
     if heads < 1 or batch < 1:
-        raise UserError(f"N = {heads} and batch {batch} are not both positive")
+        raise UserError(f"N = {heads} and batch {batch} must both be positive")
     if queries_per_day is not None and not queries_per_day > 0:
         raise UserError(f"{queries_per_day:g} queries a day are not a positive number")
     asked = Question(
@@ -174,7 +174,7 @@ def _around(batches: Sequence[int], batch: int, command: str) -> tuple[int, int]
     if low is None or high is None:
         known = ", ".join(str(each) for each in batches)
         raise UserError(
-            f"batch {batch} lies outside of the batch sizes that the run has measured: {known}",
+            f"batch {batch} is outside the measured batch sizes: {known}",
             next_step=f"measure it: `{command}`",
         )
     return low, high

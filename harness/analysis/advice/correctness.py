@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.suite.schema import Requires
-from harness.validation import complaints, did_you_mean
+from harness.validation import did_you_mean, validation_issues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -139,15 +139,15 @@ def checked(require: Mapping[str, float]) -> dict[str, float]:
     for name, bound in require.items():
         if name not in known:
             longer = next((f"did you mean {each!r}?" for each in known if name and each.startswith(name)), "")
-            hint = did_you_mean(name, known) or longer or f"scores are {', '.join(known)}"
-            raise UserError(f"no score is called {name!r}", next_step=hint)
+            hint = did_you_mean(name, known) or longer or f"choose from {', '.join(known)}"
+            raise UserError(f"unknown score {name!r}", next_step=hint)
         if not math.isfinite(bound) or (name in _ERRORS and bound < 0):
             raise UserError(f"{name} cannot be required to be {bound:g}", next_step="give a number such as 0.95")
         if name in Requires.model_fields:
             try:
                 Requires.model_validate({name: bound})
             except ValidationError as error:
-                what = complaints(error, Requires)[0].what
+                what = validation_issues(error, Requires)[0].what
                 raise UserError(f"{name} cannot be required to be {bound:g}: {what}") from None
     return dict(require)
 

@@ -59,8 +59,8 @@ def estimate(cells: Sequence[CellSummary], heads: int, steps: Sequence[int] | No
     jumps = [step for step in steps or () if left.heads <= step < right.heads]
     call = _over_jumps(nodes, left, right, heads, jumps) if jumps else _line(left, right, heads)
     doubts = [f"its cost may jump at {', '.join(f'{step + 1:,}' for step in jumps)}"] if jumps else []
-    doubts += ["whether its cost jumps there is not known"] if steps is None else []
-    doubts += ["not all of them measured in several launches"] if min(left.launches, right.launches) < _FEW else []
+    doubts += ["it is unknown whether its cost jumps there"] if steps is None else []
+    doubts += ["some were measured in a single launch"] if min(left.launches, right.launches) < _FEW else []
     return Estimate(call=call, how=f"between measured N, {left.heads:,} and {right.heads:,}", doubt="; ".join(doubts))
 
 

@@ -212,7 +212,7 @@ def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Qu
         return
     rival = next((each for each in usable if summary.suite.contenders[each.contender].trainer is None), None)
     if rival is None:
-        yield f"training took {seconds(best.training_seconds)}; no other contender here is right without it"
+        yield f"training took {seconds(best.training_seconds)}; without training no other contender is accurate"
         return
     saved = (rival.call.value - best.call.value) / asked.batch
     if saved <= 0:

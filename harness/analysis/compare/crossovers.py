@@ -38,7 +38,7 @@ def change(old: SearchRecord, new: SearchRecord, threshold: float) -> CrossoverC
     verdict: Verdict = "same"
     why = "did not move"
     if "unresolved" in (before.status, after.status):
-        verdict, why = "inconclusive", "was not resolved in both runs"
+        verdict, why = "inconclusive", "is unresolved in at least one of the runs"
     elif _shape(before) != _shape(after):
         verdict, why = "moved", "is of another kind"
     else:

@@ -105,7 +105,7 @@ def history(runs: Sequence[Evidence]) -> tuple[Series, ...]:
 def changes(then: Evidence, now: Evidence) -> tuple[str, ...]:
     """What may have brought a new level: the commit first, then libraries, plugins and data."""
     commit = (
-        (f"commit {then.run.commit or 'unknown'} -> {now.run.commit or 'unknown'}",)
+        (f"commit: {then.run.commit or 'unknown'} -> {now.run.commit or 'unknown'}",)
         if then.run.commit != now.run.commit
         else ()
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import provenance
-from harness.records.asked import suite_of
 from harness.records.crossovers import load
+from harness.records.stored_suite import suite_of
 from harness.suite import differences as of_suites
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Redefinition:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Everything that changed, in words."""
-        names = f"suite was {self.suites[0]}, is {self.suites[1]}: only what both measured is compared"
+        names = f"suite: {self.suites[0]} -> {self.suites[1]}; only what both measured is compared"
         return (
             *((names,) if self.other_suite else ()),
             *self.context,
@@ -78,11 +78,11 @@ def redefinition(old: Evidence, new: Evidence) -> Redefinition:
 
 def _contender(name: str, then: Suite, now: Suite, old: Evidence, new: Evidence) -> Iterator[str]:
     was, is_ = (each.contenders[name].model_dump(mode="json", exclude=_NOT_DEFINING) for each in (then, now))
-    yield from (f"{path} was {one}, is {other}" for path, one, other in of_suites.changed(was, is_))
+    yield from (f"{path}: {one} -> {other}" for path, one, other in of_suites.changed(was, is_))
     if now.contenders[name].source is None and then.contenders[name].source is None:
         yield from provenance.data("the data", old.run.source, new.run.source)
         was, is_ = (each.source.model_dump(mode="json") for each in (then, now))
-        yield from (f"source.{path} was {one}, is {other}" for path, one, other in of_suites.changed(was, is_))
+        yield from (f"source.{path}: {one} -> {other}" for path, one, other in of_suites.changed(was, is_))
     else:
         yield from provenance.data("its data", old.run.sources.get(name, {}), new.run.sources.get(name, {}))
 
@@ -95,10 +95,10 @@ def _race(
         ("challenger", then.challenger, now.challenger),
     ):
         if one != other:
-            yield f"{word} was {one}, is {other}"
+            yield f"{word}: {one} -> {other}"
     was, is_ = (each.get(now.name) for each in ranges)
     if was and is_ and was != is_:
-        yield f"range of N was {was[0]:,} to {was[1]:,}, is {is_[0]:,} to {is_[1]:,}"
+        yield f"range of N: {was[0]:,} to {was[1]:,} -> {is_[0]:,} to {is_[1]:,}"
     yield from (f"{each} was redefined" for each in (now.baseline, now.challenger) if each in contenders)
 
 
@@ -107,6 +107,6 @@ def _context(old: Evidence, new: Evidence) -> Iterator[str]:
     yield from provenance.offers(old.run.offers, new.run.offers)
     yield from provenance.data("the data", old.run.source, new.run.source)
     was, is_ = (suite_of(each.run).model_dump(mode="json", by_alias=True, include=_SETTINGS) for each in (old, new))
-    yield from (f"{path} was {one}, is {other}" for path, one, other in of_suites.changed(was, is_))
+    yield from (f"{path}: {one} -> {other}" for path, one, other in of_suites.changed(was, is_))
     if old.run.commit != new.run.commit:
-        yield f"commit was {old.run.commit or 'unknown'}, is {new.run.commit or 'unknown'}"
+        yield f"commit: {old.run.commit or 'unknown'} -> {new.run.commit or 'unknown'}"

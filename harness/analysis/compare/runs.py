@@ -16,12 +16,12 @@ from harness.analysis.compare import scores as fidelity_changes
 from harness.analysis.compare.redefinition import redefinition
 from harness.analysis.self_check import check
 from harness.errors import UserError
-from harness.records.asked import suite_of
 from harness.records.crossovers import load
 from harness.records.index import latest
 from harness.records.machine import differences
 from harness.records.measurement import PILOT
 from harness.records.samples import CellKey, by_cell
+from harness.records.stored_suite import suite_of
 from harness.suite.schema import Suite
 from harness.units import counted
 
@@ -134,7 +134,7 @@ class Comparison:
         half = needed[(len(needed) - 1) // 2]
         said = f"to see a change of {shares}, run both with measurement.launches: {needed[-1]:,}"
         if len(cells) > 1 and half < needed[-1]:
-            said += f" ({half:,} would do for half of the inconclusive cells)"
+            said += f" ({half:,} would suffice for half of the inconclusive cells)"
         return f"{said}; {rest} would need too many" if rest else said
 
     @property
@@ -150,7 +150,7 @@ class Comparison:
         )
         alone = [one for one in self.cells if one.verdict == "inconclusive" and one.alone in ("slower", "faster")]
         if alone:
-            said += f"; {len(alone)} of the inconclusive ones would be slower or faster if looked at alone, at {all_} %"
+            said += f"; {len(alone)} of the inconclusive ones would be slower or faster if judged alone, at {all_} %"
         return said
 
 
@@ -266,7 +266,7 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
         ("device", one.device, other.device),
         ("cache", one.measurement.cache, other.measurement.cache),
     )
-    yield from (f"{name} was {then!r}, is {now!r}" for name, then, now in names if then != now)
+    yield from (f"{name}: {then!r} -> {now!r}" for name, then, now in names if then != now)
     if old.run.quick != new.run.quick:
         yield "one of the two is a quick run"
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from harness.analysis.families import Families
 from harness.analysis.fidelity import table
-from harness.records.asked import suite_of
 from harness.records.index import latest
+from harness.records.stored_suite import suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -108,7 +108,7 @@ def _about_search(location: Location, challenger: str, *, known: bool) -> str:
     lacks = location.notes[0] if location.notes else "no reason was given"
     if known:
         return f"the search itself is unresolved: {lacks}"
-    return f"where {challenger} is faster is unresolved, so that nothing was scored for it"
+    return f"where {challenger} is faster is unresolved, so nothing was scored for it"
 
 
 def _first_miss(scored: _Misses, lead: WinningSpan) -> str | None:

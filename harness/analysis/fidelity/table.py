@@ -187,7 +187,7 @@ def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float)
                 own = {row.contender: row.scores[score] for row in turned}
                 names = ", ".join(f"{name} ({apart(value, [rival.scores[score]], 3)})" for name, value in own.items())
                 yield (
-                    f"at N = {heads:,} and T = {temperature:g} the order turns with the score: by {label} "
+                    f"at N = {heads:,} and T = {temperature:g} the ranking depends on the score: by {label} "
                     f"{rival.contender} ({apart(rival.scores[score], own.values(), 3)}) is "
                     f"{'better' if ranked > 0 else 'worse'} than {names}, though its mean cosine is {word}"
                 )

@@ -19,7 +19,7 @@ from harness.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.search.result import Crossing
 
 _ROUNDING = 12.0  # the variance of a number within 1 is 1 / 12
@@ -30,7 +30,7 @@ class Place:
     """A race at a batch size on one machine."""
 
     machine: Machine
-    leg: LegSummary | None  # None where its run has no such search
+    leg: SearchSummary | None  # None where its run has no such search
 
     @property
     def crossing(self) -> Crossing | None:
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FleetLeg:
+class FleetSearch:
     """A race at a batch size on all machines."""
 
     race: str
@@ -69,7 +69,7 @@ class Fleet:
 
     suite: str
     machines: tuple[Machine, ...]
-    legs: tuple[FleetLeg, ...]
+    legs: tuple[FleetSearch, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]  # what was left out, or taken although it differs
 
@@ -90,7 +90,7 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
     unlike = list(_unlike(summaries))
     if unlike and not force:
         raise UserError(
-            f"the runs do not answer one question: {'; '.join(unlike)}",
+            f"the runs cannot be combined: {'; '.join(unlike)}",
             next_step="report those of one suite and one data set, or use --force",
         )
     found = machines(summaries, names)
@@ -102,7 +102,7 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
         if each.earlier:
             many = counted(len(each.earlier), "earlier run")
             notes.append(
-                f"{each.name}: its newest run counts, {each.summary.folder}; {many} left out: {', '.join(each.earlier)}"
+                f"{each.name}: the newest run is used, {each.summary.folder}; {many} left out: {', '.join(each.earlier)}"
             )
         if each.summary.run.status != "complete":
             notes.append(f"{each.name}: the run is not complete, its status is {each.summary.run.status}")
@@ -154,7 +154,7 @@ def _plugins(summary: Summary) -> list[tuple[str, str]]:
     )
 
 
-def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetLeg:
+def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
     places = tuple(
         Place(
             machine=each,
@@ -170,7 +170,7 @@ def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetLeg:
         for each in places
     ]
     predicted = transfer(measured, floors)
-    return FleetLeg(
+    return FleetSearch(
         race=race, batch_size=batch, baseline=case.baseline, challenger=case.challenger, places=places, estimate=estimate,
         sentence=sentence, beside=tuple(_beside(places)), transfer=predicted, about_limits=_limits(places, floors, predicted),
     )  # fmt: skip
@@ -190,7 +190,7 @@ def _estimate(places: Sequence[Place]) -> tuple[RandomEffects | None, str]:
     middle = [f"{math.exp(each):,.0f}" for each in (found.centre, found.low, found.high)]
     factors = [f"{math.exp(each):.2f}" for each in (found.tau, found.tau_low, found.tau_high)]
     return found, (
-        f"a machine not seen has its N* between {ends[0]} and {ends[1]} (95 % prediction interval); machines differ by a factor "
+        f"an unseen machine has its N* between {ends[0]} and {ends[1]} (95 % prediction interval); machines differ by a factor "
         f"of {factors[0]} (one standard deviation, {factors[1]} to {factors[2]}) about {middle[0]} ({middle[1]} to {middle[2]})"
     )
 
@@ -223,7 +223,7 @@ def _beside(places: Sequence[Place]) -> Iterator[str]:
         }[kind]
         yield f"{'machine' if len(keys) == 1 else 'machines'} {', '.join(keys)}: {said}"
     if 0 < without < len(places):
-        yield f"the figures above speak of the {counted(len(places) - without, 'machine')} with one N*, out of {len(places)}"
+        yield f"the figures above are about the {counted(len(places) - without, 'machine')} with one N*, out of {len(places)}"
 
 
 def _limits(places: Sequence[Place], floors: Sequence[float | None], predicted: Transfer) -> str:

@@ -1,4 +1,4 @@
-"""The spread of an effect between machines: a random-effects estimate, and where a machine not seen would lie.
+"""The spread of an effect between machines: a random-effects estimate, and where an unseen machine would lie.
 
 The effect of a machine is normal about a centre with standard deviation tau, and its estimate normal about it with a variance that
 is known. tau by restricted maximum likelihood; the centre's interval by Hartung and Knapp (2001, Statistics in Medicine 20:3875)
@@ -39,7 +39,7 @@ class RandomEffects:
     tau: float  # standard deviation between machines
     tau_low: float
     tau_high: float
-    predicted_low: float  # where a machine not seen lies
+    predicted_low: float  # where an unseen machine lies
     predicted_high: float
     confidence: float
 

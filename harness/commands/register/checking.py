@@ -130,7 +130,9 @@ def doubled(verdict: Verdict, register: Path) -> Iterator[str]:
 def _entry(register: Path, name: str) -> Verdict:
     """One run of a register, whose name has to follow from what it holds."""
     if not NAME.fullmatch(name):
-        return Verdict(name=name, refused=("it has no name of an entry; remove it, or add it with `harness submit`",))
+        return Verdict(
+            name=name, refused=("its name is not that of an entry; remove it, or add it with `harness submit`",)
+        )
     with tempfile.TemporaryDirectory(prefix="harness-register-") as made:
         found = checked(register / name, Path(made), only=True)
     reasons = found.refused

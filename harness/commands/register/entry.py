@@ -50,7 +50,7 @@ def take(folder: Path, into: Path, *, only: bool) -> None:
     others = [name for name in held if name not in LARGEST]
     if only and others:
         raise RecordsError(
-            f"it holds {one_line(others[0], 80)!r}, which is no file of a run",
+            f"it holds {one_line(others[0], 80)!r}, which is not a file of a run",
             where=_place(folder),
             next_step="remove it",
         )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from harness.records.asked import suite_of
 from harness.records.measurement import IN_BLOCKS
+from harness.records.stored_suite import suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
     names = {each.contender for each in evidence.measurements} | {each.contender for each in evidence.fidelities}
     names -= set(suite.contenders)
     if names:
-        yield f"there are records of {min(names)}, which is no contender of the suite"
+        yield f"there are records of {min(names)}, which is not a contender of the suite"
     batches = {each.batch_size for each in evidence.measurements} - {
         *suite.batch_sizes, *itertools.chain.from_iterable(each.batch_sizes or () for each in suite.contenders.values()),
     }  # fmt: skip

@@ -105,7 +105,7 @@ def opened(to: str, scratch: Path) -> Iterator[Branch]:
     local = None if "://" in address else _found(Path(address))
     if local is None and not _REMOTE.fullmatch(address):
         raise UserError(
-            f"{one_line(address, 120)!r} is no address of a repository",
+            f"{one_line(address, 120)!r} is not the address of a repository",
             next_step="give git+PATH, git+https://… or git+ssh://…",
         )
     made = scratch / "git"
@@ -144,7 +144,7 @@ def _own(local: Path) -> str:
     """The branch that HEAD names."""
     name = (local / "HEAD").read_text(encoding="utf-8", errors="replace").strip().removeprefix("ref: refs/heads/")
     if not _BRANCH.fullmatch(name) or _HASH.fullmatch(name):
-        raise UserError("its HEAD is at no branch", where=str(local), next_step="name one: git+PATH#branch")
+        raise UserError("its HEAD is detached", where=str(local), next_step="name one: git+PATH#branch")
     return name
 
 
@@ -195,7 +195,7 @@ def _move(local: Path, branch: str, before: str | None, commit: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.resolve().is_relative_to(local / "refs"):
-            raise UserError("its branches lie behind a link", where=str(local))
+            raise UserError("its branches are behind a link", where=str(local))
         with lock.open("x", encoding="ascii") as file:
             file.write(f"{commit}\n")
             file.flush()
@@ -206,7 +206,7 @@ def _move(local: Path, branch: str, before: str | None, commit: str) -> None:
         raise ResourceError(f"the branch cannot be moved: {error.strerror}", where=str(local)) from error
     try:
         if _at(local, branch) != before:
-            raise ResourceError("the branch was moved meanwhile", where=str(local), next_step="submit again")
+            raise ResourceError("the branch has moved in the meantime", where=str(local), next_step="submit again")
         lock.replace(path)
     finally:
         lock.unlink(missing_ok=True)

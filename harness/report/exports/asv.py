@@ -175,9 +175,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(plain_file.text(path, LARGEST_BYTES))
     except (OSError, ValueError) as error:
-        raise RecordsError(f"it is not what asv writes: {error}", where=str(path)) from error
+        raise RecordsError(f"invalid file of asv: {error}", where=str(path)) from error
     if not isinstance(found, dict):
-        raise RecordsError("it is not what asv writes: a JSON object is expected", where=str(path))
+        raise RecordsError("invalid file of asv: a JSON object is expected", where=str(path))
     return found
 
 

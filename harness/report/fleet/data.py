@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.analysis.fleet.fleet import Fleet, FleetLeg, Place
+    from harness.analysis.fleet.fleet import Fleet, FleetSearch, Place
     from harness.analysis.fleet.random_effects import RandomEffects
 
 SCHEMA_VERSION = 1
@@ -37,7 +37,7 @@ def to_json(fleet: Fleet) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-def _leg(leg: FleetLeg) -> dict[str, Any]:
+def _leg(leg: FleetSearch) -> dict[str, Any]:
     return {
         "race": leg.race, "batch_size": leg.batch_size, "baseline": leg.baseline, "challenger": leg.challenger,
         "machines": [

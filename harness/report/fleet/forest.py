@@ -1,4 +1,4 @@
-"""N* of each machine with its interval, a row each, and below them where a machine not seen would lie."""
+"""N* of each machine with its interval, a row each, and below them where an unseen machine would lie."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.report.plots.grammar import Plot, chart, log_axis, tooltip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.fleet.fleet import Fleet, FleetLeg, Place
+    from harness.analysis.fleet.fleet import Fleet, FleetSearch, Place
 
 _ROW = 24  # pixels
 _LETTER, _WIDEST = 6.5, 170  # pixels of a letter, and of a row's name
 _COLOUR, _PREDICTION, _DIAMOND = "#2166ac", "#8c959f", "#b35806"
-_UNSEEN = "a machine not seen"
+_UNSEEN = "an unseen machine"
 _NARROWEST = 1.5  # the largest N of the axis over the smallest, at least
 
 
@@ -27,7 +27,7 @@ def forests(fleet: Fleet) -> list[Plot]:
     return [plot for place, leg in enumerate(fleet.legs) if (plot := _forest(leg, place)) is not None]
 
 
-def _forest(leg: FleetLeg, place: int) -> Plot | None:
+def _forest(leg: FleetSearch, place: int) -> Plot | None:
     rows = [row for each in leg.places for row in _row(each)]
     if not rows:
         return None
@@ -74,7 +74,7 @@ def _forest(leg: FleetLeg, place: int) -> Plot | None:
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
             .encode(x=point, y=y, tooltip=told),
         ]
-        caption += " Grey: the 95 % prediction interval of a machine not seen, and the middle of the machines."
+        caption += " Grey: the 95 % prediction interval of an unseen machine, and the middle of the machines."
     if predicted:
         layers.append(
             chart(predicted)

@@ -12,7 +12,7 @@ from harness.search import wording as verdicts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.fleet.fleet import Fleet, FleetLeg, Place
+    from harness.analysis.fleet.fleet import Fleet, FleetSearch, Place
     from harness.analysis.fleet.random_effects import RandomEffects
 
 _NONE = ""
@@ -82,8 +82,8 @@ def estimates(fleet: Fleet) -> Table:
         if leg.estimate is not None
     )
     return Table(
-        name="estimates", title="A machine not seen",
-        columns=("race", "batch", "machines", "N* of a machine not seen", "middle", "spread (factor)"), rows=rows,
+        name="estimates", title="An unseen machine",
+        columns=("race", "batch", "machines", "N* of an unseen machine", "middle", "spread (factor)"), rows=rows,
         numeric=(1, 2), keys=(0, 1),
         note="95 % prediction interval; middle of the machines with its 95 % interval; spread: one standard deviation "
         "between machines. Random effects on log N*, by restricted maximum likelihood, Hartung and Knapp.",
@@ -105,7 +105,7 @@ def sentences(fleet: Fleet) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield title(leg), (leg.sentence, *leg.beside, leg.about_limits)
 
 
-def title(leg: FleetLeg) -> str:
+def title(leg: FleetSearch) -> str:
     """`documented, batch 1`."""
     return f"{leg.race}, batch {leg.batch_size:,}"
 
@@ -135,7 +135,7 @@ def _sides(place: Place) -> str:
     return found.below if found.below == found.above else f"{found.below} → {found.above}"
 
 
-def _predicted(leg: FleetLeg, index: int) -> tuple[Entry, Entry]:
+def _predicted(leg: FleetSearch, index: int) -> tuple[Entry, Entry]:
     predicted, crossing = leg.transfer.predicted[index], leg.places[index].crossing
     if predicted is None:
         return Entry(_NONE), Entry(_NONE)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.analysis.statistics import Interval
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.search.result import Crossing
 
 
@@ -107,7 +107,7 @@ def short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def stated(leg: LegSummary) -> tuple[Crossing, ...]:
+def stated(leg: SearchSummary) -> tuple[Crossing, ...]:
     """The crossings that are results, and not brackets."""
     if leg.located is None or leg.located.location.status not in ("crossing", "several"):
         return ()

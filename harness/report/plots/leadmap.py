@@ -15,7 +15,7 @@ from harness.suite.schema import Figure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
     from harness.report.spans import Span
     from harness.search.result import Location
 
@@ -75,13 +75,13 @@ def lead_map(summary: Summary) -> Plot | None:
     )
 
 
-def _names(legs: Sequence[LegSummary]) -> dict[str, str]:
+def _names(legs: Sequence[SearchSummary]) -> dict[str, str]:
     """What the row of each search is called: by its race alone where all have one batch size."""
     several = len({leg.leg.batch_size for leg in legs}) > 1
     return {leg.leg.label: leg.leg.race + (f", batch {leg.leg.batch_size}" if several else "") for leg in legs}
 
 
-def _leads(leg: LegSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
+def _leads(leg: SearchSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
     """The rows of one search, with how right its rivals are and what they hold at the nearest N at which that is known."""
     rivals = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
     for span in leads(_location(leg)):
@@ -94,7 +94,7 @@ def _leads(leg: LegSummary, name: str, summary: Summary) -> Iterator[dict[str, A
         }  # fmt: skip
 
 
-def _fidelity(leg: LegSummary, summary: Summary, heads: float) -> str:
+def _fidelity(leg: SearchSummary, summary: Summary, heads: float) -> str:
     """`student: cosine 0.9896 at N = 18`; empty where nothing was scored."""
     found = []
     for name in (leg.leg.baseline, leg.leg.challenger):
@@ -105,7 +105,7 @@ def _fidelity(leg: LegSummary, summary: Summary, heads: float) -> str:
     return "; ".join(found)
 
 
-def _memory(leg: LegSummary, summary: Summary, heads: float) -> str:
+def _memory(leg: SearchSummary, summary: Summary, heads: float) -> str:
     """`teacher 80.0 MiB, student 95.0 MiB at N = 1,024`: of processes; empty where it is not known."""
     held = {
         (cell.contender, cell.heads): cell.memory_bytes or cell.peak_rss_bytes
@@ -127,7 +127,7 @@ def _interval(span: Span) -> str:
     return f"{units.ratio(ends[0])} to {units.ratio(ends[1])}"
 
 
-def _hatch(leg: LegSummary, name: str, low: float, high: float) -> Iterator[dict[str, Any]]:
+def _hatch(leg: SearchSummary, name: str, low: float, high: float) -> Iterator[dict[str, Any]]:
     """Strokes over what is undecided, evenly spread on the axis; one where it is narrower than two of them."""
     width = math.log(high / low) or 1.0
     for first, last in undecided(_location(leg)):
@@ -145,7 +145,7 @@ def _hatch(leg: LegSummary, name: str, low: float, high: float) -> Iterator[dict
 
 
 def _published(
-    summary: Summary, legs: Sequence[LegSummary], names: Mapping[str, str], low: float, high: float
+    summary: Summary, legs: Sequence[SearchSummary], names: Mapping[str, str], low: float, high: float
 ) -> Iterator[dict[str, Any]]:
     """Documented crossovers, at the rows of their races."""
     rows = {(leg.leg.race, leg.leg.batch_size): names[leg.leg.label] for leg in legs}
@@ -157,6 +157,6 @@ def _published(
                 yield {"search": row, "N": figure.crossover, "published": each.documented}
 
 
-def _location(leg: LegSummary) -> Location:
+def _location(leg: SearchSummary) -> Location:
     assert leg.located is not None
     return leg.located.location

@@ -13,7 +13,7 @@ from harness.report.plots.grammar import HEIGHT, Plot, chart, log_axis, short, t
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
 
 _PLACES = 3  # N of each search: those next to its crossover
 _MOST = 240  # pairs of one N; where there are more, every second, third, … is drawn
@@ -58,7 +58,7 @@ def evidence(summary: Summary) -> list[dict[str, Any]]:
     return [each for leg in summary.legs for each in _of(leg, summary)]
 
 
-def _of(leg: LegSummary, summary: Summary) -> Iterator[dict[str, Any]]:
+def _of(leg: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
     if leg.located is None:
         return
     location = leg.located.location
@@ -79,7 +79,7 @@ def _of(leg: LegSummary, summary: Summary) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def _pairs(leg: LegSummary, summary: Summary, heads: int) -> Iterator[tuple[int, float, float]]:
+def _pairs(leg: SearchSummary, summary: Summary, heads: int) -> Iterator[tuple[int, float, float]]:
     """Launch, time and ratio of the pairs that the search asked for at one N."""
     batch = leg.leg.batch_size
     ours, theirs = (

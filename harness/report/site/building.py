@@ -70,7 +70,7 @@ def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) 
             broken.append(str(error))
             continue
         except Exception as error:  # noqa: BLE001 - a run may have been sent: whatever is wrong with it, the others are shown
-            what = f"{folder}: its files are not what a run writes: {one_line(cause(error))}"
+            what = f"{folder}: its files are invalid: {one_line(cause(error))}"
             broken.append(printable(f"{what}; look at it with `harness report`, or remove it"))
             continue
         digests.append(digest)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import plain_file
-from harness.analysis.summary import LegSummary
+from harness.analysis.summary import SearchSummary
 from harness.errors import RecordsError
 from harness.records import crossovers as stored
 from harness.records.reader import FIDELITY, LARGEST_BYTES, LOCATED, MEASUREMENTS, RUN, read_run
@@ -103,7 +103,7 @@ def read(folder: Path, name: str) -> Digest:
         asked = each.leg
         of_heads = asked.counts == "heads"
         said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
-        leg = LegSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location),
+        leg = SearchSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location),
                          reservations=tuple(told.get("reservations", ())))  # fmt: skip
         figure = published.get((each.leg.race, each.leg.batch_size), {})
         answers.append(answer(leg, figure.get("documented", ""), figure.get("verdict", ""), unproved))

@@ -66,7 +66,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """A page of another site that resolves its own name to this address is refused."""
         if self.headers.get("Host", "") in {f"{name}:{self._site.port}" for name in (_HOST, "localhost")}:
             return True
-        self.send_error(403, "ask for it as 127.0.0.1")
+        self.send_error(403, "use the address 127.0.0.1")
         return False
 
 

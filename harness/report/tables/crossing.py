@@ -12,7 +12,7 @@ from harness.search.coverage import covered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.analysis.summary import LegSummary, Summary
+    from harness.analysis.summary import SearchSummary, Summary
 
 
 _STATUS = {
@@ -24,10 +24,10 @@ _STATUS = {
     "unresolved": "unresolved",
 }
 _EXTRAPOLATED = (
-    "No measurements: by the limits, where stated costs at the rates of this machine would put it; extrapolated, "
+    "Not measured: roofline N*, where stated costs at the rates of this machine would put it; extrapolated N*, "
     "linearly from the smallest N of the table."
 )
-_COUNTS = " Counts from: the N from which on the challenger is faster and as right as its race requires."
+_COUNTS = " Qualified N*: the N from which the challenger is faster and as accurate as its race requires."
 
 
 def crossovers(summary: Summary) -> Table:
@@ -43,8 +43,8 @@ def crossovers(summary: Summary) -> Table:
         name="crossovers",
         title="Crossovers",
         columns=(
-            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "by the limits"),
-            *("extrapolated", *(("counts from",) if requiring else ())),
+            *("race", "batch", "status", "N*", "interval", "leads after it", "documented", "roofline N*"),
+            *("extrapolated N*", *(("qualified N*",) if requiring else ())),
         ),
         rows=tuple(rows),
         numeric=(1, 3, 6, 7, 8, *((9,) if requiring else ())),
@@ -52,7 +52,7 @@ def crossovers(summary: Summary) -> Table:
     )
 
 
-def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
+def _crossings(leg: SearchSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
     """One row for each crossing, or one that says why there is none."""
     start = (text(leg.leg.race), Entry(f"{leg.leg.batch_size}", leg.leg.batch_size))
     documented = next(
@@ -93,7 +93,7 @@ def _crossings(leg: LegSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]
         yield (*start, status, Entry(""), text(bracket), text(marked(leader, summary.unchecked)), *end)
 
 
-def _counts_from(leg: LegSummary) -> Entry:
+def _counts_from(leg: SearchSummary) -> Entry:
     """From which N on a challenger that must be right counts; empty where its race requires nothing."""
     if leg.constrained is None:
         return Entry("")

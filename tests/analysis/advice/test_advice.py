@@ -124,7 +124,7 @@ def test_a_batch_size_beyond_the_measured_ones_is_refused(summary):
     with pytest.raises(UserError) as caught:
         advise(summary, 18, 64)
     assert str(caught.value) == (
-        "batch 64 lies outside of the batch sizes that the run has measured: 1, 32; "
+        "batch 64 is outside the measured batch sizes: 1, 32; "
         f"measure it: `harness run {summary.run.suite_path} --set batch_sizes=[64]`"
     )
 
@@ -213,15 +213,15 @@ def test_training_never_pays_for_itself_against_nobody():
     maker = Maker({**SUITE, "contenders": contenders, "races": [], "relative_to": {}, "documented": None}).table(3, 2)
     maker.score("student", 1024, mean_cosine=0.9)
     told = advise(summarise(maker.evidence()), 1024, 1).sentences
-    assert "training took 12.0 s; no other contender here is right without it" in told
+    assert "training took 12.0 s; without training no other contender is accurate" in told
 
 
 @pytest.mark.parametrize(
     ("require", "said"),
     [
-        ({"top1": 0.9}, "no score is called 'top1'; did you mean 'top1_agreement'?"),
-        ({"top1_agrement": 0.9}, "no score is called 'top1_agrement'; did you mean 'top1_agreement'?"),
-        ({"beauty": 0.9}, "no score is called 'beauty'; scores are cosine, top1_agreement, recall_at_10, skill"),
+        ({"top1": 0.9}, "unknown score 'top1'; did you mean 'top1_agreement'?"),
+        ({"top1_agrement": 0.9}, "unknown score 'top1_agrement'; did you mean 'top1_agreement'?"),
+        ({"beauty": 0.9}, "unknown score 'beauty'; choose from cosine, top1_agreement, recall_at_10, skill"),
         ({"top1_agreement": 2.0}, "top1_agreement cannot be required to be 2: must be at most 1.0, got 2.0"),
         ({"cosine": math.nan}, "cosine cannot be required to be nan"),
         ({"norm_error": -1.0}, "norm_error cannot be required to be -1"),
@@ -329,5 +329,5 @@ def test_a_contender_is_not_advised_where_it_failed_or_beyond():
 
 @pytest.mark.parametrize(("heads", "batch"), [(0, 1), (1, 0), (0, 0)])
 def test_a_place_that_is_none_is_refused(summary, heads, batch):
-    with pytest.raises(UserError, match=f"N = {heads} and batch {batch} are not both positive"):
+    with pytest.raises(UserError, match=f"N = {heads} and batch {batch} must both be positive"):
         advise(summary, heads, batch)

@@ -134,8 +134,8 @@ def test_requirements_are_read():
     [
         ("skill", "--require 'skill' is not a score and a number, `=` is missing; write SCORE=VALUE"),
         ("skill=much", "--require 'skill=much' is not a score and a number; write SCORE=VALUE"),
-        ("skil=0.5", "no score is called 'skil'; did you mean 'skill'?"),
-        ("top1=0.5", "no score is called 'top1'; did you mean 'top1_agreement'?"),
+        ("skil=0.5", "unknown score 'skil'; did you mean 'skill'?"),
+        ("top1=0.5", "unknown score 'top1'; did you mean 'top1_agreement'?"),
         ("skill=nan", "skill cannot be required to be nan; give a number"),
         ("norm_error=-0.1", "norm_error cannot be required to be -0.1; give a number"),
         ("top1_agreement=1.5", "top1_agreement cannot be required to be 1.5: must be at most 1"),

@@ -36,7 +36,7 @@ def test_a_search_that_only_looked_erases_no_interval():
 def test_a_single_launch_serves_where_nothing_else_does_and_is_told():
     found = estimate([cell(10, 1.0, launches=1), cell(1000, 10.0)], 100, ())
     assert not found.call.known
-    assert found.doubt == "not all of them measured in several launches"
+    assert found.doubt == "some were measured in a single launch"
     assert estimate([cell(10, 1.0, launches=1)], 10, ()).doubt == "measured in a single launch"
 
 
@@ -58,7 +58,7 @@ def test_within_a_stretch_between_jumps_nothing_of_the_next_one_is_mixed_in(head
 
 
 def test_where_jumps_are_not_known_that_is_said():
-    assert estimate([cell(10, 1.0), cell(1000, 1.0)], 100, None).doubt == "whether its cost jumps there is not known"
+    assert estimate([cell(10, 1.0), cell(1000, 1.0)], 100, None).doubt == "it is unknown whether its cost jumps there"
 
 
 def located(race, baseline, challenger, steps):

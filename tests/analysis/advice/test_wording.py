@@ -196,7 +196,7 @@ def test_training_pays_for_itself_after_so_many_queries():
                        (120.0, "1.0 days"), (1e6, "less than a minute")):  # fmt: skip
         assert told(trained, exact, about=about, asked=asked(queries_per_day=day))[-1] == f"{line}, in {words}"
     alone = told(trained, about=about)
-    assert alone[-1] == "training took 60.0 s; no other contender here is right without it"
+    assert alone[-1] == "training took 60.0 s; without training no other contender is accurate"
     assert not any("paid for itself" in each for each in told(trained, option("fast", 1.0), about=about))
 
 

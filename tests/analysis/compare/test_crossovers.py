@@ -30,8 +30,8 @@ def at(heads, low, high, direction="challenger"):
         (at(100, 99, 101), at(100, 99, 101, "baseline"), "moved", "is of another kind"),
         (at(100, 99, 101), answer("below"), "moved", "is of another kind"),
         (answer("tie"), answer("tie"), "same", "did not move"),
-        (at(100, 99, 101), answer("unresolved"), "inconclusive", "was not resolved in both runs"),
-        (answer("unresolved"), answer("below"), "inconclusive", "was not resolved in both runs"),
+        (at(100, 99, 101), answer("unresolved"), "inconclusive", "is unresolved in at least one of the runs"),
+        (answer("unresolved"), answer("below"), "inconclusive", "is unresolved in at least one of the runs"),
     ],
 )
 def test_a_verdict_rests_on_the_interval_of_the_change(before, after, verdict, why):

@@ -112,9 +112,9 @@ def test_commits_and_versions_that_changed_stand_beside_a_new_level():
     ]  # fmt: skip
     series = {each.name: each for each in history(runs)}["teacher at N = 1,024, batch 1"]
     assert series.steps == (3,)
-    assert series.readings[3].changed == ("commit c3 -> c4", "torch was 2.12, is 2.13")
-    assert "synthetic: new levels: commit c3 -> c4; torch was 2.12, is 2.13" in comparison.history([series])
-    assert "commit c3 -> c4; torch was 2.12, is 2.13" in comparison.readings([series])
+    assert series.readings[3].changed == ("commit: c3 -> c4", "torch: 2.12 -> 2.13")
+    assert "synthetic: new levels: commit: c3 -> c4; torch: 2.12 -> 2.13" in comparison.history([series])
+    assert "commit: c3 -> c4; torch: 2.12 -> 2.13" in comparison.readings([series])
     assert "c1 -> c2" not in comparison.readings([series])
 
 

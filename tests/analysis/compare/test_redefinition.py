@@ -33,7 +33,7 @@ def test_a_contender_that_was_redefined_is_no_regression_whatever_it_costs(old):
     assert not found.regressed
     assert {each.race for each in found.crossovers} == {"documented"}  # the other race is against the teacher
     text = comparison.text(found)
-    assert "changed: teacher was redefined and is not compared: options.size was absent, is 4" in text
+    assert "changed: teacher was redefined and is not compared: options.size: absent -> 4" in text
     assert "changed: race best was redefined and is not compared: teacher was redefined" in text
     assert text.index("changed:") < text.index("no regression:")
     assert "- changed: teacher was redefined" in comparison.markdown(found)
@@ -42,10 +42,10 @@ def test_a_contender_that_was_redefined_is_no_regression_whatever_it_costs(old):
 @pytest.mark.parametrize(
     ("info", "sentence"),
     [
-        ({"versions": {"numpy": "2.5.0"}}, "numpy was 2.4.0, is 2.5.0"),
-        ({"versions": {"numpy": "2.4.0", "torch": "2.13"}}, "torch was absent, is 2.13"),
-        ({"commit": "fedcba987654"}, "commit was 0123456789ab, is fedcba987654"),
-        ({"offers": {}}, "projector lda was there, is absent"),
+        ({"versions": {"numpy": "2.5.0"}}, "numpy: 2.4.0 -> 2.5.0"),
+        ({"versions": {"numpy": "2.4.0", "torch": "2.13"}}, "torch: absent -> 2.13"),
+        ({"commit": "fedcba987654"}, "commit: 0123456789ab -> fedcba987654"),
+        ({"offers": {}}, "projector lda: present -> absent"),
     ],
 )
 def test_libraries_plugins_and_commits_are_named_and_judged(old, info, sentence):
@@ -65,7 +65,7 @@ def test_other_data_redefine_every_contender_and_nothing_is_left_to_judge():
     assert found.cells == ()
     assert found.verdict == "inconclusive"
     assert found.sentence == "inconclusive: nothing was measured alike in both runs"
-    assert "the data were a, are b" in found.changed
+    assert "the data: a -> b" in found.changed
 
 
 def test_digests_of_another_smallest_n_say_nothing_of_the_data():
@@ -77,7 +77,7 @@ def test_another_range_is_another_race(old):
     races = [SUITE["races"][0] | {"heads": {"from": 2, "to": 2048}}, SUITE["races"][1]]
     found = compare(old, run(seed=1, suite=SUITE | {"races": races}))
     assert "documented" not in {each.race for each in found.crossovers}
-    assert any("range of N was 2 to 1,024, is 2 to 2,048" in each for each in found.changed)
+    assert any("range of N: 2 to 1,024 -> 2 to 2,048" in each for each in found.changed)
 
 
 def test_what_only_one_of_two_suites_has_is_no_loss(old):
@@ -86,7 +86,7 @@ def test_what_only_one_of_two_suites_has_is_no_loss(old):
     found = compare(old, run(seed=1, suite=suite | {"relative_to": {}}))
     assert "contender loop, 6 cells" in found.removed
     assert not found.regressed
-    assert found.changed[0] == "suite was synthetic, is another: only what both measured is compared"
+    assert found.changed[0] == "suite: synthetic -> another; only what both measured is compared"
 
 
 def test_where_no_cell_could_be_judged_the_comparison_is_inconclusive_and_says_what_to_do():

@@ -307,22 +307,22 @@ def test_another_quota_of_processor_time_is_another_machine(old):
     machine = dict(old.run.machine)
     limited = machine | {"container": {"cpu.max": "150000 100000"}}
     assert compare(old, run(seed=1, search=False, machine=limited)).machine == (
-        "quota of processor time was none, is 1.5 cores",
+        "quota of processor time: none -> 1.5 cores",
     )
 
 
 def test_other_machines_are_told_in_words(old):
     found = compare(old, run(seed=1, search=False, machine={"processor": "Another", "usable_cores": 2}))
     assert not found.comparable
-    assert "processor was A Processor, is Another" in found.machine
-    assert "memory was 8.00 GiB, is unknown" in found.machine
+    assert "processor: A Processor -> Another" in found.machine
+    assert "memory: 8.00 GiB -> unknown" in found.machine
 
 
 def test_a_kernel_that_keeps_more_memory_to_itself_is_no_other_machine(old):
     machine = dict(old.run.machine)
     assert compare(old, run(seed=1, search=False, machine=machine | {"memory_bytes": 8 * 2**30 - 8192})).comparable
     less = compare(old, run(seed=1, search=False, machine=machine | {"memory_bytes": 6 * 2**30}))
-    assert less.machine == ("memory was 8.00 GiB, is 6.00 GiB",)
+    assert less.machine == ("memory: 8.00 GiB -> 6.00 GiB",)
 
 
 def test_a_quick_run_does_not_compare_with_a_full_one(old):
@@ -347,7 +347,7 @@ def unclear(needed, known=True, threshold=0.05):
             (12, 40, 3000),
             (
                 "to see a change of 5 %, run both with measurement.launches: 3,000 "
-                "(40 would do for half of the inconclusive cells)"
+                "(40 would suffice for half of the inconclusive cells)"
             ),
         ),
         ((None, 12), "to see a change of 5 %, run both with measurement.launches: 12; 1 would need too many"),

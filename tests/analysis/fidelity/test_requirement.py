@@ -151,7 +151,7 @@ def test_what_an_unresolved_search_has_confirmed_is_judged_and_qualified():
 
 def test_an_unresolved_search_without_a_lead_says_that_nothing_was_scored():
     found = constrain(Requires(cosine=0.9), located("unresolved", notes=("too noisy",)), [], "student")
-    assert found.sentence == "where student is faster is unresolved, so that nothing was scored for it"
+    assert found.sentence == "where student is faster is unresolved, so nothing was scored for it"
 
 
 def test_a_challenger_that_leads_throughout_is_judged_from_the_low_end():

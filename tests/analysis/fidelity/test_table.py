@@ -124,7 +124,7 @@ def test_a_student_that_wins_by_cosine_and_loses_by_rankings_is_told():
     )
     assert found == (
         (
-            "at N = 256 and T = 0.1 the order turns with the score: by top-1 agreement linear (0.742) is better than "
+            "at N = 256 and T = 0.1 the ranking depends on the score: by top-1 agreement linear (0.742) is better than "
             "student (0.643), though its mean cosine is lower"
         ),
     )
@@ -139,7 +139,7 @@ def test_a_student_that_loses_by_cosine_and_wins_by_recall_is_told():
     )
     assert found[1:] == (
         (
-            "at N = 64 and T = 0.1 the order turns with the score: by recall@10 linear (0.670) is worse than "
+            "at N = 64 and T = 0.1 the ranking depends on the score: by recall@10 linear (0.670) is worse than "
             "student (0.720), though its mean cosine is higher"
         ),
     )

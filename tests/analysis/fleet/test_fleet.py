@@ -52,7 +52,7 @@ def test_the_spread_between_nine_machines_and_where_another_would_lie(found):
     logs = [math.log(each.crossing.heads) for each in leg(found, "documented", 32).places]
     assert here.centre == pytest.approx(sum(logs) / 9, abs=0.05)
     assert here.predicted_low < min(logs)
-    assert "a machine not seen has its N* between" in leg(found, "documented", 32).sentence
+    assert "an unseen machine has its N* between" in leg(found, "documented", 32).sentence
 
 
 def test_a_machine_without_a_crossover_is_named_beside_the_estimate(found):
@@ -60,7 +60,7 @@ def test_a_machine_without_a_crossover_is_named_beside_the_estimate(found):
     assert here.estimate.machines == 8
     assert here.beside == (
         "machine I: loop is faster throughout",
-        "the figures above speak of the 8 machines with one N*, out of 9",
+        "the figures above are about the 8 machines with one N*, out of 9",
     )
 
 
@@ -81,7 +81,7 @@ def test_of_several_runs_of_a_machine_the_newest_counts(folders, tmp_path):
         ("A", "again", ("machine-0",)),
         ("B", "machine-1", ()),
     ]
-    assert found.notes == ("A: Processor 0: its newest run counts, again; 1 earlier run left out: machine-0",)
+    assert found.notes == ("A: Processor 0: the newest run is used, again; 1 earlier run left out: machine-0",)
 
 
 def test_only_what_differs_is_listed(found):
@@ -103,9 +103,7 @@ def test_only_what_differs_is_listed(found):
 )
 def test_runs_of_different_questions_are_refused_unless_forced(folders, tmp_path, change, sentence):
     other = changed(shutil.copytree(folders[1], tmp_path / "other"), change)
-    with pytest.raises(
-        UserError, match=f"the runs do not answer one question: .*{sentence}.*; report those of one suite"
-    ):
+    with pytest.raises(UserError, match=f"the runs cannot be combined: .*{sentence}.*; report those of one suite"):
         of([folders[0], other])
     found = of([folders[0], other], force=True)
     assert found.notes[0].startswith("taken with --force although ")

@@ -103,15 +103,15 @@ def resealed(folder, change):
 
 
 DOCTORED = {
-    "seconds edited": (lambda folder: rows(folder, faster), "measurements.jsonl is not as it was"),
+    "seconds edited": (lambda folder: rows(folder, faster), "measurements.jsonl has changed"),
     "seconds edited, report derived anew": (
-        lambda folder: (rows(folder, faster), rewritten(folder)), "measurements.jsonl is not as it was",
+        lambda folder: (rows(folder, faster), rewritten(folder)), "measurements.jsonl has changed",
     ),
     "digests removed": (unsealed, "run.json holds no digests of the records"),
     "seconds doubled, sealed again": (
         lambda folder: resealed(folder, slower), "a sample begins before the one before it can have ended",
     ),
-    "a record removed": (lambda folder: rows(folder, lambda found: found[:-1]), "measurements.jsonl is not as it was"),
+    "a record removed": (lambda folder: rows(folder, lambda found: found[:-1]), "measurements.jsonl has changed"),
     "a visit removed, sealed again": (
         lambda folder: resealed(folder, lambda found: [each for each in found if each["visit"] != 5]),
         "the records of visit 5 are missing|another search",
@@ -119,25 +119,25 @@ DOCTORED = {
     "a record duplicated, sealed again": (
         lambda folder: resealed(folder, lambda found: [*found, found[-1]]), "is there twice",
     ),
-    "summary edited": (summary, "the report says student is faster throughout"),
-    "answer edited": (moved_answer, "crossovers.json is not as it was"),
+    "summary edited": (summary, "the report has student is faster throughout"),
+    "answer edited": (moved_answer, "crossovers.json has changed"),
     "answer edited, sealed again": (
-        lambda folder: (moved_answer(folder), sealed_folder(folder), rewritten(folder)), "crossovers.json.*the raw seconds say",
+        lambda folder: (moved_answer(folder), sealed_folder(folder), rewritten(folder)), "crossovers.json.*the raw seconds give",
     ),
     "machine edited": (
         lambda folder: run_json(folder, lambda run: run["machine"].update(processor="A Faster One")),
-        "run.json: machine is not as it was",
+        "run.json: machine has changed",
     ),
     "suite edited": (
         lambda folder: run_json(folder, lambda run: run["suite"].update(description="another")),
-        "run.json: suite is not as it was.*the suite is not the one whose digest",
+        "run.json: suite has changed.*the suite is not the one whose digest",
     ),
     "suite digest edited": (
-        lambda folder: run_json(folder, lambda run: run.update(suite_digest="0" * 16)), "run.json: suite_digest is not as it was",
+        lambda folder: run_json(folder, lambda run: run.update(suite_digest="0" * 16)), "run.json: suite_digest has changed",
     ),
     "digest edited": (
         lambda folder: run_json(folder, lambda run: run["seal"].update({"measurements.jsonl": "0" * 64})),
-        "measurements.jsonl is not as it was",
+        "measurements.jsonl has changed",
     ),
     "status edited": (
         lambda folder: (run_json(folder, lambda run: run.update(status="interrupted")), sealed_folder(folder)),
@@ -170,7 +170,7 @@ DOCTORED = {
     ),
     "a contender that is none, sealed again": (
         lambda folder: resealed(folder, lambda found: found[0].update(contender="stranger")),
-        "there are records of stranger, which is no contender",
+        "there are records of stranger, which is not a contender",
     ),
     "run.json nested too deep": (
         lambda folder: (folder / "run.json").write_text("[" * 100_000), "run.json",
@@ -217,7 +217,7 @@ def test_the_same_in_a_register_is_refused(kind, made_run, tmp_path):
     DOCTORED[kind][0](place)
     (found,) = [each for each in verified(tmp_path / "register") if each.name == place.name]
     assert not found.accepted
-    assert "no file of a run" not in found.sentence
+    assert "not a file of a run" not in found.sentence
 
 
 def test_another_runs_records_are_refused(run, other_run, tmp_path):
@@ -249,7 +249,7 @@ def test_a_name_that_is_none_of_an_entry_is_refused(name, made_run, tmp_path):
     register = tmp_path / "register"
     shutil.copytree(made_run, register / name.replace("/", "-").lstrip("."))
     (found,) = verified(register)
-    assert found.refused == ("it has no name of an entry; remove it, or add it with `harness submit`",)
+    assert found.refused == ("its name is not that of an entry; remove it, or add it with `harness submit`",)
 
 
 def test_names_in_the_records_do_not_become_paths(run, tmp_path):
@@ -273,7 +273,7 @@ def test_an_entry_that_is_a_link_or_holds_more_is_refused(made_run, tmp_path):
     shutil.copytree(made_run, register / name_of(made_run))
     (register / name_of(made_run) / "setup.py").write_text("")
     (found,) = verified(register)
-    assert "it holds 'setup.py', which is no file of a run; remove it" in found.refused[0]
+    assert "it holds 'setup.py', which is not a file of a run; remove it" in found.refused[0]
 
 
 def test_submitting_twice_adds_once(made_run, tmp_path):

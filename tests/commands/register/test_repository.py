@@ -110,7 +110,7 @@ def test_a_branch_that_is_checked_out_is_not_moved(made_run, tmp_path):
 def test_a_branch_that_moved_meanwhile_or_is_locked_is_left(bare, made_run, tmp_path):
     submit(made_run, f"git+{bare}")
     head = git(bare, "rev-parse", "main").strip()
-    with pytest.raises(ResourceError, match="the branch was moved meanwhile"):
+    with pytest.raises(ResourceError, match="the branch has moved in the meantime"):
         repository._move(bare, "main", "0" * 40, head)
     lock = bare / "refs" / "heads" / "main.lock"
     assert not lock.exists()
@@ -151,9 +151,9 @@ def test_a_remote_is_fetched_and_pushed_to(bare, made_run, other_run, tmp_path, 
     ("address", "sentence"),
     [
         ("git+ext::sh -c whoami", "there is no git repository here"),
-        ("git+ext://sh", "is no address of a repository"),
-        ("git+http://example.org/x.git", "is no address of a repository"),
-        ("git+ssh://-oProxyCommand=whoami/x", "is no address of a repository"),
+        ("git+ext://sh", "is not the address of a repository"),
+        ("git+http://example.org/x.git", "is not the address of a repository"),
+        ("git+ssh://-oProxyCommand=whoami/x", "is not the address of a repository"),
         ("git+{bare}#../../hooks", "is not the name of a branch"),
         ("git+{bare}#--force", "is not the name of a branch"),
         ("git+{bare}#main.lock", "is not the name of a branch"),
@@ -168,6 +168,6 @@ def test_a_doctored_run_does_not_reach_the_repository(bare, made_run, tmp_path):
     run = copied(made_run, tmp_path / "doctored")
     with (run / "measurements.jsonl").open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(RecordsError, match=r"the run is refused: measurements\.jsonl is not as it was"):
+    with pytest.raises(RecordsError, match=r"the run is refused: measurements\.jsonl has changed"):
         submit(run, f"git+{bare}")
     assert not list((bare / "refs" / "heads").iterdir())

@@ -42,10 +42,10 @@ def test_the_command_prints_tables_and_writes_three_files(folders, tmp_path):
 
 def test_what_belongs_to_one_run_or_to_a_fleet_is_said(folders):
     for words, sentence in (
-        ((folders[0], folders[1]), "this is more than one run"),
-        ((folders[0], "--force"), "--output and --force are of a fleet"),
-        (("fleet", folders[0], "--format", "csv"), "a fleet is not written as CSV"),
-        (("fleet", folders[0], "--plots", "x"), "--plots is of one run"),
+        ((folders[0], folders[1]), "several runs were given"),
+        ((folders[0], "--force"), "--output and --force belong to a report of several machines"),
+        (("fleet", folders[0], "--format", "csv"), "a report of several machines has no CSV form"),
+        (("fleet", folders[0], "--plots", "x"), "--plots takes one run"),
         (("fleet",), "there are no runs; name the folders of runs from several machines"),
     ):
         done = called("report", *words)

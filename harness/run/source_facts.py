@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.plan.plan import Plan
 
 
-class Provisions:
+class SourceFacts:
     """The descriptions of all sources.
 
     Args:
@@ -51,7 +51,7 @@ class Provisions:
             self.source = self._described(users[leading])
         except ChildFailed as failed:
             what = f"the source cannot be loaded: {failed.failure.what}"
-            raise HarnessError(what, next_step="see its options in the suite") from failed
+            raise HarnessError(what, where="source.options") from failed
         for name, own in users.items():
             if name:
                 with contextlib.suppress(ChildFailed):  # where it fails, its contender's cells tell
@@ -60,7 +60,7 @@ class Provisions:
             if self._plan.width not in (None, found["width"]):
                 raise DataError(
                     f"the embeddings are {found['width']} wide, {self._plan.width} were expected",
-                    next_step=f"say --embed-dim {found['width']}",
+                    next_step=f"pass --embed-dim {found['width']}",
                 )
         self._refuse_what_does_not_fit()
         for own in users.values():

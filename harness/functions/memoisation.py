@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.functions.likeness import weight
+from harness.functions.equality import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

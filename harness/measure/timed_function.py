@@ -7,8 +7,8 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
+from harness.functions.equality import copier, weight
 from harness.functions.inputs import drawn, seeds
-from harness.functions.likeness import copier, weight
 from harness.measure.calibration import OwnLoop
 from harness.measure.clock import monotonic
 from harness.plugin.interfaces import Compiled
@@ -30,7 +30,7 @@ _TOGETHER = 64  # calls on inputs of their own that share two readings of the cl
 _BYTES_TOGETHER = 2**18
 
 
-class Function(Compiled, OwnLoop):
+class TimedFunction(Compiled, OwnLoop):
     """A plain function at one n.
 
     Args:

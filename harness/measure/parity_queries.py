@@ -25,7 +25,7 @@ _STILL_THE_SAME = 1e-4  # of the largest value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probes:
+class ParityQueries:
     """What an export should answer."""
 
     rows: Float32  # [M, D], queries before they are scaled
@@ -38,7 +38,7 @@ class Probes:
         np.savez(path, rows=self.rows, scaled=self.scaled, zero=self.zero, continuous=np.array(self.continuous))
 
     @classmethod
-    def load(cls, path: Path) -> Probes:
+    def load(cls, path: Path) -> ParityQueries:
         """Those of an archive that `save` wrote."""
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("rows", "scaled", "zero")}

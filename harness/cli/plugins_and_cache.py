@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.terms import say, width
+from harness.cli.output import say, width
 
 plugins = typer.Typer(
     help="List the components that plugins offer, show the options of one, start a new plugin.", no_args_is_help=False
@@ -23,7 +23,7 @@ def _list(
     context: typer.Context,
     files: Files = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="with the tracebacks of plugins that failed to load")
+        bool, typer.Option("--verbose", "-v", help="print the tracebacks of plugins that failed to load")
     ] = False,
 ) -> None:
     """List every component: kind, name, origin, what it does, and whether it can run here."""

@@ -81,9 +81,9 @@ def test_each_provenance_is_told_once_and_the_suites_stands_for_the_run(make):
     workshop = BuilderClient()
     one = make(workshop)
     assert one.describe()["digest"] == "r-16"  # and not that of `own`, which is first in the suite
-    assert {name: each["digest"] for name, each in one.provisions.sources.items()} == {"own": "p-16", "other": "p-16"}
+    assert {name: each["digest"] for name, each in one.source_facts.sources.items()} == {"own": "p-16", "other": "p-16"}
     assert sorted(workshop.asked) == [("playbook", 16), ("playbook", 64), ("resampled", 16)]
-    assert one.provisions.of("shared") == one.provisions.source
+    assert one.source_facts.of("shared") == one.source_facts.source
 
 
 def test_data_are_described_where_the_sweep_begins_though_a_race_begins_earlier(make, monkeypatch):
@@ -94,7 +94,7 @@ def test_data_are_described_where_the_sweep_begins_though_a_race_begins_earlier(
     monkeypatch.setitem(SUITE, "heads", {"values": [8]})  # a sweep that no user of `playbook` takes part in
     one = make(workshop)
     one.describe()
-    assert one.provisions.sources["own"]["heads"] == 16
+    assert one.source_facts.sources["own"]["heads"] == 16
 
 
 def test_keys_are_of_a_contenders_own_data(make):
@@ -112,7 +112,7 @@ def test_keys_are_of_a_contenders_own_data(make):
 
 def known_of(one):
     """A run that was begun with what this bench was given."""
-    run = SimpleNamespace(source=dict(one.provisions.source), sources=copy.deepcopy(one.provisions.sources))
+    run = SimpleNamespace(source=dict(one.source_facts.source), sources=copy.deepcopy(one.source_facts.sources))
     return SimpleNamespace(run=run, measurements=())
 
 
@@ -122,7 +122,7 @@ def test_real_data_that_changed_beyond_the_smallest_n_are_seen(make):
     known = known_of(one)
     assert resume.other_data(known, one) == []
     known.run.sources["own"] = {**known.run.sources["own"], "all_digest": "other-64"}
-    assert resume.other_data(known, one) == ["the data of own were other-64, are p-64"]
+    assert resume.other_data(known, one) == ["the data of own: other-64 -> p-64"]
 
 
 def test_resuming_sees_the_changed_data_of_any_contender(make):
@@ -131,8 +131,8 @@ def test_resuming_sees_the_changed_data_of_any_contender(make):
     one._workshop.digests["playbook"] = "changed"
     one.describe()
     assert resume.other_data(known_of(was), one) == [
-        "the data of other were p-16, are changed-16",
-        "the data of own were p-16, are changed-16",
+        "the data of other: p-16 -> changed-16",
+        "the data of own: p-16 -> changed-16",
     ]
 
 
@@ -141,7 +141,7 @@ def test_a_contenders_own_source_that_fails_is_left_to_its_cells(make):
     workshop.broken = ("playbook",)
     one = make(workshop)
     assert one.describe()["digest"] == "r-16"
-    assert one.provisions.sources == {}
+    assert one.source_facts.sources == {}
 
 
 def test_memory_is_that_of_each_contenders_own_heads(make, monkeypatch):

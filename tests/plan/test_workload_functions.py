@@ -6,7 +6,7 @@ import pytest
 
 from harness.commands import race
 from harness.errors import UserError
-from harness.plan import offered
+from harness.plan import workload_functions
 from harness.plugin import inspection_child
 from tests.plan.test_workloads import PLUGIN
 
@@ -20,7 +20,7 @@ def plugin(tmp_path, monkeypatch):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
         return inspection_child.answer(asked, lambda *_: None)
 
-    monkeypatch.setattr(offered, "inquire", inquire)
+    monkeypatch.setattr(workload_functions, "inquire", inquire)
     return tmp_path / "mine.py"
 
 
@@ -55,6 +55,6 @@ def test_a_workload_takes_no_setup(plugin):
 
 
 def test_a_module_comes_before_a_workload_of_its_name(plugin):
-    assert offered.offered(["json:loads", "json:dumps"], [], 1, 9) is None
-    assert offered.offered(["mine.py:f", "mine.py:g"], [], 1, 9) is None
-    assert offered.offered([len, sum], [], 1, 9) is None
+    assert workload_functions.offered(["json:loads", "json:dumps"], [], 1, 9) is None
+    assert workload_functions.offered(["mine.py:f", "mine.py:g"], [], 1, 9) is None
+    assert workload_functions.offered([len, sum], [], 1, 9) is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from harness.functions.likeness import same
+from harness.functions.equality import same
 
 pandas = pytest.importorskip("pandas")
 

@@ -13,7 +13,7 @@ import threadpoolctl
 
 import harness
 from harness.errors import ArtifactChanged
-from harness.measure import contents, pool, scoring_child
+from harness.measure import artifact_digests, pool, scoring_child
 from harness.measure import worker as worker_module
 from harness.measure.construction import Construction
 from harness.measure.pool import Built, Launch
@@ -92,12 +92,12 @@ def asked(place, files):
 
 
 def test_an_artifact_is_loaded_as_it_was_built(place):
-    assert worker().ready(asked(place, contents.digests(place)))["parity_error"] < 1e-6
+    assert worker().ready(asked(place, artifact_digests.digests(place)))["parity_error"] < 1e-6
 
 
 @pytest.mark.parametrize("planted", ["module.pt2", "another name"])
 def test_a_file_that_was_swapped_after_the_builder_looked_is_not_loaded_by_a_worker(place, planted):
-    files = contents.digests(place)
+    files = artifact_digests.digests(place)
     target = place / "artifact" / "module.pt2"
     payload = pickle.dumps(Planted())
     if planted == "module.pt2":
@@ -114,14 +114,14 @@ def test_a_file_that_was_swapped_after_the_builder_looked_is_not_loaded_by_a_wor
 
 @pytest.mark.parametrize("name", ["inputs-3.npy", "reference-3.npy", "proof-3"])
 def test_nor_are_inputs_and_references_that_were_swapped(place, name):
-    files = contents.digests(place)
+    files = artifact_digests.digests(place)
     (place / name).write_bytes(b"other")
     with pytest.raises(ArtifactChanged, match=name):
         worker().ready(asked(place, files))
 
 
 def test_a_file_that_is_gone_or_a_folder_is_told(place):
-    files = contents.digests(place)
+    files = artifact_digests.digests(place)
     (place / "artifact" / "module.pt2").unlink()
     with pytest.raises(ArtifactChanged):
         worker().ready(asked(place, files))
@@ -131,11 +131,11 @@ def test_a_file_that_is_gone_or_a_folder_is_told(place):
 
 
 def test_the_process_that_scores_does_not_load_one_either(place):
-    files = contents.digests(place)
+    files = artifact_digests.digests(place)
     (place / "artifact" / "module.pt2").write_bytes(pickle.dumps(Planted()))
     request = {**asked(place, files), "specification": SPECIFICATION.to_json(), "queries": "", "outputs": ""}
     with pytest.raises(ArtifactChanged):
-        scoring_child.Projecting({}).project(request)
+        scoring_child.ScoringChild({}).project(request)
     assert EXECUTED == []
 
 
@@ -151,7 +151,7 @@ class Workshop:
             (self.place / "artifact" / "module.pt2").write_bytes(pickle.dumps(np.eye(4, dtype=np.float32)))
             self.known = Built(
                 place=str(self.place), heads=heads, model_bytes=0, build_seconds=0.0, cached=True, costs={}, proofs={},
-                files=contents.digests(self.place),
+                files=artifact_digests.digests(self.place),
             )  # fmt: skip
         return self.known
 

@@ -103,7 +103,7 @@ def suite_of(run: RunInfo) -> Suite:
                 raise RecordsError(_sentence("suite", first)) from error
             for path in unknown:
                 data = _without(data, path)
-    raise RecordsError(f"it is not what a run writes: suite: more than {_MOST_UNKNOWN} levels of unknown keys")
+    raise RecordsError(f"invalid file: suite: more than {_MOST_UNKNOWN} levels of unknown keys")
 
 
 def _consistent(suite: Suite) -> Suite:
@@ -115,8 +115,8 @@ def _consistent(suite: Suite) -> Suite:
     for race in suite.races:
         for name in (race.baseline, race.challenger):
             if name not in suite.contenders:
-                what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is no contender"
-                raise RecordsError(f"it is not what a run writes: {what}")
+                what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is not a contender"
+                raise RecordsError(f"invalid file: {what}")
     races, told = {each.name for each in suite.races}, suite.documented
     steps = suite.waterfall.steps if suite.waterfall is not None else ()
     raced = [*(each.race for each in (told.figures if told else ())), *(each.race for each in steps)]
@@ -126,7 +126,7 @@ def _consistent(suite: Suite) -> Suite:
     named += [("contender", each, set(suite.contenders)) for several in suite.relative_to.values() for each in several]
     for kind, name, known in named:
         if name not in known:
-            raise RecordsError(f"it is not what a run writes: suite: there is no {kind} {one_line(name)}")
+            raise RecordsError(f"invalid file: suite: there is no {kind} {one_line(name)}")
     return suite
 
 
@@ -147,7 +147,7 @@ def check(run: RunInfo) -> None:
 
 def _sentence(part: str, found: Any) -> str:
     path = ".".join(str(each) for each in (*([part] if part else []), *found["loc"]))
-    return f"it is not what a run writes: {one_line(path)}: {one_line(str(found['msg']))}"
+    return f"invalid file: {one_line(path)}: {one_line(str(found['msg']))}"
 
 
 def _without(data: Any, path: tuple[int | str, ...]) -> Any:

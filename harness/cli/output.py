@@ -29,5 +29,5 @@ def width() -> int | None:
 
 
 def say(text: object, *, error: bool = False) -> None:
-    """Prints a line, and nothing that a terminal would obey: all that commands print comes through here."""
+    """Prints a line with control characters escaped; all commands print through it."""
     print(printable(str(text)), file=sys.stderr if error else sys.stdout)

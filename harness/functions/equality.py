@@ -77,6 +77,28 @@ def snapshot(value: Any) -> str | None:
         return None
 
 
+def unchanged(before: Any, after: Any) -> bool:
+    """Equal by value, where that can be asked: what is only computed when it is first needed is no change."""
+    try:
+        return type(before) is type(after) and _identical(before, after)
+    except Exception:  # noqa: BLE001 - a class of the user's may raise anything
+        return False
+
+
+def _identical(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return bool(one.dtype == other.dtype and one.shape == other.shape and np.array_equal(one, other))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(unchanged, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(unchanged(one[key], other[key]) for key in one)
+    if isinstance(one, float) and math.isnan(one):
+        return math.isnan(other)
+    if isinstance(one, str | int | float | bytes | set | frozenset | type(None)):
+        return bool(one == other)
+    return False
+
+
 def weight(value: Any) -> int:
     """About how many bytes a value holds."""
     if isinstance(value, np.ndarray):

@@ -11,7 +11,7 @@ from harness.functions.callee import named
 from harness.plan import rivals
 from harness.plugin.inspection import Question, inquire
 from harness.suite.schema import Contender
-from harness.validation import did_you_mean
+from harness.validation import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,15 +87,8 @@ def _check(listing: Listing, name: str, own: str) -> None:
     """
     found = listing.find("workload", name)
     if found is None:
-        known, failures = listing.names("workload"), "; ".join(map(str, listing.failures))
-        hint = did_you_mean(name, known) or (
-            f"it may belong to a plugin that failed to load: {failures}"
-            if failures
-            else f"there are {', '.join(known)}"
-            if known
-            else "no plugin offers any"
-        )
-        raise UserError(f"no workload {name!r}", next_step=hint)
+        what, hint = listing.unknown("workload", name)
+        raise UserError(what, next_step=hint)
     if found.missing:
         raise UserError(f"the workload {name!r} needs {', '.join(found.missing)}", next_step=found.install)
     reply = listing.reply(f"{name}:{own}")
@@ -109,5 +102,5 @@ def _check(listing: Listing, name: str, own: str) -> None:
         )
     if reply is None or own not in reply.rivals:
         known = list(reply.rivals) if reply is not None else []
-        hint = did_you_mean(own, known) or f"there are {', '.join(known)}"
+        hint = suggestion(own, known)
         raise UserError(f"no function {own!r} in the workload {name!r}", next_step=hint)

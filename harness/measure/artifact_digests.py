@@ -48,5 +48,5 @@ def verify(folder: Path, known: Mapping[str, str]) -> None:
             raise ArtifactChanged(
                 f"{name} is not the file that was built, and was not loaded",
                 where=str(folder),
-                next_step="see who writes into the cache folder; `harness cache clear` removes what it holds",
+                next_step="check what else writes into the cache folder; `harness cache clear` removes what it holds",
             )

@@ -51,7 +51,7 @@ class Queued:
         return self._enqueue(prepared)
 
 
-class Calling:
+class TimedProjection:
     """One way of calling a compiled projection.
 
     Args:

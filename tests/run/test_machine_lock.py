@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import HarnessError
-from harness.run import turn as turns
-from harness.run.turn import once, turn
+from harness.run.machine_lock import LOCK_VARIABLE, machine_lock
+from harness.run.shared_run import shared_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lock(tmp_path, monkeypatch):
-    monkeypatch.setenv(turns.LOCK_VARIABLE, str(tmp_path / "lock"))
+    monkeypatch.setenv(LOCK_VARIABLE, str(tmp_path / "lock"))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
 
 
@@ -27,10 +27,10 @@ def test_the_second_run_waits_and_says_for_whom():
     waiting = threading.Event()
 
     def second():
-        with turn("second", lambda text: (heard.append(text), waiting.set())) as held:
+        with machine_lock("second", lambda text: (heard.append(text), waiting.set())) as held:
             events.append(("second", held))
 
-    with turn("pytest of tiny.yaml", heard.append) as held:
+    with machine_lock("pytest of tiny.yaml", heard.append) as held:
         assert held
         other = threading.Thread(target=second)
         other.start()
@@ -46,29 +46,29 @@ def test_the_second_run_waits_and_says_for_whom():
 @pytest.mark.usefixtures("lock")
 def test_a_run_that_does_not_wait_says_so_and_goes_on():
     heard = []
-    with turn("first", heard.append), turn("second", heard.append, wait=False) as held:
+    with machine_lock("first", heard.append), machine_lock("second", heard.append, wait=False) as held:
         assert not held
     (said,) = heard
-    assert said.endswith(" is measuring on this machine, too: both will be slower and less certain")
-    with turn("third", heard.append) as held:  # the lock of the first was given back
+    assert said.endswith(" is also measuring on this machine: both will be slower and less certain")
+    with machine_lock("third", heard.append) as held:  # the lock of the first was given back
         assert held
     assert len(heard) == 1
 
 
 def test_a_lock_that_cannot_be_used_is_a_note(tmp_path, monkeypatch):
-    monkeypatch.setenv(turns.LOCK_VARIABLE, str(tmp_path / "no" / "such" / "lock"))
+    monkeypatch.setenv(LOCK_VARIABLE, str(tmp_path / "no" / "such" / "lock"))
     (tmp_path / "no").write_text("")
     heard = []
-    with turn("first", heard.append) as held:
+    with machine_lock("first", heard.append) as held:
         assert not held
     assert heard[0].startswith("runs on this machine do not wait for each other: ")
 
 
 def test_the_signature_is_never_written_through_a_link(tmp_path, monkeypatch):
-    monkeypatch.setenv(turns.LOCK_VARIABLE, str(tmp_path / "lock"))
+    monkeypatch.setenv(LOCK_VARIABLE, str(tmp_path / "lock"))
     (tmp_path / "precious").write_text("kept")
     (tmp_path / "lock.holder").symlink_to(tmp_path / "precious")
-    with turn("first", lambda text: None) as held:
+    with machine_lock("first", lambda text: None) as held:
         assert held
     assert (tmp_path / "precious").read_text() == "kept"
 
@@ -81,9 +81,9 @@ def test_a_shared_run_is_made_once(tmp_path):
         made.append(tmp_path / "run")
         return made[-1]
 
-    assert [once("key", measure), once("key", measure)] == [tmp_path / "run"] * 2
+    assert [shared_run("key", measure), shared_run("key", measure)] == [tmp_path / "run"] * 2
     assert len(made) == 1
-    once("another", measure)
+    shared_run("another", measure)
     assert len(made) == 2
 
 
@@ -97,5 +97,5 @@ def test_a_shared_run_that_was_refused_is_refused_in_every_process():
 
     for _ in range(2):
         with pytest.raises(HarnessError, match="no room; make some"):
-            once("key", measure)
+            shared_run("key", measure)
     assert len(tried) == 1

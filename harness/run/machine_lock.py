@@ -1,9 +1,8 @@
-"""Turns: two runs on one machine would measure each other, so that the second waits until the first has ended."""
+"""The lock of this machine: two runs on it would measure each other, so the second waits until the first has ended."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import tempfile
@@ -13,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from harness import cache
-from harness.errors import HarnessError
 from harness.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LOCK_VARIABLE = "HARNESS_LOCK"  # environment variable
-_DAY_SECONDS = 86400.0
 _LONGEST = 400  # characters that are read of who holds the lock
 
 
-def place() -> Path:
+def lock_file() -> Path:
     """The file that all runs of this machine lock; the environment variable HARNESS_LOCK names another."""
     named = os.environ.get(LOCK_VARIABLE)
     if named:
@@ -34,7 +30,7 @@ def place() -> Path:
 
 
 @contextlib.contextmanager
-def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool]:
+def machine_lock(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool]:
     """Holds the machine's lock, and waits for it where another run holds it.
 
     Args:
@@ -45,7 +41,7 @@ def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterato
     Yields:
         whether the lock is held: where it cannot be used at all, the run goes on and says so.
     """
-    path = place()
+    path = lock_file()
     lock = FileLock(path, mode=0o666, thread_local=False)
     held = False
     try:
@@ -61,7 +57,7 @@ def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterato
                 held = True
                 say(f"waited {time.monotonic() - began:.0f} s for {holder}, which was measuring on this machine")
             else:
-                say(f"{holder} is measuring on this machine, too: both will be slower and less certain")
+                say(f"{holder} is also measuring on this machine: both will be slower and less certain")
         except OSError as error:
             say(f"runs on this machine do not wait for each other: {path}: {error.strerror or error}")
         if held:
@@ -70,35 +66,6 @@ def turn(what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterato
     finally:
         if held:
             lock.release()
-
-
-def once(key: str, measure: Callable[[], Path]) -> Path:
-    """The folder of a run that one of several processes measures, while the others wait for it and read it.
-
-    Args:
-        key: the same in all processes that share a run, and in no others; a file name.
-        measure: makes the run.
-
-    Raises:
-        HarnessError: where the run was refused, here or in the process that tried it.
-    """
-    shared = cache.folder() / "shared-runs"
-    cache.private(cache.folder(), shared)
-    _forget_old(shared)
-    answer = shared / f"{key}.json"
-    with FileLock(shared / f"{key}.lock", thread_local=False):
-        if answer.exists():
-            known = json.loads(answer.read_text(encoding="utf-8"))
-            if known.get("refused"):
-                raise HarnessError(known["refused"])
-            return Path(known["folder"])
-        try:
-            folder = measure().absolute()
-        except HarnessError as error:
-            answer.write_text(json.dumps({"refused": str(error)}), encoding="utf-8")
-            raise
-        answer.write_text(json.dumps({"folder": str(folder)}), encoding="utf-8")
-        return folder
 
 
 def _holder(path: Path) -> str:
@@ -120,10 +87,3 @@ def _sign(path: Path, what: str) -> None:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 file.truncate(0)
                 file.write(what)
-
-
-def _forget_old(folder: Path) -> None:
-    for each in folder.iterdir():
-        with contextlib.suppress(OSError):
-            if each.stat().st_mtime < time.time() - _DAY_SECONDS:
-                each.unlink()

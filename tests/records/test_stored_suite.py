@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness.errors import RecordsError
-from harness.records.asked import check, suite_of
+from harness.records.stored_suite import check, suite_of
 from tests.synthetic import Maker
 
 
@@ -34,7 +34,7 @@ def test_keys_of_a_newer_version_are_passed_over_at_any_depth(run):
 
 
 def test_what_is_wrong_is_named_with_its_place(run):
-    with pytest.raises(RecordsError, match=r"it is not what a run writes: suite\.seed: "):
+    with pytest.raises(RecordsError, match=r"invalid file: suite\.seed: "):
         suite_of(with_suite(run, seed="often", colour="red"))
     with pytest.raises(RecordsError, match=r"suite: more than 100 levels of unknown keys|suite\.contenders: "):
         suite_of(with_suite(run, contenders={}))

@@ -11,8 +11,8 @@ import pytest
 from harness.functions.callee import shipped
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
-from harness.measure.calls import GARBAGE, GARBAGE_BYTES, Function, drawn, seeds
 from harness.measure.clock import monotonic
+from harness.measure.timed_function import GARBAGE, GARBAGE_BYTES, TimedFunction, drawn, seeds
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _garbage_as_before():
 
 def function(call, **more):
     setup = more.pop("setup", None)
-    one = Function(Kernel(function=shipped(call), setup=shipped(setup) if setup else None, **more), 5)
+    one = TimedFunction(Kernel(function=shipped(call), setup=shipped(setup) if setup else None, **more), 5)
     one._function = call  # itself, and not what was made of its code
     return one
 
@@ -120,7 +120,7 @@ def test_a_function_that_leaves_nothing_is_called_in_one_loop():
     assert one._chunk() is None
 
 
-class Ticking:
+class ClockFacts:
     """Inputs that take 8 ns each to hand out, and a clock that takes 30 ns to read."""
 
     def __init__(self):
@@ -140,7 +140,7 @@ class Ticking:
 @pytest.mark.parametrize("own", [0.0, 20e-9, 100e-9, 100e-6])
 def test_what_the_loop_and_the_clock_take_is_subtracted(own, takes):
     """69 ns were told for 13.5, and 83 for an empty function that takes 20."""
-    ticking = Ticking()
+    ticking = ClockFacts()
 
     def call(*_):
         ticking.now += own

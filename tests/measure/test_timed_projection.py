@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness.measure import calibration
-from harness.measure.calling import Calling
+from harness.measure.timed_projection import TimedProjection
 from harness.search import locate
 
 _PATH = Path(__file__).parents[1] / "fixtures" / "plugins" / "elsewhere.py"
@@ -61,7 +61,7 @@ class OnHost(harness.Compiled):
 
 def timed(compiled, clock, transfers, mode, loops=LOOPS):
     """Seconds a call, as a sample of the harness measures them."""
-    calling = Calling(compiled, transfers, mode)
+    calling = TimedProjection(compiled, transfers, mode)
     rotation = calibration.Rotation([calling.prepare(BATCH)])
     how = calibration.Calibration(
         inner_loops=loops, call_seconds=1e-5, overhead_seconds=0.0, single_overhead_seconds=0.0, warm_up_calls=0,
@@ -129,12 +129,12 @@ def test_on_a_cpu_latency_and_pipelined_calls_take_the_same():
 
 def test_the_usual_way_calls_the_compiled_projection_itself():
     compiled = OnHost(3, Clock())
-    assert Calling(compiled).timed is compiled  # nothing of the harness is on the clock
+    assert TimedProjection(compiled).timed is compiled  # nothing of the harness is on the clock
 
 
 @pytest.mark.parametrize(("transfers", "mode"), WAYS)
 def test_what_is_proved_is_what_is_timed(transfers, mode):
-    calling = Calling(on_device(3, Clock()), transfers, mode)
+    calling = TimedProjection(on_device(3, Clock()), transfers, mode)
     np.testing.assert_array_equal(calling.answer(calling.prepare(BATCH)), BATCH + 1)
 
 
@@ -149,13 +149,13 @@ def test_a_runtime_that_knows_nothing_of_staging_is_timed_from_array_to_array():
         def result(self, output):
             return output.astype(np.float32)
 
-    calling = Calling(Plain(), "included")
+    calling = TimedProjection(Plain(), "included")
     np.testing.assert_array_equal(calling.timed(calling.prepare(BATCH)), BATCH * 2 + 1)
 
 
 def test_untimed_calls_leave_no_queue_behind():
     clock = Clock()
     compiled = on_device(1000, clock)
-    calling = Calling(compiled, "excluded", "pipelined")
+    calling = TimedProjection(compiled, "excluded", "pipelined")
     calibration.untimed(calling.timed, calibration.Rotation([BATCH]), clock.now, 1e-3)
     assert compiled.device.idle_from <= clock.now()
