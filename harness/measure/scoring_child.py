@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.measure import contents
+from harness.measure.calling import Calling
 from harness.measure.construction import Construction
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
@@ -61,11 +62,12 @@ def answers(compiled: Compiled, queries: NDArray[np.float32], batch_size: int) -
 
     No batch is of another size: where a runtime quantises or compiles by batch, what is scored is what is raced.
     """
+    calling = Calling(compiled)
     outputs = []
     for start in range(0, len(queries), batch_size):
         rows = np.arange(start, start + batch_size) % len(queries)
         prepared = compiled.prepare(np.ascontiguousarray(queries[rows], dtype=np.float32))
-        outputs.append(compiled.result(compiled(prepared)).copy())
+        outputs.append(calling.converted(compiled(prepared)))
     return np.concatenate(outputs)[: len(queries)]
 
 
