@@ -166,7 +166,7 @@ def replaced_run(
             try:
                 run.communicate(timeout=generator.uniform(0.0, duration / 8))
             except subprocess.TimeoutExpired:
-                for name, content in seen.items() if running(out) else ():
+                for name, content in seen.items() if seen and running(out) else ():
                     note(out, name, story)
                     lacked += story.kept[name].count(b"\n") - content.count(b"\n")
                     (out / f"{name}~").write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from tests.synthetic import SUITE, Maker
 if TYPE_CHECKING:
     from random import Random
 
+_MARKUP = re.compile(r"<script|(?<!\\)\[x\]\(|(?<!\\)a\|b")  # what the values of `hostile` would begin
 _SUITE = {
     **SUITE,
     "heads": {"values": [18, 64]},
@@ -161,16 +163,16 @@ def use(folder: Path, random: Random) -> None:
         summary = attempt(lambda: summarise(evidence))
         if summary is not None:
             terminal.render(summary, Console(width=120))
-            print(markdown.render(summary))
+            print(_pasted(markdown.render(summary)))
             say(data.to_csv(summary))
             json.loads(data.to_json(summary))
-            attempt(lambda: say(fleets.to_markdown(fleet([summarise(read(honest)), summary], force=True))))
+            attempt(lambda: say(_pasted(fleets.to_markdown(fleet([summarise(read(honest)), summary], force=True)))))
             attempt(lambda: say("\n".join(advice.advise(summary, 100, 1).sentences)))
             if random.random() < 0.15:
                 page = html.render(summary)
                 assert "<script>alert" not in page
         attempt(lambda: say(comparison.text(runs.compare(evidence, read(honest)))))
-        attempt(lambda: say(comparison.markdown(runs.compare(read(honest), evidence))))
+        attempt(lambda: say(_pasted(comparison.markdown(runs.compare(read(honest), evidence)))))
         attempt(lambda: say(comparison.history(history.history([read(honest), evidence]))))
         attempt(lambda: json.loads(pytest_benchmark.export(evidence, folder / "storage", data=True).read_text()))
     if evidence is not None:
@@ -185,6 +187,13 @@ def use(folder: Path, random: Random) -> None:
     _published(folder, random)
     if refused:
         raise refused[-1]
+
+
+def _pasted(text: str) -> str:
+    """Markdown, in which nothing but code shows what a run says as it is."""
+    for line in text.splitlines():
+        assert line.startswith("    ") or not _MARKUP.search(line), line
+    return text
 
 
 def _published(folder: Path, random: Random) -> None:

@@ -103,5 +103,5 @@ def test_a_visit_that_was_skipped_has_its_reason_and_one_that_was_measured_none(
 
 def test_a_search_that_was_asked_what_makes_no_sense_is_another_one(made):
     each = made.located[0]
-    with pytest.raises(DivergedError, match="precision is -0.3: give a positive share"):
+    with pytest.raises(DivergedError, match=r"precision is -0\.3: give a positive share"):
         replay(made.evidence(), each.leg, dataclasses.replace(each.asked, precision=-0.3))
