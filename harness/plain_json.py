@@ -16,7 +16,7 @@ def parsed(text: str | bytes) -> Any:
     """The value.
 
     Raises:
-        ValueError: where it is none; its text is a sentence.
+        ValueError: where it is not JSON; its text is a sentence.
     """
     try:
         found = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)

@@ -43,7 +43,7 @@ def grid(found: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, cell, tag, link or formula begins in it, and nobody is mentioned."""
+    """Text that Markdown shows as it is: no markup, cell, tag, link, formula or mention begins in it."""
     plain = _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
     plain = plain.replace("&", "&amp;").replace("<", "&lt;")
     plain = _NUMBERED.sub(r"\1\\", _BLOCK.sub(r"\\\g<0>", plain))
