@@ -24,6 +24,14 @@ def handed(path: Path) -> bool:
     return path == _STANDARD_INPUT or path.parent in _GIVEN
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path is that of a file; a name that no file can have, and links in a circle, lead to none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def content(path: Path, most: int) -> bytes:
     """The bytes of a file.
 

@@ -82,7 +82,12 @@ def _is_suite(path: Path) -> bool:
 
     Other files that were named belong to other plugins.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    from harness import plain_file
+
+    try:
+        text = plain_file.content(path, plain_file.MIB).decode(errors="replace")
+    except OSError:  # no plain file, or larger than a suite can be
+        return False
     keys = set(_KEY.findall(text))
     if not text.strip() or "contenders" in keys:
         return True
@@ -105,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if said or reports:
         terminalreporter.section("crossovers")
         for line in (*said, *reports):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(_shown(line))
 
 
 class SuiteFile(pytest.File):
@@ -165,7 +170,7 @@ class SuiteFile(pytest.File):
         from harness.errors import HarnessError
 
         if self._disabled:
-            pytest.skip("nothing is measured (--benchmark-disable active)")
+            _skip("nothing is measured (--benchmark-disable active)")
         if self._refused:
             _fail(self._refused)
         if self._evidence is None:
@@ -213,7 +218,7 @@ class SuiteFile(pytest.File):
         self.notes = (*self.notes, text)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.write_line(f"\n{self.path.name}: {text}")
+            reporter.write_line(f"\n{_shown(f'{self.path.name}: {text}')}")
 
     def _several(self) -> bool:
         """Other suites are measured by this pytest too."""
@@ -237,7 +242,7 @@ class SuiteFile(pytest.File):
             except HarnessError as error:
                 _fail(str(error))
         if self._comparison.machine:
-            pytest.skip(f"not comparable with the baseline: {'; '.join(self._comparison.machine)}")
+            _skip(f"not comparable with the baseline: {'; '.join(self._comparison.machine)}")
         return self._comparison
 
     def refuse_foreign_baseline(self) -> None:
@@ -325,7 +330,7 @@ class OutItem(_SentenceItem):
         """Says why."""
         if self._broken:
             _fail(self._reason)
-        pytest.skip(self._reason)
+        _skip(self._reason)
 
 
 class CrossoverItem(_SentenceItem):
@@ -360,17 +365,17 @@ class CrossoverItem(_SentenceItem):
         if failed := _failed(each for each in evidence.measurements if each.leg == self.leg.label):
             _fail(f"{self.leg.label}: {failed}")
         if location.status == "unresolved":
-            pytest.skip(f"{self.leg.label}: {said}")
+            _skip(f"{self.leg.label}: {said}")
         comparison = parent.comparison()
         if comparison is None:
             return
         change = next((each for each in comparison.crossovers if (each.race, each.batch_size) == place), None)
         if change is None:
-            pytest.skip(_without(comparison, self.leg.race, "search"))
+            _skip(_without(comparison, self.leg.race, "search"))
         if change.verdict == "moved":
             _fail(change.sentence)
         if change.verdict == "inconclusive":
-            pytest.skip(change.sentence)
+            _skip(change.sentence)
 
 
 class Replay:
@@ -434,7 +439,7 @@ def _judge_cell(comparison: Comparison | None, cell: tuple[str, int, int]) -> No
         return
     change = next((each for each in comparison.cells if (each.contender, each.heads, each.batch_size) == cell), None)
     if change is None:
-        pytest.skip(_without(comparison, cell[0], "cell"))
+        _skip(_without(comparison, cell[0], "cell"))
     ends = f" ({change.joint.low:.3f} to {change.joint.high:.3f})" if change.joint.known else ""
     place = f"{change.contender} at N = {change.heads:,}, batch {change.batch_size}"
     said = f"{place}: {change.verdict}: {change.change.value:.3f} times the seconds of {comparison.old}{ends}"
@@ -442,7 +447,7 @@ def _judge_cell(comparison: Comparison | None, cell: tuple[str, int, int]) -> No
         _fail(said)
     if change.verdict == "inconclusive":
         needed = f"; {change.launches_needed} launches of both would decide it" if change.launches_needed else ""
-        pytest.skip(f"{said}{needed}")
+        _skip(f"{said}{needed}")
 
 
 def _without(comparison: Comparison, name: str, what: str) -> str:
@@ -464,7 +469,7 @@ def _samples(evidence: Evidence, cell: tuple[str, int, int]) -> list[float]:
         _fail("the run ended before it was measured")
     seconds = samples(records)
     if not seconds and any(each.failure for each in records):
-        pytest.skip(summarise_cell(records).failure)
+        _skip(summarise_cell(records).failure)
     if not seconds:
         _fail(summarise_cell(records).failure or "not measured")
     return seconds
@@ -481,4 +486,15 @@ def _failed(records: Iterable[Measurement]) -> str:
 
 
 def _fail(sentence: str) -> NoReturn:
-    pytest.fail(sentence, pytrace=False)
+    pytest.fail(_shown(sentence), pytrace=False)
+
+
+def _skip(sentence: str) -> NoReturn:
+    pytest.skip(_shown(sentence))
+
+
+def _shown(text: str) -> str:
+    """What comes of runs and plugins, without what a terminal would obey."""
+    from harness.printable import printable
+
+    return printable(text)

@@ -43,6 +43,9 @@ def runs(tmp_path_factory):
         maker = Maker(seed=seed, slowed={"teacher": slowed}).table()
         with Store.create(place / name, maker.evidence(place / name).run) as store:
             store.append(*maker.measurements)
+    elsewhere = maker.evidence(place / "elsewhere", machine={"processor": "<img src=x> @team [a](b)"}).run
+    with Store.create(place / "elsewhere", elsewhere) as store:
+        store.append(*maker.measurements)
     return place
 
 
@@ -154,6 +157,16 @@ def test_a_suite_that_is_new_has_no_baseline_and_passes_without_a_comment_if_ask
     assert job.outputs()["verdict"] == "no baseline"
     assert job.lines("gh") == []
     assert len(job.lines("run")) == 1
+
+
+def test_what_cannot_be_compared_is_told_as_code_so_that_no_name_is_markup(tmp_path, runs):
+    job = Job(tmp_path, runs, "fast", "elsewhere")
+    assert job.run() == 1
+    assert job.outputs()["verdict"] == "incomparable"
+    (line,) = (line for line in job.summary.read_text().splitlines() if "@team" in line)
+    assert line.startswith(
+        "    error: the runs cannot be compared: processor was A Processor, is <img src=x> @team [a](b)"
+    )
 
 
 def test_every_input_is_in_the_documentation_and_every_step_has_a_name():

@@ -202,3 +202,10 @@ def test_a_name_that_is_no_utf8_is_measured_and_recorded(tmp_path):
     assert done.returncode == 0, done.stderr
     assert {each.outcome for each in read(folder / "out").measurements} == {"measured"}
     assert "\\udcff" in read(folder / "out").run.command
+
+
+def test_only_a_file_is_there(tmp_path, odd):
+    assert plain_file.is_there(SMOKE)
+    for kind in ("a pipe", "a folder", "a link to itself"):
+        assert not plain_file.is_there(odd(kind, tmp_path / kind.replace(" ", "-")))
+    assert not plain_file.is_there(tmp_path / ("x" * 300))

@@ -1,8 +1,10 @@
 """What a stranger wrote is shown, and never obeyed by a terminal."""
 
+import io
+
 import pytest
 
-from harness.cli.output import say
+from harness.cli.output import put, say
 from harness.errors import DataError, Problem
 from harness.printable import one_line, printable
 
@@ -33,3 +35,14 @@ def test_errors_and_what_commands_print_hold_no_escape_sequence(capsys):
     say("\x1b[31mred")
     say("\x1b[31mred", error=True)
     assert capsys.readouterr() == ("\\x1b[31mred\n", "\\x1b[31mred\n")
+
+
+def test_a_document_is_written_as_it_is_but_to_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, shown in ((io.StringIO(), "a\x1b[2J\n"), (Terminal(), "a\\x1b[2J\n")):
+        monkeypatch.setattr("sys.stdout", stream)
+        put("a\x1b[2J\n")
+        assert stream.getvalue() == shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -473,3 +474,16 @@ def test_the_plugin_costs_nothing_until_a_suite_is_collected():
     assert loaded == {"harness", "harness.pytest_plugin"}
     assert "numpy" not in done.stdout
     assert "pydantic" not in done.stdout
+
+
+def test_what_a_run_says_is_not_obeyed_by_a_terminal():
+    for end, kind in ((plugin._skip, pytest.skip.Exception), (plugin._fail, pytest.fail.Exception)):
+        with pytest.raises(kind) as caught:
+            end("torch was \x1b[31m")
+        assert str(caught.value) == "torch was \\x1b[31m"
+
+
+def test_what_is_no_plain_file_is_no_suite(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "device.yaml").symlink_to("/dev/zero")
+    assert not any(plugin._is_suite(tmp_path / name) for name in ("pipe.yaml", "device.yaml", "absent.yaml"))

@@ -19,6 +19,7 @@ from harness.cli.machines import fleet
 from harness.cli.output import DONE, FAILED, INTERRUPTED, say
 from harness.cli.register import register, submit
 from harness.errors import HarnessError, UserError
+from harness.system_errors import advice
 
 _TRACEBACK = "HARNESS_TRACEBACK"  # environment variable
 
@@ -100,7 +101,8 @@ def _refusal(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "memory ran out"
     file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return f"{file}the system says: {error.strerror or error}"
+    next_step = f"; {found}" if (found := advice(error)) else ""
+    return f"{file}the system says: {error.strerror or error}{next_step}"
 
 
 def _as_interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a signal handler

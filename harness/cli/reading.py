@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.output import DONE, FAILED, INCONCLUSIVE, console, say, width
+from harness.cli.output import DONE, FAILED, INCONCLUSIVE, console, put, say, width
 from harness.errors import UserError
+from harness.system_errors import advice
 
 Folder = Annotated[Path, typer.Argument(help="a folder that `harness run` wrote", show_default=False)]
 
@@ -76,7 +77,7 @@ def report(
     if form is None:
         writing.show(writing.write(folder), console(), folder, verbose=True)
     else:
-        sys.stdout.write(writing.rendered(folder, form.value))
+        put(writing.rendered(folder, form.value))
 
 
 def _fleet(folders: list[Path], form: Format | None, output: Path | None, *, force: bool) -> None:
@@ -89,7 +90,7 @@ def _fleet(folders: list[Path], form: Format | None, output: Path | None, *, for
         raise UserError("--format prints, and --output writes", next_step="leave one of them out")
     found = writing.of(folders, force=force)
     if form is not None:
-        sys.stdout.write(writing.rendered(found, form.value))
+        put(writing.rendered(found, form.value))
         return
     writing.show(found, console())
     for path in writing.write(found, output or Path(_FLEET_FOLDER)):
@@ -258,9 +259,9 @@ def site(
 
     built = pages.build(results, output)
     for each in built.broken:
-        print(f"left out: {each}", file=sys.stderr)
+        say(f"left out: {each}", error=True)
     plural = "s" if built.runs != 1 else ""
-    print(f"{built.runs} run{plural}, {built.again} of them new or changed: {built.index}")
+    say(f"{built.runs} run{plural}, {built.again} of them new or changed: {built.index}")
 
 
 def view(results: Results = Path("results")) -> None:
@@ -271,11 +272,11 @@ def view(results: Results = Path("results")) -> None:
 
     with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
         served = Site(results, Path(folder))
-        print(f"serving {results} at {served.address}; Ctrl-C stops it", flush=True)
+        say(f"serving {results} at {served.address}; Ctrl-C stops it")
         try:
             served.serve()
         except KeyboardInterrupt:
-            print("stopped")
+            say("stopped")
 
 
 class Target(StrEnum):
@@ -329,7 +330,7 @@ def export(
     else:
         text = exports.TEXTS[to.value](evidence)
         if output is None:
-            sys.stdout.write(text)
+            put(text)
         else:
             say(exports.written(text, output))
 
@@ -375,12 +376,12 @@ def tune(
             raise UserError(f"--model does not belong to --to {to}", next_step="leave it out, or write --to onnx")
         text = tuning.written(table, evidence, to)
         if output is None:
-            sys.stdout.write(text)
+            put(text)
             return
         try:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{output} cannot be written: {error.strerror}") from error
+            raise UserError(f"{output} cannot be written: {error.strerror}", next_step=advice(error)) from error
         say(f"{output} chooses between {table['baseline']} and {table['challenger']}")
         return
     share = units.parse_share(allowed, "--allowed")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.output import DONE, FAILED, say
+from harness.cli.output import DONE, FAILED, put, say
 
 register = typer.Typer(help="Check a register, a folder of runs from many machines.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def verify(
     found = checking.verified(folder)
     refused = sum(not each.accepted for each in found)
     if as_json:
-        sys.stdout.write(checking.as_json(found))
+        put(checking.as_json(found))
     else:
         for each in found:
             say(each.sentence)

@@ -126,15 +126,15 @@ def run(
 def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plugin: Allow = None) -> None:
     """Validate a suite and print the cells that would run, with the reason for each skipped one.
 
-    Nothing is measured, but the Python files that the suite names are imported: they are printed first.
+    Nothing is measured, but the Python files and functions that the suite names are run: they are printed first.
     """
     from harness.plan.check import check_suite
     from harness.report import plan as shown
     from harness.suite import loading
 
     loaded = loading.load(suite, overrides=set_ or [], only=only or [], allowed=allow_plugin or [])
-    for path in loaded.plugin_files:
-        print(f"running {path.resolve()}, which the suite names", file=sys.stderr, flush=True)
+    for each in loaded.runs:
+        say(f"running {each}, which the suite names", error=True)
     checked = check_suite(loaded)
     notes: tuple[str, ...] = ()
     if checked.suite.functions:  # whether they can be raced is seen by calling them

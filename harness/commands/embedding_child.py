@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from harness import complex_numbers
 from harness.errors import ContenderError
 from harness.plugin.embedding import EmbedContext, Embedder
 from harness.plugin.manager import Catalog
@@ -46,6 +47,7 @@ class Embedding:
             raise ContenderError(
                 f"the embedder {self._embedder.name!r} gave {list(vectors.shape)} for {len(texts)} texts, not [Q, D]"
             )
+        complex_numbers.refuse(vectors, f"the output of the embedder {self._embedder.name!r}", error=ContenderError)
         path = Path(request["path"])
         draft = path.with_suffix(".part")
         with draft.open("wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from harness import plain_file, plain_json
 from harness.errors import ChildError, HarnessError, RecordsError, UserError
 from harness.fleet import facts, shipping
 from harness.fleet.copy import Copy, folder_name
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from harness.suite.loading import Loaded
 
 FLEET = "fleet.json"
+_KEY = re.compile("[0-9a-f]{32}")
+_LARGEST_BYTES = 16 * plain_file.MIB
 _INTERRUPTED = 130  # exit code of a run that was ended by a signal
 _PATIENCE_SECONDS = 60.0  # that runs may take to end once they were asked to
 
@@ -95,7 +99,7 @@ def run(
         )
     shipment = shipping.named(loaded)
     here = facts.of(loaded, shipment.elsewhere)
-    known: Mapping[str, Any] = json.loads((folder / FLEET).read_text(encoding="utf-8")) if resume else {}
+    known = _known(folder / FLEET) if resume else {}
     key = str(known.get("key") or secrets.token_hex(16))
     chosen = _chosen(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
     asked = Asked(
@@ -127,6 +131,20 @@ def run(
         return _measured(executor, chosen, asked, folder, say)
     finally:
         lock.release()
+
+
+def _known(path: Path) -> Mapping[str, Any]:
+    """What a run of several machines has written of itself.
+
+    Raises:
+        RecordsError: where it has not written this.
+    """
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        found = plain_json.parsed(plain_file.text(path, _LARGEST_BYTES))
+        if isinstance(found["machines"], dict) and _KEY.fullmatch(found["key"]):
+            return dict(found)
+    what = "it is not what a run of several machines writes"
+    raise RecordsError(what, where=str(path), next_step="restore it, or start a new run")
 
 
 def _chosen(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine, ...]:

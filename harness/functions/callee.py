@@ -7,12 +7,14 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import plain_file
 from harness.errors import ContenderError, UserError
 
 if TYPE_CHECKING:
@@ -90,18 +92,26 @@ def named(text: str, folder: Path | None = None) -> Callee:
     if not (module and colon and attribute):
         raise UserError(f"{text!r} does not name a callable", next_step="write module:function")
     here = (folder or Path.cwd()).resolve()
-    if module.endswith(".py"):
-        file = here / module
-        if not file.is_file():
+    file = read_from(text, here)
+    if module.endswith(".py") and file is not None:
+        if not plain_file.is_there(file):
             raise UserError(f"{text!r}: there is no file {file}", next_step="write module:function or file.py:function")
         module = file.stem
-    else:
-        stem = here.joinpath(*module.split("."))
-        found = (each for each in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if each.is_file())
-        file = next(found, Path())
-    given: dict[str, Any] = {"file": str(file), "digest": _digest(file)} if file.is_file() else {}
-    folders = tuple(dict.fromkeys([str(here), *([str(file.parent)] if given and "." not in module else [])]))
+    given: dict[str, Any] = {"file": str(file), "digest": _digest(file)} if file is not None else {}
+    folders = tuple(dict.fromkeys([str(here), *([str(file.parent)] if file is not None and "." not in module else [])]))
     return Callee(label=text, module=module, attribute=attribute, path=folders, **given)
+
+
+def read_from(text: str, folder: Path) -> Path | None:
+    """The file that `file.py:function`, or `module:function` of a folder, is read from; None of a module elsewhere."""
+    module = text.rpartition(":")[0]
+    if module.endswith(".py"):
+        return folder / module
+    parts = module.split(".")
+    if not all(parts) or os.sep in module:
+        return None
+    stem = folder.joinpath(*parts)
+    return next(filter(plain_file.is_there, (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")), None)
 
 
 def shipped(function: Callable[..., Any]) -> Callee:

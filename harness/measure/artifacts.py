@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from harness.cache import private
 from harness.errors import ResourceError
 from harness.measure.artifact_digests import COMPLETE, digests, unchanged
+from harness.system_errors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,7 +104,7 @@ class Artifacts:
         try:
             draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{os.getpid()}-", dir=self.folder))
         except OSError as error:
-            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
+            raise _unwritable(self.folder, error) from error
         try:
             about = {**fill(draft), "parts": parts}
             about |= {"bytes": _size(draft), "files": digests(draft)}
@@ -115,7 +116,7 @@ class Artifacts:
                     shutil.rmtree(folder, ignore_errors=True)  # an incomplete or damaged one
                 draft.rename(folder)
         except OSError as error:
-            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
+            raise _unwritable(self.folder, error) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         self._filled += 1
@@ -127,7 +128,7 @@ class Artifacts:
         """All complete folders, the one used last first."""
         found = []
         for done in self.folder.glob(f"*/{COMPLETE}"):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 about = json.loads(done.read_text())
                 found.append(
                     Entry(
@@ -180,7 +181,7 @@ class Artifacts:
             lock = FileLock(self._locks / f"{key}.lock", timeout=_PATIENCE_SECONDS)
             lock.acquire()
         except OSError as error:  # filelock's Timeout is one
-            raise ResourceError(f"artifacts cannot be written: {error}", where=str(self.folder)) from error
+            raise _unwritable(self.folder, error) from error
         try:
             yield
         finally:
@@ -223,6 +224,10 @@ class Artifacts:
             if total > self._bound and entry.key not in needed:
                 with self._changing(entry.key):
                     shutil.rmtree(entry.folder, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> ResourceError:
+    return ResourceError(f"artifacts cannot be written: {error}", where=str(folder), next_step=advice(error))
 
 
 def _complete(folder: Path) -> dict[str, Any] | None:

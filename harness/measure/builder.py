@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import complex_numbers
 from harness.causes import plain
-from harness.errors import HarnessError, ParityError, TrainingError
+from harness.errors import HarnessError, ParityError, ResourceError, TrainingError
 from harness.measure import fidelity, parity_queries, saving
 from harness.measure.artifact_digests import digests, unchanged
 from harness.measure.artifacts import Artifacts
@@ -28,6 +29,7 @@ from harness.plan.specification import Specification
 from harness.plugin.interfaces import Dataset, ExportContext, Form, Heads, Projection, Projector
 from harness.process.server import Operation, serve
 from harness.seeding import seed_everything
+from harness.system_errors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -404,7 +406,8 @@ def _parameters(projection: Any) -> int | None:
 
 
 def _expect(output: NDArray[Any], batch: int, shape: tuple[int, int], what: str) -> None:
-    """Refuses an output of another shape than [Q, K], in words of a batch, where it has all the rows of several."""
+    """Refuses complex numbers, and another shape than [Q, K]: in words of a batch, where it has the rows of several."""
+    complex_numbers.refuse(output, what, "float64")
     if output.shape != shape:
         found = [batch, *output.shape[1:]] if output.shape[:1] == shape[:1] else list(output.shape)
         raise ParityError(f"{what} has the shape {found}, expected {[batch, shape[1]]}")
@@ -421,10 +424,19 @@ def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:
-    """Writes an array so that no reader sees half of it."""
+    """Writes an array so that no reader sees half of it.
+
+    Raises:
+        ResourceError: where the disk is full, or files may not be so large.
+    """
     draft = path.with_name(f".{os.getpid()}-{path.name}")
-    np.save(draft, array)
-    draft.replace(path)
+    try:
+        np.save(draft, array)
+        draft.replace(path)
+    except OSError as error:
+        raise ResourceError(f"it cannot be written: {error}", where=str(path), next_step=advice(error)) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -437,7 +449,7 @@ def _listed(path: Path) -> Any:
     """The digests in a file; None where there are none."""
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

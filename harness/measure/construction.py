@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from harness import units
-from harness.errors import ContenderError
+from harness import complex_numbers, units
+from harness.errors import ContenderError, DataError
 from harness.measure.float64_call import call64
 from harness.measure.query_split import apart
 from harness.plan.specification import OfferReference, Specification
@@ -147,6 +147,7 @@ class Construction:
             known = teacher.reference(heads, queries)
             if known is None:
                 known = call64(self.projection(teacher_of(specification), teacher.forms[0], data), queries)
+            complex_numbers.refuse(known, f"the reference of the teacher {teacher.name!r}", "float64")
             known.flags.writeable = False  # it is given to every plugin that asks again
             self._answers[key] = known
         return self._answers[key]
@@ -180,7 +181,18 @@ class Construction:
         context = SourceContext(
             folder=Path(specification.folder), cache=Path(specification.cache), seed=specification.seed, load=other
         )
-        return apart(cast("Source", offer(reference)).load(heads, context))
+        data = cast("Source", offer(reference)).load(heads, context)
+        _refuse_complex(data, reference.name)
+        return apart(data)
+
+
+def _refuse_complex(data: Dataset, source: str) -> None:
+    """Raises DataError where an array of a source is complex, of which float32 would hold half."""
+    named = {name: getattr(data.heads, name) for name in ("centroids", "answers")}
+    named |= {name: getattr(data, name) for name in ("train_queries", "held_out_queries")}
+    named |= {f"of the matrix of head {head}": matrix for head, matrix in data.heads.matrices.items()}
+    for name, array in named.items():
+        complex_numbers.refuse(array, f"the array {name} of the source {source!r}", error=DataError)
 
 
 def teacher_of(specification: Specification) -> Specification:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import complex_numbers
 from harness.errors import ContenderError
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ def call64(projection: Any, *queries: NDArray[np.float32]) -> NDArray[np.float64
 
     Raises:
         ContenderError: where a module returns something else than a tensor.
+        ParityError: where the output is complex.
     """
     if not hasattr(projection, "state_dict"):
-        return np.concatenate([np.asarray(projection(each), dtype=np.float64) for each in queries])
+        return np.concatenate([_real(np.asarray(projection(each))) for each in queries])
     import torch
 
     module = copy.deepcopy(projection).double().eval()
@@ -32,4 +34,9 @@ def call64(projection: Any, *queries: NDArray[np.float32]) -> NDArray[np.float64
         outputs = [module(torch.from_numpy(np.array(each)).double()) for each in queries]
     if strange := next((each for each in outputs if not isinstance(each, torch.Tensor)), None):
         raise ContenderError(f"the module returned a {type(strange).__name__}, expected a tensor [B, K]")
-    return np.concatenate([each.numpy().astype(np.float64) for each in outputs])
+    return np.concatenate([_real(each.numpy()) for each in outputs])
+
+
+def _real(output: NDArray[Any]) -> NDArray[np.float64]:
+    complex_numbers.refuse(output)
+    return np.asarray(output, dtype=np.float64)

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import units
 from harness.errors import ContenderError
+from harness.measure.timed_projection import own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,7 +172,7 @@ def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Tak
     result = calling.result(output)
     ended = clock()
     converting = _LIST_SECONDS * result.size if type(output) in (list, tuple) else 0.0
-    return Taken(call=called - began, result=ended - called, converting=converting), np.array(result, dtype=np.float32)
+    return Taken(call=called - began, result=ended - called, converting=converting), own(result)
 
 
 def unseen(

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.measure import artifact_digests
 from harness.measure.construction import Construction
+from harness.measure.timed_projection import TimedProjection
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
 from harness.process.server import Operation, serve
@@ -61,11 +62,12 @@ def answers(compiled: Compiled, queries: NDArray[np.float32], batch_size: int) -
 
     No batch is of another size: where a runtime quantises or compiles by batch, what is scored is what is raced.
     """
+    calling = TimedProjection(compiled)
     outputs = []
     for start in range(0, len(queries), batch_size):
         rows = np.arange(start, start + batch_size) % len(queries)
         prepared = compiled.prepare(np.ascontiguousarray(queries[rows], dtype=np.float32))
-        outputs.append(compiled.result(compiled(prepared)).copy())
+        outputs.append(calling.converted(compiled(prepared)))
     return np.concatenate(outputs)[: len(queries)]
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from harness import complex_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,8 +73,13 @@ class TimedProjection:
         self.timed: Callable[[Any], Any] = waiting if mode == "latency" else Queued(compiled, transfers)
 
     def converted(self, output: Any) -> NDArray[np.float32]:
-        """What a call returned as an array of its own, float32 [B, K]."""
-        return np.array(self._compiled.result(output), dtype=np.float32)
+        """What a call returned as an array of its own, float32 [B, K].
+
+        Raises:
+            ParityError: where it is complex.
+        """
+        complex_numbers.refuse(output)  # before the runtime converts it
+        return own(self._compiled.result(output))
 
     def result(self, output: Any) -> NDArray[np.float32]:
         """What a call returned once it is there, as its runtime gives it."""
@@ -84,3 +91,13 @@ class TimedProjection:
         output = self.timed(prepared)
         self._compiled.synchronise()
         return self.converted(output)
+
+
+def own(result: Any) -> NDArray[np.float32]:
+    """What a runtime gives for an output, as an array of its own.
+
+    Raises:
+        ParityError: where it is complex.
+    """
+    complex_numbers.refuse(result)
+    return np.array(result, dtype=np.float32)

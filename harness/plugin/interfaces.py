@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from harness import complex_numbers
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -380,8 +382,14 @@ class Compiled(ABC):
         return batch
 
     def result(self, output: Any) -> Float32:
-        """What `__call__` returned as float32 [B, K]; off the clock."""
-        return np.ascontiguousarray(output, dtype=np.float32)
+        """What `__call__` returned as float32 [B, K]; off the clock.
+
+        Raises:
+            ParityError: where it is complex.
+        """
+        array = np.asarray(output)
+        complex_numbers.refuse(array)
+        return np.ascontiguousarray(array, dtype=np.float32)
 
     def threads(self) -> int | None:
         """The number of threads as the library reports it, or None where it cannot be read."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import plain_file
+
 DIRTY, UNKNOWN = "-dirty", "-unknown"  # suffixes of a commit that was changed, or of which that is not known
 _ABBREVIATED = 12  # hexadecimal digits
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_LONGEST = 2**24  # bytes of packed-refs that are looked through
+_LONGEST = 2**26  # bytes of packed-refs that are read
+_LARGEST_INDEX = 2**29  # of millions of files
 _SECONDS = 10
 
 
@@ -129,7 +131,7 @@ def _asked(found: _Checkout, head: str, *command: str) -> str | None:
                 (place / name).mkdir()
             (place / "HEAD").write_text(f"{head}\n", encoding="ascii")
             if command[0] == "status":
-                shutil.copyfile(found.own / "index", place / "index")
+                (place / "index").write_bytes(plain_file.content(found.own / "index", _LARGEST_INDEX))
             clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
             done = subprocess.run(
                 ["git", *command],  # noqa: S607 - on the path
@@ -155,5 +157,4 @@ def _asked(found: _Checkout, head: str, *command: str) -> str | None:
 
 
 def _text(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.read(_LONGEST)
+    return plain_file.content(path, _LONGEST).decode(errors="replace")

@@ -36,7 +36,7 @@ class Ledger:
         """Whether the folder still shows the file that was written, as it was left."""
         try:
             return _identity(path.stat()) == self._known
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def missing(self, found: bytes) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import plain_file
 from harness.records import checkout
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _configures_pytest(place: Path) -> bool:
     if _text(place / "pyproject.toml") is not None:
         try:
             tool = tomllib.loads(_text(place / "pyproject.toml") or "").get("tool", {})
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             tool = {}
         if isinstance(tool, dict) and "pytest" in tool:
             return True
@@ -85,7 +86,6 @@ def _named(top: Path | None) -> str:
 
 def _text(path: Path) -> str | None:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LARGEST)
+        return plain_file.content(path, _LARGEST).decode(errors="replace")
     except OSError:
         return None

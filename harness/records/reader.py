@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from harness import plain_file
+from harness import plain_file, plain_json
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
@@ -26,7 +24,6 @@ FIDELITY = "fidelity.jsonl"
 LOCATED = "crossovers.json"
 
 LARGEST_BYTES = 512 * plain_file.MIB  # of a file of records; months of measuring write less
-_MOST_DIGITS = 19  # of a whole number: 64 bits
 _Kind = TypeVar("_Kind", bound=Record)
 
 
@@ -112,7 +109,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = _parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     except ValueError as error:
@@ -135,7 +132,7 @@ def read_lines(path: Path, kind: type[_Kind]) -> Lines:
         last = end + len(line) == len(data)
         if line.strip():
             try:
-                found = _parsed(line)
+                found = plain_json.parsed(line)
             except ValueError as error:
                 if last and not line.endswith(b"\n"):
                     torn = f"{where}: the last line was cut short and is left out; what it held will be measured again"
@@ -150,31 +147,6 @@ def read_lines(path: Path, kind: type[_Kind]) -> Lines:
                 raise RecordsError(f"the line is not a record: {_first(error)}", where=where) from error
         end += len(line)
     return Lines(tuple(records), end)
-
-
-def _parsed(text: str | bytes) -> Any:
-    """JSON, and nothing that only Python reads.
-
-    Raises:
-        ValueError: where it is none.
-    """
-    try:
-        return json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _refused(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number that can be read")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refused(one_line(text, 40))
-
-
-def _whole(text: str) -> int:
-    return int(text) if len(text) <= _MOST_DIGITS else _refused(f"{one_line(text, 40)}, of {len(text):,} digits,")
 
 
 def _check_version(found: Any, where: str) -> None:

@@ -92,7 +92,7 @@ def replay(evidence: Evidence, leg: SearchCase, asked: SearchSettings | None = N
     """The answer that the recorded seconds of a leg give.
 
     Raises:
-        DivergedError: where the search goes another way than it went then.
+        DivergedError: where the search goes another way than it went then, or was asked what makes no sense.
     """
     asked = asked or SearchSettings()
     recording = Recording(evidence.measurements, leg)
@@ -103,7 +103,10 @@ def replay(evidence: Evidence, leg: SearchCase, asked: SearchSettings | None = N
             raise budget_exhausted(asked.budget_seconds)
         return found
 
-    return run_search(measure, leg, asked)
+    try:
+        return run_search(measure, leg, asked)
+    except ValueError as error:  # a question that no run asks
+        raise DivergedError(f"{leg.label}: {error}") from error
 
 
 def _complete(visit: Sequence[Measurement]) -> bool:

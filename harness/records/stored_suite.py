@@ -80,9 +80,21 @@ class _Offer(_Loose):
     approximates: str | None = None
 
 
+class _Source(_Loose):
+    """What is read of a source."""
+
+    heads: Annotated[int, Field(ge=0, le=2**53)] = 0
+    temperature: FiniteFloat = 0.0
+    train_queries: int = 0
+    held_out_queries: int = 0
+    notes: list[str] = []
+
+
 class _Free(_Loose):
     machine: _Machine
     offers: Mapping[str, _Offer]
+    source: _Source
+    sources: Mapping[str, _Source]
 
 
 def suite_of(run: RunInfo) -> Suite:
@@ -138,9 +150,9 @@ def check(run: RunInfo) -> None:
     """
     suite_of(run)
     try:
-        projectors = {name: about for name, about in run.offers.items() if name.startswith("projector ")}
         machine = {name: value for name, value in run.machine.items() if name != "limits" or value}
-        _Free.model_validate({"machine": machine, "offers": projectors})
+        free = {"machine": machine, "offers": run.offers, "source": run.source, "sources": run.sources}
+        _Free.model_validate(free)
     except ValidationError as error:
         raise RecordsError(_sentence("", error.errors(include_url=False)[0])) from error
 

@@ -80,7 +80,7 @@ class Store:
             ResourceError: where the folder cannot be written.
         """
         read_run(folder)
-        _refuse_links(folder)
+        _refuse_others(folder)
         store = cls(folder, _locked(folder))
         try:
             _sweep(folder)
@@ -109,20 +109,20 @@ class Store:
             _write_at_end(file, b"".join(lines))
             self._ledgers[name].wrote(file, lines)
 
-    def sample_until_decided(self) -> None:
+    def restore(self) -> None:
         """Puts back what was recorded and is no longer in the folder, where its files were replaced meanwhile.
 
         Raises:
             ResourceError: as `append`.
         """
         with writing(self.folder):
-            for name in list(self._files):
+            for name in self._ledgers:
                 self._file(name)
 
     @property
     def appended(self) -> bool:
         """Whether a record was written since the store was opened."""
-        return bool(self._files)
+        return bool(self._ledgers)
 
     def update(self, run: RunInfo) -> None:
         """Replaces run.json.
@@ -142,11 +142,12 @@ class Store:
 
     def close(self) -> None:
         """Closes the files, complete, and lets others in. May be called twice."""
-        with contextlib.suppress(ResourceError):  # the folder is gone, or full: said by whoever has written last
-            self.sample_until_decided()
+        with contextlib.suppress(HarnessError):  # the folder is gone, or full: said by whoever has written last
+            self.restore()
         for file in self._files.values():
             file.close()
         self._files.clear()
+        self._ledgers.clear()
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
                 (self.folder / _OWNER).unlink(missing_ok=True)
@@ -168,16 +169,19 @@ class Store:
         path = self.folder / name
         if not (self.folder / RUN).exists():
             raise FileNotFoundError(errno.ENOENT, "the folder was removed")
-        if name not in self._files:
+        ledger = self._ledgers.get(name)
+        if ledger is None:
+            _refuse_others(self.folder)
             existed = path.exists()
             self._files[name] = path.open("ab", buffering=0)
             if not existed:
                 _sync(self.folder)
             self._ledgers[name] = Ledger.of(path)
-        elif not self._ledgers[name].shown(path):
-            self._files.pop(name).close()
+        elif name not in self._files or not ledger.shown(path):  # not there: putting back has failed once
+            if name in self._files:
+                self._files.pop(name).close()
+            _set_aside(path)
             file = self._files[name] = path.open("ab", buffering=0)
-            ledger = self._ledgers[name]
             keep, lacking = ledger.missing(path.read_bytes())
             file.truncate(keep)
             _write_at_end(file, lacking)
@@ -222,19 +226,26 @@ def _sweep(folder: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _refuse_links(folder: Path) -> None:
-    """Records are appended to what the folder holds, and not to what a link in it names.
+def _refuse_others(folder: Path) -> None:
+    """Records are appended to files of the folder, not to what a link in it names, and a pipe is waited for in vain.
 
     Raises:
-        RecordsError: where a file of records is a link.
+        RecordsError: where something else is in the place of a file of records.
     """
     for name in (MEASUREMENTS, FIDELITY):
         if (folder / name).is_symlink():
-            raise RecordsError(
-                "the file is a link, and its target would be overwritten",
-                where=str(folder / name),
-                next_step="put the file itself in its place, then resume",
-            )
+            what = "the file is a link, and its target would be overwritten"
+        elif os.path.lexists(folder / name) and not (folder / name).is_file():
+            what = "it is not a plain file"
+        else:
+            continue
+        raise RecordsError(what, where=str(folder / name), next_step="put the file itself in its place, then resume")
+
+
+def _set_aside(path: Path) -> None:
+    """Makes room where a link, a pipe or a folder has the place of a file; nothing is removed or written elsewhere."""
+    if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
+        path.rename(path.with_name(f"{path.name}.aside"))
 
 
 def _require_empty(folder: Path) -> None:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from harness import units
 from harness.report.columns import grid, sentence
+from harness.report.markdown import code, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,29 +45,30 @@ def text(found: Comparison, width: int | None = None) -> str:
 
 
 def markdown(found: Comparison) -> str:
-    """A comment for a pull request: what moved on top, everything else folded away."""
+    """A comment for a pull request: what moved on top, everything else folded away; names are never read as markup."""
     moved = [each for each in found.cells if each.verdict in ("slower", "faster")]
     rest = [each for each in found.cells if each.verdict not in ("slower", "faster")]
-    parts = [f"### {found.sentence}", f"`{found.old}` → `{found.new}`"]
-    parts += [f"- changed: {each}" for each in found.changed]
-    parts += [f"- {each.sentence}" for each in found.crossovers]
-    parts += [f"- {line.strip()}" for line in _rest(found)]
+    said = [*(f"changed: {each}" for each in found.changed), *(each.sentence for each in found.crossovers)]
+    parts = [f"### {escape(found.sentence)}", f"{code(found.old)} → {code(found.new)}"]
+    parts += [f"- {escape(each)}" for each in (*said, *_rest(found))]
     if found.confidence:
-        parts.append(f"\n{'. '.join(each for each in (found.confidence, found.remedy) if each)}.")
+        parts.append(f"\n{escape('. '.join(each for each in (found.confidence, found.remedy) if each))}.")
     for title, cells in (("", moved), ("cells without a change that matters", rest)):
         if not cells:
             continue
-        rows = [_row(each, _MARKS[each.verdict]) for each in cells]
-        pipes = tabulate(rows, headers=_CELLS, tablefmt="pipe", disable_numparse=True)
+        pipes = _pipes([_row(each, _MARKS[each.verdict]) for each in cells], _CELLS)
         parts.append(_folded(f"{len(cells)} {title}", pipes) if title else f"\n{pipes}\n")
     if found.scores:
-        told = [(*_score(each), _MARKS[each.verdict]) for each in found.scores]
-        pipes = tabulate(told, headers=_SCORES, tablefmt="pipe", disable_numparse=True)
+        pipes = _pipes([(*_score(each), _MARKS[each.verdict]) for each in found.scores], _SCORES)
         moved_scores = any(each.verdict in ("worse", "better") for each in found.scores)
-        parts.append(
-            f"\n{pipes}\n" if moved_scores else _folded(f"{units.counted(len(told), 'score')} without a change", pipes)
-        )
+        title = f"{units.counted(len(found.scores), 'score')} without a change"
+        parts.append(f"\n{pipes}\n" if moved_scores else _folded(title, pipes))
     return "\n".join(parts)
+
+
+def _pipes(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    escaped = [[escape(each) for each in row] for row in rows]
+    return tabulate(escaped, headers=headers, tablefmt="pipe", disable_numparse=True)
 
 
 def history(series: Sequence[Series], width: int | None = None) -> str:

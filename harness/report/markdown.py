@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from harness.analysis.data import lines
-from harness.printable import printable
+from harness.printable import one_line, printable
 from harness.report import machine, tables, wording
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     from harness.analysis.summary import Summary
     from harness.report.table import Table
+
+_MARKUP = re.compile(r"[\\`*_\[\]>|~$]")
+_BLOCK = re.compile(r"^(?:[#+=]|-(?!\d))")  # a heading, an item, a rule: what a line begins
+_NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)  # GitHub makes links of these by itself,
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")  # and tells whoever is mentioned
 
 
 def render(summary: Summary) -> str:
@@ -36,11 +43,16 @@ def grid(found: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is: no table cell, tag, link or code can begin in it."""
-    plain = printable(" ".join(text.split()))
-    for character in "\\`*_[]<>|":
-        plain = plain.replace(character, f"\\{character}" if character != "<" else "&lt;")
-    return plain
+    """Text that Markdown shows as it is: no markup, cell, tag, link, formula or mention begins in it."""
+    plain = _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;")
+    plain = _NUMBERED.sub(r"\1\\", _BLOCK.sub(r"\\\g<0>", plain))
+    return _MENTION.sub("@&#8203;", _ADDRESS.sub(r"\\", plain))  # a character without width
+
+
+def code(text: str) -> str:
+    """A name as code, in which nothing is markup."""
+    return "`" + one_line(text).replace("`", "'") + "`"
 
 
 def _lines(summary: Summary) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import plain_file
+from harness import plain_file, plain_json
 from harness.analysis.summary import Summary, summarise
 from harness.errors import RecordsError
 from harness.printable import one_line
@@ -72,14 +72,14 @@ def verify(folder: Path) -> VerifyResult:
     path = folder / STORED
     evidence = read(folder)
     try:
-        said = json.loads(plain_file.text(path, LARGEST_BYTES))
+        said = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
     except FileNotFoundError:
         raise RecordsError(
             f"there is no {STORED} to compare with",
             where=str(folder),
             next_step=f"write it with `harness report {folder}`",
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RecordsError(f"it cannot be read: {one_line(str(error))}", where=str(path)) from error
     answers = stored.load(evidence.located)
     repeated, moved = _repeat(evidence, answers)

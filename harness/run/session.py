@@ -121,7 +121,7 @@ def run(
             if not begun:
                 raise failure[0] if failure else KeyboardInterrupt
             with _noting(failure):
-                store.sample_until_decided()
+                store.restore()
             with _noting(failure):
                 ended = _now() if store.appended or not about.finished else about.finished
                 recovery = schedule.bench.recoveries.table() or about.recovery

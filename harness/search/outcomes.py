@@ -166,8 +166,8 @@ def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
     name = f"between N = {target.low:,} and {target.high:,}"
     ends = target.low, target.high
     if fitted is None:
-        kind = "open" if target.before * target.after == 0 and _confirmed_ends(prober, target, question) else "lacking"
-        return Outcome(kind, notes=(f"too few confirming pairs {name}",), span=ends)
+        opened = target.before * target.after == 0 and _confirmed_ends(prober, target, question)
+        return Outcome("open" if opened else "lacking", notes=(f"too few confirming pairs {name}",), span=ends)
     local = fitted.curve
     if local.launches < question.least_launches:
         seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"

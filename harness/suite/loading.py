@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from harness import plain_file
 from harness.errors import Problem, SuiteError
+from harness.functions.callee import read_from
 from harness.printable import one_line
 from harness.suite import sizes, trust
 from harness.suite.consistency import contradictions
@@ -20,7 +21,9 @@ from harness.suite.yaml_document import Document, OverrideProblem, parse
 from harness.validation import did_you_mean, suggestion, validation_issues
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from harness.validation import Path as Place
 
 _LARGEST_BYTES = plain_file.MIB  # of a suite, which has 20,000 parts at the most
 _AT_KEY = ("unknown key", "is missing")
@@ -35,6 +38,15 @@ class Loaded:
     path: Path | None  # None where the suite was written in memory
     folder: Path  # that relative paths in the suite are relative to
     notes: tuple[str, ...] = ()  # what `only` dropped
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The Python files that the suite names, and functions of other modules: what is run when it is checked."""
+        found = [str(path.resolve()) for path in self.plugin_files]
+        for _, text in _functions(self.suite):
+            file = read_from(text, self.folder)
+            found.append(str(file.resolve()) if file is not None and plain_file.is_there(file) else text)
+        return tuple(dict.fromkeys(found))
 
     @property
     def plugin_files(self) -> tuple[Path, ...]:
@@ -74,6 +86,8 @@ def load(
         told = {each.path for each in parsed.problems}
         problems += [each for each in found if each.path not in told]
         problems += _plugin_files(document, folder, allowed, own=path is None)
+        if suite is not None and path is not None:
+            problems += _function_files(suite, document, folder, allowed)
     if problems or suite is None:
         raise SuiteError(sorted(problems, key=lambda problem: problem.line))
     kept, notes = _narrowed(suite, only)
@@ -140,23 +154,41 @@ def _plugin_files(document: Document, folder: Path, allowed: Sequence[Path], *, 
 
 def _plugin_file(name: str, folder: Path, allowed: Sequence[Path], *, own: bool) -> tuple[str, str] | None:
     """What is wrong with a Python file that a suite names, and what to do about it."""
-    try:
-        there = (folder / name).is_file()
-    except (OSError, ValueError):  # longer than a path can be, or with a null
-        there = False
-    if not there:
+    if not plain_file.is_there(folder / name):
         near = os.path.relpath(folder)
         return (
             f"there is no file {one_line(name)!r} in {folder if near.startswith('..') else near}",
             "the path is relative to the suite",
         )
-    if not own and not trust.permitted(folder / name, folder, allowed):
-        real = (folder / name).resolve()
-        return (
-            f"{name!r} lies outside of the suite's folder, and it would be run",
-            f"read it, then allow it with --allow-plugin {real}, {trust.ALLOWED_VARIABLE}, or a line in {trust.listed()}",
-        )
-    return None
+    return None if own else _outside(folder / name, name, folder, allowed)
+
+
+def _function_files(suite: Suite, document: Document, folder: Path, allowed: Sequence[Path]) -> Iterator[Problem]:
+    """What is wrong with the files that functions are read from."""
+    for path, text in _functions(suite):
+        file = read_from(text, folder)
+        if file is not None and plain_file.is_there(file) and (wrong := _outside(file, text, folder, allowed)):
+            yield document.problem(path, *wrong)
+
+
+def _functions(suite: Suite) -> Iterator[tuple[Place, str]]:
+    """The functions that a suite names, with their places; those of a workload are its plugin's own."""
+    yield from (((name,), text) for name in ("setup", "equal") if (text := getattr(suite, name)))
+    for name, each in suite.contenders.items():
+        for key in ("function", "setup", "equal") if not each.workload else ():
+            if text := getattr(each, key):
+                yield ("contenders", name, key), text
+
+
+def _outside(file: Path, name: str, folder: Path, allowed: Sequence[Path]) -> tuple[str, str] | None:
+    """Why a Python file may not be run, and what to do about it; None where it may."""
+    if trust.permitted(file, folder, allowed):
+        return None
+    real = file.resolve()
+    return (
+        f"{name!r} lies outside of the suite's folder, and it would be run",
+        f"read it, then allow it with --allow-plugin {real}, {trust.ALLOWED_VARIABLE}, or a line in {trust.listed()}",
+    )
 
 
 def _narrowed(suite: Suite, only: Sequence[str]) -> tuple[Suite, tuple[str, ...]]:

@@ -143,7 +143,7 @@ def _setting(path: Path, name: str) -> Any:
     """A value of a JSON file; None where there is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8")).get(name)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
 
 

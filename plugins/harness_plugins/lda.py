@@ -132,6 +132,7 @@ class MultiHeadLDA:
         import torch
 
         tensor: torch.Tensor = queries if _is_tensor(queries) else torch.from_numpy(self._checked(queries))
+        self._refuse_complex(tensor.is_complex())
         self._refuse_shape(tuple(tensor.shape))
         if tensor.device not in self._modules:
             self._modules[tensor.device] = _module(self.heads).to(tensor.device)
@@ -143,6 +144,7 @@ class MultiHeadLDA:
     def _checked(self, queries: Any) -> Float32:
         """Queries as float32, [B, D] or [D]."""
         try:
+            self._refuse_complex(np.iscomplexobj(queries))
             rows = np.asarray(queries, dtype=np.float32, order="C")
         except (TypeError, ValueError) as problem:
             raise harness.DataError(
@@ -150,6 +152,11 @@ class MultiHeadLDA:
             ) from problem
         self._refuse_shape(rows.shape)
         return rows
+
+    def _refuse_complex(self, found: bool) -> None:
+        """As float32 half of them would be left out."""
+        if found:
+            raise harness.DataError("the queries are complex numbers", next_step=self._shapes_wanted)
 
     def _refuse_shape(self, shape: tuple[int, ...]) -> None:
         if len(shape) not in (1, 2) or shape[-1] != self.heads.width:

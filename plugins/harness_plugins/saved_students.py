@@ -31,6 +31,7 @@ _HOMES = {  # projectors of this package by name: the only code that a file can 
     "identity": ("harness_plugins.students", "IdentityProjector"),
 }
 _CLOSE = 1e-4  # of the ONNX form to the module, relative to the largest value
+_DAMAGE = (KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,11 +50,13 @@ class SavedStudent:
         """Projections [B, K] of queries [B, D], or [K] of one query [D]: arrays, tensors or lists.
 
         Raises:
-            DataError: where they have another width.
+            DataError: where they have another width, or are complex.
         """
         import torch
 
-        rows = torch.as_tensor(np.asarray(queries), dtype=torch.float32)
+        if np.iscomplexobj(given := np.asarray(queries)):
+            raise harness.DataError("the queries are complex numbers", next_step="give real ones, [B, D] or [D]")
+        rows = torch.as_tensor(given, dtype=torch.float32)
         width = self.about.get("width")
         if rows.ndim not in (1, 2) or (width is not None and rows.shape[-1] != width):
             raise harness.DataError(
@@ -96,7 +99,7 @@ def load_student(path: str | Path) -> SavedStudent:
     except FileNotFoundError as problem:
         next_step = "give the .safetensors file that `harness distill --save` wrote"
         raise harness.DataError("there is no such file", where=str(path), next_step=next_step) from problem
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+    except (OSError, safetensors.SafetensorError, *_DAMAGE) as problem:
         raise harness.DataError(
             f"it is not a saved student ({type(problem).__name__}: {str(problem)[:200]})",
             where=str(path),

@@ -153,26 +153,46 @@ def one_run(
 
 def replaced_run(
     suite: Path, folder: Path, duration: float, expected: set[tuple[object, ...]], generator: random.Random
-) -> tuple[Story, int]:
-    """One run whose files of records are replaced meanwhile, as an editor saves: by a copy, which lacks what came since."""
-    out, story, replaced = folder / "out", Story(), 0
+) -> tuple[Story, int, int]:
+    """One run whose files of records are replaced meanwhile, as an editor saves what it had read some time before.
+
+    Returns:
+        what happened, how many files were replaced, and how many lines they lacked.
+    """
+    out, story, replaced, lacked = folder / "out", Story(), 0, 0
+    seen: dict[str, bytes] = {}
     with subprocess.Popen(command(suite, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         while run.poll() is None:
             try:
-                run.communicate(timeout=generator.uniform(0.0, duration / 4))
+                run.communicate(timeout=generator.uniform(0.0, duration / 8))
             except subprocess.TimeoutExpired:
-                for name in FILES:
-                    if (out / name).exists():
-                        check_kept(out, story)
-                        (out / f"{name}~").write_bytes((out / name).read_bytes())
-                        (out / f"{name}~").replace(out / name)
-                        replaced += 1
+                for name, content in seen.items() if seen and running(out) else ():
+                    note(out, name, story)
+                    lacked += story.kept[name].count(b"\n") - content.count(b"\n")
+                    (out / f"{name}~").write_bytes(content)
+                    (out / f"{name}~").replace(out / name)
+                    replaced += 1
+                seen = {} if seen else {name: (out / name).read_bytes() for name in FILES if (out / name).exists()}
     if run.returncode:
         story.problems.append(f"exit code {run.returncode}")
     check_kept(out, story)
     if not story.problems:
         check_finished(out, expected, story)
-    return story, replaced
+    return story, replaced, lacked
+
+
+def running(out: Path) -> bool:
+    """Whether the run has not ended: it guards its records until its report is written."""
+    return bool(json.loads((out / "run.json").read_text())["status"] == "running")
+
+
+def note(out: Path, name: str, story: Story) -> None:
+    """Keeps the lines of a file in mind; what was put in its place may lack some, until the next is written."""
+    now = whole_lines(out, name)
+    shorter, longer = sorted((now, story.kept[name]), key=len)
+    if not longer.startswith(shorter):
+        story.problems.append(f"lines of {name} are gone or changed")
+    story.kept[name] = longer
 
 
 def undisturbed(suite: Path, folder: Path, *, warm: bool = True) -> tuple[float, set[tuple[object, ...]]]:
@@ -214,14 +234,18 @@ def main() -> None:
         times = ", ".join(f"{each:.2f}" for each in story.kills)
         print(f"run {number}: killed after {times} s: {'; '.join(story.problems) or 'complete'}", flush=True)
     print(f"{asked.runs} runs, {kills} kills: {asked.runs - broken} complete, {broken} with a problem", flush=True)
-    replaced = runs = spoilt = 0
+    replaced = runs = spoilt = lacked = 0
     while replaced < asked.replaced:
         with tempfile.TemporaryDirectory() as place:
-            story, count = replaced_run(asked.suite, Path(place), duration, expected, generator)
-        replaced, runs, spoilt = replaced + count, runs + 1, spoilt + bool(story.problems)
-        print(f"{count} files replaced: {'; '.join(story.problems) or 'complete'}", flush=True)
+            story, count, lines = replaced_run(asked.suite, Path(place), duration, expected, generator)
+            if story.problems and asked.keep:
+                shutil.copytree(place, asked.keep / f"replaced-{runs}")
+        replaced, runs, spoilt, lacked = replaced + count, runs + 1, spoilt + bool(story.problems), lacked + lines
+        said = f"{count} files replaced by others that lacked {lines} lines"
+        print(f"{said}: {'; '.join(story.problems) or 'complete'}", flush=True)
     if runs:
-        print(f"{runs} runs, {replaced} files replaced: {runs - spoilt} complete, {spoilt} with a problem")
+        said = f"{runs} runs, {replaced} files replaced by others that lacked {lacked} lines"
+        print(f"{said}: {runs - spoilt} complete, {spoilt} with a problem")
     broken += spoilt
     sys.exit(1 if broken else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError, OfferError, UserError
+from harness.errors import HarnessError, OfferError, RecordsError, UserError
 from harness.fleet import choosing, coordinator, unit
 from harness.fleet.messages import Asked, Extent
 from harness.plugin.execution import Machine
@@ -89,3 +89,12 @@ def test_what_a_stranger_offers_as_an_executor_is_reached_by_its_scheme(tmp_path
     assert choosing.executor("mine:x", [path]).options.at == "x"
     with pytest.raises(HarnessError, match="the executor 'mine' needs no worker"):
         choosing.executor("mine", [path]).work({}, print)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 5000, '{"key": "x", "machines": {}}', '{"key": "0", "machines": []}'])
+def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path, text):
+    (tmp_path / coordinator.FLEET).write_text(text)
+    with pytest.raises(RecordsError, match="it is not what a run of several machines writes; restore it"):
+        coordinator._known(tmp_path / coordinator.FLEET)
+    (tmp_path / coordinator.FLEET).write_text('{"key": "' + "0" * 32 + '", "machines": {}}')
+    assert coordinator._known(tmp_path / coordinator.FLEET)["machines"] == {}

@@ -35,6 +35,8 @@ ALIKE = [
     ([1, 2], (1, 2)),
     (np.array(["NaT"], "M8[s]"), np.array(["NaT"], "M8[s]")),
     (math.inf, math.inf),
+    (np.array([1 + 2j]), np.array([1 + 2.0000001j])),
+    ([1 + 2j], [1 + 2j]),
 ]
 DIFFERENT = [
     (100_000, 100_001),
@@ -46,6 +48,9 @@ DIFFERENT = [
     (None, [1]),
     (math.inf, 1.0),
     ([1.0, 2.0], [1.0, 2.1]),
+    (np.array([1 + 2j]), np.array([1 + 3j])),  # neither half is left out
+    (np.array([1 + 2j]), np.array([1.0])),
+    (1 + 2j, 1.0),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,17 @@ from rich.console import Console
 from harness import dispatch
 from harness.analysis.advice import advice
 from harness.analysis.compare import history, runs
+from harness.analysis.fleet.fleet import fleet
 from harness.analysis.summary import summarise
 from harness.cli.output import say
 from harness.commands import tune
+from harness.commands.register.checking import checked
 from harness.errors import HarnessError
 from harness.records.crossovers import dump
 from harness.records.writer import read
 from harness.report import comparison, data, html, markdown, pytest_benchmark, terminal, verification, writing
 from harness.report.exports import asv, bencher, github_action, openmetrics
+from harness.report.fleet import writing as fleets
 from harness.report.site import build
 from tests.fuzz.hostile import changed, damaged
 from tests.fuzz.judging import Target
@@ -28,6 +32,7 @@ from tests.synthetic import SUITE, Maker
 if TYPE_CHECKING:
     from random import Random
 
+_MARKUP = re.compile(r"<script|(?<!\\)\[x\]\(|(?<!\\)a\|b")  # what the values of `hostile` would begin
 _SUITE = {
     **SUITE,
     "heads": {"values": [18, 64]},
@@ -59,7 +64,19 @@ def files() -> dict[str, str]:
         "python": "3.12.1",
         "limits": limits,
     }
-    evidence = maker.evidence(machine=machine)
+    source = {
+        "kind": "real", "description": "questions", "digest": "ab12", "all_digest": "cd34", "heads": 18, "width": 384,
+        "output_width": 384, "temperature": 0.1, "train_queries": 64, "held_out_queries": 16, "notes": ["one was left out"],
+    }  # fmt: skip
+    used = {("projector", each.projector) for each in maker.suite.contenders.values()}
+    used |= {("runtime", each.runtime) for each in maker.suite.contenders.values()}
+    about = {"origin": "built-in x", "version": "1"}
+    offers = {f"{kind} {name}": about | ({"family": "lda"} if "lda" in name else {}) for kind, name in sorted(used)}
+    project = {"suite": "suites/synthetic.yaml", "name": "mine", "branch": "main", "id": "0" * 40}
+    evidence = maker.evidence(
+        machine=machine, source=source, sources={"student": source}, offers=offers, project=project,
+        recovery={"1": {"18": {"teacher": 0.001}}},
+    )  # fmt: skip
     return {
         "run.json": evidence.run.model_dump_json(indent=1),
         "measurements.jsonl": "".join(each.model_dump_json() + "\n" for each in evidence.measurements),
@@ -146,19 +163,20 @@ def use(folder: Path, random: Random) -> None:
         summary = attempt(lambda: summarise(evidence))
         if summary is not None:
             terminal.render(summary, Console(width=120))
-            print(markdown.render(summary))
+            print(_pasted(markdown.render(summary)))
             say(data.to_csv(summary))
             json.loads(data.to_json(summary))
+            attempt(lambda: say(_pasted(fleets.to_markdown(fleet([summarise(read(honest)), summary], force=True)))))
             attempt(lambda: say("\n".join(advice.advise(summary, 100, 1).sentences)))
             if random.random() < 0.15:
                 page = html.render(summary)
                 assert "<script>alert" not in page
         attempt(lambda: say(comparison.text(runs.compare(evidence, read(honest)))))
-        attempt(lambda: say(comparison.markdown(runs.compare(read(honest), evidence))))
+        attempt(lambda: say(_pasted(comparison.markdown(runs.compare(read(honest), evidence)))))
         attempt(lambda: say(comparison.history(history.history([read(honest), evidence]))))
         attempt(lambda: json.loads(pytest_benchmark.export(evidence, folder / "storage", data=True).read_text()))
     if evidence is not None:
-        attempt(lambda: openmetrics.render(evidence))
+        attempt(lambda: print(openmetrics.render(evidence)))
         attempt(lambda: json.loads(bencher.render(evidence)))
         attempt(lambda: json.loads(github_action.render(evidence)))
         attempt(lambda: asv.export(evidence, folder / "asv"))
@@ -166,10 +184,26 @@ def use(folder: Path, random: Random) -> None:
         if tables:
             (sent / "dispatch.json").write_text(writing.dispatch(tables))
             attempt(lambda: _tuned(sent, evidence, tables[0].race))
-    if random.random() < 0.2:
-        say("\n".join(build(folder, folder / "site").broken))
+    _published(folder, random)
     if refused:
         raise refused[-1]
+
+
+def _pasted(text: str) -> str:
+    """Markdown, in which nothing but code shows what a run says as it is."""
+    for line in text.splitlines():
+        assert line.startswith("    ") or not _MARKUP.search(line), line
+    return text
+
+
+def _published(folder: Path, random: Random) -> None:
+    """In a register and on a site, each now and then."""
+    if random.random() < 0.2:
+        into = folder / "taken"
+        into.mkdir()
+        say(checked(folder / "run", into).sentence)
+    if random.random() < 0.2:
+        say("\n".join(build(folder, folder / "site").broken))
 
 
 def _tuned(sent: Path, evidence: Any, race: str) -> None:

@@ -145,3 +145,11 @@ def test_the_numpy_forms_need_no_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("call", [MultiHeadLDA.project, MultiHeadLDA.__call__])
+@pytest.mark.parametrize("queries", [np.ones((2, 3), complex), torch.ones(3, dtype=torch.complex64), [1j, 0, 0]])
+def test_complex_queries_are_refused(call, queries):
+    projection = MultiHeadLDA(np.eye(3), np.eye(3))
+    with pytest.raises(harness.DataError, match=r"the queries are complex numbers; pass one query \[3\]"):
+        call(projection, queries)

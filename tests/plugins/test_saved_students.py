@@ -128,3 +128,9 @@ def test_a_callable_has_no_weights_to_save(tmp_path):
         harness.ContenderError, match="x: this projection is not a module, so it has no weights to save"
     ):
         saving.save(np.copy, Specification(contender="x"), DATA, tmp_path / "x.safetensors")
+
+
+def test_complex_queries_are_refused():
+    student = saved_students.SavedStudent(module=torch.nn.Identity(), about={})
+    with pytest.raises(harness.DataError, match="the queries are complex numbers"):
+        student(np.ones((2, 3), complex))

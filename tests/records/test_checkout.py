@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.records.checkout import commit
+from harness.records.project import describe
 from harness.report.pytest_benchmark import _commit
 
 
@@ -87,3 +88,19 @@ def test_a_head_that_names_no_commit(checkout, head):
     (checkout.parent / "secret").write_text("0" * 40)
     (checkout / ".git" / "HEAD").write_text(head)
     assert commit(checkout) is None
+
+
+@pytest.mark.parametrize("name", ["config", "index", "HEAD", "packed-refs"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_nothing_without_an_end_is_waited_for(checkout, name, kind):
+    git(checkout, "pack-refs", "--all")
+    path = checkout / ".git" / name
+    path.unlink()
+    if kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    found = commit(checkout)
+    assert (found is None) == (name in ("HEAD", "packed-refs"))
+    assert found is None or found.endswith("-unknown") == (name == "index")
+    assert describe(checkout / "suite.yaml")["name"] == "checkout"

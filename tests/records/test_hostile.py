@@ -13,6 +13,7 @@ from harness.records.checkout import commit
 from harness.records.stored_suite import suite_of
 from harness.records.writer import read
 from harness.report import data
+from harness.report.verification import verify
 from harness.units import exponential
 from tests.fuzz import runs
 from tests.synthetic import Maker
@@ -78,6 +79,20 @@ def test_a_fact_of_the_machine_of_another_type_is_refused(folder, key, value):
     assert said(folder).startswith(f"{folder}/run.json: invalid file: machine.{key}")
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("source",), {"heads": "many"}), (("source",), {"temperature": "hot"}), (("source",), {"notes": "one"}),
+        (("sources",), {"student": {"train_queries": []}}), (("offers",), {"runtime eager": 3}),
+        (("offers",), {"projector lda": {"family": 3}}),
+    ],
+)  # fmt: skip
+def test_what_is_read_of_sources_and_offers_has_its_type(folder, path, value):
+    spoil(folder, "run.json", *path, to=value)
+    name = next(iter(value))
+    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: {path[0]}.{name}")
+
+
 def test_a_suite_that_is_none_is_refused(folder):
     spoil(folder, "run.json", "suite", "batch_sizes", to="many")
     assert said(folder).startswith(f"{folder}/run.json: invalid file: suite.batch_sizes: ")
@@ -116,6 +131,18 @@ def test_ratios_beyond_all_floats_are_infinite_and_no_error():
 def test_deep_json_is_refused(folder, text):
     (folder / "run.json").write_text(text)
     assert said(folder) == f"{folder}/run.json: it is not JSON: it is nested too deep"
+
+
+@pytest.mark.parametrize("levels", [150, 400, 900])
+@pytest.mark.parametrize("name", ["run.json", "crossovers.json", "report.json", "measurements.jsonl"])
+def test_json_that_can_be_read_and_not_walked_through_is_refused(tmp_path, name, levels):
+    written = {**runs.files(), "report.json": runs.report()}
+    deep = "[" * levels + "]" * levels
+    written[name] = written[name].replace("{", '{"later": ' + deep + ", ", 1)
+    for each, text in written.items():
+        (tmp_path / each).write_text(text)
+    with pytest.raises(RecordsError, match="it is nested too deep"):
+        verify(tmp_path)
 
 
 def test_an_escape_sequence_in_a_key_reaches_no_terminal(folder):

@@ -80,3 +80,11 @@ def test_name_branch_and_commit_are_those_of_the_repository(suite):
     git("checkout", "-q", "--detach")
     assert describe(suite)["name"] == "their-project"
     assert describe(suite)["branch"] == "(detached head)"
+
+
+def test_what_no_project_holds_is_passed_over(suite):
+    project = suite.parents[2]
+    (project / "bench" / "pyproject.toml").write_text(f"a = {'[' * 5000}")
+    os.mkfifo(project / "pytest.ini")
+    os.mkfifo(project / "bench" / "tox.ini")
+    assert rootdir(suite.parent) == project / "bench"

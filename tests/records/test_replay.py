@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from harness.plan.sweep import SearchCase
@@ -97,3 +99,9 @@ def test_a_visit_that_was_skipped_has_its_reason_and_one_that_was_measured_none(
     skipped = visit[1].model_copy(update={"outcome": "skipped", "sampled": None, "reason": "no device"})
     assert unmeasurable([visit[0], skipped], leg).reason == "no device"
     assert unmeasurable([visit[0], skipped.model_copy(update={"reason": None})], leg).reason == "skipped"
+
+
+def test_a_search_that_was_asked_what_makes_no_sense_is_another_one(made):
+    each = made.located[0]
+    with pytest.raises(DivergedError, match=r"precision is -0\.3: give a positive share"):
+        replay(made.evidence(), each.leg, dataclasses.replace(each.asked, precision=-0.3))

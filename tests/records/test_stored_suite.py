@@ -65,11 +65,9 @@ def test_the_free_parts_are_looked_at_where_they_are_read(run, machine, place):
         check(run.model_copy(update={"machine": machine}))
 
 
-def test_offers_are_looked_at_where_they_are_projectors(run):
-    check(
-        run.model_copy(
-            update={"offers": {"runtime x": 3, "projector x": {"family": None}}, "machine": {"limits": None}}
-        )
-    )
+def test_offers_are_looked_at(run):
+    check(run.model_copy(update={"offers": {"projector x": {"family": None}}, "machine": {"limits": None}}))
+    with pytest.raises(RecordsError, match=r"offers\.runtime x"):
+        check(run.model_copy(update={"offers": {"runtime x": 3}}))
     with pytest.raises(RecordsError, match=r"offers\.projector x\.family"):
         check(run.model_copy(update={"offers": {"projector x": {"family": 3}}}))

@@ -229,7 +229,7 @@ def test_a_file_that_is_replaced_during_a_run_loses_nothing(tmp_path, evidence, 
         how(path, content)
         store.append(evidence.measurements[4])
         how(path, content)
-        store.sample_until_decided()
+        store.restore()
     wanted = {each.visit: each for each in evidence.measurements[: 6 if edit == "more" else 5]}
     assert {each.visit for each in read(folder).measurements} == set(wanted)
     assert len(read(folder).measurements) == (6 if edit == "more" else 5)
@@ -241,6 +241,51 @@ def test_a_file_that_is_removed_during_a_run_is_written_again(tmp_path, evidence
         store.append(*evidence.measurements[:2])
         (tmp_path / "run" / MEASUREMENTS).unlink()
         store.append(evidence.measurements[2])
+    assert read(tmp_path / "run").measurements == evidence.measurements[:3]
+
+
+def in_place_of(path, kind, outside):
+    path.rename(path.with_name("gone"))
+    {
+        "a link": lambda: path.symlink_to(outside), "a link to itself": lambda: path.symlink_to(path.name),
+        "a pipe": lambda: os.mkfifo(path), "a folder": path.mkdir,
+    }[kind]()  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["a link", "a link to itself", "a pipe", "a folder"])
+def test_what_is_no_file_is_set_aside_and_nothing_is_lost_or_written_where_a_link_leads(tmp_path, evidence, kind):
+    path, outside = tmp_path / "run" / MEASUREMENTS, tmp_path / "outside"
+    outside.write_bytes(b"mine\n")
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        store.append(*evidence.measurements[:2])
+        in_place_of(path, kind, outside)
+        store.append(evidence.measurements[2])
+    assert read(tmp_path / "run").measurements == evidence.measurements[:3]
+    assert outside.read_bytes() == b"mine\n"
+    assert os.path.lexists(f"{path}.aside")
+
+
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder"])
+def test_a_run_is_not_continued_into_what_is_no_file(folder, tmp_path, kind):
+    in_place_of(folder / MEASUREMENTS, kind, tmp_path)
+    with pytest.raises(RecordsError, match="put the file itself in its place, then resume"):
+        Store.resume(folder)
+
+
+def test_what_could_not_be_put_back_at_once_is_put_back_later(tmp_path, evidence, monkeypatch):
+    path = tmp_path / "run" / MEASUREMENTS
+
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Store.create(tmp_path / "run", evidence.run) as store:
+        store.append(*evidence.measurements[:3])
+        replaced_by_a_copy(path, b"")
+        for name, refused in (("_write_at_end", full), ("_set_aside", lambda path: full(path, b""))):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, name, refused)
+                with pytest.raises(ResourceError, match="the disk is full"):
+                    store.restore()
     assert read(tmp_path / "run").measurements == evidence.measurements[:3]
 
 

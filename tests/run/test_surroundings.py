@@ -224,7 +224,11 @@ def test_a_folder_that_is_gone_is_a_sentence(tmp_path):
     [
         (
             OSError(28, "No space left on device", "/full/x"),
-            "error: /full/x: the system says: No space left on device; see where",
+            "error: /full/x: the system says: No space left on device; make room; see where",
+        ),
+        (
+            OSError(27, "File too large", "x"),
+            "x: the system says: File too large; raise the limit on the size of files",
         ),
         (PermissionError(13, "Permission denied"), "error: the system says: Permission denied"),
         (MemoryError(), "error: memory ran out"),

@@ -83,3 +83,41 @@ def test_what_is_allowed_is_accepted(sent, tmp_path, monkeypatch, way):
 def test_the_line_is_named(sent):
     with pytest.raises(SuiteError, match=r"sent.yaml:3: plugins\[0\]: '../outside.py' lies outside"):
         loading.load(sent("../outside.py"))
+
+
+FUNCTIONS = """
+name: sent
+{more}
+sizes: {{values: [4]}}
+contenders:
+  one: {{function: "{one}"}}
+  two: {{function: "inside:f", setup: "inside.py:f"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "more", "place"),
+    [
+        ("../outside.py:f", "", "contenders.one.function"),
+        ("{folder}/outside.py:f", "", "contenders.one.function"),
+        ("link.py:f", "", "contenders.one.function"),
+        ("link:f", "", "contenders.one.function"),
+        ("inside:f", "setup: ../outside.py:f", "setup"),
+        ("inside:f", "equal: link:f", "equal"),
+    ],
+)
+def test_a_function_of_a_file_outside_of_the_suites_folder_is_not_called(sent, tmp_path, one, more, place):
+    suite = sent("./inside.py")
+    suite.write_text(FUNCTIONS.format(one=one.format(folder=tmp_path), more=more))
+    with pytest.raises(SuiteError, match=rf"{place}: '.*' lies outside of the suite's folder, and it would be run"):
+        loading.load(suite)
+    assert loading.load(suite, allowed=[tmp_path / "outside.py"]).suite.name == "sent"
+
+
+def test_a_name_that_is_none_of_a_module_leads_to_no_file(sent, tmp_path):
+    suite = sent("./inside.py")
+    for one in ("../outside:f", f"{tmp_path}/outside:f", ".:f", "x" * 300 + ".py:f", "loop.py:f", "math:sqrt"):
+        (tmp_path / "suites" / "loop.py").unlink(missing_ok=True)
+        (tmp_path / "suites" / "loop.py").symlink_to("loop.py")
+        suite.write_text(FUNCTIONS.format(one=one, more=""))
+        assert loading.load(suite).runs == (one, str(tmp_path / "suites" / "inside.py"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import re
 import stat
 from typing import TYPE_CHECKING, Any
 
+from harness import plain_json
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records.reader import FIDELITY, LOCATED, MEASUREMENTS, RUN
@@ -90,8 +90,8 @@ def content(folder: Path) -> Mapping[str, Any]:
         RecordsError: where it is no JSON object.
     """
     try:
-        found = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = plain_json.parsed((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise RecordsError(f"{RUN} is not JSON: {one_line(str(error), 120)}") from error
     if not isinstance(found, dict):
         raise RecordsError(f"{RUN} is not a JSON object")

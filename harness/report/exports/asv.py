@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness import plain_file
+from harness import plain_file, plain_json
 from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records.reader import LARGEST_BYTES
@@ -173,7 +173,7 @@ def _word(text: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
     except (OSError, ValueError) as error:
         raise RecordsError(f"invalid file of asv: {error}", where=str(path)) from error
     if not isinstance(found, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecordsError, ResourceError, UserError
+from harness.system_errors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,8 @@ def write(evidence: Evidence, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(table, path, compression="zstd")
     except OSError as error:
-        raise ResourceError(f"the file cannot be written: {str(error).splitlines()[0]}", where=str(path)) from error
+        what = f"the file cannot be written: {str(error).splitlines()[0]}"
+        raise ResourceError(what, where=str(path), next_step=advice(error)) from error
     return path
 
 

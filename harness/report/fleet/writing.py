@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import plain_file, plain_json
 from harness.analysis.fleet.fleet import Fleet, fleet
 from harness.analysis.summary import summarise
 from harness.printable import one_line
-from harness.records.reader import RUN
+from harness.records.reader import LARGEST_BYTES, RUN
 from harness.records.writer import read, write_atomically, writing
 from harness.report import markdown, terminal
 from harness.report.fleet import data, page, tables
@@ -52,9 +52,9 @@ def _name(run: Path) -> str:
 def _named(folder: Path) -> dict[str, str]:
     """Names of machines by the folders of their runs; empty where the file is not there or is not what it should be."""
     try:
-        machines = json.loads((folder / _TOGETHER).read_text(encoding="utf-8"))["machines"]
+        machines = plain_json.parsed(plain_file.text(folder / _TOGETHER, LARGEST_BYTES))["machines"]
         found = {str(about["folder"]): one_line(str(name), 80) for name, about in machines.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
     return {each: name for each, name in found.items() if each not in ("", ".", "..") and Path(each).name == each}
 

@@ -14,6 +14,7 @@ from harness.report.plots.pairs import pairs_over_time
 from harness.report.plots.slowdown import slowdown
 from harness.report.plots.students import fidelity
 from harness.report.plots.waterfall import waterfall
+from harness.system_errors import advice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,5 +52,6 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
             type(each.chart).from_dict(spec, validate=False).save(str(path), format=form, scale_factor=2)
             paths.append(path)
     except OSError as error:
-        raise ResourceError(f"the plots cannot be written: {error.strerror}", where=str(folder)) from error
+        what = f"the plots cannot be written: {error.strerror or error}"
+        raise ResourceError(what, where=str(folder), next_step=advice(error)) from error
     return paths

@@ -8,15 +8,17 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__
+from harness import __version__, plain_file, plain_json
 from harness.causes import cause
 from harness.errors import HarnessError, ResourceError
 from harness.printable import one_line, printable
+from harness.records.reader import LARGEST_BYTES
 from harness.records.writer import write_atomically
 from harness.report import templates
 from harness.report.html import inert, resource
 from harness.report.site import drawings
 from harness.report.site.digest import RAW, Digest, figures, read, stamp
+from harness.system_errors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +55,8 @@ def build(results: Path, output: Path, *, live: bool = False) -> Built:
     try:
         return _build(results, output, folders, live=live)
     except OSError as error:
-        raise ResourceError(f"the site cannot be written: {error.strerror}", where=str(output)) from error
+        what = f"the site cannot be written: {error.strerror or error}"
+        raise ResourceError(what, where=str(output), next_step=advice(error)) from error
 
 
 def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) -> Built:
@@ -163,7 +166,7 @@ def race_page(suite: str, race: str) -> str:
 
 def _state(output: Path) -> dict[str, Any]:
     try:
-        found = json.loads((output / _STATE).read_text(encoding="utf-8"))
+        found = plain_json.parsed(plain_file.text(output / _STATE, LARGEST_BYTES))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and found.get(".form") == _FORM else {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness import plain_file
+from harness import plain_file, plain_json
 from harness.analysis.summary import SearchSummary
 from harness.errors import RecordsError
 from harness.records import crossovers as stored
@@ -176,7 +175,7 @@ def _doing(folder: Path) -> Doing:
         file.seek(max(0, path.stat().st_size - _TAIL))
         lines = file.read().split(b"\n")[:-1]
     try:
-        last = json.loads(lines[-1])
+        last = plain_json.parsed(lines[-1])
     except (IndexError, ValueError):
         return Doing(records=count, launch=None, last="")
     cell = f"{last.get('contender')} at N = {last.get('heads'):,}, batch {last.get('batch_size')}"
@@ -185,7 +184,7 @@ def _doing(folder: Path) -> Doing:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
     except FileNotFoundError:
         return {}
     except ValueError as error:
