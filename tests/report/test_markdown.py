@@ -150,7 +150,7 @@ def test_the_notes_of_a_search_stand_under_its_answer(render):
     found = render(noted(Maker().table()))
     sentence, note = (
         found.index("is faster above about 100 heads"),
-        found.index("note: a step that was not declared was found"),
+        found.index("note: an undeclared step was found"),
     )
     assert sentence < note < sentence + 400
 
