@@ -139,7 +139,7 @@ def noted(maker, **more):
     evidence = maker.evidence()
     evidence = replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
     (leg,) = sweep(Suite.model_validate(suite)).legs
-    notes = ("an undeclared step was found between N = 40 and 41",)
+    notes = ("a step that was not declared was found between N = 40 and 41",)
     found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
     location = Location("crossing", (found,), 400, (), notes, 18, 16384)
     return summarise(evidence, [SearchRecord(leg=leg, location=location)])
@@ -150,7 +150,7 @@ def test_the_notes_of_a_search_stand_under_its_answer(render):
     found = render(noted(Maker().table()))
     sentence, note = (
         found.index("is faster above about 100 heads"),
-        found.index("note: an undeclared step was found"),
+        found.index("note: a step that was not declared was found"),
     )
     assert sentence < note < sentence + 400
 
