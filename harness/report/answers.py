@@ -39,6 +39,14 @@ class Answer:
         return MARKS.get(self.verdict, "")
 
 
+def by_race(found: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers of each race, in their order."""
+    groups: dict[str, list[Answer]] = {}
+    for each in found:
+        groups.setdefault(each.leg.leg.race, []).append(each)
+    return groups
+
+
 def answers(summary: Summary) -> tuple[Answer, ...]:
     """In the order of the suite."""
     published = {

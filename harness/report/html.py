@@ -11,7 +11,7 @@ from markupsafe import Markup
 from harness import units
 from harness.analysis.data import lines
 from harness.report import machine, ranking, reproduce, spans, tables, templates, wording
-from harness.report.answers import answers
+from harness.report.answers import answers, by_race
 from harness.report.plots import plots
 from harness.report.plots.grammar import MOST_LABELS, colours, shapes
 from harness.report.plots.pairs import evidence
@@ -73,7 +73,7 @@ def render(summary: Summary) -> str:
         documented=tables.documented(summary),
         facts=machine.machine(summary),
         failures=tables.failures(summary),
-        groups=_groups(found),
+        groups=by_race(found),
         headline=wording.headline(summary),
         joint=_joint(summary),
         keys={name: f"key-{place}" for place, name in enumerate(names)},
@@ -154,13 +154,6 @@ def _families(shown: list[Table], anchors: list[str]) -> list[tuple[str, str]]:
     for table, anchor in zip(shown, anchors, strict=True):
         found.setdefault(_FAMILIES.get(table.name.partition("-")[0], table.title), anchor)
     return list(found.items())
-
-
-def _groups(found: tuple[Answer, ...]) -> dict[str, list[Answer]]:
-    groups: dict[str, list[Answer]] = {}
-    for each in found:
-        groups.setdefault(each.leg.leg.race, []).append(each)
-    return groups
 
 
 def _checks(summary: Summary) -> Table:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.analysis.data import lines
 from harness.report import spans
-from harness.report.answers import answers
+from harness.report.answers import answers, by_race
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _machine(summary: Summary) -> Iterator[str]:
 
 def _races(found: Sequence[Answer], width: int, room: int, signs: dict[str, str]) -> list[Text]:
     """One table: a line for each race that says who is who, and one for each of its batch sizes."""
-    groups: dict[str, list[Answer]] = {}
-    for each in found:
-        groups.setdefault(each.leg.leg.race, []).append(each)
+    groups = by_race(found)
     published, wide, span = any(each.published for each in found), width >= _WIDE, _range(found)
     sides = ["faster below", "faster above"] if wide else []
     heading = ["batch", "N*", *sides, *(["published"] if published else [])]

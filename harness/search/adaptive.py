@@ -252,7 +252,7 @@ class Search:
     def findings(self) -> list[str]:
         """Notes about the steps that were found and confirmed."""
         return [
-            f"an undeclared step was found between N = {found.step.left:,} and {found.step.right:,} "
+            f"a step that was not declared was found between N = {found.step.left:,} and {found.step.right:,} "
             f"(the ratio changes by {math.expm1(abs(found.size)):.0%})"
             for found in self._found.values()
         ]

@@ -153,7 +153,7 @@ def noted(maker, **more):
     evidence = maker.evidence()
     evidence = replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
     (leg,) = sweep(Suite.model_validate(suite)).legs
-    notes = ("an undeclared step was found between N = 40 and 41",)
+    notes = ("a step that was not declared was found between N = 40 and 41",)
     found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
     location = Location("crossing", (found,), 400, (), notes, 18, 16384)
     return summarise(evidence, [SearchRecord(leg=leg, location=location)])

@@ -176,7 +176,7 @@ def _latency(figure: LatencyFigure, measured: Interval | None, elsewhere: str) -
     if seen is None:
         why = f"{figure.contender} was not measured at N = {figure.heads:,} and batch {figure.batch_size}"
     else:
-        why += f"; on another machine than the documented one it takes {seen.value / documented:.2f} times as long"
+        why += f"; on a machine other than the documented one it takes {seen.value / documented:.2f} times as long"
     return ClaimResult(
         figure=figure,
         quantity="latency",
@@ -229,9 +229,9 @@ def _crossover(
         verdict, why = "not comparable here", f"{elsewhere}: {why}"
     predicted = extrapolate(heads, slower) if heads is not None else None
     if predicted is not None and slower is not None:
-        already = ", where the challenger leads already," if slower.value <= 1.0 else ""
+        already = ", where the challenger already leads," if slower.value <= 1.0 else ""
         why += (
-            f"; a linear extrapolation from our own point at N = {heads:,}{already} would say "
+            f"; a linear extrapolation from our own point at N = {heads:,}{already} gives "
             f"{interval_text(predicted, count)}"
         )
     return ClaimResult(
@@ -271,7 +271,7 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
     if location.status == "several":
         return "not reproduced", "the lead changes, but never to the challenger"
     lacking = f": {location.notes[0]}" if location.notes else ""
-    return "not comparable here", f"the search did not come to an answer{lacking}{_found_so_far(value, location)}"
+    return "not comparable here", f"the search gave no answer{lacking}{_found_so_far(value, location)}"
 
 
 def _found_so_far(value: int, location: Location) -> str:

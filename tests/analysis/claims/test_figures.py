@@ -102,7 +102,7 @@ def test_a_crossover_against_its_interval(documented, kind, verdict):
             "unresolved",
             (27, "about"),
             "not comparable here",
-            "the search did not come to an answer: the budget is spent",
+            "the search gave no answer: the budget is spent",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_crossover_that_was_not_found(status, figure, verdict, why):
 def test_the_documented_extrapolation_is_repeated_from_our_own_point():
     found = judged({"batch_size": 32, "crossover": 27, "heads": 18}, ratio=5.0)
     assert found.extrapolated.value == pytest.approx(90, rel=0.03)
-    assert "; a linear extrapolation from our own point at N = 18 would say 90" in found.why
+    assert "; a linear extrapolation from our own point at N = 18 gives 90" in found.why
 
 
 def test_the_n_of_a_crossover_is_that_of_its_neighbour(summary):
@@ -136,9 +136,9 @@ def test_it_is_extrapolated_too_where_the_challenger_leads():
         bracket=(10, 40), notes=("the budget is spent",),
     )  # fmt: skip
     assert found.why.startswith(
-        "the search did not come to an answer: the budget is spent; it found that the challenger leads from N = 6 "
+        "the search gave no answer: the budget is spent; it found that the challenger leads from N = 6 "
         "(95 %: 4 to 6) on; open between N = 10 and 40, and 27 lies inside that range; a linear extrapolation from our "
-        "own point at N = 18, where the challenger leads already, would say 13 (95 %: "
+        "own point at N = 18, where the challenger already leads, gives 13 (95 %: "
     )
 
 
@@ -173,7 +173,7 @@ def test_a_latency_on_a_cpu_is_compared_on_a_cpu_and_the_other_machine_named(doc
     )
     assert found.verdict == verdict
     assert found.measured.contains(3e-6)
-    assert "on another machine than the documented one it takes " in found.why
+    assert "on a machine other than the documented one it takes " in found.why
 
 
 def test_a_latency_of_a_gpu_or_at_an_n_that_was_not_measured():
