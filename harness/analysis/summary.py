@@ -26,7 +26,9 @@ from harness.analysis.settings import remarks as about_threads
 from harness.analysis.speedup import Relative, relatives, slowdown
 from harness.analysis.statistics import Interval  # noqa: TC001  report.json is made of these types
 from harness.analysis.unchecked import marked, unchecked
+from harness.errors import RecordsError
 from harness.plan.sweep import SearchCase, sweep
+from harness.printable import one_line
 from harness.records import crossovers as stored
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
@@ -133,10 +135,11 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
         located: the searches' answers; those stored beside the records if absent.
 
     Raises:
-        RecordsError: where stored answers are of another shape.
+        RecordsError: where stored answers are of another shape, or about contenders that the suite does not have.
     """
     found = stored.load(evidence.located) if located is None else tuple(located)
     suite = suite_of(evidence.run)
+    _refuse_strangers(found, suite)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
@@ -310,6 +313,15 @@ def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: 
         low, high = slight
         place = f"at N = {low:,}" if low == high else f"at some N from {low:,} to {high:,}"
         yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"
+
+
+def _refuse_strangers(found: Sequence[SearchRecord], suite: Suite) -> None:
+    """Raises RecordsError where a search is about a contender that the suite does not have."""
+    for each in found:
+        for name in (each.leg.baseline, each.leg.challenger):
+            if name not in suite.contenders:
+                what = f"crossovers.json: {one_line(each.leg.label)}: {one_line(name)} is no contender of the suite"
+                raise RecordsError(what, next_step="restore it, or run the suite again")
 
 
 def _approximations(leg: SearchCase, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:

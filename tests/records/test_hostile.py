@@ -1,5 +1,6 @@
 """Run folders that strangers send: what no run writes is refused with its file, its line and its key."""
 
+import dataclasses
 import json
 
 import pytest
@@ -192,3 +193,10 @@ def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
     for each, text in written.items():
         (honest / each).write_text(text)
     assert data.to_json(summarise(read(tmp_path))) == data.to_json(summarise(read(honest)))
+
+
+def test_a_search_of_a_contender_that_the_suite_does_not_have_is_refused():
+    maker = Maker().table(launches=2, rounds=2).searches()
+    strange = dataclasses.replace(maker.located[0], leg=dataclasses.replace(maker.located[0].leg, baseline="\x1b[31m"))
+    with pytest.raises(RecordsError, match=r"crossovers.json: documented at batch 1: \\x1b\[31m is no contender of the"):
+        summarise(maker.evidence(), [strange, *maker.located[1:]])
