@@ -189,7 +189,9 @@ class Fidelity(Record):
     effective_heads: float | None = None
     training_seconds: float | None = None
     training_steps: int | None = None
-    notes: Annotated[tuple[str, ...], Field(description="what the trainer said of its training")] = ()
+    notes: Annotated[
+        tuple[str, ...], Field(description="what the trainer said of its training; of a fleet, who trained it")
+    ] = ()
     queries: int = 0
     failure: Failure | None = None
     cached: bool = False
