@@ -99,7 +99,7 @@ class Builders:
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:
-    """What the builders of a plan are told; what they keep in the cache is known by a part of it."""
+    """The settings of a plan's builders; the key of an artifact depends on some of them."""
     how = plan.suite.measurement
     return {
         "cache": str(cache_folder()),

@@ -145,7 +145,7 @@ def test_nothing_of_dask_wakes_on_a_machine_but_a_heartbeat_and_nothing_is_tried
 def test_a_scheduler_that_repeats_what_has_killed_a_worker_is_refused():
     import distributed
 
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False) as cluster:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False, protocol="tcp://") as cluster:
         done = called("fleet", "status", cluster.scheduler_address)
     assert done.returncode == 2
     assert "the scheduler repeats what has killed a worker, 3 times; start it with `harness fleet up`" in done.stderr
