@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TASKS = 4  # for each machine, so that none waits long for the last one
 _MOST = 8  # students of a task: their weights are one message
+_SHOWN = 3  # lines that a machine has printed
 
 
 def spread(
@@ -98,6 +99,8 @@ class _Shared:
                 told = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
                 self.done.append({**each.student.model_dump(), **told})
             self._say(f"{name}: {counted(len(weights), 'student')} trained, of {len(students)} that it was asked for")
+            for line in reply.output[-_SHOWN:] if len(weights) < len(students) else ():
+                self._say(f"{name}: {one_line(line)}")
 
     def keep(self, name: str) -> None:
         """Gives a machine what the others have trained and it needs."""
@@ -122,7 +125,7 @@ class _Shared:
             self._say(str(error))
             return None
         if reply.problem:
-            self._say(f"{name}: {reply.problem}{''.join(f' / {one_line(each)}' for each in reply.output[-3:])}")
+            self._say(f"{name}: {reply.problem}")
         return reply
 
 

@@ -95,7 +95,10 @@ def test_what_one_machine_has_trained_another_does_not_train_again(answered_here
     asked = {"specification": specification, "heads": 16, "batch_sizes": [1], "queries": str(tmp_path / "queries.npy")}
     scored = builder.hold_out(asked)
     assert scored["cached"] is True
-    assert list(scored["notes"]) == ["1 of 1 epochs", "trained on a"]  # so that its record says whose seconds its training took
+    assert list(scored["notes"]) == [
+        "1 of 1 epochs",
+        "trained on a",
+    ]  # so that its record says whose seconds its training took
     (trained,) = (each for each in Artifacts(tmp_path / "b").entries() if "losses" in each.about)
     assert trained.key == place.name
 
