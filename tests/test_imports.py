@@ -25,7 +25,7 @@ def imported(*arguments, codes=(0,)) -> set[str]:
     assert done.returncode in codes, done.stdout + done.stderr[-2000:]
     names = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", done.stderr, re.MULTILINE)
     assert "typer" in names
-    return {name.partition(".")[0] for name in names}
+    return {name if name.startswith("harness.") else name.partition(".")[0] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,13 @@ def test_what_was_measured_is_read_without_any_runtime(finished, command):
     assert imported(command, *folders, codes=codes) & RUNTIMES == set()
 
 
-def test_a_run_on_this_machine_imports_nothing_of_fleets(finished):
-    assert finished[1] & {"distributed", "dask", "submitit", "asyncssh", "tornado"} == set()
+def test_a_run_on_this_machine_needs_nothing_of_fleets_and_leaves_what_it_always_left(finished):
+    folder, names = finished
+    assert names & {"distributed", "dask", "submitit", "asyncssh", "tornado"} == set()
+    assert [each for each in sorted(names) if each.startswith("harness.fleet")] == []
+    assert {each.name for each in folder.iterdir() if not each.name.startswith(".")} == {
+        "crossovers.json", "dispatch.json", "measurements.jsonl", "report.html", "report.json", "report.md", "run.json",
+    }  # fmt: skip
 
 
 def test_a_run_keeps_the_runtimes_out_of_the_process_that_schedules(finished):

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness import plain_file, plain_json
 from harness.errors import ChildError, HarnessError, RecordsError, UserError
-from harness.fleet import facts, shipping
+from harness.fleet import facts, shipping, spreading
 from harness.fleet.copy import Copy, folder_name
 from harness.fleet.messages import Asked, Facts, Reply, read
 from harness.plugin.execution import Request
@@ -119,18 +119,26 @@ def run(
         )
         replies = _inspected(executor, chosen, asked, shipment)
         _compared(here, replies)
-        about = {
+        about: dict[str, Any] = {
             "schema_version": 1, "key": key, "suite": str(loaded.path), "executor": executor.name,
             "machines": known.get("machines", {}) | {
                 each.name: {"folder": folder_name(each.name), "claim": each.claim, "about": each.about,
                             **replies[each.name].model_dump(mode="json", include={"facts", "environment", "removed"})}
                 for each in chosen
             },
+            "students": known.get("students", []),  # who has trained what
         }  # fmt: skip
-        write_atomically(folder / FLEET, json.dumps(about, indent=1) + "\n")
+        _write(folder, about)
+        trained = _trained(executor, chosen, asked, replies, say)
+        about["students"] += [each for each in trained if each not in about["students"]]
+        _write(folder, about)
         return _measured(executor, chosen, asked, folder, say)
     finally:
         lock.release()
+
+
+def _write(folder: Path, about: Mapping[str, Any]) -> None:
+    write_atomically(folder / FLEET, json.dumps(about, indent=1) + "\n")
 
 
 def _known(path: Path) -> Mapping[str, Any]:
@@ -193,6 +201,25 @@ class _Running:
             self.handles.append(handle := start())
             return handle
 
+    def answer(self, executor: Executor, machine: Machine, asked: Asked) -> Reply:
+        """What a machine answers to a request, once it has ended.
+
+        Raises:
+            HarnessError: where the machine or its answer is lost; it names the machine.
+        """
+        try:
+            handle = self.begin(lambda: _send(executor, machine, asked))
+            try:
+                return read(Reply, handle.result(), machine.name)
+            finally:
+                with self.lock:
+                    self.handles.remove(handle)
+        except ChildError:
+            raise
+        except HarnessError as error:
+            what = f"{machine.name}: {error.what}"
+            raise HarnessError(what, where=error.where, next_step=error.next_step) from error
+
     def end(self) -> None:
         """Ends them all; called again, no longer waits for those that have not ended."""
         with self.lock:
@@ -218,10 +245,10 @@ def _inspected(
     running = _Running()
 
     def ask(machine: Machine) -> Reply:
-        reply = read(Reply, running.begin(lambda: _send(executor, machine, asked)).result(), machine.name)
+        reply = running.answer(executor, machine, asked)
         if reply.lacking:
             sent = asked.model_copy(update={"contents": shipping.packed(shipment, reply.lacking)})
-            reply = read(Reply, running.begin(lambda: _send(executor, machine, sent)).result(), machine.name)
+            reply = running.answer(executor, machine, sent)
         return reply
 
     with ThreadPoolExecutor(len(machines)) as pool, running.ended_by_interrupt():
@@ -246,6 +273,23 @@ def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
             "the machines cannot run this suite as it is here:\n" + "\n".join(problems),
             next_step="nothing was run; make them equal, or leave machines out with --machine",
         )
+
+
+def _trained(
+    executor: Executor,
+    machines: Sequence[Machine],
+    asked: Asked,
+    replies: Mapping[str, Reply],
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Has the students of the suite trained, each by one of the machines, before anything is timed."""
+    running, named = _Running(), {each.name: each for each in machines}
+
+    def ask(name: str, what: Mapping[str, Any]) -> Reply:
+        return running.answer(executor, named[name], asked.model_copy(update=dict(what)))
+
+    with running.ended_by_interrupt():
+        return spreading.spread(replies, ask, say)
 
 
 def _measured(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.errors import HarnessError
-from harness.fleet import shipping
+from harness.fleet import shipping, students
 from harness.fleet.messages import Facts
 from harness.plan import rivals
 from harness.plan.check import check_suite
@@ -98,11 +98,14 @@ def _differing(what: str, here: str | None, there: str | None) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the facts about the suite that the first argument describes, or what keeps it from being run."""
+    """Prints the facts about the suite that the first argument describes and its students, or what keeps it from being run."""
     asked = json.loads(sys.argv[1])
     try:
         loaded = loading.load(Path(asked["suite"]), overrides=asked["settings"], only=asked["only"])
-        answer: dict[str, Any] = {"facts": of(loaded, asked["elsewhere"]).model_dump(mode="json")}
+        answer: dict[str, Any] = {
+            "facts": of(loaded, asked["elsewhere"]).model_dump(mode="json"),
+            "students": [each.model_dump() for each in students.needed(loaded, quick=asked["quick"])],
+        }
     except HarnessError as error:
         answer = {"problem": str(error)}
     print(json.dumps(answer))  # noqa: T201 - the answer

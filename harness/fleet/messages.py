@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from harness.errors import ChildError
 from harness.printable import one_line
@@ -32,14 +32,47 @@ class Extent(_Message):
     sha256: Digest
 
 
-class Asked(_Message):
-    """What a machine is asked: whether it could run a suite, to run it, or for records that have not arrived."""
+class Student(_Message):
+    """A contender that is trained, at one N and with one seed."""
 
-    do: Literal["inspect", "run", "collect"]
+    contender: str
+    heads: Annotated[int, Field(ge=1)]
+    seed: int
+
+
+class Training(_Message):
+    """What a cache remembers of a trained student: what it depends on, and how its training went."""
+
+    parts: dict[str, Any]  # its folder in a cache is named by their digest
+    contender: str
+    heads: Annotated[int, Field(ge=1)]
+    what: str
+    training_seconds: Annotated[FiniteFloat, Field(ge=0)]
+    training_steps: Annotated[int, Field(ge=0)] | None = None
+    notes: tuple[str, ...] = ()
+    losses: dict[str, tuple[FiniteFloat, ...]]
+    machine: str = ""  # of a fleet, where another one trained it
+
+
+class Weights(_Message):
+    """A trained student on its way from one machine's cache to another's."""
+
+    student: Student
+    training: Training
+    contents: str  # base64, of safetensors
+    sha256: Digest  # of what they encode
+
+
+class Asked(_Message):
+    """What a machine is asked: to look at a suite, to train, to keep what others trained, to run it, to send what is missing."""
+
+    do: Literal["inspect", "train", "keep", "run", "collect"]
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     suite: str  # its file among `files`
     files: dict[str, Digest]  # by path relative to the suite's folder
     contents: dict[Digest, str] = {}  # base64, of those that the machine lacks
+    students: tuple[Student, ...] = ()  # to train
+    weights: tuple[Weights, ...] = ()  # to keep
     elsewhere: tuple[str, ...] = ()  # paths that the suite names and that do not travel
     only: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -64,6 +97,8 @@ class Reply(_Message):
 
     lacking: tuple[Digest, ...] = ()  # files that have to be sent first
     facts: Facts | None = None
+    students: tuple[Student, ...] = ()  # that the suite asks for, and that are not scored yet
+    weights: tuple[Weights, ...] = ()  # of those that were trained
     problem: str = ""  # why nothing was done
     code: int | None = None  # exit code of `harness run`
     output: tuple[str, ...] = ()  # the last lines that it printed

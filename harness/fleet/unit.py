@@ -8,19 +8,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from harness import cache
 from harness.errors import HarnessError
-from harness.fleet import environment, shipping
-from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply
+from harness.fleet import environment, shipping, weights
+from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply, Student
 from harness.fleet.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 _CANCEL = "cancel"
 _OUTPUT = "output.txt"
@@ -43,7 +43,8 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
-        return {"inspect": _inspect, "run": _run, "collect": _collect}[asked.do](asked, place, emit).model_dump_json()
+        do = {"inspect": _inspect, "train": _train, "keep": _keep, "run": _run, "collect": _collect}[asked.do]
+        return do(asked, place, emit).model_dump_json()
     except HarnessError as error:
         return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
 
@@ -62,10 +63,7 @@ def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     if lacking := shipping.lacking(asked.files.values()):
         return Reply(lacking=lacking)
     shipping.laid_out(asked.files, place / "suite")
-    question = {
-        "suite": str(place / "suite" / asked.suite), "settings": asked.settings, "only": asked.only,
-        "elsewhere": asked.elsewhere,
-    }  # fmt: skip
+    question = {**_suite(asked, place), "elsewhere": asked.elsewhere}
     seen, removed = environment.scrubbed()
     command = [sys.executable, "-P", "-m", "harness.fleet.facts", json.dumps(question)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=seen)
@@ -76,7 +74,47 @@ def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
         return Reply(problem="the suite could not be looked at", output=tuple(lines[-_KEPT_LINES:]))
     if "problem" in answer:
         return Reply(problem=answer["problem"])
-    return Reply(facts=Facts.model_validate(answer["facts"]), removed=removed, environment=environment.recorded(seen))
+    scored = _scored(place / "run")
+    return Reply(
+        facts=Facts.model_validate(answer["facts"]), removed=removed, environment=environment.recorded(seen),
+        students=tuple(each for each in map(Student.model_validate, answer["students"]) if each not in scored),
+    )  # fmt: skip
+
+
+def _suite(asked: Asked, place: Path) -> dict[str, Any]:
+    """The suite as a process of its own is told of it."""
+    path, quick = place / "suite" / asked.suite, "--quick" in asked.flags
+    return {"suite": str(path), "settings": asked.settings, "only": asked.only, "quick": quick}
+
+
+def _scored(run: Path) -> list[Student]:
+    """The students of which a run has the scores already."""
+    with contextlib.suppress(OSError, ValueError):
+        known = map(json.loads, (run / "fidelity.jsonl").read_text(encoding="utf-8").splitlines())
+        return [Student(contender=each["contender"], heads=each["heads"], seed=each["seed"]) for each in known]
+    return []
+
+
+def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Trains students, and sends their weights."""
+    del emit
+    question = {**_suite(asked, place), "students": [each.model_dump() for each in asked.students]}
+    (place / _CANCEL).unlink(missing_ok=True)
+    code, printed = _worked(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
+    try:
+        found = json.loads(printed[-1])
+    except (ValueError, IndexError):
+        return Reply(problem="students were not trained", code=code, output=tuple(printed[-_KEPT_LINES:]))
+    sent = [weights.packed(Student.model_validate(each), Path(folder)) for folder, each in found.items()]
+    return Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]), weights=tuple(filter(None, sent)))
+
+
+def _keep(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Takes in students that another machine has trained."""
+    del place, emit
+    for each in asked.weights:
+        weights.keep(each)
+    return Reply()
 
 
 def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
@@ -92,17 +130,36 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     arguments = ["run", str(place / "suite" / asked.suite), "--resume" if begun else "--output", str(run), *flags]
     arguments += [word for each in asked.only for word in ("--only", each)]
     arguments += [word for each in asked.settings for word in ("--set", each)]
+    command = ["harness.cli.unit", str(os.getpid()), *arguments]
+    code, printed = _worked(command, place, run, tail.send)
     seen, removed = environment.scrubbed()
+    return Reply(
+        code=code, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
+        environment=environment.recorded(seen), removed=removed,
+    )  # fmt: skip
+
+
+def _worked(
+    module: list[str], place: Path, watched: Path, look: Callable[[], None] = lambda: None
+) -> tuple[int, list[str]]:
+    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed.
+
+    Args:
+        module: and its arguments.
+        place: of the request.
+        watched: a folder that it writes into.
+        look: is called whenever something was written there, and in the end.
+    """
     with (place / _OUTPUT).open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harness.cli.unit", str(os.getpid()), *arguments],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=place, env=seen,
-            start_new_session=True,
+            [sys.executable, "-P", "-m", *module],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=place,
+            env=environment.scrubbed()[0], start_new_session=True,
         )  # fmt: skip
     try:
-        with Watch(process, place, run) as watch:
+        with Watch(process, place, watched) as watch:
             while process.poll() is None:
-                tail.send()
+                look()
                 if (place / _CANCEL).exists():
                     (place / _CANCEL).unlink(missing_ok=True)
                     process.terminate()
@@ -110,12 +167,9 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     except BaseException:
         process.terminate()
         raise
-    tail.send()
+    look()
     printed = (place / _OUTPUT).read_text(encoding="utf-8", errors="replace").splitlines()
-    return Reply(
-        code=process.returncode, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
-        environment=environment.recorded(seen), removed=removed,
-    )  # fmt: skip
+    return process.returncode, printed
 
 
 def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:

@@ -110,6 +110,12 @@ class Built(Answer):
     files: dict[str, str]  # digests of what is loaded
 
 
+class Trained(Answer):
+    """Where a trained student lies."""
+
+    place: str
+
+
 class HeldOut(Answer):
     """A contender that is ready to be scored."""
 
@@ -170,6 +176,7 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "audit": Audited,
     "describe": Described,
     "build": Built,
+    "train": Trained,
     "hold_out": HeldOut,
     "score": Scored,
     "costs": Costs,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPLETE = "complete.json"  # what is remembered of a folder, its digests among it
+WEIGHTS = "student.safetensors"  # of a trained student
 
 
 def digests(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:

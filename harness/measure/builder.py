@@ -78,7 +78,7 @@ class Builder:
     def operations(self) -> Mapping[str, Operation]:
         """What can be asked."""
         operations = {"describe": self.describe, "build": self.build, "hold_out": self.hold_out, "costs": self.costs}
-        return {**operations, "score": self.score, "save": self.save}
+        return {**operations, "train": self.train, "score": self.score, "save": self.save}
 
     def describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the source gives at this N."""
@@ -129,6 +129,12 @@ class Builder:
             "warnings": list(made.about.get("warnings", ())),
             "files": {**made.about["files"], **_beside(made.place, batches)},
         }
+
+    def train(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Trains a contender and exports nothing: where its weights lie, which any machine may load."""
+        specification = Specification.from_json(request["specification"])
+        data = self._construction.dataset(specification, int(request["heads"]))
+        return {"place": str(self._students.place(specification, data))}
 
     def hold_out(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Exports a contender as it is raced, trained where it is to be, and writes the queries to score it on."""

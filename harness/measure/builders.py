@@ -10,6 +10,7 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from harness.cache import folder as cache_folder
 from harness.measure.answers import validated
 from harness.plugin.built_in import BUILT_IN
 from harness.process.child import Child, environment
@@ -18,6 +19,7 @@ from harness.process.limits import UNBOUND
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.plan.plan import Plan
     from harness.plan.specification import Specification
 
 BUILDER = "harness.measure.builder"
@@ -94,6 +96,18 @@ class Builders:
         """Seconds that one request may take."""
         building = _DEADLINES * self._deadline
         return max(TRAINING_SECONDS, building) if specification.get("trainer") else building
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """The settings of a plan's builders; the key of an artifact depends on some of them."""
+    how = plan.suite.measurement
+    return {
+        "cache": str(cache_folder()),
+        "versions": dict(plan.versions),
+        "plugins": dict(plan.plugins_of_sources),
+        "input_batches": how.input_batches,
+        "memory_limit_bytes": how.memory_limit_bytes,
+    }
 
 
 def owner(specification: Mapping[str, Any]) -> str:

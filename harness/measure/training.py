@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.measure import fidelity
 from harness.measure.construction import teacher_of
+from harness.measure.artifact_digests import WEIGHTS
 from harness.measure.fingerprint import identity
 from harness.plugin.interfaces import TrainContext
 from harness.seeding import seed_everything
@@ -61,14 +62,34 @@ class Students:
 
     def student(self, specification: Specification, data: Dataset) -> tuple[Any, dict[str, Any]]:
         """The trained module, from the cache where it was trained before, and how its training went."""
+        module, fitted = self._untrained(specification, data)
+        if specification.trainer is None:
+            return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
+        import safetensors.torch
+
+        place, about, cached = self._obtained(specification, data, module, fitted)
+        module.load_state_dict(safetensors.torch.load_file(place / WEIGHTS))
+        module.eval()
+        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
+        return module, {**kept, "cached": cached}
+
+    def place(self, specification: Specification, data: Dataset) -> Path:
+        """The folder in the cache of a contender that has a trainer; it is trained where it was not before."""
+        return self._obtained(specification, data, *self._untrained(specification, data))[0]
+
+    def _untrained(self, specification: Specification, data: Dataset) -> tuple[Any, float]:
+        """The projection that a training begins with, and the seconds of what is fitted in it in closed form."""
         projector = self._construction.projector(specification)
-        trainer = self._construction.trainer(specification)
         form: Form = "module" if "module" in projector.forms else projector.forms[0]
         started = time.perf_counter()
-        module: Any = self._construction.projection(specification, form, data)
-        fitted = time.perf_counter() - started  # what is fitted in closed form is part of the training
-        if trainer is None:
-            return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
+        return self._construction.projection(specification, form, data), time.perf_counter() - started
+
+    def _obtained(
+        self, specification: Specification, data: Dataset, module: Any, fitted: float
+    ) -> tuple[Path, dict[str, Any], bool]:
+        """The folder of the trained weights, what is remembered of the training, and whether it was done before."""
+        projector, trainer = self._construction.projector(specification), self._construction.trainer(specification)
+        assert trainer is not None
         import safetensors.torch
         import torch
 
@@ -102,7 +123,7 @@ class Students:
             )
             report = trainer.fit(module, teach, seen, context)
             state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-            safetensors.torch.save_file(state, folder / "student.safetensors")
+            safetensors.torch.save_file(state, folder / WEIGHTS)
             return {
                 "contender": specification.contender,
                 "heads": data.heads.count,
@@ -126,11 +147,7 @@ class Students:
             "device": specification.device_kind,
             "versions": self._versions,
         }
-        place, about, cached = self._artifacts.obtain(parts, fill)
-        module.load_state_dict(safetensors.torch.load_file(place / "student.safetensors"))
-        module.eval()
-        kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
-        return module, {**kept, "cached": cached}
+        return self._artifacts.obtain(parts, fill)
 
     def target(self, specification: Specification, data: Dataset) -> Target:
         """What the teacher answers on this data, remembered for all contenders and seeds that imitate it."""

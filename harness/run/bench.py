@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.analysis.unchecked import unchecked
-from harness.cache import folder as cache_folder
 from harness.errors import HarnessError
 from harness.measure import gpus, roofline
 from harness.measure.answers import validated
+from harness.measure.builders import settings_of
 from harness.measure.interleaving import Interrupted, Purpose, visit
 from harness.measure.pool import BuilderClient, Launch, timing_cores
 from harness.measure.recovery import Recoveries
@@ -118,15 +118,8 @@ class Bench:
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
-        settings = {
-            "cache": str(cache_folder()),
-            "versions": dict(plan.versions),
-            "plugins": dict(plan.plugins_of_sources),
-            "input_batches": plan.suite.measurement.input_batches,
-            "memory_limit_bytes": plan.suite.measurement.memory_limit_bytes,
-        }
         deadline = plan.suite.measurement.deadline_seconds
-        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, deadline)
+        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings_of(plan), deadline)
         self.source_facts = SourceFacts(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
         self._reach = SizeLimits(how, known)

@@ -123,15 +123,15 @@ class _Sent(harness.Handle):
     """
 
     def __init__(self, client: Any, address: str, request: harness.Request) -> None:
-        self._client, self._address, self._request = client, address, request
+        self._client, self._address, self._key = client, address, request.key
         self._lost, self._asked_to_end = "", False
-        self._texts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._texts = texts = queue.SimpleQueue[str]()  # the client keeps its handlers, and with them what they name
         topic = f"harness-{uuid.uuid4().hex}"
         try:
-            client.subscribe_topic(topic, lambda event: self._texts.put(str(event[1])))
+            client.subscribe_topic(topic, lambda event: texts.put(str(event[1])))
             client.subscribe_topic(address, self._of_worker)
             client.run(
-                harness.cancel_request, request.key, workers=[address]
+                harness.cancel_request, self._key, workers=[address]
             )  # what a coordinator that is gone has left running
             self._future = client.submit(
                 _work, request.text, topic, key=topic, workers=[address], allow_other_workers=False, retries=0, pure=False,
@@ -167,14 +167,16 @@ class _Sent(harness.Handle):
             gone = "the connection to the scheduler was lost" if "Cancelled" in kind else str(error)
             what = self._lost or ("its worker was killed" if kind == "KilledWorker" else gone)
             raise harness.HarnessError(what, next_step=_AGAIN) from error
+        finally:
+            self._future.release()  # scheduler and worker keep what was asked and answered no longer: it may be large
 
     def cancel(self) -> None:
         """Ends the suite on its machine; called again, waits for it no longer."""
-        if self._asked_to_end:
-            self._future.cancel()
-        self._asked_to_end = True
+        again, self._asked_to_end = self._asked_to_end, True
         with contextlib.suppress(Exception):
-            self._client.run(harness.cancel_request, self._request.key, workers=[self._address], wait=False)
+            if again:
+                self._future.cancel()
+            self._client.run(harness.cancel_request, self._key, workers=[self._address], wait=False)
 
 
 _AGAIN = "what the machine has recorded is kept there: start a worker on it, and continue with --resume"

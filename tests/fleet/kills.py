@@ -31,9 +31,10 @@ LONGEST_SECONDS = 300
 
 
 def coordinator(fleet: Fleet, suite: Path, out: Path) -> subprocess.Popen:
-    """Begins the run, or continues it."""
+    """Begins the run, or continues it; on both machines or none: one that is not there when it begins is not left out."""
     how = "--resume" if (out / "fleet.json").exists() else "--output"
-    command = [sys.executable, "-P", "-m", "harness", "run", str(suite), "--on", fleet.address, how, str(out)]
+    named = [word for name in NAMES for word in ("--machine", name)]
+    command = [sys.executable, "-P", "-m", "harness", "run", str(suite), "--on", fleet.address, how, str(out), *named]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -61,6 +62,9 @@ def kill(fleet: Fleet, victim: str, run: subprocess.Popen, generator: random.Ran
 def judged(fleet: Fleet, out: Path, name: str, kept: dict[str, bytes], expected) -> tuple[list[str], set]:
     """What is wrong with one machine's run, once it is complete."""
     here = out / name
+    if not here.exists():
+        code = fleet.workers[name].poll()
+        return [f"{name}: took no part, and its worker {'is there' if code is None else f'left with {code}'}"], set()
     there = next(each for each in fleet.runs(name) if read(each).run.started == read(here).run.started)
     problems = [
         f"{name}: {file} here and there differ" for file in FILES if whole_lines(here, file) != whole_lines(there, file)
@@ -120,10 +124,10 @@ def main() -> None:
                     kept[name] = now
             run = coordinator(fleet, suite, out)
             printed, _ = run.communicate(timeout=LONGEST_SECONDS)
-            if run.returncode:
-                problems.append(f"it ended with {run.returncode}: {printed[-600:]}")
-            else:
+            if run.returncode == 0:
                 problems += [each for name in NAMES for each in judged(fleet, out, name, kept, expected)[0]]
+            if run.returncode or problems:
+                problems.append(f"it left with {run.returncode} and printed: {printed[-1500:]}")
             killed.update(done)
             broken += bool(problems)
             print(f"run {runs}: killed {', '.join(done) or 'nothing'}: {'; '.join(problems) or 'complete'}", flush=True)

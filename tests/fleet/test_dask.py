@@ -117,3 +117,35 @@ def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "out" / "a" / "measurements.jsonl").read_bytes().startswith(kept)
     assert called("verify", tmp_path / "out" / "a").returncode == 0
+
+
+def test_nothing_of_dask_wakes_on_a_machine_but_a_heartbeat_and_nothing_is_tried_again(fleet):
+    import distributed
+
+    def of_worker(dask_worker):
+        import dask.config
+
+        running = {name for name, each in dask_worker.periodic_callbacks.items() if each.is_running()}
+        off = [
+            dask.config.get(f"distributed.{name}")
+            for name in ("worker.profile.enabled", "admin.system-monitor.gil.enabled")
+        ]
+        return running, off, dask_worker.state.nthreads, type(dask_worker.nanny).__name__
+
+    with distributed.Client(fleet.address, set_as_default=False) as client:
+        (running, off, threads, nanny), _ = client.run(of_worker).values()
+        limits = client.run_on_scheduler(
+            lambda dask_scheduler: (dask_scheduler.allowed_failures, dask_scheduler.worker_ttl)
+        )
+    assert running <= {"heartbeat", "keep-alive"}
+    assert (off, threads, nanny) == ([False, False], 1, "NoneType")
+    assert limits == (0, None)
+
+
+def test_a_scheduler_that_repeats_what_has_killed_a_worker_is_refused():
+    import distributed
+
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False, protocol="tcp://") as cluster:
+        done = called("fleet", "status", cluster.scheduler_address)
+    assert done.returncode == 2
+    assert "the scheduler repeats what has killed a worker, 3 times; start it with `harness fleet up`" in done.stderr

@@ -1,4 +1,4 @@
-"""This machine and submitit's clusters as executors, and a run without `--on`, which knows nothing of them."""
+"""This machine and submitit's clusters as executors; a run without `--on` is looked at in tests/test_imports.py."""
 
 from __future__ import annotations
 

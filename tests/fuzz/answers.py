@@ -45,6 +45,7 @@ _VALUES: dict[str, dict[str, Any]] = {
         "cached": False, "proofs": {"1": "formula"}, "warnings": [],
         "files": {"artifact/model.onnx": "ab12"},
     },
+    "train": {"place": "/cache/artifacts/ab12"},
     "hold_out": {
         "place": "/cache/artifacts/ab12", "heads": 18, "batch_size": 1, "parameters": 10, "training_seconds": 3.0,
         "training_steps": 100, "notes": [], "files": {}, "cached": True,

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import __version__
 from harness.commands.register import plausibility
 from harness.commands.register.entry import NAME, content, name_of, names, take
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.printable import one_line
 from harness.records.reader import read
 from harness.records.seal import broken
-from harness.report.verification import verify
+from harness.report.verification import STORED, verify
+from harness.run.session import DISTRIBUTION
+from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +106,8 @@ def checked(folder: Path, into: Path, *, only: bool = False) -> Verdict:
         shown = [str(each) for each in derived.moved[:_MOST]]
         rest = len(derived.moved) - len(shown)
         reasons.append("; ".join([derived.sentences[0], *shown, *([f"and {rest:,} more"] if rest > 0 else [])]))
+    if derived.lacking and run.versions.get(DISTRIBUTION) == __version__:
+        reasons.append(f"{STORED} lacks {counted(derived.lacking, 'figure')} that version {__version__} writes")
     return Verdict(
         name=name,
         about=one_line(about),

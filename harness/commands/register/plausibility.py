@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _CLOCK = 60.0  # seconds by which a clock may be set while a run goes on
 _SHARE = 0.05  # of a sample: it and its overhead were rounded
 _SHOWN = 3  # places that a sentence names
+_DIGITS = 16  # of the digest of a suite
+_ROUNDED = 2e-6  # by which a mean of scores may differ that were rounded to a millionth
 
 
 def doubts(evidence: Evidence) -> Iterator[str]:
@@ -35,6 +38,7 @@ def doubts(evidence: Evidence) -> Iterator[str]:
     if visits and (gaps := sorted(set(range(1, max(visits) + 1)) - set(visits))):
         yield f"the records of {_places('visit', gaps)} are missing"
     yield from _repeated(evidence.measurements)
+    yield from _scores(evidence)
     window = _window(evidence.run)
     outside, orders, overlaps = [], [], []
     for number, records in sorted(visits.items()):
@@ -69,7 +73,7 @@ def _of_the_run(run: RunInfo) -> Iterator[str]:
         yield "it is a quick run, which has fewer launches and wider precision"
     if run.forced:
         yield f"it was resumed with --force although {run.forced[0]}"
-    if run.suite_digest != hashlib.sha256(to_json(run.suite)).hexdigest()[: len(run.suite_digest) or 1]:
+    if run.suite_digest != hashlib.sha256(to_json(run.suite)).hexdigest()[:_DIGITS]:
         yield "the suite is not the one whose digest run.json names: it was edited"
     if not run.machine.get("processor"):
         yield "run.json names no processor"
@@ -102,6 +106,18 @@ def _repeated(records: Sequence[Measurement]) -> Iterator[str]:
         seen[key] = record.visit
     if twice:
         yield f"a record of {_places('visit', sorted(set(twice)))} is there twice"
+
+
+def _scores(evidence: Evidence) -> Iterator[str]:
+    """Scores that are not the means of those of their queries, and students that were scored twice."""
+    for each in evidence.fidelities:
+        for name, kept in each.per_query.items():
+            if kept and abs(math.fsum(kept) / len(kept) - each.scores.get(name, math.inf)) > _ROUNDED:
+                yield f"{name} of {each.contender} at N = {each.heads:,} is not the mean over its queries"
+    good = Counter((each.contender, each.heads, each.seed) for each in evidence.fidelities if each.failure is None)
+    twice = [who for who, count in good.items() if count > 1]
+    if twice:
+        yield f"{twice[0][0]} at N = {twice[0][1]:,}, seed {twice[0][2]}, was scored twice"
 
 
 def _window(run: RunInfo) -> tuple[float, float] | None:

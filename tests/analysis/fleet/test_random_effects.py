@@ -1,4 +1,4 @@
-"""The spread between machines, against the worked example of metafor and against effects that were drawn."""
+"""The spread between machines, against sums by hand over a published data set and against effects that were drawn."""
 
 from __future__ import annotations
 
@@ -23,18 +23,46 @@ def bcg():
     return effects, [1 / a - 1 / (a + b) + 1 / c - 1 / (c + d) for a, b, c, d in BCG]
 
 
+def by_hand(y, v, quantile_of_means, quantile_of_predictions):
+    """The same estimate by another way, in sums: tau squared solves the likelihood's equation, and is not searched for.
+
+    tau squared = (sum of w^2 ((y - m)^2 - v)) / (sum of w^2) + 1 / (sum of w), w = 1 / (v + tau squared) and m the weighted mean
+    (Viechtbauer 2005, Journal of Educational and Behavioral Statistics 30:261); the standard error squared is the sum of
+    w (y - m)^2 over (k - 1) times the sum of w (Hartung and Knapp 2001).
+    """
+    squared = 0.0
+    for _ in range(500):
+        w = [1 / (each + squared) for each in v]
+        mean = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w)
+        over = sum(a**2 * ((b - mean) ** 2 - c) for a, b, c in zip(w, y, v, strict=True))
+        squared = max(0.0, over / sum(a**2 for a in w) + 1 / sum(w))
+    error = math.sqrt(sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True)) / ((len(y) - 1) * sum(w)))
+    return mean, squared, error, quantile_of_means * error, quantile_of_predictions * math.sqrt(squared + error**2)
+
+
 def test_the_worked_example_of_metafor():
-    """`rma(yi, vi, data=dat)`: -0.7145, tau squared 0.3132 (0.1197 to 1.1115)."""
+    """13 trials: t of 12 and of 11 degrees of freedom are 2.178813 and 2.200985."""
     found = random_effects(*bcg())
+    mean, squared, error, half, reach = by_hand(*bcg(), 2.178813, 2.200985)
+    assert (round(mean, 4), round(squared, 4), round(error, 4)) == (-0.7145, 0.3132, 0.1808)
     assert found.machines == 13
-    assert round(found.centre, 4) == -0.7145
-    assert (found.high - found.low) / 2 == pytest.approx(2.17881 * 0.1808, abs=1e-4)  # t of 12 degrees of freedom
-    assert round(found.tau**2, 4) == 0.3132
+    assert found.centre == pytest.approx(mean, abs=1e-6)
+    assert found.tau**2 == pytest.approx(squared, abs=1e-5)
+    assert [found.low, found.high] == pytest.approx([mean - half, mean + half], abs=1e-5)
+    assert [found.predicted_low, found.predicted_high] == pytest.approx([mean - reach, mean + reach], abs=1e-5)
+
+
+def test_taus_interval_is_where_cochrans_q_has_the_quantiles_of_chi_squared():
+    """Of 12 degrees of freedom: 4.403789 and 23.336664."""
+    found, (y, v) = random_effects(*bcg()), bcg()
+
+    def q(squared):
+        w = [1 / (each + squared) for each in v]
+        mean = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w)
+        return sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True))
+
+    assert [q(found.tau_low**2), q(found.tau_high**2)] == pytest.approx([23.336664, 4.403789], abs=1e-4)
     assert (round(found.tau_low**2, 4), round(found.tau_high**2, 4)) == (0.1197, 1.1115)
-    half = 2.2010 * math.sqrt(
-        0.3132 + 0.1807**2
-    )  # t of 11 degrees of freedom, and the standard error that metafor prints
-    assert found.predicted_high - found.centre == pytest.approx(half, abs=2e-4)
 
 
 def test_machines_that_agree_have_no_spread():

@@ -8,10 +8,12 @@ import shutil
 
 import pytest
 
+from harness import __version__
 from harness.commands.register.checking import checked, verified
 from harness.commands.register.entry import LARGEST, name_of, names
 from harness.commands.register.submitting import submit
 from harness.errors import RecordsError, UserError
+from harness.run.session import DISTRIBUTION
 from tests.command_line import called
 from tests.commands.register.conftest import (
     baseline,
@@ -89,6 +91,26 @@ def moved_answer(folder):
     path.write_text(json.dumps(found))
 
 
+def fewer_figures(folder):
+    run_json(folder, lambda run: run.update(versions={DISTRIBUTION: __version__}))
+    sealed_folder(folder)
+    path = folder / "report.json"
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps({name: each for name, each in report.items() if name != "crossovers"}))
+
+
+def scored(folder, *scores):
+    """The forger writes scores that no queries have, and computes the digests again."""
+    rows = [
+        {"contender": "student", "heads": 64, "temperature": 1.0, "seed": 0, "queries": 2, "scores": {"mean_cosine": each},
+         "per_query": {"mean_cosine": [0.5, 0.7]}}
+        for each in scores
+    ]  # fmt: skip
+    (folder / "fidelity.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    sealed_folder(folder)
+    rewritten(folder)
+
+
 def unsealed(folder):
     rows(folder, faster)
     run_json(folder, lambda run: run.pop("seal"))
@@ -120,6 +142,13 @@ DOCTORED = {
         lambda folder: resealed(folder, lambda found: [*found, found[-1]]), "is there twice",
     ),
     "summary edited": (summary, "the report has student is faster throughout"),
+    "figures removed from the report": (fewer_figures, "report.json lacks [0-9]+ figures that version"),
+    "scores edited, sealed again": (
+        lambda folder: scored(folder, 0.99), "mean_cosine of student at N = 64 is not the mean over its queries",
+    ),
+    "a student scored twice, sealed again": (
+        lambda folder: scored(folder, 0.6, 0.6), "student at N = 64, seed 0, was scored twice",
+    ),
     "answer edited": (moved_answer, "crossovers.json has changed"),
     "answer edited, sealed again": (
         lambda folder: (moved_answer(folder), sealed_folder(folder), rewritten(folder)), "crossovers.json.*the raw seconds give",
