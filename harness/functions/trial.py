@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import itertools
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
@@ -26,7 +28,7 @@ from harness.functions.kernel import Kernel, Takes
 from harness.process import messages
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.exit_status import writable
-from harness.process.server import announce, serve
+from harness.process.server import Operation, announce, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,7 @@ DEADLINE_SECONDS = 60.0  # for importing and calling them
 _CLIMBING_SECONDS = 6.0  # for all n after the first
 _LONGEST_CALL = 0.3  # seconds: at larger n nothing is tried
 _FACTOR = 8  # between the n at which outputs are compared
+_SHARE = 0.3  # of the seconds for them, that a call may be expected to take
 _REMEMBERED = 10.0  # times as long as the second call at the same n: then an answer was remembered
 _SIZES = 3  # n at which that is looked at
 _SLOW_ENOUGH = 2e-5  # seconds of a first call that are told from noise
@@ -56,6 +59,15 @@ class Tried:
     kernels: tuple[Kernel, ...]
     notes: tuple[str, ...] = ()
     between: bool = True  # they work at n between those of the list, where one was given
+    more: bool = False  # there is another n to be tried
+
+
+class _Outcome(NamedTuple):
+    """Of one call."""
+
+    output: Any
+    given: Any  # the input, after the call
+    changed: bool  # by it
 
 
 class Wrong(Exception):  # noqa: N818 - an answer: this is wrong
@@ -97,18 +109,15 @@ def tried(
     """
     asked = {"kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed}
     asked["sizes"] = sorted(set(sizes))
-    asked["seconds"] = min(_CLIMBING_SECONDS, deadline_seconds / 6)
+    asked["seconds"] = seconds = min(_CLIMBING_SECONDS, deadline_seconds / 6)
     doing = ["to start"]
     child = Child(CHILD, {}, environment={**environment(threads), **allocator.VARIABLES})
     try:
-        answer = child.ask(
-            {"do": "try", **asked},
-            stage="load",
-            deadline=deadline_seconds,
-            hear=lambda notice: doing.append(notice.get("doing", "")),
-            renewed=False,
-        )
-        found = messages.checked(answer, _Answer)
+        found = _answer(child, {"do": "try", **asked}, doing, deadline_seconds)
+        ends = time.monotonic() + 2 * seconds
+        with contextlib.suppress(ChildFailed):  # where one dies or hangs at a larger n, the search finds out
+            while found.more:
+                found = _answer(child, {"do": "climb"}, doing, max(0.0, ends - time.monotonic()))
     except messages.InvalidAnswer as error:
         raise UserError(f"the process that tried the functions answered what cannot be used ({error})") from None
     except ChildFailed as failed:
@@ -121,12 +130,25 @@ def tried(
     return Tried(kernels=kernels, notes=notes, between=found.between)
 
 
+def _answer(child: Child, request: Mapping[str, Any], doing: list[str], deadline: float) -> _Answer:
+    """What the child says to a request, within so many seconds; `doing` grows by what it announces."""
+    answer = child.ask(
+        request,
+        stage="load",
+        deadline=deadline,
+        hear=lambda notice: doing.append(notice.get("doing", "")),
+        renewed=False,
+    )
+    return messages.checked(answer, _Answer)
+
+
 class _Answer(messages.Answer):
-    """What the child says in the end: the functions as they are to be called, or what is wrong."""
+    """What the child says: the functions as they are to be called, or what is wrong."""
 
     kernels: list[dict[str, Any]] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     between: bool = True
+    more: bool = False  # there is another n to be tried
     what: str = ""
     next_step: str = ""
 
@@ -165,6 +187,10 @@ class Trial:
         self._equal: Callable[[Any, Any], Any] = likeness.same
         self._notes: dict[str, None] = {}
         self._long = False  # a call took so long that larger n are not tried
+        self._took: dict[int, float] = {}  # seconds of the slowest function, by n
+        self._between = True
+        self._heads = self._low  # the last n that was tried
+        self._ends = math.inf
 
     def run(self) -> Tried:
         """Everything.
@@ -172,35 +198,64 @@ class Trial:
         Raises:
             Wrong: where something is.
         """
+        found = self.begin()
+        while found.more:
+            found = self.climb()
+        return found
+
+    def begin(self) -> Tried:
+        """What the smallest n shows.
+
+        Raises:
+            Wrong: where something is.
+        """
         self._import()
-        began = time.monotonic()
+        self._ends = time.monotonic() + self._seconds
         self._at(self._low)
         for number in range(len(self._kernels)):
             self._grows(number)
-        between = self._between()
-        heads = self._low
-        while heads < self._high and not self._long and time.monotonic() - began < self._seconds:
-            heads = self._following(heads)
-            try:
-                self._at(heads)
-            except Wrong as wrong:
-                if isinstance(wrong.__cause__, Exception):  # it fails there: the search finds out from where on
-                    break
+        self._between = self._works_between()
+        return self._found()
+
+    def climb(self) -> Tried:
+        """What the next n shows, and all before.
+
+        Raises:
+            Wrong: where something is.
+        """
+        self._heads = self._following(self._heads)
+        try:
+            self._at(self._heads)
+        except Wrong as wrong:
+            if not isinstance(wrong.__cause__, Exception):
                 raise
-        self._tell()
-        return Tried(kernels=tuple(self._kernels), notes=tuple(self._notes), between=between)
+            self._heads = self._high  # it fails there: the search finds out from where on
+        return self._found()
+
+    def _found(self) -> Tried:
+        more = self._heads < self._high and not self._long and time.monotonic() < self._ends
+        if more and len(self._took) > 1:
+            more = self._expected(self._following(self._heads)) < _SHARE * self._seconds
+        notes = (*self._notes, *self._told())
+        return Tried(kernels=tuple(self._kernels), notes=notes, between=self._between, more=more)
+
+    def _expected(self, heads: int) -> float:
+        """Seconds that a call may take at a larger n, by its growth so far."""
+        (first, before), (last, now) = list(self._took.items())[-2:]
+        growth = math.log(now / before) / math.log(last / first)
+        return now * (heads / last) ** max(1.0, growth)
 
     def _following(self, heads: int) -> int:
         """The next n that is tried: several times as large, and of the list where there is one."""
         wanted = min(heads * _FACTOR, self._high)
         return next((each for each in self._sizes if each >= wanted), self._high) if self._sizes else wanted
 
-    def _between(self) -> bool:
+    def _works_between(self) -> bool:
         """Whether the functions work at n between the first of the list, such as 3 where it has 2 and 4."""
         gap = next(((a, b) for a, b in itertools.pairwise(self._sizes) if b > a + 1), None)
         if gap is None or self._long:
             return True
-        for heads in sorted({gap[0] + 1, round(math.sqrt(gap[0] * gap[1])), gap[1] - 1} - set(gap)):
+        for heads in sorted({gap[0] + 1, min(round(math.sqrt(gap[0] * gap[1])), _FACTOR * gap[0])} - set(gap)):
             try:
                 self._at(heads)
             except Wrong as wrong:
@@ -237,17 +292,33 @@ class Trial:
             Wrong: where something is; its cause is what a function raised.
         """
         given = self._draw(heads, 0)
-        copied = likeness.copier(given)
+        copied = self._copier(heads, given)
         if heads == self._low:
             self._repeats(heads, given)
             self._settle(heads, copied)
-        outputs = [self._one(number, heads, copied) for number in range(len(self._kernels))]
-        if self._kernels[0].checked:
-            for number, output in enumerate(outputs[1:], 1):
-                self._compare(heads, outputs[0], output, 0, number)
+        first, *others = [self._one(number, heads, copied) for number in range(len(self._kernels))]
+        if self._kernels[0].compared:
+            for number, each in enumerate(others, 1):
+                self._compare(heads, first, each, number)
 
-    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> Any:
-        """One function at one n: called twice with equal inputs; its output."""
+    def _copier(self, heads: int, given: Any) -> Callable[[], Any]:
+        """What gives equal inputs: copies, or, of what cannot be copied, the same draw once more.
+
+        Raises:
+            Wrong: where it can neither be copied nor called with twice.
+        """
+        copied = likeness.copier(given)
+        try:
+            copied()
+        except Exception as error:  # noqa: BLE001 - whatever a class of the user's raises when it is copied
+            if any(isinstance(each, Iterator) for each in (given if isinstance(given, tuple) else [given])):
+                what = f"the setup returns {likeness.unconsumed(given) or likeness.named(given)}, which one call uses up"
+                raise Wrong(what, "return a list, an array or other data") from error
+            return lambda: self._draw(heads, 0)
+        return copied
+
+    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
+        """One function at one n, called twice with equal inputs."""
         label = self._label(number)
         self._doing(f"calling {label} at n = {heads:,}")
         given = copied()
@@ -264,9 +335,15 @@ class Trial:
         if seconds > _SLOW_ENOUGH and seconds > 2 * next_seconds:  # the second one may have been disturbed
             next_seconds = min(next_seconds, self._call(number, heads, copied())[1])
         self._long |= max(seconds, next_seconds) > _LONGEST_CALL
+        self._took[heads] = max(self._took.get(heads, 1e-9), next_seconds)
         self._finished(number, heads, copied, output, next_seconds)
         kernel = self._kernels[number]
-        if kernel.checked and not self._alike(output, again, label):
+        if kernel.compared and not self._alike(output, again, label):
+            if kernel.equal is None and type(output).__eq__ is object.__eq__:
+                raise Wrong(
+                    f"{label} returns {likeness.named(output)}, of which two are never equal (it has no __eq__)",
+                    "say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
+                )
             raise Wrong(
                 f"{label} does not repeat its output at n = {heads:,}: {likeness.shown(output)}, then "
                 f"{likeness.shown(again)}",
@@ -277,7 +354,7 @@ class Trial:
                 self._remembers_sizes(number, heads)
         elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
             self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
-        return output
+        return _Outcome(output, given, self._kernels[number].fresh)
 
     def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
@@ -476,15 +553,25 @@ class Trial:
             ) from error
         return output, time.perf_counter() - began
 
-    def _compare(self, heads: int, reference: Any, output: Any, one: int, other: int) -> None:
-        labels = self._label(one), self._label(other)
+    def _compare(self, heads: int, first: _Outcome, other: _Outcome, number: int) -> None:
+        labels = self._label(0), self._label(number)
+        reference, output = self._results(first, other)
         if self._alike(reference, output, " and ".join(labels)):
             return
+        nothing = first.output is None and other.output is None
+        do = "make the same of their input" if nothing else "return the same"
         raise Wrong(
-            f"{labels[0]} and {labels[1]} do not return the same at n = {heads:,}: {likeness.shown(reference)} and "
+            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {likeness.shown(reference)} and "
             f"{likeness.shown(output)}",
             "fix one of them, say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
         )
+
+    def _results(self, one: _Outcome, other: _Outcome) -> tuple[Any, Any]:
+        """What is compared: the outputs; of functions that return nothing what they have made of their input."""
+        nothing = one.output is None and other.output is None
+        if self._setup is None or (nothing and not (one.changed and other.changed)):
+            return one.output, other.output
+        return tuple(each.given if each.output is None else each.output for each in (one, other))
 
     def _alike(self, one: Any, other: Any, labels: str) -> bool:
         try:
@@ -495,18 +582,16 @@ class Trial:
                 "say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
             ) from None
 
-    def _tell(self) -> None:
+    def _told(self) -> Iterator[str]:
         """What an answer has to say about how its functions were called."""
         for number, kernel in enumerate(self._kernels):
             label = self._label(number)
             if kernel.redrawn:
-                self._note(
-                    f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
-                )
+                yield f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
             elif kernel.fresh:
-                self._note(f"{label} changes its input: every call got a copy of its own, made off the clock")
-        if self._setup is not None and not self._kernels[0].compared:
-            self._note("outputs were not compared, as asked: whether the rivals compute the same is not known")
+                yield f"{label} changes its input: every call got a copy of its own, made off the clock"
+        if not self._kernels[0].compared:
+            yield "outputs were not compared, as asked: whether the rivals compute the same is not known"
 
     def _note(self, text: str) -> None:
         self._notes.setdefault(text)
@@ -553,14 +638,26 @@ def _tau(values: Sequence[float]) -> float:
     return sum((b > a) - (b < a) for a, b in pairs) / max(1, len(pairs))
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What the child says: kernels and notes, or what is wrong and what to do."""
+def operations(_: Mapping[str, Any]) -> Mapping[str, Operation]:
+    """What can be asked: `try` first, and then `climb` while there is more."""
+    trials: list[Trial] = []
+
+    def begin(request: Mapping[str, Any]) -> dict[str, Any]:
+        trials.append(Trial(request, lambda text: announce({"doing": text})))
+        return _told(trials[-1].begin)
+
+    return {"try": begin, "climb": lambda _: _told(trials[-1].climb)}
+
+
+def _told(step: Callable[[], Tried]) -> dict[str, Any]:
+    """Kernels and notes, or what is wrong and what to do."""
     try:
-        found = Trial(request, lambda text: announce({"doing": text})).run()
+        found = step()
     except Wrong as wrong:
         return {"what": wrong.what, "next_step": wrong.next_step}
-    return {"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes), "between": found.between}
+    about = {"notes": list(found.notes), "between": found.between, "more": found.more}
+    return {"kernels": [each.to_json() for each in found.kernels], **about}
 
 
 if __name__ == "__main__":
-    serve(lambda _: {"try": answer})
+    serve(operations)
