@@ -25,6 +25,11 @@ class Kernel:
     fresh: bool = False  # it changes its input, so that every call gets a copy of its own, made off the clock
     redrawn: bool = False  # it remembers inputs, so that every call gets one that it has not seen
 
+    @property
+    def checked(self) -> bool:
+        """Whether its answers are compared: with those of its rivals before, and with its own after the timing."""
+        return self.compared and (self.setup is not None or self.equal is not None)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for the pipe."""
         return asdict(self)

@@ -68,6 +68,7 @@ class _Outcome(NamedTuple):
     output: Any
     given: Any  # the input, after the call
     changed: bool  # by it
+    again: Any  # the output of another call
 
 
 class Wrong(Exception):  # noqa: N818 - an answer: this is wrong
@@ -111,7 +112,7 @@ def tried(
     asked["sizes"] = sorted(set(sizes))
     asked["seconds"] = seconds = min(_CLIMBING_SECONDS, deadline_seconds / 6)
     doing = ["to start"]
-    child = Child(CHILD, {}, environment={**environment(threads), **allocator.VARIABLES})
+    child = Child(CHILD, {}, environment={**environment(threads), **allocator.variables()})
     try:
         found = _answer(child, {"do": "try", **asked}, doing, deadline_seconds)
         ends = time.monotonic() + 2 * seconds
@@ -186,6 +187,7 @@ class Trial:
         self._setup: Callable[..., Any] | None = None
         self._equal: Callable[[Any, Any], Any] = likeness.same
         self._notes: dict[str, None] = {}
+        self._apart: set[int] = set()  # functions whose values differ from those of the first one
         self._long = False  # a call took so long that larger n are not tried
         self._took: dict[int, float] = {}  # seconds of the slowest function, by n
         self._between = True
@@ -297,9 +299,11 @@ class Trial:
             self._repeats(heads, given)
             self._settle(heads, copied)
         first, *others = [self._one(number, heads, copied) for number in range(len(self._kernels))]
-        if self._kernels[0].compared:
-            for number, each in enumerate(others, 1):
+        for number, each in enumerate(others, 1):
+            if self._kernels[0].checked:
                 self._compare(heads, first, each, number)
+            elif self._kernels[0].compared:
+                self._tell_apart(heads, first, each, number)
 
     def _copier(self, heads: int, given: Any) -> Callable[[], Any]:
         """What gives equal inputs: copies, or, of what cannot be copied, the same draw once more.
@@ -310,9 +314,11 @@ class Trial:
         copied = likeness.copier(given)
         try:
             copied()
-        except Exception as error:  # noqa: BLE001 - whatever a class of the user's raises when it is copied
+        except Exception as error:
             if any(isinstance(each, Iterator) for each in (given if isinstance(given, tuple) else [given])):
-                what = f"the setup returns {likeness.unconsumed(given) or likeness.named(given)}, which one call uses up"
+                what = (
+                    f"the setup returns {likeness.unconsumed(given) or likeness.named(given)}, which one call uses up"
+                )
                 raise Wrong(what, "return a list, an array or other data") from error
             return lambda: self._draw(heads, 0)
         return copied
@@ -338,7 +344,7 @@ class Trial:
         self._took[heads] = max(self._took.get(heads, 1e-9), next_seconds)
         self._finished(number, heads, copied, output, next_seconds)
         kernel = self._kernels[number]
-        if kernel.compared and not self._alike(output, again, label):
+        if kernel.checked and not self._alike(output, again, label):
             if kernel.equal is None and type(output).__eq__ is object.__eq__:
                 raise Wrong(
                     f"{label} returns {likeness.named(output)}, of which two are never equal (it has no __eq__)",
@@ -354,7 +360,7 @@ class Trial:
                 self._remembers_sizes(number, heads)
         elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
             self._kernels[number] = dataclasses.replace(self._kernels[number], redrawn=True)
-        return _Outcome(output, given, self._kernels[number].fresh)
+        return _Outcome(output, given, self._kernels[number].fresh, again)
 
     def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
@@ -414,7 +420,7 @@ class Trial:
         if self._long:
             return
         self._doing(f"calling {self._label(number)} many times at n = {self._low:,}")
-        copied = likeness.copier(self._draw(self._low, 0))
+        copied = self._copier(self._low, self._draw(self._low, 0))
         series: list[tuple[float, float, int]] = []
         for _ in range(2):
             blocks = self._series(number, copied)
@@ -566,6 +572,18 @@ class Trial:
             "fix one of them, say what counts as equal (equal=, --equal), or leave the comparison out (equal=None, --no-equal)",
         )
 
+    def _tell_apart(self, heads: int, first: _Outcome, other: _Outcome, number: int) -> None:
+        """Notes outputs that differ though each function repeats its own: without a setup that may be meant."""
+        with contextlib.suppress(Exception):  # of the user's classes
+            steady = all(self._equal(each.output, each.again) for each in (first, other))
+            if number in self._apart or not steady or self._equal(first.output, other.output):
+                return
+            self._apart.add(number)
+            self._note(
+                f"{self._label(0)} and {self._label(number)} return different values at n = {heads:,}: "
+                f"{likeness.shown(first.output)} and {likeness.shown(other.output)}; an equality would refuse that (--equal)"
+            )
+
     def _results(self, one: _Outcome, other: _Outcome) -> tuple[Any, Any]:
         """What is compared: the outputs; of functions that return nothing what they have made of their input."""
         nothing = one.output is None and other.output is None
@@ -590,7 +608,7 @@ class Trial:
                 yield f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
             elif kernel.fresh:
                 yield f"{label} changes its input: every call got a copy of its own, made off the clock"
-        if not self._kernels[0].compared:
+        if self._setup is not None and not self._kernels[0].compared:
             yield "outputs were not compared, as asked: whether the rivals compute the same is not known"
 
     def _note(self, text: str) -> None:

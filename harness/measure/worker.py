@@ -386,7 +386,7 @@ class Worker:
             place = str(request["place"])
             self._make_room(compiled.held_bytes, but=place)
             seconds, output = compiled.first(inputs[0])
-            kept = [output] if compiled.kernel.compared else []
+            kept = [output] if compiled.kernel.checked else []
             held = compiled.held_bytes + sum(map(likeness.weight, kept))
             self._loaded[place] = replace(self._loaded[place], size_bytes=held)
             return _Proof(inputs=inputs, first_outputs=kept, first_call_seconds=seconds)

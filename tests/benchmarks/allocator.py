@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.allocator --repetitions 12
 
-Six kernels that allocate are timed at one n by real workers, in turn: by a fresh one, by another fresh one, by one that has visited a
-larger n, and by one that has visited smaller and larger ones. Each repetition starts four processes anew. What is printed is the median
-over repetitions of each time over that of the first fresh process, with the interval that holds the true median in 19 of 20 cases or
-more; the second fresh process shows what the measure itself can tell. Medians have to be within 3 %.
+Six kernels that allocate are timed at one n by real workers, in turn: by a fresh one, by another fresh one, by one that has
+visited a larger n, and by one that has visited smaller and larger ones. Each repetition starts four processes anew. What is
+printed is the median over repetitions of each time over that of the first fresh process, with the interval that holds the
+true median in 19 of 20 cases or more; the second fresh process shows what the measure can tell. Medians have to be within 3 %.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def worker(folder: Path, kernel: str) -> Child:
         "launch": 1,
         "memory_limit_bytes": None,
     }
-    return Child(WORKER, settings, environment={**environment(1), **allocator.VARIABLES})
+    return Child(WORKER, settings, environment={**environment(1), **allocator.variables()})
 
 
 def ask(child: Child, what: str, n: int, **more: float) -> dict[str, float]:

@@ -76,10 +76,12 @@ def test_equality_is_the_users_own_where_there_is_one():
     assert try_(pure, lambda xs: sorted(xs)[::-1], setup=numbers, equal=lambda a, b: sorted(a) == sorted(b)).kernels
 
 
-def test_outputs_are_compared_where_there_is_no_setup_as_well():
-    with pytest.raises(Wrong, match="do not return the same at n = 4: 4 and 5"):
-        try_(lambda n: n, lambda n: n + 1)
-    assert try_(lambda n: n, lambda n: n + 1, compared=False).notes
+def test_values_that_differ_are_noted_where_there_is_no_setup_and_no_equality():
+    (note,) = try_(lambda n: n, lambda n: n + 1).notes
+    assert "return different values at n = 4: 4 and 5; an equality would refuse that" in note
+    assert not try_(lambda n: n, lambda n: n + 1, compared=False).notes
+    assert not try_(lambda n: n, float).notes
+    assert not try_(lambda n: object(), lambda n: np.random.default_rng().random(n)).notes
 
 
 def test_functions_that_return_nothing_are_compared_by_what_they_made_of_their_input():
@@ -90,15 +92,15 @@ def test_functions_that_return_nothing_are_compared_by_what_they_made_of_their_i
     assert [each.fresh for each in found.kernels] == [False, True]
     with pytest.raises(Wrong, match="do not return the same at n = 4"):
         try_(pure, lambda xs: xs.reverse(), setup=numbers)
-    assert try_(lambda xs: xs.clear(), lambda xs: [x for x in xs] and None, setup=numbers).kernels
+    assert try_(lambda xs: xs.clear(), lambda xs: sum(xs) and None, setup=numbers).kernels
 
 
 def test_outputs_that_are_equal_to_nothing_are_named_as_such():
     class Tree:
         pass
 
-    with pytest.raises(Wrong, match="returns .*Tree, of which two are never equal") as told:
-        try_(lambda n: Tree(), lambda n: Tree())
+    with pytest.raises(Wrong, match=r"returns .*Tree, of which two are never equal") as told:
+        try_(lambda xs: Tree(), lambda xs: Tree(), setup=made()[0])
     assert "say what counts as equal" in told.value.next_step
 
 
@@ -187,7 +189,9 @@ def test_state_that_grows_is_reported():
 
 
 def test_a_function_without_state_is_not_reported_to_grow():
-    assert not [each for each in try_(lambda n: sum(range(n)), lambda n: n * (n - 1) // 2).notes if "more often" in each]
+    assert not [
+        each for each in try_(lambda n: sum(range(n)), lambda n: n * (n - 1) // 2).notes if "more often" in each
+    ]
 
 
 def test_a_setup_that_ignores_its_seed_is_refused():
