@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from harness.search.result import Location
-from harness.search.wording import remarks, sentence
+from harness.search.wording import of_functions, remarks, sentence
 
 if TYPE_CHECKING:
     from harness.records.crossovers import SearchRecord
@@ -30,10 +30,11 @@ class RaceAnswer(Location):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - as IPython calls it
         """In a notebook the answer and its notes, and not every probe."""
-        printer.text("\n".join([self.sentence, *remarks(self)]))
+        printer.text("\n".join([self.sentence, *remarks(self, self.challenger, self.baseline)]))
 
 
 def race_answer(found: SearchRecord, baseline: str, challenger: str) -> RaceAnswer:
     """The answer of a search, with the user's own names of the two."""
     known = {each.name: getattr(found.location, each.name) for each in fields(Location)}
+    known["notes"] = tuple(of_functions(each, challenger, baseline) for each in found.location.notes)
     return RaceAnswer(**known, baseline=baseline, challenger=challenger, batch=found.leg.batch_size)

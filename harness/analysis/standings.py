@@ -6,8 +6,10 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.search.wording import of_functions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.records.crossovers import SearchRecord
     from harness.search.result import Crossing, Location
@@ -99,8 +101,18 @@ def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None 
             spans.append(replace(same, low=spans[-1].low, begins=spans.pop().begins))
         else:
             spans.append(same)
-    notes = tuple(dict.fromkeys(note for location in pairs.values() for note in location.notes))
+    notes = tuple(_notes(pairs))
     return Standings(names=names, low=low, high=high, spans=tuple(spans), pairs=pairs, notes=notes)
+
+
+def _notes(pairs: Mapping[tuple[str, str], Location]) -> Iterator[str]:
+    """What is to be known of all pairs once, and the rest with the pairs that it is about."""
+    found: dict[str, list[str]] = {}
+    for (baseline, challenger), location in pairs.items():
+        for note in dict.fromkeys(location.notes):
+            found.setdefault(of_functions(note, challenger, baseline), []).append(f"{challenger} against {baseline}")
+    for note, some in found.items():
+        yield note if len(some) == len(pairs) else f"{', '.join(some)}: {note}"
 
 
 def _crossings(location: Location) -> Sequence[Crossing]:

@@ -240,6 +240,12 @@ def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
     return {name: str(about["precision"]) for name, about in said.items() if "precision" in about}
 
 
+def _remarks(answer: SearchRecord) -> tuple[str, ...]:
+    """What is to be known beside the sentence; of functions in their names."""
+    names = (answer.leg.challenger, answer.leg.baseline) if answer.leg.counts == "n" else ()
+    return remarks_on(answer.location, *names)
+
+
 def _leader(found: Interval, bias: float) -> str | None:
     if not wider(found, bias).differs:
         return None
@@ -276,7 +282,7 @@ def _legs(
                 *_reservations(answer, self_check, quick=evidence.run.quick),
                 *(_approximations(leg, suite, table, families) if answer else ()),
             ),
-            notes=remarks_on(answer.location) if answer else (),
+            notes=_remarks(answer) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
             floor_crossing=floor if floor is not None and _sensible(floor, answer) else None,
             predicted=linear if linear is not None and _sensible(linear.value, answer) else None,

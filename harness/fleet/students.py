@@ -15,7 +15,7 @@ from harness.measure.builders import Builders, settings_of
 from harness.plan import plan as planning
 from harness.plan.check import check_suite
 from harness.process.child import ChildFailed
-from harness.run.turn import turn
+from harness.run.machine_lock import machine_lock
 from harness.suite import loading
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def main() -> None:
     loaded = loading.load(Path(asked["suite"]), overrides=asked["settings"], only=asked["only"])
     plan = planned(loaded, quick=asked["quick"])
     students = [Student.model_validate(each) for each in asked["students"]]
-    with turn(f"training for {plan.suite.name}", print):
+    with machine_lock(f"training for {plan.suite.name}", print):
         places = {str(place): each.model_dump() for each, place in trained(plan, students, print)}
     print(json.dumps(places))  # noqa: T201 - the answer
 

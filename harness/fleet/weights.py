@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness import cache
 from harness.errors import UserError
 from harness.fleet.messages import Training, Weights
-from harness.measure.artifacts import Artifacts
 from harness.measure.artifact_digests import COMPLETE, WEIGHTS
+from harness.measure.artifacts import Artifacts
 from harness.printable import one_line
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ def weight(value: Any) -> int:
         held = list(value.values()) if isinstance(value, dict) else value
         some = [each for each, _ in zip(held, range(64), strict=False)]
         return int(len(held) * (8 + (sum(map(weight, some)) / len(some) if some else 0)))
-    return int(value.__sizeof__())
+    return sys.getsizeof(value, 0)
 
 
 def copier(value: Any) -> Callable[[], Any]:

@@ -42,7 +42,7 @@ class LoadedKernels:
         self._functions = [self._imported(each.function) for each in kernels]
         setup, equal = kernels[0].setup, kernels[0].equal
         self._setup = self._imported(setup) if setup is not None else None
-        self._equal: Callable[[Any, Any], Any] = self._imported(equal) if equal is not None else equality.same
+        self.equal: Callable[[Any, Any], Any] = self._imported(equal) if equal is not None else equality.same
 
     @property
     def has_setup(self) -> bool:
@@ -122,7 +122,7 @@ class LoadedKernels:
             UserError: where they cannot be compared.
         """
         try:
-            return bool(self._equal(one, other))
+            return bool(self.equal(one, other))
         except Exception as error:  # noqa: BLE001 - whatever the user's own comparison raises
             raise UserError(
                 f"the outputs of {labels} cannot be compared: {in_a_line(error)}",

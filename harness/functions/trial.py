@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from harness.process.child import Child, ChildFailed, environment
 from harness.process.exit_status import writable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.process.failure import Failure
 
@@ -31,6 +33,7 @@ class TrialResult:
     kernels: tuple[Kernel, ...]
     notes: tuple[str, ...] = ()
     between: bool = True  # they work at n between those of the list, where one was given
+    more: bool = False  # there is another n to be tried
 
 
 def run_trial(
@@ -62,21 +65,19 @@ def run_trial(
     Raises:
         UserError: where one is not there, does not take these arguments, fails, answers differently, or does not return.
     """
+    seconds = min(_CLIMBING_SECONDS, deadline_seconds / 6)
     request = {
         "do": "try", "kernels": [each.to_json() for each in kernels], "low": low, "high": high, "batch": batch, "seed": seed,
-        "sizes": sorted(set(sizes)), "seconds": min(_CLIMBING_SECONDS, deadline_seconds / 6),
+        "sizes": sorted(set(sizes)), "seconds": seconds,
     }  # fmt: skip
     doing = ["to start"]
-    child = Child(CHILD, {}, environment={**environment(threads), **allocator.VARIABLES})
+    child = Child(CHILD, {}, environment={**environment(threads), **allocator.variables()})
     try:
-        answer = child.ask(
-            request,
-            stage="load",
-            deadline=deadline_seconds,
-            hear=lambda notice: doing.append(notice.get("doing", "")),
-            renewed=False,
-        )
-        found = messages.checked(answer, _Answer)
+        found = _answer(child, request, doing, deadline_seconds)
+        ends = time.monotonic() + 2 * seconds
+        with contextlib.suppress(ChildFailed):  # where one dies or hangs at a larger n, the search finds out
+            while found.more:
+                found = _answer(child, {"do": "climb"}, doing, max(0.0, ends - time.monotonic()))
     except messages.InvalidAnswer as error:
         raise UserError(f"the process that tried the functions sent an invalid response ({error})") from None
     except ChildFailed as failed:
@@ -89,12 +90,25 @@ def run_trial(
     return TrialResult(kernels=learnt, notes=notes, between=found.between)
 
 
+def _answer(child: Child, request: Mapping[str, Any], doing: list[str], deadline: float) -> _Answer:
+    """The child's answer to a request, within so many seconds; `doing` grows by what it announces."""
+    answer = child.ask(
+        request,
+        stage="load",
+        deadline=deadline,
+        hear=lambda notice: doing.append(notice.get("doing", "")),
+        renewed=False,
+    )
+    return messages.checked(answer, _Answer)
+
+
 class _Answer(messages.Answer):
-    """What the child says in the end: the functions as they are to be called, or what is wrong."""
+    """What the child says: the functions as they are to be called, or what is wrong."""
 
     kernels: list[dict[str, Any]] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     between: bool = True
+    more: bool = False  # there is another n to be tried
     what: str = ""
     next_step: str = ""
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import units
 from harness.errors import UserError
@@ -18,17 +20,27 @@ from harness.functions.inputs import seeds
 from harness.functions.kernel import Kernel
 from harness.functions.loaded_kernels import LoadedKernels
 from harness.functions.trial import TrialResult
-from harness.process.server import announce, serve
+from harness.process.server import Operation, announce, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LONGEST_CALL = 0.3  # seconds: at larger n nothing is tried
 _FACTOR = 8  # between the n at which outputs are compared
+_SHARE = 0.3  # of the seconds for them, that a call may be expected to take
 _REMEMBERED = 10.0  # times as long as the second call at the same n: then an answer was remembered
 _SIZES = 3  # n at which that is looked at
 _SLOW_ENOUGH = 2e-5  # seconds of a first call that stand out from noise
 _LEFT_SHARE = 0.1  # of the call, below which what is left when it ends does not matter
+
+
+class _Outcome(NamedTuple):
+    """Of one call."""
+
+    output: Any
+    given: Any  # the input, after the call
+    changed: bool  # by it
+    again: Any  # the output of another call
 
 
 class Trial:
@@ -49,7 +61,12 @@ class Trial:
         self._sizes = [int(each) for each in request.get("sizes", ())]
         self._doing = doing
         self._notes: dict[str, None] = {}
+        self._different: set[int] = set()  # functions whose values differ from those of the first one
         self._long = False  # a call took so long that larger n are not tried
+        self._took: dict[int, float] = {}  # seconds of the slowest function, by n
+        self._between = True
+        self._heads = self._low  # the last n that was tried
+        self._ends = math.inf
         kernels = [Kernel.from_json(each) for each in request["kernels"]]
         self._loaded = LoadedKernels(kernels, self._batch, self._seed, doing)
         self._numbers = range(len(kernels))
@@ -60,34 +77,63 @@ class Trial:
         Raises:
             UserError: where something is wrong.
         """
-        began = time.monotonic()
+        found = self.begin()
+        while found.more:
+            found = self.climb()
+        return found
+
+    def begin(self) -> TrialResult:
+        """What the smallest n shows.
+
+        Raises:
+            UserError: where something is wrong.
+        """
+        self._ends = time.monotonic() + self._seconds
         self._at(self._low)
         for number in self._numbers:
             self._check_growth(number)
-        between = self._between()
-        heads = self._low
-        while heads < self._high and not self._long and time.monotonic() - began < self._seconds:
-            heads = self._following(heads)
-            try:
-                self._at(heads)
-            except UserError as error:
-                if isinstance(error.__cause__, Exception):  # it fails there: the search finds out from where on
-                    break
+        self._between = self._works_between()
+        return self._found()
+
+    def climb(self) -> TrialResult:
+        """What the next n shows, and all before.
+
+        Raises:
+            UserError: where something is wrong.
+        """
+        self._heads = self._following(self._heads)
+        try:
+            self._at(self._heads)
+        except UserError as error:
+            if not isinstance(error.__cause__, Exception):
                 raise
-        self._note_calls()
-        return TrialResult(kernels=tuple(self._loaded.kernels), notes=tuple(self._notes), between=between)
+            self._heads = self._high  # it fails there: the search finds out from where on
+        return self._found()
+
+    def _found(self) -> TrialResult:
+        more = self._heads < self._high and not self._long and time.monotonic() < self._ends
+        if more and len(self._took) > 1:
+            more = self._expected(self._following(self._heads)) < _SHARE * self._seconds
+        notes = (*self._notes, *self._notes_of_calls())
+        return TrialResult(kernels=tuple(self._loaded.kernels), notes=notes, between=self._between, more=more)
+
+    def _expected(self, heads: int) -> float:
+        """Seconds that a call may take at a larger n, by its growth so far."""
+        (first, before), (last, now) = list(self._took.items())[-2:]
+        growth = math.log(now / before) / math.log(last / first)
+        return float(now * (heads / last) ** max(1.0, growth))
 
     def _following(self, heads: int) -> int:
         """The next n that is tried: several times as large, and of the list where there is one."""
         wanted = min(heads * _FACTOR, self._high)
         return next((each for each in self._sizes if each >= wanted), self._high) if self._sizes else wanted
 
-    def _between(self) -> bool:
+    def _works_between(self) -> bool:
         """Whether the functions work at n between the first of the list, such as 3 where it has 2 and 4."""
         gap = next(((a, b) for a, b in itertools.pairwise(self._sizes) if b > a + 1), None)
         if gap is None or self._long:
             return True
-        for heads in sorted({gap[0] + 1, round(math.sqrt(gap[0] * gap[1])), gap[1] - 1} - set(gap)):
+        for heads in sorted({gap[0] + 1, min(round(math.sqrt(gap[0] * gap[1])), _FACTOR * gap[0])} - set(gap)):
             try:
                 self._at(heads)
             except UserError as error:
@@ -102,14 +148,34 @@ class Trial:
             UserError: where something is wrong; its cause is what a function raised.
         """
         given = self._loaded.first_input(heads)
-        copied = equality.copier(given)
+        copied = self._copier(heads, given)
         if heads == self._low:
             self._check_repeats(heads, given)
             self._choose_forms(heads, copied)
-        outputs = [self._one(number, heads, copied) for number in self._numbers]
-        if self._loaded.kernels[0].checked:
-            for number, output in enumerate(outputs[1:], 1):
-                self._compare(heads, outputs[0], output, number)
+        first, *others = [self._one(number, heads, copied) for number in self._numbers]
+        for number, each in enumerate(others, 1):
+            if self._loaded.kernels[0].checked:
+                self._compare(heads, first, each, number)
+            elif self._loaded.kernels[0].compared:
+                self._note_difference(heads, first, each, number)
+
+    def _copier(self, heads: int, given: Any) -> Callable[[], Any]:
+        """What gives equal inputs: copies, or, of what cannot be copied, the same draw once more.
+
+        Raises:
+            UserError: where it can neither be copied nor called with twice.
+        """
+        copied = equality.copier(given)
+        try:
+            copied()
+        except Exception as error:
+            if any(isinstance(each, Iterator) for each in (given if isinstance(given, tuple) else [given])):
+                what = (
+                    f"the setup returns {equality.unconsumed(given) or equality.named(given)}, which one call uses up"
+                )
+                raise UserError(what, next_step="return a list, an array or other data") from error
+            return lambda: self._loaded.first_input(heads)
+        return copied
 
     def _check_repeats(self, heads: int, given: Any) -> None:
         """Rivals run in processes of their own: a setup has to give each of them the same input."""
@@ -129,8 +195,8 @@ class Trial:
         for number, some in enumerate(forms):
             self._loaded.learn(number, takes=some[-1] if spread and "inputs" in some else some[0])
 
-    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> Any:
-        """One function at one n: called twice with equal inputs; its output."""
+    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
+        """One function at one n, called twice with equal inputs."""
         loaded, label = self._loaded, self._loaded.label(number)
         self._doing(f"calling {label} at n = {heads:,}")
         given = copied()
@@ -147,9 +213,16 @@ class Trial:
         if seconds > _SLOW_ENOUGH and seconds > 2 * next_seconds:  # the second one may have been disturbed
             next_seconds = min(next_seconds, loaded.call(number, heads, copied())[1])
         self._long |= max(seconds, next_seconds) > _LONGEST_CALL
+        self._took[heads] = max(self._took.get(heads, 1e-9), next_seconds)
         self._check_finished(number, heads, copied, output, next_seconds)
         kernel = loaded.kernels[number]
         if kernel.checked and not loaded.alike(output, again, label):
+            if kernel.equal is None and getattr(type(output), "__eq__", None) is object.__eq__:
+                raise UserError(
+                    f"{label} returns {equality.named(output)}, of which two are never equal (it has no __eq__)",
+                    next_step="define what counts as equal (equal=, --equal), or leave the comparison out "
+                    "(equal=None, --no-equal)",
+                )
             raise UserError(
                 f"{label} does not repeat its output at n = {heads:,}: {equality.shown(output)}, then "
                 f"{equality.shown(again)}",
@@ -160,7 +233,7 @@ class Trial:
                 self._check_memory_of_sizes(number, heads)
         elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
             loaded.learn(number, redrawn=True)
-        return output
+        return _Outcome(output, given, loaded.kernels[number].fresh, again)
 
     def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
@@ -222,49 +295,86 @@ class Trial:
             return
         label = self._loaded.label(number)
         self._doing(f"calling {label} many times at n = {self._low:,}")
-        copied = equality.copier(self._loaded.first_input(self._low))
+        copied = self._copier(self._low, self._loaded.first_input(self._low))
         if (found := growth(lambda: self._loaded.call(number, self._low, copied())[1])) is not None:
             self._note(
                 f"{label} takes longer the more often it was called (at n = {self._low:,} {units.seconds(found[0])} at first, "
                 f"{units.seconds(found[1])} later): something that it keeps grows, and its time does not depend on n alone"
             )
 
-    def _compare(self, heads: int, reference: Any, output: Any, number: int) -> None:
-        """Compares the output of a rival with that of the first."""
+    def _compare(self, heads: int, first: _Outcome, other: _Outcome, number: int) -> None:
+        """Compares what a rival computes with that of the first."""
         labels = self._loaded.label(0), self._loaded.label(number)
-        if not self._loaded.alike(reference, output, " and ".join(labels)):
-            raise UserError(
-                f"{labels[0]} and {labels[1]} do not return the same at n = {heads:,}: {equality.shown(reference)} and "
-                f"{equality.shown(output)}",
-                next_step="fix one of them, define what counts as equal (equal=, --equal), or leave the comparison out "
-                "(equal=None, --no-equal)",
+        reference, output = self._results(first, other)
+        if self._loaded.alike(reference, output, " and ".join(labels)):
+            return
+        nothing = first.output is None and other.output is None
+        do = "make the same of their input" if nothing else "return the same"
+        raise UserError(
+            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {equality.shown(reference)} and "
+            f"{equality.shown(output)}",
+            next_step="fix one of them, define what counts as equal (equal=, --equal), or leave the comparison out "
+            "(equal=None, --no-equal)",
+        )
+
+    def _results(self, one: _Outcome, other: _Outcome) -> tuple[Any, Any]:
+        """What is compared: the outputs; of functions that return nothing what they have made of their input."""
+        nothing = one.output is None and other.output is None
+        if not self._loaded.has_setup or (nothing and not (one.changed and other.changed)):
+            return one.output, other.output
+        return tuple(each.given if each.output is None else each.output for each in (one, other))
+
+    def _note_difference(self, heads: int, first: _Outcome, other: _Outcome, number: int) -> None:
+        """Notes outputs that differ though each function repeats its own: without a setup that may be meant."""
+        loaded = self._loaded
+        with contextlib.suppress(Exception):  # of the user's classes
+            steady = all(loaded.equal(each.output, each.again) for each in (first, other))
+            if number in self._different or not steady or loaded.equal(first.output, other.output):
+                return
+            self._different.add(number)
+            self._note(
+                f"{loaded.label(0)} and {loaded.label(number)} return different values at n = {heads:,}: "
+                f"{equality.shown(first.output)} and {equality.shown(other.output)}; an equality would refuse that (--equal)"
             )
 
-    def _note_calls(self) -> None:
+    def _notes_of_calls(self) -> Iterator[str]:
         """What an answer has to say about how its functions were called."""
         for number, kernel in enumerate(self._loaded.kernels):
             label = self._loaded.label(number)
             if kernel.redrawn:
-                self._note(
-                    f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
-                )
+                yield f"{label} remembers its answers: every call got an input that it had not seen, made off the clock"
             elif kernel.fresh:
-                self._note(f"{label} changes its input: every call got a copy of its own, made off the clock")
+                yield f"{label} changes its input: every call got a copy of its own, made off the clock"
         if self._loaded.has_setup and not self._loaded.kernels[0].compared:
-            self._note("outputs were not compared, as asked: whether the rivals compute the same is not known")
+            yield "outputs were not compared, as asked: whether the rivals compute the same is not known"
 
     def _note(self, text: str) -> None:
         self._notes.setdefault(text)
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What the child answers: kernels and notes, or what is wrong and what to do."""
+def operations(_: Mapping[str, Any]) -> Mapping[str, Operation]:
+    """What can be asked: `try` first, and then `climb` while there is more."""
+    trials: list[Trial] = []
+
+    def begin(request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            trials.append(Trial(request, lambda text: announce({"doing": text})))
+        except UserError as error:
+            return {"what": error.what, "next_step": error.next_step}
+        return _answered(trials[-1].begin)
+
+    return {"try": begin, "climb": lambda _: _answered(trials[-1].climb)}
+
+
+def _answered(step: Callable[[], TrialResult]) -> dict[str, Any]:
+    """Kernels and notes, or what is wrong and what to do."""
     try:
-        found = Trial(request, lambda text: announce({"doing": text})).run()
+        found = step()
     except UserError as error:
         return {"what": error.what, "next_step": error.next_step}
-    return {"kernels": [each.to_json() for each in found.kernels], "notes": list(found.notes), "between": found.between}
+    about = {"notes": list(found.notes), "between": found.between, "more": found.more}
+    return {"kernels": [each.to_json() for each in found.kernels], **about}
 
 
 if __name__ == "__main__":
-    serve(lambda _: {"try": answer})
+    serve(operations)

@@ -341,7 +341,7 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            state = allocator.OTHER if self._young_heap else allocator.VARIABLES
+            state = allocator.OTHER if self._young_heap else allocator.variables()
             variables = surroundings(specification) | (state if specification.function else {})
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]

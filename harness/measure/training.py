@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.measure import fidelity
-from harness.measure.construction import teacher_of
 from harness.measure.artifact_digests import WEIGHTS
+from harness.measure.construction import teacher_of
 from harness.measure.fingerprint import identity
 from harness.plugin.interfaces import TrainContext
 from harness.seeding import seed_everything

@@ -385,9 +385,10 @@ class Worker:
             inputs = compiled.inputs(batch, int(self._how["input_batches"]))
             place = str(request["place"])
             self._make_room(compiled.held_bytes, but=place)
-            self._loaded[place] = replace(self._loaded[place], size_bytes=compiled.held_bytes)
             seconds, output = compiled.first(inputs[0])
             kept = [output] if compiled.kernel.checked else []
+            held = compiled.held_bytes + sum(map(equality.weight, kept))
+            self._loaded[place] = replace(self._loaded[place], size_bytes=held)
             return _Proof(inputs=inputs, first_outputs=kept, first_call_seconds=seconds)
         folder, tolerance = Path(request["place"]), self._specification.tolerance
         given = np.load(folder / f"inputs-{batch}.npy", allow_pickle=False)  # [R, B, D]

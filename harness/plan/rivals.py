@@ -277,7 +277,7 @@ def distinct(callees: Sequence[Callee], labels: Sequence[str] = ()) -> dict[str,
         name = spelled(own)
         alone = name not in found and wanted.count(own) == 1
         name = name if alone else spelled(f"{name}-{number}")
-        own_label = own if labels and alone else name
+        own_label = own if labels else name
         found[name] = dataclasses.replace(each, label=own_label) if each.pickled else each
     return found
 

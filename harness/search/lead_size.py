@@ -15,6 +15,7 @@ JUMP = math.log(1.4)  # log-ratio between neighbouring N that is worth a word,
 MOSTLY = 0.6  # and so much of the whole change over the range
 NEAR = math.log(4)  # in log N: probes further apart tell nothing of a jump
 NOT_SHOWN = 1.02  # a lead below it is none
+CLOSE = 1.095  # below it one decimal is too few: 1.0x would be none
 
 
 def sizes(location: Location, challenger: str, baseline: str) -> str:
@@ -67,7 +68,9 @@ def _middle(seen: Sequence[Probe]) -> float:
 
 def _times(log_ratio: float) -> str:
     times = math.exp(log_ratio)
-    return f"{times:,.0f}x" if times >= 9.95 else f"{times:.1f}x"
+    if times >= CLOSE:
+        return f"{times:,.0f}x" if times >= 9.95 else f"{times:.1f}x"
+    return f"{times:.2f}x"
 
 
 def _rounded(heads: int) -> int:

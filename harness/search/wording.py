@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from harness.search.lead_size import sizes
@@ -17,6 +18,7 @@ _SIZE = "size"  # what N counts, beside the names of the rivals
 MUCH_WIDER = 1.5  # times a crossover's interval: then a decision interval says more than it
 BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 LARGEST_LEAD = 0.25  # that is worth a clause: a larger one between two crossovers is no small matter
+_PARTS = re.compile(r"\bthe (challenger|baseline)\b")
 MOST_SPANS = 2  # of N that failed, in the sentence; the remarks have them all
 
 
@@ -46,14 +48,28 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int, *, 
             return "; ".join([f"{equal} {_span(location, names)}{_apart(at_batch)}", *_failing(location, names)])
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
+            lacks = lacks if of_heads else of_functions(lacks, challenger, baseline)
             parts = [f"unresolved{at_batch}: {lacks}", *_best_bracket(location), *_confirmed(location, names)]
             return "; ".join([*parts, *_failing(location, names)])
 
 
-def remarks(location: Location) -> tuple[str, ...]:
-    """What is to be known beside the sentence: its notes, without what it says itself, and why some N are missing."""
+def remarks(location: Location, challenger: str = "", baseline: str = "") -> tuple[str, ...]:
+    """What is to be known beside the sentence: its notes, without what it says itself, and why some N are missing.
+
+    Args:
+        location: what `locate` returned.
+        challenger: name of a rival that is a plain function; without the two names rivals are called by their parts.
+        baseline: name of the other.
+    """
     notes = location.notes[1:] if location.status == "unresolved" else location.notes
-    return (*notes, *(f"{_places(each)} could not be measured: {each.reason}" for each in location.failures))
+    found = (*notes, *(f"{_places(each)} could not be measured: {each.reason}" for each in location.failures))
+    return tuple(of_functions(each, challenger, baseline) for each in found) if challenger else found
+
+
+def of_functions(note: str, challenger: str, baseline: str) -> str:
+    """A note in the words of a race of functions: their names, which no search knows, and n."""
+    names = {"challenger": challenger, "baseline": baseline}
+    return _PARTS.sub(lambda part: names[part[1]], note).replace("N = ", "n = ")
 
 
 def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> str:

@@ -23,12 +23,17 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOW, HIGH = 64, 16_384
 STEPS = (256, 1_024, 4_096)  # the largest N of each level but the last
 NEEDED_SHARE = 0.95
+DEADLINE_SECONDS = 300  # of one repetition
 
 _CONTENDERS = """
 import bisect
@@ -66,6 +71,7 @@ class Trial:
     samples: int = 0
     seconds: float = 0.0
     load: float = 0.0  # average of the last minute, when it ended
+    asked: str = ""  # of the search, so that only trials of one question are counted together
 
     @property
     def holds(self) -> bool:
@@ -93,38 +99,53 @@ def draw(generator: random.Random) -> tuple[int, int]:
             return height, found[0]
 
 
-def kept(file: Path | None) -> list[Trial]:
-    """The trials of an earlier start."""
+def kept(file: Path | None, asked: str, drawn: Sequence[tuple[int, int]]) -> list[Trial]:
+    """The trials of an earlier start of the same command."""
     if file is None or not file.exists():
         return []
-    return [Trial(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found = [Trial(**json.loads(line)) for line in lines][: len(drawn)]
+    if any(each.asked != asked or each.height != height for each, (height, _) in zip(found, drawn, strict=False)):
+        sys.exit(f"{file} holds trials that were asked otherwise: name another file")
+    return found
 
 
-def trial(number: int, height: int, true: int, asked: argparse.Namespace) -> Trial:
+def options(asked: argparse.Namespace) -> list[str]:
+    """What every `harness locate` is given beside its functions and its seed."""
+    found = ["--range", f"{LOW}:{HIGH}", "--launches", str(asked.launches)]
+    found += ["--precision", str(asked.precision), "--budget", str(asked.budget)]
+    return found if asked.untold else [*found, "--steps", ",".join(map(str, STEPS))]
+
+
+def trial(number: int, height: int, true: int, given: Sequence[str]) -> Trial:
     """One `harness locate` in a folder of its own."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "counted.py").write_text(_CONTENDERS.format(steps=STEPS, height=height), encoding="utf-8")
         command = [sys.executable, "-m", "harness", "locate", "counted:linear", "counted:staircase"]
-        command += ["--range", f"{LOW}:{HIGH}", "--launches", str(asked.launches)]
-        command += ["--precision", str(asked.precision), "--budget", str(asked.budget)]
-        command += ["--seed", str(number), "--output", "out"]
-        command += [] if asked.untold else ["--steps", ",".join(map(str, STEPS))]
+        command += [*given, "--seed", str(number), "--output", "out"]
         began = time.monotonic()
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
+        try:
+            done = subprocess.run(
+                command, cwd=place, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+            )
+            failed = done.stderr.strip()[-200:]
+        except subprocess.TimeoutExpired:
+            failed = f"no answer within {DEADLINE_SECONDS} s"
         seconds = time.monotonic() - began
+        about: dict[str, Any] = {"height": height, "true": true, "seconds": seconds, "asked": " ".join(given)}
         stored = Path(place) / "out" / "crossovers.json"
         if not stored.exists():
-            return Trial(height=height, true=true, status=f"failed: {done.stderr.strip()[-200:]}", seconds=seconds)
+            return Trial(**about, status=f"failed: {failed}")
         located = json.loads(stored.read_text(encoding="utf-8"))["located"]
     if not located:
-        return Trial(height=height, true=true, status="no answer", seconds=seconds)
+        return Trial(**about, status="no answer")
     location = located[0]["location"]
     first = location["crossings"][0] if location["status"] in ("crossing", "several") else {}
     decision = location["decision"] or {}
     return Trial(
-        height=height, true=true, status=location["status"], heads=first.get("heads"),
+        **about, status=location["status"], heads=first.get("heads"),
         low=decision.get("below", first.get("low")), high=decision.get("above", first.get("high")),
-        samples=location["samples"], seconds=seconds, load=os.getloadavg()[0],
+        samples=location["samples"], load=os.getloadavg()[0],
     )  # fmt: skip
 
 
@@ -144,12 +165,13 @@ def main() -> None:
     began = time.monotonic()
     generator = random.Random(asked.seed)
     drawn = [draw(generator) for _ in range(asked.repetitions)]
-    trials = kept(asked.kept)[: asked.repetitions]
+    given = options(asked)
+    trials = kept(asked.kept, " ".join(given), drawn)
     for number, (height, true) in enumerate(drawn[len(trials) :], len(trials)):
         if time.monotonic() - began > 60 * asked.minutes:
             print(f"{len(trials)} of {asked.repetitions} repetitions; the same command goes on")
             return
-        trials.append(last := trial(number, height, true, asked))
+        trials.append(last := trial(number, height, true, given))
         if asked.kept is not None:
             with asked.kept.open("a", encoding="utf-8") as file:
                 print(json.dumps(asdict(last)), file=file)

@@ -12,7 +12,7 @@ from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
 from harness.functions import allocator
-from harness.functions.callee import named
+from harness.functions.callee import named, shipped
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled
@@ -110,6 +110,8 @@ def test_three_rivals_are_answered_by_who_leads_where():
         ("a", "c"): location(1, 10_000, crossings=(crossing(741),)),
         ("b", "c"): location(1, 10_000, crossings=(crossing(3000),)),
     }
+    found = {pair: dataclasses.replace(each, notes=("alike",)) for pair, each in found.items()}
+    found["b", "c"] = dataclasses.replace(found["b", "c"], notes=("alike", "the challenger is slow at N = 9"))
     legs = {
         pair: SearchCase(race="-".join(pair), baseline=pair[0], challenger=pair[1], batch_size=1, low=1, high=9)
         for pair in found
@@ -119,6 +121,7 @@ def test_three_rivals_are_answered_by_who_leads_where():
         (1, 149, "a"), (150, 2999, "b"), (3000, 10_000, "c"),
     ]  # fmt: skip
     assert [answer.leader(n) for n in (1, 741, 5000, 20_000)] == ["a", "b", "c", None]
+    assert answer.notes == ("alike", "c against b: c is slow at n = 9")
     assert str(answer).startswith(
         "a leads from n = 1 to 149; b leads from n = 150 to 2,999 (begins between 140 and 160)"
     )
@@ -167,6 +170,8 @@ def test_every_name_of_a_function_becomes_one_of_a_contender():
     assert names[:2] == ["_old", "größer"]
     assert len(names[2]) <= 96
     assert names[3:] == ["mine.f", "yours.f"]
+    alike = distinct([shipped(lambda n: n), shipped(lambda n: 0)], ["a | b", "a, b"])
+    assert {name: each.label for name, each in alike.items()} == {"a-b": "a | b", "a-b-2": "a, b"}
     assert spelled("SciPy (direct)") == "SciPy-direct"
 
 

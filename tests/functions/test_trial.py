@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 
 import numpy as np
 import pytest
@@ -76,6 +77,63 @@ def test_equality_is_the_users_own_where_there_is_one():
     assert try_(pure, lambda xs: sorted(xs)[::-1], setup=numbers, equal=lambda a, b: sorted(a) == sorted(b)).kernels
 
 
+def test_values_that_differ_are_noted_where_there_is_no_setup_and_no_equality():
+    (note,) = try_(lambda n: n, lambda n: n + 1).notes
+    assert "return different values at n = 4: 4 and 5; an equality would refuse that" in note
+    assert not try_(lambda n: n, lambda n: n + 1, compared=False).notes
+    assert not try_(lambda n: n, float).notes
+    assert not try_(lambda n: object(), lambda n: np.random.default_rng().random(n)).notes
+
+
+def test_functions_that_return_nothing_are_compared_by_what_they_made_of_their_input():
+    numbers, pure, _ = made()
+    with pytest.raises(UserError, match="do not make the same of their input at n = 4"):
+        try_(lambda xs: xs.sort(), lambda xs: xs.reverse(), setup=numbers)
+    found = try_(pure, lambda xs: xs.sort(), setup=numbers, low=1)
+    assert [each.fresh for each in found.kernels] == [False, True]
+    with pytest.raises(UserError, match="do not return the same at n = 4"):
+        try_(pure, lambda xs: xs.reverse(), setup=numbers)
+    assert try_(lambda xs: xs.clear(), lambda xs: sum(xs) and None, setup=numbers).kernels
+
+
+def test_outputs_that_are_equal_to_nothing_are_named_as_such():
+    class Tree:
+        pass
+
+    with pytest.raises(UserError, match=r"returns .*Tree, of which two are never equal") as told:
+        try_(lambda xs: Tree(), lambda xs: Tree(), setup=made()[0])
+    assert "define what counts as equal" in told.value.next_step
+
+
+def test_an_input_that_one_call_uses_up_is_refused_and_one_that_cannot_be_copied_is_drawn_again():
+    with pytest.raises(UserError, match="the setup returns a generator, which one call uses up") as told:
+        try_(sum, sum, setup=lambda n: (each for each in range(n)))
+    assert told.value.next_step == "return a list, an array or other data"
+    found = try_(lambda lock, n: n, lambda lock, n: int(n), setup=lambda n: (threading.Lock(), n))
+    assert [each.takes for each in found.kernels] == ["inputs"] * 2
+
+
+def untried(low, high, sizes=()):
+    kernels = [Kernel(function=shipped(sum)).to_json()]
+    asked = {"kernels": kernels, "low": low, "high": high, "batch": 1, "seed": 0, "seconds": 6.0, "sizes": list(sizes)}
+    return Trial(asked, lambda _: None)
+
+
+def test_an_n_at_which_a_call_would_take_too_long_by_its_growth_is_not_tried():
+    one = untried(10, 10**5)
+    one._took = {10: 1e-6, 1_000: 0.01}  # squares
+    assert one._expected(100_000) == pytest.approx(100)
+    one._took = {10: 1e-3, 1_000: 1e-3}  # no less than in proportion
+    assert one._expected(100_000) == pytest.approx(0.1)
+
+
+def test_of_a_wide_gap_only_the_beginning_is_tried():
+    one, seen = untried(10, 10**6, [10, 10**6]), []
+    one._at = seen.append
+    assert one._works_between()
+    assert seen == [11, 80]
+
+
 UNFINISHED = {
     "a generator": lambda xs: (x for x in xs),
     r"an iterator \(map\)": lambda xs: map(str, xs),
@@ -133,7 +191,9 @@ def test_state_that_grows_is_reported():
 
 
 def test_a_function_without_state_is_not_reported_to_grow():
-    assert not [each for each in try_(lambda n: sum(range(n)), lambda n: n).notes if "more often" in each]
+    assert not [
+        each for each in try_(lambda n: sum(range(n)), lambda n: n * (n - 1) // 2).notes if "more often" in each
+    ]
 
 
 def test_a_setup_that_ignores_its_seed_is_refused():

@@ -45,6 +45,10 @@ def removes_its_folder(n, batch):
 def surrogate(n, batch):
     raise OSError("no file \\udcff")
 
+def leaves_later(n, batch):
+    if n > 8:
+        os._exit(0)
+
 def hangs(n, batch):
     threading.Event().wait()
 """
@@ -60,7 +64,7 @@ def trying(tmp_path, monkeypatch):
             Kernel(function=Callee(label=each, module="mine_to_try", attribute=each), compared=False)
             for each in ("fine", name)
         ]
-        return run_trial(kernels, 4, 4, 1, **more)
+        return run_trial(kernels, 4, more.pop("high", 4), 1, **more)
 
     return trying
 
@@ -91,6 +95,10 @@ def test_each_end_is_a_sentence(trying, name, sentence):
         trying(name)
     assert sentence in str(caught.value)
     str(caught.value).encode()
+
+
+def test_a_process_that_ends_at_a_larger_n_leaves_what_it_has_shown_so_far(trying):
+    assert [each.function.label for each in trying("leaves_later", high=64).kernels] == ["fine", "leaves_later"]
 
 
 def test_the_deadline_is_for_all_of_it(trying):

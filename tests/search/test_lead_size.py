@@ -49,6 +49,10 @@ def test_a_lead_that_stays_is_told_once():
     assert said(location("below", {10: 2.01, 1000: 2.0, 100_000: 1.99})).endswith(": 2.0x")
 
 
+def test_a_slight_lead_is_told_with_two_decimals():
+    assert said(location("below", {10: 1.03, 1000: 1.06, 100_000: 1.2})).endswith(": 1.03x at 10, 1.2x at 100,000")
+
+
 def test_around_a_crossover_both_leads_are_told():
     crossing = Crossing(780, 770, 790, "challenger", 0.95, "smooth")
     found = location("crossing", {8: 1 / 12, 780: 1.0, 100_000: 90.0}, (crossing,))

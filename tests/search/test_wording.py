@@ -181,3 +181,14 @@ def test_a_zone_in_which_the_leader_is_not_sure_is_told_beside_who_leads_through
         "the student is faster throughout, from 1 to 100,000 heads, at batch 32; "
         "between 900 and 1,100 neither leads by more than 8 %"
     )
+
+
+def test_notes_about_functions_have_their_names():
+    note = "between N = 9 and 10 the challenger leads by at most 1 %, the baseline's time is 3 µs"
+    found = replace(FOUND, notes=(note,))
+    assert remarks(found, "fft", "my baseline") == (
+        "between n = 9 and 10 fft leads by at most 1 %, my baseline's time is 3 µs",
+    )
+    assert remarks(found) == (note,)
+    open_ = replace(FOUND, status="unresolved", crossings=(), notes=(note,))
+    assert "n = 9 and 10 fft leads" in sentence(open_, "fft", "direct", 1, of_heads=False)

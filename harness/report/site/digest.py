@@ -102,7 +102,8 @@ def read(folder: Path, name: str) -> Digest:
         asked = each.leg
         of_heads = asked.counts == "heads"
         said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
-        leg = SearchSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location),
+        names = () if of_heads else (asked.challenger, asked.baseline)
+        leg = SearchSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
                          reservations=tuple(told.get("reservations", ())))  # fmt: skip
         figure = published.get((each.leg.race, each.leg.batch_size), {})
         answers.append(answer(leg, figure.get("documented", ""), figure.get("verdict", ""), unproved))
