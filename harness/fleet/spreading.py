@@ -22,7 +22,7 @@ from harness.units import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_TASKS = 4  # for each machine, so that none waits long for the last one
+_TASKS = 2  # for each machine: more would share the work better, and start more processes
 _MOST = 8  # students of a task: their weights are one message
 _SHOWN = 3  # lines that a machine has printed
 

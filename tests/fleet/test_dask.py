@@ -1,9 +1,10 @@
-"""A Dask scheduler and two workers as processes of their own: a suite on both, killed and continued."""
+"""A Dask scheduler and two workers as processes of their own: what docs/fleet.md types, killed and continued."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from harness.fleet.coordinator import FLEET
 from harness.records.reader import read
 from tests.command_line import called
+from tests.fleet import page
 from tests.fleet.fleet import Fleet, written
+from tests.report.fleets import changed
 
 pytest.importorskip("distributed")
 
@@ -27,38 +30,65 @@ def fleet(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(fleet):
-    suite = written(fleet.folder / "suite")
-    done = called("run", suite, "--on", fleet.address, "--output", fleet.folder / "out")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return fleet.folder / "out", done
+def typed(fleet):
+    """The folder in which the first half of the page was typed, and what its lines answered."""
+    folder = fleet.folder / "typed"
+    folder.mkdir()
+    return folder, page.typed(page.PAGE[: page.SECOND], folder, {page.SCHEDULER: fleet.address}, ("a", "b"))
 
 
-def test_each_machine_has_a_run_of_its_own_and_it_is_here_byte_for_byte(fleet, finished):
-    out, done = finished
+@pytest.fixture(scope="module")
+def finished(typed):
+    """The folder of the run on both machines."""
+    return typed[0] / "both"
+
+
+def test_each_machine_has_a_run_of_its_own_and_it_is_here_byte_for_byte(fleet, typed, finished):
+    printed = next(done.stdout for line, done in typed[1].items() if line.startswith("harness run"))
     for name in ("a", "b"):
         (there,) = fleet.runs(name)
         for file in ("measurements.jsonl", "run.json", "crossovers.json"):
-            assert (out / name / file).read_bytes() == (there / file).read_bytes()
-        assert read(out / name).run.status == "complete"
-        assert f"{name}: complete, " in done.stdout
-        for folder in (out / name, there):
-            assert called("verify", folder).returncode == 0
+            assert (finished / name / file).read_bytes() == (there / file).read_bytes()
+        assert read(finished / name).run.status == "complete"
+        assert f"{name}: complete, " in printed
+        assert called("verify", there).returncode == 0  # here, the page does it
+
+
+def test_the_page_leads_on_to_a_report_and_a_register(typed, finished):
+    folder = typed[0]
+    for place, name in enumerate(("epyc", "xeon", "graviton")):
+        shutil.copytree(finished / "ab"[place % 2], folder / "results" / name)
+        changed(folder / "results" / name, lambda run, name=name: run["machine"].update(processor=name))
+    shutil.copytree(finished / "a", folder / "results" / "crossover-20260803")
+    repository = folder / "runs.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", repository], check=True)
+    answered = page.typed(page.PAGE[page.SECOND :], folder, {page.REPOSITORY: str(repository)})
+    of_three, of_both = (done.stdout for line, done in answered.items() if line.startswith("harness report fleet"))
+    assert "3 machines" in of_three
+    assert all(name in of_three for name in ("epyc", "xeon", "graviton"))
+    assert "2 machines" in of_both  # alike in all but their names, which fleet.json beside their folders knows
+    machines = json.loads((folder / "fleet-report" / "fleet.json").read_text())["machines"]
+    assert {each["name"] for each in machines} == {"a", "b"}
+    assert answered["harness register verify register"].stdout.endswith("1 accepted, 0 refused\n")
+    (entry,) = (folder / "register").iterdir()
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", "main"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert f"{entry.name}/measurements.jsonl" in listed.stdout
 
 
 def test_what_dasks_nanny_would_set_is_not_seen_and_the_rest_is_recorded(finished):
-    about = json.loads((finished[0] / FLEET).read_text())["machines"]["a"]
+    about = json.loads((finished / FLEET).read_text())["machines"]["a"]
     assert about["removed"] == ["MALLOC_TRIM_THRESHOLD_"]
     assert about["environment"]["HARNESS_LOCK"].endswith("turn.lock")
     assert about["facts"]["machine"]["logical_cores"] == os.cpu_count()
 
 
-def test_a_complete_run_that_is_continued_stays_as_it_is(fleet, finished):
-    before = (finished[0] / "a" / "measurements.jsonl").read_bytes()
-    suite = fleet.folder / "suite" / "pair.yaml"
-    done = called("run", suite, "--on", fleet.address, "--resume", finished[0], "--machine", "a")
+def test_a_complete_run_that_is_continued_stays_as_it_is(fleet, typed, finished):
+    before = (finished / "a" / "measurements.jsonl").read_bytes()
+    done = called("run", typed[0] / "pair.yaml", "--on", fleet.address, "--resume", finished, "--machine", "a")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (finished[0] / "a" / "measurements.jsonl").read_bytes() == before
+    assert (finished / "a" / "measurements.jsonl").read_bytes() == before
     assert "b: " not in done.stdout
 
 

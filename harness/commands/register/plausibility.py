@@ -6,11 +6,14 @@ import datetime as dt
 import hashlib
 import itertools
 import math
+import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from harness.plan.sweep import sweep
+from harness.records.crossovers import load
 from harness.records.measurement import IN_BLOCKS
 from harness.records.stored_suite import suite_of
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from harness.records.reader import Evidence
 
 _CLOCK = 60.0  # seconds by which a clock may be set while a run goes on
+_DAY = 86400.0
 _SHARE = 0.05  # of a sample: it and its overhead were rounded
 _SHOWN = 3  # places that a sentence names
 _DIGITS = 16  # of the digest of a suite
@@ -75,6 +79,11 @@ def _of_the_run(run: RunInfo) -> Iterator[str]:
         yield f"it was resumed with --force although {run.forced[0]}"
     if run.suite_digest != hashlib.sha256(to_json(run.suite)).hexdigest()[:_DIGITS]:
         yield "the suite is not the one whose digest run.json names: it was edited"
+    window = _window(run)
+    if window is None:
+        yield f"run.json does not say when the run took place: {run.started} to {run.finished}"
+    elif window[1] > time.time() + _DAY:
+        yield f"it ended in the future: {run.finished}"
     if not run.machine.get("processor"):
         yield "run.json names no processor"
 
@@ -91,6 +100,22 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
     }  # fmt: skip
     if batches:
         yield f"there are records at batch {min(batches):,}, which the suite does not ask for"
+    table = [each for each in evidence.measurements if each.purpose == "table"]
+    cells = {(each.contender, each.heads, each.batch_size) for each in sweep(suite).cells}
+    if others := {each.cell for each in table} - cells:
+        name, heads, _ = min(others)
+        yield f"there are records of {name} at N = {heads:,} in the table, which the suite does not ask for"
+    answered = {each.leg.label for each in load(evidence.located)}
+    if searched := {each.leg for each in evidence.measurements if each.purpose == "search" and each.leg} - answered:
+        yield f"{min(searched)} was searched, and crossovers.json has no answer to it"
+    wanted = set(range(1, suite.measurement.launches + 1))
+    seen: dict[tuple[str, int, int], set[int]] = defaultdict(set)
+    for each in table:
+        seen[each.cell].add(each.launch if each.outcome == "measured" else 0)
+    few = [cell for cell, numbers in seen.items() if 0 not in numbers and numbers != wanted]
+    if few:
+        name, heads, _ = min(few)
+        yield f"{name} at N = {heads:,} was not measured in each of the {len(wanted)} launches of the suite"
 
 
 def _repeated(records: Sequence[Measurement]) -> Iterator[str]:
@@ -121,12 +146,12 @@ def _scores(evidence: Evidence) -> Iterator[str]:
 
 
 def _window(run: RunInfo) -> tuple[float, float] | None:
-    """When the run took place, in seconds since the epoch."""
+    """When the run took place, in seconds since the epoch; None where it does not say so."""
     try:
         ends = [dt.datetime.fromisoformat(each).timestamp() for each in (run.started, run.finished or "")]
     except (ValueError, OverflowError):
         return None
-    return ends[0] - _CLOCK, ends[1] + _CLOCK
+    return (ends[0] - _CLOCK, ends[1] + _CLOCK) if ends[0] <= ends[1] + _CLOCK else None
 
 
 def _in_order(sampled: Sequence[Sampled]) -> bool:
@@ -146,7 +171,7 @@ def _in_order(sampled: Sequence[Sampled]) -> bool:
 
 def _overlaps(sampled: Sampled) -> bool:
     """Whether the calls of a sample would not fit before the next one of the same contender."""
-    spent = [sampled.inner_loops * (each + sampled.overhead_seconds) for each in sampled.seconds]
+    spent = [sampled.inner_loops * (each + max(0.0, sampled.overhead_seconds)) for each in sampled.seconds]
     starts = sampled.started
     return any(
         after - before < (1 - _SHARE) * seconds

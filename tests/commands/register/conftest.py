@@ -31,7 +31,7 @@ def small(seed=0, processor="A Processor"):
     maker = Maker(suite, seed=seed)
     for leg in sweep(maker.suite).legs:
         maker.search(leg)
-    maker.table(launches=2, rounds=2)
+    maker.table(launches=maker.suite.measurement.launches, rounds=2)
     clock = 1_767_225_600.0 + 1000 * seed
     placed = []
     for visit in sorted({each.visit for each in maker.measurements}):

@@ -111,6 +111,26 @@ def scored(folder, *scores):
     rewritten(folder)
 
 
+def edited(folder, change):
+    """The same for run.json."""
+    run_json(folder, change)
+    sealed_folder(folder)
+    rewritten(folder)
+
+
+def elsewhere(found):
+    for each in found:
+        if each["purpose"] == "table" and each["contender"] == "student":
+            each["heads"] = 999_999
+
+
+def unanswered(folder):
+    path = folder / "crossovers.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "located": []}))
+    sealed_folder(folder)
+    rewritten(folder)
+
+
 def unsealed(folder):
     rows(folder, faster)
     run_json(folder, lambda run: run.pop("seal"))
@@ -203,6 +223,24 @@ DOCTORED = {
     ),
     "run.json nested too deep": (
         lambda folder: (folder / "run.json").write_text("[" * 100_000), "run.json",
+    ),
+    "a table at another N, sealed again": (
+        lambda folder: resealed(folder, elsewhere), "student at N = 999,999 in the table, which the suite does not ask for",
+    ),
+    "fewer launches than the suite asks for, sealed again": (
+        lambda folder: edited(folder, lambda run: run["suite"].update(measurement={"launches": 64})),
+        "was not measured in each of the 64 launches of the suite",
+    ),
+    "no answer to a search, sealed again": (unanswered, "best at batch 1 was searched, and crossovers.json has no answer to it"),
+    "without an end, sealed again": (
+        lambda folder: edited(folder, lambda run: run.update(finished=None)), "run.json does not say when the run took place",
+    ),
+    "an end before the beginning, sealed again": (
+        lambda folder: edited(folder, lambda run: run.update(finished="2024-01-01T00:00:00+00:00")),
+        "run.json does not say when the run took place",
+    ),
+    "an end in the future, sealed again": (
+        lambda folder: edited(folder, lambda run: run.update(finished="2199-01-01T00:00:00+00:00")), "it ended in the future",
     ),
     "no records": (lambda folder: (folder / "measurements.jsonl").unlink(), "measurements.jsonl is missing"),
 }  # fmt: skip
