@@ -165,7 +165,7 @@ def test_what_cannot_be_compared_is_told_as_code_so_that_no_name_is_markup(tmp_p
     assert job.outputs()["verdict"] == "incomparable"
     (line,) = (line for line in job.summary.read_text().splitlines() if "@team" in line)
     assert line.startswith(
-        "    error: the runs cannot be compared: processor was A Processor, is <img src=x> @team [a](b)"
+        "    error: the runs cannot be compared: processor: A Processor -> <img src=x> @team [a](b)"
     )
 
 

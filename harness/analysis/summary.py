@@ -326,7 +326,7 @@ def _refuse_strangers(found: Sequence[SearchRecord], suite: Suite) -> None:
     for each in found:
         for name in (each.leg.baseline, each.leg.challenger):
             if name not in suite.contenders:
-                what = f"crossovers.json: {one_line(each.leg.label)}: {one_line(name)} is no contender of the suite"
+                what = f"crossovers.json: {one_line(each.leg.label)}: the suite has no contender {one_line(name)}"
                 raise RecordsError(what, next_step="restore it, or run the suite again")
 
 

@@ -92,8 +92,7 @@ def rounds(
 ) -> dict[int, int]:
     """Pairs at each N in the coming launch, of which `left` remain, that are to show it: more where one stands out.
 
-    `others` are those that would be timed if it were not hoped for: they are not given up where they cost no more, nor
-    in further launches, since those that were planned did not show it.
+    `others` are those that would be timed if it were not hoped for: they are not given up where they cost no more.
     """
     known = even(prober, places, question.goal)
     if known is None:
@@ -105,6 +104,6 @@ def rounds(
     attention = 1 + ATTENTION * known.outside(question.goal)
     shares = attention / attention.sum() * pairs
     showing = {n: max(LEAST_PAIRS, math.ceil(share)) for n, share in zip(sorted(places), shares, strict=True)}
-    if prober.launch <= question.launches and sum(others.values()) > sum(showing.values()):
+    if sum(others.values()) > sum(showing.values()):
         return showing
     return {n: max(showing.get(n, 0), others.get(n, 0)) for n in {**showing, **others}}

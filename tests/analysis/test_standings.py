@@ -87,4 +87,4 @@ def test_the_last_crossing_before_n_says_who_leads(n, leader):
 def test_notes_are_told_once():
     one = answer("below")
     told = found(a_b=type(one)(**{**vars(one), "notes": ("x",)}), a_c=type(one)(**{**vars(one), "notes": ("x", "y")}))
-    assert told.notes == ("x", "y")
+    assert told.notes == ("x", "c against a: y")

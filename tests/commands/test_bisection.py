@@ -176,6 +176,6 @@ def test_history_is_of_a_suite_and_a_race(project, monkeypatch):
     root, commits, runs = project
     done = asked(root, runs, "--suite", "tiny", "--race", "race", monkeypatch=monkeypatch)
     assert done.stdout.startswith("tiny: N* of race at batch 1\n")
-    assert f"commit {commits[2][:12]} -> {commits[7][:12]}" in done.stdout  # beside the new level
+    assert f"commit: {commits[2][:12]} -> {commits[7][:12]}" in done.stdout  # beside the new level
     with pytest.raises(UserError, match="no run of the suite 'other'; choose from tiny"):
         asked(root, runs, "--suite", "other", monkeypatch=monkeypatch)

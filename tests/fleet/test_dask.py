@@ -120,7 +120,8 @@ def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
 def test_data_that_a_machine_lacks_is_said_before_anything_runs(fleet, tmp_path):
     suite = written(tmp_path / "s", setup="../inputs.py:made")
     (tmp_path / "inputs.py").write_text("def made(n, seed):\n    return n\n")
-    done = called("run", suite, "--on", fleet.address, "--output", tmp_path / "out")
+    allowed = "--allow-plugin", tmp_path / "inputs.py"
+    done = called("run", suite, *allowed, "--on", fleet.address, "--output", tmp_path / "out")
     assert done.returncode == 2
     assert "nothing was run" in done.stderr
     assert "a: " in done.stderr
@@ -178,4 +179,4 @@ def test_a_scheduler_that_repeats_what_has_killed_a_worker_is_refused():
     with distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False, protocol="tcp://") as cluster:
         done = called("fleet", "status", cluster.scheduler_address)
     assert done.returncode == 2
-    assert "the scheduler repeats what has killed a worker, 3 times; start it with `harness fleet up`" in done.stderr
+    assert "the scheduler retries what has killed a worker, 3 times; start it with `harness fleet up`" in done.stderr

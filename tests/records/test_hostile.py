@@ -91,7 +91,7 @@ def test_a_fact_of_the_machine_of_another_type_is_refused(folder, key, value):
 def test_what_is_read_of_sources_and_offers_has_its_type(folder, path, value):
     spoil(folder, "run.json", *path, to=value)
     name = next(iter(value))
-    assert said(folder).startswith(f"{folder}/run.json: it is not what a run writes: {path[0]}.{name}")
+    assert said(folder).startswith(f"{folder}/run.json: invalid file: {path[0]}.{name}")
 
 
 def test_a_suite_that_is_none_is_refused(folder):

@@ -34,7 +34,7 @@ def test_it_is_asked_at_both_ends_of_the_decision():
 def test_another_leader_there_is_told():
     """N* is 6,520 or 125,000, depending on it."""
     said = allocator_state.describe(FOUND, 6700, seen(*[0.6] * 8, 1.1))
-    assert said.startswith("polynomial: in a process that has just begun")
+    assert said.startswith("polynomial: in a fresh process")
     assert "python leads at n = 6,700 (by 67%): the threshold depends on the state of memory" in said
 
 

@@ -51,11 +51,11 @@ EXPECTED = {
     "segfault": ("signal", "SIGSEGV"),
     "endless": ("deadline", "no answer within 1 s"),
     "hungry": ("memory", "memory ran out"),
-    "leaves": ("exit", "exit code 3"),
+    "leaves": ("exit", "exited with code 3"),
     "says_exit": ("error", "a plugin says good-bye"),
     "wrong_row": ("parity", "row 2"),
     "not_a_number": ("parity", "row 0 of the output is not finite"),
-    "closes_pipe": ("exit", "exit code"),
+    "closes_pipe": ("exit", "exited with code"),
     "babbles": ("protocol", "neither a value nor an error"),
     "drifts": ("parity", "its own answer before the timing"),
 }

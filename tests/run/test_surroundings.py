@@ -224,7 +224,7 @@ def test_a_folder_that_is_gone_is_a_sentence(tmp_path):
     [
         (
             OSError(28, "No space left on device", "/full/x"),
-            "error: /full/x: the system says: No space left on device; make room; see where",
+            "error: /full/x: the system says: No space left on device; make room",
         ),
         (
             OSError(27, "File too large", "x"),

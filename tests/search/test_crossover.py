@@ -247,7 +247,7 @@ def test_a_step_between_changes_of_the_lead_is_told_by_them():
     assert [each.kind for each in location.crossings] == ["smooth", "step", "smooth"]
     for each, place in zip(location.crossings, curves.EXCURSION.truth, strict=True):
         assert each.low <= place <= each.high
-    assert any("follows from the change of the lead beside it" in note for note in location.notes)
+    assert any("follows from the crossover beside it" in note for note in location.notes)
 
 
 def test_a_false_claim_is_rare_between_identical_rivals():

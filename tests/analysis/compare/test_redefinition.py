@@ -56,7 +56,7 @@ def test_libraries_plugins_and_commits_are_named_and_judged(old, info, sentence)
 
 def test_settings_of_the_measurement_are_named(old):
     found = compare(old, run(seed=1, suite=SUITE | {"measurement": {"launches": 3}}, search=False))
-    assert any(each.startswith("measurement.launches was ") and each.endswith(", is 3") for each in found.changed)
+    assert any(each.startswith("measurement.launches: ") and each.endswith(" -> 3") for each in found.changed)
 
 
 def test_other_data_redefine_every_contender_and_nothing_is_left_to_judge():
