@@ -164,9 +164,7 @@ def test_what_cannot_be_compared_is_told_as_code_so_that_no_name_is_markup(tmp_p
     assert job.run() == 1
     assert job.outputs()["verdict"] == "incomparable"
     (line,) = (line for line in job.summary.read_text().splitlines() if "@team" in line)
-    assert line.startswith(
-        "    error: the runs cannot be compared: processor: A Processor -> <img src=x> @team [a](b)"
-    )
+    assert line.startswith("    error: the runs cannot be compared: processor: A Processor -> <img src=x> @team [a](b)")
 
 
 def test_every_input_is_in_the_documentation_and_every_step_has_a_name():

@@ -117,11 +117,11 @@ def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
     assert not (fleet.folder / "no").exists()
 
 
-def test_data_that_a_machine_lacks_is_said_before_anything_runs(fleet, tmp_path):
+def test_data_that_a_machine_lacks_is_said_before_anything_runs(fleet, tmp_path, monkeypatch):
     suite = written(tmp_path / "s", setup="../inputs.py:made")
     (tmp_path / "inputs.py").write_text("def made(n, seed):\n    return n\n")
-    allowed = "--allow-plugin", tmp_path / "inputs.py"
-    done = called("run", suite, *allowed, "--on", fleet.address, "--output", tmp_path / "out")
+    monkeypatch.setenv("HARNESS_ALLOW_PLUGINS", str(tmp_path / "inputs.py"))  # here; it does not travel
+    done = called("run", suite, "--on", fleet.address, "--output", tmp_path / "out")
     assert done.returncode == 2
     assert "nothing was run" in done.stderr
     assert "a: " in done.stderr

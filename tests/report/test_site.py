@@ -77,7 +77,7 @@ def test_a_race_over_time_shows_its_step_and_what_changed(site):
     assert STEP == 25
     assert [day for day, _, changed in rows if "torch: 2.13.0+cpu → 2.14.0+cpu" in changed] == ["2026-03-30"]
     assert NEWER == 12
-    assert any("processor: AMD EPYC → Another Processor" in changed for _, _, changed in rows)
+    assert any("processor: AMD EPYC -&gt; Another Processor" in changed for _, _, changed in rows)
 
 
 def test_only_what_has_changed_is_built_again(runs, tmp_path):
