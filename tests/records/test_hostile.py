@@ -198,5 +198,7 @@ def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
 def test_a_search_of_a_contender_that_the_suite_does_not_have_is_refused():
     maker = Maker().table(launches=2, rounds=2).searches()
     strange = dataclasses.replace(maker.located[0], leg=dataclasses.replace(maker.located[0].leg, baseline="\x1b[31m"))
-    with pytest.raises(RecordsError, match=r"crossovers.json: documented at batch 1: \\x1b\[31m is no contender of the"):
+    with pytest.raises(
+        RecordsError, match=r"crossovers.json: documented at batch 1: \\x1b\[31m is no contender of the"
+    ):
         summarise(maker.evidence(), [strange, *maker.located[1:]])
