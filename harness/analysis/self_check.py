@@ -72,6 +72,8 @@ def _in_blocks(alternating: Sequence[Point], blocked: Sequence[Point]) -> str:
     """How far equals are apart in blocks and in alternation, over the cells that were raced both ways."""
     both = {(each.contender, each.heads, each.batch_size) for each in blocked}
     known = [each for each in alternating if (each.contender, each.heads, each.batch_size) in both]
+    if not known:  # of an interrupted run, which came to blocks alone
+        return ""
     apart, together = (max(abs(math.log(each.ratio.value)) for each in points) for points in (blocked, known))
     return (
         f"all samples of one, then all of the other: a contender is up to {math.expm1(apart):.1%} apart from itself, "

@@ -12,8 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import RecordsError
 from harness.plan.sweep import SearchCase  # noqa: TC001  as above
+from harness.printable import one_line
 from harness.records.measurement import SCHEMA_VERSION
 from harness.search.result import Location  # noqa: TC001  pydantic reads the annotations below
+
+_AGAIN = "run `harness verify` on the folder that wrote it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +58,26 @@ def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
         RecordsError: where they are of another shape.
     """
     try:
-        return TypeAdapter(tuple[SearchRecord, ...]).validate_python(tuple(stored))
+        found = TypeAdapter(tuple[SearchRecord, ...]).validate_python(tuple(stored))
     except ValidationError as error:
-        found = error.errors()[0]
-        place = ".".join(str(part) for part in found["loc"])
-        raise RecordsError(
-            f"crossovers.json: {place}: {found['msg']}", next_step="run `harness verify` on the folder that wrote it"
-        ) from error
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RecordsError(f"crossovers.json: {place}: {first['msg']}", next_step=_AGAIN) from error
+    for each in found:
+        if what := _impossible(each.location):
+            raise RecordsError(f"crossovers.json: {one_line(each.leg.label)}: {what}", next_step=_AGAIN)
+    return found
+
+
+def _impossible(location: Location) -> str:
+    """Why no search can have given an answer; empty where one can."""
+    if location.status in ("crossing", "several") and not location.crossings:
+        return f"its status is {location.status!r}, and it has no crossing"
+    beyond = (location.extrapolated,) if location.extrapolated is not None else ()
+    for each in (*location.crossings, *location.unconfirmed, *beyond):
+        if not (1 <= each.low <= each.high and each.heads >= 1):
+            return f"a crossing lies at N = {each.heads:,}, between {each.low:,} and {each.high:,}"
+    return ""
 
 
 def _plain(value: Any) -> Any:

@@ -114,3 +114,8 @@ def test_half_a_visit_says_nothing():
     maker = Maker()
     maker.visit(["student", "student"], 1024, 1, 1, 3, "self-check")
     assert check(maker.measurements[:1]).points == ()
+
+
+def test_blocks_of_a_run_that_was_cut_off_before_any_alternation_say_nothing():
+    maker = Maker(sigma=1e-3, launch_sigma=1e-3).self_check(purpose="self-check-blocked")
+    assert check(maker.measurements).in_blocks == ""

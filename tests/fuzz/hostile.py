@@ -183,6 +183,13 @@ JSON: tuple[Any, ...] = (
 )
 
 
+WORDS = (  # that records have for kinds of things
+    "table", "search", "self-check", "self-check-blocked", "regret", "allocator", "pilot", "measured", "failed", "skipped",
+    "interrupted", "running", "unresolved", "crossing", "several", "above", "below", "too slow", "memory", "deadline",
+    "baseline", "challenger", "student", "teacher", "nobody", "smooth", "step", "itself", "approximation",
+)  # fmt: skip
+
+
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path of every part of plain data."""
     yield path
@@ -221,6 +228,31 @@ def changed(random: Random, data: Any, times: int) -> Any:
         except (KeyError, IndexError, TypeError, AttributeError):
             continue
     return data
+
+
+def everywhere(random: Random, data: Any) -> Any:
+    """Plain data in which one key has one value wherever it stands: all of a file agree about what is not so."""
+    known: dict[str, list[Any]] = {}
+    for path in paths(data):
+        if path and isinstance(path[-1], str):
+            known.setdefault(path[-1], []).append(path)
+    if not known:
+        return data
+    key = random.choice(sorted(known))
+    value = random.choice((*JSON, *WORDS, *(_at(data, random.choice(known[key])) for _ in range(len(JSON)))))
+    return _set(data, key, value)
+
+
+def _at(data: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _set(data: Any, key: str, value: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: copy.deepcopy(value) if name == key else _set(each, key, value) for name, each in data.items()}
+    return [_set(each, key, value) for each in data] if isinstance(data, list) else data
 
 
 def damaged(random: Random, content: bytes) -> bytes:

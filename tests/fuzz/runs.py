@@ -25,7 +25,7 @@ from harness.report import comparison, data, html, markdown, pytest_benchmark, t
 from harness.report.exports import asv, bencher, github_action, openmetrics
 from harness.report.fleet import writing as fleets
 from harness.report.site import build
-from tests.fuzz.hostile import changed, damaged
+from tests.fuzz.hostile import changed, damaged, everywhere
 from tests.fuzz.judging import Target
 from tests.synthetic import SUITE, Maker
 
@@ -136,13 +136,18 @@ def _spoilt(random: Random, name: str, text: str) -> bytes:
         )
     if name.endswith(".jsonl"):
         lines = [json.loads(each) for each in text.splitlines()]
+        if random.random() < 0.3:
+            return "".join(json.dumps(each) + "\n" for each in everywhere(random, lines)).encode()
         for _ in range(random.choice((1, 1, 3, len(lines)))):
             place = random.randrange(len(lines))
             lines[place] = changed(random, lines[place], random.choice((1, 1, 2)))
         if random.random() < 0.1:
             lines += lines
         return "".join(json.dumps(each) + "\n" for each in lines).encode()
-    return json.dumps(changed(random, json.loads(text), random.choice((1, 1, 2, 4)))).encode()
+    data = json.loads(text)
+    if random.random() < 0.3:
+        return json.dumps(everywhere(random, data)).encode()
+    return json.dumps(changed(random, data, random.choice((1, 1, 2, 4)))).encode()
 
 
 def use(folder: Path, random: Random) -> None:

@@ -84,6 +84,7 @@ def use(folder: Path, random: Random) -> None:
     with (
         mock.patch("harness.plan.check.inquire", _inquire),
         mock.patch("harness.plan.device_presence.inquire", _inquire),
+        mock.patch("harness.plan.workloads.inquire", _inquire),
     ):
         checked = check_suite(loaded, cache=folder / "cache")
     say(plan.render(checked))

@@ -57,3 +57,20 @@ def test_an_entry_of_another_shape_is_refused_with_its_place():
     with pytest.raises(RecordsError, match=r"crossovers\.json: 0\.location\.status: .*run `harness verify`"):
         load([stored])
     assert load([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"crossings": []}, "its status is 'crossing', and it has no crossing"),
+        ({"crossings": [{"heads": 0}]}, "a crossing lies at N = 0, between 400 and 420"),
+        ({"crossings": [{"low": 0}]}, "a crossing lies at N = 411, between 0 and 420"),
+        ({"unconfirmed": [{"high": -5}]}, "a crossing lies at N = 411, between 400 and -5"),
+    ],
+)
+def test_an_answer_that_no_search_gives_is_refused(change, what):
+    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    ((name, several),) = change.items()
+    stored["location"][name] = [{**stored["location"]["crossings"][0], **each} for each in several]
+    with pytest.raises(RecordsError, match=rf"crossovers\.json: best at batch 4: {what}; run `harness verify`"):
+        load([stored])
