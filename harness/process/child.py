@@ -28,6 +28,7 @@ _TRACEBACK_LINES, _TRACEBACK_LENGTH = 500, 2000
 _REST_SECONDS = 10.0  # an answer that has begun to arrive must go on arriving
 _WHOLE_SECONDS = 60.0  # and must have arrived then
 _CHUNK = 2**16
+_MOST_NOTICES = 100_000  # in one answer: of suites with as many parts as may be, a few thousand
 _END_SECONDS = 5.0
 _MARK_SECONDS = 1.0
 
@@ -123,11 +124,12 @@ class Child:
         """
         self.send(request, stage=stage)
         ends = time.monotonic() + deadline
-        while True:
+        for _ in range(_MOST_NOTICES + 1):
             reply = self._reply(stage, deadline, deadline if renewed else max(0.0, ends - time.monotonic()))
             if reply.notice is None or hear is None:
                 return self._value(reply, stage)
             hear({name: exit_status.writable(text) for name, text in reply.notice.items()})
+        raise self.protocol_error(stage, f"it sent more than {_MOST_NOTICES:,} notices and no answer")
 
     def send(self, request: Mapping[str, Any], *, stage: str) -> None:
         """Sends a request whose answer is received later; raises as `ask`."""

@@ -24,7 +24,9 @@ def apply(settings: Mapping[str, Any]) -> None:
         settings: `memory_limit_bytes`, of address space; without it the share of what is free, of memory of its own.
     """
     if stated := settings.get("memory_limit_bytes"):
-        resource.setrlimit(resource.RLIMIT_AS, (stated, stated))
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = stated if hard == resource.RLIM_INFINITY else min(stated, hard)  # what the shell has set is not raised
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     elif not settings.get(UNBOUND) and sys.platform == "linux":
         most = _own_bytes() + int(SHARE * free_bytes())
         with contextlib.suppress(OSError, ValueError):  # where a lower one is set

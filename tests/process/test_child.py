@@ -177,6 +177,35 @@ def test_notices_are_heard_in_order_and_mean_nothing_where_nobody_listens():
         assert failure_of(child, "announcing").failure.kind == "protocol"
 
 
+def test_notices_without_end_are_no_answer(monkeypatch):
+    monkeypatch.setattr(child_module, "_MOST_NOTICES", 20)
+    with started() as child:
+        assert child.ask({"do": "chattering", "times": 20}, stage="import", deadline=PATIENT, hear=id) == {"done": 20}
+        with pytest.raises(ChildFailed) as caught:
+            child.ask({"do": "chattering", "times": 21}, stage="import", deadline=PATIENT, hear=id)
+        assert (caught.value.failure.kind, child.alive) == ("protocol", False)
+        assert caught.value.failure.what == "it sent more than 20 notices and no answer"
+
+
+def test_a_process_that_forks_and_comes_back_twice_answers_once():
+    with started() as child:
+        for turn in map(str, range(5)):
+            assert child.ask({"do": "forks"}, stage="load", deadline=PATIENT) == {"copy": False}
+            assert child.ask({"do": "answer", "text": turn}, stage="load", deadline=PATIENT) == {"echo": turn}
+
+
+def test_an_exception_whose_text_raises_is_told_by_its_name(child):
+    failed = failure_of(child, "unreadable")
+    assert (failed.alive, failed.failure.what) == (True, "UnreadableError, whose text cannot be read (SystemExit)")
+
+
+def test_what_is_raised_without_an_output_is_told():
+    with started() as child:
+        failed = failure_of(child, "close_output")
+        assert failed.failure.what.startswith("ValueError: no output")
+        assert child.ask({"do": "answer", "text": "here"}, stage="load", deadline=PATIENT) == {"echo": "here"}
+
+
 def test_a_child_that_never_reads_does_not_hold_up_its_parent(monkeypatch):
     monkeypatch.setattr(child_module, "_WHOLE_SECONDS", 0.2)
     monkeypatch.setattr(child_module, "_END_SECONDS", 0.2)
