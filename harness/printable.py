@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# controls but line feed and tab, lone surrogates, marks that turn the direction of writing or hide text, line separators
+# controls but line feed and tab, lone surrogates, marks that turn the direction of writing or hide text, line ends
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
     "\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e007f]"

@@ -36,4 +36,6 @@ def put(text: str) -> None:
 
 def say(text: object, *, error: bool = False) -> None:
     """Prints a line with control characters escaped; all commands print through it."""
-    print(printable(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:
+        print(printable(str(text)), file=stream, flush=True)

@@ -33,7 +33,7 @@ __all__ = ["LOCATED", "Evidence", "Store", "read", "write_atomically", "writing"
 
 _LOCK = ".lock"
 _OWNER = ".owner"
-_REPLACED = (RUN, LOCATED, MEASUREMENTS, FIDELITY, _OWNER, "report", "dispatch.json")  # whole: what leftovers begin with
+_REPLACED = (RUN, LOCATED, MEASUREMENTS, FIDELITY, _OWNER, "report", "dispatch.json")  # whole; leftovers begin so
 
 
 @dataclass
@@ -247,7 +247,7 @@ def _set_aside(path: Path) -> None:
 
 
 def _make_own(path: Path) -> None:
-    """Copies a file that has another name too, as a backup of hard links leaves it: nothing is written under that one."""
+    """Copies a file that has another name too, as backups of hard links have it: nothing is written under that one."""
     if path.is_file() and path.stat().st_nlink > 1:
         _replace(path, path.read_bytes())
 

@@ -198,7 +198,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
     """
     needed, by = _COLUMNS[table], _COLUMNS[table][0]
     found = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
-    if found is None or str(found[0]).upper().startswith("CREATE VIRTUAL"):
+    if found is None or not str(found[0]).upper().startswith("CREATE TABLE"):  # so SQLite writes it; others are virtual
         raise sqlite3.OperationalError(f"no such table: {table}")
     present = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")}
     missing = [name for name in needed if name not in present and name not in _OPTIONAL]
