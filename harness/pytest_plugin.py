@@ -10,6 +10,7 @@ Nothing but pytest is imported until a suite is collected.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -210,7 +211,7 @@ class SuiteFile(pytest.File):
 
         from harness.records.reader import read
 
-        digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         return read(shared_run(f"{worker['testrunuid']}-{digest}", lambda: measure().folder))
 
     def _say(self, text: str) -> None:

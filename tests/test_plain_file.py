@@ -124,6 +124,15 @@ def test_a_report_of_another_shape_is_named_and_left_out_of_the_site(sent, tmp_p
     assert "its files are invalid" in built.broken[0]
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket", "a folder", "a link to itself"])
+def test_records_of_a_running_run_that_are_no_file_are_not_waited_for(odd, sent, tmp_path, kind):
+    run = json.loads((sent / "run.json").read_text())
+    (sent / "run.json").write_text(json.dumps({**run, "status": "running"}))
+    odd(kind, sent / "measurements.jsonl")
+    built = build(tmp_path / "results", tmp_path / "site")
+    assert built.runs + len(built.broken) == 1
+
+
 def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_path):
     run = json.loads((sent / "run.json").read_text())
     (sent / "run.json").write_text(json.dumps({**run, "status": "running"}))

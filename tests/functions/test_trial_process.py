@@ -44,8 +44,8 @@ def removes_its_folder(n, batch):
     return 1
 
 def floods(n, batch):
-    for _ in range(16):
-        os.write(2, b"x" * 2**22)
+    for _ in range(4):
+        os.write(2, b"x" * 2**20)
     return 1
 
 def closes_its_output(n, batch):

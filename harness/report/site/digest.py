@@ -169,7 +169,7 @@ def _cells(digest: Digest) -> Iterator[tuple[str, list[float | None]]]:
 def _doing(folder: Path) -> Doing:
     """From the records that are there; a line that is being written does not count."""
     path = folder / MEASUREMENTS
-    if not path.exists():
+    if not _is_own(folder, MEASUREMENTS):  # nor a pipe, of which the end would be waited for
         return Doing(records=0, launch=None, last="")
     with path.open("rb") as file:
         count = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
