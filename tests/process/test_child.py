@@ -287,6 +287,11 @@ def test_the_environment_limits_the_threads_of_every_library():
     }
 
 
+def test_what_compilers_keep_lies_in_the_users_own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    assert environment(1)["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "inductor")
+
+
 def test_the_traceback_is_kept_whole(child):
     lines = failure_of(child, "stumble").failure.traceback
     assert lines[0] == "Traceback (most recent call last):"
