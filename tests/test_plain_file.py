@@ -146,6 +146,8 @@ def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_pa
     [
         {}, {"races": 1}, {"races": [1]}, {"races": [{"race": "r"}]}, [],
         {"races": [{"race": "r", "baseline": "a", "challenger": 5, "entries": []}]},
+        {"races": [{"race": "r", "baseline": "a", "challenger": "\ud800", "entries": []}]},
+        {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [], "mean_regret": float("nan")}]},
         {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
             {"batch_size": "x", "below": "a", "changes": []}]}]},
         {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
