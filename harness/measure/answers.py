@@ -26,6 +26,17 @@ Took: TypeAlias = Annotated[float, Field(ge=0, le=_LONGEST)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, lt=math.inf)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
 Ends: TypeAlias = Annotated[list[float], Field(min_length=2, max_length=2)]
+Shape: TypeAlias = Annotated[list[Positive], Field(min_length=3, max_length=3)]
+Size: TypeAlias = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
+
+
+def _of_a_product(values: list[float]) -> list[float]:
+    if any(each != int(each) or each > _LARGEST for each in values[:3]):
+        raise ValueError("its sides are not whole numbers")
+    return values
+
+
+Product: TypeAlias = Annotated[list[Rate], Field(min_length=4, max_length=4), AfterValidator(_of_a_product)]
 
 
 class Ready(Answer):
@@ -150,15 +161,15 @@ class Scored(Answer):
 class Costs(Answer):
     """What a projector states: (N, B, operations, bytes, products) each."""
 
-    costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[list[Count]]], Strict(False)]]
+    costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[Shape]], Strict(False)]]
 
 
 class Rates(Answer):
     """What a machine or a device reaches; empty where it was not measured."""
 
-    products: list[Annotated[list[Rate], Field(min_length=4, max_length=4)]] = Field(default_factory=list)
-    flops_per_second: dict[Text, Rate] = Field(default_factory=dict)
-    bytes_per_second: dict[Text, Rate] = Field(default_factory=dict)
+    products: list[Product] = Field(default_factory=list)
+    flops_per_second: dict[Size, Rate] = Field(default_factory=dict)
+    bytes_per_second: dict[Size, Rate] = Field(default_factory=dict)
     launch_seconds: Took = 0.0
     synchronise_seconds: Took = 0.0
 

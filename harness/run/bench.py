@@ -273,7 +273,8 @@ class Bench:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
             finally:
                 child.close()
-        return roofline.best_of_device([each for each in found if each])
+        best = roofline.best_of_device([each for each in found if each])
+        return best if best.get("flops_per_second") and best.get("bytes_per_second") else {}
 
     def _libraries(self) -> list[OfferReference]:
         """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""

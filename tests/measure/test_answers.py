@@ -33,6 +33,13 @@ def answered(asked, key, value):
         ("score", "intervals", {"mean_cosine": [0.1]}),
         ("score", "scores", {"mean_cosine": float("inf")}),
         ("save", "card", {}),
+        ("costs", "costs", [[18, 1, 1.0, 1.0, [[0, 384, 18]]]]),
+        ("costs", "costs", [[18, 1, 1.0, 1.0, [[384, 18]]]]),
+        ("costs", "costs", [[18, 1, -1.0, 1.0, []]]),
+        ("rates", "flops_per_second", {"many": 1e9}),
+        ("rates", "bytes_per_second", {"0": 1e9}),
+        ("rates", "products", [[0.5, 1, 1, 1e9]]),
+        ("rates", "products", [[1, 1, 1e9]]),
     ],
 )
 def test_what_no_record_can_hold_is_an_invalid_response(asked, key, value):
