@@ -167,8 +167,12 @@ def _function_files(suite: Suite, document: Document, folder: Path, allowed: Seq
     """What is wrong with the files that functions are read from."""
     for path, text in _functions(suite):
         file = read_from(text, folder)
-        if file is not None and plain_file.is_there(file) and (wrong := _outside(file, text, folder, allowed)):
-            yield document.problem(path, *wrong)
+        if file is not None and plain_file.is_there(file):
+            if wrong := _outside(file, text, folder, allowed):
+                yield document.problem(path, *wrong)
+        elif trust.reaches_the_system(text):
+            hint = "call it in a function of your own, in a file of the suite's folder"
+            yield document.problem(path, f"{one_line(text)!r} is not a function that a suite may name", hint)
 
 
 def _functions(suite: Suite) -> Iterator[tuple[Place, str]]:
