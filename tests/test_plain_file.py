@@ -209,10 +209,14 @@ def test_a_name_that_is_no_utf8_is_measured_and_recorded(tmp_path):
                         "max_warm_up_seconds": 0.05, "limits": False},
     }  # fmt: skip
     (folder / "odd.yaml").write_text(yaml.safe_dump(suite))
-    done = called("run", "odd.yaml", "--output", folder / "out", cwd=folder)
+    out = folder / "\udcfe"
+    done = called("run", "odd.yaml", "--output", out, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert {each.outcome for each in read(folder / "out").measurements} == {"measured"}
-    assert "\\udcff" in read(folder / "out").run.command
+    assert {each.outcome for each in read(out).measurements} == {"measured"}
+    assert "\\udcff" in read(out).run.command
+    for words in (("verify",), ("report",), ("export", "--to", "parquet"), ("export", "--to", "pytest-benchmark")):
+        done = called(words[0], out, *words[1:], cwd=folder)
+        assert done.returncode == 0, (words, done.stderr)
 
 
 def test_only_a_file_is_there(tmp_path, odd):

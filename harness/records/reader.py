@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness import plain_file, plain_json
 from harness.errors import RecordsError
-from harness.printable import one_line
+from harness.printable import encodable, one_line
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
 from harness.records.stored_suite import check
 
@@ -41,7 +41,8 @@ class Evidence:
     @property
     def name(self) -> str:
         """The name of its folder, also where it was given as `.` or through a symbolic link."""
-        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
+        name = self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
+        return str(encodable(name))
 
 
 @dataclass(frozen=True)
