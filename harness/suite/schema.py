@@ -27,7 +27,7 @@ def _count(value: Any) -> Any:
 
 def _device(value: Any) -> Any:
     """A kind of device, in small letters, with its number where it is not the first."""
-    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]+)?", value):
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]{1,4})?", value):
         raise ValueError(f"expected a device such as cpu, cuda or cuda:1, got {value!r}")
     return value
 
@@ -54,7 +54,7 @@ Positive = Annotated[
 TransfersWanted = Literal["excluded", "included", "both"]
 ModeWanted = Literal["latency", "pipelined", "both"]
 DeviceName = Annotated[
-    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]+)?$"})
+    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]{1,4})?$"})
 ]
 
 

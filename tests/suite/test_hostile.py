@@ -5,7 +5,7 @@ import pytest
 from harness.errors import SuiteError, UserError
 from harness.suite import loading
 from harness.suite.schema import Suite
-from harness.units import parse_count
+from harness.units import parse_count, parse_size
 
 HONEST = """\
 name: small
@@ -116,6 +116,24 @@ def test_a_raw_control_character_is_refused_with_its_line():
 
 def test_heads_beyond_what_floating_point_tells_apart_are_refused():
     assert "heads.to: must be at most 9007199254740992, got" in sentence(HONEST.replace("to: 64", "to: 1e29"))
+
+
+@pytest.mark.parametrize("number", ["1e1000000", "1e99999999999999999999", "9" * 5000 + "k", "1e999g"])
+def test_a_number_beyond_all_arithmetic_is_refused_with_its_line(number):
+    said = sentence(HONEST.replace("to: 64", f"to: {number}"))
+    assert said.startswith("suite:3: heads.to: ")
+    assert len(said) < 500
+
+
+def test_a_device_whose_number_is_no_number_is_refused_with_its_line():
+    said = sentence(f"{HONEST}device: cuda:{'9' * 5000}\n")
+    assert said.startswith("suite:7: device: expected a device such as cpu, cuda or cuda:1, got ")
+    assert len(said) < 3000
+
+
+def test_a_size_beyond_all_floats_is_none():
+    with pytest.raises(UserError, match="is not a size; write it as 64MB or 1GiB"):
+        parse_size("9" * 400 + "MB")
 
 
 def test_a_date_is_text():
