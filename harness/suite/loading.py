@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from harness.validation import Path as Place
 
-_LARGEST_BYTES = plain_file.MIB  # of a suite, which has 20,000 parts at the most
+_LARGEST_BYTES = plain_file.MIB  # of a suite, which has 10,000 parts at the most
+_MOST_CONTRADICTIONS = 200  # that are looked for: each is compared with all names of the suite
 _AT_KEY = ("unknown key", "is missing")
 
 
@@ -128,7 +130,7 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     if not isinstance(document.data, dict):
         return None, [document.problem((), "is not a mapping", "see suites/README.md for what a suite holds")]
     data = sizes.as_heads(document.data)
-    found = list(contradictions(data))
+    found = list(itertools.islice(contradictions(data), _MOST_CONTRADICTIONS))
     suite = None
     try:
         suite = Suite.model_validate(data)

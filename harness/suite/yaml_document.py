@@ -16,7 +16,7 @@ from harness.validation import Path, dotted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_LARGEST = 20_000  # nodes with aliases written out; more is an attack, or a mistake
+_LARGEST = 10_000  # nodes with aliases written out; more is an attack, or a mistake
 _MOST_WRITTEN = 2 * _LARGEST + 1  # nodes as they stand in the file, keys among them
 _DEEPEST = 40
 _LONGEST = 2**20  # characters of a suite

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness import validation
 from harness.errors import SuiteError, UserError
 from harness.suite import loading
 from harness.suite.schema import Suite
@@ -159,3 +160,26 @@ def test_a_list_of_n_on_the_command_line_replaces_a_range_and_a_range_a_list():
 def test_a_mistake_in_a_value_on_the_command_line_says_what_to_write_instead():
     said = sentence(HONEST, overrides=["heads.to=010"])
     assert said == "--set heads.to: the number 010 begins with a zero; write 10, or quote it if it is text"
+
+
+def test_thousands_of_mistakes_are_found_with_few_comparisons(monkeypatch):
+    compared = []
+    honest = validation.difflib.get_close_matches
+    monkeypatch.setattr(
+        validation.difflib, "get_close_matches", lambda *given, **more: compared.append(1) or honest(*given, **more)
+    )
+    contenders = "".join(f"  c{number}: {{projector: lda, runtime: python}}\n" for number in range(450))
+    races = "".join(f"- {{name: r{n}, baseline: b{n}, challenger: c0}}\n" for n in range(600))
+    said = sentence(f"{HONEST}{contenders}races:\n{races}")
+    assert "no contender 'b0'" in said
+    assert 0 < len(compared) <= 250
+    compared.clear()
+    assert "more problems" in sentence(HONEST + "".join(f"unknown{number}: 1\n" for number in range(3000)))
+    assert 0 < len(compared) <= 250
+
+
+def test_of_very_many_names_no_misspelling_is_looked_for():
+    names = [f"name{number}" for number in range(2000)]
+    assert validation.suggestion("name5x", names).endswith("name49, … (2,000 in all)")
+    assert validation.suggestion("nam5", names[:100]) == "did you mean 'name5'?"
+    assert validation.nearest("x" * 100_000, ["x" * 99_999]) == ""
