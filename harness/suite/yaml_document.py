@@ -62,6 +62,7 @@ class Document:
     data: Any = None
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
+    overridden: bool = False  # something was said on the command line
 
     def problem(self, path: Path, what: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """A problem at a path, with the line of the nearest part that was written.
@@ -78,7 +79,7 @@ class Document:
         return Problem(file=self.file, line=place.line, path=dotted(path) or "suite", what=what, hint=hint)
 
     def _place(self, path: Path, *, at_key: bool) -> Place:
-        if not at_key:
+        if not at_key and self.overridden:
             for below, place in self.keys.items():
                 if place.override and path and below[: len(path)] == path:
                     return place  # what is wrong with the whole is most probably what was changed in it
@@ -104,6 +105,7 @@ class Document:
             return _unset(flag, given.problems[0].what, given.problems[0].hint)
         if path is None:
             return _unset(flag, "is not a path")
+        self.overridden = True
         parent, misplaced = self._parent(path, flag)
         if misplaced:
             return OverrideProblem(file=flag, line=0, path="", what=misplaced)
