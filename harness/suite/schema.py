@@ -34,6 +34,7 @@ def _device(value: Any) -> Any:
 
 LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
 LONGEST_NAME = 96  # letters
+MOST_CELLS, MOST_SEARCHES = 100_000, 10_000  # of a suite
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=LONGEST_NAME)]
 Positive = Annotated[
     int,
@@ -49,6 +50,14 @@ Positive = Annotated[
         }
     ),
 ]
+
+
+def too_many(cells: int, searches: int) -> str:
+    """Why a suite asks for more than anybody waits for; empty where it does not."""
+    for number, most, what in ((cells, MOST_CELLS, "cells (contenders, N and batch sizes)"), (searches, MOST_SEARCHES, "searches")):
+        if number > most:
+            return f"it asks for {number:,} {what}, and at most {most:,} are measured: make several suites of it"
+    return ""
 
 
 TransfersWanted = Literal["excluded", "included", "both"]
@@ -515,6 +524,13 @@ class Suite(Part):
         ):
             return {"batch_sizes": (1,), **value, "source": {"use": "none"}, "fidelity": False}
         return value
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Suite:
+        cells = len(self.contenders) * len(self.heads.grid()) * len(self.batch_sizes)
+        if what := too_many(cells, sum(len(race.batch_sizes or self.batch_sizes) for race in self.races)):
+            raise ValueError(what)
+        return self
 
     def device_of(self, name: str) -> str:
         """Where a contender runs."""

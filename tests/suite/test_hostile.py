@@ -4,7 +4,7 @@ import pytest
 
 from harness import validation
 from harness.errors import SuiteError, UserError
-from harness.suite import loading
+from harness.suite import consistency, loading
 from harness.suite.schema import Suite
 from harness.units import parse_count, parse_size
 
@@ -183,3 +183,20 @@ def test_of_very_many_names_no_misspelling_is_looked_for():
     assert validation.suggestion("name5x", names).endswith("name49, … (2,000 in all)")
     assert validation.suggestion("nam5", names[:100]) == "did you mean 'name5'?"
     assert validation.nearest("x" * 100_000, ["x" * 99_999]) == ""
+
+
+def test_a_suite_that_multiplies_is_refused_before_it_is_spelled_out(monkeypatch):
+    monkeypatch.setattr(consistency, "_idle", None)  # nothing is compared with every N
+    many = ", ".join(map(str, range(1, 1001)))
+    text = HONEST.replace("{from: 2, to: 64}", f"{{values: [{many}]}}") + f"batch_sizes: [{many}]\n"
+    said = sentence(text)
+    assert said == (
+        "suite:1: suite: it asks for 2,000,000 cells (contenders, N and batch sizes), and at most 100,000 are measured: "
+        "make several suites of it"
+    )
+
+
+def test_so_is_one_of_very_many_searches():
+    races = "".join(f"- {{name: r{number}, baseline: a, challenger: b}}\n" for number in range(300))
+    said = sentence(f"{HONEST}batch_sizes: [{', '.join(map(str, range(1, 41)))}]\nraces:\n{races}")
+    assert "it asks for 12,000 searches, and at most 10,000 are measured: make several suites of it" in said
