@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _MOST_DIGITS = 300
@@ -86,6 +86,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 launch`, `2 launches`, `1,024 entries`."""
     ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
     return f"{number:,} {noun if number == 1 else plural or noun + ending}"
+
+
+def listed(numbers: Sequence[int], most: int = 20) -> str:
+    """`1, 2, 4`; of many the first ones: `1, 2, 4, … (5,000 in all)`."""
+    shown = ", ".join(f"{each:,}" for each in numbers[:most])
+    return shown if len(numbers) <= most else f"{shown}, … ({len(numbers):,} in all)"
 
 
 def parse_count(text: str) -> int:

@@ -144,9 +144,10 @@ def _batch_sizes(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[ValidationIssue]:
     """A race needs a batch size that both rivals take part in."""
-    own = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
+    given = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
+    own = [None if each is None else _sizes(each) for each in given]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
-    if asked and not any(all(each is None or size in _list(each) for each in own) for size in asked):
+    if asked and not any(all(each is None or size in each for each in own) for size in _sizes(asked)):
         yield ValidationIssue(
             path=path, what="its rivals share no batch size", hint="widen `batch_sizes` of one of the contenders"
         )
@@ -300,6 +301,10 @@ def _heads(value: Any) -> HeadsRange | HeadsList | None:
         return shape.model_validate(dict(value))
     except ValueError:
         return None
+
+
+def _sizes(value: Any) -> set[int | str]:
+    return {each for each in _list(value) if isinstance(each, int | str)}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from harness.errors import UserError
-from harness.units import LARGEST, parse_count
+from harness.units import LARGEST, listed, parse_count
 
 
 def _count(value: Any) -> Any:
@@ -144,7 +144,7 @@ class HeadsList(Part):
 
     def told(self) -> str:
         """In words."""
-        return f"at N = {', '.join(f'{n:,}' for n in self.grid())}"
+        return f"at N = {listed(self.grid())}"
 
 
 def _shape_of_heads(value: Any) -> str:
