@@ -113,7 +113,7 @@ def test_why_cells_are_skipped_is_said_in_few_words_however_many_n_a_contender_h
         f"name: many\nsource: {{use: playbook}}\nheads: {{values: {ours}}}\nbatch_sizes: [1, 2]\n"
         f"contenders:\n  a: {{projector: lda, runtime: python, heads: {{values: {[*theirs, 1]}}}, batch_sizes: {theirs}}}\n"
     )
-    found = sweep(loading.load(None, text=text).suite)
+    found = sweep(load(None, text=text).suite)
     assert not found.cells
     assert len(found.skipped) == 4000
     assert max(len(each.reason) for each in found.skipped) < 300
