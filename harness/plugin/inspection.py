@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -140,7 +141,11 @@ class Listing(_Data):
 
     def reply(self, key: str) -> Reply | None:
         """The reply to the question of this key, or None."""
-        return next((each for each in self.replies if each.key == key), None)
+        return self._by_key.get(key)
+
+    @functools.cached_property
+    def _by_key(self) -> Mapping[str, Reply]:
+        return {each.key: each for each in reversed(self.replies)}
 
 
 def inquire(
