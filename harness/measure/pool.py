@@ -341,8 +341,8 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            state = allocator.OTHER if self._young_heap else allocator.variables()
-            variables = surroundings(specification) | (state if specification.function else {})
+            state = allocator.variables() if specification.function else allocator.THRESHOLDS
+            variables = surroundings(specification) | (allocator.OTHER if self._young_heap else state)
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
