@@ -27,6 +27,7 @@ _COLUMNS = {  # that are read, the one that orders the rows first
     "cluster_questions": ("question_id", "cluster_id"),
 }
 _OPTIONAL = ("W_path",)
+_MOST_ROWS = 1_000_000  # of a table, each with a vector of its own
 _CHOOSE = "choose one by its id with the option `projection` (`--projection` of `harness distill`)"
 
 
@@ -207,13 +208,25 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
     columns = [name for name in needed if name in present]
     rows = [
         {name: _whole(value) if name.endswith("_id") else value for name, value in zip(columns, values, strict=True)}
-        for values in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our own names
+        for values in _few(table, connection.execute(f"SELECT {', '.join(columns)} FROM {table}"))  # noqa: S608 - our own names
     ]
     for row in rows:
         for name in columns:
             if name.endswith("_id") and not isinstance(row[name], int | str | float | None):
                 raise sqlite3.OperationalError(f"{table}.{name} holds {type(row[name]).__name__} in place of a number")
     return sorted(rows, key=lambda row: row[by] if isinstance(row[by], int) else 0)
+
+
+def _few(table: str, found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The same rows, as long as there is memory for them.
+
+    Raises:
+        sqlite3.OperationalError: where there are too many.
+    """
+    for number, each in enumerate(found):
+        if number >= _MOST_ROWS:
+            raise sqlite3.OperationalError(f"{table} has more than {_MOST_ROWS:,} rows")
+        yield each
 
 
 def _whole(value: Any) -> Any:

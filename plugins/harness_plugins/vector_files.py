@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 import harness
 from harness_plugins.arrays import numbers, read_arrays
@@ -69,7 +70,13 @@ class VectorFolder:
 
     def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
         """The vectors at the paths, [rows, width]."""
-        vectors = [self._vector(path) for path in paths]
+        vectors, held, free = list[NDArray[Any]](), 0, psutil.virtual_memory().available // 2
+        for path in paths:  # many rows may name one large file
+            vectors.append(self._vector(path))
+            held += vectors[-1].nbytes
+            if (needed := max(held, len(paths) * vectors[-1].nbytes)) > free:
+                what = f"its {len(paths):,} vectors need {needed:,} bytes of memory, and {2 * free:,} are free"
+                raise harness.DataError(what, where=str(self._database), next_step="split it")
         sizes = [vector.size for vector in vectors]
         usual = max(sorted(set(sizes)), key=sizes.count, default=0)
         other = next((row for row, size in enumerate(sizes) if size != usual), None)

@@ -3,13 +3,14 @@
 import io
 import sqlite3
 import struct
+import types
 import zipfile
 
 import numpy as np
 import pytest
 
 import harness
-from harness_plugins import arrays, database
+from harness_plugins import arrays, database, projections, vector_files
 from harness_plugins.arrays import read_arrays
 
 FEW = np.ones((3, 4), np.float32)
@@ -155,6 +156,21 @@ def test_a_trigger_is_not_pulled(stored):
     before = path.read_bytes()
     assert len(database.read(path).centroids) == len(FEW)
     assert path.read_bytes() == before
+
+
+def test_a_table_of_very_many_rows_is_refused(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(projections, "_MOST_ROWS", len(FEW))
+    assert len(database.read(path).centroids) == len(FEW)
+    monkeypatch.setattr(projections, "_MOST_ROWS", len(FEW) - 1)
+    assert "(cluster_heads has more than 2 rows)" in refused(path, connection)
+
+
+def test_vectors_that_memory_cannot_hold_together_are_refused_at_the_first(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(vector_files.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
+    monkeypatch.setattr(arrays.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
+    assert "its 3 vectors need 48 bytes of memory, and 80 are free; split it" in refused(path, connection)
 
 
 def test_a_missing_column_is_named(stored):
