@@ -64,19 +64,17 @@ class VectorFolder:
         self._root = database.resolve().parent
         self._bases = (self._root, self._root / "embeddings")
         self._folders: dict[Path, bool] = {}
+        self._held, self._free = 0, psutil.virtual_memory().available // 2  # bytes
         self._known: dict[str, list[StoredPath]] = defaultdict(list)
         for each in known:
             self._known["".join(each.parts[-1:])].append(each)
 
     def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
         """The vectors at the paths, [rows, width]."""
-        vectors, held, free = list[NDArray[Any]](), 0, psutil.virtual_memory().available // 2
-        for path in paths:  # many rows may name one large file
+        vectors: list[NDArray[Any]] = []
+        for path in paths:
             vectors.append(self._vector(path))
-            held += vectors[-1].nbytes
-            if (needed := max(held, len(paths) * vectors[-1].nbytes)) > free:
-                what = f"its {len(paths):,} vectors need {needed:,} bytes of memory, and {2 * free:,} are free"
-                raise harness.DataError(what, where=str(self._database), next_step="split it")
+            self._refuse_more_than_free((len(paths) - len(vectors)) * vectors[-1].nbytes)
         sizes = [vector.size for vector in vectors]
         usual = max(sorted(set(sizes)), key=sizes.count, default=0)
         other = next((row for row, size in enumerate(sizes) if size != usual), None)
@@ -88,6 +86,12 @@ class VectorFolder:
                 next_step="a projection needs embeddings of one model",
             )
         return np.stack(vectors)
+
+    def _refuse_more_than_free(self, coming: int) -> None:
+        """Many rows may name one large file: what they hold together has to fit."""
+        if self._held + coming > self._free:
+            what = f"its vectors need {self._held + coming:,} bytes of memory, and {2 * self._free:,} are free"
+            raise harness.DataError(what, where=str(self._database), next_step="split it")
 
     def matrix(self, path: StoredPath) -> NDArray[Any]:
         """The matrix at a path, [K, D]."""
@@ -114,6 +118,8 @@ class VectorFolder:
         found = np.squeeze(found) if dimensions == 1 else found
         if found.ndim != dimensions:
             raise wrong(f"it does not hold one {what}", f"it needs a .npy file of its own: one {what}")
+        self._held += found.nbytes
+        self._refuse_more_than_free(0)
         if not np.isfinite(found).all():
             step = "embed it again, or remove it from the database"
             raise wrong(f"the {what} in it holds NaN or infinity", step)

@@ -170,7 +170,7 @@ def test_vectors_that_memory_cannot_hold_together_are_refused_at_the_first(store
     path, connection = stored
     monkeypatch.setattr(vector_files.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
     monkeypatch.setattr(arrays.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
-    assert "its 3 vectors need 48 bytes of memory, and 80 are free; split it" in refused(path, connection)
+    assert "its vectors need 48 bytes of memory, and 80 are free; split it" in refused(path, connection)
 
 
 def test_a_missing_column_is_named(stored):
