@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 100  # characters of a stored path in a message
 _DEEPEST = 32  # folders at the end of a stored path that are looked for: more of them are no path of anybody's
+_MOST_ALIKE = 2000  # paths that end in one name, where they are looked for by it alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,10 @@ class VectorFolder:
         self._bases = (self._root, self._root / "embeddings")
         self._folders: dict[Path, bool] = {}
         self._held, self._free = 0, psutil.virtual_memory().available // 2  # bytes
-        self._known: dict[str, list[StoredPath]] = defaultdict(list)
+        self._places: dict[tuple[str, ...], tuple[list[Path], bool]] = {}
+        self._known: dict[str, dict[Any, StoredPath]] = defaultdict(dict)
         for each in known:
-            self._known["".join(each.parts[-1:])].append(each)
+            self._known["".join(each.parts[-1:])].setdefault((each.subject, each.parts), each)
 
     def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
         """The vectors at the paths, [rows, width]."""
@@ -137,7 +139,10 @@ class VectorFolder:
         if not found:
             raise self._missing(path)
         if not sure:  # by its name alone: then it must not be another's
-            for other in self._known[path.parts[-1]]:
+            alike = self._known[path.parts[-1]]
+            if len(alike) > _MOST_ALIKE:
+                raise self._missing(path, f": {len(alike):,} paths end in its name")
+            for other in alike.values():
                 another = other.subject != path.subject and other.parts != path.parts
                 if another and found[0] in self._found(other)[0]:
                     name = found[0].relative_to(self._root)
@@ -146,6 +151,11 @@ class VectorFolder:
 
     def _found(self, path: StoredPath) -> tuple[list[Path], bool]:
         """The files that a path may mean, and whether it is by more than their name."""
+        if path.parts not in self._places:
+            self._places[path.parts] = self._looked_up(path)
+        return self._places[path.parts]
+
+    def _looked_up(self, path: StoredPath) -> tuple[list[Path], bool]:
         if not path.parts:
             return [], True
         *folders, name = path.parts

@@ -173,6 +173,36 @@ def test_vectors_that_memory_cannot_hold_together_are_refused_at_the_first(store
     assert "its vectors need 48 bytes of memory, and 80 are free; split it" in refused(path, connection)
 
 
+def test_very_many_projections_are_not_all_named(stored):
+    path, connection = stored
+    connection.executemany(
+        "INSERT INTO multi_head_projections (mh_projection_id, model_id, name, temperature) VALUES (?, 1, ?, 1.0)",
+        [(number, f"p{number}") for number in range(100, 3100)],
+    )
+    connection.execute("UPDATE multi_head_projections SET name = ? WHERE mh_projection_id = 100", ("x" * 100_000,))
+    said = refused(path, connection)
+    assert "it holds 3001 projections: 1 (" in said
+    assert ", … (3,001 in all)" in said
+    assert len(said) < 5000
+
+
+def test_ids_that_are_long_texts_are_cut(stored):
+    path, connection = stored
+    connection.execute("CREATE TABLE other AS SELECT * FROM cluster_heads")
+    connection.execute("DROP TABLE cluster_heads")
+    connection.execute("ALTER TABLE other RENAME TO cluster_heads")
+    connection.execute("UPDATE cluster_heads SET head_id = ?, centroid_path = 'gone.npy'", ("x" * 100_000,))
+    assert len(refused(path, connection)) < 1000
+
+
+def test_very_many_paths_of_one_name_are_not_compared_with_each_other(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(vector_files, "_MOST_ALIKE", 2)
+    np.save(path.parent / "one.npy", FEW[0])
+    connection.execute("UPDATE cluster_heads SET centroid_path = 'gone' || head_id || '/one.npy'")
+    assert ": 3 paths end in its name" in refused(path, connection)
+
+
 def test_a_missing_column_is_named(stored):
     path, connection = stored
     connection.execute("ALTER TABLE embeddings RENAME COLUMN entity_id TO other")
