@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,8 @@ class VectorFolder:
             vectors.append(self._vector(path))
             self._refuse_more_than_free((len(paths) - len(vectors)) * vectors[-1].nbytes)
         sizes = [vector.size for vector in vectors]
-        usual = max(sorted(set(sizes)), key=sizes.count, default=0)
+        counts = Counter(sizes)
+        usual = max(sorted(counts), key=counts.__getitem__, default=0)
         other = next((row for row, size in enumerate(sizes) if size != usual), None)
         if other is not None:
             widths = ", ".join(map(str, sorted(set(sizes))))
