@@ -98,6 +98,12 @@ def test_an_array_in_the_order_of_fortran_is_the_same(tmp_path):
     assert np.array_equal(read_arrays(tmp_path / "h.npz")["centroids"], values)
 
 
+def test_an_archive_of_very_many_members_is_refused(tmp_path):
+    path = archive(tmp_path / "h.npz", centroids=npy(FEW), **{f"x{number}": b"" for number in range(1000)})
+    with pytest.raises(harness.DataError, match="it holds 1,001 members"):
+        read_arrays(path)
+
+
 def test_a_complex_temperature_keeps_no_half(tmp_path):
     np.savez(tmp_path / "h.npz", centroids=FEW, answers=FEW, temperature=np.array(1 + 2j))
     with pytest.raises(harness.DataError, match=r"the temperature array\(1\.\+2\.j\) is not a positive number"):
