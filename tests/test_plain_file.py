@@ -99,6 +99,14 @@ def test_a_runs_file_that_is_none_is_a_sentence(odd, sent, name, kind):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize("name", ["run.json", "crossovers.json", "report.json"])
+def test_what_is_one_object_may_be_less_large(sent, name):
+    with (sent / name).open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+    with pytest.raises(RecordsError, match="it has more than 64 MiB, the most that is read"):
+        verification.verify(sent)
+
+
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "large"])
 def test_a_site_names_the_run_and_shows_the_others(odd, sent, tmp_path, kind):
     import shutil

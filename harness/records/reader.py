@@ -24,6 +24,7 @@ FIDELITY = "fidelity.jsonl"
 LOCATED = "crossovers.json"
 
 LARGEST_BYTES = 512 * plain_file.MIB  # of a file of records; months of measuring write less
+LARGEST_OBJECT = 64 * plain_file.MIB  # of one that is read as one JSON object
 _Kind = TypeVar("_Kind", bound=Record)
 
 
@@ -110,7 +111,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     except ValueError as error:

@@ -9,7 +9,7 @@ from harness import plain_file, plain_json
 from harness.analysis.summary import SearchSummary
 from harness.errors import RecordsError
 from harness.records import crossovers as stored
-from harness.records.reader import FIDELITY, LARGEST_BYTES, LOCATED, MEASUREMENTS, RUN, read_run
+from harness.records.reader import FIDELITY, LARGEST_OBJECT, LOCATED, MEASUREMENTS, RUN, read_run
 from harness.report.answers import answer
 from harness.report.verification import STORED
 from harness.search import wording as verdicts
@@ -185,7 +185,7 @@ def _doing(folder: Path) -> Doing:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except FileNotFoundError:
         return {}
     except ValueError as error:
