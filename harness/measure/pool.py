@@ -341,8 +341,7 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            state = allocator.variables() if specification.function else allocator.THRESHOLDS
-            variables = surroundings(specification) | (allocator.OTHER if self._young_heap else state)
+            variables = surroundings(specification) | memory(specification, young_heap=self._young_heap)
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
@@ -356,6 +355,13 @@ def _started(child: Child, deadline: float) -> None:
 def surroundings(specification: Specification) -> dict[str, str]:
     """The environment of a contender's worker: its threads, and no other device of its kind than its own."""
     return {**environment(specification.threads), **visible(specification.device, os.environ)}
+
+
+def memory(specification: Specification, *, young_heap: bool) -> Mapping[str, str]:
+    """The variables that set the allocator of a contender's worker (see `harness.functions.allocator`)."""
+    if young_heap:
+        return allocator.OTHER
+    return allocator.variables() if specification.function else allocator.THRESHOLDS
 
 
 def timing_cores(threads: int) -> list[int]:
