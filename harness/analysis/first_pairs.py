@@ -61,7 +61,7 @@ def first_pairs(suite: Suite, measurements: Iterable[Measurement]) -> tuple[Firs
     for record in measurements:
         if record.outcome == "measured":
             visits[record.visit].append(record)
-    races = {leg.label: leg.race for leg in sweep(suite).legs}
+    races = {case.label: case.race for case in sweep(suite).cases}
     found: dict[str, list[float]] = defaultdict(list)
     for records in visits.values():
         off = _off(records)
@@ -80,8 +80,8 @@ def _off(records: Sequence[Measurement]) -> float | None:
 
 def _name(records: Sequence[Measurement], races: Mapping[str, str]) -> str:
     one, other = records
-    if one.leg is not None:
-        return races.get(one.leg, one.leg)
+    if one.case is not None:
+        return races.get(one.case, one.case)
     if one.contender == other.contender:
         return f"{one.contender} against itself"
     return f"{one.contender} and {other.contender}"

@@ -211,18 +211,19 @@ def distances(
     )
 
 
-def predicted(costs: Costs, leg: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
-    """The first N of a leg at which the challenger's floor is below the baseline's; None where there is none.
+def predicted(costs: Costs, case: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
+    """The first N of a case at which the challenger's floor is below the baseline's; None where there is none.
 
     Costs were asked for on both sides of every declared step, and are interpolated between the N that were asked for.
     """
-    if not {leg.baseline, leg.challenger} <= set(ceilings):
+    if not {case.baseline, case.challenger} <= set(ceilings):
         return None
-    grid = np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
-    edges = [n for step in leg.steps for n in (step, step + 1) if leg.low <= n <= leg.high]
+    grid = np.unique(np.geomspace(case.low, case.high, 2000).round().astype(np.int64))
+    edges = [n for step in case.steps for n in (step, step + 1) if case.low <= n <= case.high]
     grid = np.union1d(grid, np.array(edges, dtype=np.int64))
     floors = [
-        _floors(costs.get((name, leg.batch_size), ()), grid, ceilings[name]) for name in (leg.baseline, leg.challenger)
+        _floors(costs.get((name, case.batch_size), ()), grid, ceilings[name])
+        for name in (case.baseline, case.challenger)
     ]
     if floors[0] is None or floors[1] is None:
         return None

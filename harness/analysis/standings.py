@@ -73,9 +73,10 @@ def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None 
     """
     known_as = labels or {}
     pairs = {
-        (known_as.get(each.leg.baseline, each.leg.baseline), known_as.get(each.leg.challenger, each.leg.challenger)): (
-            each.location
-        )
+        (
+            known_as.get(each.case.baseline, each.case.baseline),
+            known_as.get(each.case.challenger, each.case.challenger),
+        ): (each.location)
         for each in located
     }
     names = tuple(dict.fromkeys(name for pair in pairs for name in pair))

@@ -170,7 +170,7 @@ def race(
             found = _answer(made, Path(folder) / "run")
     names = dict(zip(made.specifications, labels or made.specifications, strict=True))
     if challenger is not None:
-        return race_answer(found[0], names[found[0].leg.baseline], names[found[0].leg.challenger])
+        return race_answer(found[0], names[found[0].case.baseline], names[found[0].case.challenger])
     return standings(found, names)
 
 
@@ -361,8 +361,8 @@ def _answer(made: Plan, folder: Path) -> list[SearchRecord]:
     outcome = session.run(made, folder, Silent())
     if outcome.interrupted:
         raise KeyboardInterrupt
-    found = [leg.located for leg in outcome.summary.legs if leg.located is not None]
-    if len(found) < len(outcome.summary.legs) or not found:
+    found = [search.located for search in outcome.summary.searches if search.located is not None]
+    if len(found) < len(outcome.summary.searches) or not found:
         raise ResourceError("the race ended without an answer", where=str(folder))
     notes = tuple(dict.fromkeys([*made.warnings, *outcome.summary.run.warnings]))
     return [replace(each, location=replace(each.location, notes=(*each.location.notes, *notes))) for each in found]

@@ -44,8 +44,8 @@ def needed(loaded: Loaded, *, quick: bool) -> tuple[Student, ...]:
     suite = plan.suite
     seeds = suite.training_seeds if suite.fidelity else suite.training_seeds[: int(suite.measurement.table)]
     wanted = [(cell.contender, cell.heads, seed) for cell in plan.sweep.cells for seed in seeds]
-    for leg in plan.sweep.legs:
-        wanted += [(name, n, suite.training_seeds[0]) for name in (leg.baseline, leg.challenger) for n in leg.points]
+    for case in plan.sweep.cases:
+        wanted += [(name, n, suite.training_seeds[0]) for name in (case.baseline, case.challenger) for n in case.points]
     found: dict[str, Student] = {}
     for name, heads, seed in wanted:
         specification = plan.specifications.get(name)  # none where its plugin or its device is not here

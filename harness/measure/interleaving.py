@@ -32,7 +32,7 @@ class Purpose:
 
     purpose: str
     visit: int
-    leg: str | None = None
+    case: str | None = None
     keys: dict[Cell, str] = field(default_factory=dict)
     tolerances: dict[str, float] = field(default_factory=dict)
     load_average: float | None = None
@@ -255,7 +255,7 @@ def _record(
         heads=seat.cell.heads,
         batch_size=seat.cell.batch_size,
         purpose=purpose.purpose,  # type: ignore[arg-type]  # validated by the record
-        leg=purpose.leg,
+        leg=purpose.case,
         visit=purpose.visit,
         launch=launch.number,
         outcome="failed" if seat.failure else "measured" if measured and not interrupted else "skipped",

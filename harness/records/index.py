@@ -58,9 +58,9 @@ class RecordIndex:
         """Whether a cell was raced against itself in this launch."""
         return (launch, cell) in self._self_checks
 
-    def regret(self, leg: str, heads: int) -> bool:
+    def regret(self, case: str, heads: int) -> bool:
         """Whether the regret of a search was measured at this N."""
-        return (leg, heads) in self._regrets
+        return (case, heads) in self._regrets
 
     def fidelity(self, contender: str, heads: int, seed: int) -> Fidelity | None:
         """The scores of a student."""

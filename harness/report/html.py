@@ -60,7 +60,7 @@ def render(summary: Summary) -> str:
         about=[list(_about(each, summary)) for each in found],
         anchors=anchors,
         answers=found,
-        batches=sorted({each.leg.leg.batch_size for each in found}),
+        batches=sorted({each.search.case.batch_size for each in found}),
         best=None if found else _best(summary),
         bundle=script(bundle()),
         checks=_checks(summary),
@@ -87,7 +87,7 @@ def render(summary: Summary) -> str:
         specs=inert(
             {
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in pictures},
-                "searches": [_search(each) for each in summary.legs if each.located is not None],
+                "searches": [_search(each) for each in summary.searches if each.located is not None],
                 "races": {each.name: [each.baseline, each.challenger] for each in summary.suite.races},
                 "chosen": chosen,
                 "pairs": evidence(summary) if pairs else [],
@@ -119,10 +119,10 @@ def resource(name: str) -> str:
 
 def _about(answer: Answer, summary: Summary) -> Iterator[str]:
     """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
-    leg = answer.leg.leg
-    yield from (each.sentence for each in summary.documented if each.subject == leg.title)
-    rivals = (leg.baseline, leg.challenger)
-    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == leg.batch_size]
+    case = answer.search.case
+    yield from (each.sentence for each in summary.documented if each.subject == case.title)
+    rivals = (case.baseline, case.challenger)
+    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == case.batch_size]
     yield from (f"warning: {each}" for each in wording.doubts_of(here))
 
 
@@ -196,13 +196,13 @@ def _joint(summary: Summary) -> str:
     return f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
 
 
-def _search(leg: SearchSummary) -> dict[str, Any]:
+def _search(search: SearchSummary) -> dict[str, Any]:
     """What the page needs to say who is faster at an N."""
-    assert leg.located is not None
-    location = leg.located.location
+    assert search.located is not None
+    location = search.located.location
     return {
-        "race": leg.leg.race, "batch": leg.leg.batch_size, "baseline": leg.leg.baseline,
-        "challenger": leg.leg.challenger, "undecided": spans.undecided(location),
+        "race": search.case.race, "batch": search.case.batch_size, "baseline": search.case.baseline,
+        "challenger": search.case.challenger, "undecided": spans.undecided(location),
         "spans": [
             [each.low, each.high, each.faster or "", each.log_ratio, each.log_low, each.log_high]
             for each in spans.leads(location)

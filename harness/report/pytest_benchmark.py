@@ -124,16 +124,16 @@ def extra_info(evidence: Evidence, cell: CellKey) -> dict[str, Any]:
         "crossovers": [
             answer(each)
             for each in load(evidence.located)
-            if each.leg.batch_size == cell[2] and cell[0] in (each.leg.baseline, each.leg.challenger)
+            if each.case.batch_size == cell[2] and cell[0] in (each.case.baseline, each.case.challenger)
         ],
     }
 
 
 def answer(record: SearchRecord) -> dict[str, Any]:
     """A search as plain data: N*, its interval and who leads after it, of the first crossing where there are several."""
-    leg, location = record.leg, record.location
+    case, location = record.case, record.location
     found: dict[str, Any] = {
-        "race": leg.race, "baseline": leg.baseline, "challenger": leg.challenger, "batch_size": leg.batch_size,
+        "race": case.race, "baseline": case.baseline, "challenger": case.challenger, "batch_size": case.batch_size,
         "status": location.status,
     }  # fmt: skip
     for number, each in enumerate(location.crossings):

@@ -43,7 +43,7 @@ def _everything(summary: Summary, console: Console) -> None:
     _list("Data", lines(summary.data), console)
     for each in itertools.chain(tables.latencies(summary, per_query=False), tables.relative(summary)):
         _grid(each, console)
-    if summary.legs:
+    if summary.searches:
         _list("Crossovers", wording.sentences(summary), console)
         _list("", [each.sentence for each in summary.dispatch if each.sentence], console)
     if summary.documented:

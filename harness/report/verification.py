@@ -101,16 +101,16 @@ def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[S
     """Every search made again from its recorded pairs."""
     found, moved = [], []
     for each in answers:
-        place = f"crossovers.json[{each.leg.race} B={each.leg.batch_size}]"
+        place = f"crossovers.json[{each.case.race} B={each.case.batch_size}]"
         try:
-            location = replay(evidence, each.leg, each.asked)
+            location = replay(evidence, each.case, each.asked)
         except DivergedError as error:
             moved.append(Moved(f"{place}.sentence", _said(each.location), f"another search: {error}"))
             location = each.location
         if location != each.location and _said(location) != _said(each.location):
             moved.append(Moved(f"{place}.sentence", _said(each.location), _said(location)))
         found.append(
-            SearchRecord(leg=each.leg, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
+            SearchRecord(case=each.case, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
         )
     return found, moved
 

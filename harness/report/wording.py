@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def headline(summary: Summary) -> str:
-    """What was asked, in one sentence; the answers are the sentences of the legs."""
+    """What was asked, in one sentence; the answers are the sentences of the searches."""
     suite, grid = summary.suite, summary.suite.heads
     batches = ", ".join(str(each) for each in suite.batch_sizes)
-    searched = len({leg.leg.race for leg in summary.legs})
+    searched = len({search.case.race for search in summary.searches})
     races = f"; {counted(searched, 'race')}" if searched else ""
     if suite.functions:
         return f"{counted(len(suite.contenders), 'function')} from n = {grid.low:,} to {grid.high:,}{races}"
@@ -34,14 +34,14 @@ def spread_out(suite: Suite, *, searched: bool) -> str:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """The answer of each leg in one sentence, its reservations beside it, its quality and the search's notes below."""
+    """The answer of each search in one sentence, its reservations beside it, its quality and the search's notes below."""
     found = []
-    for leg in summary.legs:
-        reserved = f" ({'; '.join(leg.reservations)})" if leg.reservations else ""
-        found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
-        if leg.constrained is not None:
-            found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
-        found.extend(f"{leg.leg.title}: note: {note}" for note in leg.notes)
+    for search in summary.searches:
+        reserved = f" ({'; '.join(search.reservations)})" if search.reservations else ""
+        found.append(f"{search.case.race}: {search.sentence}{reserved}")
+        if search.constrained is not None:
+            found.append(f"{search.case.race}: {search.constrained.sentence}")
+        found.extend(f"{search.case.title}: note: {note}" for note in search.notes)
     return found
 
 

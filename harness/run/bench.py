@@ -63,13 +63,13 @@ class Listener(Protocol):
     def step(self, text: str = "") -> None:
         """One step of the stage is done."""
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """How a search stands."""
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """A record was written."""
 
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
+    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
         """What will be searched, in how many launches, and over how long these are spread at least."""
 
     def launch(self, number: int) -> None:
@@ -78,7 +78,7 @@ class Listener(Protocol):
     def pause(self, seconds: float, why: str) -> None:
         """Nothing is measured for so many more seconds."""
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """A search has its answer."""
 
 
@@ -287,9 +287,9 @@ class Bench:
     def _costs(self) -> dict[str, list[Any]]:
         """What every projector states at the N of the table, along the searches, and on both sides of each step."""
         heads = {cell.heads for cell in self._plan.sweep.cells}
-        for leg in self._plan.sweep.legs:
-            heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
-            heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
+        for case in self._plan.sweep.cases:
+            heads |= {int(n) for n in np.geomspace(case.low, case.high, 1 + math.ceil(math.log2(case.high / case.low)))}
+            heads |= {case.high, *(n for step in case.steps for n in (step, step + 1))}
         stating = [name for name, each in self._plan.specifications.items() if each.workload or not each.function]
         return {name: self._stated(name, sorted(heads)) for name in stating}
 
@@ -328,7 +328,7 @@ class Bench:
         rounds: int,
         purpose: str,
         *,
-        leg: str | None = None,
+        case: str | None = None,
         calls: int = 0,
         together: bool = True,
     ) -> list[Measurement]:
@@ -343,7 +343,7 @@ class Bench:
         about = Purpose(
             purpose=purpose,
             visit=self._visits,
-            leg=leg,
+            leg=case,
             keys={cell: self.key(cell) for cell in cells},
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),
@@ -385,7 +385,7 @@ class Bench:
         return self._reach.knows(cell)
 
     def leave_out(
-        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, leg: str | None = None
+        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, case: str | None = None
     ) -> list[Measurement]:
         """Records a visit that was asked for and not made, so that reports name it and a search can be repeated."""
         self._visits += 1
@@ -396,7 +396,7 @@ class Bench:
                 heads=cell.heads,
                 batch_size=cell.batch_size,
                 purpose=purpose,  # type: ignore[arg-type]  # validated by the record
-                leg=leg,
+                leg=case,
                 visit=self._visits,
                 launch=launch,
                 outcome="skipped",

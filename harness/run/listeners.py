@@ -31,13 +31,13 @@ class Silent:
     def step(self, text: str = "") -> None:
         """Nothing."""
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """Nothing."""
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """Nothing."""
 
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
+    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
         """Nothing."""
 
     def launch(self, number: int) -> None:
@@ -46,7 +46,7 @@ class Silent:
     def pause(self, seconds: float, why: str) -> None:
         """Nothing."""
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """Nothing."""
 
 
@@ -67,9 +67,9 @@ class Broadcast:
         self.outline, self.launch = listener.outline, listener.launch
         self.pause, self.answered = listener.pause, listener.answered
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """How a search stands."""
-        self._listener.search(leg, progress)
+        self._listener.search(case, progress)
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """A record was written."""
@@ -138,11 +138,11 @@ class Broadcast:
 
 def _crossovers(summary: Summary) -> Iterator[Mapping[str, Any]]:
     """Every crossover, or the status of a search that found none."""
-    for each in summary.legs:
+    for each in summary.searches:
         if each.located is None:
             continue
         location = each.located.location
-        common = {"race": each.leg.race, "batch_size": each.leg.batch_size, "status": location.status}
+        common = {"race": each.case.race, "batch_size": each.case.batch_size, "status": location.status}
         if not location.crossings:
             yield common
         for crossing in location.crossings:

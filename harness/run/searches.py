@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 5.0  # a search that computes comes to its next question
 class Request:
     """Pairs that a search wants."""
 
-    leg: SearchCase
+    case: SearchCase
     heads: int
     rounds: int
     launch: int
@@ -40,7 +40,7 @@ class Request:
 class Searcher:
     """One search in its thread, seen from the main thread."""
 
-    leg: SearchCase
+    case: SearchCase
     request: Request | None = None
     progress: Progress | None = None
     prior: Location | None = None
@@ -72,7 +72,7 @@ class Searches:
     """All searches of a run.
 
     Args:
-        legs: what is searched.
+        cases: what is searched.
         how: the suite's search settings.
         launches: that enter each interval.
         seed: of the searches.
@@ -82,7 +82,7 @@ class Searches:
 
     def __init__(
         self,
-        legs: Sequence[SearchCase],
+        cases: Sequence[SearchCase],
         how: Search,
         *,
         launches: int,
@@ -97,7 +97,7 @@ class Searches:
         self._tell = on_progress
         self._answers = 0
         self._events: queue.Queue[Searcher] = queue.Queue()
-        self.searchers = [Searcher(leg=leg) for leg in legs]
+        self.searchers = [Searcher(case=case) for case in cases]
 
     def serve(self, launch: int, measure: Callable[[Request], Sequence[Pair]]) -> None:
         """Answers everything that is asked of one launch.
@@ -131,7 +131,7 @@ class Searches:
                 searcher.thread.join(_PATIENCE_SECONDS)
 
     def asked(self, searcher: Searcher) -> SearchSettings:
-        """The arguments of a search beside its leg."""
+        """The arguments of a search beside its case."""
         return SearchSettings(
             precision=self._how.precision,
             confidence=self._how.confidence,
@@ -140,7 +140,7 @@ class Searches:
             launches=self._launches,
             seed=self._seed,
             prior=searcher.prior,
-            neighbours=searcher.leg.counts == "n" and searcher.leg.method == "adaptive",
+            neighbours=searcher.case.counts == "n" and searcher.case.method == "adaptive",
             further=self._launches if self._timed else 0,
         )
 
@@ -165,10 +165,10 @@ class Searches:
         """Searches whose predecessor, the same race at an earlier batch size, has explored: they start from it."""
         previous: dict[str, Searcher] = {}
         for searcher in self.searchers:
-            before = previous.get(searcher.leg.race)
+            before = previous.get(searcher.case.race)
             if not searcher.started and (before is None or before.explored):
                 yield searcher
-            previous[searcher.leg.race] = searcher
+            previous[searcher.case.race] = searcher
 
     def _start(self, searcher: Searcher) -> None:
         searcher.started = True
@@ -182,21 +182,21 @@ class Searches:
         same = [
             each
             for each in self.searchers
-            if each.leg.race == searcher.leg.race and each.started and each is not searcher
+            if each.case.race == searcher.case.race and each.started and each is not searcher
         ]
         if not same:
             return None
         before = same[-1]
         if before.location is not None:
             return before.location
-        return provisional(before.leg.low, before.leg.high, before.progress, before.seen, self._how.confidence)
+        return provisional(before.case.low, before.case.high, before.progress, before.seen, self._how.confidence)
 
     def _run(self, searcher: Searcher) -> None:
         """The body of a search's thread."""
-        leg = searcher.leg
+        case = searcher.case
 
         def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
-            searcher.request = Request(leg=leg, heads=heads, rounds=rounds, launch=launch)
+            searcher.request = Request(case=case, heads=heads, rounds=rounds, launch=launch)
             self._events.put(searcher)
             answer = searcher.answers.get()
             if isinstance(answer, BaseException):
@@ -207,7 +207,7 @@ class Searches:
             searcher.progress = progress
 
         try:
-            searcher.location = run_search(measure, leg, self.asked(searcher), note)
+            searcher.location = run_search(measure, case, self.asked(searcher), note)
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
         self._events.put(searcher)
@@ -222,4 +222,4 @@ class Searches:
         seen = searcher.progress
         if searcher.explored and not searcher.finished and not searcher.told:
             searcher.told, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
-        self._tell(searcher.leg, seen)
+        self._tell(searcher.case, seen)

@@ -172,7 +172,7 @@ def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Excep
 
 def _extent(plan: Plan) -> str:
     """How much there is to do; a suite that only trains and scores has no launches."""
-    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.legs)
+    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.cases)
     launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
     return f"{suite.name}: {counted(cells, 'cell')}, {counted(searches, 'search')}{launches}"
 

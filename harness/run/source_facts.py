@@ -114,7 +114,9 @@ class SourceFacts:
         """The smallest and the largest N at which a contender takes part."""
         sweep, heads = self._plan.sweep, self._plan.suite.heads
         sizes = [cell.heads for cell in sweep.cells if cell.contender == contender]
-        sizes += [n for leg in sweep.legs if contender in (leg.baseline, leg.challenger) for n in (leg.low, leg.high)]
+        sizes += [
+            n for case in sweep.cases if contender in (case.baseline, case.challenger) for n in (case.low, case.high)
+        ]
         return min(sizes, default=heads.low), max(sizes, default=heads.low)
 
     def _refuse_what_does_not_fit(self) -> None:

@@ -23,8 +23,8 @@ def location(probes, status="crossing", crossings=(), decision=None):
 
 
 def after(found, bias):
-    leg = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
-    (answer,) = widened([SearchRecord(leg=leg, location=found, asked=SearchSettings())], bias)
+    case = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
+    (answer,) = widened([SearchRecord(case=case, location=found, asked=SearchSettings())], bias)
     return answer.location
 
 

@@ -16,12 +16,12 @@ from harness.run.regret_points import points
 from harness.search.result import Crossing, Failures, Location, Probe
 from harness.search.spans import WinningSpan, leads
 
-LEG = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
+CASE = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
 
 
 def located(status, *crossings, batch_size=8):
     location = Location(status=status, crossings=crossings, samples=100, probes=(), notes=(), low=1, high=1000)
-    return SearchRecord(leg=replace(LEG, batch_size=batch_size), location=location)
+    return SearchRecord(case=replace(CASE, batch_size=batch_size), location=location)
 
 
 def crossing(heads, direction="challenger"):
@@ -36,7 +36,7 @@ def visit(number, heads, flat, student):
             heads=heads,
             batch_size=8,
             purpose="regret",
-            leg=LEG.label,
+            leg=CASE.label,
             visit=number,
             launch=9,
             outcome="measured",
@@ -96,7 +96,7 @@ def unresolved(*crossings, probes=(), bracket=None):
         probes=tuple(Probe(n, lead, lead - 0.1, lead + 0.1, 20, 4) for n, lead in probes),
         notes=("the budget is spent",),
     )
-    return SearchRecord(leg=LEG, location=location)
+    return SearchRecord(case=CASE, location=location)
 
 
 def test_an_unresolved_answer_still_decides_where_one_rival_surely_leads():
@@ -178,7 +178,7 @@ def sides(answer, seed=0):
 
 def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_it():
     answer = SearchRecord(
-        leg=replace(LEG, high=100_000), location=located("several", crossing(100), crossing(9000)).location
+        case=replace(CASE, high=100_000), location=located("several", crossing(100), crossing(9000)).location
     )
     found = points(answer, 0)
     for each in answer.location.crossings:
@@ -191,7 +191,7 @@ def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_i
 
 def test_a_short_lead_between_two_changes_is_tried_too():
     answer = SearchRecord(
-        leg=replace(LEG, high=60_000),
+        case=replace(CASE, high=60_000),
         location=located("several", crossing(9148), crossing(10_241, "baseline"), crossing(10_603)).location,
     )
     assert set(sides(answer)) == {0, 1, 2, 3}
@@ -206,7 +206,7 @@ def test_points_that_the_search_has_used_are_not_used_again():
 
 def test_each_race_draws_points_of_its_own_and_draws_them_again():
     one = located("crossing", crossing(100))
-    other = replace(one, leg=replace(one.leg, race="another"))
+    other = replace(one, case=replace(one.case, race="another"))
     assert points(one, 0) == points(one, 0)
     assert points(one, 0) != points(other, 0)
     assert points(one, 0) != points(one, 1)
@@ -225,7 +225,7 @@ def failing(status, *spans, crossings=(), measured=(1, 1000)):
     """An answer with spans (low, high, last good, next good, who)."""
     failures = tuple(Failures(*span, reason="no memory") for span in spans)
     location = replace(located(status, *crossings).location, measured=measured, failures=failures)
-    return SearchRecord(leg=LEG, location=location)
+    return SearchRecord(case=CASE, location=location)
 
 
 TAIL = (632, 1000, 316, None)
@@ -296,7 +296,7 @@ def test_a_challenger_that_is_not_right_is_not_used_where_the_baseline_fails_eit
 
 def test_nothing_is_chosen_outside_of_the_range_that_was_searched():
     assert used(located("above"), 1, 1000, 1001, 0) == ["flat", "flat", None, None]
-    (table,) = tables([replace(located("above"), leg=replace(LEG, low=10))], [])
+    (table,) = tables([replace(located("above"), case=replace(CASE, low=10))], [])
     assert table.choose(9, 8) is None
 
 

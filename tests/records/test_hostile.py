@@ -197,6 +197,8 @@ def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
 
 def test_a_search_of_a_contender_that_the_suite_does_not_have_is_refused():
     maker = Maker().table(launches=2, rounds=2).searches()
-    strange = dataclasses.replace(maker.located[0], leg=dataclasses.replace(maker.located[0].leg, baseline="\x1b[31m"))
+    strange = dataclasses.replace(
+        maker.located[0], case=dataclasses.replace(maker.located[0].case, baseline="\x1b[31m")
+    )
     with pytest.raises(RecordsError, match=r"crossovers.json: documented at batch 1: the suite has no contender"):
         summarise(maker.evidence(), [strange, *maker.located[1:]])

@@ -96,12 +96,12 @@ def test_launches_are_dots_behind_each_interval(summary):
 
 def test_pairs_over_time_are_those_next_to_the_crossover(summary):
     found = evidence(summary)
-    for leg in summary.legs:
-        own = [each for each in found if each["search"] == leg.leg.label]
+    for search in summary.searches:
+        own = [each for each in found if each["search"] == search.search.label]
         assert 1 <= len(own) <= 3
-        (crossing,) = leg.located.location.crossings
+        (crossing,) = search.located.location.crossings
         probed = sorted(
-            (each.heads for each in leg.located.location.probes if each.launches > 1),
+            (each.heads for each in search.located.location.probes if each.launches > 1),
             key=lambda heads: abs(math.log(heads / crossing.heads)),
         )
         assert {each["N"] for each in own} == set(probed[:3])
@@ -113,10 +113,10 @@ def test_pairs_over_time_are_those_next_to_the_crossover(summary):
 
 
 def test_rows_of_the_lead_map_name_the_batch_only_where_there_are_several():
-    def named(*legs):
-        return leadmap._names([SimpleNamespace(leg=SearchCase(**each)) for each in legs])
+    def named(*cases):
+        return leadmap._names([SimpleNamespace(case=SearchCase(**each)) for each in cases])
 
-    leg = {"baseline": "one", "challenger": "other", "batch_size": 1, "low": 1, "high": 9}
-    one, other = {**leg, "race": "sorting"}, {**leg, "race": "words"}
+    case = {"baseline": "one", "challenger": "other", "batch_size": 1, "low": 1, "high": 9}
+    one, other = {**case, "race": "sorting"}, {**case, "race": "words"}
     assert set(named(one, other).values()) == {"sorting", "words"}
     assert set(named(one, {**other, "batch_size": 32}).values()) == {"sorting, batch 1", "words, batch 32"}

@@ -139,7 +139,7 @@ def test_the_search_is_repeated_from_the_records_to_the_same_answer(finished):
     from harness.records.crossovers import load
 
     for each in load(evidence.located):
-        assert replay(evidence, each.leg, each.asked) == each.location
+        assert replay(evidence, each.case, each.asked) == each.location
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_ended(finished, tmp_path):

@@ -45,11 +45,11 @@ def test_who_fails_where_is_said(span, sentence):
 
 
 def test_no_crossover_is_predicted_among_n_at_which_one_of_the_two_fails():
-    leg = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
+    case = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
     evidence = Maker().table().evidence()
     (whole,) = (
         each
-        for each in summarise(evidence, [SearchRecord(leg=leg, location=replace(OLD, high=16384))]).legs
+        for each in summarise(evidence, [SearchRecord(case=case, location=replace(OLD, high=16384))]).searches
         if each.located
     )
     assert whole.predicted is not None
@@ -57,5 +57,5 @@ def test_no_crossover_is_predicted_among_n_at_which_one_of_the_two_fails():
     cut = replace(
         OLD, high=16384, measured=(2, at // 2), failures=(Failures(at - 1, 16384, at // 2, None, "baseline", ""),)
     )
-    (found,) = (each for each in summarise(evidence, [SearchRecord(leg=leg, location=cut)]).legs if each.located)
+    (found,) = (each for each in summarise(evidence, [SearchRecord(case=case, location=cut)]).searches if each.located)
     assert found.predicted is None

@@ -94,10 +94,10 @@ def test_a_change_that_nobody_can_place_is_stated_with_the_whole_zone():
 
 def test_a_decision_survives_being_written_down():
     location, _ = search(Case("CLOSE", LAUNCHES), 1)
-    leg = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=1, high=1_000_000)
-    (again,) = load(json.loads(dump([SearchRecord(leg=leg, location=location)]))["located"])
+    case = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=1, high=1_000_000)
+    (again,) = load(json.loads(dump([SearchRecord(case=case, location=location)]))["located"])
     assert again.location == location
-    old = json.loads(dump([SearchRecord(leg=leg, location=location)]))["located"]
+    old = json.loads(dump([SearchRecord(case=case, location=location)]))["located"]
     for name in ("measured", "failures", "decision", "unconfirmed", "details"):
         del old[0]["location"][name]
     (bare,) = load(old)

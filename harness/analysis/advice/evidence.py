@@ -53,18 +53,18 @@ def pair_evidence(
 
 def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> PairEvidence | None:
     """From the answer of a race between the two; None where there is none that holds here."""
-    for each in summary.legs:
-        leg = each.leg
-        if each.located is None or {leg.baseline, leg.challenger} != {one, other} or leg.batch_size != batch:
+    for each in summary.searches:
+        case = each.case
+        if each.located is None or {case.baseline, case.challenger} != {one, other} or case.batch_size != batch:
             continue
-        if not leg.low <= heads <= leg.high:
+        if not case.low <= heads <= case.high:
             continue
         slight = within(each.located.location, summary.self_check.bias)
         if slight is not None and slight[0] <= heads <= slight[1]:
             return PairEvidence(faster="", why="their lead is smaller than the bias that the A/A test found")
-        leader, why = _leader(each.located.location, heads, {"baseline": leg.baseline, "challenger": leg.challenger})
+        leader, why = _leader(each.located.location, heads, {"baseline": case.baseline, "challenger": case.challenger})
         if why:
-            name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
+            name = {"baseline": case.baseline, "challenger": case.challenger}.get(leader, "")
             return PairEvidence(faster="one" if name == one else "other" if name == other else "", why=why)
     return None
 

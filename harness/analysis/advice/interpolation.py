@@ -80,11 +80,13 @@ def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
         for name, each in summary.suite.contenders.items()
         if (each.projector, dict(each.options)) == (own.projector, dict(own.options))
     }
-    legs = [each.leg for each in summary.legs if each.located and {each.leg.baseline, each.leg.challenger} & same]
-    if not legs:
+    cases = [
+        each.case for each in summary.searches if each.located and {each.case.baseline, each.case.challenger} & same
+    ]
+    if not cases:
         return None
-    told = {step for leg in legs for step in leg.steps}
-    return tuple(sorted(n for n in told if all(n in leg.steps for leg in legs if leg.low <= n < leg.high)))
+    told = {step for case in cases for step in case.steps}
+    return tuple(sorted(n for n in told if all(n in case.steps for case in cases if case.low <= n < case.high)))
 
 
 def _states_a_line(summary: Summary, contender: str) -> bool:

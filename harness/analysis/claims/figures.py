@@ -71,7 +71,7 @@ def compare(
     """
     if suite.documented is None:
         return ()
-    answers = {(each.leg.race, each.leg.batch_size): each.location for each in located}
+    answers = {(each.case.race, each.case.batch_size): each.location for each in located}
     return (*_latencies(suite, cells, confidence, bias), *_races(suite, cells, answers, confidence, bias))
 
 

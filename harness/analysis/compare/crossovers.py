@@ -34,7 +34,7 @@ class CrossoverChange:
 def change(old: SearchRecord, new: SearchRecord, threshold: float) -> CrossoverChange:
     """What became of a crossover."""
     before, after = old.location, new.location
-    place = f"{old.leg.race} at batch {old.leg.batch_size}"
+    place = f"{old.case.race} at batch {old.case.batch_size}"
     verdict: Verdict = "same"
     why = "did not move"
     if "unresolved" in (before.status, after.status):
@@ -47,8 +47,8 @@ def change(old: SearchRecord, new: SearchRecord, threshold: float) -> CrossoverC
             if found == "moved" or verdict == "same":
                 verdict, why = found, said or why
     return CrossoverChange(
-        race=old.leg.race,
-        batch_size=old.leg.batch_size,
+        race=old.case.race,
+        batch_size=old.case.batch_size,
         before=_said(before),
         after=_said(after),
         verdict=verdict,

@@ -190,7 +190,7 @@ def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, str, str, Interv
         for number, crossing in enumerate(each.location.crossings if each.location.status != "unresolved" else ()):
             again = f", crossing {number + 1}" if number else ""
             value = Interval(float(crossing.heads), float(crossing.low), float(crossing.high), 0, crossing.confidence)
-            yield f"N* of {each.leg.label}{again}", "heads", each.leg.race, "", value
+            yield f"N* of {each.case.label}{again}", "heads", each.case.race, "", value
     cells = by_cell(evidence.measurements)
     place = {name: number for number, name in enumerate(evidence.run.suite["contenders"])}
     for key in sorted(cells, key=lambda key: (key[2], place.get(key[0], len(place)), key[1])):

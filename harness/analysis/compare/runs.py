@@ -173,7 +173,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     checks = [check(each.measurements, suite_of(each.run).search.confidence) for each in (old, new)]
     biases = [each.bias for each in checks]
     then, here = (
-        {(each.leg.race, each.leg.batch_size): each for each in widened(load(one.located), bias)}
+        {(each.case.race, each.case.batch_size): each for each in widened(load(one.located), bias)}
         for one, bias in zip((old, new), biases, strict=True)
     )
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)

@@ -30,12 +30,12 @@ class Place:
     """A race at a batch size on one machine."""
 
     machine: Machine
-    leg: SearchSummary | None  # None where its run has no such search
+    search: SearchSummary | None  # None where its run has no such search
 
     @property
     def crossing(self) -> Crossing | None:
         """The one crossing that it states; None where there is none, or several."""
-        found = self.leg.located.location if self.leg and self.leg.located else None
+        found = self.search.located.location if self.search and self.search.located else None
         if found is None or found.status not in ("crossing", "several") or len(found.crossings) != 1:
             return None
         return found.crossings[0]
@@ -43,7 +43,7 @@ class Place:
     @property
     def answer(self) -> str:
         """Why it has no one N*, as its kind: the status of the search."""
-        found = self.leg.located.location if self.leg and self.leg.located else None
+        found = self.search.located.location if self.search and self.search.located else None
         return found.status if found else "not searched"
 
 
@@ -69,7 +69,7 @@ class Fleet:
 
     suite: str
     machines: tuple[Machine, ...]
-    legs: tuple[FleetSearch, ...]
+    searches: tuple[FleetSearch, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]  # what was left out, or taken although it differs
 
@@ -94,7 +94,9 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
             next_step="report those of one suite and one data set, or use --force",
         )
     found = machines(summaries, names)
-    places = dict.fromkeys((leg.leg.race, leg.leg.batch_size) for each in found for leg in each.summary.legs)
+    places = dict.fromkeys(
+        (search.case.race, search.case.batch_size) for each in found for search in each.summary.searches
+    )
     if not places:
         raise UserError("the runs have no races", next_step="name runs of a suite with races")
     notes = [f"taken with --force although {each}" for each in unlike]
@@ -113,7 +115,7 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
     return Fleet(
         suite=found[0].summary.suite.name,
         machines=found,
-        legs=tuple(_leg(found, race, batch) for race, batch in places),
+        searches=tuple(_search(found, race, batch) for race, batch in places),
         differences=differences(found),
         notes=tuple(notes),
     )
@@ -154,19 +156,23 @@ def _plugins(summary: Summary) -> list[tuple[str, str]]:
     )
 
 
-def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
+def _search(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
     places = tuple(
         Place(
             machine=each,
-            leg=next((leg for leg in each.summary.legs if (leg.leg.race, leg.leg.batch_size) == (race, batch)), None),
+            search=next(
+                (it for it in each.summary.searches if (it.case.race, it.case.batch_size) == (race, batch)), None
+            ),
         )
         for each in found
     )
-    case = next(each.leg.leg for each in places if each.leg is not None)
+    case = next(each.search.case for each in places if each.search is not None)
     estimate, sentence = _estimate(places)
     measured = [float(each.crossing.heads) if each.crossing else None for each in places]
     floors = [
-        float(each.leg.floor_crossing) if each.leg is not None and each.leg.floor_crossing is not None else None
+        float(each.search.floor_crossing)
+        if each.search is not None and each.search.floor_crossing is not None
+        else None
         for each in places
     ]
     predicted = transfer(measured, floors)
@@ -210,8 +216,8 @@ def _beside(places: Sequence[Place]) -> Iterator[str]:
             kinds.setdefault(each.answer, []).append(each.machine.key)
     without = sum(map(len, kinds.values()))
     for kind, keys in kinds.items():
-        case = next(each.leg for each in places if each.machine.key == keys[0])
-        names = (case.leg.challenger, case.leg.baseline) if case else ("", "")
+        found = next(each.search for each in places if each.machine.key == keys[0])
+        names = (found.case.challenger, found.case.baseline) if found else ("", "")
         said = {
             "below": f"{names[0]} is faster throughout",
             "above": f"{names[1]} is faster throughout",

@@ -105,7 +105,7 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
     if others := {each.cell for each in table} - cells:
         name, heads, _ = min(others)
         yield f"there are records of {name} at N = {heads:,} in the table, which the suite does not ask for"
-    answered = {each.leg.label for each in load(evidence.located)}
+    answered = {each.case.label for each in load(evidence.located)}
     if searched := {each.leg for each in evidence.measurements if each.purpose == "search" and each.leg} - answered:
         yield f"{min(searched)} was searched, and crossovers.json has no answer to it"
     wanted = set(range(1, suite.measurement.launches + 1))

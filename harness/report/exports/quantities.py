@@ -66,7 +66,7 @@ def _crossovers(evidence: Evidence) -> Iterator[Quantity]:
             again = f"-{number + 1}" if number else ""
             yield Quantity(
                 kind="crossover",
-                name=f"{file}::crossover[{each.leg.race}-B{each.leg.batch_size}{again}]",
+                name=f"{file}::crossover[{each.case.race}-B{each.case.batch_size}{again}]",
                 value=Interval(
                     float(crossing.heads),
                     float(min(crossing.low, crossing.heads)),
@@ -74,10 +74,10 @@ def _crossovers(evidence: Evidence) -> Iterator[Quantity]:
                     confidence=crossing.confidence,
                 ),
                 labels={
-                    "race": each.leg.race,
-                    "baseline": each.leg.baseline,
-                    "challenger": each.leg.challenger,
-                    "batch_size": str(each.leg.batch_size),
+                    "race": each.case.race,
+                    "baseline": each.case.baseline,
+                    "challenger": each.case.challenger,
+                    "batch_size": str(each.case.batch_size),
                     "crossing": str(number + 1),
                 },
             )

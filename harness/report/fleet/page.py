@@ -59,7 +59,7 @@ def render(fleet: Fleet) -> str:
 
 def headline(fleet: Fleet) -> str:
     """`9 machines, 3 races`."""
-    races = len({each.race for each in fleet.legs})
+    races = len({each.race for each in fleet.searches})
     return f"{counted(len(fleet.machines), 'machine')}, {counted(races, 'race')}"
 
 

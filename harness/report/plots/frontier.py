@@ -16,15 +16,15 @@ def frontier(summary: Summary) -> Plot | None:
     """N* against the batch size, for races that were searched at several."""
     rows: list[dict[str, Any]] = [
         {
-            "race": leg.leg.race,
-            "batch": leg.leg.batch_size,
+            "race": search.case.race,
+            "batch": search.case.batch_size,
             "N*": crossing.heads,
             "low": crossing.low,
             "high": crossing.high,
-            "leads after it": leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline,
+            "leads after it": search.case.challenger if crossing.direction == "challenger" else search.case.baseline,
         }
-        for leg in summary.legs
-        for crossing in stated(leg)
+        for search in summary.searches
+        for crossing in stated(search)
     ]
     several = {
         race for race in {row["race"] for row in rows} if len({r["batch"] for r in rows if r["race"] == race}) > 1

@@ -107,11 +107,11 @@ def short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def stated(leg: SearchSummary) -> tuple[Crossing, ...]:
+def stated(search: SearchSummary) -> tuple[Crossing, ...]:
     """The crossings that are results, and not brackets."""
-    if leg.located is None or leg.located.location.status not in ("crossing", "several"):
+    if search.located is None or search.located.location.status not in ("crossing", "several"):
         return ()
-    return leg.located.location.crossings
+    return search.located.location.crossings
 
 
 def heads_axis(rows: Sequence[dict[str, Any]], title: str) -> alt.X:

@@ -23,15 +23,15 @@ def crossing_marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]])
     """The crossovers of this batch size: a line at N*, a shade over its interval, the race's name above."""
     marks = [
         {
-            "race": leg.leg.race,
+            "race": search.case.race,
             "N": each.heads,
             "low": each.low,
             "high": each.high,
-            "label": f"{leg.leg.race}: {each.heads:,}",
+            "label": f"{search.case.race}: {each.heads:,}",
         }
-        for leg in summary.legs
-        if leg.leg.batch_size == batch
-        for each in stated(leg)
+        for search in summary.searches
+        if search.case.batch_size == batch
+        for each in stated(search)
     ]
     if not marks or not rows:
         return

@@ -97,16 +97,16 @@ def read(folder: Path, name: str) -> Digest:
     answers = []
     reports = {(each.get("race"), each.get("batch_size")): each for each in report.get("crossovers", [])}
     for found in located:
-        told = reports.get((found.leg.race, found.leg.batch_size), {})
+        told = reports.get((found.case.race, found.case.batch_size), {})
         each = _as_reported(found, told)
-        asked = each.leg
+        asked = each.case
         of_heads = asked.counts == "heads"
         said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
         names = () if of_heads else (asked.challenger, asked.baseline)
-        leg = SearchSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
+        search = SearchSummary(case=each.case, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
                          reservations=tuple(told.get("reservations", ())))  # fmt: skip
-        figure = published.get((each.leg.race, each.leg.batch_size), {})
-        answers.append(answer(leg, figure.get("documented", ""), figure.get("verdict", ""), unproved))
+        figure = published.get((each.case.race, each.case.batch_size), {})
+        answers.append(answer(search, figure.get("documented", ""), figure.get("verdict", ""), unproved))
     return Digest(
         name=name, folder=folder, run=run, answers=tuple(answers), report=report,
         doing=_doing(folder) if run.status == "running" else None,
@@ -140,7 +140,7 @@ def figures(digest: Digest) -> dict[str, Any]:
         "versions": dict(digest.run.versions),
         "machine": {key: str(value) for key, value in digest.run.machine.items() if key in _MACHINE},
         "options": str(digest.run.suite_digest),
-        "crossovers": {f"{each.leg.leg.label}": _crossover(each) for each in digest.answers},
+        "crossovers": {f"{each.search.case.label}": _crossover(each) for each in digest.answers},
         "cells": dict(_cells(digest)),
     }
 
@@ -149,7 +149,7 @@ _MACHINE = ("processor", "architecture", "usable_cores", "memory_bytes", "python
 
 
 def _crossover(found: Answer) -> dict[str, Any]:
-    crossings = found.leg.located.location.crossings if found.leg.located else ()
+    crossings = found.search.located.location.crossings if found.search.located else ()
     return {
         "text": found.crossover, "below": found.below, "above": found.above,
         "crossings": [[each.heads, each.low, each.high] for each in crossings],
