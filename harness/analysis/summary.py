@@ -33,7 +33,7 @@ from harness.records import crossovers as stored
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
 from harness.records.stored_suite import suite_of
-from harness.search.coverage import outside
+from harness.search.coverage import is_uncovered
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of
@@ -295,7 +295,7 @@ def _sensible(heads: float, answer: SearchRecord | None) -> bool:
     """Whether a predicted N* may be shown: not among N at which one of the two fails."""
     if answer is None or not answer.location.failures or not math.isfinite(heads):
         return True
-    return not outside(answer.location, round(heads))
+    return not is_uncovered(answer.location, round(heads))
 
 
 def _sentence(case: SearchCase, answer: SearchRecord | None, unproved: Sequence[str]) -> str:

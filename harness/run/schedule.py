@@ -25,7 +25,7 @@ from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
 from harness.search import BudgetSpent, Pair, bracketing
 from harness.search.request import budget_exhausted, known_steps
-from harness.search.spans import leads
+from harness.search.spans import winning_spans
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of
 
@@ -174,7 +174,7 @@ class Schedule:
         wanted: dict[tuple[str, int], None] = {}
         for each in self.located:
             if self._suite.race(each.case.race).requires:
-                ladders = [lead.ladder() for lead in leads(each.location)]
+                ladders = [lead.sample_points() for lead in winning_spans(each.location)]
                 wanted.update({(each.case.challenger, heads): None for ladder in ladders for heads in ladder})
         missing = [
             (name, heads, seed)
@@ -349,7 +349,7 @@ class Schedule:
     def _ladder(self, case: SearchCase) -> Sequence[int]:
         """Where a search will look first, ascending."""
         steps = [bracketing.Step(n, n + 1) for n in case.steps]
-        return case.points or bracketing.places(case.low, case.high, steps, bool(known_steps(case)))[0]
+        return case.points or bracketing.initial_probes(case.low, case.high, steps, bool(known_steps(case)))[0]
 
     # --------------------------------------------------------------------------------------------------------- regret
 

@@ -39,7 +39,7 @@ def survivor(failures: Failures) -> Direction | None:
     return "baseline" if failures.contender == "challenger" else None
 
 
-def outside(location: Location, heads: int) -> bool:
+def is_uncovered(location: Location, heads: int) -> bool:
     """Whether the answer says nothing of this N."""
     span = covered(location)
     if span is None or not span[0] <= heads <= span[1]:

@@ -36,14 +36,14 @@ def sizes(location: Location, challenger: str, baseline: str) -> str:
             return ""
         jump = _jump(seen)
         if jump is not None:
-            before, after = (_times(side * _middle(part)) for part in (seen[:jump], seen[jump:]))
+            before, after = (_factor(side * _median(part)) for part in (seen[:jump], seen[jump:]))
             return f"{before} below {_rounded(seen[jump].heads):,}, {after} above"
-        ends = (_times(side * first.log_ratio), _times(side * last.log_ratio))
+        ends = (_factor(side * first.log_ratio), _factor(side * last.log_ratio))
         if ends[0] == ends[1]:
             return ends[0]
         return f"{ends[0]} at {first.heads:,}, {ends[1]} at {last.heads:,}"
     return ", ".join(
-        f"{challenger if each.log_ratio > 0 else baseline} by {_times(abs(each.log_ratio))} at {each.heads:,}"
+        f"{challenger if each.log_ratio > 0 else baseline} by {_factor(abs(each.log_ratio))} at {each.heads:,}"
         for each in (first, last)
         if abs(each.log_ratio) > math.log(NOT_SHOWN)
     )
@@ -61,12 +61,12 @@ def _jump(seen: Sequence[Probe]) -> int | None:
     return place if certain and near and gaps[place - 1] > max(JUMP, MOSTLY * whole) else None
 
 
-def _middle(seen: Sequence[Probe]) -> float:
+def _median(seen: Sequence[Probe]) -> float:
     ordered = sorted(each.log_ratio for each in seen)
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def _times(log_ratio: float) -> str:
+def _factor(log_ratio: float) -> str:
     times = math.exp(log_ratio)
     if times >= CLOSE:
         return f"{times:,.0f}x" if times >= 9.95 else f"{times:.1f}x"

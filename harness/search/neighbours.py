@@ -15,7 +15,7 @@ LARGEST_PRIME = 10**10  # beyond which no N is asked whether it is prime
 _SMALL = (2, 3, 5, 7)
 
 
-def crowd(heads: int, low: int, high: int, *, plain: int = 0) -> list[int]:
+def neighbours(heads: int, low: int, high: int, *, plain: int = 0) -> list[int]:
     """Neighbours of an N within [low, high], ascending, each once: those whose costs differ most, where its factors matter.
 
     Args:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.search.crossover import locate
 from harness.search.grid import locate_on_grid
-from harness.search.jagged import locate_among_neighbours
+from harness.search.irregular import locate_irregular
 from harness.search.result import BudgetSpent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run_search(
         return locate_on_grid(measure, case.low, case.high, points=case.points, steps=case.steps, **common)
     common |= {"steps": known_steps(case), "prior": asked.prior, "further": asked.further}
     if asked.neighbours:
-        return locate_among_neighbours(measure, case.low, case.high, **common)
+        return locate_irregular(measure, case.low, case.high, **common)
     return locate(measure, case.low, case.high, **common)
 
 

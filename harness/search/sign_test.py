@@ -18,7 +18,7 @@ from scipy.special import bdtr
 if TYPE_CHECKING:
     from harness.search.sampler import Floats
 
-Sign = Literal[-1, 0, 1]  # who leads: the baseline, nobody that could be told, the challenger
+Sign = Literal[-1, 0, 1]  # who leads: the baseline, neither significantly, the challenger
 
 DECISIVE = 3.3  # standard errors from zero: two-sided level 0.001 a look, about 0.004 over the looks at one N
 SUREST = 4.0  # asked of the two ends of a bracket, on which everything later rests

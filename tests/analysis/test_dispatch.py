@@ -14,7 +14,7 @@ from harness.records.crossovers import SearchRecord
 from harness.records.measurement import Measurement, Sampled
 from harness.run.regret_points import points
 from harness.search.result import Crossing, Failures, Location, Probe
-from harness.search.spans import WinningSpan, leads
+from harness.search.spans import WinningSpan, winning_spans
 
 CASE = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
 
@@ -276,7 +276,7 @@ def test_where_one_fails_and_further_on_both_do_the_one_that_works_is_used_as_fa
     assert used(ended, 316, 499, 600, 601, 700, 899, 900) == ["student"] * 3 + [None] * 3 + ["student"]
     reverse = failing("above", (500, 600, 316, None, ""), (800, 1000, 316, None, "baseline"), measured=(1, 316))
     assert used(reverse, 316, 317, 500, 700, 800, 1000) == ["flat", None, None, None, "student", "student"]
-    (lead,) = leads(failing("below", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, "")).location)
+    (lead,) = winning_spans(failing("below", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, "")).location)
     assert (lead.end, lead.holds) == (316, False)
 
 
@@ -301,17 +301,17 @@ def test_nothing_is_chosen_outside_of_the_range_that_was_searched():
 
 
 def test_a_lead_ends_where_one_of_the_two_fails():
-    assert leads(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (
+    assert winning_spans(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (
         WinningSpan(1, 316, holds=False),
     )
-    (alone,) = leads(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
+    (alone,) = winning_spans(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
     assert (alone.start, alone.end, alone.holds) == (1, 316, True)
     assert alone.beyond == "the baseline fails above"
-    assert leads(failing("below", (*MIDDLE, "baseline")).location) == (
+    assert winning_spans(failing("below", (*MIDDLE, "baseline")).location) == (
         WinningSpan(1, 150, holds=False),
         WinningSpan(400, 1000, holds=True),
     )
-    assert leads(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
+    assert winning_spans(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
 
 
 def test_a_lead_slighter_than_a_bias_decides_nothing_and_a_larger_one_stands():

@@ -9,7 +9,7 @@ import pytest
 from harness.analysis.summary import summarise
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
-from harness.search.coverage import covered, failing, outside
+from harness.search.coverage import covered, failing, is_uncovered
 from harness.search.result import Failures, Location
 from tests.synthetic import Maker
 
@@ -25,10 +25,10 @@ def test_an_older_record_speaks_of_its_whole_range_and_one_that_measured_nothing
 
 
 def test_neither_failures_nor_what_lies_between_them_and_what_worked_are_spoken_of():
-    assert [outside(TAIL, n) for n in (1, 316, 317, 632, 1000)] == [False, False, True, True, True]
+    assert [is_uncovered(TAIL, n) for n in (1, 316, 317, 632, 1000)] == [False, False, True, True, True]
     middle = replace(OLD, measured=(1, 1000), failures=(Failures(50, 60, 40, 80, "", ""),))
-    assert [outside(middle, n) for n in (40, 41, 55, 79, 80)] == [False, True, True, True, False]
-    assert outside(replace(OLD, failures=(FAILED,)), 5)
+    assert [is_uncovered(middle, n) for n in (40, 41, 55, 79, 80)] == [False, True, True, True, False]
+    assert is_uncovered(replace(OLD, failures=(FAILED,)), 5)
 
 
 @pytest.mark.parametrize(

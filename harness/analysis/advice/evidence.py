@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import wider, within
 from harness.analysis.speedup import slowdown
-from harness.search.coverage import covered, failing, outside, survivor
+from harness.search.coverage import covered, failing, is_uncovered, survivor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _leader(location: Location, heads: int, names: Mapping[Direction, str]) -> t
         if failures.low <= heads <= failures.high:
             return survivor(failures) or "", f"in their race {reason}"
     span = covered(location)
-    if span is None or outside(location, heads):
+    if span is None or is_uncovered(location, heads):
         return "", ""
     if location.status in ("crossing", "several"):
         return _by_crossings(location, heads)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.search.spans import leads
+from harness.search.spans import winning_spans
 from harness.units import apart
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def constrain(
     for record in fidelities:
         if record.contender == challenger:
             scored[record.heads].extend(_misses(record, wanted))
-    found = leads(location)
+    found = winning_spans(location)
     last = found[-1] if found and found[-1].holds else None
     counts_from = _counts_from(_within(scored, last)) if last else None
     ends = "as far as is known" if location.status == "unresolved" else "where its lead ends again"
