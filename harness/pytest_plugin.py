@@ -110,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if said or reports:
         terminalreporter.section("crossovers")
         for line in (*said, *reports):
-            terminalreporter.write_line(_shown(line))
+            terminalreporter.write_line(_on_one_line(line))
 
 
 class SuiteFile(pytest.File):
@@ -218,7 +218,7 @@ class SuiteFile(pytest.File):
         self.notes = (*self.notes, text)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.write_line(f"\n{_shown(f'{self.path.name}: {text}')}")
+            reporter.write_line(f"\n{_on_one_line(f'{self.path.name}: {text}')}")
 
     def _several(self) -> bool:
         """Other suites are measured by this pytest too."""
@@ -486,14 +486,14 @@ def _failed(records: Iterable[Measurement]) -> str:
 
 
 def _fail(sentence: str) -> NoReturn:
-    pytest.fail(_shown(sentence), pytrace=False)
+    pytest.fail(_on_one_line(sentence), pytrace=False)
 
 
 def _skip(sentence: str) -> NoReturn:
-    pytest.skip(_shown(sentence))
+    pytest.skip(_on_one_line(sentence))
 
 
-def _shown(text: str) -> str:
+def _on_one_line(text: str) -> str:
     """What comes of runs and plugins, without what a terminal would obey."""
     from harness.printable import printable
 

@@ -162,15 +162,15 @@ def _table(
         race=race,
         baseline=case.baseline,
         challenger=case.challenger,
-        entries=tuple(_working(_entry(each, bias), each) for each in ordered),
+        entries=tuple(_with_failures(_entry(each, bias), each) for each in ordered),
     )
     held_back = {
-        batch: _held_back(_entry(each, bias), constrained[race, batch], case.baseline, case.challenger)
+        batch: _require_fidelity(_entry(each, bias), constrained[race, batch], case.baseline, case.challenger)
         for each in ordered
         if (race, batch := each.case.batch_size) in constrained
     }
     entries = tuple(
-        _working(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
+        _with_failures(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
         for entry, each in zip(fastest.entries, ordered, strict=True)
     )
     labels = {each.case.label for each in answers}
@@ -184,7 +184,7 @@ def _entry(located: SearchRecord, bias: float) -> Entry:
     names = {"baseline": case.baseline, "challenger": case.challenger}
     other = {"baseline": case.challenger, "challenger": case.baseline}
     if location.status == "unresolved":
-        return _unresolved(located, names)
+        return _unresolved_entry(located, names)
     known = location.status in ("crossing", "several")
     changes = tuple(
         Change(heads=each.heads, low=each.low, high=each.high, use=names[each.direction], confidence=each.confidence)
@@ -204,7 +204,7 @@ def _entry(located: SearchRecord, bias: float) -> Entry:
     )
 
 
-def _unresolved(located: SearchRecord, names: Mapping[str, str]) -> Entry:
+def _unresolved_entry(located: SearchRecord, names: Mapping[str, str]) -> Entry:
     """What an answer that lacks something does tell: confirmed crossings, and N at which one rival surely leads."""
     case, location = located.case, located.location
     known = _known_leads(location)
@@ -229,7 +229,7 @@ def _unresolved(located: SearchRecord, names: Mapping[str, str]) -> Entry:
     return replace(bare, below=names[known[0][1]], changes=tuple(changes), undecided=tuple(undecided))
 
 
-def _working(entry: Entry, located: SearchRecord) -> Entry:
+def _with_failures(entry: Entry, located: SearchRecord) -> Entry:
     """The same where one of the two fails: the other one is used there, since it works.
 
     Between a failure and the measured N beside it nothing is known, unless the one that works leads there anyway.
@@ -244,7 +244,7 @@ def _working(entry: Entry, located: SearchRecord) -> Entry:
     for each, reason in failing(location, names):
         low, high = gap(each, location)
         who = survivor(each)
-        if who is None or (who == "challenger" and _wrong(entry, each.low)):
+        if who is None or (who == "challenger" and _is_held_back(entry, each.low)):
             undecided.append((low, high))
             continue
         use = names[who]
@@ -255,13 +255,13 @@ def _working(entry: Entry, located: SearchRecord) -> Entry:
         working.append(Change(heads=start, low=start, high=stop, use=use, confidence=0.0, reason=reason))
     spans = [(each.low, each.high) for each in working]
     ends = [each for each in ((case.low, span[0] - 1), (span[1] + 1, case.high)) if each[0] <= each[1]]
-    undecided += [part for each in (*entry.undecided, *ends) for part in _less(each, [*spans, *undecided])]
+    undecided += [part for each in (*entry.undecided, *ends) for part in _without_spans(each, [*spans, *undecided])]
     if not working and not undecided:
         return entry
     return _merged(entry, working, tuple(sorted(set(undecided))))
 
 
-def _wrong(entry: Entry, heads: int) -> bool:
+def _is_held_back(entry: Entry, heads: int) -> bool:
     """The challenger is not known to be as right there as its race requires."""
     return entry.requires and (entry.counts_from is None or heads < entry.counts_from)
 
@@ -283,7 +283,7 @@ def _merged(entry: Entry, working: Sequence[Change], undecided: tuple[tuple[int,
     return replace(entry, changes=tuple(kept), undecided=undecided)
 
 
-def _less(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _without_spans(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The parts of a span that lie in none of the others."""
     parts = [span]
     for low, high in others:
@@ -311,7 +311,7 @@ def _overlaps(bracket: tuple[int, int] | None, left: int, right: int) -> bool:
     return bracket is not None and bracket[0] < right and left < bracket[1]
 
 
-def _held_back(entry: Entry, constrained: Constrained, baseline: str, challenger: str) -> Entry:
+def _require_fidelity(entry: Entry, constrained: Constrained, baseline: str, challenger: str) -> Entry:
     """The baseline wherever the challenger is faster and not right: a wrong answer is no answer."""
     start = constrained.counts_from
     entry = replace(entry, requires=True, counts_from=start)

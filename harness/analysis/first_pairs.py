@@ -64,13 +64,13 @@ def first_pairs(suite: Suite, measurements: Iterable[Measurement]) -> tuple[Firs
     races = {case.label: case.race for case in sweep(suite).cases}
     found: dict[str, list[float]] = defaultdict(list)
     for records in visits.values():
-        off = _off(records)
+        off = _first_difference(records)
         if off is not None:
             found[_name(records, races)].append(off)
     return tuple(_summary(name, offs) for name, offs in found.items())
 
 
-def _off(records: Sequence[Measurement]) -> float | None:
+def _first_difference(records: Sequence[Measurement]) -> float | None:
     """The first log-ratio of a visit minus the median of the others."""
     if len(records) != 2:
         return None
@@ -80,8 +80,8 @@ def _off(records: Sequence[Measurement]) -> float | None:
 
 def _name(records: Sequence[Measurement], races: Mapping[str, str]) -> str:
     one, other = records
-    if one.case is not None:
-        return races.get(one.case, one.case)
+    if one.leg is not None:
+        return races.get(one.leg, one.leg)
     if one.contender == other.contender:
         return f"{one.contender} against itself"
     return f"{one.contender} and {other.contender}"

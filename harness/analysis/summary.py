@@ -148,7 +148,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     families = Families.of(evidence.run.offers)
     table = rows(scored, suite, families)
     unproved = unchecked(evidence.measurements)
-    counts = _counts(suite, answers, scored, unproved)
+    counts = _qualified(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     inexact = _inexact(evidence, suite)
     ceilings = _ceilings(evidence, suite, inexact)
@@ -183,7 +183,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
             *evidence.torn,
             *about_data(table),
             *about_threads(suite),
-            *_about(evidence.run),
+            *_run_warnings(evidence.run),
         ),
         unchecked=unproved,
         visits=cells,
@@ -286,12 +286,12 @@ def _searches(
             ),
             notes=_remarks(answer) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
-            floor_crossing=floor if floor is not None and _sensible(floor, answer) else None,
-            predicted=linear if linear is not None and _sensible(linear.value, answer) else None,
+            floor_crossing=floor if floor is not None and _is_plausible(floor, answer) else None,
+            predicted=linear if linear is not None and _is_plausible(linear.value, answer) else None,
         )
 
 
-def _sensible(heads: float, answer: SearchRecord | None) -> bool:
+def _is_plausible(heads: float, answer: SearchRecord | None) -> bool:
     """Whether a predicted N* may be shown: not among N at which one of the two fails."""
     if answer is None or not answer.location.failures or not math.isfinite(heads):
         return True
@@ -340,7 +340,7 @@ def _approximations(case: SearchCase, suite: Suite, table: Sequence[FidelityRow]
             yield approximation.answer(name, family, table)
 
 
-def _counts(
+def _qualified(
     suite: Suite, answers: Sequence[SearchRecord], fidelities: Sequence[Fidelity], unproved: Sequence[str]
 ) -> dict[tuple[str, int], Constrained]:
     """For each case of a race that requires fidelity, from which N on its challenger counts."""
@@ -385,7 +385,7 @@ def _libraries(records: Sequence[Measurement]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(versions) for name, versions in sorted(found.items())}
 
 
-def _about(run: RunInfo) -> Iterator[str]:
+def _run_warnings(run: RunInfo) -> Iterator[str]:
     if run.quick:
         yield f"{_QUICK}: do not quote these figures"
     if run.status == "interrupted":

@@ -159,7 +159,7 @@ def race(
             else than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
-    _known(settings)
+    _refuse_unknown_settings(settings)
     output = settings.get("output")
     labels, functions = _named(baseline, challenger, labels)
     made = plan(functions, labels=labels, setup=setup, equal=equal, table=False, **settings)
@@ -189,7 +189,7 @@ def plan(
         UserError: as `race` does.
     """
     began = time.monotonic()
-    _known(settings)
+    _refuse_unknown_settings(settings)
     given: dict[str, Any] = {**_DEFAULTS, **settings}
     if len(functions) < 2:
         raise UserError("a race needs two functions", next_step="name another one")
@@ -203,10 +203,10 @@ def plan(
     if sizes:
         given["low"], given["high"] = sizes[0], sizes[-1]
     seconds, deadline, gap, precision = (given[name] for name in ("seconds", "deadline", "gap", "precision"))
-    low, high, batch, launches = (_whole(given[name]) for name in ("low", "high", "batch", "launches"))
-    steps = [_whole(each) for each in given["steps"]]
+    low, high, batch, launches = (_whole_number(given[name]) for name in ("low", "high", "batch", "launches"))
+    steps = [_whole_number(each) for each in given["steps"]]
     threads = _threads(given["threads"], len(functions))
-    budget = None if given["budget"] is None else _whole(given["budget"])
+    budget = None if given["budget"] is None else _whole_number(given["budget"])
     problems = {
         (f"the range begins at {low:,}", "n starts at 1"): low < 1,
         (f"the range from {low:,} to {high:,} is empty", "low must be smaller than high"): low >= high,
@@ -274,7 +274,7 @@ def plan(
     )
 
 
-def _known(settings: Mapping[str, Any]) -> None:
+def _refuse_unknown_settings(settings: Mapping[str, Any]) -> None:
     """Whether all settings are known: a misspelt one would be left out without a word.
 
     Raises:
@@ -298,7 +298,7 @@ def _sizes(settings: Settings) -> list[int]:
         return []
     if "low" in settings or "high" in settings:
         raise UserError("sizes excludes low and high", next_step="give one of them")
-    sizes = sorted({_whole(each) for each in given})
+    sizes = sorted({_whole_number(each) for each in given})
     if len(sizes) < 2:
         raise UserError(
             "sizes holds fewer than two different n", next_step="give the smallest and the largest at least"
@@ -335,7 +335,7 @@ def _threads(given: int | Sequence[int], functions: int) -> list[int]:
     Raises:
         UserError: where there are neither as many as functions, nor one for all.
     """
-    found = [_whole(each) for each in (given if isinstance(given, Sequence) else [given])]
+    found = [_whole_number(each) for each in (given if isinstance(given, Sequence) else [given])]
     if len(found) not in (1, functions):
         raise UserError(
             f"threads are given for {len(found)} of {functions} functions",
@@ -344,7 +344,7 @@ def _threads(given: int | Sequence[int], functions: int) -> list[int]:
     return found if len(found) == functions else found * functions
 
 
-def _whole(number: int) -> int:
+def _whole_number(number: int) -> int:
     """A number as Python's own int, whatever kind of whole number it is.
 
     Raises:

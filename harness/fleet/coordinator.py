@@ -99,9 +99,9 @@ def run(
         )
     shipment = shipping.named(loaded)
     here = facts.of(loaded, shipment.elsewhere)
-    known = _known(folder / FLEET) if resume else {}
+    known = _stored_run(folder / FLEET) if resume else {}
     key = str(known.get("key") or secrets.token_hex(16))
-    chosen = _chosen(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
+    chosen = _choose_machines(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
     asked = Asked(
         do="inspect", key=key, suite=next(iter(shipment.files)), files=shipment.digests(), elsewhere=shipment.elsewhere,
         only=wanted.only, settings=wanted.settings, flags=wanted.flags,
@@ -117,8 +117,8 @@ def run(
         say(
             f"asking {counted(len(chosen), 'machine')} about {loaded.suite.name}: {', '.join(each.name for each in chosen)}"
         )
-        replies = _inspected(executor, chosen, asked, shipment)
-        _compared(here, replies)
+        replies = _inspect_machines(executor, chosen, asked, shipment)
+        _refuse_differences(here, replies)
         about: dict[str, Any] = {
             "schema_version": 1, "key": key, "suite": str(loaded.path), "executor": executor.name,
             "machines": known.get("machines", {}) | {
@@ -129,10 +129,10 @@ def run(
             "students": known.get("students", []),  # who has trained what
         }  # fmt: skip
         _write(folder, about)
-        trained = _trained(executor, chosen, asked, replies, say)
+        trained = _train_students(executor, chosen, asked, replies, say)
         about["students"] += [each for each in trained if each not in about["students"]]
         _write(folder, about)
-        return _measured(executor, chosen, asked, folder, say)
+        return _run_on_all(executor, chosen, asked, folder, say)
     finally:
         lock.release()
 
@@ -141,7 +141,7 @@ def _write(folder: Path, about: Mapping[str, Any]) -> None:
     write_atomically(folder / FLEET, json.dumps(about, indent=1) + "\n")
 
 
-def _known(path: Path) -> Mapping[str, Any]:
+def _stored_run(path: Path) -> Mapping[str, Any]:
     """What a run of several machines has written of itself.
 
     Raises:
@@ -155,7 +155,7 @@ def _known(path: Path) -> Mapping[str, Any]:
     raise RecordsError(what, where=str(path), next_step="restore it, or start a new run")
 
 
-def _chosen(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine, ...]:
+def _choose_machines(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine, ...]:
     """The machines that are wanted, all different."""
     known = {each.name: each for each in machines}
     if not machines:
@@ -238,7 +238,7 @@ class _Running:
             raise
 
 
-def _inspected(
+def _inspect_machines(
     executor: Executor, machines: Sequence[Machine], asked: Asked, shipment: shipping.Shipment
 ) -> dict[str, Reply]:
     """What each machine says to the suite, once it has all files of it."""
@@ -255,7 +255,7 @@ def _inspected(
         return dict(zip([each.name for each in machines], pool.map(ask, machines), strict=True))
 
 
-def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
+def _refuse_differences(here: Facts, replies: Mapping[str, Reply]) -> None:
     """Refuses machines that would run something else.
 
     Raises:
@@ -275,7 +275,7 @@ def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
         )
 
 
-def _trained(
+def _train_students(
     executor: Executor,
     machines: Sequence[Machine],
     asked: Asked,
@@ -292,14 +292,14 @@ def _trained(
         return spreading.spread(replies, ask, say)
 
 
-def _measured(
+def _run_on_all(
     executor: Executor, machines: Sequence[Machine], asked: Asked, folder: Path, say: Callable[[str], None]
 ) -> tuple[Ended, ...]:
     """Runs the suite on all machines at once; Ctrl-C ends it on all of them, and their records are kept."""
     running = _Running()
     with ThreadPoolExecutor(len(machines)) as pool:
         futures = {
-            pool.submit(_one, executor, each, asked, folder / folder_name(each.name), running, say): each
+            pool.submit(_run_on_machine, executor, each, asked, folder / folder_name(each.name), running, say): each
             for each in machines
         }
         left = set(futures)
@@ -314,7 +314,7 @@ def _measured(
         return tuple(each.result() for each in futures)
 
 
-def _one(
+def _run_on_machine(
     executor: Executor, machine: Machine, asked: Asked, folder: Path, running: _Running, say: Callable[[str], None]
 ) -> Ended:
     """The run on one machine, from request to report; what goes wrong there is this machine's alone."""
@@ -325,10 +325,10 @@ def _one(
             say(f"{machine.name}: {machine.state}; the suite waits until it has ended")
         handle = running.begin(lambda: _send(executor, machine, request))
         say(f"{machine.name}: asked to run the suite")
-        reply = _followed(handle, copy, machine, say)
+        reply = _follow(handle, copy, machine, say)
         if not copy.complete(reply.files) and not reply.problem:  # what was lost on its way
             rest = asked.model_copy(update={"do": "collect", "have": copy.have()})
-            reply = _followed(_send(executor, machine, rest), copy, machine, say).model_copy(
+            reply = _follow(_send(executor, machine, rest), copy, machine, say).model_copy(
                 update={"code": reply.code, "output": reply.output, "problem": reply.problem}
             )
         code, why = reply.code, reply.problem
@@ -355,7 +355,7 @@ def _one(
     return ended
 
 
-def _followed(handle: Handle, copy: Copy, machine: Machine, say: Callable[[str], None]) -> Reply:
+def _follow(handle: Handle, copy: Copy, machine: Machine, say: Callable[[str], None]) -> Reply:
     """Takes in what a request sends, and its answer; says how far it is each time that there is four times as much."""
     next_said = max(1, 4 * copy.records)
     for text in handle.lines():

@@ -42,7 +42,9 @@ def spread(
     Returns:
         what was trained, by which machine and in how many seconds.
     """
-    groups = [each for each in _alike(replies) if len(each) > 1 and any(replies[name].students for name in each)]
+    groups = [
+        each for each in _same_machines(replies) if len(each) > 1 and any(replies[name].students for name in each)
+    ]
     with tempfile.TemporaryDirectory(prefix="harness-weights-") as place:
         shared = [_Shared({name: replies[name].students for name in each}, ask, say, Path(place)) for each in groups]
         working = [(one, name) for one in shared for name in one.machines]
@@ -52,7 +54,7 @@ def spread(
     return [each for one in shared for each in one.done]
 
 
-def _alike(replies: Mapping[str, Reply]) -> list[list[str]]:
+def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
     """Names of machines, those together that have the same libraries."""
     groups: dict[str, list[str]] = {}
     for name, reply in replies.items():

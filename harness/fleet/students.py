@@ -50,12 +50,12 @@ def needed(loaded: Loaded, *, quick: bool) -> tuple[Student, ...]:
     for name, heads, seed in wanted:
         specification = plan.specifications.get(name)  # none where its plugin or its device is not here
         if specification is not None and specification.trainer is not None:
-            key = repr((_alike(specification), heads, seed))
+            key = repr((_training_key(specification), heads, seed))
             found.setdefault(key, Student(contender=name, heads=heads, seed=seed))
     return tuple(found.values())
 
 
-def _alike(each: Specification) -> tuple[Any, ...]:
+def _training_key(each: Specification) -> tuple[Any, ...]:
     """What contenders have in common whose students are one: neither their runtime nor its threads."""
     return each.source, each.projector, each.teacher, each.trainer, each.seed, each.training_threads, each.device_kind
 

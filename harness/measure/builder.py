@@ -127,7 +127,7 @@ class Builder:
             "build_seconds": made.about.get("seconds"),
             "proofs": proofs,
             "warnings": list(made.about.get("warnings", ())),
-            "files": {**made.about["files"], **_beside(made.place, batches)},
+            "files": {**made.about["files"], **_batch_files(made.place, batches)},
         }
 
     def train(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class Builder:
                 "seconds": time.perf_counter() - begun,
                 "parameters": _parameters(original),
                 "training": built[0][1],
-                "warnings": _told(caught),
+                "warnings": _warning_texts(caught),
             }
 
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form, batches), fill)
@@ -419,7 +419,7 @@ def _expect(output: NDArray[Any], batch: int, shape: tuple[int, int], what: str)
         raise ParityError(f"{what} has the shape {found}, expected {[batch, shape[1]]}")
 
 
-def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+def _warning_texts(caught: Sequence[warnings.WarningMessage]) -> list[str]:
     """What an export warned of and its runtime did not silence, each place once; not what libraries plan to change."""
     places: dict[tuple[str, int], str] = {}
     for each in caught:
@@ -459,7 +459,7 @@ def _listed(path: Path) -> Any:
         return None
 
 
-def _beside(place: Path, batches: Sequence[int]) -> dict[str, str]:
+def _batch_files(place: Path, batches: Sequence[int]) -> dict[str, str]:
     """Digests of the inputs, references and probes that lie beside an artifact."""
     return {name: each for batch in batches for name, each in (_listed(place / _LISTED.format(batch)) or {}).items()}
 

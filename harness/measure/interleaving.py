@@ -148,10 +148,10 @@ def _rehearse(launch: Launch, seats: Sequence[_Slot], generator: np.random.Gener
     That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
     One that is alone in its visit has no rival to recover from.
     """
-    standing = _standing(seats)
+    standing = _still_running(seats)
     if len(standing) < 2 or any(seat.info.get("cold") for seat in standing):
         return
-    unknown = _unknown(launch, standing)
+    unknown = _without_recovery(launch, standing)
     watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
     longest = max((seat.info.get("call_seconds", 0.0) for seat in unknown), default=0.0)
     order = [standing[place] for place in generator.permutation(len(standing))]  # kept: nobody follows on itself
@@ -171,19 +171,19 @@ def _rehearse(launch: Launch, seats: Sequence[_Slot], generator: np.random.Gener
                     participant.rehearse()
             except ChildFailed as failed:
                 _fail(launch, seat, failed)
-    for seat in _standing(unknown):
-        _learn(launch, seat, recovery.recovery(watched[id(seat)], launch.min_sample_seconds))
+    for seat in _still_running(unknown):
+        _store_recovery(launch, seat, recovery.recovery(watched[id(seat)], launch.min_sample_seconds))
 
 
-def _unknown(launch: Launch, standing: Sequence[_Slot]) -> list[_Slot]:
+def _without_recovery(launch: Launch, standing: Sequence[_Slot]) -> list[_Slot]:
     """Those that are to be watched; where a single call takes longer than any recovery, it is all that is needed."""
     for seat in standing:
         if seat.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:
-            _learn(launch, seat, recovery.LADDER[0])
+            _store_recovery(launch, seat, recovery.LADDER[0])
     return [seat for seat in standing if _recovery(launch, seat) is None]
 
 
-def _learn(launch: Launch, seat: _Slot, seconds: float) -> None:
+def _store_recovery(launch: Launch, seat: _Slot, seconds: float) -> None:
     """Notes how long it takes this contender near this N to be back at speed."""
     assert seat.participant is not None
     launch.recoveries.add(seat.cell.contender, seat.cell.heads, seat.cell.batch_size, seconds)
@@ -194,14 +194,14 @@ def _recovery(launch: Launch, seat: _Slot) -> float | None:
     return launch.recoveries.known(seat.cell.contender, seat.cell.heads, seat.cell.batch_size)
 
 
-def _standing(seats: Sequence[_Slot]) -> list[_Slot]:
+def _still_running(seats: Sequence[_Slot]) -> list[_Slot]:
     """Those that got ready and have not failed."""
     return [seat for seat in seats if seat.participant is not None and seat.failure is None]
 
 
 def _round(launch: Launch, seats: Sequence[_Slot], turn: int, generator: np.random.Generator) -> None:
     """One sample of each rival that is still standing."""
-    standing = _standing(seats)
+    standing = _still_running(seats)
     for position, index in enumerate(generator.permutation(len(standing))):
         seat = standing[index]
         if seat.participant is None:

@@ -58,7 +58,7 @@ class Copying:
     @classmethod
     def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> Copying:
         """Measured here and now."""
-        return cls(queries=_copying(queries, clock), projections=_copying(projections, clock))
+        return cls(queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock))
 
 
 def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = False) -> ContenderError | None:
@@ -216,7 +216,7 @@ def _median(several: Sequence[Taken]) -> Taken:
     return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
 
 
-def _copying(shape: Sequence[int], clock: Clock) -> float:
+def _copy_seconds(shape: Sequence[int], clock: Clock) -> float:
     """Seconds of a copy that converts, to memory of its own."""
     array = np.ones(tuple(shape))
     times = []

@@ -62,7 +62,7 @@ def chosen(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
         others: of whatever a search may visit.
     """
     rounded = [(rows, _power(inner), _power(columns)) for rows, inner, columns in others]
-    return list(dict.fromkeys([_LARGE, *map(_bounded, exact), *map(_bounded, rounded)]))
+    return list(dict.fromkeys([_LARGE, *map(_cut_to_time, exact), *map(_cut_to_time, rounded)]))
 
 
 def best(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _power(count: int) -> int:
     return int(2 ** round(math.log2(max(1, count))))
 
 
-def _bounded(shape: Shape) -> Shape:
+def _cut_to_time(shape: Shape) -> Shape:
     """The same shape with the longer side of the right matrix cut to what can be timed."""
     rows, inner, columns = shape
     most = max(1, int(_MOST_OPERATIONS / (2 * rows * min(inner, columns))))

@@ -83,13 +83,13 @@ class SizeLimits:
             calls: that would be timed one by one.
         """
         place = cell.heads, cell.batch_size
-        if any(_within(place, each) for each in self._worked[cell.contender]):
+        if any(_no_larger(place, each) for each in self._worked[cell.contender]):
             return None
-        smaller = [(each, why) for each, why in self._ended[cell.contender].items() if _settles(why, each, place)]
+        smaller = [(each, why) for each, why in self._ended[cell.contender].items() if _rules_out(why, each, place)]
         if smaller:
             at, why = min(smaller, key=lambda each: each[0])
             return why.model_copy(update={"what": f"{why.what} (at {_named(at)}: larger N were not tried)"})
-        deaths = [(each, why) for each, why in self._deaths[cell.contender] if _within(each, place)]
+        deaths = [(each, why) for each, why in self._deaths[cell.contender] if _no_larger(each, place)]
         if self.exhausted(cell.contender) and len(deaths) >= ENOUGH:
             at, why = deaths[-1]
             what = f"{why.what} (at {_named(at)}; given up after {counted(len(deaths), 'crash')})"
@@ -138,13 +138,13 @@ def _growth(known: dict[int, tuple[float, float]], last: int) -> float:
     return max(0.0, min(exponents, default=0.0))
 
 
-def _settles(why: Failure, where: Place, place: Place) -> bool:
+def _rules_out(why: Failure, where: Place, place: Place) -> bool:
     """What ended at one place ends at another; at the same one it is seen for itself, where that costs little."""
     same = where[0] == place[0] and where[1] in (0, place[1])
-    return _within(where, place) and (why.kind == TOO_SLOW or not same)
+    return _no_larger(where, place) and (why.kind == TOO_SLOW or not same)
 
 
-def _within(small: Place, large: Place) -> bool:
+def _no_larger(small: Place, large: Place) -> bool:
     """Both N and batch size are no larger."""
     return small[0] <= large[0] and small[1] <= large[1]
 

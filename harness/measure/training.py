@@ -67,7 +67,7 @@ class Students:
             return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
         import safetensors.torch
 
-        place, about, cached = self._obtained(specification, data, module, fitted)
+        place, about, cached = self._train_or_load(specification, data, module, fitted)
         module.load_state_dict(safetensors.torch.load_file(place / WEIGHTS))
         module.eval()
         kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
@@ -75,7 +75,7 @@ class Students:
 
     def place(self, specification: Specification, data: Dataset) -> Path:
         """The folder in the cache of a contender that has a trainer; it is trained where it was not before."""
-        return self._obtained(specification, data, *self._untrained(specification, data))[0]
+        return self._train_or_load(specification, data, *self._untrained(specification, data))[0]
 
     def _untrained(self, specification: Specification, data: Dataset) -> tuple[Any, float]:
         """The projection that a training begins with, and the seconds of what is fitted in it in closed form."""
@@ -84,7 +84,7 @@ class Students:
         started = time.perf_counter()
         return self._construction.projection(specification, form, data), time.perf_counter() - started
 
-    def _obtained(
+    def _train_or_load(
         self, specification: Specification, data: Dataset, module: Any, fitted: float
     ) -> tuple[Path, dict[str, Any], bool]:
         """The folder of the trained weights, what is remembered of the training, and whether it was done before."""

@@ -84,7 +84,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         for each in wanted
     ]
     listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
-    suite = _taught(_scoring(suite, listing), listing)
+    suite = _with_teachers(_scoring(suite, listing), listing)
     review = _Review(loaded, listing)
     for each in wanted:
         review.offer(each)
@@ -130,7 +130,7 @@ def _scoring(suite: Suite, listing: Listing) -> Suite:
     return suite.model_copy(update={"contenders": contenders})
 
 
-def _taught(suite: Suite, listing: Listing) -> Suite:
+def _with_teachers(suite: Suite, listing: Listing) -> Suite:
     """The same suite, in which every contender has a teacher that some plugin offers."""
     contenders = {
         name: each if each.teacher else each.model_copy(update={"teacher": _teacher(each, listing)})
@@ -278,8 +278,8 @@ class _Review:
                 self.report(where, f"the runtime {runtime.name!r} does not run on {kind}", hint)
             if projector is not None and not set(runtime.forms) & set(projector.forms):
                 what = (
-                    f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "
-                    f"and the projector {projector.name!r} is built as {_either(projector.forms)}"
+                    f"the runtime {runtime.name!r} takes the form {_one_of(runtime.forms)}, "
+                    f"and the projector {projector.name!r} is built as {_one_of(projector.forms)}"
                 )
                 takers = self._runtimes(lambda each: bool(set(each.forms) & set(projector.forms)))
                 self.report((*at, "runtime"), what, f"runtimes that take it: {takers}")
@@ -288,7 +288,7 @@ class _Review:
         if contender.trainer is not None and "module" not in projector.forms:
             what = (
                 f"the projector {projector.name!r} cannot be trained: "
-                f"it is built as {_either(projector.forms)}, and trainers take modules"
+                f"it is built as {_one_of(projector.forms)}, and trainers take modules"
             )
             self.report((*at, "trainer"), what, "leave the trainer out", at_key=True)
         if projector.needs_training and contender.trainer is None:
@@ -363,5 +363,5 @@ class _Review:
                 )
 
 
-def _either(forms: tuple[str, ...]) -> str:
+def _one_of(forms: tuple[str, ...]) -> str:
     return " or ".join(repr(form) for form in forms)

@@ -116,12 +116,12 @@ def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
         inputs = repr([each.workload, dict(each.options), each.setup or suite.setup, each.equal or suite.equal])
         groups.setdefault(inputs, {})[name] = each
     return tuple(
-        of_workload(group, listing) if next(iter(group.values())).workload else _named(group, suite, folder)
+        of_workload(group, listing) if next(iter(group.values())).workload else _named_rivals(group, suite, folder)
         for group in groups.values()
     )
 
 
-def _named(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
+def _named_rivals(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
     """Functions of modules and files, with one setup."""
     first = next(iter(group.values()))
     setup, equal = first.setup or suite.setup, first.equal or suite.equal

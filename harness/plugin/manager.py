@@ -62,14 +62,14 @@ class Availability:
 
 def available(offer: Offer) -> Availability:
     """What an offer needs that is not installed (from its `requires`), and the command that installs it."""
-    lacking = [name for name in offer.requires if _lacks(name)]
+    lacking = [name for name in offer.requires if _is_missing(name)]
     if not lacking:
         return Availability()
     wanted = " ".join(f"'{offer.requires[name]}'" for name in lacking)
     return Availability(missing=tuple(lacking), command=f"pip install {wanted}")
 
 
-def _lacks(name: str) -> bool:
+def _is_missing(name: str) -> bool:
     try:
         return importlib.util.find_spec(name.partition(".")[0]) is None
     except (ImportError, ValueError):

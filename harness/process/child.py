@@ -139,7 +139,7 @@ class Child:
         try:
             self._send(request)
         except OSError:
-            raise self._ended(stage) from None
+            raise self._end_failure(stage) from None
 
     def receive(self, *, stage: str, deadline: float, within: float | None = None) -> dict[str, Any]:
         """The answer to a request that was sent; as `ask`. `within` are the seconds that are left of the deadline."""
@@ -154,12 +154,12 @@ class Child:
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
             if not wait([self._socket], 0):
-                raise self._ended(stage)
+                raise self._end_failure(stage)
             return messages.reply(self._receive())
         except TimeoutError:
             raise self.protocol_error(stage, "the response was cut short") from None
         except (EOFError, OSError):
-            raise self._ended(stage) from None
+            raise self._end_failure(stage) from None
         except messages.InvalidAnswer as error:
             raise self.protocol_error(stage, str(error)) from None
 
@@ -270,7 +270,7 @@ class Child:
     def _failed(self, stage: str, kind: str, what: str, name: str | None = None) -> ChildFailed:
         return ChildFailed(Failure(stage=stage, kind=kind, what=what, signal=name, output=self.printed()), alive=False)
 
-    def _ended(self, stage: str) -> ChildFailed:
+    def _end_failure(self, stage: str) -> ChildFailed:
         """How the child ended, in words."""
         try:
             code = self._process.wait(_END_SECONDS)

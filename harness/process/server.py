@@ -55,7 +55,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
                 operations = make(settings)
             answer = json.dumps({"value": operations[request["do"]](request)})  # an answer that is no JSON is an error
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
-            answer = json.dumps({"error": _told(error)})
+            answer = json.dumps({"error": _failure_of(error)})
             if ending := hello.get("ending", ""):  # all that was printed until it failed comes before this line
                 flush()
                 os.write(1, f"{ending}\n".encode())
@@ -95,7 +95,7 @@ def pin(cores: Sequence[int]) -> None:
             os.sched_setaffinity(thread, set(cores))
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _failure_of(error: BaseException) -> dict[str, Any]:
     """An exception as data: its sentence, its kind, and for a stranger's exception the line it came from and its traceback."""
     if isinstance(error, ParityError):
         return {"what": str(error), "kind": "parity", "stage": "parity"}

@@ -48,7 +48,9 @@ class SearchRecord:
 def dump(located: Sequence[SearchRecord]) -> str:
     """crossovers.json as text; numbers that JSON does not know are written as "nan", "inf" and "-inf"."""
     found = TypeAdapter(tuple[SearchRecord, ...]).dump_python(tuple(located), mode="python", by_alias=True)
-    return json.dumps({"schema_version": SCHEMA_VERSION, "located": _plain(found)}, indent=1, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({"schema_version": SCHEMA_VERSION, "located": _as_json(found)}, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
@@ -80,12 +82,12 @@ def _impossible(location: Location) -> str:
     return ""
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """The value in JSON's own terms."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _as_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_as_json(each) for each in value]
     return value

@@ -57,7 +57,7 @@ def render(summary: Summary) -> str:
     sections += [("Self-check", "self-check"), ("Machine", "machine"), ("Reproduce", "reproduce")]
     return templates.render(
         "page.html.jinja",
-        about=[list(_about(each, summary)) for each in found],
+        about=[list(_warnings_about(each, summary)) for each in found],
         anchors=anchors,
         answers=found,
         batches=sorted({each.search.case.batch_size for each in found}),
@@ -93,7 +93,7 @@ def render(summary: Summary) -> str:
                 "pairs": evidence(summary) if pairs else [],
             }
         ),
-        style=Markup(resource("page.css") + _keys(summary)),  # noqa: S704  of this package
+        style=Markup(resource("page.css") + _key_bindings(summary)),  # noqa: S704  of this package
         suite=json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False),
         summary=summary,
         tables=shown,
@@ -117,7 +117,7 @@ def resource(name: str) -> str:
     return files("harness.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _about(answer: Answer, summary: Summary) -> Iterator[str]:
+def _warnings_about(answer: Answer, summary: Summary) -> Iterator[str]:
     """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
     case = answer.search.case
     yield from (each.sentence for each in summary.documented if each.subject == case.title)
@@ -181,7 +181,7 @@ def _best(summary: Summary) -> Table | None:
     return Table(name="best", title=title, columns=headings, rows=found, numeric=number) if rows else None
 
 
-def _keys(summary: Summary) -> str:
+def _key_bindings(summary: Summary) -> str:
     """The colour and mark of each contender, for tables."""
     hues, marks = colours(summary), shapes(summary)
     return "".join(

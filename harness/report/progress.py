@@ -61,7 +61,7 @@ class Standing:
 
     def table(self, rows: int) -> Grid:
         """A row for each search, or for the `rows` that changed last; `about` marks what further launches may move."""
-        shown = self._shown(rows)
+        shown = self._cases_to_show(rows)
         grid = Grid(box=None, pad_edge=False, header_style="bold")
         grid.add_column("race", no_wrap=True, overflow="ellipsis")
         grid.add_column("batch", justify="right", no_wrap=True)
@@ -74,7 +74,7 @@ class Standing:
             grid.add_row(Text(f"… and {more} more", style="dim"), "", "", "")
         return grid
 
-    def _shown(self, rows: int) -> list[SearchCase]:
+    def _cases_to_show(self, rows: int) -> list[SearchCase]:
         """In the order of the suite; where there is no room for all, those that changed last."""
         if len(self.cases) <= rows:
             return list(self.cases)

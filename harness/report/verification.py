@@ -49,7 +49,7 @@ class Moved:
             stored, derived = (
                 [each for each in one if each not in other] for one, other in ((stored, derived), (derived, stored))
             )
-        return f"{self.path}: the report has {_shown(stored)}, the raw seconds give {_shown(derived)}"
+        return f"{self.path}: the report has {_value_in_words(stored)}, the raw seconds give {_value_in_words(derived)}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def verify(folder: Path) -> VerifyResult:
     repeated, moved = _repeat(evidence, answers)
     summary = summarise(evidence, repeated)
     before, after = data.flatten(said), data.flatten(json.loads(data.to_json(summary)))
-    lacking = _lacking(before, after)
+    lacking = _missing_fields(before, after)
     moved += list(_differences(before, {path: each for path, each in after.items() if path not in lacking}))
     moved.sort(key=lambda each: (not each.verdict, each.path))
     checked = len(before.keys() | after.keys()) - len(lacking)
@@ -105,10 +105,10 @@ def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[S
         try:
             location = replay(evidence, each.case, each.asked)
         except DivergedError as error:
-            moved.append(Moved(f"{place}.sentence", _said(each.location), f"another search: {error}"))
+            moved.append(Moved(f"{place}.sentence", _answer_in_words(each.location), f"another search: {error}"))
             location = each.location
-        if location != each.location and _said(location) != _said(each.location):
-            moved.append(Moved(f"{place}.sentence", _said(each.location), _said(location)))
+        if location != each.location and _answer_in_words(location) != _answer_in_words(each.location):
+            moved.append(Moved(f"{place}.sentence", _answer_in_words(each.location), _answer_in_words(location)))
         found.append(
             SearchRecord(case=each.case, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
         )
@@ -129,7 +129,7 @@ class _Absent:
         return "no such figure"
 
 
-def _lacking(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+def _missing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     """Paths of figures that the report has for no row at all, and in whose place it has nothing either.
 
     An empty list, an empty mapping or a null where figures should be is a statement of the report, and no gap in it.
@@ -164,7 +164,7 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _said(location: Location) -> str:
+def _answer_in_words(location: Location) -> str:
     """An answer in short, for the comparison."""
     places = ", ".join(f"{each.heads:,} ({each.low:,} to {each.high:,})" for each in location.crossings)
     return f"{location.status}{f' at {places}' if places else ''}"
@@ -186,6 +186,6 @@ def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches:
     yield from (f"figure moved: {each}" for each in moved if not each.verdict)
 
 
-def _shown(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
     return one_line(text)

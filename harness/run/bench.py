@@ -177,7 +177,7 @@ class Bench:
         if specification.trainer is not None:
             return False
         try:
-            return not self._stated(name, [self._plan.suite.heads.low])
+            return not self._stated_costs(name, [self._plan.suite.heads.low])
         except ChildFailed:
             return True
 
@@ -291,9 +291,9 @@ class Bench:
             heads |= {int(n) for n in np.geomspace(case.low, case.high, 1 + math.ceil(math.log2(case.high / case.low)))}
             heads |= {case.high, *(n for step in case.steps for n in (step, step + 1))}
         stating = [name for name, each in self._plan.specifications.items() if each.workload or not each.function]
-        return {name: self._stated(name, sorted(heads)) for name in stating}
+        return {name: self._stated_costs(name, sorted(heads)) for name in stating}
 
-    def _stated(self, name: str, heads: Sequence[int]) -> list[Any]:
+    def _stated_costs(self, name: str, heads: Sequence[int]) -> list[Any]:
         """What a projector states at some N."""
         request: dict[str, Any] = {
             "do": "costs",
@@ -349,13 +349,13 @@ class Bench:
             load_average=machine.load_average(),
         )
         for last in (False,) * _THROTTLED_VISITS + (True,):
-            before = self._states(cells)
+            before = self._gpu_states(cells)
             try:
                 records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
             except Interrupted as cut:
                 self._store.append(*cut.records)
                 raise
-            records = self._with_states(records, before)
+            records = self._with_gpu_states(records, before)
             if last or self._left() <= 0 or not any(_throttled(each) for each in records):
                 break
             self._store.append(*(_set_aside(each) for each in records))
@@ -413,7 +413,7 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------- private
 
-    def _states(self, cells: Sequence[Cell]) -> dict[str, gpus.State]:
+    def _gpu_states(self, cells: Sequence[Cell]) -> dict[str, gpus.State]:
         """How the GPUs of these cells' contenders are now, by device; none where the driver cannot be asked."""
         devices = {self._plan.specifications[cell.contender].device for cell in cells}
         return {
@@ -422,7 +422,7 @@ class Bench:
             if self._gpus is not None and kind_of(device) == "cuda"
         }
 
-    def _with_states(self, records: Sequence[Measurement], before: Mapping[str, gpus.State]) -> list[Measurement]:
+    def _with_gpu_states(self, records: Sequence[Measurement], before: Mapping[str, gpus.State]) -> list[Measurement]:
         """The records with how their GPU was before and after, and what is to be doubted of it."""
         if self._gpus is None or self._launch is None or not before:
             return list(records)

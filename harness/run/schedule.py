@@ -79,7 +79,7 @@ class Schedule:
         )
         self._without_latency = self._recall.without_latency()
         self.bench = Bench(
-            plan, store, listener, known=known, scored=resume.fidelities if resume else (), left=self._left
+            plan, store, listener, known=known, scored=resume.fidelities if resume else (), left=self._seconds_left
         )
 
     # ------------------------------------------------------------------------------------------------ order of events
@@ -108,8 +108,8 @@ class Schedule:
         self._listener.outline(self._plan.sweep.cases, wanted, spread)
         while number is not None:
             self._listener.launch(number)
-            self._pace.wait(number, self._listener.pause, self._left())
-            self.bench.open(number, self._taking_part(number))
+            self._pace.wait(number, self._listener.pause, self._seconds_left())
+            self.bench.open(number, self._likely_contenders(number))
             if timed and 1 <= number <= wanted:
                 with contextlib.suppress(BudgetSpent):
                     self._visit_table(number)
@@ -121,9 +121,9 @@ class Schedule:
             self._announce()
             self.bench.close_launch()
             self._listener.deliver()
-            later = number + 1 if timed and number < wanted and self._left() > 0 else None
+            later = number + 1 if timed and number < wanted and self._seconds_left() > 0 else None
             number = min((each for each in (self._searches.next_launch(), later) if each is not None), default=None)
-        self._score_where_it_counts()
+        self._score_where_required()
         with contextlib.suppress(BudgetSpent):
             self._measure_regret(wanted + 1)
         with contextlib.suppress(BudgetSpent):
@@ -169,7 +169,7 @@ class Schedule:
             self._recall.remember(self.bench.score(name, heads, seed))
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
 
-    def _score_where_it_counts(self) -> None:
+    def _score_where_required(self) -> None:
         """Scores challengers that must be right to count, on a coarse ladder from end to end of wherever they lead."""
         wanted: dict[tuple[str, int], None] = {}
         for each in self.located:
@@ -226,7 +226,7 @@ class Schedule:
         functions = all(each.function for each in self._plan.specifications.values())
         return functions and all(why.kind == TOO_SLOW for why in refused.values())
 
-    def _taking_part(self, number: int) -> list[str]:
+    def _likely_contenders(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
         table = self._suite.measurement.table and number >= 1
         timed = [cell.contender for cell in self._plan.sweep.cells if table and self._is_missing(cell, number)]
@@ -246,10 +246,10 @@ class Schedule:
         names = [name, *(each.challenger for each in self._suite.races), *(cell.contender for cell in known)]
         first = {self._suite.device_of(each): each for each in reversed(names)}  # on each device that there is
         for own_name in sorted(set(first.values()), key=names.index):
-            self._check_one(known, own_name, number)
+            self._check_contender(known, own_name, number)
         self.bench.close_twins()
 
-    def _check_one(self, known: Sequence[Cell], name: str, number: int) -> None:
+    def _check_contender(self, known: Sequence[Cell], name: str, number: int) -> None:
         """Races one contender against itself."""
         own = [cell for cell in known if cell.contender == name] or known
         picked = own and {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
@@ -303,14 +303,14 @@ class Schedule:
         Raises:
             BudgetSpent: where it has none, or they ended meanwhile.
         """
-        if self._left() <= 0:
+        if self._seconds_left() <= 0:
             raise budget_exhausted(self._suite.search.budget_seconds)
         try:
             return self.bench.visit(cells, rounds, purpose, **more)
         except BudgetSpent:
             raise budget_exhausted(self._suite.search.budget_seconds) from None
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Seconds until nothing more may be measured."""
         return self._until - time.monotonic()
 
@@ -356,7 +356,7 @@ class Schedule:
     def _measure_regret(self, number: int) -> None:
         """What it costs to decide by the crossovers, at N that no search used."""
         found = [each for each in self.located if each.location.status in ("crossing", "several")]
-        if not found or self._plan.quick or not self._suite.search.regret or self._left() <= 0:
+        if not found or self._plan.quick or not self._suite.search.regret or self._seconds_left() <= 0:
             return
         self.bench.open(number, [name for each in found for name in (each.case.baseline, each.case.challenger)])
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
@@ -372,7 +372,7 @@ class Schedule:
     def _measure_young_heaps(self, number: int) -> None:
         """Whether a threshold of functions holds in the other state of the allocator, at both ends of its decision."""
         found = [each for each in self.located if each.case.counts == "n" and each.location.decision is not None]
-        if not found or self._plan.quick or self._left() <= 0 or time.monotonic() > self._searched_until:
+        if not found or self._plan.quick or self._seconds_left() <= 0 or time.monotonic() > self._searched_until:
             return
         names = [name for each in found for name in (each.case.baseline, each.case.challenger)]
         self.bench.open(number, names, young_heap=True)

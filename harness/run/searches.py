@@ -110,7 +110,7 @@ class Searches:
             measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search receives.
         """
         while True:
-            for searcher in self._to_start():
+            for searcher in self._ready_to_start():
                 self._start(searcher)
             waiting = [each for each in self.searchers if each.request is not None and each.request.launch <= launch]
             if not waiting:
@@ -159,9 +159,9 @@ class Searches:
             answer = refused
         searcher.request = None
         searcher.answers.put(answer)
-        self._settle(searcher)
+        self._wait_for_search(searcher)
 
-    def _to_start(self) -> Iterator[Searcher]:
+    def _ready_to_start(self) -> Iterator[Searcher]:
         """Searches whose predecessor, the same race at an earlier batch size, has explored: they start from it."""
         previous: dict[str, Searcher] = {}
         for searcher in self.searchers:
@@ -175,7 +175,7 @@ class Searches:
         searcher.prior = self._prior(searcher)
         searcher.thread = threading.Thread(target=self._run, args=(searcher,), daemon=True)
         searcher.thread.start()
-        self._settle(searcher)
+        self._wait_for_search(searcher)
 
     def _prior(self, searcher: Searcher) -> Location | None:
         """What the same race at the batch size before has found so far."""
@@ -212,7 +212,7 @@ class Searches:
             searcher.error = error
         self._events.put(searcher)
 
-    def _settle(self, searcher: Searcher) -> None:
+    def _wait_for_search(self, searcher: Searcher) -> None:
         """Sleeps until this search asks again or ends; only one search computes at a time."""
         self._events.get()
         if searcher.error is not None:

@@ -47,11 +47,11 @@ def steps_visible(sampler: Sampler, steps: Sequence[Step]) -> bool | None:
     False only where one of practical size would have been seen, and after a second look; None where that is
     undecided. Steps are taken to be those of one rival, so that all jumps go one way.
     """
-    if _seen(sampler, steps, ALARMING_ERRORS) is not False:
-        return _seen(sampler, steps, UNSEEN_ERRORS)
+    if _jumps_seen(sampler, steps, ALARMING_ERRORS) is not False:
+        return _jumps_seen(sampler, steps, UNSEEN_ERRORS)
     sides = [n for step in steps if _testable(sampler, step) for n in (step.left, step.right)]
     sampler.visit_each(dict.fromkeys(sides, SECOND_LOOK_PAIRS))
-    return _seen(sampler, steps, UNSEEN_ERRORS)
+    return _jumps_seen(sampler, steps, UNSEEN_ERRORS)
 
 
 def _testable(sampler: Sampler, step: Step) -> bool:
@@ -59,7 +59,7 @@ def _testable(sampler: Sampler, step: Step) -> bool:
     return step.declared and step.left >= SMALLEST_STEP_TESTED and bool(both)
 
 
-def _seen(sampler: Sampler, steps: Sequence[Step], unseen_errors: float) -> bool | None:
+def _jumps_seen(sampler: Sampler, steps: Sequence[Step], unseen_errors: float) -> bool | None:
     """True where jumps are significant, False where their mean is surely below the practical size."""
     noise = sampler.noise()
     jumps, errors = [], []

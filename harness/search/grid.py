@@ -201,7 +201,7 @@ class _Grid:
         elif lack := too_few_measured(sampler, self.points):
             found = Verdict(lacks=(lack,))
         elif not any(signs.values()):
-            found, status = self._alike()
+            found, status = self._without_leader()
         else:
             found = self._decided(signs, changes, gaps)
             if not found.lacks:
@@ -238,7 +238,7 @@ class _Grid:
         evidence = Evidence(self.sampler, self.question, signs, fits, self._each)
         return decide(outcomes, evidence, self.question, [Step(n, n + 1) for n in self.steps])
 
-    def _alike(self) -> tuple[Verdict, Status]:
+    def _without_leader(self) -> tuple[Verdict, Status]:
         """The answer where neither significantly leads at any point."""
         tied = self._tie()
         if tied:

@@ -35,10 +35,10 @@ class ByBatchSize(harness.Compiled):
         Raises:
             ContenderError: where there is none for so many queries.
         """
-        found = self._own(batch)
+        found = self._for_batch(batch)
         return found, found.prepare(batch)
 
-    def _own(self, batch: Float32) -> harness.Compiled:
+    def _for_batch(self, batch: Float32) -> harness.Compiled:
         found = self._compiled.get(len(batch), self._others)
         if found is None:
             raise harness.ContenderError(f"it was exported for batches of {self.batch_sizes}, and not of {len(batch)}")
@@ -61,7 +61,7 @@ class ByBatchSize(harness.Compiled):
 
     def stage(self, batch: Float32) -> Any:
         """The batch as its own export stages it, and that export."""
-        found = self._own(batch)
+        found = self._for_batch(batch)
         return found, found.stage(batch)
 
     def enqueue_staged(self, staged: Any) -> Any:

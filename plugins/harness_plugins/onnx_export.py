@@ -78,7 +78,7 @@ class OnnxExporter:
         """One file; its graph is remembered where it serves any batch size, for modules that do the same."""
         key = operations, _structure(module, example.shape[1])
         if dynamic and key in self._graphs:
-            _fill(self._graphs[key], module)
+            _fill_weights(self._graphs[key], module)
             _save(self._graphs[key], path)
             if self._agrees(module, example, path):
                 _empty(self._graphs[key], module)
@@ -148,7 +148,7 @@ def _exported(module: torch.nn.Module, example: Float32, *, dynamic: bool) -> An
     return program.model
 
 
-def _fill(model: Any, module: torch.nn.Module) -> None:
+def _fill_weights(model: Any, module: torch.nn.Module) -> None:
     """Puts the module's own weights in place, and forgets every shape that followed from the earlier ones."""
     import onnx_ir
 

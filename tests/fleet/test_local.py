@@ -47,12 +47,12 @@ def test_an_unknown_executor_is_a_sentence():
 def test_machines_are_chosen_by_name_and_never_twice():
     twice = [Machine(name="a", claim="x"), Machine(name="b", claim="x"), Machine(name="c")]
     with pytest.raises(UserError, match="a and b are two workers on one machine, and would measure each other"):
-        coordinator._chosen(twice, ())
-    assert coordinator._chosen(twice, ["c", "a", "c"]) == (twice[2], twice[0])
+        coordinator._choose_machines(twice, ())
+    assert coordinator._choose_machines(twice, ["c", "a", "c"]) == (twice[2], twice[0])
     with pytest.raises(UserError, match="there is no machine 'd' now; choose from a, b, c"):
-        coordinator._chosen(twice, ["d"])
+        coordinator._choose_machines(twice, ["d"])
     with pytest.raises(UserError, match="make the same folder"):
-        coordinator._chosen([Machine(name="a/b"), Machine(name="a b")], ())
+        coordinator._choose_machines([Machine(name="a/b"), Machine(name="a b")], ())
 
 
 def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, monkeypatch):
@@ -95,6 +95,6 @@ def test_what_a_stranger_offers_as_an_executor_is_reached_by_its_scheme(tmp_path
 def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path, text):
     (tmp_path / coordinator.FLEET).write_text(text)
     with pytest.raises(RecordsError, match="it is not what a run of several machines writes; restore it"):
-        coordinator._known(tmp_path / coordinator.FLEET)
+        coordinator._stored_run(tmp_path / coordinator.FLEET)
     (tmp_path / coordinator.FLEET).write_text('{"key": "' + "0" * 32 + '", "machines": {}}')
-    assert coordinator._known(tmp_path / coordinator.FLEET)["machines"] == {}
+    assert coordinator._stored_run(tmp_path / coordinator.FLEET)["machines"] == {}

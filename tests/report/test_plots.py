@@ -97,7 +97,7 @@ def test_launches_are_dots_behind_each_interval(summary):
 def test_pairs_over_time_are_those_next_to_the_crossover(summary):
     found = evidence(summary)
     for search in summary.searches:
-        own = [each for each in found if each["search"] == search.search.label]
+        own = [each for each in found if each["search"] == search.case.label]
         assert 1 <= len(own) <= 3
         (crossing,) = search.located.location.crossings
         probed = sorted(

@@ -199,7 +199,7 @@ def _option(
     if found is None:
         return None
     right = rightness(summary, name, heads)
-    holder = _holder(cells, heads)
+    holder = _cell_holding(cells, heads)
     held = holder.memory_bytes or holder.peak_rss_bytes
     low, high = min(each.heads for each in cells), max(each.heads for each in cells)
     beyond = heads < low > reach[0] or heads > high < reach[1]  # where all end, the caller says so once
@@ -242,7 +242,7 @@ def _fails(summary: Summary, name: str, cells: Sequence[CellSummary], heads: int
     return ""
 
 
-def _holder(cells: Sequence[CellSummary], heads: int) -> CellSummary:
+def _cell_holding(cells: Sequence[CellSummary], heads: int) -> CellSummary:
     """The cell whose memory stands for this N: that of the next larger N that was measured, or of the largest."""
     above = [each for each in cells if each.heads >= heads]
     return min(above, key=lambda each: each.heads) if above else max(cells, key=lambda each: each.heads)

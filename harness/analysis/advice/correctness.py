@@ -107,7 +107,7 @@ def misses(found: Correctness, require: Mapping[str, float], heads: int) -> Iter
         if value is None:
             yield f"{wanted} was not measured"
         elif value > bound if wanted in _ERRORS else value < bound:
-            yield f"{wanted} is {_apart(value, bound)} {'>' if wanted in _ERRORS else '<'} {bound:g}{seed}{place}"
+            yield f"{wanted} is {_distinct_text(value, bound)} {'>' if wanted in _ERRORS else '<'} {bound:g}{seed}{place}"
 
 
 def parsed(texts: Sequence[str]) -> dict[str, float]:
@@ -157,6 +157,6 @@ def _worst(row: FidelityRow, name: str) -> float:
     return ends[1] if name in _ERRORS or name.startswith("std") else ends[0]
 
 
-def _apart(value: float, bound: float) -> str:
+def _distinct_text(value: float, bound: float) -> str:
     """With as many digits as it takes to tell the two apart."""
     return next((text for digits in (2, 3, 4) if float(text := f"{value:.{digits}f}") != bound), f"{value:.6g}")

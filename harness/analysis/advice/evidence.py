@@ -45,10 +45,10 @@ def pair_evidence(
     bias = summary.self_check.bias
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:
-        told = f"measured here in the same launches, {other} takes {_times(paired)} as long"
+        told = f"measured here in the same launches, {other} takes {_factor_text(paired)} as long"
         sure = wider(paired, bias)
         return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
-    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls, bias)
+    return _raced(summary, one, other, heads, batch) or _compare_cells(one, other, calls, bias)
 
 
 def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> PairEvidence | None:
@@ -107,23 +107,23 @@ def _by_crossings(location: Location, heads: int) -> tuple[str, str]:
     return leader, why
 
 
-def _apart(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> PairEvidence:
+def _compare_cells(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> PairEvidence:
     """From two intervals that were not measured together."""
     ours, theirs = calls
     unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
     if unknown:
         return PairEvidence(faster="", measured=False, why=f"there is no interval for {' and '.join(unknown)} here")
     low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
-    told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
+    told = f"by their separate intervals {other} takes {_number_text(low)} to {_number_text(high)} times as long"
     return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
 
 
-def _times(found: Interval) -> str:
-    ends = f"{_plain(found.low)} to {_plain(found.high)}"
-    return f"{_plain(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
+def _factor_text(found: Interval) -> str:
+    ends = f"{_number_text(found.low)} to {_number_text(found.high)}"
+    return f"{_number_text(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
 
 
-def _plain(value: float) -> str:
+def _number_text(value: float) -> str:
     """Two decimals where that tells something, else the digits that count."""
     if value >= _LARGE:
         return f"{value:,.0f}"

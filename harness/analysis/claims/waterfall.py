@@ -102,32 +102,34 @@ def _steps(
             if by_launch:
                 seconds[name] = typical(by_launch).value
     before = first
-    for after in _way(suite, seconds, first):
+    for after in _order_of_changes(suite, seconds, first):
         speedup = slowdown(cells, after, before, *point, confidence)
         if speedup is not None:
             yield Step(before=before, after=after, change=_change(suite, before, after), speedup=speedup)
             before = after
 
 
-def _way(suite: Suite, seconds: Mapping[str, float], first: str) -> Iterator[str]:
+def _order_of_changes(suite: Suite, seconds: Mapping[str, float], first: str) -> Iterator[str]:
     """The contenders on the way from the first to the fastest, one change at a time where the suite allows it."""
-    now, passed = first, {_what(suite, first)}
+    now, passed = first, {_configuration(suite, first)}
     while True:
         faster = [name for name in seconds if seconds[name] < seconds[now]]
         for name in sorted(faster, key=lambda each: -seconds[each]):
-            if _what(suite, name) == _what(suite, now):
+            if _configuration(suite, name) == _configuration(suite, now):
                 yield name
                 now = name
-        others = [name for name in seconds if _what(suite, name) not in passed and seconds[name] < seconds[now]]
+        others = [
+            name for name in seconds if _configuration(suite, name) not in passed and seconds[name] < seconds[now]
+        ]
         if not others:
             return
         same_runtime = [name for name in others if suite.contenders[name].runtime == suite.contenders[now].runtime]
         now = min(same_runtime or others, key=lambda name: seconds[name])
-        passed.add(_what(suite, now))
+        passed.add(_configuration(suite, now))
         yield now
 
 
-def _what(suite: Suite, name: str) -> str:
+def _configuration(suite: Suite, name: str) -> str:
     """What is computed, whatever runs it: the projector and its options."""
     contender = suite.contenders[name]
     return f"{contender.projector} {sorted(contender.options.items())}"

@@ -74,7 +74,7 @@ class Comparison:
     @property
     def open_questions(self) -> int:
         """How many cells, crossovers and scores could not be judged."""
-        return sum(word == "inconclusive" for word in self._words)
+        return sum(word == "inconclusive" for word in self._count_phrases)
 
     @property
     def verdict(self) -> Verdict:
@@ -85,11 +85,11 @@ class Comparison:
         """
         if self.regressed:
             return "regression"
-        judged = [each.verdict for each in self.cells] if self.cells else self._words
+        judged = [each.verdict for each in self.cells] if self.cells else self._count_phrases
         return "no regression" if any(word != "inconclusive" for word in judged) else "inconclusive"
 
     @property
-    def _words(self) -> list[str]:
+    def _count_phrases(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
         return [
             *(each.verdict for each in self.cells),
@@ -102,15 +102,15 @@ class Comparison:
         """The result in one line."""
         parts = []
         if self.cells:
-            parts.append(f"cells: {_counted(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
+            parts.append(f"cells: {_count_phrase(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
         if self.crossovers:
             some = any(each.verdict == "inconclusive" for each in self.crossovers)
             words = ["moved", "inconclusive"] if some else ["moved"]
-            parts.append(f"crossovers: {_counted(self.crossovers, words)} of {len(self.crossovers)}")
+            parts.append(f"crossovers: {_count_phrase(self.crossovers, words)} of {len(self.crossovers)}")
         if self.scores:
             some = any(each.verdict == "inconclusive" for each in self.scores)
             words = ["worse", "better", "inconclusive"] if some else ["worse", "better"]
-            parts.append(f"scores: {_counted(self.scores, words)} of {len(self.scores)}")
+            parts.append(f"scores: {_count_phrase(self.scores, words)} of {len(self.scores)}")
         rest = {"removed": self.removed, "added": self.added, "now failing": self.broken}
         parts += [f"{len(names)} {word}" for word, names in rest.items() if names]
         return f"{self.verdict}: {'; '.join(parts) or 'nothing was measured alike in both runs'}"
@@ -271,7 +271,7 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
         yield "one of the two is a quick run"
 
 
-def _counted(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
+def _count_phrase(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
     return ", ".join(f"{sum(each.verdict == word for each in changes)} {word}" for word in words)
 
 

@@ -87,7 +87,7 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
     """
     if not summaries:
         raise UserError("there are no runs", next_step="name the folders of runs from several machines")
-    unlike = list(_unlike(summaries))
+    unlike = list(_differences_of_suites(summaries))
     if unlike and not force:
         raise UserError(
             f"the runs cannot be combined: {'; '.join(unlike)}",
@@ -121,12 +121,14 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
     )
 
 
-def _unlike(summaries: Sequence[Summary]) -> Iterator[str]:
+def _differences_of_suites(summaries: Sequence[Summary]) -> Iterator[str]:
     """In what runs differ that makes them answers to different questions, seen from the first one."""
     first = summaries[0]
     for each in summaries[1:]:
-        if content_hash(_asked(first)) != content_hash(_asked(each)):
-            which = next((f"{path} is {was} and {is_}" for path, was, is_ in changed(_asked(first), _asked(each))), "")
+        if content_hash(_question(first)) != content_hash(_question(each)):
+            which = next(
+                (f"{path} is {was} and {is_}" for path, was, is_ in changed(_question(first), _question(each))), ""
+            )
             yield f"{first.folder} and {each.folder} are of different suites" + (f" ({which})" if which else "")
         elif first.quick != each.quick:
             yield f"one of {first.folder} and {each.folder} is a quick run"
@@ -136,7 +138,7 @@ def _unlike(summaries: Sequence[Summary]) -> Iterator[str]:
             yield f"a plugin file of {first.folder} and {each.folder} differs"
 
 
-def _asked(summary: Summary) -> dict[str, object]:
+def _question(summary: Summary) -> dict[str, object]:
     """The suite without what changes nothing that is measured."""
     left_out = ("description", "documented")
     return {name: value for name, value in dict(summary.run.suite).items() if name not in left_out}
@@ -178,7 +180,8 @@ def _search(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
     predicted = transfer(measured, floors)
     return FleetSearch(
         race=race, batch_size=batch, baseline=case.baseline, challenger=case.challenger, places=places, estimate=estimate,
-        sentence=sentence, beside=tuple(_beside(places)), transfer=predicted, about_limits=_limits(places, floors, predicted),
+        sentence=sentence, beside=tuple(_other_machines(places)), transfer=predicted,
+        about_limits=_limits(places, floors, predicted),
     )  # fmt: skip
 
 
@@ -208,7 +211,7 @@ def _variance(crossing: Crossing) -> float:
     return float(max((width / (2.0 * quantile)) ** 2, 1.0 / (_ROUNDING * max(crossing.heads, 1) ** 2)))
 
 
-def _beside(places: Sequence[Place]) -> Iterator[str]:
+def _other_machines(places: Sequence[Place]) -> Iterator[str]:
     """The machines that have no one N*, by what they have instead."""
     kinds: dict[str, list[str]] = {}
     for each in places:

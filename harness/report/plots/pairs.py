@@ -55,10 +55,10 @@ def pairs_over_time(summary: Summary) -> Plot | None:
 
 def evidence(summary: Summary) -> list[dict[str, Any]]:
     """For each search and each N next to its crossover: launch, minutes since the first pair, and ratio of every pair."""
-    return [each for search in summary.searches for each in _of(search, summary)]
+    return [each for search in summary.searches for each in _rows_of(search, summary)]
 
 
-def _of(search: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
+def _rows_of(search: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
     if search.located is None:
         return
     location = search.located.location

@@ -109,7 +109,7 @@ def read(folder: Path, name: str) -> Digest:
         answers.append(answer(search, figure.get("documented", ""), figure.get("verdict", ""), unproved))
     return Digest(
         name=name, folder=folder, run=run, answers=tuple(answers), report=report,
-        doing=_doing(folder) if run.status == "running" else None,
+        doing=_current_stage(folder) if run.status == "running" else None,
         files=tuple(each for each in RAW if _is_own(folder, each)),
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def _cells(digest: Digest) -> Iterator[tuple[str, list[float | None]]]:
             yield name, [call["value"], call.get("low"), call.get("high")]
 
 
-def _doing(folder: Path) -> Doing:
+def _current_stage(folder: Path) -> Doing:
     """From the records that are there; a line that is being written does not count."""
     path = folder / MEASUREMENTS
     if not path.exists():

@@ -76,7 +76,7 @@ def scores(summary: Summary) -> Table:
             text(row.contender),
             Entry(f"{row.heads:,}", row.heads),
             Entry(f"{row.temperature:g}", row.temperature),
-            *(_plain(row, score) for score in _SHORT),
+            *(_score_entry(row, score) for score in _SHORT),
             text("failed" if row.failure else beats(row, summary.fidelity)),
         )
         for row in summary.fidelity
@@ -99,7 +99,7 @@ def beats(row: FidelityRow, table: Sequence[FidelityRow]) -> str:
     return f"{found[0]} of {found[1]}" if found else ""
 
 
-def _plain(row: FidelityRow, score: str) -> Entry:
+def _score_entry(row: FidelityRow, score: str) -> Entry:
     value = row.scores.get(score)
     return Entry("") if value is None else Entry(f"{value:.4f}", value)
 
