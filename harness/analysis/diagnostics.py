@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.statistics import typical
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Diagnostic:
 
 def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = None) -> tuple[Diagnostic, ...]:
     """What to know before the numbers of one cell are believed."""
-    measured = counting(records)
+    measured = timed_records(records)
     by_launch = seconds_by_launch(measured)
     if not by_launch:
         return ()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.analysis.bias import within
+from harness.analysis.bias import range_within_bias
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.records.samples import pairs
 from harness.search.coverage import covered, failing, gap, survivor
@@ -192,7 +192,7 @@ def _entry(located: SearchRecord, bias: float) -> Entry:
     )
     throughout = {"above": case.baseline, "below": case.challenger, "tie": case.baseline}.get(location.status)
     below = other[location.crossings[0].direction] if changes else throughout
-    slight = within(location, bias)
+    slight = range_within_bias(location, bias)
     return Entry(
         batch_size=case.batch_size,
         status=location.status,

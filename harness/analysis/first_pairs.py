@@ -40,12 +40,12 @@ class FirstPairs:
     error: float  # standard error of the median, from the spread of the visits
 
     @property
-    def alike(self) -> bool:
+    def is_unbiased(self) -> bool:
         """First pairs are like the others, to within what is asked for."""
         return abs(self.median) <= MOST_MEDIAN and abs(self.mean) <= MOST_MEAN
 
     @property
-    def surely_off(self) -> bool:
+    def is_biased(self) -> bool:
         """The median is off by more than what noise explains."""
         return abs(self.median) > MOST_MEDIAN + _SURE * self.error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.statistics import Interval, over_launches, ratio
-from harness.records.samples import CellKey, counting, pairs, seconds_by_launch
+from harness.records.samples import CellKey, pairs, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,8 +72,8 @@ def slowdown(
     confidence: float = 0.95,
 ) -> Interval | None:
     """Challenger over baseline at one N and B: from pairs, else from launches that both took part in; None: neither."""
-    ours = counting(cells.get((baseline, heads, batch_size), ()))
-    theirs = counting(cells.get((challenger, heads, batch_size), ()))
+    ours = timed_records(cells.get((baseline, heads, batch_size), ()))
+    theirs = timed_records(cells.get((challenger, heads, batch_size), ()))
     paired = log_ratios(ours, theirs)
     if paired:
         return ratio(paired, confidence)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import approximation
-from harness.analysis.bias import TOO_WIDE, widened, wider, within
+from harness.analysis.bias import TOO_WIDE, answers_with_bias, range_within_bias, with_bias
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.claims.figures import ClaimResult, compare, extrapolate
 from harness.analysis.claims.scores import compare_scores
@@ -143,7 +143,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
-    answers = widened(found, self_check.bias)
+    answers = answers_with_bias(found, self_check.bias)
     scored = latest(evidence.fidelities)
     families = Families.of(evidence.run.offers)
     table = rows(scored, suite, families)
@@ -249,7 +249,7 @@ def _remarks(answer: SearchRecord) -> tuple[str, ...]:
 
 
 def _leader(found: Interval, bias: float) -> str | None:
-    if not wider(found, bias).differs:
+    if not with_bias(found, bias).differs:
         return None
     return "baseline" if found.value > 1.0 else "challenger"
 
@@ -317,7 +317,7 @@ def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: 
         factor = crossing.high / crossing.low
         if factor > TOO_WIDE:
             yield f"with the bias of {bias} that the A/A test found, this interval spans a factor of {factor:.1f}"
-    if (slight := within(answer.location, self_check.bias)) is not None:
+    if (slight := range_within_bias(answer.location, self_check.bias)) is not None:
         low, high = slight
         place = f"at N = {low:,}" if low == high else f"at some N from {low:,} to {high:,}"
         yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"

@@ -148,7 +148,7 @@ def diagnose(
     facts, warnings, faults = judge_machine(
         machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
     )
-    warnings += [unlike(each) for each in first_pairs(plan.suite, records) if each.surely_off]
+    warnings += [first_pair_warning(each) for each in first_pairs(plan.suite, records) if each.is_biased]
     return Diagnosis(
         points=points,
         facts=facts,
@@ -159,7 +159,7 @@ def diagnose(
     )
 
 
-def unlike(found: FirstPairs) -> str:
+def first_pair_warning(found: FirstPairs) -> str:
     """The warning about visits that do not begin as they go on."""
     return (
         f"the first pair of a visit differs from the rest by {math.expm1(found.median):+.1%} (median of "

@@ -97,7 +97,7 @@ def run(
         raise RecordsError(
             "there is a run in this folder already", where=str(folder), next_step="continue it with --resume"
         )
-    shipment = shipping.named(loaded)
+    shipment = shipping.files_of(loaded)
     here = facts.of(loaded, shipment.elsewhere)
     known = _stored_run(folder / FLEET) if resume else {}
     key = str(known.get("key") or secrets.token_hex(16))

@@ -35,7 +35,7 @@ class Shipment:
         return {name: digest(path) for name, path in self.files.items()}
 
 
-def named(loaded: Loaded) -> Shipment:
+def files_of(loaded: Loaded) -> Shipment:
     """The suite's own file and what it names.
 
     Raises:
@@ -115,7 +115,7 @@ def place() -> Path:
     return cache.folder() / "fleet"
 
 
-def kept(contents: Mapping[str, str]) -> None:
+def store(contents: Mapping[str, str]) -> None:
     """Keeps files that have arrived, under their digests.
 
     Raises:
@@ -133,7 +133,7 @@ def kept(contents: Mapping[str, str]) -> None:
         made.replace(store / name)
 
 
-def lacking(digests: Iterable[str]) -> tuple[str, ...]:
+def missing(digests: Iterable[str]) -> tuple[str, ...]:
     """Which of these this machine does not have yet."""
     return tuple(sorted({each for each in digests if not (place() / "files" / each).is_file()}))
 

@@ -59,8 +59,8 @@ def cancel_request(key: str) -> None:
 def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes files in, and says whether the suite can be run here."""
     del emit
-    shipping.kept(asked.contents)
-    if lacking := shipping.lacking(asked.files.values()):
+    shipping.store(asked.contents)
+    if lacking := shipping.missing(asked.files.values()):
         return Reply(lacking=lacking)
     shipping.laid_out(asked.files, place / "suite")
     question = {**_suite(asked, place), "elsewhere": asked.elsewhere}

@@ -115,7 +115,7 @@ class LoadedKernels:
             ) from error
         return output, time.perf_counter() - began
 
-    def alike(self, one: Any, other: Any, labels: str) -> bool:
+    def same_output(self, one: Any, other: Any, labels: str) -> bool:
         """Whether two outputs count as equal.
 
         Raises:

@@ -170,9 +170,7 @@ class Trial:
             copied()
         except Exception as error:
             if any(isinstance(each, Iterator) for each in (given if isinstance(given, tuple) else [given])):
-                what = (
-                    f"the setup returns {equality.unconsumed(given) or equality.named(given)}, which one call uses up"
-                )
+                what = f"the setup returns {equality.unconsumed(given) or equality.type_name(given)}, which one call uses up"
                 raise UserError(what, next_step="return a list, an array or other data") from error
             return lambda: self._loaded.first_input(heads)
         return copied
@@ -216,16 +214,16 @@ class Trial:
         self._took[heads] = max(self._took.get(heads, 1e-9), next_seconds)
         self._check_finished(number, heads, copied, output, next_seconds)
         kernel = loaded.kernels[number]
-        if kernel.checked and not loaded.alike(output, again, label):
+        if kernel.checked and not loaded.same_output(output, again, label):
             if kernel.equal is None and getattr(type(output), "__eq__", None) is object.__eq__:
                 raise UserError(
-                    f"{label} returns {equality.named(output)}, of which two are never equal (it has no __eq__)",
+                    f"{label} returns {equality.type_name(output)}, of which two are never equal (it has no __eq__)",
                     next_step="define what counts as equal (equal=, --equal), or leave the comparison out "
                     "(equal=None, --no-equal)",
                 )
             raise UserError(
-                f"{label} does not repeat its output at n = {heads:,}: {equality.shown(output)}, then "
-                f"{equality.shown(again)}",
+                f"{label} does not repeat its output at n = {heads:,}: {equality.preview(output)}, then "
+                f"{equality.preview(again)}",
                 next_step="seed what it draws, or leave the comparison out (equal=None, --no-equal)",
             )
         if not loaded.has_setup:
@@ -275,15 +273,15 @@ class Trial:
         Raises:
             UserError: where it does.
         """
-        if equality.waiting(output) is None:
+        if equality.finisher(output) is None:
             return
         late = []
         for _ in range(_SIZES):
             each, _ = self._loaded.call(number, heads, copied())
-            late.append(equality.left(each, time.perf_counter))
+            late.append(equality.unfinished_seconds(each, time.perf_counter))
         if (left := min(late)) > max(_SLOW_ENOUGH, _LEFT_SHARE * seconds):
             raise UserError(
-                f"{self._loaded.label(number)} returns {equality.named(output)} with {units.seconds(left)} of work left over "
+                f"{self._loaded.label(number)} returns {equality.type_name(output)} with {units.seconds(left)} of work left over "
                 f"when the call ends, after {units.seconds(seconds)}",
                 next_step="return what has been computed (numpy.asarray of it, or after its block_until_ready), so that the "
                 "work is timed",
@@ -306,13 +304,13 @@ class Trial:
         """Compares what a rival computes with that of the first."""
         labels = self._loaded.label(0), self._loaded.label(number)
         reference, output = self._results(first, other)
-        if self._loaded.alike(reference, output, " and ".join(labels)):
+        if self._loaded.same_output(reference, output, " and ".join(labels)):
             return
         nothing = first.output is None and other.output is None
         do = "make the same of their input" if nothing else "return the same"
         raise UserError(
-            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {equality.shown(reference)} and "
-            f"{equality.shown(output)}",
+            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {equality.preview(reference)} and "
+            f"{equality.preview(output)}",
             next_step="fix one of them, define what counts as equal (equal=, --equal), or leave the comparison out "
             "(equal=None, --no-equal)",
         )
@@ -334,7 +332,7 @@ class Trial:
             self._different.add(number)
             self._note(
                 f"{loaded.label(0)} and {loaded.label(number)} return different values at n = {heads:,}: "
-                f"{equality.shown(first.output)} and {equality.shown(other.output)}; an equality would refuse that (--equal)"
+                f"{equality.preview(first.output)} and {equality.preview(other.output)}; an equality would refuse that (--equal)"
             )
 
     def _notes_of_calls(self) -> Iterator[str]:

@@ -24,7 +24,7 @@ from harness.measure.construction import Construction, shared_form
 from harness.measure.fingerprint import identity
 from harness.measure.float64_call import call64
 from harness.measure.operations import by_batch_size
-from harness.measure.training import Students, make_room
+from harness.measure.training import Students, evict_oldest
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Dataset, ExportContext, Form, Heads, Projection, Projector
 from harness.process.server import Operation, serve
@@ -339,7 +339,7 @@ class Builder:
             content = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
             key = repr([*where, heads.temperature, specification.seed, content])
             if key not in self._formulas:
-                make_room(self._formulas, _FORMULAS)
+                evict_oldest(self._formulas, _FORMULAS)
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from harness import complex_numbers, units
 from harness.errors import ContenderError, DataError
 from harness.measure.float64_call import call64
-from harness.measure.query_split import apart
+from harness.measure.query_split import without_held_out
 from harness.plan.specification import OfferReference, Specification
 from harness.plugin.interfaces import (
     BuildContext,
@@ -183,7 +183,7 @@ class Construction:
         )
         data = cast("Source", offer(reference)).load(heads, context)
         _refuse_complex(data, reference.name)
-        return apart(data)
+        return without_held_out(data)
 
 
 def _refuse_complex(data: Dataset, source: str) -> None:

@@ -39,7 +39,7 @@ _SAME = 1e-6  # of the largest value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class CallTimes:
     """Seconds of one call and of what surrounds it."""
 
     call: float
@@ -49,19 +49,21 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copying:
+class CopyTimes:
     """Seconds that copies of a cell's arrays take."""
 
     queries: float
     projections: float
 
     @classmethod
-    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> Copying:
+    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> CopyTimes:
         """Measured here and now."""
         return cls(queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock))
 
 
-def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = False) -> ContenderError | None:
+def why_off_clock(
+    repeated: CallTimes, new: CallTimes, copying: CopyTimes, *, on_device: bool = False
+) -> ContenderError | None:
     """Why not all of the work can be on the clock; None where it can.
 
     Args:
@@ -105,7 +107,7 @@ def prove(
     clock: Clock,
     *,
     tolerance: float,
-    before: Taken | None = None,
+    before: CallTimes | None = None,
     on_device: bool = False,
     seed: int = 0,
 ) -> Any:
@@ -130,30 +132,30 @@ def prove(
     """
     generator = np.random.default_rng([seed, 4])
     host, kept = batches[0], batches[0].copy()
-    copying = Copying.of(kept.shape, known.shape, clock)
+    copying = CopyTimes.of(kept.shape, known.shape, clock)
 
-    def new() -> tuple[Taken, NDArray[np.float32]]:
-        host[...] = unseen(batches[1:] or [kept], generator, roll=len(batches) == 1)
+    def new() -> tuple[CallTimes, NDArray[np.float32]]:
+        host[...] = fresh_rows(batches[1:] or [kept], generator, roll=len(batches) == 1)
         began = clock()
         again = calling.prepare(host)
         seconds = clock() - began
-        taken, answer = observed(calling, again, clock)
+        taken, answer = timed_call(calling, again, clock)
         return replace(taken, prepare=seconds), answer
 
-    def repeated() -> Taken:
+    def repeated() -> CallTimes:
         host[...] = kept
-        return observed(calling, prepared, clock)[0]
+        return timed_call(calling, prepared, clock)[0]
 
     try:
         known_one, (new_one, answer) = before or repeated(), new()
-        found = doubt(known_one, new_one, copying, on_device=on_device)
+        found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         _refuse_stale(calling, host, answer, known, tolerance)
         for _ in range(_BLOCKS):
             if found is None:
                 break
             pairs = [(repeated(), new()[0]) for _ in range(_REPETITIONS)]
             known_one, new_one = _median([each for each, _ in pairs]), _median([each for _, each in pairs])
-            found = doubt(known_one, new_one, copying, on_device=on_device)
+            found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         if found is not None:
             raise found
     finally:
@@ -161,7 +163,7 @@ def prove(
     return calling.prepare(host)
 
 
-def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
+def timed_call(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[CallTimes, NDArray[np.float32]]:
     """What a call and its conversion take, and the answer."""
     finish: Callable[[], None] | None = getattr(calling.timed, "finish", None)
     began = clock()
@@ -172,10 +174,10 @@ def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Tak
     result = calling.result(output)
     ended = clock()
     converting = _LIST_SECONDS * result.size if type(output) in (list, tuple) else 0.0
-    return Taken(call=called - began, result=ended - called, converting=converting), own(result)
+    return CallTimes(call=called - began, result=ended - called, converting=converting), own(result)
 
 
-def unseen(
+def fresh_rows(
     batches: Sequence[NDArray[np.float32]], generator: np.random.Generator, *, roll: bool = False
 ) -> NDArray[np.float32]:
     """Rows [B, D] of batches in another order, each longer by up to 2 per mille, so that no row was seen before."""
@@ -209,11 +211,11 @@ def _refuse_stale(
             )
 
 
-def _median(several: Sequence[Taken]) -> Taken:
+def _median(several: Sequence[CallTimes]) -> CallTimes:
     def of(name: str) -> float:
         return float(statistics.median(getattr(each, name) for each in several))
 
-    return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
+    return CallTimes(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
 
 
 def _copy_seconds(shape: Sequence[int], clock: Clock) -> float:

@@ -49,7 +49,7 @@ class Built:
     files: Mapping[str, str] = field(default_factory=dict)  # digests of what is loaded, as its builder told them
 
     @property
-    def lost(self) -> bool:
+    def is_gone(self) -> bool:
         """Whether its folder was removed from the cache meanwhile; a plain function has none."""
         return self.cached is not None and not Path(self.place).is_dir()
 
@@ -85,7 +85,7 @@ class BuilderClient:
         """
         key = contender, heads
         known = self._built.get(key)
-        if known is None or (isinstance(known, Built) and known.lost):
+        if known is None or (isinstance(known, Built) and known.is_gone):
             known = self._built[key] = self._build(contender, heads)
         if isinstance(known, Failure):
             raise ChildFailed(known, alive=True)
@@ -342,7 +342,7 @@ class Launch:
             }
             started = self._clock()
             state = allocator.OTHER if self._young_heap else allocator.variables()
-            variables = surroundings(specification) | (state if specification.function else {})
+            variables = worker_environment(specification) | (state if specification.function else {})
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
@@ -353,7 +353,7 @@ def _started(child: Child, deadline: float) -> None:
         child.receive(stage="load", deadline=deadline)
 
 
-def surroundings(specification: Specification) -> dict[str, str]:
+def worker_environment(specification: Specification) -> dict[str, str]:
     """The environment of a contender's worker: its threads, and no other device of its kind than its own."""
     return {**environment(specification.threads), **visible(specification.device, os.environ)}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.plugin.interfaces import Dataset
 
 
-def apart(data: Dataset) -> Dataset:
+def without_held_out(data: Dataset) -> Dataset:
     """The same data without the training queries that are held out, too; how many they were is in its notes.
 
     Raises:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.pool import surroundings
+from harness.measure.pool import worker_environment
 from harness.process.child import Child, ChildFailed
 from harness.process.failure import CHANGED
 from harness.process.limits import UNBOUND
@@ -80,6 +80,6 @@ class Scoring:
         if self._child is None or not self._child.alive or runtime != self._runtime:
             self.close()
             settings = {**self._settings, UNBOUND: specification.device_kind != "cpu"}
-            self._child = Child(PROJECTING, settings, environment=surroundings(specification))
+            self._child = Child(PROJECTING, settings, environment=worker_environment(specification))
             self._runtime = runtime
         return self._child

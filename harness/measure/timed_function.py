@@ -118,7 +118,7 @@ class TimedFunction(Compiled, OwnLoop):
             return _nothing(taken, clock)
         return sum(_nothing(iter(some), clock) for some in _chunks(taken, chunk))
 
-    def unseen(self) -> Any:
+    def fresh_input(self) -> Any:
         """An input that it has not been called with."""
         assert self._setup is not None
         return drawn(self._setup, self._heads, self._batch, next(self._seeds))

@@ -19,7 +19,7 @@ Transfers: TypeAlias = Literal["excluded", "included"]
 Mode: TypeAlias = Literal["latency", "pipelined"]
 
 
-class Waiting:
+class SynchronousCalls:
     """Calls with their transfers, one at a time: from the host's memory to the host's memory.
 
     Args:
@@ -36,7 +36,7 @@ class Waiting:
         return output
 
 
-class Queued:
+class QueuedCalls:
     """Calls that are not waited for one by one; `finish` waits for all of them, and ends what is timed.
 
     Args:
@@ -68,9 +68,9 @@ class TimedProjection:
         self.prepare: Callable[[NDArray[np.float32]], Any]
         self.prepare = compiled.prepare if transfers == "excluded" else compiled.stage
         # The usual way calls the compiled projection itself, so that nothing of ours is on the clock.
-        waiting: Callable[[Any], Any] = compiled if transfers == "excluded" else Waiting(compiled)
+        waiting: Callable[[Any], Any] = compiled if transfers == "excluded" else SynchronousCalls(compiled)
         self.waiting = waiting
-        self.timed: Callable[[Any], Any] = waiting if mode == "latency" else Queued(compiled, transfers)
+        self.timed: Callable[[Any], Any] = waiting if mode == "latency" else QueuedCalls(compiled, transfers)
 
     def converted(self, output: Any) -> NDArray[np.float32]:
         """What a call returned as an array of its own, float32 [B, K].

@@ -154,7 +154,7 @@ class Students:
         key = repr([identity(specification.teacher), data.provenance.digest, data.heads.count])
         key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
         if key not in self._targets:
-            make_room(self._targets, _TARGETS)
+            evict_oldest(self._targets, _TARGETS)
             shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
             self._targets[key] = Target(
                 teacher=self._construction.answers(specification, data, data.held_out_queries),
@@ -164,7 +164,7 @@ class Students:
         return self._targets[key]
 
 
-def make_room(remembered: dict[str, Any], most: int) -> None:
+def evict_oldest(remembered: dict[str, Any], most: int) -> None:
     """Forgets what was remembered first, so that one more fits."""
     while len(remembered) >= most:
         remembered.pop(next(iter(remembered)))

@@ -232,7 +232,7 @@ class Worker:
         if not cell.first_outputs:
             return {"error": 0.0}
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
-        taken, again = off_clock.observed(cell.calling, cell.inputs[turn], monotonic)
+        taken, again = off_clock.timed_call(cell.calling, cell.inputs[turn], monotonic)
         first = cell.first_outputs[turn]
         error = parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")
         if cell.audits == 1 and cell.batches:
@@ -264,7 +264,7 @@ class Worker:
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
         if not equal(first, again):
             raise ParityError(
-                f"its output changed during the timing: {equality.shown(first)} before, {equality.shown(again)} after"
+                f"its output changed during the timing: {equality.preview(first)} before, {equality.preview(again)} after"
             )
         self._refuse_remembering(cell, function)
         return {"error": 0.0}
@@ -281,7 +281,7 @@ class Worker:
         cell.audits = 1
         self._looked_at += 1
         found = memoisation.remembers(
-            function.called, function.unseen, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
+            function.called, function.fresh_input, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
         )
         self._seal.check()
         if found is not None:

@@ -109,7 +109,7 @@ def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | Non
         return f"the source has {limit:,} heads"
     own = contender.heads
     if own is not None and not own.includes(heads):
-        return f"the contender takes part {own.told()}"
+        return f"the contender takes part {own.describe()}"
     if contender.batch_sizes is not None and batch_size not in contender.batch_sizes:
         return f"the contender takes part at batch {', '.join(map(str, contender.batch_sizes))}"
     return ""

@@ -97,7 +97,7 @@ def render(summary: Summary) -> str:
         suite=json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False),
         summary=summary,
         tables=shown,
-        warnings=[*summary.warnings, *wording.doubts(summary)],
+        warnings=[*summary.warnings, *wording.cell_warnings(summary)],
     )
 
 
@@ -123,7 +123,7 @@ def _warnings_about(answer: Answer, summary: Summary) -> Iterator[str]:
     yield from (each.sentence for each in summary.documented if each.subject == case.title)
     rivals = (case.baseline, case.challenger)
     here = [each for each in summary.cells if each.contender in rivals and each.batch_size == case.batch_size]
-    yield from (f"warning: {each}" for each in wording.doubts_of(here))
+    yield from (f"warning: {each}" for each in wording.warnings_of(here))
 
 
 def _tables(summary: Summary) -> Iterator[Table]:

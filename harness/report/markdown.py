@@ -75,7 +75,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield from _list(
         "Self-check", [each for each in (summary.self_check.sentence, summary.self_check.in_blocks) if each]
     )
-    yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
+    yield from _list("Warnings", [*summary.warnings, *wording.cell_warnings(summary)])
     yield from _list("Machine", [f"{name}: {value}" for name, value in machine.machine(summary)])
     if summary.run.command:
         yield "## Reproduce"

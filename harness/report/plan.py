@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.settings import settings
 from harness.report.columns import grid, sentence
-from harness.report.wording import spread_out
+from harness.report.wording import launches_in_words
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _headline(checked: Checked) -> str:
     suite, cells = checked.suite, len(checked.sweep.cells)
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     if suite.measurement.table:
-        launches = spread_out(suite, searched=bool(checked.sweep.cases))
+        launches = launches_in_words(suite, searched=bool(checked.sweep.cases))
         return f"{suite.name}: {counted(cells, 'cell')} at batch {batches}, {launches}"
     seeds = len(suite.training_seeds)
     return (

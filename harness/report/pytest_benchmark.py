@@ -20,7 +20,7 @@ from harness.records.checkout import UNKNOWN
 from harness.records.crossovers import load
 from harness.records.machine import describe as here
 from harness.records.machine import differences
-from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.samples import by_cell, seconds_by_launch, timed_records
 from harness.records.writer import write_atomically, writing
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def convert(evidence: Evidence, *, data: bool = False) -> dict[str, Any]:
 
 def samples(records: Sequence[Measurement]) -> list[float]:
     """The seconds per call of a cell's table, launch after launch."""
-    tabled = counting([each for each in records if each.purpose == "table"])
+    tabled = timed_records([each for each in records if each.purpose == "table"])
     return [second for _, seconds in sorted(seconds_by_launch(tabled).items()) for second in seconds]
 
 

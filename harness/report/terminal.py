@@ -74,7 +74,7 @@ def _everything(summary: Summary, console: Console) -> None:
             console,
             "yellow" if summary.self_check.passed is False else "",
         )
-    _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
+    _list("Warnings", [*summary.warnings, *wording.cell_warnings(summary)], console, "yellow")
 
 
 def fleet(

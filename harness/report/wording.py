@@ -26,7 +26,7 @@ def headline(summary: Summary) -> str:
     return f"{contenders} from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
 
 
-def spread_out(suite: Suite, *, searched: bool) -> str:
+def launches_in_words(suite: Suite, *, searched: bool) -> str:
     """How many launches a suite asks for, and over how many minutes they are spread on purpose."""
     minutes = suite.measurement.spread_seconds(searched=searched) / 60
     over = f" over about {minutes:.0f} minutes" if minutes >= 1 else ""
@@ -45,21 +45,21 @@ def sentences(summary: Summary) -> list[str]:
     return found
 
 
-def doubts(summary: Summary) -> list[str]:
+def cell_warnings(summary: Summary) -> list[str]:
     """The doubts of all cells, each kind once, with how many rows it concerns."""
-    return doubts_of(summary.cells)
+    return warnings_of(summary.cells)
 
 
-def doubts_of(cells: Iterable[CellSummary]) -> list[str]:
+def warnings_of(cells: Iterable[CellSummary]) -> list[str]:
     """The doubts of these cells, each kind once."""
     found: dict[tuple[str, str], list[tuple[CellSummary, str]]] = {}
     for cell in cells:
         for doubt in cell.warnings:
             found.setdefault((doubt.code, doubt.remedy), []).append((cell, str(doubt)))
-    return [_doubt(rows) for rows in found.values()]
+    return [_warning(rows) for rows in found.values()]
 
 
-def _doubt(rows: Sequence[tuple[CellSummary, str]]) -> str:
+def _warning(rows: Sequence[tuple[CellSummary, str]]) -> str:
     cell, sentence = rows[0]
     place = f"{cell.contender} at N = {cell.heads:,}, batch {cell.batch_size}"
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""

@@ -216,7 +216,7 @@ class Bench:
                 for heads, *_, products in rows
                 for shape in products
             ]
-            wanted = roofline.chosen(
+            wanted = roofline.shapes_to_time(
                 [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
             )
             devices = {device: found for device in self._devices() if (found := self._device_rates(device, wanted))}
@@ -229,7 +229,7 @@ class Bench:
                 f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
             )
             return {}
-        return {**roofline.best([found, *others]), "costs": costs, **({"devices": devices} if devices else {})}
+        return {**roofline.best_rates([found, *others]), "costs": costs, **({"devices": devices} if devices else {})}
 
     def _rates(
         self, shapes: Sequence[roofline.Shape], sizes: Sequence[int], runtime: OfferReference | None = None
@@ -273,7 +273,7 @@ class Bench:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
             finally:
                 child.close()
-        return roofline.best_of_device([each for each in found if each])
+        return roofline.best_device_rates([each for each in found if each])
 
     def _libraries(self) -> list[OfferReference]:
         """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""

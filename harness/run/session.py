@@ -24,7 +24,7 @@ from harness.records.measurement import RunInfo
 from harness.records.seal import sealed
 from harness.records.writer import LOCATED, Store, read
 from harness.report import writing
-from harness.report.wording import spread_out
+from harness.report.wording import launches_in_words
 from harness.run import resume as resuming
 from harness.run.listeners import Broadcast
 from harness.run.schedule import Schedule
@@ -173,7 +173,7 @@ def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Excep
 def _extent(plan: Plan) -> str:
     """How much there is to do; a suite that only trains and scores has no launches."""
     suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.cases)
-    launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
+    launches = f", {launches_in_words(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
     return f"{suite.name}: {counted(cells, 'cell')}, {counted(searches, 'search')}{launches}"
 
 

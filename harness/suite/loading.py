@@ -77,7 +77,7 @@ def load(
     file = str(path) if path is not None else "suite"
     parsed = parse(text if text is not None else _content(path), file)
     document = parsed.document
-    folder = Path.cwd() if path is None or plain_file.handed(path) else _folder(path)
+    folder = Path.cwd() if path is None or plain_file.is_from_shell(path) else _folder(path)
     problems = list(parsed.problems)
     broken = bool(parsed.problems) and document.data is None
     if not broken:

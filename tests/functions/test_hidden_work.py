@@ -152,14 +152,14 @@ def test_a_pools_promise_is_a_future():
 
 @pytest.mark.parametrize("output", [np.ones(10**6), [1.0] * 1000, "text", {"a": 1}, np.float64(1.0)])
 def test_what_is_there_has_nothing_left(output):
-    assert equality.left(output, time.perf_counter) == 0.0
+    assert equality.unfinished_seconds(output, time.perf_counter) == 0.0
     assert equality.unconsumed(output) == ""
 
 
 def test_a_table_of_a_library_is_there_however_long_its_conversion_takes():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": np.arange(20_000), "b": ["x"] * 20_000})
-    assert equality.left(frame, time.perf_counter) == 0.0
+    assert equality.unfinished_seconds(frame, time.perf_counter) == 0.0
 
 
 class Counting:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.errors import SuiteError
-from harness.measure.pool import surroundings
+from harness.measure.pool import worker_environment
 from harness.plan.check import check_suite
 from harness.plan.plan import plan as planned
 from harness.plan.specification import Specification
@@ -84,7 +84,7 @@ def test_a_processor_hides_nothing():
 
 
 def test_a_workers_environment_has_its_threads_and_its_device():
-    found = surroundings(Specification(contender="one", threads=3, device="cuda:1"))
+    found = worker_environment(Specification(contender="one", threads=3, device="cuda:1"))
     assert found["OMP_NUM_THREADS"] == "3"
     assert found["OMP_WAIT_POLICY"] == "PASSIVE"
     assert "CUDA_VISIBLE_DEVICES" in found

@@ -137,7 +137,7 @@ def test_an_empty_run_is_a_report_too():
 
 
 def test_doubts_are_told_once_with_the_rows_they_concern(made):
-    found = wording.doubts(summarise(Maker().table(launches=2).evidence(), ()))
+    found = wording.cell_warnings(summarise(Maker().table(launches=2).evidence(), ()))
     told = [each for each in found if each.startswith("only 2 launches")]
     assert len(told) == 1
     assert told[0].endswith("(loop at N = 18, batch 1 and 23 more)")

@@ -48,7 +48,7 @@ class Correctness:
             return ""
         return f"by its scores no better than a constant, skill {skill:.2f}".replace("-0.00", "0.00")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """`mean cosine 0.970, top-1 agreement 0.900`, the worst seed where there are several."""
         return ", ".join(
             f"{word} {self.scores[key]:.3f}"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.analysis.bias import wider, within
+from harness.analysis.bias import range_within_bias, with_bias
 from harness.analysis.speedup import slowdown
 from harness.search.coverage import covered, failing, is_uncovered, survivor
 
@@ -46,7 +46,7 @@ def pair_evidence(
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:
         told = f"measured here in the same launches, {other} takes {_factor_text(paired)} as long"
-        sure = wider(paired, bias)
+        sure = with_bias(paired, bias)
         return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
     return _raced(summary, one, other, heads, batch) or _compare_cells(one, other, calls, bias)
 
@@ -59,7 +59,7 @@ def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> Pa
             continue
         if not case.low <= heads <= case.high:
             continue
-        slight = within(each.located.location, summary.self_check.bias)
+        slight = range_within_bias(each.located.location, summary.self_check.bias)
         if slight is not None and slight[0] <= heads <= slight[1]:
             return PairEvidence(faster="", why="their lead is smaller than the bias that the A/A test found")
         leader, why = _leader(each.located.location, heads, {"baseline": case.baseline, "challenger": case.challenger})

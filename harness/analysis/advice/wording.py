@@ -99,7 +99,7 @@ def _rightness(summary: Summary, best: Option, asked: Question) -> str:
     right, name = best.right, summary.suite.contenders[best.contender].teacher
     if right.kind == "exact":
         return f"{best.contender} computes {name} itself, to within {right.error:.1g} of the largest value"
-    known = right.told() or ", ".join(f"{key} {value:.3f}" for key, value in right.scores.items())
+    known = right.describe() or ", ".join(f"{key} {value:.3f}" for key, value in right.scores.items())
     told = f"{best.contender} imitates {name} with {known} at N = {right.scored_at:,}, on held-out queries"
     if right.scored_at != asked.heads:
         told += f"; at N = {asked.heads:,} it was not scored"

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from harness.analysis.bias import wider
+from harness.analysis.bias import with_bias
 from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch
+from harness.records.samples import CellKey, seconds_by_launch, timed_records
 from harness.search.coverage import covered
 from harness.suite.devices import kind_of
 from harness.suite.schema import LatencyFigure
@@ -88,7 +88,7 @@ def _races(
         measured, heads = None, _heads(figure, suite.documented.figures)
         if heads is not None:
             measured = slowdown(cells, race.baseline, race.challenger, heads, figure.batch_size, confidence)
-            measured = wider(measured, bias) if measured else None
+            measured = with_bias(measured, bias) if measured else None
         elsewhere = _elsewhere(figure, suite)
         if figure.slowdown is not None:
             yield replace(_slowdown(figure, figure.slowdown, measured, elsewhere), subject=_subject(figure, suite))
@@ -110,8 +110,10 @@ def _latencies(
 ) -> Iterator[ClaimResult]:
     assert suite.documented is not None
     for figure in suite.documented.latencies:
-        by_launch = seconds_by_launch(counting(cells.get((figure.contender, figure.heads, figure.batch_size), ())))
-        measured = wider(typical(by_launch, confidence), bias).scaled(1.0 / figure.batch_size) if by_launch else None
+        by_launch = seconds_by_launch(timed_records(cells.get((figure.contender, figure.heads, figure.batch_size), ())))
+        measured = (
+            with_bias(typical(by_launch, confidence), bias).scaled(1.0 / figure.batch_size) if by_launch else None
+        )
         yield _latency(figure, measured, _elsewhere(figure, suite))
 
 

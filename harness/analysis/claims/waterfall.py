@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch
+from harness.records.samples import CellKey, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +98,7 @@ def _steps(
     own = families.family(suite.contenders[first].projector)
     for name, contender in suite.contenders.items():
         if families.family(contender.projector) == own:
-            by_launch = seconds_by_launch(counting(cells.get((name, *point), ())))
+            by_launch = seconds_by_launch(timed_records(cells.get((name, *point), ())))
             if by_launch:
                 seconds[name] = typical(by_launch).value
     before = first

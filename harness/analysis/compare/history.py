@@ -14,7 +14,7 @@ from harness.analysis.statistics import Interval, typical
 from harness.records import provenance
 from harness.records.crossovers import load
 from harness.records.machine import differences
-from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.samples import by_cell, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -195,6 +195,6 @@ def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, str, str, Interv
     place = {name: number for number, name in enumerate(evidence.run.suite["contenders"])}
     for key in sorted(cells, key=lambda key: (key[2], place.get(key[0], len(place)), key[1])):
         contender, heads, batch = key
-        seconds = seconds_by_launch(counting([each for each in cells[key] if each.purpose == "table"]))
+        seconds = seconds_by_launch(timed_records([each for each in cells[key] if each.purpose == "table"]))
         if seconds:
             yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", "", contender, typical(seconds)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.analysis.bias import wider
+from harness.analysis.bias import with_bias
 from harness.analysis.statistics import Interval
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 from harness.units import exponential
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def launches(cells: Mapping[CellKey, Sequence[Measurement]]) -> dict[CellKey, li
     """One logarithm per launch of every cell of the table; what only a search visited has no fixed N to compare."""
     found = {}
     for key, records in cells.items():
-        by_launch = seconds_by_launch(counting([each for each in records if each.purpose == "table"]))
+        by_launch = seconds_by_launch(timed_records([each for each in records if each.purpose == "table"]))
         if by_launch:
             found[key] = [math.log(float(np.median(each))) for _, each in sorted(by_launch.items())]
     return found
@@ -100,7 +100,7 @@ def judge(
         cells: how many are judged at once.
         bias: systematic error of the logarithms.
     """
-    own, joint = (wider(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
+    own, joint = (with_bias(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
     return own, joint, _verdict(own, joint, threshold)
 
 

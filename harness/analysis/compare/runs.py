@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.analysis.bias import widened
+from harness.analysis.bias import answers_with_bias
 from harness.analysis.compare import crossovers as crossover_changes
 from harness.analysis.compare import latencies
 from harness.analysis.compare import scores as fidelity_changes
@@ -173,7 +173,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     checks = [check(each.measurements, suite_of(each.run).search.confidence) for each in (old, new)]
     biases = [each.bias for each in checks]
     then, here = (
-        {(each.case.race, each.case.batch_size): each for each in widened(load(one.located), bias)}
+        {(each.case.race, each.case.batch_size): each for each in answers_with_bias(load(one.located), bias)}
         for one, bias in zip((old, new), biases, strict=True)
     )
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)

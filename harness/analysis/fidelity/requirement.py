@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.search.spans import winning_spans
-from harness.units import apart
+from harness.units import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -138,4 +138,4 @@ def _missed_scores(record: Fidelity, wanted: Mapping[str, float]) -> Iterator[st
         if value is None:
             yield f"{name} is not defined for {record.heads:,} heads"
         elif value < bound:
-            yield f"{name} {apart(value, (bound,), 2)} < {bound:g}"
+            yield f"{name} {distinct(value, (bound,), 2)} < {bound:g}"

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, Plot, chart, labels, legend, log_axis, race_scales, stated, tooltip
+from harness.report.plots.grammar import (
+    HEIGHT,
+    Plot,
+    chart,
+    confirmed_crossings,
+    labels,
+    legend,
+    log_axis,
+    race_scales,
+    tooltip,
+)
 
 if TYPE_CHECKING:
     from harness.analysis.summary import Summary
@@ -24,7 +34,7 @@ def frontier(summary: Summary) -> Plot | None:
             "leads after it": search.case.challenger if crossing.direction == "challenger" else search.case.baseline,
         }
         for search in summary.searches
-        for crossing in stated(search)
+        for crossing in confirmed_crossings(search)
     ]
     several = {
         race for race in {row["race"] for row in rows} if len({r["batch"] for r in rows if r["race"] == race}) > 1

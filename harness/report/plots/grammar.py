@@ -25,7 +25,7 @@ PALETTE = (  # Tol's bright scheme, darkened: told apart by colour-blind readers
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
-LABELS = "labels"  # name of the layer with the names of the series; `settled` and page.js look for it
+LABELS = "labels"  # name of the layer with the names of the series; `as_picture` and page.js look for it
 MOST_LABELS = 6  # series that are named where they end; more of them get a legend
 _LABEL_HEIGHT = 13  # pixels
 _ROUNDING = 1e-9  # of a division
@@ -107,7 +107,7 @@ def short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def stated(search: SearchSummary) -> tuple[Crossing, ...]:
+def confirmed_crossings(search: SearchSummary) -> tuple[Crossing, ...]:
     """The crossings that are results, and not brackets."""
     if search.located is None or search.located.location.status not in ("crossing", "several"):
         return ()
@@ -167,7 +167,7 @@ def labels(
             ends[row[name]] = row
     kept = {name, x, y, show or name, "contender", "race"}
     found = [{key: value for key, value in row.items() if key in kept} for row in ends.values()]
-    places = apart([row[y] for row in found], [row[y] for row in rows], log=log)
+    places = spread_apart([row[y] for row in found], [row[y] for row in rows], log=log)
     found = [{**row, "end": row[y], y: place} for row, place in zip(found, places, strict=True)]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     drawn: alt.Chart = (
@@ -182,7 +182,7 @@ def labels(
     return drawn
 
 
-def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
+def spread_apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
     """Values moved so far that labels at them are readable, on an axis over all that is known; page.js does the same."""
     write = math.log if log else float
     read = math.exp if log else float
@@ -200,7 +200,7 @@ def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) 
     return [found[place] for place in range(len(values))]
 
 
-def settled(spec: dict[str, Any]) -> dict[str, Any]:
+def as_picture(spec: dict[str, Any]) -> dict[str, Any]:
     """A chart as a picture: names beside at most six series, and a legend for more; page.js does the same."""
     named = next((each for each in spec.get("layer", ()) if each.get("name") == LABELS), None)
     if named is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import BAND, HEIGHT, chart, contender_scales, legend, stated, tooltip
+from harness.report.plots.grammar import BAND, HEIGHT, chart, confirmed_crossings, contender_scales, legend, tooltip
 from harness.suite.schema import Figure, LatencyFigure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def crossing_marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]])
         }
         for search in summary.searches
         if search.case.batch_size == batch
-        for each in stated(search)
+        for each in confirmed_crossings(search)
     ]
     if not marks or not rows:
         return
