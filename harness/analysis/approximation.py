@@ -28,6 +28,6 @@ def answer(contender: str, family: str, table: Sequence[FidelityRow]) -> str:
         known = sorted((row.scores[name], -row.heads) for row in rows if name in row.scores)
         if known:
             ends = dict.fromkeys((known[0], known[-1]))
-            told = ", ".join(f"{distinct(value, [1.0], 3)} at N = {-heads:,}" for value, heads in ends)
-            return f"{contender} approximates {family}: {word} {told}"
+            worst_and_best = ", ".join(f"{distinct(value, [1.0], 3)} at N = {-heads:,}" for value, heads in ends)
+            return f"{contender} approximates {family}: {word} {worst_and_best}"
     return f"{contender} approximates {family}, and was not scored"

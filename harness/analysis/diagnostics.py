@@ -60,11 +60,11 @@ def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = N
         _load(measured, machine or {}),
         _stolen(measured),
     ]
-    told = [
+    from_workers = [
         Diagnostic("worker", *_split(text))
         for text in dict.fromkeys(text for each in measured for text in each.warnings)
     ]
-    return (*(each for each in found if each), *told)
+    return (*(each for each in found if each), *from_workers)
 
 
 def _few_launches(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:

@@ -195,9 +195,9 @@ def _found(wanted: EmbedderRequest) -> dict[str, Any]:
         )
     reply = listing.reply("embedder")
     if reply is not None and (reply.problems or reply.error):
-        told = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
+        problems = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
         raise UserError(
-            f"the embedder {wanted.name!r}: {'; '.join(told)}",
+            f"the embedder {wanted.name!r}: {'; '.join(problems)}",
             next_step=f"give its options with --embedder-option NAME=VALUE; `harness plugins show {wanted.name}` lists them",
         )
     return {"name": wanted.name, "options": dict(wanted.options), "plugin": offer.plugin}

@@ -190,8 +190,8 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
 def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
     guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper() or "_"
     guard = f"RACE_{guard}" if guard[0].isdigit() else guard
-    told = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
-    lines = ["/* Thresholds; written by `harness tune`.", *told, " */"]
+    comments = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
+    lines = ["/* Thresholds; written by `harness tune`.", *comments, " */"]
     lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]
     lines += list(_defines(known, guard))
     return "\n".join([*lines, "", "#endif"]) + "\n"

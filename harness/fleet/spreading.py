@@ -98,8 +98,8 @@ class _Shared:
             path.write_text(Reply(weights=weights).model_dump_json(), encoding="utf-8")
             self._arrived.append((name, path))
             for each in weights:
-                told = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
-                self.done.append({**each.student.model_dump(), **told})
+                about = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
+                self.done.append({**each.student.model_dump(), **about})
             self._say(f"{name}: {counted(len(weights), 'student')} trained, of {len(students)} that it was asked for")
             for line in reply.output[-_SHOWN:] if len(weights) < len(students) else ():
                 self._say(f"{name}: {one_line(line)}")

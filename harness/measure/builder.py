@@ -289,10 +289,10 @@ class Builder:
             ParityError: where what should be proved has another shape than [B, K], or is zero whatever the queries are.
         """
         place, data = made.place, made.data
-        inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
+        inputs, reference, proved = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
         listed = place / _LISTED.format(batch)
-        if told.exists() and unchanged(place, _listed(listed)):
-            return told.read_text()
+        if proved.exists() and unchanged(place, _listed(listed)):
+            return proved.read_text()
         batches = self._inputs(data, batch, specification.seed)
         _write(inputs.with_suffix(".npy"), batches)
         if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
@@ -312,11 +312,11 @@ class Builder:
             parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(
                 place / f"probes-{batch}.npz"
             )
-        _write_text(told, proof)
+        _write_text(proved, proof)
         beside = [
             f"{inputs.name}.npy",
             f"{reference.name}.npy",
-            told.name,
+            proved.name,
             *([f"probes-{batch}.npz"] if further else []),
         ]
         _write_text(listed, json.dumps(digests(place, beside)))

@@ -75,7 +75,7 @@ class Gpus:
             sm_clock_mhz=ask("nvmlDeviceGetClockInfo", library.NVML_CLOCK_SM),
             power_watts=None if milliwatts is None else milliwatts / 1000,
             temperature_celsius=ask("nvmlDeviceGetTemperature", library.NVML_TEMPERATURE_GPU),
-            throttled=tuple(told for bit, told in _THROTTLES.items() if reasons and reasons & bit),
+            throttled=tuple(why for bit, why in _THROTTLES.items() if reasons and reasons & bit),
             processes=tuple(int(each.pid) for each in running),
             used_bytes={str(each.pid): int(each.usedGpuMemory) for each in running if each.usedGpuMemory},
         )

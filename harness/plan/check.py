@@ -67,8 +67,8 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
     """
     suite = loaded.suite
     if suite.functions:
-        told = workloads.ask(loaded, deadline_seconds)
-        return Checked(suite=suite, sweep=sweep(suite, told.steps), listing=told.listing, notes=loaded.notes)
+        replies = workloads.ask(loaded, deadline_seconds)
+        return Checked(suite=suite, sweep=sweep(suite, replies.steps), listing=replies.listing, notes=loaded.notes)
     wanted = list(_wanted(suite))
     low, high = _span(suite)
     place = SourceQuestion(folder=str(loaded.folder), cache=str(cache or cache_folder() / "sources"), seed=suite.seed)

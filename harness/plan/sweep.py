@@ -128,7 +128,7 @@ def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit
         each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
     ]
     method = race.search or suite.search.method
-    told = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))
+    declared = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))
     jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
     return [
         SearchCase(
@@ -139,8 +139,8 @@ def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit
             low=low,
             high=high,
             method=method,
-            steps=tuple(jumps) if told else (),
-            declared=told,
+            steps=tuple(jumps) if declared else (),
+            declared=declared,
             points=_points(suite, race, low, high) if method == "grid" else (),
             counts="n" if suite.functions else "heads",
         )

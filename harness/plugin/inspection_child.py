@@ -89,10 +89,10 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
     try:
         configured = offered.offer.with_options(question.options)
     except ValidationError as error:
-        told = validation_issues(error, type(offered.offer).Options)
+        issues = validation_issues(error, type(offered.offer).Options)
         return Reply(
             key=question.key,
-            problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in told),
+            problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in issues),
         )
     except (Exception, SystemExit) as error:
         return Reply(key=question.key, error=f"its options cannot be checked: {_error_text(error)}")

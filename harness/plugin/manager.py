@@ -140,14 +140,14 @@ class Catalog:
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that results depend on, as the plugins report them, and which plugin could not."""
-        told: dict[str, str] = {}
+        found: dict[str, str] = {}
         for identity in self.plugins:
             try:
                 for answer in self._call(identity, "harness_versions"):
-                    told.update({str(name): str(version) for name, version in answer.items()})
+                    found.update({str(name): str(version) for name, version in answer.items()})
             except (Exception, SystemExit) as error:
-                told[f"versions of {self.plugins[identity].label}"] = f"unknown: {said(error)}"
-        return told
+                found[f"versions of {self.plugins[identity].label}"] = f"unknown: {said(error)}"
+        return found
 
     def trackers(self) -> tuple[Tracker, ...]:
         """The plugins that implement a lifecycle hook."""

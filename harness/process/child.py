@@ -166,15 +166,15 @@ class Child:
     def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
         """What a reply ends a request with."""
         if reply.error is not None:
-            told = reply.error
+            refusal = reply.error
             self._complete.wait(_MARK_SECONDS)
             failure = Failure(
-                stage=exit_status.writable(told.stage or stage, _LINE_LENGTH),
-                kind=told.kind,
-                what=exit_status.writable(told.what),
+                stage=exit_status.writable(refusal.stage or stage, _LINE_LENGTH),
+                kind=refusal.kind,
+                what=exit_status.writable(refusal.what),
                 output=self.printed(),
                 traceback=tuple(
-                    exit_status.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
+                    exit_status.writable(each, _TRACEBACK_LENGTH) for each in refusal.traceback[:_TRACEBACK_LINES]
                 ),
             )
             raise ChildFailed(failure, alive=True)

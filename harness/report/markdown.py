@@ -111,16 +111,16 @@ def _table(found: Table) -> Iterator[str]:
 
 
 def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
-    told = list(lines)
-    if told:
+    texts = list(lines)
+    if texts:
         yield f"## {title}"
         yield ""
-        yield from _bullets(told)
+        yield from _bullets(texts)
 
 
 def _bullets(lines: Iterable[str]) -> Iterator[str]:
-    told = list(lines)
-    for line in told:
+    texts = list(lines)
+    for line in texts:
         yield f"- {escape(line)}"
-    if told:
+    if texts:
         yield ""

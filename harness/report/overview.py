@@ -180,14 +180,14 @@ def _sentences(found: Sequence[Answer], width: int, room: int) -> list[Text]:
 
 
 def _cells(answer: Answer, *, published: bool, wide: bool, words: bool = False) -> list[str]:
-    told = f"{answer.published} {answer.mark}"
+    published_text = f"{answer.published} {answer.mark}"
     if words and answer.mark:
-        told = f"{answer.published}, {_SHORT_MEANINGS[answer.mark]}"
+        published_text = f"{answer.published}, {_SHORT_MEANINGS[answer.mark]}"
     return [
         f"{answer.search.case.batch_size:,}",
         answer.crossover + ("" if answer.certain else " !"),
         *([answer.below, answer.above] if wide else []),
-        *([told.strip()] if published else []),
+        *([published_text.strip()] if published else []),
     ]
 
 

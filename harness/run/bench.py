@@ -433,9 +433,9 @@ class Bench:
             device = self._plan.specifications[record.contender].device
             if device in before:
                 states = before[device], after[device]
-                told = (*record.warnings, *gpus.doubts(*states, own))
-                states_told = tuple(each.to_json() for each in states)
-                record = record.model_copy(update={"device_states": states_told, "warnings": told})  # noqa: PLW2901
+                warnings = (*record.warnings, *gpus.doubts(*states, own))
+                as_json = tuple(each.to_json() for each in states)
+                record = record.model_copy(update={"device_states": as_json, "warnings": warnings})  # noqa: PLW2901
             found.append(record)
         return found
 

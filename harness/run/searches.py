@@ -48,7 +48,7 @@ class Searcher:
     error: BaseException | None = None
     started: bool = False
     thread: threading.Thread | None = None
-    told: bool = False  # its estimate, when its exploration ended
+    reported: bool = False  # its estimate, when its exploration ended
     answered: int = 0  # when it was answered last, counted in answers
     seen: dict[int, list[Pair]] = field(default_factory=dict)  # in launch 0, by N
     answers: queue.Queue[Sequence[Pair] | BaseException] = field(default_factory=lambda: queue.Queue(1))
@@ -220,6 +220,6 @@ class Searches:
         if self._tell is None or searcher.progress is None:
             return
         seen = searcher.progress
-        if searcher.explored and not searcher.finished and not searcher.told:
-            searcher.told, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
+        if searcher.explored and not searcher.finished and not searcher.reported:
+            searcher.reported, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
         self._tell(searcher.case, seen)

@@ -77,7 +77,7 @@ def run(
         RecordsError: where the folder cannot be used, or holds a run that this plan is not; it names the differences.
         ResourceError: where the folder cannot be written, or memory and disk do not suffice.
     """
-    told = Broadcast(listener, plan.trackers)
+    listeners = Broadcast(listener, plan.trackers)
     about = about_run(plan)
     store, known = Store.resume(folder) if resume else (Store.create(folder, about), None)
     with store:
@@ -85,7 +85,7 @@ def run(
         if known is not None:  # what is decided upon was read under the lock
             forced += _allowed(resuming.differences(plan, known.run, about), folder, force=force)
             about = known.run
-        schedule = Schedule(plan, store, told, without_failures(known) if known and retry else known, sleep)
+        schedule = Schedule(plan, store, listeners, without_failures(known) if known and retry else known, sleep)
         begun = known is None  # a run that may not be continued is left as it is
         status, failure = "failed", list[Exception]()
         try:
@@ -100,12 +100,12 @@ def run(
             )
             store.update(about)
             begun = True
-            told.started(about, folder)
-            told.say(f"{_extent(plan)}; records in {folder}")
+            listeners.started(about, folder)
+            listeners.say(f"{_extent(plan)}; records in {folder}")
             for line in lines(data_of(about)):
-                told.say(f"data: {line}")
+                listeners.say(f"data: {line}")
             for note in plan.warnings:
-                told.say(f"note: {note}")
+                listeners.say(f"note: {note}")
             about = about.model_copy(update={"machine": schedule.limits(about.machine)})
             store.update(about)
             schedule.measure()
@@ -133,7 +133,7 @@ def run(
                 about = sealed(about, folder)
                 store.update(about)
         with signals.defer_signals() as later:
-            summary = _reported(about, folder, told, failure)
+            summary = _reported(about, folder, listeners, failure)
     if failure or summary is None:
         raise failure[0]
     interrupted = status == "interrupted" or late.received or later.received
@@ -150,7 +150,7 @@ def _noting(failure: list[Exception]) -> Iterator[None]:
         failure.append(error)
 
 
-def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Exception]) -> Summary | None:
+def _reported(about: RunInfo, folder: Path, listeners: Broadcast, failure: list[Exception]) -> Summary | None:
     """The report of what there is, and the end of the run for trackers, who hear of it whatever has failed."""
     summary: Summary | None = None
     with _noting(failure):
@@ -162,11 +162,11 @@ def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Excep
         about = (summary.run if summary else about).model_copy(update={"status": "failed"})
         summary = replace(summary, run=about) if summary else None
     if summary is None:
-        told.broke_off(about, folder)
+        listeners.broke_off(about, folder)
     else:
-        told.finished(summary, folder)
+        listeners.finished(summary, folder)
     if summary is not None and failure:
-        told.say(f"the run failed; what it has measured is in {folder}")
+        listeners.say(f"the run failed; what it has measured is in {folder}")
     return summary
 
 

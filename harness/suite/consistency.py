@@ -152,8 +152,10 @@ def _shared(
         return
     low, high = max(span.low for span in known.values()), min(span.high for span in known.values())
     if low >= high:
-        told = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
-        yield ValidationIssue(path=path, what=f"no range of N is left to search: {told}", hint="let the ranges overlap")
+        listed = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
+        yield ValidationIssue(
+            path=path, what=f"no range of N is left to search: {listed}", hint="let the ranges overlap"
+        )
 
 
 def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[ValidationIssue]:
@@ -202,11 +204,11 @@ def _documented(
         if race is not None:
             measured = _list(race.get("batch_sizes") or data.get("batch_sizes") or (1, 32))
             if isinstance(batch_size, int) and measured and batch_size not in measured:
-                told = ", ".join(map(str, measured))
+                listed = ", ".join(map(str, measured))
                 yield ValidationIssue(
                     path=(*path, "batch_size"),
                     what=f"the race {name!r} is not run at batch {batch_size}",
-                    hint=f"it is run at {told}",
+                    hint=f"it is run at {listed}",
                 )
         if figure.get("slowdown") is None and figure.get("crossover") is None:
             yield ValidationIssue(

@@ -83,8 +83,8 @@ def load(
     if not broken:
         problems += [wrong for each in overrides if (wrong := document.override(each)) is not None]
         suite, found = _validated(document)
-        told = {each.path for each in parsed.problems}
-        problems += [each for each in found if each.path not in told]
+        reported = {each.path for each in parsed.problems}
+        problems += [each for each in found if each.path not in reported]
         problems += _plugin_files(document, folder, allowed, own=path is None)
         if suite is not None and path is not None:
             problems += _function_files(suite, document, folder, allowed)

@@ -126,13 +126,13 @@ class TorchCompiled(harness.Compiled):
         """The device, and whether products may be computed in TF32, as PyTorch reports it."""
         if self._library is None:
             return {}
-        told = {"device": self._device.type, "host_memory": "pinned"}
+        settings = {"device": self._device.type, "host_memory": "pinned"}
         if self._device.type == "cuda":
-            told |= {
+            settings |= {
                 "device": str(self._library.get_device_name()),
                 "tf32": str(self._torch.backends.cuda.matmul.allow_tf32),
             }
-        return told
+        return settings
 
     def device_memory(self) -> dict[str, int]:
         """Bytes that PyTorch has allocated, and those that it holds on to, at the most."""

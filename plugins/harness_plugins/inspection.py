@@ -36,13 +36,13 @@ def lines(path: Path, projection: int | str | None = None, temperature: float | 
         ids = list(database.projections(path)) or [None]
     if len(ids) == 1:
         return list(_described(database.read(path, ids[0], temperature)))
-    told = [f"{path.name} holds {len(ids)} projections"]
+    printed = [f"{path.name} holds {len(ids)} projections"]
     for each in ids:
         try:
-            told += ["", *_described(database.read(path, each, temperature))]
+            printed += ["", *_described(database.read(path, each, temperature))]
         except harness.DataError as problem:
-            told += ["", f"projection {each} cannot be used: {problem}"]
-    return told
+            printed += ["", f"projection {each} cannot be used: {problem}"]
+    return printed
 
 
 def effective_heads(heads: harness.Heads, queries: NDArray[np.float32]) -> float:

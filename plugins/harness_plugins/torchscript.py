@@ -41,12 +41,12 @@ class TorchScriptRuntime(harness.Runtime):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
             traced = _traced(module, example, check=True)
-        told = [each for each in caught if not issubclass(each.category, DeprecationWarning)]
-        for each in told:  # that TorchScript is deprecated is known, and measured
+        warned = [each for each in caught if not issubclass(each.category, DeprecationWarning)]
+        for each in warned:  # that TorchScript is deprecated is known, and measured
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         sizes = sorted({*context.batch_sizes, len(example)})
         traces = {len(example): traced}
-        if told or differing(context, len(example)):
+        if warned or differing(context, len(example)):
             traces |= {size: _traced(module, rows(example, size)) for size in {1, *sizes} - {len(example)}}
         if len({_graph(each) for each in traces.values()}) == 1:
             _save(traced, folder / _FILE)

@@ -131,14 +131,14 @@ def advise(
             options[0], options[1] = options[1], options[0]
             evidence = {side: _evidence(summary, options[0], options[1], sides[side], heads, side) for side in cells}
     best, second = [*_usable(options), None, None][:2]
-    told = sentences(summary, asked, options, sides, evidence, outside)
+    answer = sentences(summary, asked, options, sides, evidence, outside)
     return Advice(
         heads=heads,
         batch_size=batch,
         best=best,
         runner_up=second,
         options=tuple(options),
-        sentences=tuple(told),
+        sentences=tuple(answer),
         outside=outside,
         documented=tuple(_rules(summary)),
     )

@@ -45,9 +45,9 @@ def pair_evidence(
     bias = summary.self_check.bias
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:
-        told = f"measured here in the same launches, {other} takes {_factor_text(paired)} as long"
+        comparison = f"measured here in the same launches, {other} takes {_factor_text(paired)} as long"
         sure = with_bias(paired, bias)
-        return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
+        return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=comparison)
     return _raced(summary, one, other, heads, batch) or _compare_cells(one, other, calls, bias)
 
 
@@ -114,8 +114,8 @@ def _compare_cells(one: str, other: str, calls: tuple[Interval, Interval], bias:
     if unknown:
         return PairEvidence(faster="", measured=False, why=f"there is no interval for {' and '.join(unknown)} here")
     low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
-    told = f"by their separate intervals {other} takes {_number_text(low)} to {_number_text(high)} times as long"
-    return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
+    comparison = f"by their separate intervals {other} takes {_number_text(low)} to {_number_text(high)} times as long"
+    return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=comparison)
 
 
 def _factor_text(found: Interval) -> str:

@@ -85,8 +85,8 @@ def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
     ]
     if not cases:
         return None
-    told = {step for case in cases for step in case.steps}
-    return tuple(sorted(n for n in told if all(n in case.steps for case in cases if case.low <= n < case.high)))
+    steps = {step for case in cases for step in case.steps}
+    return tuple(sorted(n for n in steps if all(n in case.steps for case in cases if case.low <= n < case.high)))
 
 
 def _states_a_line(summary: Summary, contender: str) -> bool:

@@ -100,12 +100,12 @@ def _rightness(summary: Summary, best: Option, asked: Question) -> str:
     if right.kind == "exact":
         return f"{best.contender} computes {name} itself, to within {right.error:.1g} of the largest value"
     known = right.describe() or ", ".join(f"{key} {value:.3f}" for key, value in right.scores.items())
-    told = f"{best.contender} imitates {name} with {known} at N = {right.scored_at:,}, on held-out queries"
+    sentence = f"{best.contender} imitates {name} with {known} at N = {right.scored_at:,}, on held-out queries"
     if right.scored_at != asked.heads:
-        told += f"; at N = {asked.heads:,} it was not scored"
+        sentence += f"; at N = {asked.heads:,} it was not scored"
     if asked.require and right.no_better_than_constant:
-        told += f"; by mean cosine it is no better than a constant (skill {right.scores.get('skill', 0.0):.2f})"
-    return told
+        sentence += f"; by mean cosine it is no better than a constant (skill {right.scores.get('skill', 0.0):.2f})"
+    return sentence
 
 
 def _evidence_sentence(
@@ -191,9 +191,9 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
     others = (
         f"; the same goes for {', '.join(marked(each, unproved) for each in faster[1:])}" if len(faster) > 1 else ""
     )
-    told = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
+    gain = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
     yield (
-        f"{name} takes {_factor_interval(first.call)} per call{told}, but its accuracy is unknown: score it "
+        f"{name} takes {_factor_interval(first.call)} per call{gain}, but its accuracy is unknown: score it "
         f"before you use it (`scored: true` in the suite, or a `trainer` where it has to learn){others}"
     )
 
@@ -201,9 +201,9 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
 def _memory(options: Sequence[Option]) -> Iterator[str]:
     known = [each for each in options if each.memory_bytes]
     if known:
-        told = ", ".join(f"{each.contender} {size(each.memory_bytes or 0)}" for each in known)
+        held = ", ".join(f"{each.contender} {size(each.memory_bytes or 0)}" for each in known)
         peak = " (the peak of a worker, which may have held other models too)"
-        yield f"memory of the whole process: {told}{peak if any(each.memory_is_peak for each in known) else ''}"
+        yield f"memory of the whole process: {held}{peak if any(each.memory_is_peak for each in known) else ''}"
 
 
 def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Question) -> Iterator[str]:

@@ -192,7 +192,7 @@ def _latency(figure: LatencyFigure, measured: Interval | None, elsewhere: str) -
 
 
 def _judge_number(
-    value: float, told: str, measured: Interval | None, write: Callable[[float], str], elsewhere: str
+    value: float, documented_text: str, measured: Interval | None, write: Callable[[float], str], elsewhere: str
 ) -> tuple[Verdict, str]:
     """A measured interval against the range that rounds to a documented number."""
     if measured is None:
@@ -203,7 +203,7 @@ def _judge_number(
         return "not comparable here", f"{elsewhere}: {seen}" if elsewhere else seen
     half = rounding(value)
     side = _side(value, measured.low - half, measured.high + half)
-    seen += f"; {told} lies {side} the interval"
+    seen += f"; {documented_text} lies {side} the interval"
     if elsewhere:
         return "not comparable here", f"{elsewhere}: {seen}"
     return ("reproduced" if side == "inside" else "not reproduced"), seen
@@ -279,11 +279,13 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
 def _found_so_far(value: int, location: Location) -> str:
     """What an unresolved search found all the same."""
     sure = [each for each in location.crossings if (each.low, each.high) != location.bracket]
-    told = [f"it found that the {each.direction} leads from N = {each.heads:,} ({_ends(each)}) on" for each in sure]
+    clauses = [f"it found that the {each.direction} leads from N = {each.heads:,} ({_ends(each)}) on" for each in sure]
     if location.bracket is not None:
         low, high = location.bracket
-        told.append(f"open between N = {low:,} and {high:,}, and {value:,} lies {_side(value, low, high)} that range")
-    return "".join(f"; {each}" for each in told)
+        clauses.append(
+            f"open between N = {low:,} and {high:,}, and {value:,} lies {_side(value, low, high)} that range"
+        )
+    return "".join(f"; {each}" for each in clauses)
 
 
 def _judge_crossing(value: int, kind: str, location: Location, crossing: Crossing) -> tuple[Verdict, str]:

@@ -138,12 +138,12 @@ def _configuration(suite: Suite, name: str) -> str:
 def _change(suite: Suite, before: str, after: str) -> str:
     """In a few words, what one has that the other has not."""
     one, other = suite.contenders[before], suite.contenders[after]
-    told = []
+    changes = []
     if one.projector != other.projector:
-        told.append(f"{other.projector} in place of {one.projector}")
+        changes.append(f"{other.projector} in place of {one.projector}")
     elif one.options != other.options:
         new = [f"{name}: {value}" for name, value in other.options.items() if one.options.get(name) != value]
-        told.append(", ".join(new) or "default options")
+        changes.append(", ".join(new) or "default options")
     if one.runtime != other.runtime:
-        told.append(f"{other.runtime} in place of {one.runtime}")
-    return " and ".join(told)
+        changes.append(f"{other.runtime} in place of {one.runtime}")
+    return " and ".join(changes)

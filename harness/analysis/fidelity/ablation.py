@@ -101,9 +101,9 @@ def _sentence(place: tuple[str, str], groups: Sequence[_Group]) -> str:
     if len({heads for heads, _ in steps}) < _FEWEST_SIZES:
         return ""
     ends = {(low, high) for low, high, _ in steps.values()}
-    told = ", ".join(f"from {low} to {high} ({gain:+.4f}) at N = {n:,}" for (n, _), (low, high, gain) in steps.items())
+    gains = ", ".join(f"from {low} to {high} ({gain:+.4f}) at N = {n:,}" for (n, _), (low, high, gain) in steps.items())
     moral = "at the same value for every N" if len(ends) == 1 else "not at the same value for every N"
-    return f"the largest gain of {projector} in mean cosine by one more {option} is {told}: {moral}"
+    return f"the largest gain of {projector} in mean cosine by one more {option} is {gains}: {moral}"
 
 
 def _less_than_seeds(groups: Sequence[_Group]) -> str:

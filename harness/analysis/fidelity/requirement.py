@@ -50,18 +50,20 @@ def constrain(
     last = found[-1] if found and found[-1].holds else None
     counts_from = _counts_from(_misses_within(scored, last)) if last else None
     ends = "as far as is known" if location.status == "unresolved" else "where its lead ends again"
-    told = [_sentence_about_lead(each, _misses_within(scored, each), name, ends) for each in found if each is not last]
+    sentences = [
+        _sentence_about_lead(each, _misses_within(scored, each), name, ends) for each in found if each is not last
+    ]
     if last:
-        told.append(_sentence_about_last(last, _misses_within(scored, last), counts_from, name))
+        sentences.append(_sentence_about_last(last, _misses_within(scored, last), counts_from, name))
     elif found:
-        told.append("no qualifying crossover: the lead ends inside the range")
+        sentences.append("no qualifying crossover: the lead ends inside the range")
     if location.status == "unresolved":
-        told.append(_sentence_about_search(location, name, known=bool(found)))
+        sentences.append(_sentence_about_search(location, name, known=bool(found)))
     return Constrained(
         requires=wanted,
         faster_from=last.start if last else None,
         counts_from=counts_from,
-        sentence="; ".join(told),
+        sentence="; ".join(sentences),
     )
 
 

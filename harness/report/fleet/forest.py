@@ -65,14 +65,14 @@ def _forest(search: FleetSearch, place: int) -> Plot | None:
     ]
     caption = "Points and bars: N* of each machine with its interval."
     if unseen:
-        told = tooltip(unseen, ("machine", "N*", "low", "high"))
+        hover = tooltip(unseen, ("machine", "N*", "low", "high"))
         layers += [
             chart(unseen)
             .mark_bar(height=6, opacity=0.7, color=_PREDICTION)
-            .encode(x=left, x2="high:Q", y=y, tooltip=told),
+            .encode(x=left, x2="high:Q", y=y, tooltip=hover),
             chart(unseen)
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
-            .encode(x=point, y=y, tooltip=told),
+            .encode(x=point, y=y, tooltip=hover),
         ]
         caption += " Grey: the 95 % prediction interval of an unseen machine, and the middle of the machines."
     if predicted:

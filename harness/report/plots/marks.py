@@ -111,8 +111,8 @@ def documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iter
     x = alt.X("N:Q", scale=alt.Scale(type="log"))
     if lines:
         base = chart(lines)
-        told = tooltip(lines, ("race", "N", "documented"))
-        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=told)
+        hover = tooltip(lines, ("race", "N", "documented"))
+        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=hover)
         yield base.mark_text(
             angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
         ).encode(x=x, y=alt.value(HEIGHT), text="label:N")

@@ -97,14 +97,14 @@ def read(folder: Path, name: str) -> Digest:
     answers = []
     reports = {(each.get("race"), each.get("batch_size")): each for each in report.get("crossovers", [])}
     for found in located:
-        told = reports.get((found.case.race, found.case.batch_size), {})
-        each = _as_reported(found, told)
+        reported = reports.get((found.case.race, found.case.batch_size), {})
+        each = _as_reported(found, reported)
         asked = each.case
         of_heads = asked.counts == "heads"
         said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
         names = () if of_heads else (asked.challenger, asked.baseline)
         search = SearchSummary(case=each.case, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
-                         reservations=tuple(told.get("reservations", ())))  # fmt: skip
+                         reservations=tuple(reported.get("reservations", ())))  # fmt: skip
         figure = published.get((each.case.race, each.case.batch_size), {})
         answers.append(answer(search, figure.get("documented", ""), figure.get("verdict", ""), unproved))
     return Digest(
@@ -120,14 +120,16 @@ def _is_own(folder: Path, name: str) -> bool:
     return path.is_file() and path.resolve().parent == folder.resolve()
 
 
-def _as_reported(found: SearchRecord, told: Mapping[str, Any]) -> SearchRecord:
+def _as_reported(found: SearchRecord, reported: Mapping[str, Any]) -> SearchRecord:
     """As in the report, which widens intervals by a bias that the self-check has seen; what was stored has none."""
-    if not told:
+    if not reported:
         return found
-    crossings = tuple(Crossing(**each) for each in told.get("crossings", ()))
-    if (crossings, told.get("status")) == (found.location.crossings, found.location.status):
+    crossings = tuple(Crossing(**each) for each in reported.get("crossings", ()))
+    if (crossings, reported.get("status")) == (found.location.crossings, found.location.status):
         return found
-    return replace(found, location=replace(found.location, crossings=crossings, status=told["status"], decision=None))
+    return replace(
+        found, location=replace(found.location, crossings=crossings, status=reported["status"], decision=None)
+    )
 
 
 def figures(digest: Digest) -> dict[str, Any]:

@@ -110,9 +110,9 @@ def _score(row: FidelityRow, score: str) -> Entry:
         return Entry("")
     value, digits = row.scores[score], 4 if score == "mean_cosine" else 2
     ends = row.intervals.get(score) if score in _RANGED else None
-    told = f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else ""
+    interval = f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else ""
     mark = {True: " pass", False: " miss", None: ""}[row.thresholds.get(score)]
-    return Entry(f"{value:.4f}{told}{mark}", value)
+    return Entry(f"{value:.4f}{interval}{mark}", value)
 
 
 def _seeds(row: FidelityRow) -> tuple[Entry, Entry]:
