@@ -69,5 +69,5 @@ def refuse_shared(place: Path) -> None:
         raise ResourceError(
             "others may write into the cache folder, and what lies there is run",
             where=str(place),
-            next_step=f"chmod go-w {place}, after a look at what it holds",
+            next_step=f"look at what it holds, then chmod go-w {place}",
         )

@@ -198,7 +198,7 @@ def plan(
             f"labels are given for {len(labels)} of {len(functions)} functions", next_step="give one for each"
         )
     if len(set(labels)) < len(labels):
-        raise UserError(f"labels are not distinct: {', '.join(labels)}", next_step="give each function one of its own")
+        raise UserError(f"labels are not distinct: {', '.join(labels)}", next_step="give each function its own label")
     sizes = _sizes(settings)
     if sizes:
         given["low"], given["high"] = sizes[0], sizes[-1]
@@ -301,7 +301,7 @@ def _sizes(settings: Settings) -> list[int]:
     sizes = sorted({_whole_number(each) for each in given})
     if len(sizes) < 2:
         raise UserError(
-            "sizes holds fewer than two different n", next_step="give the smallest and the largest at least"
+            "sizes holds fewer than two different n", next_step="give at least the smallest and the largest n"
         )
     return sizes
 
@@ -311,12 +311,10 @@ def _named(
 ) -> tuple[Sequence[str], Sequence[Rival]]:
     """(labels, functions) of all rivals; no labels where the functions' own names are used."""
     if labels and isinstance(baseline, Mapping):
-        raise UserError("a mapping has names already", next_step="leave labels out")
+        raise UserError("labels are given twice: the mapping has names already", next_step="leave labels out")
     if challenger is not None:
         if isinstance(baseline, Mapping) or not (isinstance(baseline, str) or callable(baseline)):
-            raise UserError(
-                "a list of functions takes no challenger beside it", next_step="put all rivals into the list"
-            )
+            raise UserError("a list of functions excludes a challenger", next_step="put all rivals into the list")
         return labels, (baseline, challenger)
     if isinstance(baseline, Mapping):
         return list(baseline), list(baseline.values())

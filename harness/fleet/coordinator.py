@@ -151,7 +151,7 @@ def _stored_run(path: Path) -> Mapping[str, Any]:
         found = plain_json.parsed(plain_file.text(path, _LARGEST_BYTES))
         if isinstance(found["machines"], dict) and _KEY.fullmatch(found["key"]):
             return dict(found)
-    what = "it is not what a run of several machines writes"
+    what = "no run of several machines wrote it"
     raise RecordsError(what, where=str(path), next_step="restore it, or start a new run")
 
 

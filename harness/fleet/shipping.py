@@ -151,7 +151,7 @@ def laid_out(files: Mapping[str, str], folder: Path) -> None:
     for name, wanted in files.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name or "\\" in name:
-            raise UserError(f"the path {name!r} leads out of the suite's folder", next_step="name files inside of it")
+            raise UserError(f"the path {name!r} is outside the suite's folder", next_step="name files inside it")
         target = folder / path
         if target.is_file() and digest(target) == wanted:
             continue

@@ -96,7 +96,7 @@ def repeated(first: NDArray[Any], again: NDArray[Any]) -> None:
         raise ParityError(
             f"not deterministic: the same queries were answered differently the second time, by {error:.2g} of the "
             "largest value",
-            next_step="seed whatever it draws when it is built, and draw nothing when it is called",
+            next_step="seed random numbers in build, and draw none in the call",
         )
 
 

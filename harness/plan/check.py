@@ -344,7 +344,7 @@ class _Review:
             path = (*path, "values", list(where.values).index(heads))
         elif path[-1] == "heads":
             path = (*path, "to")
-        what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
+        what = f"N = {heads:,} exceeds the source {source.use!r}, which has {limit:,} heads"
         self.report(path, what, f"end at {limit}, or use a source that makes any N: `harness plugins` lists them")
 
     def races(self) -> None:

@@ -168,7 +168,7 @@ def inquire(
     """
     for path in plugin_files:
         if not path.is_file():
-            raise UserError("there is no such plugin file", where=str(path), next_step="name a .py file that is there")
+            raise UserError("there is no such plugin file", where=str(path), next_step="name an existing .py file")
     asked = {
         "plugin_files": [str(path.resolve()) for path in plugin_files],
         "questions": [each.model_dump() for each in questions],

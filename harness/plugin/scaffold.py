@@ -83,7 +83,8 @@ def _require(name: str, kind: str, folder: Path, taken: Collection[str]) -> None
         raise UserError(f"{kind!r} is not a kind of component", next_step=f"choose from {', '.join(KINDS)}")
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"{name!r} cannot name a plugin", next_step="use small letters, digits and hyphens, a letter first"
+            f"{name!r} cannot name a plugin",
+            next_step="use lower-case letters, digits and hyphens, starting with a letter",
         )
     if keyword.iskeyword(name) or name in sys.stdlib_module_names or name in {"plugins", "testing"}:
         raise UserError(f"{name!r} is taken by Python or by the harness", next_step="choose another name")

@@ -338,7 +338,7 @@ class Bench:
             BudgetSpent: where the seconds of the run ended before the visit did; what it had measured does not count.
         """
         if self._launch is None:
-            raise HarnessError("nothing can be measured outside of a launch")
+            raise HarnessError("nothing can be measured outside a launch")
         self._visits += 1
         about = Purpose(
             purpose=purpose,

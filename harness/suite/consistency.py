@@ -116,7 +116,7 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
             yield ValidationIssue(
                 path=("relative_to", unit),
                 what=f"{unit!r} cannot be relative to itself",
-                hint="leave it out of its own list",
+                hint="remove it from its own list",
             )
 
 

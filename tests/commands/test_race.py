@@ -140,9 +140,9 @@ def test_a_setting_of_another_tool_is_answered_with_ours(setting):
 
 LISTS = {
     "sizes excludes low and high; give one of them": {"sizes": [1, 9], "high": 10},
-    "sizes holds fewer than two different n; give the smallest and the largest at least": {"sizes": [9, 9]},
+    "sizes holds fewer than two different n; give at least the smallest and the largest n": {"sizes": [9, 9]},
     "1.5 is not a whole number; write 1000000 or int": {"sizes": [1, 1.5]},
-    "labels are not distinct: a, a; give each function one of its own": {"labels": ["a", "a"]},
+    "labels are not distinct: a, a; give each function its own label": {"labels": ["a", "a"]},
     "labels are given for 1 of 2 functions; give one for each": {"labels": ["a"]},
 }
 

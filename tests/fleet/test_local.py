@@ -94,7 +94,7 @@ def test_what_a_stranger_offers_as_an_executor_is_reached_by_its_scheme(tmp_path
 @pytest.mark.parametrize("text", ["", "[]", "[" * 5000, '{"key": "x", "machines": {}}', '{"key": "0", "machines": []}'])
 def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path, text):
     (tmp_path / coordinator.FLEET).write_text(text)
-    with pytest.raises(RecordsError, match="it is not what a run of several machines writes; restore it"):
+    with pytest.raises(RecordsError, match="no run of several machines wrote it; restore it"):
         coordinator._stored_run(tmp_path / coordinator.FLEET)
     (tmp_path / coordinator.FLEET).write_text('{"key": "' + "0" * 32 + '", "machines": {}}')
     assert coordinator._stored_run(tmp_path / coordinator.FLEET)["machines"] == {}

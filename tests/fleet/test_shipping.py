@@ -60,7 +60,7 @@ def test_a_damaged_file_is_refused(cache):
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "a\\b", "a\0b"])
 def test_no_path_leads_out_of_the_suites_folder(tmp_path, cache, name):
-    with pytest.raises(UserError, match="leads out of the suite's folder"):
+    with pytest.raises(UserError, match="is outside the suite's folder"):
         shipping.laid_out({name: DIGEST}, tmp_path / "suite")
 
 
