@@ -33,7 +33,7 @@ _TYPES = (  # the start of an error's kind, and the type that it wanted
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ValidationIssue:
     """One thing that a model refused."""
 
@@ -141,7 +141,7 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
         hint = did_you_mean(str(path[-1]), known, quote="`") or (
             f"known here: {', '.join(known)}" if known else "it takes no options"
         )
-        return ValidationIssue(path=path, what="unknown key", hint=hint)
+        return ValidationIssue(path, "unknown key", hint)
     if kind == "missing":
         described = next(
             (
@@ -151,18 +151,14 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
             ),
             "",
         )
-        return ValidationIssue(path=path, what=f"is missing: {described}" if described else "is missing")
+        return ValidationIssue(path, f"is missing: {described}" if described else "is missing")
     if kind == "literal_error":
         expected = str(context.get("expected", "")).replace("'", "")
         choices = [part.strip() for part in expected.replace(" or ", ",").split(",")]
         return ValidationIssue(
-            path=path,
-            what=f"expected {context.get('expected')}, got {_value_in_words(given)}",
-            hint=did_you_mean(str(given), choices),
+            path, f"expected {context.get('expected')}, got {_value_in_words(given)}", did_you_mean(str(given), choices)
         )
-    return ValidationIssue(
-        path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context)
-    )
+    return ValidationIssue(path, _sentence(kind, context, given, str(error["msg"])), _hint(kind, context))
 
 
 def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -> str:

@@ -74,7 +74,7 @@ class Comparison:
     @property
     def open_questions(self) -> int:
         """How many cells, crossovers and scores could not be judged."""
-        return sum(word == "inconclusive" for word in self._count_phrases)
+        return sum(word == "inconclusive" for word in self._verdicts)
 
     @property
     def verdict(self) -> Verdict:
@@ -85,11 +85,11 @@ class Comparison:
         """
         if self.regressed:
             return "regression"
-        judged = [each.verdict for each in self.cells] if self.cells else self._count_phrases
+        judged = [each.verdict for each in self.cells] if self.cells else self._verdicts
         return "no regression" if any(word != "inconclusive" for word in judged) else "inconclusive"
 
     @property
-    def _count_phrases(self) -> list[str]:
+    def _verdicts(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
         return [
             *(each.verdict for each in self.cells),
