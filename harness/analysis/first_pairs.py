@@ -51,12 +51,7 @@ class FirstPairs:
 
 
 def first_pairs(suite: Suite, measurements: Iterable[Measurement]) -> tuple[FirstPairs, ...]:
-    """By race, all batch sizes together; by contender where one was raced against itself.
-
-    Args:
-        suite: names the races.
-        measurements: of a run; visits of two with at least three pairs are used.
-    """
+    """By race, all batch sizes together; by contender where one was raced against itself."""
     visits: dict[int, list[Measurement]] = defaultdict(list)
     for record in measurements:
         if record.outcome == "measured":

@@ -50,13 +50,7 @@ class MachineLimits:
 
     @classmethod
     def of(cls, machine: Mapping[str, Any], device: str = "cpu", *, waits: bool = True) -> MachineLimits | None:
-        """Those of the processor or of another device that a run measured, or None.
-
-        Args:
-            machine: as a run records it.
-            device: its name.
-            waits: whether a call on another device waits for its result.
-        """
+        """Those of the processor or of another device that a run measured, or None."""
         limits = machine.get("limits") or {}
         found = limits if device == "cpu" else limits.get("devices", {}).get(device)
         if not found or not found.get("flops_per_second"):
@@ -102,11 +96,7 @@ class MachineLimits:
         return self.call_seconds + max(seconds * scale + rest, self.memory(cost.bytes))
 
     def raised(self, calls: Sequence[tuple[CostModel, float]]) -> MachineLimits:
-        """The same where contenders were faster than what was timed alone: what was reached can be reached.
-
-        Args:
-            calls: what calls need, and the seconds that they took.
-        """
+        """The same where contenders were faster than what was timed alone: what was reached can be reached."""
         return dataclasses.replace(
             self,
             achieved=max([self.achieved, *(cost.flops / seconds for cost, seconds in calls)]),
@@ -169,13 +159,7 @@ class Distance:
 def distances(
     cells: Sequence[CellSummary], costs: Costs, ceilings: Mapping[str, MachineLimits]
 ) -> tuple[Distance, ...]:
-    """Every cell whose projector states its cost, where limits that hold for it were measured.
-
-    Args:
-        cells: of a summary.
-        costs: as `costs_of` gives them.
-        ceilings: by contender, of the device that it runs on.
-    """
+    """Every cell whose projector states its cost, where limits that hold for it were measured."""
     counted = [
         (cell, cell.call.value, found)
         for cell in cells

@@ -32,13 +32,7 @@ class Relative:
 def relatives(
     units: Mapping[str, Sequence[str]], cells: Mapping[CellKey, Sequence[Measurement]], confidence: float
 ) -> Iterator[Relative]:
-    """Every N and B at which a contender and its unit were measured, from their paired samples.
-
-    Args:
-        units: contenders by the contender that is their unit.
-        cells: records by contender, N and B.
-        confidence: of the intervals.
-    """
+    """Every N and B at which a contender and its unit were measured, from their paired samples."""
     for unit, names in units.items():
         points = sorted({(batch, heads) for name, heads, batch in cells if name == unit})
         for batch, heads in points:

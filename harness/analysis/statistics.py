@@ -122,11 +122,6 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
     Survey Methodology 24). The variance between launches is the largest within the interval: that at the value alone is
     too small where launches differ by more than their samples do. Where the upper share lies beyond the largest sample,
     nothing bounds the percentile from above, and `high` is infinite (`low` is 0 where nothing bounds it from below).
-
-    Args:
-        by_launch: positive samples of each launch.
-        share: 0.95 for the 95th percentile.
-        confidence: of the interval.
     """
     groups = [np.sort(np.log(np.asarray(each, dtype=np.float64))) for _, each in sorted(by_launch.items())]
     samples = np.sort(np.concatenate(groups))

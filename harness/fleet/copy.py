@@ -29,10 +29,6 @@ class Copy:
     """The folder here that follows a run's folder on a machine.
 
     Only the four files of records are ever written, whatever a machine sends, and only by appending to what is there.
-
-    Args:
-        folder: where they go.
-        machine: its name, for messages.
     """
 
     def __init__(self, folder: Path, machine: str) -> None:

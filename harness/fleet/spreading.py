@@ -64,14 +64,7 @@ def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
 
 
 class _Shared:
-    """Machines that train for each other.
-
-    Args:
-        machines: the students that each of them needs, by its name.
-        ask: as of `spread`.
-        say: as of `spread`.
-        place: a folder for weights on their way.
-    """
+    """Machines that train for each other."""
 
     def __init__(
         self,

@@ -142,14 +142,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
 def _worked(
     module: list[str], place: Path, watched: Path, look: Callable[[], None] = lambda: None
 ) -> tuple[int, list[str]]:
-    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed.
-
-    Args:
-        module: and its arguments.
-        place: of the request.
-        watched: a folder that it writes into.
-        look: is called whenever something was written there, and in the end.
-    """
+    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed."""
     with (place / _OUTPUT).open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *module],

@@ -81,10 +81,6 @@ def named(text: str, folder: Path | None = None) -> Callee:
 
     A file of the folder comes before a module of that name that Python has: `random:draw` is that of a `random.py` there.
 
-    Args:
-        text: as the user wrote it.
-        folder: that files are looked for in; the present one if absent.
-
     Raises:
         UserError: where the text names no function, or a file that is not there.
     """

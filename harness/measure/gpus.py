@@ -104,13 +104,7 @@ def watched(devices: Collection[str], environment: Mapping[str, str] | None = No
 
 
 def doubts(before: State, after: State, own: Collection[int]) -> Iterator[str]:
-    """What to doubt of samples that were taken between two states.
-
-    Args:
-        before: when the visit began.
-        after: when it ended.
-        own: processes of this run.
-    """
+    """What to doubt of samples that were taken between two states."""
     slowed = dict.fromkeys([*before.throttled, *after.throttled])
     if slowed:
         yield f"the GPU was throttled ({', '.join(slowed)})"

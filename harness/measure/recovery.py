@@ -64,10 +64,6 @@ def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> floa
     for as long as a sample lasts and at least as long as the rung, by the median over all repetitions, so that neither
     an interruption nor one disturbed repetition counts.
 
-    Args:
-        watched: what `watch` gave each time that the rival had just run.
-        sample_seconds: that a sample lasts.
-
     Returns:
         seconds; the ladder's last rung where none suffices.
     """

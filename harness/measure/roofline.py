@@ -55,12 +55,7 @@ def operations(settings: Mapping[str, Any]) -> Mapping[str, Operation]:
 
 
 def shapes_to_time(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
-    """The shapes to time, each once: a large one, the exact ones, and the others rounded to powers of two.
-
-    Args:
-        exact: of the table's cells.
-        others: of whatever a search may visit.
-    """
+    """The shapes to time, each once: a large one, the exact ones, and the others rounded to powers of two."""
     rounded = [(rows, _power(inner), _power(columns)) for rows, inner, columns in others]
     return list(dict.fromkeys([_LARGE, *map(_cut_to_time, exact), *map(_cut_to_time, rounded)]))
 

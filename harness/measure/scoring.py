@@ -21,13 +21,7 @@ PROJECTING = "harness.measure.scoring_child"
 
 
 class Scoring:
-    """The builder, and the process of the runtime that was scored last.
-
-    Args:
-        workshop: trains, exports, and knows the teacher.
-        settings: for the process that runs contenders: `plugins`, `memory_limit_bytes`.
-        deadline: seconds in which a contender must load and answer.
-    """
+    """The builder, and the process of the runtime that was scored last."""
 
     def __init__(self, workshop: BuilderClient, settings: Mapping[str, Any], deadline: float) -> None:
         self._workshop = workshop

@@ -34,10 +34,6 @@ class SizeLimits:
     Memory or time that ran out at one N and batch size runs out at every larger one too; nothing follows for smaller
     ones, nor where as large a one has worked. The seconds of a call at larger N follow from a power law through those
     that were measured.
-
-    Args:
-        how: the suite's measurement settings.
-        records: of the run so far.
     """
 
     def __init__(self, how: How, records: Iterable[Measurement] = ()) -> None:
@@ -76,12 +72,7 @@ class SizeLimits:
         return any(heads >= cell.heads and batch in (0, cell.batch_size) for heads, batch in tried)
 
     def refusal(self, cell: Cell, calls: int = 0) -> Failure | None:
-        """Why this cell is not worth trying; None where it is.
-
-        Args:
-            cell: which.
-            calls: that would be timed one by one.
-        """
+        """Why this cell is not worth trying; None where it is."""
         place = cell.heads, cell.batch_size
         if any(_no_larger(place, each) for each in self._worked[cell.contender]):
             return None

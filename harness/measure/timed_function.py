@@ -31,14 +31,7 @@ _BYTES_TOGETHER = 2**18
 
 
 class TimedFunction(Compiled, OwnLoop):
-    """A plain function at one n.
-
-    Args:
-        kernel: how it is called.
-        heads: n.
-        seed: of the run.
-        launch: its number.
-    """
+    """A plain function at one n."""
 
     def __init__(self, kernel: Kernel, heads: int, seed: int = 0, launch: int = 0) -> None:
         self.kernel = kernel

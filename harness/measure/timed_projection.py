@@ -20,11 +20,7 @@ Mode: TypeAlias = Literal["latency", "pipelined"]
 
 
 class SynchronousCalls:
-    """Calls with their transfers, one at a time: from the host's memory to the host's memory.
-
-    Args:
-        compiled: what is called.
-    """
+    """Calls with their transfers, one at a time: from the host's memory to the host's memory."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -37,12 +33,7 @@ class SynchronousCalls:
 
 
 class QueuedCalls:
-    """Calls that are not waited for one by one; `finish` waits for all of them, and ends what is timed.
-
-    Args:
-        compiled: what is called.
-        transfers: whether they count.
-    """
+    """Calls that are not waited for one by one; `finish` waits for all of them, and ends what is timed."""
 
     def __init__(self, compiled: Compiled, transfers: Transfers) -> None:
         self._enqueue = compiled.enqueue if transfers == "excluded" else compiled.enqueue_staged

@@ -39,13 +39,7 @@ class Target:
 
 
 class Students:
-    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer.
-
-    Args:
-        artifacts: where trained students are kept.
-        construction: builds projections, teachers and trainers.
-        versions: of the libraries that results depend on.
-    """
+    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer."""
 
     def __init__(self, artifacts: Artifacts, construction: Construction, versions: Mapping[str, str]) -> None:
         self._artifacts = artifacts

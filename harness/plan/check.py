@@ -37,7 +37,7 @@ class Checked:
     """Contenders whose device is not here, and why: their cells are skipped, and nothing has failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Wanted:
     """One use of an offer in a suite."""
 
@@ -157,44 +157,21 @@ def _approximates(contender: Contender, listing: Listing) -> str:
 
 def _wanted(suite: Suite) -> Iterator[_Wanted]:
     """Every use of an offer, with the place of its name and options."""
-    yield _Wanted(
-        kind="source",
-        name=suite.source.use,
-        at=("source", "use"),
-        options_at=("source", "options"),
-        options=suite.source.options,
-    )
+    source = suite.source
+    yield _Wanted("source", source.use, ("source", "use"), ("source", "options"), source.options)
     for name, contender in suite.contenders.items():
         at: Place = ("contenders", name)
-        yield _Wanted(
-            kind="projector",
-            name=contender.projector,
-            at=(*at, "projector"),
-            options_at=(*at, "options"),
-            options=contender.options,
-            contender=name,
-        )
+        yield _Wanted("projector", contender.projector, (*at, "projector"), (*at, "options"), contender.options, name)
         if contender.source is not None:
             own = contender.source
-            yield _Wanted(
-                kind="source", name=own.use, at=(*at, "source", "use"), options_at=(*at, "source", "options"),
-                options=own.options, contender=name,
-            )  # fmt: skip
-        yield _Wanted(
-            kind="runtime", name=contender.runtime, at=(*at, "runtime"), options_at=(*at, "runtime_options"),
-            options=contender.runtime_options, contender=name,
-        )  # fmt: skip
+            yield _Wanted("source", own.use, (*at, "source", "use"), (*at, "source", "options"), own.options, name)
+        how = contender.runtime_options
+        yield _Wanted("runtime", contender.runtime, (*at, "runtime"), (*at, "runtime_options"), how, name)
         if contender.trainer is not None:
-            trainer = contender.trainer
-            yield _Wanted(
-                kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
-                options=trainer.options, contender=name,
-            )  # fmt: skip
+            own = contender.trainer
+            yield _Wanted("trainer", own.use, (*at, "trainer", "use"), (*at, "trainer", "options"), own.options, name)
         if contender.teacher:  # also of what is not trained: it may be fitted to its answers, or scored against them
-            yield _Wanted(
-                kind="projector", name=contender.teacher, at=(*at, "teacher"), options_at=(*at, "teacher"),
-                options={}, contender=name,
-            )  # fmt: skip
+            yield _Wanted("projector", contender.teacher, (*at, "teacher"), (*at, "teacher"), {}, name)
 
 
 def _span(suite: Suite) -> tuple[int, int]:

@@ -103,10 +103,6 @@ def suite_of(
 def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
     """The functions that a suite names, those with the same inputs together.
 
-    Args:
-        loaded: the suite.
-        listing: what plugins offer, where some of the functions belong to workloads.
-
     Raises:
         UserError: where a name is not that of a function, or a file is not there.
     """

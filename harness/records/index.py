@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 class RecordIndex:
-    """Records by the question that they answer; for those of a search see `harness.records.replay`.
-
-    Args:
-        measurements: of a run so far.
-        fidelities: of a run so far.
-    """
+    """Records by the question that they answer; for those of a search see `harness.records.replay`."""
 
     def __init__(self, measurements: Sequence[Measurement], fidelities: Sequence[Fidelity]) -> None:
         by_visit: dict[int, list[Measurement]] = defaultdict(list)

@@ -33,14 +33,7 @@ _SHORT_MEANINGS = {"=": "reproduced", "≠": "differs", "~": "n/a here"}
 
 
 def render(summary: Summary, console: Console, folder: Path | None = None, *, failures: bool = True) -> None:
-    """Prints at most one screen of 24 lines; more space than that is not used.
-
-    Args:
-        summary: of the run.
-        console: to print on.
-        folder: of the run, to name its files.
-        failures: name the first failure; without it all of them are on the screen already.
-    """
+    """Prints at most one screen of 24 lines; more space than that is not used."""
     from harness.report.ranking import ranking
 
     signs = _FINE if console.encoding.lower().startswith("utf") else _PLAIN

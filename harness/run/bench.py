@@ -83,15 +83,7 @@ class Listener(Protocol):
 
 
 class Bench:
-    """Builds, launches and visits for one run.
-
-    Args:
-        plan: of the run.
-        store: where records are written.
-        listener: hears of records and failures.
-        known: what was measured and scored before.
-        left: seconds that are left of the run.
-    """
+    """Builds, launches and visits for one run."""
 
     def __init__(
         self,

@@ -51,12 +51,7 @@ class Silent:
 
 
 class Broadcast:
-    """Passes everything on to the display, and records to the trackers as well.
-
-    Args:
-        listener: the display.
-        trackers: of plugins.
-    """
+    """Passes everything on to the display, and records to the trackers as well."""
 
     def __init__(self, listener: Listener, trackers: Trackers) -> None:
         self._listener = listener

@@ -20,10 +20,6 @@ def points(located: SearchRecord, seed: int) -> list[int]:
     """One N near each change of the lead on both of its sides, outside its interval, and one far from all of them.
 
     Where the next change is too near for that, one anywhere between the two.
-
-    Args:
-        located: a search that found where the lead changes.
-        seed: of the run; each case draws for itself.
     """
     case = located.case
     generator = np.random.default_rng([seed, 3, zlib.crc32(case.label.encode())])

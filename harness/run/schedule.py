@@ -44,15 +44,7 @@ _REGRET_ROUNDS = 15
 
 
 class Schedule:
-    """A run while it is going on.
-
-    Args:
-        plan: what to measure.
-        store: where records go.
-        listener: hears of progress.
-        resume: what was measured before, None where nothing was.
-        sleep: pauses between launches, for so many seconds.
-    """
+    """A run while it is going on."""
 
     def __init__(
         self, plan: Plan, store: Store, listener: Broadcast, resume: Evidence | None, sleep: Callable[[float], None]

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 class SourceFacts:
     """The descriptions of all sources.
 
-    Args:
-        plan: of the run.
-        ask: puts a request to the builder.
-
     Attributes:
         source: what the suite's source gives; the first contender's own where all have one.
         sources: what those give that contenders have for themselves, by contender.

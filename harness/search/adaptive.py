@@ -147,8 +147,7 @@ class Search:
         """Make sure of the ends of every bracket, then narrow each change down."""
         question, sampler = self.question, self.sampler
         for _ in range(CHECKED_AGAIN):
-            ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
-            ends = [n for n in ends if self.signs.get(n)]
+            ends = [n for target in self._changes() for n in target.ends if self.signs.get(n)]  # decided ends only
             if not reconfirm(sampler, ends, self.signs, SUREST):
                 break
             sample_until_decided(sampler, points, question.goal, self.signs, self.steps, expected=likely)
@@ -160,12 +159,8 @@ class Search:
             if not self._refined():
                 break
 
-    def _changes(self) -> list[_Ends]:
-        return [
-            _Ends(target.low, target.high) if isinstance(target, Smooth) else _Ends(target.left, target.right)
-            for target in self.targets()
-            if isinstance(target, Smooth | Jump)
-        ]
+    def _changes(self) -> list[Smooth | Jump]:
+        return [target for target in self.targets() if isinstance(target, Smooth | Jump)]
 
     def forget(self, places: Iterable[int]) -> None:
         """Takes back what was seen of who leads at these N."""
@@ -414,10 +409,3 @@ class Search:
     def _report(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.progress())
-
-
-class _Ends:
-    """The two ends of a bracket."""
-
-    def __init__(self, left: int, right: int) -> None:
-        self.left, self.right = left, right

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc
 
-from harness.search.bracketing import PITCH, Smooth, Step, Undecided
+from harness.search.bracketing import PITCH, Step, Undecided
 from harness.search.local_model import PLACEMENT, curvature_prior
 from harness.search.sign_test import WINSORISED_COST, winsorised_mean
 
@@ -217,7 +217,7 @@ def _near(heads: int, change: Target, points: Sequence[int]) -> bool:
     """Whether this N is an end of the change's bracket or the next probe outside it."""
     if isinstance(change, Undecided):
         return False
-    ends = (change.low, change.high) if isinstance(change, Smooth) else (change.left, change.right)
+    ends = change.ends
     below = max((n for n in points if n < ends[0]), default=ends[0])
     above = min((n for n in points if n > ends[1]), default=ends[1])
     return heads in {*ends, below, above}

@@ -68,6 +68,11 @@ class Smooth:
     step_after: bool = False
     edge: bool = False
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The N between which the lead changes."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
 class Jump:
@@ -78,6 +83,11 @@ class Jump:
     before: Sign
     after: Sign
     declared: bool = True
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The N on both sides of the step."""
+        return self.left, self.right
 
 
 @dataclass(frozen=True)
@@ -238,13 +248,7 @@ def reconfirm(sampler: Sampler, pairs_of_ends: Sequence[int], signs: dict[int, S
 
 
 def targets(signs: dict[int, Sign], steps: Sequence[Step], edges: bool = True) -> list[Target]:
-    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is decided.
-
-    Args:
-        signs: by N.
-        steps: that are known.
-        edges: whether the edges of what is open inside the range are wanted too.
-    """
+    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is decided."""
     points = sorted(signs)
     decided = [n for n in points if signs[n]]
     if len(decided) * FEWEST_DECIDED < len(

@@ -10,10 +10,17 @@ from harness.search.audit import PRACTICAL_JUMP
 from harness.search.bracketing import Jump, Smooth, Undecided
 from harness.search.confirmation import aim_from_launches
 from harness.search.decision import Evidence
-from harness.search.local_model import launch_interval, two_sided
-from harness.search.outcomes import Outcome, confirmed_sign, is_wider, jump_outcome, leader, smooth_outcome
+from harness.search.local_model import launch_interval
+from harness.search.outcomes import (
+    Outcome,
+    confirmed_sign,
+    interval_at,
+    is_wider,
+    jump_outcome,
+    leader,
+    smooth_outcome,
+)
 from harness.search.result import Crossing, Location, Probe
-from harness.search.sign_test import standard_error, winsorised_mean
 from harness.search.single_leader import leader_throughout, shared_answer
 from harness.search.unmeasured import (
     around_failures,
@@ -42,12 +49,7 @@ WEAK_MODE = (
 
 
 def conclude(search: Search, lacking: str | None) -> Location:
-    """The answer.
-
-    Args:
-        search: as far as it went.
-        lacking: why it ended early, None where it did not.
-    """
+    """The answer; `lacking` says why the search ended early, None where it did not."""
     question, sampler = search.question, search.sampler
     lost = failed_places(sampler, question.least_launches)
     search.forget(lost)
@@ -192,7 +194,7 @@ def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Ou
             span = outcome.span or (low, high)
             span = min(low, span[0]), max(high, span[1])
             return replace(outcome, crossing=replace(crossing, low=low, high=high), missed=True, span=span)
-    ends = (target.low, target.high) if isinstance(target, Smooth) else (target.left, target.right)
+    ends = target.ends
     inside = [gap for gap in gaps if ends[0] < gap.low <= gap.high < ends[1]]
     if not inside or outcome.kind == "none" or (outcome.kind == "crossing" and outcome.crossing is None):
         return outcome
@@ -293,7 +295,7 @@ def _apply_launches(search: Search) -> None:
 def _span(search: Search, target: Target) -> tuple[int, int] | None:
     """The best bracket of an open target."""
     if isinstance(target, Jump):
-        return target.left, target.right
+        return target.ends
     if isinstance(target, Undecided):
         before = [n for n, sign in search.signs.items() if sign and n < target.heads]
         behind = [n for n, sign in search.signs.items() if sign and n > target.heads]
@@ -331,18 +333,11 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
     return Crossing(heads, low, high, leader(after), question.confidence, "smooth")
 
 
-def probes(sampler: Sampler, confidence: float) -> tuple[Probe, ...]:
+def probes(
+    sampler: Sampler, confidence: float, places: Sequence[int] | None = None, least: int = 2
+) -> tuple[Probe, ...]:
     """What was seen at every N, ascending."""
-    noise = sampler.noise()
-    found = []
-    for n in sampler.visited:
-        parts = sampler.by_launch(n, 1)
-        if len(parts) > 1:
-            middle, low, high = launch_interval(parts, noise, confidence)
-        else:
-            seen = sampler.at(n)
-            middle = winsorised_mean(seen, noise)
-            half = two_sided(confidence) * standard_error(seen, noise)
-            low, high = middle - half, middle + half
-        found.append(Probe(n, middle, low, high, sampler.count(n), len(sampler.by_launch(n))))
-    return tuple(found)
+    return tuple(
+        Probe(n, *interval_at(sampler, n, confidence, least), sampler.count(n), len(sampler.by_launch(n)))
+        for n in (sampler.visited if places is None else places)
+    )

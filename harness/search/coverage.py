@@ -48,12 +48,7 @@ def is_uncovered(location: Location, heads: int) -> bool:
 
 
 def failing(location: Location, names: Mapping[Direction, str]) -> Iterator[tuple[Failures, str]]:
-    """Each span of failures with a sentence: who fails where.
-
-    Args:
-        location: the answer.
-        names: of the rivals.
-    """
+    """Each span of failures with a sentence: who fails where."""
     for each in location.failures:
         who = {"baseline": names["baseline"], "challenger": names["challenger"]}.get(each.contender, "one of the two")
         yield each, f"{who} fails at {_where(each)}"

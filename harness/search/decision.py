@@ -155,12 +155,7 @@ class Evidence:
 
 
 def zones(outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[Zone]:
-    """All zones, ascending and apart from each other.
-
-    Args:
-        outcomes: of all targets.
-        evidence: of who leads elsewhere.
-    """
+    """All zones, ascending and apart from each other."""
     found = [zone for target, outcome in outcomes if (zone := _zone(target, outcome, evidence))]
     merged: list[Zone] = []
     for zone in sorted((_extended(zone, evidence) for zone in found), key=lambda each: (each.low, each.high)):

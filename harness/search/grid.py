@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from harness.search import tie
 from harness.search.bracketing import Smooth, Step, Undecided
+from harness.search.conclusion import probes
 from harness.search.confirmation import Question, pairs_for_sign
 from harness.search.crossover import checked_question, whole_number
 from harness.search.decision import Evidence, opposite
 from harness.search.local_model import fit, launch_interval, two_sided
 from harness.search.outcomes import MISFIT_LEVEL, Fitted, Outcome, is_wider, leader
-from harness.search.result import BudgetSpent, Crossing, Location, Probe, Progress
+from harness.search.result import BudgetSpent, Crossing, Location, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import standard_error, winsorised_mean
 from harness.search.unmeasured import failed_places, failures, lost_between, measured_range, too_few_measured
@@ -212,7 +213,7 @@ class _Grid:
             status=status,
             crossings=found.crossings,
             samples=sampler.samples,
-            probes=self._probes(),
+            probes=probes(sampler, question.confidence, self.points, least=1),
             notes=(*found.lacks, *found.notes, *(self._coarse(found.crossings) if stated else ())),
             low=question.low,
             high=question.high,
@@ -304,20 +305,6 @@ class _Grid:
         if shared is None or shared[0] != "tie":
             return None
         return tie.explained(*shared, self.sampler, self.question)
-
-    def _interval(self, heads: int) -> tuple[float, float, float]:
-        """Of the log-ratio at a point: over launches where there are any, else over pairs."""
-        parts = self.sampler.by_launch(heads, 1)
-        if parts:
-            return launch_interval(parts, self._noise(), self.question.confidence)
-        seen, noise = self.sampler.at(heads), self._noise()
-        middle, half = winsorised_mean(seen, noise), two_sided(self.question.confidence) * standard_error(seen, noise)
-        return middle, middle - half, middle + half
-
-    def _probes(self) -> tuple[Probe, ...]:
-        return tuple(
-            Probe(n, *self._interval(n), self.sampler.count(n), len(self.sampler.by_launch(n))) for n in self.points
-        )
 
     def _noise(self) -> float:
         return self.sampler.noise()

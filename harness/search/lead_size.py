@@ -19,13 +19,7 @@ CLOSE = 1.095  # below it one decimal is too few: 1.0x would be none
 
 
 def sizes(location: Location, challenger: str, baseline: str) -> str:
-    """Such as `4.9x below 1,000, 1.4x above`, or `direct by 12x at 8, fft by 90x at 100,000`; empty where it is not known.
-
-    Args:
-        location: the answer.
-        challenger: name of the rival that leads where the log-ratio is above 0.
-        baseline: name of the other.
-    """
+    """Such as `4.9x below 1,000, 1.4x above`, or `direct by 12x at 8, fft by 90x at 100,000`; empty where it is not known."""
     seen = [each for each in location.probes if each.pairs]
     if len(seen) < 2 or location.status not in ("below", "above", "crossing", "several"):
         return ""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.search.local_model import REACH, fit, launch_interval
+from harness.search.local_model import REACH, fit, launch_interval, two_sided
 from harness.search.result import Crossing
-from harness.search.sign_test import MAD_TO_SD, median, standard_error
+from harness.search.sign_test import MAD_TO_SD, median, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +58,7 @@ def confirmed_sign(
 ) -> Sign:
     """Who leads at this N by the launches alone: by their interval, or by being unanimous; 0 where it is undecided.
 
-    Args:
-        sampler: what was measured.
-        heads: the N.
-        question: with the launches that were planned.
-        confidence: another one than the question's.
-        least: launches that must have been there, where fewer than half of those planned are enough.
+    `least` launches must have been there; by default half of those that were planned.
     """
     confidence = question.confidence if confidence is None else confidence
     parts = sampler.by_launch(heads, 1)
@@ -78,6 +73,16 @@ def confirmed_sign(
     if unanimous and 2 ** (1 - len(parts)) < 1 - confidence:  # the sign test
         return 1 if min(medians) > 0 else -1
     return 0
+
+
+def interval_at(sampler: Sampler, heads: int, confidence: float, least: int = 2) -> tuple[float, float, float]:
+    """Centre and ends of the log-ratio at one N: over launches where there are `least` of them, else over pairs."""
+    noise, parts = sampler.noise(), sampler.by_launch(heads, 1)
+    if len(parts) >= least:
+        return launch_interval(parts, noise, confidence)
+    seen = sampler.at(heads)
+    middle, half = winsorised_mean(seen, noise), two_sided(confidence) * standard_error(seen, noise)
+    return middle, middle - half, middle + half
 
 
 def contradicting_launches(sampler: Sampler, heads: int) -> tuple[int, int] | None:
@@ -209,14 +214,7 @@ def _confirmed_ends(sampler: Sampler, target: Smooth, question: Question) -> boo
 
 
 def no_interval(seen: Observations, local: LocalFit, question: Question, name: str) -> str:
-    """Why there is no finite interval: a disturbed launch, launches that differ, pairs that do, or costs that do not.
-
-    Args:
-        seen: the pairs of the launches in the window.
-        local: the curve through them.
-        question: with the precision.
-        name: of the place.
-    """
+    """Why there is no finite interval: a disturbed launch, launches that differ, pairs that do, or costs that do not."""
     if seen.heads.size == 0:
         return f"no finite interval {name}: the two costs are nearly parallel"
     strays = seen.log_ratio - local.value(np.log(seen.heads.astype(np.float64)))

@@ -37,14 +37,7 @@ class Observations:
 
 
 class Sampler:
-    """Calls the measure and holds what came back.
-
-    Args:
-        measure: the caller's callback.
-        budget: the largest number of timed samples.
-        seed: for the order in which N are visited.
-        on_visit: called after every batch.
-    """
+    """Calls the measure and holds what came back."""
 
     def __init__(self, measure: Measure, budget: int, seed: int, on_visit: Callable[[], None]) -> None:
         self.random = np.random.default_rng(seed)

@@ -27,13 +27,7 @@ def measured_range(sampler: Sampler, lost: Collection[int]) -> tuple[int, int] |
 
 
 def failures(sampler: Sampler, lost: Collection[int], high: int) -> tuple[Failures, ...]:
-    """The failed N in spans with no measured N in between, ascending; where another contender fails, a new one begins.
-
-    Args:
-        sampler: what was tried.
-        lost: the N that count as failed.
-        high: the end of the range, to which a failure reaches that settles all larger N.
-    """
+    """The failed N in spans with no measured N in between, ascending; where another contender fails, a new one begins."""
     good = [n for n in sampler.visited if n not in lost]
     spans: list[Failures] = []
     below = {n: max((m for m in good if m < n), default=None) for n in lost}

@@ -41,14 +41,7 @@ class Verdict:
 def decide(
     outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence, question: Question, steps: Sequence[Step]
 ) -> Verdict:
-    """One decision that holds every zone in which the other rival may lead by what counts.
-
-    Args:
-        outcomes: of all targets, each measured often enough.
-        evidence: of who leads where.
-        question: with the precision and the confidence.
-        steps: that are known.
-    """
+    """One decision that holds every zone in which the other rival may lead by what counts."""
     found = zones(outcomes, evidence)
     even = [zone for zone in found if negligible(zone, evidence, question.goal)]
     notes = tuple(_negligible_note(zone, evidence) for zone in even)

@@ -32,16 +32,7 @@ class PairEvidence:
 def pair_evidence(
     summary: Summary, one: str, other: str, calls: tuple[Interval, Interval], heads: int, batch: int
 ) -> PairEvidence:
-    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals.
-
-    Args:
-        summary: the run.
-        one: a contender.
-        other: another.
-        calls: seconds per call of each at this N and batch size.
-        heads: N.
-        batch: B, one that was measured.
-    """
+    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals."""
     bias = summary.self_check.bias
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:

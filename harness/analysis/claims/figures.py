@@ -60,15 +60,7 @@ def compare(
     *,
     bias: float = 0.0,
 ) -> tuple[ClaimResult, ...]:
-    """Every latency, slowdown and crossover of the suite's `documented:` block beside what the records say.
-
-    Args:
-        suite: the suite.
-        cells: the records by cell.
-        located: the searches' answers.
-        confidence: of the intervals.
-        bias: systematic error of log-ratios that the run's A/A test has seen.
-    """
+    """Every latency, slowdown and crossover of the suite's `documented:` block beside what the records say."""
     if suite.documented is None:
         return ()
     answers = {(each.case.race, each.case.batch_size): each.location for each in located}

@@ -63,13 +63,8 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Something is slower or less right, a crossover moved, or something fails or is gone that was measured."""
-        return bool(
-            any(each.verdict == "slower" for each in self.cells)
-            or any(each.verdict == "worse" for each in self.scores)
-            or any(each.verdict == "moved" for each in self.crossovers)
-            or self.broken
-            or (self.removed and not self.other_suite)
-        )
+        worse = any(word in ("slower", "worse", "moved") for word in self._verdicts)
+        return bool(worse or self.broken or (self.removed and not self.other_suite))
 
     @property
     def open_questions(self) -> int:
@@ -91,11 +86,7 @@ class Comparison:
     @property
     def _verdicts(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
-        return [
-            *(each.verdict for each in self.cells),
-            *(each.verdict for each in self.crossovers),
-            *(each.verdict for each in self.scores),
-        ]
+        return [each.verdict for each in (*self.cells, *self.crossovers, *self.scores)]
 
     @property
     def sentence(self) -> str:
@@ -104,12 +95,10 @@ class Comparison:
         if self.cells:
             parts.append(f"cells: {_count_phrase(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
         if self.crossovers:
-            some = any(each.verdict == "inconclusive" for each in self.crossovers)
-            words = ["moved", "inconclusive"] if some else ["moved"]
+            words = ["moved", *_if_open(self.crossovers)]
             parts.append(f"crossovers: {_count_phrase(self.crossovers, words)} of {len(self.crossovers)}")
         if self.scores:
-            some = any(each.verdict == "inconclusive" for each in self.scores)
-            words = ["worse", "better", "inconclusive"] if some else ["worse", "better"]
+            words = ["worse", "better", *_if_open(self.scores)]
             parts.append(f"scores: {_count_phrase(self.scores, words)} of {len(self.scores)}")
         rest = {"removed": self.removed, "added": self.added, "now failing": self.broken}
         parts += [f"{len(names)} {word}" for word, names in rest.items() if names]
@@ -273,6 +262,10 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
 
 def _count_phrase(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
     return ", ".join(f"{sum(each.verdict == word for each in changes)} {word}" for word in words)
+
+
+def _if_open(changes: Sequence[CrossoverChange | ScoreChange]) -> list[str]:
+    return ["inconclusive"] * any(each.verdict == "inconclusive" for each in changes)
 
 
 def _names(keys: Iterable[CellKey], others: Collection[str]) -> Iterator[str]:

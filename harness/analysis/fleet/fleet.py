@@ -77,11 +77,6 @@ class Fleet:
 def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: bool = False) -> Fleet:
     """Runs of one question, one for each machine.
 
-    Args:
-        summaries: of the runs, in any order.
-        names: of their machines, in the same order, where they are known.
-        force: take runs whose suites or data differ.
-
     Raises:
         UserError: where they are of different suites or data, or none of them has a search.
     """

@@ -78,13 +78,7 @@ def verified(folder: Path) -> tuple[Verdict, ...]:
 
 
 def checked(folder: Path, into: Path, *, only: bool = False) -> Verdict:
-    """A run alone; what was checked is afterwards in the other folder.
-
-    Args:
-        folder: of the run.
-        into: an empty folder.
-        only: whether the folder may hold nothing but the files of a register.
-    """
+    """A run alone; what was checked is afterwards in the other folder."""
     name = folder.name
     try:
         take(folder, into, only=only)

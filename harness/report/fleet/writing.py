@@ -26,10 +26,6 @@ FORMS = {"html": "fleet.html", "markdown": "fleet.md", "json": "fleet.json"}
 def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
     """The fleet that the runs in these folders make.
 
-    Args:
-        folders: of runs, or folders into which `harness run --on` has written the runs of several machines.
-        force: take runs whose suites or data differ.
-
     Raises:
         RecordsError: where one cannot be read.
         UserError: as `harness.analysis.fleet.fleet.fleet`.
