@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from harness.analysis.bias import range_within_bias
@@ -175,7 +176,7 @@ def _table(
     )
     labels = {each.case.label for each in answers}
     checked = [found for visit in visits if visit[0].leg in labels and (found := _checked(fastest, visit)) is not None]
-    return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=_place)))
+    return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=attrgetter("batch_size", "heads"))))
 
 
 def _entry(located: SearchRecord, bias: float) -> Entry:
@@ -342,7 +343,3 @@ def _visits(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
         if each.purpose == "regret" and each.outcome == "measured":
             found[each.visit].append(each)
     return [visit for visit in found.values() if len(visit) == 2]
-
-
-def _place(checked: Checked) -> tuple[int, int]:
-    return checked.batch_size, checked.heads

@@ -141,10 +141,6 @@ def missing(digests: Iterable[str]) -> tuple[str, ...]:
 def laid_out(files: Mapping[str, str], folder: Path) -> None:
     """Puts files where a suite looks for them.
 
-    Args:
-        files: digests by path.
-        folder: of the suite; nothing is written outside of it.
-
     Raises:
         UserError: where a path leads out of the folder.
     """

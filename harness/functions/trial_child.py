@@ -46,11 +46,6 @@ class _Outcome(NamedTuple):
 class Trial:
     """Calls at the smallest n and at larger ones.
 
-    Args:
-        request: `kernels`, `low`, `high`, `batch`, `seed`, `seconds` for what is tried beyond the smallest n, and
-            `sizes` where only those n may be called.
-        doing: called with what is done next.
-
     Raises:
         UserError: where a function cannot be imported.
     """

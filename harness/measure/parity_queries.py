@@ -47,12 +47,6 @@ class ParityQueries:
     def prove(self, call: Callable[[Float32], Float32], batch: int, tolerance: float, what: str) -> None:
         """Holds an export to them.
 
-        Args:
-            call: from queries [B, D] to what the export answers [B, K].
-            batch: B, the size at which it is raced.
-            tolerance: of parity.
-            what: the reference in words.
-
         Raises:
             ParityError: where it answers something else.
         """

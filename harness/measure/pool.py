@@ -55,14 +55,7 @@ class Built:
 
 
 class BuilderClient:
-    """The builder process, what it has built, and what it could not build.
-
-    Args:
-        specifications: of all contenders, by name.
-        batch_sizes: at which each contender is measured.
-        settings: for builders: `cache`, `versions`, `plugins`, `input_batches`, `memory_limit_bytes`.
-        deadline: seconds that a cell may take; a build may take some times as long, with a training half an hour.
-    """
+    """The builder process, what it has built, and what it could not build."""
 
     def __init__(
         self,

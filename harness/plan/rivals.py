@@ -168,13 +168,6 @@ def prepared(
 ) -> PreparedFunctions:
     """Tries the functions of a suite, and spells them out for the processes that time them.
 
-    Args:
-        groups: of functions with the same inputs.
-        suite: that they belong to.
-        folder: of the suite.
-        deadline_seconds: for trying them.
-        sizes: a list of n beyond which it is to be found out whether they work.
-
     Raises:
         UserError: where a function cannot be raced.
     """

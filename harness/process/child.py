@@ -45,11 +45,6 @@ class Child:
     """One child process. Start it from the main thread: on Linux it dies with the thread that started it.
 
     Whatever it starts ends with it, and no call here waits without a limit.
-
-    Args:
-        module: what `python -m` runs; it calls `harness.process.server.serve`.
-        settings: what the child is sent first, plain JSON data.
-        environment: variables added to its environment.
     """
 
     def __init__(

@@ -38,11 +38,6 @@ FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 def export(evidence: Evidence, storage: Path, *, data: bool = False) -> Path:
     """Writes a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
 
-    Args:
-        evidence: the run.
-        storage: usually `.benchmarks`.
-        data: keep the raw samples, as `--benchmark-save-data` does.
-
     Returns:
         The file that was written.
 

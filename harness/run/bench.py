@@ -233,12 +233,7 @@ class Bench:
             "core": timing_cores(threads),
             "runtime": dataclasses.asdict(runtime) if runtime else None,
         }
-        child = Child(LIMITS, settings, environment=environment(threads))
-        try:
-            found = child.ask({"do": "rates", "shapes": shapes, "sizes": list(sizes)}, stage="load", deadline=120.0)
-            return validated(child, "load", "rates", found)
-        finally:
-            child.close()
+        return _rates_in_child(settings, environment(threads), shapes, sizes)
 
     def _devices(self) -> list[str]:
         """The devices of contenders other than the processor."""
@@ -256,15 +251,11 @@ class Bench:
         found = []
         for runtime in runtimes.values():
             settings = {"device": kind_of(device), "runtime": dataclasses.asdict(runtime), UNBOUND: True}
-            child = Child(LIMITS, settings, environment={**environment(1), **visible(device, os.environ)})
+            surroundings = {**environment(1), **visible(device, os.environ)}
             try:
-                asked = {"do": "rates", "shapes": shapes, "sizes": _DEVICE_SIZES}
-                answer = child.ask(asked, stage="load", deadline=120.0)
-                found.append(validated(child, "load", "rates", answer))
+                found.append(_rates_in_child(settings, surroundings, shapes, _DEVICE_SIZES))
             except ChildFailed as failed:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
-            finally:
-                child.close()
         return roofline.best_device_rates([each for each in found if each])
 
     def _libraries(self) -> list[OfferReference]:
@@ -439,6 +430,17 @@ class Bench:
         except ChildFailed:
             described = self.source_facts.of(name)
         return float(described.get("temperature", 1.0))
+
+
+def _rates_in_child(
+    settings: Mapping[str, Any], surroundings: Mapping[str, str], shapes: Sequence[roofline.Shape], sizes: Sequence[int]
+) -> dict[str, Any]:
+    child = Child(LIMITS, settings, environment=surroundings)
+    try:
+        asked = {"do": "rates", "shapes": shapes, "sizes": list(sizes)}
+        return validated(child, "load", "rates", child.ask(asked, stage="load", deadline=120.0))
+    finally:
+        child.close()
 
 
 def _throttled(record: Measurement) -> bool:

@@ -8,7 +8,7 @@ from harness.plugin.events import Measured, RunFinished, RunStarted
 from harness.records.measurement import Fidelity, Measurement, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -16,38 +16,16 @@ if TYPE_CHECKING:
     from harness.plan.sweep import SearchCase
     from harness.plugin.trackers import Trackers
     from harness.run.bench import Listener
-    from harness.search import Location, Progress
+    from harness.search import Progress
 
 
 class Silent:
     """A listener that ignores everything."""
 
-    def say(self, text: str) -> None:
+    def say(self, *_: object, **__: object) -> None:
         """Nothing."""
 
-    def stage(self, text: str, total: int | None = None) -> None:
-        """Nothing."""
-
-    def step(self, text: str = "") -> None:
-        """Nothing."""
-
-    def search(self, case: SearchCase, progress: Progress) -> None:
-        """Nothing."""
-
-    def recorded(self, record: Measurement | Fidelity) -> None:
-        """Nothing."""
-
-    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
-        """Nothing."""
-
-    def launch(self, number: int) -> None:
-        """Nothing."""
-
-    def pause(self, seconds: float, why: str) -> None:
-        """Nothing."""
-
-    def answered(self, case: SearchCase, location: Location) -> None:
-        """Nothing."""
+    stage = step = search = recorded = outline = launch = pause = answered = say
 
 
 class Broadcast:

@@ -69,16 +69,7 @@ class Abandoned(BaseException):
 
 
 class Searches:
-    """All searches of a run.
-
-    Args:
-        cases: what is searched.
-        how: the suite's search settings.
-        launches: that enter each interval.
-        seed: of the searches.
-        timed: the run ends after some seconds, so that those that are left may buy further launches.
-        on_progress: called in the main thread with the state of a search.
-    """
+    """All searches of a run."""
 
     def __init__(
         self,
@@ -104,10 +95,6 @@ class Searches:
 
         Launch 0 explores one search after the other, so that one estimate comes soon. Later launches take turns: what a
         search measures there is spread over the launch, and no burst of a neighbour hits all of it.
-
-        Args:
-            launch: its number.
-            measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search receives.
         """
         while True:
             for searcher in self._ready_to_start():

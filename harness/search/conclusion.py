@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from harness.search.audit import PRACTICAL_JUMP
@@ -75,7 +76,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
     notes = [note for _, outcome in outcomes if outcome.kind in {"crossing", "none"} for note in outcome.notes]
     return Location(
         status=answer.status,
-        crossings=tuple(sorted(answer.crossings, key=_place)),
+        crossings=tuple(sorted(answer.crossings, key=attrgetter("heads"))),
         samples=sampler.samples,
         probes=probes(sampler, question.confidence),
         notes=tuple(dict.fromkeys([*answer.lacks, *answer.notes, *_general_notes(search), *notes])),
@@ -87,7 +88,7 @@ def conclude(search: Search, lacking: str | None) -> Location:
         measured=measured_range(sampler, lost),
         failures=gaps,
         decision=answer.decision,
-        unconfirmed=tuple(sorted(answer.unconfirmed, key=_place)),
+        unconfirmed=tuple(sorted(answer.unconfirmed, key=attrgetter("heads"))),
         details=tuple(search.details),
         margin=question.precision if answer.status == "tie" else None,
     )
@@ -245,13 +246,9 @@ def _implied(search: Search, jump: Jump, crossings: Sequence[Crossing]) -> tuple
     before = [each for each in crossings if start <= each.low and each.high < jump.left]
     after = [each for each in crossings if jump.right < each.low and each.high <= end]
     return (
-        bool(before) and max(before, key=_place).direction == leader(jump.before),
-        bool(after) and min(after, key=_place).direction != leader(jump.after),
+        bool(before) and max(before, key=attrgetter("heads")).direction == leader(jump.before),
+        bool(after) and min(after, key=attrgetter("heads")).direction != leader(jump.after),
     )
-
-
-def _place(crossing: Crossing) -> int:
-    return crossing.heads
 
 
 def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:

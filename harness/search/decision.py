@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,8 +172,8 @@ def merge(one: Zone, other: Zone) -> Zone:
     before = one.before or (other.before if other.low == one.low else 0)
     last, first = (one, other) if one.high > other.high else (other, one)
     after = last.after or (first.after if first.high == last.high else 0)
-    crossings = sorted({*one.crossings, *other.crossings}, key=_place)
-    unconfirmed = sorted({*one.unconfirmed, *other.unconfirmed}, key=_place)
+    crossings = sorted({*one.crossings, *other.crossings}, key=attrgetter("heads"))
+    unconfirmed = sorted({*one.unconfirmed, *other.unconfirmed}, key=attrgetter("heads"))
     return Zone(one.low, last.high, before, after, tuple(crossings), tuple(unconfirmed))
 
 
@@ -238,7 +239,3 @@ def opposite(sign: Sign) -> Sign:
 
 def _near(one: Zone, other: Zone, evidence: Evidence) -> bool:
     return evidence.largest_lead(one.low, other.high) <= NEAR_LEAD
-
-
-def _place(crossing: Crossing) -> int:
-    return crossing.heads

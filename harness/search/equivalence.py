@@ -85,14 +85,7 @@ class DifferenceModel:
 
 
 def fit_differences(seen: Observations, places: Sequence[int], noise: float, margin: float) -> DifferenceModel:
-    """What the pairs say about the log-ratio at these N.
-
-    Args:
-        seen: pairs, those at other N included, which are ignored.
-        places: at each of which something was seen.
-        noise: of one pair.
-        margin: that is asked about.
-    """
+    """What the pairs say about the log-ratio at these N."""
     means, counts = _launch_means(seen, places, noise)
     variances = WINSORISED_COST**2 * noise**2 / np.maximum(counts, 1)  # [launches, places]
     there = counts > 0

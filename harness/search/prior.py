@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.search.result import Crossing, Location, Probe
+    from harness.search.result import Location, Probe
     from harness.search.sign_test import Sign
 
 LARGE = 0.5  # a log-ratio that is expected to keep its sign at another batch size
@@ -26,7 +27,7 @@ def expected_signs(prior: Location | None, points: Sequence[int]) -> dict[int, S
     """Who should lead at those of `points` where the earlier answer leaves little doubt; never at the two ends."""
     if prior is None:
         return {}
-    probes = sorted(prior.probes, key=_heads)
+    probes = sorted(prior.probes, key=attrgetter("heads"))
     heads = [probe.heads for probe in probes]
     found: dict[int, Sign] = {}
     for n in points[1:-1]:
@@ -45,7 +46,9 @@ def expected_signs(prior: Location | None, points: Sequence[int]) -> dict[int, S
 
 def earlier_changes(prior: Location) -> list[tuple[int, int]]:
     """Where the earlier answer saw the lead change, confirmed or not; else its best bracket."""
-    crossings = [(each.low, each.high) for each in sorted((*prior.crossings, *prior.unconfirmed), key=_heads)]
+    crossings = [
+        (each.low, each.high) for each in sorted((*prior.crossings, *prior.unconfirmed), key=attrgetter("heads"))
+    ]
     return crossings or ([prior.bracket] if prior.bracket else [])
 
 
@@ -62,7 +65,3 @@ def _clear_sign(probe: Probe) -> Sign:
     if abs(probe.log_ratio) < LARGE or probe.low * probe.high <= 0:
         return 0
     return 1 if probe.log_ratio > 0 else -1
-
-
-def _heads(found: Probe | Crossing) -> int:
-    return found.heads

@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 def run_search(
     measure: Measure, case: SearchCase, asked: SearchSettings, on_progress: Callable[[Progress], None] | None = None
 ) -> Location:
-    """The answer of a case.
-
-    Args:
-        measure: times both rivals; see `harness.search.crossover.locate`.
-        case: what is raced, where, and by which method.
-        asked: the other arguments of the search.
-        on_progress: called after every batch of pairs with the state of the search.
-    """
+    """The answer of a case."""
     common: dict[str, Any] = {
         "precision": asked.precision, "confidence": asked.confidence, "budget": asked.budget, "launches": asked.launches,
         "seed": asked.seed, "on_progress": on_progress,

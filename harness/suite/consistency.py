@@ -38,10 +38,7 @@ def _race(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[ValidationIssue]:
     for role in ("baseline", "challenger"):
-        name = race.get(role)
-        if isinstance(name, str) and contenders and name not in contenders:
-            hint = suggestion(name, contenders)
-            yield ValidationIssue((*path, role), f"no contender {name!r}", hint)
+        yield from _unknown_contender(race.get(role), contenders, (*path, role))
     if isinstance(race.get("baseline"), str) and race.get("baseline") == race.get("challenger"):
         yield ValidationIssue(
             (*path, "challenger"), f"{race['baseline']!r} cannot race itself", "`harness doctor` does that"
@@ -105,9 +102,7 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
         places: list[tuple[Path, Any]] = [(("relative_to", unit), unit)]
         places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
         for path, name in places:
-            if isinstance(name, str) and contenders and name not in contenders:
-                hint = suggestion(name, contenders)
-                yield ValidationIssue(path, f"no contender {name!r}", hint)
+            yield from _unknown_contender(name, contenders, path)
         if unit in _list(names):
             yield ValidationIssue(
                 ("relative_to", unit), f"{unit!r} cannot be relative to itself", "remove it from its own list"
@@ -215,10 +210,7 @@ def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[st
             if not isinstance(figure, Mapping):
                 continue
             path: Path = ("documented", part, number)
-            name = figure.get("contender")
-            if isinstance(name, str) and contenders and name not in contenders:
-                hint = suggestion(name, contenders)
-                yield ValidationIssue((*path, "contender"), f"no contender {name!r}", hint)
+            yield from _unknown_contender(figure.get("contender"), contenders, (*path, "contender"))
             if part == "scores":
                 yield from _whose_scores(figure, path)
                 yield from _projectors(figure, path, contenders)
@@ -244,6 +236,11 @@ def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, 
     if isinstance(name, str) and known and name not in known:
         hint = did_you_mean(name, known) or f"they have {', '.join(dict.fromkeys(known))}"
         yield ValidationIssue((*path, "projector"), f"no contender has the projector {name!r}", hint)
+
+
+def _unknown_contender(name: Any, contenders: Mapping[str, Any], path: Path) -> Iterator[ValidationIssue]:
+    if isinstance(name, str) and contenders and name not in contenders:
+        yield ValidationIssue(path, f"no contender {name!r}", suggestion(name, contenders))
 
 
 def _repeated(values: Any, path: Path) -> Iterator[ValidationIssue]:

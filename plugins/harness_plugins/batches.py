@@ -17,12 +17,7 @@ Float32 = NDArray[np.float32]
 
 
 class ByBatchSize(harness.Compiled):
-    """What was exported for some batch sizes alone, and for all others, where there is such an export.
-
-    Args:
-        compiled: by batch size.
-        others: for any other batch size.
-    """
+    """What was exported for some batch sizes alone, and for all others, where there is such an export."""
 
     def __init__(self, compiled: Mapping[int, harness.Compiled], others: harness.Compiled | None) -> None:
         self._compiled, self._others = dict(compiled), others

@@ -44,13 +44,7 @@ class Staged:
 
 
 class TorchCompiled(harness.Compiled):
-    """Something that maps tensors to tensors, in inference mode on one device.
-
-    Args:
-        module: what maps them.
-        context: of the worker.
-        tf32: products on a GPU may be computed in TF32.
-    """
+    """Something that maps tensors to tensors, in inference mode on one device."""
 
     def __init__(self, module: Any, context: harness.LoadContext, *, tf32: bool = False) -> None:
         import torch

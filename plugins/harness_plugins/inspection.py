@@ -22,11 +22,6 @@ _ROWS = 256  # queries whose weights are held at once
 def lines(path: Path, projection: int | str | None = None, temperature: float | None = None) -> list[str]:
     """What a database or an archive holds, a line for each thing; one paragraph for each projection.
 
-    Args:
-        path: an `lda.db` or `.npz` file.
-        projection: id or name of the only projection to describe; None describes all.
-        temperature: in place of the stored one.
-
     Raises:
         DataError: where the file cannot be used; one projection that cannot be used does not hide the others.
     """

@@ -34,9 +34,6 @@ class OnnxExporter:
     The exporter of PyTorch takes over a second for the smallest module. A search asks for the same structure at dozens
     of N, so the graph is kept without its weights, and the next module of the same structure only fills in its own.
     A graph that was filled in is run and compared with the module before it is accepted.
-
-    Args:
-        tolerance: the largest difference that is accepted then, relative to the module's largest output.
     """
 
     def __init__(self, tolerance: float) -> None:

@@ -172,16 +172,7 @@ class _Ranking(NamedTuple):
 
 
 class _Training:
-    """One training: its losses so far, and the best weights so far.
-
-    Args:
-        student: in training mode.
-        teacher: which answers what is drawn.
-        parts: of the training queries.
-        options: of the trainer.
-        context: of the trainer.
-        started: when the clock started on which `seconds` are counted.
-    """
+    """One training: its losses so far, and the best weights so far."""
 
     def __init__(
         self,

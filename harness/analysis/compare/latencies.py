@@ -67,14 +67,7 @@ def changes(
     *,
     bias: float = 0.0,
 ) -> Iterator[CellChange]:
-    """Every cell that both runs have, by batch size and N.
-
-    Args:
-        old: one logarithm of seconds per launch of each cell then.
-        new: the same now.
-        thresholds: relative changes that matter, by contender.
-        bias: systematic error of the logarithms that the runs' A/A tests have seen.
-    """
+    """Every cell that both runs have, by batch size and N."""
     shared = sorted(old.keys() & new.keys(), key=lambda key: (key[2], key[1], key[0]))
     for key in shared:
         contender, heads, batch_size = key
@@ -91,15 +84,7 @@ def changes(
 def judge(
     old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1, bias: float = 0.0
 ) -> tuple[Interval, Interval, Verdict]:
-    """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict.
-
-    Args:
-        old: of each launch then.
-        new: of each launch now.
-        threshold: relative change that matters.
-        cells: how many are judged at once.
-        bias: systematic error of the logarithms.
-    """
+    """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict."""
     own, joint = (with_bias(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
     return own, joint, _verdict(own, joint, threshold)
 

@@ -150,17 +150,7 @@ _SHORT_NUMBER = "datum.value >= 1000 ? format(datum.value, '.3~s') : format(datu
 def labels(
     rows: Sequence[dict[str, Any]], name: str, x: str, y: str, colour: alt.Color, *, show: str = "", log: bool = True
 ) -> alt.Chart:
-    """The names of the series beside the last of their points, pushed apart where they would lie upon each other.
-
-    Args:
-        rows: of the chart.
-        name: the field by which the series differ.
-        x: the field of the horizontal axis.
-        y: the field of the vertical one.
-        colour: the encoding of the series' colours.
-        show: the field with what is written; the name itself if empty.
-        log: the vertical axis is logarithmic.
-    """
+    """The names of the series beside the last of their points, pushed apart where they would lie upon each other."""
     ends: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row[name] not in ends or row[x] >= ends[row[name]][x]:
