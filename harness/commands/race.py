@@ -48,7 +48,7 @@ class Settings(TypedDict, total=False):
     budget: int | None  # maximum number of timed samples
     seconds: float | None  # time limit from the call on; what still runs then is stopped
     deadline: float
-    """Seconds that a function may take at one n to get ready and be timed a few times; n at which it would take longer, by its
+    """Seconds that a function may take at one n, to get ready and to be timed a few times; n that would take longer, by the
     growth so far, are skipped."""
     threads: int | Sequence[int]  # of each function, and cores reserved for it; 1 if absent
     gap: float  # mean pause before each launch, in seconds
@@ -144,8 +144,8 @@ def race(
             answers use, to race each against each.
         challenger: the same, expected to lead at large n.
         labels: names of the functions in answers, in their order; their own if absent.
-        setup: makes the input of one call from (n, seed), off the clock; a tuple is one argument each, where a function does
-            not take it as one. Without it functions are called with (n, batch), or with n.
+        setup: makes the input of one call from (n, seed), off the clock; a tuple is passed as separate arguments to a
+            function that does not take it as one. Without `setup`, functions are called with (n, batch) or with n.
         equal: (a, b) -> whether two outputs are the same; by default arrays within rounding, everything else by `==`. None:
             outputs are not compared, and the answer says so.
         **settings: see `Settings`.
@@ -155,8 +155,8 @@ def race(
         suffice. For a list or a mapping: `Standings`, who leads where.
 
     Raises:
-        UserError: a question that makes no sense, or a function that is missing, fails at the smallest n, returns something
-            else than its rival, or a generator.
+        UserError: an invalid question, or a function that is missing, fails at the smallest n, or returns something else
+            than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
     _refuse_unknown_settings(settings)

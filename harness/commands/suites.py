@@ -41,7 +41,7 @@ class SuiteRun:
 
     @property
     def exit_code(self) -> int:
-        """What a command exits with: 130 interrupted, 1 something failed, 0 done."""
+        """The exit code of a command: 130 interrupted, 1 something failed, 0 done."""
         return 130 if self.interrupted else int(self.failed > 0)
 
     def show(self, *, verbose: bool = False) -> None:
