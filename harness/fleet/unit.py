@@ -43,7 +43,7 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
-        do = {"inspect": _inspect, "train": _train, "keep": _keep, "run": _run, "collect": _collect}[asked.do]
+        do = {"inspect": _inspect, "train": _train, "keep": _store_weights, "run": _run, "collect": _collect}[asked.do]
         return do(asked, place, emit).model_dump_json()
     except HarnessError as error:
         return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
@@ -100,7 +100,7 @@ def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     del emit
     question = {**_suite(asked, place), "students": [each.model_dump() for each in asked.students]}
     (place / _CANCEL).unlink(missing_ok=True)
-    code, printed = _worked(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
+    code, printed = _run_child(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
     try:
         found = json.loads(printed[-1])
     except (ValueError, IndexError):
@@ -109,7 +109,7 @@ def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]), weights=tuple(filter(None, sent)))
 
 
-def _keep(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _store_weights(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes in students that another machine has trained."""
     del place, emit
     for each in asked.weights:
@@ -122,7 +122,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     run = place / "run"
     run.mkdir(exist_ok=True)
     (place / _CANCEL).unlink(missing_ok=True)
-    _free(run)
+    _wait_until_free(run)
     tail = _Tail(run, asked.have, emit)
     begun = (run / "run.json").exists()
     tail.send()
@@ -131,7 +131,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     arguments += [word for each in asked.only for word in ("--only", each)]
     arguments += [word for each in asked.settings for word in ("--set", each)]
     command = ["harness.cli.unit", str(os.getpid()), *arguments]
-    code, printed = _worked(command, place, run, tail.send)
+    code, printed = _run_child(command, place, run, tail.send)
     seen, removed = environment.scrubbed()
     return Reply(
         code=code, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
@@ -139,7 +139,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _worked(
+def _run_child(
     module: list[str], place: Path, watched: Path, look: Callable[[], None] = lambda: None
 ) -> tuple[int, list[str]]:
     """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed."""
@@ -171,7 +171,7 @@ def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return Reply(files=_extents(place / "run"), folder=str(place / "run"))
 
 
-def _free(run: Path) -> None:
+def _wait_until_free(run: Path) -> None:
     """Waits until no process writes into a run's folder: what a killed worker has left is ending."""
     try:
         with FileLock(run / ".lock").acquire(timeout=_ENDING_SECONDS):

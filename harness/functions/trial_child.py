@@ -84,11 +84,11 @@ class Trial:
             UserError: where something is wrong.
         """
         self._ends = time.monotonic() + self._seconds
-        self._at(self._low)
+        self._try_size(self._low)
         for number in self._numbers:
             self._check_growth(number)
         self._between = self._works_between()
-        return self._found()
+        return self._result()
 
     def climb(self) -> TrialResult:
         """What the next n shows, and all before.
@@ -96,29 +96,29 @@ class Trial:
         Raises:
             UserError: where something is wrong.
         """
-        self._heads = self._following(self._heads)
+        self._heads = self._next_size(self._heads)
         try:
-            self._at(self._heads)
+            self._try_size(self._heads)
         except UserError as error:
             if not isinstance(error.__cause__, Exception):
                 raise
             self._heads = self._high  # it fails there: the search finds out from where on
-        return self._found()
+        return self._result()
 
-    def _found(self) -> TrialResult:
+    def _result(self) -> TrialResult:
         more = self._heads < self._high and not self._long and time.monotonic() < self._ends
         if more and len(self._took) > 1:
-            more = self._expected(self._following(self._heads)) < _SHARE * self._seconds
+            more = self._expected_seconds(self._next_size(self._heads)) < _SHARE * self._seconds
         notes = (*self._notes, *self._notes_of_calls())
         return TrialResult(kernels=tuple(self._loaded.kernels), notes=notes, between=self._between, more=more)
 
-    def _expected(self, heads: int) -> float:
+    def _expected_seconds(self, heads: int) -> float:
         """Seconds that a call may take at a larger n, by its growth so far."""
         (first, before), (last, now) = list(self._took.items())[-2:]
         growth = math.log(now / before) / math.log(last / first)
         return float(now * (heads / last) ** max(1.0, growth))
 
-    def _following(self, heads: int) -> int:
+    def _next_size(self, heads: int) -> int:
         """The next n that is tried: several times as large, and of the list where there is one."""
         wanted = min(heads * _FACTOR, self._high)
         return next((each for each in self._sizes if each >= wanted), self._high) if self._sizes else wanted
@@ -130,13 +130,13 @@ class Trial:
             return True
         for heads in sorted({gap[0] + 1, min(round(math.sqrt(gap[0] * gap[1])), _FACTOR * gap[0])} - set(gap)):
             try:
-                self._at(heads)
+                self._try_size(heads)
             except UserError as error:
                 self._note(f"no n was timed that is not in the list, since {error.what}")
                 return False
         return True
 
-    def _at(self, heads: int) -> None:
+    def _try_size(self, heads: int) -> None:
         """Everything that one n shows.
 
         Raises:
@@ -147,7 +147,7 @@ class Trial:
         if heads == self._low:
             self._check_repeats(heads, given)
             self._choose_forms(heads, copied)
-        first, *others = [self._one(number, heads, copied) for number in self._numbers]
+        first, *others = [self._call_twice(number, heads, copied) for number in self._numbers]
         for number, each in enumerate(others, 1):
             if self._loaded.kernels[0].checked:
                 self._compare(heads, first, each, number)
@@ -188,7 +188,7 @@ class Trial:
         for number, some in enumerate(forms):
             self._loaded.learn(number, takes=some[-1] if spread and "inputs" in some else some[0])
 
-    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
+    def _call_twice(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
         """One function at one n, called twice with equal inputs."""
         loaded, label = self._loaded, self._loaded.label(number)
         self._doing(f"calling {label} at n = {heads:,}")
@@ -224,15 +224,15 @@ class Trial:
         if not loaded.has_setup:
             if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds:
                 self._check_memory_of_sizes(number, heads)
-        elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
+        elif self._is_memory_suspected(kernel, seconds, next_seconds) and self._remembers_inputs(number, heads):
             loaded.learn(number, redrawn=True)
         return _Outcome(output, given, loaded.kernels[number].fresh, again)
 
-    def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
+    def _is_memory_suspected(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
         return not kernel.redrawn and (again <= memoisation.LONGEST_SECONDS or seconds > memoisation.FACTOR * again)
 
-    def _remembers(self, number: int, heads: int) -> bool:
+    def _remembers_inputs(self, number: int, heads: int) -> bool:
         """Whether inputs that it has seen, and gets again as on the clock, cost it a small part of others."""
         numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
         self._doing(f"calling the setup and {self._loaded.label(number)} at n = {heads:,}")

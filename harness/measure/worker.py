@@ -258,7 +258,7 @@ class Worker:
         """
         if function.kernel.redrawn or not cell.first_outputs:
             if not function.kernel.redrawn:
-                self._refuse_remembering(cell, function)
+                self._refuse_cached_answers(cell, function)
             return {"error": 0.0}
         equal = function.kernel.equal.load() if function.kernel.equal else equality.same
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
@@ -266,10 +266,10 @@ class Worker:
             raise ParityError(
                 f"its output changed during the timing: {equality.preview(first)} before, {equality.preview(again)} after"
             )
-        self._refuse_remembering(cell, function)
+        self._refuse_cached_answers(cell, function)
         return {"error": 0.0}
 
-    def _refuse_remembering(self, cell: _Cell, function: TimedFunction) -> None:
+    def _refuse_cached_answers(self, cell: _Cell, function: TimedFunction) -> None:
         """Whether inputs that it has seen cost it a small part of others; functions that were found to do so get none twice.
 
         Raises:
@@ -326,7 +326,7 @@ class Worker:
             self._loaded.move_to_end(place)
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
-        self._make_room(size)
+        self._release_models(size)
         artifact_digests.verify(Path(place), request.get("files", {}))
         before, started = resources.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
@@ -355,7 +355,7 @@ class Worker:
             gc.freeze()
             self._frozen = True
 
-    def _make_room(self, wanted: int, but: str = "") -> None:
+    def _release_models(self, wanted: int, but: str = "") -> None:
         """Releases the models that were used longest ago until the wanted bytes fit; one that is being loaded stays."""
         released = False
         while (
@@ -384,7 +384,7 @@ class Worker:
         if isinstance(compiled, TimedFunction):
             inputs = compiled.inputs(batch, int(self._how["input_batches"]))
             place = str(request["place"])
-            self._make_room(compiled.held_bytes, but=place)
+            self._release_models(compiled.held_bytes, but=place)
             seconds, output = compiled.first(inputs[0])
             kept = [output] if compiled.kernel.checked else []
             held = compiled.held_bytes + sum(map(equality.weight, kept))

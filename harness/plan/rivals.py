@@ -176,7 +176,7 @@ def prepared(
     notes: dict[str, None] = {}
     between = True
     for group in groups:
-        low, high = _span(group, suite)
+        low, high = _range_of_sizes(group, suite)
         found = run_trial(
             group.kernels(),
             low,
@@ -206,7 +206,7 @@ def prepared(
     return PreparedFunctions(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
-def _span(group: Rivals, suite: Suite) -> tuple[int, int]:
+def _range_of_sizes(group: Rivals, suite: Suite) -> tuple[int, int]:
     """The n at which the functions of a group are called: those of their races, and of the table."""
     races = [race for race in suite.races if {race.baseline, race.challenger} & set(group.functions)]
     wanted = [race.heads or suite.heads for race in races]

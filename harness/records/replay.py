@@ -41,7 +41,7 @@ class Recording:
         self._next = 0
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many visits have not been handed out."""
         return len(self._visits) - self._next
 
@@ -52,7 +52,7 @@ class Recording:
             Unmeasurable: where the visit failed then.
             DivergedError: where the next visit was made at another N, launch or number of rounds.
         """
-        if not self.left:
+        if not self.remaining:
             return None
         visit = self._visits[self._next]
         self._next += 1

@@ -31,7 +31,7 @@ _SAME = 1e-9  # relative; other versions of NumPy may round the last digits othe
 
 
 @dataclass(frozen=True)
-class Moved:
+class Discrepancy:
     """One thing that the raw seconds do not say as the report says it."""
 
     path: str
@@ -57,7 +57,7 @@ class VerifyResult:
     """What verification found."""
 
     agrees: bool
-    moved: tuple[Moved, ...]  # verdicts first
+    moved: tuple[Discrepancy, ...]  # verdicts first
     checked: int  # statistics and verdicts compared
     sentences: tuple[str, ...]  # what to print, the conclusion first
     lacking: int = 0  # figures that the report's version did not write
@@ -82,7 +82,7 @@ def verify(folder: Path) -> VerifyResult:
     except (OSError, ValueError) as error:
         raise RecordsError(f"it cannot be read: {one_line(str(error))}", where=str(path)) from error
     answers = stored.load(evidence.located)
-    repeated, moved = _repeat(evidence, answers)
+    repeated, moved = _replay_searches(evidence, answers)
     summary = summarise(evidence, repeated)
     before, after = data.flatten(said), data.flatten(json.loads(data.to_json(summary)))
     lacking = _missing_fields(before, after)
@@ -97,7 +97,9 @@ def verify(folder: Path) -> VerifyResult:
     return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
 
 
-def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[SearchRecord], list[Moved]]:
+def _replay_searches(
+    evidence: Evidence, answers: Sequence[SearchRecord]
+) -> tuple[list[SearchRecord], list[Discrepancy]]:
     """Every search made again from its recorded pairs."""
     found, moved = [], []
     for each in answers:
@@ -105,21 +107,21 @@ def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[S
         try:
             location = replay(evidence, each.case, each.asked)
         except DivergedError as error:
-            moved.append(Moved(f"{place}.sentence", _answer_in_words(each.location), f"another search: {error}"))
+            moved.append(Discrepancy(f"{place}.sentence", _answer_in_words(each.location), f"another search: {error}"))
             location = each.location
         if location != each.location and _answer_in_words(location) != _answer_in_words(each.location):
-            moved.append(Moved(f"{place}.sentence", _answer_in_words(each.location), _answer_in_words(location)))
+            moved.append(Discrepancy(f"{place}.sentence", _answer_in_words(each.location), _answer_in_words(location)))
         found.append(
             SearchRecord(case=each.case, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
         )
     return found, moved
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Moved]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Discrepancy]:
     for path in dict.fromkeys([*before, *after]):
         one, other = before.get(path, _Absent()), after.get(path, _Absent())
         if not _equal(one, other):
-            yield Moved(path, one, other)
+            yield Discrepancy(path, one, other)
 
 
 class _Absent:
@@ -170,7 +172,7 @@ def _answer_in_words(location: Location) -> str:
     return f"{location.status}{f' at {places}' if places else ''}"
 
 
-def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches: int) -> Iterator[str]:
+def _sentences(moved: Sequence[Discrepancy], checked: int, summary: Summary, searches: int) -> Iterator[str]:
     if not moved:
         yield (
             f"agrees: {checked:,} figures and verdicts, {counted(searches, 'search')} among them, follow from "

@@ -261,7 +261,7 @@ class Schedule:
             raise budget_exhausted(self._suite.search.budget_seconds)
         cells = rivals(case, request.heads)
         if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
-            blamed = self._to_blame(refused, case.low)
+            blamed = self._failing_contenders(refused, case.low)
             records = self.bench.leave_out(cells, blamed, "search", request.launch, case.label)
         else:
             started = time.monotonic()
@@ -272,7 +272,7 @@ class Schedule:
             raise answer
         return pairs(records[0], records[1])
 
-    def _to_blame(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
+    def _failing_contenders(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
         """Who of the rivals keeps an N from being measured: who fails; of two that are only slow, the slower one."""
         failing = {cell: why for cell, why in refused.items() if why.kind != TOO_SLOW}
         if failing or len(refused) < 2:

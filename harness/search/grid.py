@@ -214,7 +214,7 @@ class _Grid:
             crossings=found.crossings,
             samples=sampler.samples,
             probes=probes(sampler, question.confidence, self.points, least=1),
-            notes=(*found.lacks, *found.notes, *(self._coarse(found.crossings) if stated else ())),
+            notes=(*found.lacks, *found.notes, *(self._interval_note(found.crossings) if stated else ())),
             low=question.low,
             high=question.high,
             bracket=found.bracket,
@@ -246,7 +246,7 @@ class _Grid:
             return Verdict(notes=(tied,)), "tie"
         return Verdict(lacks=(f"no significant difference at grid points N = {first_few(self.points)}",)), "unresolved"
 
-    def _coarse(self, crossings: Sequence[Crossing]) -> Sequence[str]:
+    def _interval_note(self, crossings: Sequence[Crossing]) -> Sequence[str]:
         """A note where an interval is wider than was asked for."""
         if not any(is_wider(each, self.question.goal) for each in crossings):
             return ()

@@ -128,7 +128,11 @@ def unused(evidence, located) -> list[str]:
         for each in evidence.measurements
         if each.purpose == "search" and each.leg == located.case.label and each.sampled and visits[each.visit] == 2
     )
-    return [] if rounds == 2 * pairs else [f"{recording.left} visits hold {rounds // 2} pairs, the answer uses {pairs}"]
+    return (
+        []
+        if rounds == 2 * pairs
+        else [f"{recording.remaining} visits hold {rounds // 2} pairs, the answer uses {pairs}"]
+    )
 
 
 def one_run(

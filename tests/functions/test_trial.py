@@ -122,9 +122,9 @@ def untried(low, high, sizes=()):
 def test_an_n_at_which_a_call_would_take_too_long_by_its_growth_is_not_tried():
     one = untried(10, 10**5)
     one._took = {10: 1e-6, 1_000: 0.01}  # squares
-    assert one._expected(100_000) == pytest.approx(100)
+    assert one._expected_seconds(100_000) == pytest.approx(100)
     one._took = {10: 1e-3, 1_000: 1e-3}  # no less than in proportion
-    assert one._expected(100_000) == pytest.approx(0.1)
+    assert one._expected_seconds(100_000) == pytest.approx(0.1)
 
 
 def test_of_a_wide_gap_only_the_beginning_is_tried():
