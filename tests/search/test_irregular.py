@@ -137,3 +137,31 @@ def test_neighbours_differ_in_their_factors():
         assert any(map(is_prime, some))
         assert any(is_prime(2 * each - 1) for each in some)
     assert neighbours(20, 20, 20) == [20]
+
+
+def test_neighbours_of_a_thousand_by_hand():
+    """1000 is smooth and 2 * 1000 - 1 prime; 997 is prime, 2 * 1013 - 1 = 3^4 5^2 smooth, and 992 = 31 * 32 round."""
+    assert neighbours(1000, 1, 10**9) == [992, 997, 1000, 1013]
+    assert neighbours(1000, 1, 10**9, plain=2) == [992, 997, 1000, 1001, 1013]
+    assert neighbours(1000, 995, 1005) == [997, 1000]
+    assert neighbours(26, 1, 10**9) == [23, 25, 26, 27]  # within three to either side, though 4 % are less
+
+
+@pytest.mark.parametrize(
+    ("number", "prime"),
+    [(1, False), (2, True), (3, True), (4, False), (9, False), (25, False), (97, True), (91, False)],
+)
+def test_primes_by_hand(number, prime):
+    assert is_prime(number) is prime
+
+
+def test_no_large_number_is_asked_whether_it_is_prime():
+    assert not is_prime(10**10 + 19)  # it is, and trying takes long
+    assert is_prime(10**6 + 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "smooth"), [(1, True), (224, True), (11, False), (2 * 3 * 5 * 7, True), (26, False)]
+)
+def test_smooth_numbers_by_hand(number, smooth):
+    assert is_smooth(number) is smooth
