@@ -33,11 +33,11 @@ def private(*folders: Path) -> None:
         ResourceError: where one cannot be made, belongs to another user, or others may write into it.
     """
     for each in folders:
-        made(each, mode=0o700)
+        make_folder(each, mode=0o700)
         refuse_shared(each)
 
 
-def made(place: Path, *, mode: int = 0o777) -> Path:
+def make_folder(place: Path, *, mode: int = 0o777) -> Path:
     """A folder, made where it is not there.
 
     Raises:

@@ -51,7 +51,7 @@ def place(error: BaseException) -> str:
     return _deepest_line(error) or _last_line(error)
 
 
-def whole(error: BaseException) -> tuple[str, ...]:
+def traceback_lines(error: BaseException) -> tuple[str, ...]:
     """The lines of a traceback, its causes first; of one without end its beginning and its end."""
     lines = [
         line[:_LONGEST_LINE] for line in plain("".join(traceback.format_exception(error))).rstrip().split("\n") if line

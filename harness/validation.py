@@ -61,7 +61,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
     return did_you_mean(name, known) or (f"choose from {', '.join(map(str, known))}" if known else "")
 
 
-def unknown(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
+def unknown_component(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
     """(what, hint) for a component that no plugin offers: a near name, else what failed to load, else what there is."""
     known, failed = sorted(known), "; ".join(map(str, failures))
     hint = did_you_mean(name, known) or (failed and f"it may belong to a plugin that failed to load: {failed}")

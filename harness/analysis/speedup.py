@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.statistics import Interval, over_launches, ratio
+from harness.analysis.statistics import Interval, mean_over_launches, ratio
 from harness.records.samples import CellKey, pairs, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
@@ -75,4 +75,6 @@ def slowdown(
     shared = sorted(one.keys() & other.keys())
     if not shared:
         return None
-    return over_launches([math.log(np.median(other[launch]) / np.median(one[launch])) for launch in shared], confidence)
+    return mean_over_launches(
+        [math.log(np.median(other[launch]) / np.median(one[launch])) for launch in shared], confidence
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack, over
 from harness.analysis.answer import RaceAnswer, race_answer
 from harness.analysis.standings import Standings, standings
 from harness.errors import ResourceError, UserError
-from harness.functions.callee import Callee, named, shipped
+from harness.functions.callee import Callee, as_callee, named
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
 from harness.plan.rivals import Rivals, distinct, suite_of
@@ -324,7 +324,7 @@ def _named(
 
 
 def _callee(rival: Rival) -> Callee:
-    return named(rival) if isinstance(rival, str) else shipped(rival)
+    return named(rival) if isinstance(rival, str) else as_callee(rival)
 
 
 def _threads(given: int | Sequence[int], functions: int) -> list[int]:

@@ -17,7 +17,7 @@ from harness import plain_file, plain_json
 from harness.errors import ChildError, HarnessError, RecordsError, UserError
 from harness.fleet import facts, shipping, spreading
 from harness.fleet.copy import Copy, folder_name
-from harness.fleet.messages import Asked, Facts, Reply, read
+from harness.fleet.messages import Facts, MachineRequest, Reply, read
 from harness.plugin.execution import Request
 from harness.printable import one_line
 from harness.records.reader import read as read_records
@@ -43,7 +43,7 @@ _PATIENCE_SECONDS = 60.0  # that runs may take to end once they were asked to
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RunOptions:
     """What is to be run, beside the suite."""
 
     only: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class MachineOutcome:
     """How the run on one machine ended."""
 
     machine: str
@@ -72,11 +72,11 @@ def run(
     loaded: Loaded,
     executor: Executor,
     folder: Path,
-    wanted: Wanted,
+    wanted: RunOptions,
     say: Callable[[str], None],
     *,
     resume: bool = False,
-) -> tuple[Ended, ...]:
+) -> tuple[MachineOutcome, ...]:
     """Runs a suite on machines, and brings the records of each into a folder of its own.
 
     Args:
@@ -102,7 +102,7 @@ def run(
     known = _stored_run(folder / FLEET) if resume else {}
     key = str(known.get("key") or secrets.token_hex(16))
     chosen = _choose_machines(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
-    asked = Asked(
+    asked = MachineRequest(
         do="inspect", key=key, suite=next(iter(shipment.files)), files=shipment.digests(), elsewhere=shipment.elsewhere,
         only=wanted.only, settings=wanted.settings, flags=wanted.flags,
     )  # fmt: skip
@@ -180,7 +180,7 @@ def _choose_machines(machines: Sequence[Machine], names: Sequence[str]) -> tuple
     return chosen
 
 
-def _send(executor: Executor, machine: Machine, asked: Asked) -> Handle:
+def _send(executor: Executor, machine: Machine, asked: MachineRequest) -> Handle:
     timed = asked.do == "run"
     return executor.run(machine, Request(key=asked.key, text=asked.model_dump_json(), timed=timed))
 
@@ -201,7 +201,7 @@ class _Running:
             self.handles.append(handle := start())
             return handle
 
-    def answer(self, executor: Executor, machine: Machine, asked: Asked) -> Reply:
+    def answer(self, executor: Executor, machine: Machine, asked: MachineRequest) -> Reply:
         """What a machine answers to a request, once it has ended.
 
         Raises:
@@ -239,7 +239,7 @@ class _Running:
 
 
 def _inspect_machines(
-    executor: Executor, machines: Sequence[Machine], asked: Asked, shipment: shipping.Shipment
+    executor: Executor, machines: Sequence[Machine], asked: MachineRequest, shipment: shipping.Shipment
 ) -> dict[str, Reply]:
     """What each machine says to the suite, once it has all files of it."""
     running = _Running()
@@ -278,7 +278,7 @@ def _refuse_differences(here: Facts, replies: Mapping[str, Reply]) -> None:
 def _train_students(
     executor: Executor,
     machines: Sequence[Machine],
-    asked: Asked,
+    asked: MachineRequest,
     replies: Mapping[str, Reply],
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
@@ -293,8 +293,8 @@ def _train_students(
 
 
 def _run_on_all(
-    executor: Executor, machines: Sequence[Machine], asked: Asked, folder: Path, say: Callable[[str], None]
-) -> tuple[Ended, ...]:
+    executor: Executor, machines: Sequence[Machine], asked: MachineRequest, folder: Path, say: Callable[[str], None]
+) -> tuple[MachineOutcome, ...]:
     """Runs the suite on all machines at once; Ctrl-C ends it on all of them, and their records are kept."""
     running = _Running()
     with ThreadPoolExecutor(len(machines)) as pool:
@@ -315,8 +315,13 @@ def _run_on_all(
 
 
 def _run_on_machine(
-    executor: Executor, machine: Machine, asked: Asked, folder: Path, running: _Running, say: Callable[[str], None]
-) -> Ended:
+    executor: Executor,
+    machine: Machine,
+    asked: MachineRequest,
+    folder: Path,
+    running: _Running,
+    say: Callable[[str], None],
+) -> MachineOutcome:
     """The run on one machine, from request to report; what goes wrong there is this machine's alone."""
     copy, code, why, lost = Copy(folder, machine.name), None, "", False
     try:
@@ -350,7 +355,9 @@ def _run_on_machine(
         status = "failed"
     if lost or (status == "running"):
         status = "lost"
-    ended = Ended(machine=machine.name, folder=folder, status=status, records=copy.records, why=why, summary=summary)
+    ended = MachineOutcome(
+        machine=machine.name, folder=folder, status=status, records=copy.records, why=why, summary=summary
+    )
     say(str(ended))
     return ended
 

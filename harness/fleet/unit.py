@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from harness import cache
 from harness.errors import HarnessError
 from harness.fleet import environment, shipping, weights
-from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply, Student
+from harness.fleet.messages import GROWING, WHOLE, Chunk, Extent, Facts, MachineRequest, Name, Reply, Student
 from harness.fleet.watching import Watch
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
         request: `Request.text`.
         emit: is called with each text that `Handle.lines` should give; from the calling thread.
     """
-    asked = Asked.model_validate_json(request)
+    asked = MachineRequest.model_validate_json(request)
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
@@ -56,7 +56,7 @@ def cancel_request(key: str) -> None:
         (place / _CANCEL).touch()
 
 
-def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _inspect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes files in, and says whether the suite can be run here."""
     del emit
     shipping.store(asked.contents)
@@ -81,7 +81,7 @@ def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _suite(asked: Asked, place: Path) -> dict[str, Any]:
+def _suite(asked: MachineRequest, place: Path) -> dict[str, Any]:
     """The suite as a process of its own is told of it."""
     path, quick = place / "suite" / asked.suite, "--quick" in asked.flags
     return {"suite": str(path), "settings": asked.settings, "only": asked.only, "quick": quick}
@@ -95,7 +95,7 @@ def _scored(run: Path) -> list[Student]:
     return []
 
 
-def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _train(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Trains students, and sends their weights."""
     del emit
     question = {**_suite(asked, place), "students": [each.model_dump() for each in asked.students]}
@@ -109,7 +109,7 @@ def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]), weights=tuple(filter(None, sent)))
 
 
-def _store_weights(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _store_weights(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes in students that another machine has trained."""
     del place, emit
     for each in asked.weights:
@@ -117,7 +117,7 @@ def _store_weights(asked: Asked, place: Path, emit: Callable[[str], None]) -> Re
     return Reply()
 
 
-def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _run(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Runs the suite, or goes on with it, and sends what is appended."""
     run = place / "run"
     run.mkdir(exist_ok=True)
@@ -165,7 +165,7 @@ def _run_child(
     return process.returncode, printed
 
 
-def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _collect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Sends what has not arrived."""
     _Tail(place / "run", asked.have, emit).send()
     return Reply(files=_extents(place / "run"), folder=str(place / "run"))

@@ -110,7 +110,7 @@ def read_from(text: str, folder: Path) -> Path | None:
     return next(filter(plain_file.is_there, (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")), None)
 
 
-def shipped(function: Callable[..., Any]) -> Callee:
+def as_callee(function: Callable[..., Any]) -> Callee:
     """A function object: named where its module can be imported elsewhere, else with its code.
 
     Raises:

@@ -26,7 +26,7 @@ _AGAIN = 3  # loops with the same inputs, of which the fastest counts; one where
 _DRAWING = 2.5  # times as long as its calls the inputs of a loop may take to be drawn
 
 
-def remembers(
+def time_repeated(
     call: Callable[[Any], Any],
     draw: Callable[[], Any],
     clock: Callable[[], float],

@@ -237,7 +237,7 @@ class Trial:
         numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
         self._doing(f"calling the setup and {self._loaded.label(number)} at n = {heads:,}")
         own = (lambda given: equality.copier(given)()) if self._loaded.kernels[number].fresh else None
-        found = memoisation.remembers(
+        found = memoisation.time_repeated(
             lambda given: self._loaded.call(number, heads, given),
             lambda: self._loaded.input(heads, next(numbers)),
             time.perf_counter,

@@ -280,7 +280,7 @@ class Worker:
             return
         cell.audits = 1
         self._looked_at += 1
-        found = memoisation.remembers(
+        found = memoisation.time_repeated(
             function.called, function.fresh_input, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
         )
         self._seal.check()

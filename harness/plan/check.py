@@ -38,7 +38,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _OfferUse:
     """One use of an offer in a suite."""
 
     kind: Kind
@@ -155,23 +155,23 @@ def _approximates(contender: Contender, listing: Listing) -> str:
     return projector.approximates if projector is not None and contender.trainer is None else ""
 
 
-def _wanted(suite: Suite) -> Iterator[_Wanted]:
+def _wanted(suite: Suite) -> Iterator[_OfferUse]:
     """Every use of an offer, with the place of its name and options."""
     source = suite.source
-    yield _Wanted("source", source.use, ("source", "use"), ("source", "options"), source.options)
+    yield _OfferUse("source", source.use, ("source", "use"), ("source", "options"), source.options)
     for name, contender in suite.contenders.items():
         at: Place = ("contenders", name)
-        yield _Wanted("projector", contender.projector, (*at, "projector"), (*at, "options"), contender.options, name)
+        yield _OfferUse("projector", contender.projector, (*at, "projector"), (*at, "options"), contender.options, name)
         if contender.source is not None:
             own = contender.source
-            yield _Wanted("source", own.use, (*at, "source", "use"), (*at, "source", "options"), own.options, name)
+            yield _OfferUse("source", own.use, (*at, "source", "use"), (*at, "source", "options"), own.options, name)
         how = contender.runtime_options
-        yield _Wanted("runtime", contender.runtime, (*at, "runtime"), (*at, "runtime_options"), how, name)
+        yield _OfferUse("runtime", contender.runtime, (*at, "runtime"), (*at, "runtime_options"), how, name)
         if contender.trainer is not None:
             own = contender.trainer
-            yield _Wanted("trainer", own.use, (*at, "trainer", "use"), (*at, "trainer", "options"), own.options, name)
+            yield _OfferUse("trainer", own.use, (*at, "trainer", "use"), (*at, "trainer", "options"), own.options, name)
         if contender.teacher:  # also of what is not trained: it may be fitted to its answers, or scored against them
-            yield _Wanted("projector", contender.teacher, (*at, "teacher"), (*at, "teacher"), {}, name)
+            yield _OfferUse("projector", contender.teacher, (*at, "teacher"), (*at, "teacher"), {}, name)
 
 
 def _span(suite: Suite) -> tuple[int, int]:
@@ -209,7 +209,7 @@ class _Review:
                 "leave it out, or run the contenders on the cpu alone with --only",
             )
 
-    def offer(self, wanted: _Wanted) -> None:
+    def offer(self, wanted: _OfferUse) -> None:
         """The offer exists, can be used here, and accepts its options."""
         found = self._listing.find(wanted.kind, wanted.name)
         if found is None:
@@ -231,7 +231,7 @@ class _Review:
             path = wanted.options_at if wanted.options else wanted.at
             self.report(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
 
-    def _unknown(self, wanted: _Wanted) -> None:
+    def _unknown(self, wanted: _OfferUse) -> None:
         what, hint = self._listing.unknown(wanted.kind, wanted.name)
         other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
         if not did_you_mean(wanted.name, self._listing.names(wanted.kind)):

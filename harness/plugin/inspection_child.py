@@ -14,7 +14,7 @@ from harness.plugin.failure import PluginFailure
 from harness.plugin.inspection import Listing, OfferData, OptionProblem, Question, Reply, TrackerData
 from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext, Workload
 from harness.plugin.manager import Catalog, Offered, available
-from harness.plugin.registration import said
+from harness.plugin.registration import error_line
 from harness.process.server import announce, serve
 from harness.validation import option_rows, validation_issues
 
@@ -129,7 +129,7 @@ def _of_workload(question: Question, workload: Workload) -> Reply:
 def _error_text(error: BaseException) -> str:
     from harness.errors import HarnessError
 
-    return str(error) if isinstance(error, HarnessError) else said(error)
+    return str(error) if isinstance(error, HarnessError) else error_line(error)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from harness.causes import whole
+from harness.causes import traceback_lines
 from harness.errors import OfferError
 from harness.plugin import hookspecs
 from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
 from harness.plugin.failure import PluginFailure
-from harness.plugin.registration import Findings, Offered, collect, imported, registered, said
-from harness.validation import unknown
+from harness.plugin.registration import Findings, Offered, collect, error_line, imported, registered
+from harness.validation import unknown_component
 
 __all__ = [
     "BUILT_IN",
@@ -131,7 +131,7 @@ class Catalog:
             if (offered.kind, offered.name) == (kind, name):
                 return offered.offer
         known = [offered.name for offered in self.offers if offered.kind == kind]
-        what, hint = unknown(kind, name, known, self.failures)
+        what, hint = unknown_component(kind, name, known, self.failures)
         raise OfferError(what, next_step=hint)
 
     def origin(self, kind: str, name: str) -> Origin | None:
@@ -146,7 +146,7 @@ class Catalog:
                 for answer in self._call(identity, "harness_versions"):
                     found.update({str(name): str(version) for name, version in answer.items()})
             except (Exception, SystemExit) as error:
-                found[f"versions of {self.plugins[identity].label}"] = f"unknown: {said(error)}"
+                found[f"versions of {self.plugins[identity].label}"] = f"unknown: {error_line(error)}"
         return found
 
     def trackers(self) -> tuple[Tracker, ...]:
@@ -170,10 +170,14 @@ class Catalog:
             try:
                 self._call(tracker.plugin, hook, **data)
             except (Exception, SystemExit) as error:
-                what = f"{hook} raised {said(error)}"
+                what = f"{hook} raised {error_line(error)}"
                 failures.append(
                     PluginFailure(
-                        plugin=tracker.plugin, label=tracker.label, stage="notification", what=what, output=whole(error)
+                        plugin=tracker.plugin,
+                        label=tracker.label,
+                        stage="notification",
+                        what=what,
+                        output=traceback_lines(error),
                     )
                 )
         return failures

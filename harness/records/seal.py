@@ -29,7 +29,7 @@ def sealed(run: RunInfo, folder: Path) -> RunInfo:
     return run.model_copy(update={_SEAL: {**files, **parts}})
 
 
-def broken(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def changes_since_end(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """A sentence for each thing that has changed since the run ended; none where all is."""
     said = run.get(_SEAL)
     if not isinstance(said, dict) or not said:

@@ -84,7 +84,7 @@ def render(summary: Summary) -> str:
         published=any(each.published for each in found),
         script=script(resource("page.js")),
         sections=sections,
-        specs=inert(
+        specs=script_json(
             {
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in pictures},
                 "searches": [_search(each) for each in summary.searches if each.located is not None],
@@ -101,7 +101,7 @@ def render(summary: Summary) -> str:
     )
 
 
-def inert(value: Any) -> Markup:
+def script_json(value: Any) -> Markup:
     """JSON that cannot end its script element."""
     written = json.dumps(value, separators=(",", ":"))
     return Markup(written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704  has no markup

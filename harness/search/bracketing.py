@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.search.sampler import distinct, geometric
-from harness.search.sign_test import median, own_noise, sign, standard_error, winsorised_mean
+from harness.search.sign_test import median, noise_at, sign, standard_error, winsorised_mean
 from harness.search.tie import may_tie
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _needs_more_pairs(
     sampler: Sampler, heads: int, signs: dict[int, Sign], steps: Sequence[Step], noise: float, goal: float
 ) -> bool:
     log_ratios = sampler.at(heads)
-    middle = winsorised_mean(log_ratios, own_noise(log_ratios, noise))
+    middle = winsorised_mean(log_ratios, noise_at(log_ratios, noise))
     if abs(middle) + NEGLIGIBLE_ERRORS * standard_error(log_ratios, noise) < goal:
         return False
     before = max((n for n in signs if n < heads and signs[n]), default=0)

@@ -107,7 +107,7 @@ def differing(context: harness.ExportContext, usual: int) -> list[int]:
     return [size for size in sorted(set(context.batch_sizes)) if known.get(size, "") != known.get(usual, "")]
 
 
-def beside(path: Path, size: int) -> Path:
+def path_for_batch(path: Path, size: int) -> Path:
     """`model-32.onnx` beside `model.onnx`."""
     return path.with_name(f"{path.stem}-{size}{path.suffix}")
 

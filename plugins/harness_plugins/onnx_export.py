@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_plugins.batches import beside, differing, rows
+from harness_plugins.batches import differing, path_for_batch, rows
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -67,7 +67,7 @@ class OnnxExporter:
                     left.unlink()
                 own = raced
         for size in own:
-            self._write(module, rows(example, size), beside(path, size), "", dynamic=False)
+            self._write(module, rows(example, size), path_for_batch(path, size), "", dynamic=False)
 
     def _write(
         self, module: torch.nn.Module, example: Float32, path: Path, operations: str, *, dynamic: bool = True

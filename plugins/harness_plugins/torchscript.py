@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness_plugins.batches import beside, differing, loaded, rows
+from harness_plugins.batches import differing, loaded, path_for_batch, rows
 from harness_plugins.eager import TorchCompiled, check_device, torch_absent
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TorchScriptRuntime(harness.Runtime):
             _save(traced, folder / _FILE)
         else:
             for size in sizes:
-                _save(traces[size], beside(folder / _FILE, size))
+                _save(traces[size], path_for_batch(folder / _FILE, size))
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """The frozen module, optimised here: what that makes of it cannot be stored.

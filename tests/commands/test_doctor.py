@@ -10,7 +10,7 @@ import scipy.stats
 
 from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.self_check import Point
-from harness.analysis.statistics import over_launches
+from harness.analysis.statistics import mean_over_launches
 from harness.commands.doctor import ClockFacts, Diagnosis, diagnose, first_pair_warning, judge_machine
 from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
@@ -24,7 +24,7 @@ def point(low, high):
     spread = np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
     half = scipy.stats.t.ppf(0.975, 5) * spread.std(ddof=1) / math.sqrt(6)
     logs = math.log(low * high) / 2 + spread * math.log(high / low) / 2 / half
-    found = over_launches(logs)
+    found = mean_over_launches(logs)
     assert (found.low, found.high) == pytest.approx((low, high))
     return Point("itself", 256, 32, found, tuple((each,) for each in logs))
 

@@ -12,7 +12,7 @@ from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
 from harness.functions import allocator
-from harness.functions.callee import named, shipped
+from harness.functions.callee import as_callee, named
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled
@@ -172,7 +172,7 @@ def test_every_name_of_a_function_becomes_one_of_a_contender():
     assert names[:2] == ["_old", "größer"]
     assert len(names[2]) <= 96
     assert names[3:] == ["mine.f", "yours.f"]
-    alike = distinct([shipped(lambda n: n), shipped(lambda n: 0)], ["a | b", "a, b"])
+    alike = distinct([as_callee(lambda n: n), as_callee(lambda n: 0)], ["a | b", "a, b"])
     assert {name: each.label for name, each in alike.items()} == {"a-b": "a | b", "a-b-2": "a, b"}
     assert spelled("SciPy (direct)") == "SciPy-direct"
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import HarnessError, OfferError, RecordsError, UserError
 from harness.fleet import choosing, coordinator, unit
-from harness.fleet.messages import Asked, Extent
+from harness.fleet.messages import Extent, MachineRequest
 from harness.plugin.execution import Machine
 from harness.plugin.manager import Catalog
 from harness.records.reader import read
@@ -57,7 +57,7 @@ def test_machines_are_chosen_by_name_and_never_twice():
 
 def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    asked = Asked(
+    asked = MachineRequest(
         do="run", key="a" * 32, suite="x.yaml", files={}, have={"measurements.jsonl": Extent(size=9, sha256=DIGEST)}
     )
     answer = unit.perform_request(asked.model_dump_json(), lambda _: None)

@@ -7,7 +7,7 @@ import pytest
 
 from harness.analysis.compare.latencies import welch
 from harness.analysis.compare.redefinition import redefinition
-from harness.analysis.statistics import over_launches
+from harness.analysis.statistics import mean_over_launches
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.records.checkout import commit
@@ -120,7 +120,7 @@ def test_a_race_with_a_contender_that_is_not_there_is_refused(folder):
 
 
 def test_ratios_beyond_all_floats_are_infinite_and_no_error():
-    huge = over_launches([700.0, -700.0, 650.0])
+    huge = mean_over_launches([700.0, -700.0, 650.0])
     assert (huge.low, huge.high) == (0.0, float("inf"))
     assert not huge.known
     assert welch([0.0, -730.0, 20.0], [700.0, 1.0, 2.0], 0.95).high == float("inf")

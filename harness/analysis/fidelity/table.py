@@ -214,7 +214,7 @@ def _reached(name: str, value: float, bound: float) -> bool:
     return value < bound if name.startswith("std") or name.endswith("error") else value > bound
 
 
-def seeds_reach(values: Sequence[float], confidence: float = 0.95) -> float:
+def half_width_over_seeds(values: Sequence[float], confidence: float = 0.95) -> float:
     """How far the mean over these seeds may lie from that over all seeds, by Student's t; 0 where there is but one."""
     if len(values) < 2:
         return 0.0
@@ -228,7 +228,7 @@ def _interval(name: str, values: Sequence[float], ends: Sequence[tuple[float, fl
     Stat. Med. 27). That of the queries is the mean one of the seeds, since all seeds answer the same queries, so that
     averaging over seeds makes it no smaller; that of the seeds is Student's t.
     """
-    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), seeds_reach(values)
+    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), half_width_over_seeds(values)
     least, most = _BOUNDS.get(name.partition("_at_")[0], (-math.inf, math.inf))
     return (
         max(least, middle - math.hypot(middle - low, seeds)),

@@ -15,7 +15,7 @@ from harness.commands.register.entry import NAME, content, name_of, names, take
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.printable import one_line
 from harness.records.reader import read
-from harness.records.seal import broken
+from harness.records.seal import changes_since_end
 from harness.report.verification import STORED, verify
 from harness.run.session import DISTRIBUTION
 from harness.units import counted
@@ -82,7 +82,7 @@ def checked(folder: Path, into: Path, *, only: bool = False) -> Verdict:
     name = folder.name
     try:
         take(folder, into, only=only)
-        reasons = list(broken(content(into), into))
+        reasons = list(changes_since_end(content(into), into))
         name = name_of(into)
         evidence = read(into)
         run = evidence.run

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.report import templates
 from harness.report.fleet import tables
 from harness.report.fleet.forest import forests
-from harness.report.html import POLICY, inert, resource, script
+from harness.report.html import POLICY, resource, script, script_json
 from harness.report.plots.leadmap import lead_map
 from harness.report.vega import bundle
 from harness.units import counted
@@ -46,7 +46,7 @@ def render(fleet: Fleet) -> str:
         script=script(resource("page.js")),
         sections=[*sections, *((each.title, f"table-{each.name}") for each in shown)],
         sentences=list(tables.sentences(fleet)),
-        specs=inert(
+        specs=script_json(
             {
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in (*drawn, *(plot for _, plot in maps))},
                 "searches": [], "races": {}, "chosen": [], "pairs": [],

@@ -15,7 +15,7 @@ from harness.printable import one_line, printable
 from harness.records.reader import LARGEST_BYTES
 from harness.records.writer import write_atomically
 from harness.report import templates
-from harness.report.html import inert, resource
+from harness.report.html import resource, script_json
 from harness.report.site import drawings
 from harness.report.site.digest import RAW, Digest, figures, read, stamp
 from harness.system_errors import advice
@@ -106,7 +106,7 @@ def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) 
 
 def _try(digest: Digest, *, live: bool) -> None:
     """Writes what a run takes part in, to nowhere; raises whatever is wrong with its files."""
-    inert(figures(digest))
+    script_json(figures(digest))
     links = {
         "previous": "",
         "following": "",
@@ -144,7 +144,7 @@ def _copy(digest: Digest, folder: Path) -> None:
             shutil.copyfile(digest.folder / name, folder / name)
         else:
             (folder / name).unlink(missing_ok=True)
-    write_atomically(folder / "figures.js", f"harnessFigures({inert(figures(digest))});\n")
+    write_atomically(folder / "figures.js", f"harnessFigures({script_json(figures(digest))});\n")
 
 
 def _links(digests: Sequence[Digest], digest: Digest) -> dict[str, Any]:
