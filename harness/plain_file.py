@@ -33,11 +33,7 @@ def is_there(path: Path) -> bool:
 
 
 def content(path: Path, most: int) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: of a plain file, or of what the shell hands over.
-        most: bytes that it may have.
+    """The bytes, of which there may be so many, of a plain file or of what the shell hands over.
 
     Raises:
         OSError: where it cannot be read, is not a regular file, or is larger; its `strerror` is a sentence.

@@ -65,12 +65,7 @@ class Standings:
 
 
 def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None = None) -> Standings:
-    """Who leads where, by the answers of races of every pair at one batch size.
-
-    Args:
-        located: the answers.
-        labels: the user's own names of the rivals, where records spell them differently.
-    """
+    """Who leads where, by the answers of races of every pair at one batch size; `labels` are the user's own names of the rivals."""
     known_as = labels or {}
     pairs = {
         (

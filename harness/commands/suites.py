@@ -59,10 +59,7 @@ class SuiteRun:
         return read(self.folder)
 
     def save(self, files: Mapping[str, Path]) -> list[str]:
-        """Saves students, by contender, as safetensors, ONNX and a card.
-
-        Returns:
-            A line for each file.
+        """Saves students, by contender, as safetensors, ONNX and a card; a line for each file.
 
         Raises:
             ContenderError: where a student cannot be built or saved.

@@ -111,7 +111,7 @@ def prove(
     on_device: bool = False,
     seed: int = 0,
 ) -> Any:
-    """Calls with new queries in the memory of the first batch, which holds its own again afterwards.
+    """Calls with new queries in the memory of the first batch, which holds its own again afterwards; that, prepared again.
 
     Args:
         calling: how it is called.
@@ -123,9 +123,6 @@ def prove(
         before: what a call with the first batch took just now, where that is known.
         on_device: whether it computes elsewhere.
         seed: of the new queries.
-
-    Returns:
-        the first batch, prepared again.
 
     Raises:
         ContenderError: where work is done off the clock, or an answer is that to other queries.

@@ -19,12 +19,7 @@ _WRONG = "a contender whose output is wrong has no latency"
 
 
 def error_of(output: NDArray[Any], reference: NDArray[Any]) -> float:
-    """The largest absolute error, relative to the reference's largest absolute value; infinite for a NaN.
-
-    Args:
-        output: [B, K].
-        reference: [B, K], float64.
-    """
+    """The largest absolute error of [B, K], relative to the reference's largest absolute value; infinite for a NaN."""
     scale = float(np.abs(reference).max()) or 1.0
     error = float(np.abs(output.astype(np.float64) - reference).max()) / scale
     return error if np.isfinite(error) else float("inf")

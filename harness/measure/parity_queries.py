@@ -77,12 +77,7 @@ def scaled(rows: Float32) -> list[Float32]:
 
 
 def at_zero(module: Any, row: Float32) -> tuple[Float32, bool]:
-    """What a module answers to a query of zeros [K], and whether it is continuous there; empty where it raises.
-
-    Args:
-        module: in evaluation mode.
-        row: any query [D].
-    """
+    """What a module answers to a query of zeros [K], and whether it is continuous there; empty where it raises."""
     import torch
 
     queries = np.stack([np.zeros_like(row), row * _NEAR_ZERO])

@@ -455,12 +455,7 @@ def _text(path: Path) -> str:
 
 
 def conversion(output: Any, precision: str) -> tuple[str, ...]:
-    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock.
-
-    Args:
-        output: as `Compiled.__call__` returned it.
-        precision: in which the runtime says that it computes.
-    """
+    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock."""
     named = str(getattr(output, "dtype", "")).removeprefix("torch.")
     found = f"a {type(output).__name__}" if isinstance(output, list | tuple) else named
     if found in ("", "float32", precision):

@@ -25,16 +25,13 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) -> tuple[Path, ...]:
-    """Writes a plugin project.
+    """Writes the files of a plugin project.
 
     Args:
         name: of the offer, such as `low-rank`; the distribution is `harness-low-rank`, its module `harness_low_rank`.
         kind: projector, runtime, trainer, source, workload or embedder.
         folder: of the project; new or empty.
         taken: names that offers of this kind already have.
-
-    Returns:
-        The files.
 
     Raises:
         UserError: where the name or the kind cannot be used, or the folder is not empty.

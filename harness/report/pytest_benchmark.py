@@ -36,10 +36,7 @@ FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 
 
 def export(evidence: Evidence, storage: Path, *, data: bool = False) -> Path:
-    """Writes a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
-
-    Returns:
-        The file that was written.
+    """Writes the file of a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
 
     Raises:
         RecordsError: where the run has no measured cell.

@@ -75,11 +75,7 @@ def write(
     held_out: float = 0.2,
     seed: int = 0,
 ) -> list[str]:
-    """Builds heads of what was embedded into the folder `work`, and writes them; the other arguments are those of `build`.
-
-    Returns:
-        What was built, in lines.
-    """
+    """What was built, in lines, of what was embedded into the folder `work`; the other arguments are those of `build`."""
     embedded = read(work)
     built = build(embedded, clusters=clusters, temperature=temperature, held_out=held_out, seed=seed)
     heads_writing.write(output, embedded, built, embedder)
