@@ -21,9 +21,9 @@ def test_the_pin_follows_the_threads(monkeypatch, threads, cores):
 
 @pytest.mark.parametrize(("function", "pages"), [(None, False), (object(), True)])
 def test_every_worker_begins_with_an_allocator_that_keeps_its_memory(function, pages):
-    variables = pool.memory(SimpleNamespace(function=function), young_heap=False)
+    variables = pool.allocator_environment(SimpleNamespace(function=function), young_heap=False)
     assert variables["MALLOC_MMAP_THRESHOLD_"] == str(2**25)
     assert variables["MALLOC_TRIM_THRESHOLD_"] == str(2**26)
     assert ("hugetlb" in variables.get("GLIBC_TUNABLES", "")) == pages
-    young = pool.memory(SimpleNamespace(function=function), young_heap=True)
+    young = pool.allocator_environment(SimpleNamespace(function=function), young_heap=True)
     assert young["MALLOC_TRIM_THRESHOLD_"] == str(2**17)
