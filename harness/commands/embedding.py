@@ -138,7 +138,7 @@ def _embed_part(
         chunk = slice(start, start + CHUNK)
         if not path.is_file():
             asked = {"do": "embed", "role": role, "rows": list(rows[chunk]), "path": str(path.resolve())}
-            _asked(child, wanted, {**asked, "texts": list(texts[chunk])})
+            _ask_child(child, wanted, {**asked, "texts": list(texts[chunk])})
             _refuse_unusable(path, role, rows[chunk])
         progress.step(f"{min(start + CHUNK, len(texts)):,} of {len(texts):,} {role}s")
 
@@ -162,7 +162,7 @@ def _refuse_unusable(path: Path, role: Role, rows: Sequence[int]) -> None:
         )
 
 
-def _asked(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
+def _ask_child(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return child.ask(request, stage="embed", deadline=_DEADLINE)
     except ChildFailed as failed:
@@ -182,7 +182,7 @@ class _Identified(messages.Answer):
 def _digest(child: Child, wanted: EmbedderRequest) -> str:
     """What identifies the model."""
     try:
-        return messages.checked(_asked(child, wanted, {"do": "digest"}), _Identified).digest
+        return messages.checked(_ask_child(child, wanted, {"do": "digest"}), _Identified).digest
     except messages.InvalidAnswer as error:
         raise DataError(f"the embedder {wanted.name!r} cannot be used: {error}") from None
 
@@ -208,9 +208,9 @@ def _found(wanted: EmbedderRequest) -> dict[str, Any]:
         )
     reply = listing.reply("embedder")
     if reply is not None and (reply.problems or reply.error):
-        told = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
+        problems = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
         raise UserError(
-            f"the embedder {wanted.name!r}: {'; '.join(told)}",
+            f"the embedder {wanted.name!r}: {'; '.join(problems)}",
             next_step=f"give its options with --embedder-option NAME=VALUE; `harness plugins show {wanted.name}` lists them",
         )
     return {"name": wanted.name, "options": dict(wanted.options), "plugin": offer.plugin}

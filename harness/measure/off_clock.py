@@ -42,7 +42,7 @@ _SAME = 1e-6  # of the largest value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class CallTimes:
     """Seconds of one call and of what surrounds it."""
 
     call: float
@@ -52,7 +52,7 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copying:
+class CopyTimes:
     """Seconds that copies of a cell's arrays take, and the pages of new ones.
 
     A virtual machine may need longer for the first touch of a page than for copying what it holds, and the allocator may
@@ -65,15 +65,17 @@ class Copying:
     projection_pages: float = 0.0
 
     @classmethod
-    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> Copying:
+    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> CopyTimes:
         """Measured here and now."""
         return cls(
-            queries=_copying(queries, clock), projections=_copying(projections, clock),
-            query_pages=_touching(queries, clock), projection_pages=_touching(projections, clock),
+            queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock),
+            query_pages=_touch_seconds(queries, clock), projection_pages=_touch_seconds(projections, clock),
         )  # fmt: skip
 
 
-def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = False) -> ContenderError | None:
+def why_off_clock(
+    repeated: CallTimes, new: CallTimes, copying: CopyTimes, *, on_device: bool = False
+) -> ContenderError | None:
     """Why not all of the work can be on the clock; None where it can.
 
     Args:
@@ -119,11 +121,11 @@ def prove(
     clock: Clock,
     *,
     tolerance: float,
-    before: Taken | None = None,
+    before: CallTimes | None = None,
     on_device: bool = False,
     seed: int = 0,
 ) -> Any:
-    """Calls with new queries in the memory of the first batch, which holds its own again afterwards.
+    """Calls with new queries in the memory of the first batch, which holds its own again afterwards; that, prepared again.
 
     Args:
         calling: how it is called.
@@ -136,38 +138,35 @@ def prove(
         on_device: whether it computes elsewhere.
         seed: of the new queries.
 
-    Returns:
-        the first batch, prepared again.
-
     Raises:
         ContenderError: where work is done off the clock, or an answer is that to other queries.
     """
     generator = np.random.default_rng([seed, 4])
     host, kept = batches[0], batches[0].copy()
-    copying = Copying.of(kept.shape, known.shape, clock)
+    copying = CopyTimes.of(kept.shape, known.shape, clock)
 
-    def new() -> tuple[Taken, NDArray[np.float32]]:
-        host[...] = unseen(batches[1:] or [kept], generator, roll=len(batches) == 1)
+    def new() -> tuple[CallTimes, NDArray[np.float32]]:
+        host[...] = fresh_rows(batches[1:] or [kept], generator, roll=len(batches) == 1)
         began = clock()
         again = calling.prepare(host)
         seconds = clock() - began
-        taken, answer = observed(calling, again, clock)
+        taken, answer = timed_call(calling, again, clock)
         return replace(taken, prepare=seconds), answer
 
-    def repeated() -> Taken:
+    def repeated() -> CallTimes:
         host[...] = kept
-        return observed(calling, prepared, clock)[0]
+        return timed_call(calling, prepared, clock)[0]
 
     try:
         known_one, (new_one, answer) = before or repeated(), new()
-        found = doubt(known_one, new_one, copying, on_device=on_device)
+        found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         _refuse_stale(calling, host, answer, known, tolerance)
         for _ in range(_BLOCKS):
             if found is None:
                 break
             pairs = [(repeated(), new()[0]) for _ in range(_REPETITIONS)]
             known_one, new_one = _median([each for each, _ in pairs]), _median([each for _, each in pairs])
-            found = doubt(known_one, new_one, copying, on_device=on_device)
+            found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         if found is not None:
             raise found
     finally:
@@ -175,7 +174,7 @@ def prove(
     return calling.prepare(host)
 
 
-def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
+def timed_call(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[CallTimes, NDArray[np.float32]]:
     """What a call and its conversion take, and the answer."""
     finish: Callable[[], None] | None = getattr(calling.timed, "finish", None)
     began = clock()
@@ -186,10 +185,10 @@ def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Tak
     result = calling.result(output)
     ended = clock()
     converting = _LIST_SECONDS * result.size if type(output) in (list, tuple) else 0.0
-    return Taken(call=called - began, result=ended - called, converting=converting), own(result)
+    return CallTimes(call=called - began, result=ended - called, converting=converting), own(result)
 
 
-def unseen(
+def fresh_rows(
     batches: Sequence[NDArray[np.float32]], generator: np.random.Generator, *, roll: bool = False
 ) -> NDArray[np.float32]:
     """Rows [B, D] of batches in another order, each longer by up to 2 per mille, so that no row was seen before."""
@@ -223,14 +222,14 @@ def _refuse_stale(
             )
 
 
-def _median(several: Sequence[Taken]) -> Taken:
+def _median(several: Sequence[CallTimes]) -> CallTimes:
     def of(name: str) -> float:
         return float(statistics.median(getattr(each, name) for each in several))
 
-    return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
+    return CallTimes(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
 
 
-def _touching(shape: Sequence[int], clock: Clock) -> float:
+def _touch_seconds(shape: Sequence[int], clock: Clock) -> float:
     """Seconds that the first touch of an array's memory takes, where none of its pages is the process's yet."""
     times = []
     for _ in range(3):
@@ -241,7 +240,7 @@ def _touching(shape: Sequence[int], clock: Clock) -> float:
     return statistics.median(times)
 
 
-def _copying(shape: Sequence[int], clock: Clock) -> float:
+def _copy_seconds(shape: Sequence[int], clock: Clock) -> float:
     """Seconds of a copy that converts, to memory of its own."""
     array = np.ones(tuple(shape))
     times = []

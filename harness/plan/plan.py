@@ -58,9 +58,9 @@ class Plan:
         wanted: dict[str, set[int]] = {name: {1} for name in self.specifications}
         for cell in self.sweep.cells:
             wanted[cell.contender].add(cell.batch_size)
-        for leg in self.sweep.legs:
-            for name in (leg.baseline, leg.challenger):
-                wanted[name].add(leg.batch_size)
+        for case in self.sweep.cases:
+            for name in (case.baseline, case.challenger):
+                wanted[name].add(case.batch_size)
         return {name: sorted(sizes) for name, sizes in wanted.items()}
 
 

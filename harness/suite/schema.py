@@ -54,7 +54,10 @@ Positive = Annotated[
 
 def too_many(cells: int, searches: int) -> str:
     """Why a suite asks for more than anybody waits for; empty where it does not."""
-    for number, most, what in ((cells, MOST_CELLS, "cells (contenders, N and batch sizes)"), (searches, MOST_SEARCHES, "searches")):
+    for number, most, what in (
+        (cells, MOST_CELLS, "cells (contenders, N and batch sizes)"),
+        (searches, MOST_SEARCHES, "searches"),
+    ):
         if number > most:
             return f"it asks for {number:,} {what}, and at most {most:,} are measured: make several suites of it"
     return ""
@@ -114,7 +117,7 @@ class HeadsRange(Part):
         """Whether it lies between the ends."""
         return self.low <= heads <= self.high
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words."""
         return f"from N = {self.low:,} to {self.high:,}"
 
@@ -142,7 +145,7 @@ class HeadsList(Part):
         """Whether it is one of them."""
         return heads in self.values
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words."""
         return f"at N = {listed(self.grid())}"
 

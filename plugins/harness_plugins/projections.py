@@ -149,7 +149,9 @@ def _several(named: Sequence[str]) -> str:
 def _named(projection: Row, heads: int) -> str:
     """`1 ('cool', T = 0.1, N = 5)`."""
     temperature = _real(projection["temperature"])
-    return f"{_cut(projection['mh_projection_id'])} ({_shown(projection['name'])}, T = {_shown(temperature)}, N = {heads})"
+    return (
+        f"{_cut(projection['mh_projection_id'])} ({_shown(projection['name'])}, T = {_shown(temperature)}, N = {heads})"
+    )
 
 
 def _queries(
@@ -222,7 +224,10 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
         raise sqlite3.OperationalError(f"no such column: {table}.{missing[0]}")
     columns = [name for name in needed if name in present]
     rows = [
-        {name: _whole(value) if name.endswith("_id") else value for name, value in zip(columns, values, strict=True)}
+        {
+            name: _as_integer(value) if name.endswith("_id") else value
+            for name, value in zip(columns, values, strict=True)
+        }
         for values in _few(table, connection.execute(f"SELECT {', '.join(columns)} FROM {table}"))  # noqa: S608 - our own names
     ]
     for row in rows:
@@ -244,7 +249,7 @@ def _few(table: str, found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ..
         yield each
 
 
-def _whole(value: Any) -> Any:
+def _as_integer(value: Any) -> Any:
     """An id as it was meant: SQLite keeps a NumPy integer as its bytes."""
     return int.from_bytes(value, "little", signed=True) if isinstance(value, bytes) and len(value) <= 8 else value
 

@@ -146,14 +146,20 @@ def _line(asked: str, value: dict[str, Any]) -> Measurement | Fidelity | None:
     if asked == "sample":
         sampled |= {"seconds": [value["seconds"]], "started": [value["started"]]}
     elif asked == "ready":
-        about = {name: each for name, each in value.items() if name in Measurement.model_fields and name != "call_seconds"}
+        about = {
+            name: each for name, each in value.items() if name in Measurement.model_fields and name != "call_seconds"
+        }
         sampled |= {name: value[name] for name in ("inner_loops", "overhead_seconds")}
         if value["parity_error"] is not None:
             about["parity"] = {"error": value["parity_error"], "tolerance": 1e-4, "row_error": value["row_error"]}
     elif asked == "calls":
         about = {"call_seconds": value["seconds"], "device_seconds": value["device_seconds"]}
     elif asked == "build":
-        about = {"build_seconds": value["build_seconds"], "build_cached": value["cached"], "model_bytes": value["bytes"]}
+        about = {
+            "build_seconds": value["build_seconds"],
+            "build_cached": value["cached"],
+            "model_bytes": value["bytes"],
+        }
         about |= {"warnings": value["warnings"]}
     else:
         return None

@@ -133,7 +133,9 @@ def test_what_does_things_to_processes_and_files_is_no_function_of_a_suite(sent,
         loading.load(suite)
 
 
-@pytest.mark.parametrize("one", ["math:sqrt", "builtins:sorted", "os.path:join", "collections:Counter.fromkeys", "numpy.linalg:norm"])
+@pytest.mark.parametrize(
+    "one", ["math:sqrt", "builtins:sorted", "os.path:join", "collections:Counter.fromkeys", "numpy.linalg:norm"]
+)
 def test_functions_of_other_modules_are(sent, one):
     suite = sent("./inside.py")
     suite.write_text(FUNCTIONS.format(one=one, more=""))
