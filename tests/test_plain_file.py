@@ -114,7 +114,7 @@ def test_a_site_names_the_run_and_shows_the_others(odd, sent, tmp_path, kind):
     shutil.copytree(sent, tmp_path / "results" / "honest")
     odd(kind, sent / "report.json")
     built = build(tmp_path / "results", tmp_path / "site")
-    assert (built.runs, len(built.broken)) == (1, 1)
+    assert (built.runs, len(built.broken)) == (1, 1), built.broken
     assert "sent" in built.broken[0]
 
 
