@@ -97,10 +97,10 @@ def test_fidelity_is_one_table_that_says_what_a_student_beats():
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_what_a_run_says_is_no_command_to_the_terminal(verbose):
-    hostile = "\x1b]0;x\x07\u202e"
+    hostile = "\x1b]0;x\x9c\u202e"
     maker = Maker().table(launches=2, rounds=2).searches().fail("student-eager", 16384, 32, what=f"it{hostile}")
     evidence = maker.evidence(machine={"processor": f"A{hostile}"}, warnings=(f"the quick run{hostile}",))
     text = shown(summarise(evidence, maker.located), 400, verbose=verbose)
     for before in ("it", "A", "quick run"):
-        assert f"{before}\\x1b]0;x\\x07\\u202e" in text
+        assert f"{before}\\x1b]0;x\\x9c\\u202e" in text
     assert not set(hostile) & set(text) - set("]0;x")
