@@ -148,7 +148,8 @@ def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(m
         begun = time.monotonic()
         child.close(patience=0.0)
         assert time.monotonic() - begun < 30  # the daemon would sleep for 600
-    left = [each for each in psutil.process_iter() if each.pid not in before and "os.write(3" in str(each.cmdline)]
+    found = [each for each in psutil.process_iter(["cmdline"]) if each.pid not in before]
+    left = [each for each in found if "os.write(3" in str(each.info["cmdline"])]
     assert [each for each in left if each.status() != "zombie"] == []
 
 
