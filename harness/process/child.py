@@ -20,7 +20,9 @@ from harness.process import descendants, exit_status, messages
 from harness.process.failure import PROCESS, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import psutil
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
@@ -190,17 +192,21 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child and whatever it started, at once."""
+        self._kill()
+
+    def _kill(self, known: Iterable[psutil.Process] = ()) -> None:
         if not self._ended_all:
             self._ended_all = True
-            descendants.end(self._process, self._mark)
+            descendants.end(self._process, self._mark, known)
 
     def close(self, patience: float = 0.5) -> None:
         """Asks the child to end, waits that many seconds, then kills it with whatever it started. May be repeated."""
+        known = set() if self._ended_all else descendants.below(self._process)
         self._socket.close()  # its end of file is the request to leave
         if not self._ended_all:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
-        self.kill()
+        self._kill(known)
         if self._closed < 0:
             return
         self._drain.join(1.0)  # what it printed last
