@@ -379,7 +379,7 @@ class Bench:
                 heads=cell.heads,
                 batch_size=cell.batch_size,
                 purpose=purpose,  # type: ignore[arg-type]  # validated by the record
-                case=case,
+                leg=case,
                 visit=self._visits,
                 launch=launch,
                 outcome="skipped",
