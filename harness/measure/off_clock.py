@@ -8,6 +8,8 @@ before the cell fails.
 
 from __future__ import annotations
 
+import math
+import mmap
 import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 _FLOOR_SECONDS = 2e-5  # what entering a library costs
 _DEVICE_FLOOR_SECONDS = 5e-4  # a first transfer, a graph that is replayed for the first time
-_COPIES = 4  # converting, allocating and touching memory takes a few times as long as copying
+_COPIES = 4  # converting takes a few times as long as copying
+_ARRAYS = 3  # that a conversion may allocate, each in pages that the process does not have yet
 _LIST_SECONDS = 2e-7  # of one number in a list that becomes an array
 _NEW = 2.0  # times as long as a repeated call: caches and predictors know those, a memo gains more
 _SHARE = 0.1  # of the call, below which what is off the clock does not matter
@@ -50,15 +53,24 @@ class CallTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class CopyTimes:
-    """Seconds that copies of a cell's arrays take."""
+    """Seconds that copies of a cell's arrays take, and the pages of new ones.
+
+    A virtual machine may need longer for the first touch of a page than for copying what it holds, and the allocator may
+    give memory back after every call.
+    """
 
     queries: float
     projections: float
+    query_pages: float = 0.0
+    projection_pages: float = 0.0
 
     @classmethod
     def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> CopyTimes:
         """Measured here and now."""
-        return cls(queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock))
+        return cls(
+            queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock),
+            query_pages=_touch_seconds(queries, clock), projection_pages=_touch_seconds(projections, clock),
+        )  # fmt: skip
 
 
 def why_off_clock(
@@ -82,14 +94,16 @@ def why_off_clock(
             next_step="keep no answers between calls (a dictionary, functools.cache), so that what is timed is the work",
         )
     late = min(repeated.result - repeated.converting, new.result - new.converting)
-    if late > floor + _COPIES * copying.projections and late > _SHARE * call:
+    explained = _COPIES * copying.projections + _ARRAYS * copying.projection_pages
+    if late > floor + explained and late > _SHARE * call:
         return ContenderError(
-            f"its result() takes {units.seconds(late)} after a call of {units.seconds(call)}, where copying the output takes "
-            f"{units.seconds(copying.projections)}: work is left over when the call ends",
+            f"its result() takes {units.seconds(late)} after a call of {units.seconds(call)}, where copying the output to new "
+            f"memory takes {units.seconds(copying.projections + copying.projection_pages)}: work is left over when the call "
+            "ends",
             next_step="finish it in __call__ (evaluate lazy outputs, wait for futures); result() may only convert",
         )
     empty = _EMPTY_SECONDS + (0.0 if on_device else 2 * copying.projections)
-    early = prepare - _COPIES * copying.queries
+    early = prepare - _COPIES * copying.queries - _ARRAYS * copying.query_pages
     if early > floor and call < empty and call < _SHARE * early:
         return ContenderError(
             f"its prepare() takes {units.seconds(prepare)}, the call {units.seconds(call)}, and copying the queries "
@@ -213,6 +227,17 @@ def _median(several: Sequence[CallTimes]) -> CallTimes:
         return float(statistics.median(getattr(each, name) for each in several))
 
     return CallTimes(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
+
+
+def _touch_seconds(shape: Sequence[int], clock: Clock) -> float:
+    """Seconds that the first touch of an array's memory takes, where none of its pages is the process's yet."""
+    times = []
+    for _ in range(3):
+        pages = mmap.mmap(-1, max(1, 4 * math.prod(shape)))
+        began = clock()
+        np.frombuffer(pages, dtype=np.uint8)[:: mmap.PAGESIZE] = 1
+        times.append(clock() - began)
+    return statistics.median(times)
 
 
 def _copy_seconds(shape: Sequence[int], clock: Clock) -> float:

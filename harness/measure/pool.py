@@ -334,8 +334,10 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            state = allocator.OTHER if self._young_heap else allocator.variables()
-            variables = worker_environment(specification) | (state if specification.function else {})
+            variables = {
+                **worker_environment(specification),
+                **allocator_environment(specification, young_heap=self._young_heap),
+            }
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
@@ -349,6 +351,13 @@ def _started(child: Child, deadline: float) -> None:
 def worker_environment(specification: Specification) -> dict[str, str]:
     """The environment of a contender's worker: its threads, and no other device of its kind than its own."""
     return {**environment(specification.threads), **visible(specification.device, os.environ)}
+
+
+def allocator_environment(specification: Specification, *, young_heap: bool) -> Mapping[str, str]:
+    """The variables that set the allocator of a contender's worker (see `harness.functions.allocator`)."""
+    if young_heap:
+        return allocator.OTHER
+    return allocator.variables() if specification.function else allocator.THRESHOLDS
 
 
 def timing_cores(threads: int) -> list[int]:

@@ -239,7 +239,7 @@ def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:
         }
         for each in kernels
     }
-    found["allocator"] = dict(allocator.state())
+    found["allocator"] = dict(allocator.state(functions=True))
     return found
 
 

@@ -86,7 +86,9 @@ def main() -> None:
             for number in range(asked.runs):
                 out = folder / f"run-{number}"
                 found += ratios(out / "a", run_beside(fleet, suite, out, drawn))
-                print(f"run {number + 1}: {len(found)} launches so far, median {np.exp(np.median(found)):.4f}", flush=True)
+                print(
+                    f"run {number + 1}: {len(found)} launches so far, median {np.exp(np.median(found)):.4f}", flush=True
+                )
     picked = np.random.default_rng(asked.seed).choice(found, (2000, len(found)))
     low, high = np.exp(np.quantile(np.median(picked, axis=1), [0.025, 0.975]))
     ratio = float(np.exp(np.median(found)))

@@ -70,7 +70,7 @@ def test_a_suite_of_functions_is_planned(suite):
     assert (case.low, case.high, case.batch_size, case.counts) == (4, 4000, 1, "n")
     assert made.specifications["in-place"].function.fresh
     assert "sha256" in made.offers["function mine.py:in_place"]
-    assert made.offers["allocator"] == allocator.state()
+    assert made.offers["allocator"] == allocator.state(functions=True)
     assert any("changes its input" in each for each in made.warnings)
     assert made.suite.size_title == "n, numbers"
 
