@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
+import os
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -118,6 +121,18 @@ def test_nor_are_inputs_and_references_that_were_swapped(place, name):
     (place / name).write_bytes(b"other")
     with pytest.raises(ArtifactChanged, match=name):
         worker().ready(asked(place, files))
+
+
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_file_has_not_changed_where_none_can_be_opened(place, monkeypatch, lacking):
+    files = artifact_digests.digests(place)
+
+    def refused(*_, **__):
+        raise OSError(lacking, os.strerror(lacking))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(OSError, match=os.strerror(lacking)):
+        artifact_digests.verify(place, files)
 
 
 def test_a_file_that_is_gone_or_a_folder_is_told(place):
