@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness import plain_file
+from harness import plain_file, plain_json
 from harness.errors import RecordsError, UserError
 
 _LARGEST = 2**53
@@ -40,8 +39,9 @@ def read(path: str | Path, race: str = "") -> Mapping[str, Any]:
     """
     file = Path(path) / "dispatch.json" if Path(path).is_dir() else Path(path)
     try:
-        races = {each["race"]: _table(each) for each in json.loads(plain_file.text(file, _LARGEST_BYTES))["races"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        found = plain_json.parsed(plain_file.text(file, _LARGEST_BYTES))
+        races = {each["race"]: _table(each) for each in found["races"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordsError(f"not a dispatch table: {error}", where=str(file), next_step="run a race first") from error
     if race and race not in races:
         raise UserError(f"no race {race!r} in {file}", next_step=f"choose from {', '.join(races) or 'none'}")

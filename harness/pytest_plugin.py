@@ -10,6 +10,7 @@ Nothing but pytest is imported until a suite is collected.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,6 +31,7 @@ _OWN = ("contenders", "races", "heads", "sizes", "batch_sizes", "source", "measu
 """Keys at the top of a suite; `name` and `description` are those of many other files, too."""
 _KEY = re.compile(r"^([A-Za-z_]+)\s*:", re.MULTILINE)
 _NEAR = 0.75  # how alike a misspelt key is, from 0 to 1
+_MOST_KEYS, _LONGEST_KEY = 1000, 40  # that are compared with those of a suite
 _SENTENCE, _REPORT, _NOTE = "harness answer", "harness report", "harness note"  # properties of a test's report
 
 
@@ -88,12 +90,13 @@ def _is_suite(path: Path) -> bool:
         text = plain_file.content(path, plain_file.MIB).decode(errors="replace")
     except OSError:  # no plain file, or larger than a suite can be
         return False
-    keys = set(_KEY.findall(text))
+    keys = list(dict.fromkeys(_KEY.findall(text)))
     if not text.strip() or "contenders" in keys:
         return True
     import difflib
 
-    near = {own for own in _OWN for key in keys if difflib.SequenceMatcher(None, own, key).ratio() >= _NEAR}
+    few = [each for each in keys[:_MOST_KEYS] if len(each) <= _LONGEST_KEY]
+    near = {own for own in _OWN for key in few if difflib.SequenceMatcher(None, own, key).ratio() >= _NEAR}
     return "contenders" in near or len(near) > 1
 
 
@@ -210,7 +213,7 @@ class SuiteFile(pytest.File):
 
         from harness.records.reader import read
 
-        digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         return read(shared_run(f"{worker['testrunuid']}-{digest}", lambda: measure().folder))
 
     def _say(self, text: str) -> None:

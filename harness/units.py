@@ -11,10 +11,11 @@ from harness.errors import UserError
 from harness.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _MOST_DIGITS = 300
+_LONGEST = 100  # characters of a number
 _MOST_DECIMALS = 8
 _MOST_LOGARITHM = 709.0  # of a float
 LARGEST = 2**53  # floating-point numbers, which searches compute with, tell whole numbers apart up to here
@@ -87,6 +88,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + ending}"
 
 
+def listed(numbers: Sequence[int], most: int = 20) -> str:
+    """`1, 2, 4`; of many the first ones: `1, 2, 4, … (5,000 in all)`."""
+    shown = ", ".join(f"{each:,}" for each in numbers[:most])
+    return shown if len(numbers) <= most else f"{shown}, … ({len(numbers):,} in all)"
+
+
 def parse_count(text: str) -> int:
     """`"1e6"`, `"64k"`, `"6,400"` → an integer.
 
@@ -100,7 +107,8 @@ def parse_count(text: str) -> int:
     digits = (
         r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9][0-9_]*)"  # a comma stands before three digits, or is none of a number
     )
-    match = re.fullmatch(rf"\s*({digits}(?:\.[0-9]+)?(?:e[+]?[0-9]+)?)\s*([kmg]?)\s*", text.lower())
+    form = rf"\s*({digits}(?:\.[0-9]+)?(?:e[+]?[0-9]{{1,3}})?)\s*([kmg]?)\s*"
+    match = re.fullmatch(form, text.lower()) if len(text) <= _LONGEST else None
     number = Decimal(match[1].replace(",", "").replace("_", "")) * _SUFFIXES[match[2]] if match else Decimal("nan")
     if not number.is_finite() or number.adjusted() > _MOST_DIGITS or number != int(number):
         raise UserError(f"{one_line(text, 40)!r} is not a whole number", next_step="write it as 6400, 6.4k or 1e6")
@@ -146,8 +154,8 @@ def parse_size(text: str) -> int:
         UserError: where the text is not a size.
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?b?)\s*", text.lower())
-    if not match or match[2] not in _BYTES:
-        raise UserError(f"{text!r} is not a size", next_step="write it as 64MB or 1GiB")
+    if not match or match[2] not in _BYTES or len(text) > _LONGEST:
+        raise UserError(f"{one_line(text, 40)!r} is not a size", next_step="write it as 64MB or 1GiB")
     return int(float(match[1]) * _BYTES[match[2]])
 
 

@@ -18,6 +18,9 @@ _MISSING_CHOICE = frozenset(
 
 
 _SHORT = 4  # names below this many letters are near each other by chance
+_MOST_NAMES, _LONGEST_NAME = 500, 200  # that are compared: a misspelling among more is not looked for
+_MOST_HINTS = 200  # about a suite
+_MOST_SHOWN = 50  # names to choose from
 _TYPES = (  # the start of an error's kind, and the type that it wanted
     ("int", "a whole number"),
     ("float", "a number"),
@@ -58,7 +61,11 @@ def did_you_mean(name: str, known: Iterable[str], *, quote: str = "'") -> str:
 
 def suggestion(name: str, known: Collection[str]) -> str:
     """`did you mean 'onnxruntime'?`, else the names to choose from; empty where there are none."""
-    return did_you_mean(name, known) or (f"choose from {', '.join(map(str, known))}" if known else "")
+    if near := did_you_mean(name, known):
+        return near
+    shown = list(map(str, known))[:_MOST_SHOWN]
+    more = f", … ({len(known):,} in all)" if len(known) > len(shown) else ""
+    return f"choose from {', '.join(shown)}{more}" if shown else ""
 
 
 def unknown_component(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
@@ -70,6 +77,9 @@ def unknown_component(kind: str, name: str, known: Iterable[str], failures: Iter
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that a misspelling most probably stands for; empty where none is near."""
+    known = list(known)
+    if len(known) > _MOST_NAMES or len(name) > _LONGEST_NAME:
+        return ""
     folded = {each.casefold().replace("-", "_"): each for each in known}
     wanted = name.casefold().replace("-", "_")
     matches = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
@@ -86,7 +96,8 @@ def validation_issues(error: ValidationError, model: type[BaseModel]) -> list[Va
         model: the model that was validated, for the names that it knows.
     """
     schema = model.model_json_schema(by_alias=True)
-    return [_issue(each, schema) for each in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [_issue(each, schema, hinted=place < _MOST_HINTS) for place, each in enumerate(found)]
 
 
 def option_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -131,15 +142,18 @@ def type_words(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------- one sentence
 
 
-def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
+def _issue(error: Any, schema: Mapping[str, Any], *, hinted: bool) -> ValidationIssue:
     kind, context = error["type"], error.get("ctx", {})
     location = tuple(step for step in error["loc"] if step != "[key]")
     path, parents = _walk(location, schema, keep_last=kind in {"extra_forbidden", "missing"})
     given = error.get("input")
     if kind == "extra_forbidden":
-        known = sorted({name for part in parents for name in part.get("properties", {})})
-        hint = did_you_mean(str(path[-1]), known, quote="`") or (
-            f"known here: {', '.join(known)}" if known else "it takes no options"
+        known = sorted({name for part in parents for name in part.get("properties", {})}) if hinted else []
+        hint = (
+            ""
+            if not hinted
+            else did_you_mean(str(path[-1]), known, quote="`")
+            or (f"known here: {', '.join(known)}" if known else "it takes no options")
         )
         return ValidationIssue(path, "unknown key", hint)
     if kind == "missing":
@@ -156,7 +170,9 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
         expected = str(context.get("expected", "")).replace("'", "")
         choices = [part.strip() for part in expected.replace(" or ", ",").split(",")]
         return ValidationIssue(
-            path, f"expected {context.get('expected')}, got {_value_in_words(given)}", did_you_mean(str(given), choices)
+            path,
+            f"expected {context.get('expected')}, got {_value_in_words(given)}",
+            did_you_mean(str(given), choices) if hinted else "",
         )
     return ValidationIssue(path, _sentence(kind, context, given, str(error["msg"])), _hint(kind, context))
 

@@ -99,6 +99,14 @@ def test_a_runs_file_that_is_none_is_a_sentence(odd, sent, name, kind):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize("name", ["run.json", "crossovers.json", "report.json"])
+def test_what_is_one_object_may_be_less_large(sent, name):
+    with (sent / name).open("wb") as file:
+        file.truncate(64 * 2**20 + 1)
+    with pytest.raises(RecordsError, match="it has more than 64 MiB, the most that is read"):
+        verification.verify(sent)
+
+
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "large"])
 def test_a_site_names_the_run_and_shows_the_others(odd, sent, tmp_path, kind):
     import shutil
@@ -106,7 +114,7 @@ def test_a_site_names_the_run_and_shows_the_others(odd, sent, tmp_path, kind):
     shutil.copytree(sent, tmp_path / "results" / "honest")
     odd(kind, sent / "report.json")
     built = build(tmp_path / "results", tmp_path / "site")
-    assert (built.runs, len(built.broken)) == (1, 1)
+    assert (built.runs, len(built.broken)) == (1, 1), built.broken
     assert "sent" in built.broken[0]
 
 
@@ -124,6 +132,15 @@ def test_a_report_of_another_shape_is_named_and_left_out_of_the_site(sent, tmp_p
     assert "its files are invalid" in built.broken[0]
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket", "a folder", "a link to itself"])
+def test_records_of_a_running_run_that_are_no_file_are_not_waited_for(odd, sent, tmp_path, kind):
+    run = json.loads((sent / "run.json").read_text())
+    (sent / "run.json").write_text(json.dumps({**run, "status": "running"}))
+    odd(kind, sent / "measurements.jsonl")
+    built = build(tmp_path / "results", tmp_path / "site")
+    assert built.runs + len(built.broken) == 1
+
+
 def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_path):
     run = json.loads((sent / "run.json").read_text())
     (sent / "run.json").write_text(json.dumps({**run, "status": "running"}))
@@ -137,6 +154,8 @@ def test_a_running_run_whose_last_line_is_odd_is_no_end_of_the_site(sent, tmp_pa
     [
         {}, {"races": 1}, {"races": [1]}, {"races": [{"race": "r"}]}, [],
         {"races": [{"race": "r", "baseline": "a", "challenger": 5, "entries": []}]},
+        {"races": [{"race": "r", "baseline": "a", "challenger": "\ud800", "entries": []}]},
+        {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [], "mean_regret": float("nan")}]},
         {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
             {"batch_size": "x", "below": "a", "changes": []}]}]},
         {"races": [{"race": "r", "baseline": "a", "challenger": "b", "entries": [
@@ -198,10 +217,14 @@ def test_a_name_that_is_no_utf8_is_measured_and_recorded(tmp_path):
                         "max_warm_up_seconds": 0.05, "limits": False},
     }  # fmt: skip
     (folder / "odd.yaml").write_text(yaml.safe_dump(suite))
-    done = called("run", "odd.yaml", "--output", folder / "out", cwd=folder)
+    out = folder / "\udcfe"
+    done = called("run", "odd.yaml", "--output", out, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert {each.outcome for each in read(folder / "out").measurements} == {"measured"}
-    assert "\\udcff" in read(folder / "out").run.command
+    assert {each.outcome for each in read(out).measurements} == {"measured"}
+    assert "\\udcff" in read(out).run.command
+    for words in (("verify",), ("report",), ("export", "--to", "parquet"), ("export", "--to", "pytest-benchmark")):
+        done = called(words[0], out, *words[1:], cwd=folder)
+        assert done.returncode == 0, (words, done.stderr)
 
 
 def test_only_a_file_is_there(tmp_path, odd):

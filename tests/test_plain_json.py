@@ -33,3 +33,18 @@ def test_many_brackets_beside_each_other_and_in_texts_are_not_deep():
 def test_numbers_that_others_do_not_read_are_refused(text):
     with pytest.raises(ValueError, match="is not a number that can be read"):
         parsed(text)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udFFF": 1}', '["\\ude00\\ud83d"]', b'"\xed\xa0\x80"', b'"\xff"'])
+def test_texts_that_nobody_can_write_are_refused(text):
+    with pytest.raises(ValueError, match=r"half of a character|can't decode"):
+        parsed(text)
+
+
+def test_a_pair_that_is_a_character_is_read():
+    assert (
+        parsed('"\\ud83d\\ude00"')
+        == parsed('"\U0001f600"')
+        == parsed('\ufeff"\\ud83d\\ude00"'.encode())
+        == "\U0001f600"
+    )

@@ -17,6 +17,10 @@ from harness.printable import one_line, printable
         ("a\rb", "a\\x0db"),
         ("\udcff", "\\udcff"),
         ("\u202eabc", "\\u202eabc"),
+        ("\u061cabc", "\\u061cabc"),
+        ("\x1b]8;;https://x\x1b\\here", "\\x1b]8;;https://x\\x1b\\here"),
+        ("\x90q\x9c", "\\x90q\\x9c"),
+        ("a\U000e0041\u2062", "a\\U000e0041\\u2062"),
         ("two\nlines\tand N* ≥ 5 µs", "two\nlines\tand N* ≥ 5 µs"),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import functools
+import itertools
 import json
 import os
 import re
@@ -487,3 +489,23 @@ def test_what_is_no_plain_file_is_no_suite(tmp_path):
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "device.yaml").symlink_to("/dev/zero")
     assert not any(plugin._is_suite(tmp_path / name) for name in ("pipe.yaml", "device.yaml", "absent.yaml"))
+
+
+def test_a_file_of_very_many_keys_is_looked_at_in_bounded_time(tmp_path, monkeypatch):
+    compared = []
+    honest = difflib.SequenceMatcher
+
+    def counted(*given):
+        compared.append(len(given[2]))
+        return honest(*given)
+
+    monkeypatch.setattr(difflib, "SequenceMatcher", counted)
+    letters = "abcdefghij"
+    names = ["".join(each) for each in itertools.product(letters, repeat=4)]
+    path = tmp_path / "many.yaml"
+    path.write_text("x" * 100_000 + ": 1\n" + "".join(f"{each}: 1\n" for each in names))
+    assert not plugin._is_suite(path)
+    assert len(compared) < 20_000
+    assert max(compared) < 100
+    path.write_text("contender: 1\nrace: 2\nhead: 3\n")
+    assert plugin._is_suite(path)

@@ -55,6 +55,7 @@ def main() -> NoReturn:
     if sys.flags.optimize > 1:  # the library of the charts needs the docstrings that this level takes away
         command = [sys.executable, "-m", "harness", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONOPTIMIZE": "1"})  # noqa: S606 - no shell is wanted
+    _open_closed_streams()
     signal.signal(signal.SIGTERM, _as_interrupt)
     encoding.tolerate((sys.stdout, sys.stderr))
     try:
@@ -67,7 +68,8 @@ def main() -> NoReturn:
         say("interrupted", error=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        if sys.stderr is not None:
+            sys.stderr.close()
         sys.exit(DONE)
     except (OSError, MemoryError) as error:  # the system's own, wherever it came up: told with the file that it names
         if os.environ.get(_TRACEBACK):
@@ -82,6 +84,13 @@ def main() -> NoReturn:
         say(f"error: this is a bug in the harness: {what}; set {_TRACEBACK}=1 to see the traceback", error=True)
         sys.exit(FAILED)
     sys.exit(DONE)
+
+
+def _open_closed_streams() -> None:
+    """Where a shell has closed standard streams, the pipes of children would get their numbers, and be written over."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _refuse_removed_folder() -> None:

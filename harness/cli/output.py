@@ -30,9 +30,12 @@ def width() -> int | None:
 
 def put(text: str) -> None:
     """Writes a document as it is into a pipe or a file, and what a terminal would not obey to a terminal."""
-    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+    if sys.stdout is not None:  # it was closed
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
 
 
 def say(text: object, *, error: bool = False) -> None:
     """Prints a line with control characters escaped; all commands print through it."""
-    print(printable(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:
+        print(printable(str(text)), file=stream, flush=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.errors import DataError, OfferError, UserError
 from harness.plugin.inspection import Question, inquire
+from harness.process import messages
 from harness.process.child import Child, ChildFailed
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def embed_texts(
     child = Child("harness.commands.embedding_child", settings, environment={"HF_HUB_OFFLINE": _offline()})
     try:
         progress.stage(f"loading the embedder {wanted.name}")
-        digest = str(_ask_child(child, wanted, {"do": "digest"})["digest"])
+        digest = _digest(child, wanted)
         if _prepared(work, texts, wanted, digest):
             progress.say(f"continuing with what {work} holds")
         parts: tuple[tuple[Role, Sequence[str], Sequence[int]], ...] = (
@@ -172,6 +173,18 @@ def _ask_child(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]
             f"the embedder {wanted.name!r} cannot be used: {what}",
             next_step=f"`harness plugins show {wanted.name}` prints its options",
         ) from failed
+
+
+class _Identified(messages.Answer):
+    digest: str
+
+
+def _digest(child: Child, wanted: EmbedderRequest) -> str:
+    """What identifies the model."""
+    try:
+        return messages.checked(_ask_child(child, wanted, {"do": "digest"}), _Identified).digest
+    except messages.InvalidAnswer as error:
+        raise DataError(f"the embedder {wanted.name!r} cannot be used: {error}") from None
 
 
 def _found(wanted: EmbedderRequest) -> dict[str, Any]:

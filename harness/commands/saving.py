@@ -12,6 +12,7 @@ from harness.cache import folder as cache_folder
 from harness.errors import ContenderError, UserError
 from harness.measure.pool import BuilderClient
 from harness.plugin.built_in import PACKAGE, STUDENT_EXPORT
+from harness.printable import encodable
 from harness.process.child import ChildFailed
 from harness.validation import suggestion
 
@@ -83,7 +84,7 @@ def save(plan: Plan, summary: Summary, fidelity: Sequence[Fidelity], wanted: Map
             card = _card(name, known, path, summary, _record(fidelity, name, heads, known["training_seed"]))
             lines += [f"saved {name}: {path} (weights)", *_onnx(path, card)]
             path.with_suffix(".json").write_text(
-                json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+                json.dumps(encodable(card), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
             )
             lines.append(f"  {path.with_suffix('.json')} (what it is, its scores, how to load it)")
     finally:

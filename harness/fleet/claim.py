@@ -45,8 +45,7 @@ def claim_machine() -> Claim:
                 where=str(path), next_step="end it first: two workers would disturb each other",
             ) from None  # fmt: skip
         raise UserError("this machine has a worker already", where=str(path), next_step="end it first") from None
-    with contextlib.suppress(OSError):
-        signed.write_text(str(os.getpid()), encoding="ascii")
+    machine_lock.sign(signed, str(os.getpid()))
     return Claim(text=f"{_identity()} {path}", lock=lock)
 
 

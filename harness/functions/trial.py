@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from harness.errors import UserError
 from harness.functions import allocator
-from harness.functions.kernel import Kernel
+from harness.functions.kernel import Kernel, Takes  # noqa: TC001
 from harness.process import messages
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.exit_status import writable
@@ -86,8 +87,25 @@ def run_trial(
         child.close(patience=0.0)
     if found.what:
         raise UserError(found.what, next_step=found.next_step)
-    learnt, notes = tuple(map(Kernel.from_json, found.kernels)), tuple(map(writable, found.notes))
-    return TrialResult(kernels=learnt, notes=notes, between=found.between)
+    notes = tuple(map(writable, found.notes))
+    return TrialResult(kernels=_learnt(kernels, found.kernels), notes=notes, between=found.between)
+
+
+def _learnt(given: Sequence[Kernel], answered: Sequence[Mapping[str, Any]]) -> tuple[Kernel, ...]:
+    """The kernels with what the child has found out about each.
+
+    Raises:
+        UserError: where its answer is about others.
+    """
+    try:
+        found = [
+            dataclasses.replace(one, **_Learnt.model_validate(other).model_dump())
+            for one, other in zip(given, answered, strict=True)
+        ]
+    except ValueError:  # pydantic's own is one
+        what = "the process that tried the functions sent an invalid response (about other functions)"
+        raise UserError(what) from None
+    return tuple(found)
 
 
 def _answer(child: Child, request: Mapping[str, Any], doing: list[str], deadline: float) -> _Answer:
@@ -100,6 +118,14 @@ def _answer(child: Child, request: Mapping[str, Any], doing: list[str], deadline
         renewed=False,
     )
     return messages.checked(answer, _Answer)
+
+
+class _Learnt(messages.Answer):
+    """What a trial finds out about a function: how it is to be called."""
+
+    takes: Takes
+    fresh: bool
+    redrawn: bool
 
 
 class _Answer(messages.Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, ConfigDict, Field, Strict
 
 from harness.process.exit_status import writable
 from harness.process.messages import Answer, InvalidAnswer, checked
@@ -16,35 +16,51 @@ if TYPE_CHECKING:
     from harness.process.child import Child
 
 _LARGEST = 2**53
+_LONGEST = 1e12  # seconds; the records take no more either
 Text: TypeAlias = Annotated[str, AfterValidator(writable)]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive: TypeAlias = Annotated[int, Field(ge=1, le=_LARGEST)]
-Seconds: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+Whole: TypeAlias = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_LONGEST)]
+Took: TypeAlias = Annotated[float, Field(ge=0, le=_LONGEST)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, lt=math.inf)]
+Rate: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+Ends: TypeAlias = Annotated[list[float], Field(min_length=2, max_length=2)]
+Shape: TypeAlias = Annotated[list[Positive], Field(min_length=3, max_length=3)]
+Size: TypeAlias = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
+
+
+def _of_a_product(values: list[float]) -> list[float]:
+    if any(each != int(each) or each > _LARGEST for each in values[:3]):
+        raise ValueError("its sides are not whole numbers")
+    return values
+
+
+Product: TypeAlias = Annotated[list[Rate], Field(min_length=4, max_length=4), AfterValidator(_of_a_product)]
 
 
 class Ready(Answer):
     """A cell that is loaded, proved and warm."""
 
     inner_loops: Positive
-    call_seconds: Amount
+    call_seconds: Took
     overhead_seconds: float
     single_overhead_seconds: float
     warm_up_calls: Count
-    clock_step_seconds: Amount
+    clock_step_seconds: Took
     settled: bool
     cold: bool
-    first_call_seconds: Amount | None
-    load_seconds: Amount
+    first_call_seconds: Took | None
+    load_seconds: Took
     compile_seconds: float | None
     parity_error: Amount | None
     row_error: Amount | None
     warnings: list[Text]
-    threads: dict[Text, int]
+    threads: dict[Text, Whole]
     libraries: dict[Text, Text]
     device: Text | None
     settings: dict[Text, Text]
-    device_memory: dict[Text, int]
+    device_memory: dict[Text, Whole]
     base_rss_bytes: Count | None
     added_rss_bytes: Count | None
     peak_rss_bytes: Count | None
@@ -89,7 +105,7 @@ class Described(Answer):
     heads: Positive
     width: Positive
     output_width: Positive
-    temperature: Seconds
+    temperature: Rate
     train_queries: Count
     held_out_queries: Count
     matrices: Count
@@ -103,7 +119,7 @@ class Built(Answer):
     heads: Positive
     costs: dict[str, Annotated[list[Amount], Field(min_length=2, max_length=2)]]
     bytes: Count
-    build_seconds: Amount | None
+    build_seconds: Took | None
     cached: bool | None
     proofs: dict[str, Literal["formula", "float64", "itself", "approximation"]]
     warnings: list[Text]
@@ -123,7 +139,7 @@ class HeldOut(Answer):
     heads: Positive
     batch_size: Positive
     parameters: Count | None
-    training_seconds: Amount | None
+    training_seconds: Took | None
     training_steps: Count | None
     notes: list[Text]
     files: dict[str, str]
@@ -134,10 +150,10 @@ class Scored(Answer):
     """Scores of fidelity."""
 
     scores: dict[Text, float]
-    intervals: dict[Text, list[float]]
+    intervals: dict[Text, Ends]
     per_query: dict[Text, list[float]]
     data: Text
-    temperature: Seconds
+    temperature: Rate
     queries: Count
     effective_heads: float
 
@@ -145,26 +161,31 @@ class Scored(Answer):
 class Costs(Answer):
     """What a projector states: (N, B, operations, bytes, products) each."""
 
-    costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[list[Count]]], Strict(False)]]
-
-
-_Rate: TypeAlias = Annotated[float, Field(gt=0, lt=math.inf)]
+    costs: list[Annotated[tuple[Positive, Positive, Amount, Amount, list[Shape]], Strict(False)]]
 
 
 class Rates(Answer):
     """What a machine or a device reaches; empty where it was not measured."""
 
-    products: list[Annotated[list[_Rate], Field(min_length=4, max_length=4)]] = Field(default_factory=list)
-    flops_per_second: dict[Text, _Rate] = Field(default_factory=dict)
-    bytes_per_second: dict[Text, _Rate] = Field(default_factory=dict)
-    launch_seconds: Amount = 0.0
-    synchronise_seconds: Amount = 0.0
+    products: list[Product] = Field(default_factory=list)
+    flops_per_second: dict[Size, Rate] = Field(default_factory=dict)
+    bytes_per_second: dict[Size, Rate] = Field(default_factory=dict)
+    launch_seconds: Took = 0.0
+    synchronise_seconds: Took = 0.0
+
+
+class Card(Answer):
+    """What is known of a student that was written; more than this is only shown."""
+
+    model_config = ConfigDict(extra="allow")
+
+    training_seed: Whole
 
 
 class Saved(Answer):
     """Where a student was written."""
 
-    card: dict[str, Any]
+    card: Card
 
 
 ANSWERS: Mapping[str, type[Answer]] = {

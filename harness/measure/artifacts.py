@@ -127,6 +127,8 @@ class Artifacts:
         for done in self.folder.glob(f"*/{COMPLETE}"):
             with contextlib.suppress(OSError, ValueError, RecursionError):
                 about = json.loads(done.read_text())
+                if not isinstance(about, dict):
+                    continue
                 found.append(
                     Entry(
                         key=done.parent.name,

@@ -51,7 +51,7 @@ class Built:
     @property
     def is_gone(self) -> bool:
         """Whether its folder was removed from the cache meanwhile; a plain function has none."""
-        return self.cached is not None and not Path(self.place).is_dir()
+        return self.cached is not None and not os.path.isdir(self.place)  # noqa: PTH112 - it never raises
 
 
 class BuilderClient:

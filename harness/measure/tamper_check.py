@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _OWN = (
-    "calibration",
-    "clock",
-    "off_clock",
-    "parity",
-    "recovery",
-    "tamper_check",
-    "timed_function",
-    "timed_projection",
-    "worker",
-)
+    *(f"harness.measure.{name}" for name in (
+        "calibration", "clock", "off_clock", "parity", "recovery", "tamper_check", "timed_function", "timed_projection", "worker",
+    )),
+    *(f"harness.functions.{name}" for name in ("equality", "memoisation")),
+)  # fmt: skip
 _LIBRARY: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (time, ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "time", "time_ns")),
     (itertools, ("cycle", "islice")),
@@ -46,42 +41,50 @@ class Seal:
         Raises:
             ContenderError: where one is another.
         """
-        for place, holder, name, value, code in self._noted:
-            if holder.get(name) is not value or getattr(value, "__code__", None) is not code:
+        for place, holder, name, value, inside in self._noted:
+            if holder.get(name) is not value or [*map(id, _inside(value))] != [*map(id, inside)]:
                 raise ContenderError(
                     f"its code has replaced {place}.{name}, which takes the time",
                     next_step="do not replace the clock or parts of the harness: nothing that this process measures counts",
                 )
 
 
-def _parts() -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
-    """(place, its namespace, name, value, code) of everything that is noted."""
+def _parts() -> Iterator[tuple[str, Mapping[str, Any], str, Any, tuple[Any, ...]]]:
+    """(place, its namespace, name, value, what is inside of a function) of everything that is noted."""
     for library, names in _LIBRARY:
         for name in names:
             value = vars(library)[name]
-            yield library.__name__, vars(library), name, value, getattr(value, "__code__", None)
+            yield library.__name__, vars(library), name, value, _inside(value)
     for module in _modules():
         for name, value in vars(module).items():
-            if callable(value):
-                yield module.__name__, vars(module), name, value, getattr(value, "__code__", None)
+            if not name.startswith("__"):  # modules and numbers too: a loop may be that of another module
+                yield module.__name__, vars(module), name, value, _inside(value)
             yield from _within(f"{module.__name__}.{name}", value, module.__name__)
 
 
-def _within(place: str, value: Any, module: str) -> Iterator[tuple[str, Mapping[str, Any], str, Any, Any]]:
+def _inside(value: Any) -> tuple[Any, ...]:
+    """What may be exchanged within a function: its code, and what it takes where nothing is given."""
+    if not isinstance(value, FunctionType):
+        return ()
+    named = value.__kwdefaults__ or {}
+    return value.__code__, *(value.__defaults__ or ()), *(named[name] for name in sorted(named))
+
+
+def _within(place: str, value: Any, module: str) -> Iterator[tuple[str, Mapping[str, Any], str, Any, tuple[Any, ...]]]:
     """The same, of what a table of functions and a class of a module hold."""
     if isinstance(value, dict) and not place.endswith("__"):
         for key, each in value.items():
             if callable(each) and isinstance(key, str):
-                yield place, value, key, each, getattr(each, "__code__", None)
+                yield place, value, key, each, _inside(each)
     if isinstance(value, type) and value.__module__ == module:
         for method, member in vars(value).items():
             if isinstance(member, FunctionType):
-                yield place, vars(value), method, member, member.__code__
+                yield place, vars(value), method, member, _inside(member)
 
 
 def _modules() -> Iterator[ModuleType]:
     """The harness's own; the worker's is `__main__` in its process."""
-    for name in (*(f"harness.measure.{each}" for each in _OWN), "__main__"):
+    for name in (*_OWN, "__main__"):
         module = sys.modules.get(name)
         if module is not None and (
             name != "__main__" or getattr(module.__spec__, "name", "") == "harness.measure.worker"

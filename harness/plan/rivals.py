@@ -276,7 +276,8 @@ def spelled(text: str) -> str:
     found = re.sub(r"[^\w.+-]+", "-", text).strip("-.+") or "unnamed"
     if len(found) <= LONGEST_NAME:
         return found
-    return f"{found[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{found[: LONGEST_NAME - 9]}-{digest}"
 
 
 def _race(title: str, pair: tuple[str, str], races: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.units import listed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -86,9 +88,12 @@ def sweep(
     cells: list[Cell] = []
     skipped: list[Skipped] = []
     for name, contender in suite.contenders.items():
+        batch_sizes = set(contender.batch_sizes or suite.batch_sizes)
+        elsewhere = f"the contender takes part at batch {listed(contender.batch_sizes or ())}"
         for heads in suite.heads.grid():
+            absent = out.get(name) or _why_not(contender, heads, limit)
             for batch_size in suite.batch_sizes:
-                reason = out.get(name) or _why_not(contender, heads, batch_size, limit)
+                reason = absent or ("" if batch_size in batch_sizes else elsewhere)
                 cell = Cell(contender=name, heads=heads, batch_size=batch_size)
                 if reason:
                     skipped.append(Skipped(cell=cell, reason=reason))
@@ -103,15 +108,13 @@ def sweep(
     return Sweep(cells=tuple(cells), skipped=tuple(skipped), cases=tuple(cases), steps=known)
 
 
-def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | None) -> str:
-    """Why a contender sits out at this N and B; empty where it does not."""
+def _why_not(contender: Contender, heads: int, limit: int | None) -> str:
+    """Why a contender sits out at this N; empty where it does not."""
     if limit is not None and heads > limit:
         return f"the source has {limit:,} heads"
     own = contender.heads
     if own is not None and not own.includes(heads):
         return f"the contender takes part {own.describe()}"
-    if contender.batch_sizes is not None and batch_size not in contender.batch_sizes:
-        return f"the contender takes part at batch {', '.join(map(str, contender.batch_sizes))}"
     return ""
 
 
@@ -123,7 +126,8 @@ def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit
     high = min([each.high for each in ranges] + ([limit] if limit is not None else []))
     if low >= high:
         return []
-    rivals = [suite.contenders[name].batch_sizes for name in (race.baseline, race.challenger)]
+    named = [suite.contenders[name].batch_sizes for name in (race.baseline, race.challenger)]
+    rivals = [None if each is None else set(each) for each in named]
     batch_sizes = [
         each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
     ]

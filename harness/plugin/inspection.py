@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import ChildError, UserError
 from harness.plugin import inspection_cache
@@ -28,6 +29,7 @@ DEADLINE_SECONDS = 60.0
 DEADLINE_VARIABLE = "HARNESS_PLUGIN_SECONDS"
 CHILD = "harness.plugin.inspection_child"
 _KEPT_LINES = 12  # of what a child printed before it died
+_Size: TypeAlias = Annotated[int, Field(ge=-(2**53), le=2**53)]  # an N that records can hold
 
 
 class _Data(BaseModel):
@@ -69,9 +71,9 @@ class Reply(_Data):
     key: str
     known: bool = True  # False: nobody offers it
     problems: tuple[OptionProblem, ...] = ()
-    steps: tuple[int, ...] = ()
+    steps: tuple[_Size, ...] = ()
     declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
-    limit: int | None = None
+    limit: _Size | None = None
     rivals: tuple[str, ...] = ()  # of a workload: the names of its functions
     absent: str = ""  # of a runtime: why the device that was asked about is not here
     error: str = ""  # what the offer raised while it was asked
@@ -139,7 +141,11 @@ class Listing(_Data):
 
     def reply(self, key: str) -> Reply | None:
         """The reply to the question of this key, or None."""
-        return next((each for each in self.replies if each.key == key), None)
+        return self._by_key.get(key)
+
+    @functools.cached_property
+    def _by_key(self) -> Mapping[str, Reply]:
+        return {each.key: each for each in reversed(self.replies)}
 
 
 def inquire(
@@ -180,7 +186,8 @@ def inquire(
             return Listing.model_validate_json(kept)
     listing = _ask_until_answered(asked, _deadline() if deadline_seconds is None else deadline_seconds)
     if key and not listing.failures:
-        inspection_cache.write(key, listing.model_dump_json())
+        with contextlib.suppress(ValueError):  # the path of a plugin may hold bytes that are no UTF-8
+            inspection_cache.write(key, listing.model_dump_json())
     return listing
 
 

@@ -20,7 +20,9 @@ from harness.process import descendants, exit_status, messages
 from harness.process.failure import PROCESS, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import psutil
 
 _KEPT_LINES = 20
 _LINE_LENGTH = 300
@@ -28,6 +30,7 @@ _TRACEBACK_LINES, _TRACEBACK_LENGTH = 500, 2000
 _REST_SECONDS = 10.0  # an answer that has begun to arrive must go on arriving
 _WHOLE_SECONDS = 60.0  # and must have arrived then
 _CHUNK = 2**16
+_MOST_NOTICES = 100_000  # in one answer: of suites with as many parts as may be, a few thousand
 _END_SECONDS = 5.0
 _MARK_SECONDS = 1.0
 
@@ -118,11 +121,12 @@ class Child:
         """
         self.send(request, stage=stage)
         ends = time.monotonic() + deadline
-        while True:
+        for _ in range(_MOST_NOTICES + 1):
             reply = self._reply(stage, deadline, deadline if renewed else max(0.0, ends - time.monotonic()))
             if reply.notice is None or hear is None:
                 return self._value(reply, stage)
             hear({name: exit_status.writable(text) for name, text in reply.notice.items()})
+        raise self.protocol_error(stage, f"it sent more than {_MOST_NOTICES:,} notices and no answer")
 
     def send(self, request: Mapping[str, Any], *, stage: str) -> None:
         """Sends a request whose answer is received later; raises as `ask`."""
@@ -188,17 +192,21 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child and whatever it started, at once."""
+        self._kill()
+
+    def _kill(self, known: Iterable[psutil.Process] = ()) -> None:
         if not self._ended_all:
             self._ended_all = True
-            descendants.end(self._process, self._mark)
+            descendants.end(self._process, self._mark, known)
 
     def close(self, patience: float = 0.5) -> None:
         """Asks the child to end, waits that many seconds, then kills it with whatever it started. May be repeated."""
+        known = set() if self._ended_all else descendants.below(self._process)
         self._socket.close()  # its end of file is the request to leave
         if not self._ended_all:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
-        self.kill()
+        self._kill(known)
         if self._closed < 0:
             return
         self._drain.join(1.0)  # what it printed last

@@ -46,9 +46,20 @@ def adopt() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end(child: subprocess.Popen[Any], mark: str) -> None:
-    """Kills a child and whatever it has started, and waits for them, but never without a limit."""
-    known = _below(child.pid) if child.poll() is None else set()
+def below(child: subprocess.Popen[Any]) -> set[psutil.Process]:
+    """What runs below a child, as long as it lives."""
+    return _below(child.pid) if child.poll() is None else set()
+
+
+def end(child: subprocess.Popen[Any], mark: str, known: Iterable[psutil.Process] = ()) -> None:
+    """Kills a child and whatever it has started, and waits for them, but never without a limit.
+
+    Args:
+        child: the process.
+        mark: of its environment.
+        known: what ran below it before it was asked to leave.
+    """
+    known = {*known, *below(child)}
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -20,7 +20,9 @@ _GROUP_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes
 def apply(settings: Mapping[str, Any]) -> None:
     """Limits this process, and whatever it starts, before anything of a contender runs in it."""
     if stated := settings.get("memory_limit_bytes"):
-        resource.setrlimit(resource.RLIMIT_AS, (stated, stated))
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = stated if hard == resource.RLIM_INFINITY else min(stated, hard)  # what the shell has set is not raised
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     elif not settings.get(UNBOUND) and sys.platform == "linux":
         most = _own_bytes() + int(SHARE * free_bytes())
         with contextlib.suppress(OSError, ValueError):  # where a lower one is set

@@ -42,23 +42,24 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
     _parting["separator"] = hello.get("separator", "")
     limits.apply(settings)
     operations: Mapping[str, Operation] | None = None
+    own = os.getpid()
     while True:
         try:
             request = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             os._exit(0)  # the parent is done with us; a library's exit handlers have nothing to add
         if mark := request.pop("mark", ""):  # what was printed so far was another contender's
-            flush()
-            os.write(1, f"{mark}\n".encode())
+            _print_line(mark)
         try:
             if operations is None:
                 operations = make(settings)
             answer = json.dumps({"value": operations[request["do"]](request)})  # an answer that is no JSON is an error
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
-            answer = json.dumps({"error": _failure_of(error)})
+            answer = json.dumps({"error": _described(error)})
             if ending := hello.get("ending", ""):  # all that was printed until it failed comes before this line
-                flush()
-                os.write(1, f"{ending}\n".encode())
+                _print_line(ending)
+        if os.getpid() != own:  # a plugin has forked, and its copy came back here: one answer is enough
+            os._exit(0)
         connection.send_bytes(answer.encode())
 
 
@@ -68,8 +69,7 @@ def announce(notice: Mapping[str, str]) -> None:
     What another plugin has printed ends here.
     """
     if notice.get("plugin") != _parting["plugin"] and _parting["separator"]:
-        flush()
-        os.write(1, f"{_parting['separator']}\n".encode())
+        _print_line(_parting["separator"])
     _parting["plugin"] = notice.get("plugin", "")
     data = messages.framed({"notice": dict(notice)})
     while data:
@@ -85,6 +85,13 @@ def flush() -> None:
         ctypes.CDLL(None).fflush(None)
 
 
+def _print_line(text: str) -> None:
+    """After all that was printed; a plugin may have closed the output."""
+    flush()
+    with contextlib.suppress(OSError):
+        os.write(1, f"{text}\n".encode())
+
+
 def pin(cores: Sequence[int]) -> None:
     """Keeps this process and the threads that its libraries have started on these cores, where the platform can."""
     if not cores or not hasattr(os, "sched_setaffinity"):
@@ -93,6 +100,14 @@ def pin(cores: Sequence[int]) -> None:
     for thread in [int(each.name) for each in tasks.iterdir()] if tasks.is_dir() else [0]:
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(thread, set(cores))
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """An exception as data, also of one that cannot be written as text."""
+    try:
+        return _failure_of(error)
+    except BaseException as another:  # noqa: BLE001 - `__str__` of a plugin may raise anything
+        return {"what": f"{type(error).__name__}, whose text cannot be read ({type(another).__name__})"}
 
 
 def _failure_of(error: BaseException) -> dict[str, Any]:

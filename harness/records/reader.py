@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness import plain_file, plain_json
 from harness.errors import RecordsError
-from harness.printable import one_line
+from harness.printable import encodable, one_line
 from harness.records.measurement import SCHEMA_VERSION, Fidelity, Measurement, Record, RunInfo
 from harness.records.stored_suite import check
 
@@ -24,6 +24,7 @@ FIDELITY = "fidelity.jsonl"
 LOCATED = "crossovers.json"
 
 LARGEST_BYTES = 512 * plain_file.MIB  # of a file of records; months of measuring write less
+LARGEST_OBJECT = 64 * plain_file.MIB  # of one that is read as one JSON object
 _Kind = TypeVar("_Kind", bound=Record)
 
 
@@ -41,7 +42,8 @@ class Evidence:
     @property
     def name(self) -> str:
         """The name of its folder, also where it was given as `.` or through a symbolic link."""
-        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
+        name = self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
+        return str(encodable(name))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _located(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except OSError as error:
         raise RecordsError(f"it cannot be read: {error.strerror}", where=str(path)) from error
     except ValueError as error:

@@ -33,12 +33,7 @@ __all__ = ["LOCATED", "Evidence", "Store", "read", "write_atomically", "writing"
 
 _LOCK = ".lock"
 _OWNER = ".owner"
-_REPLACED = (
-    RUN,
-    LOCATED,
-    "report",
-    "dispatch.json",
-)  # what is replaced whole, by the names that its leftovers begin with
+_REPLACED = (RUN, LOCATED, MEASUREMENTS, FIDELITY, _OWNER, "report", "dispatch.json")  # whole; leftovers begin so
 
 
 @dataclass
@@ -86,6 +81,7 @@ class Store:
             _sweep(folder)
             evidence = read(folder)
             for name, kind in ((MEASUREMENTS, Measurement), (FIDELITY, Fidelity)):
+                _make_own(folder / name)
                 store._cut_torn_line(name, kind)
         except BaseException:
             store.close()
@@ -181,6 +177,7 @@ class Store:
             if name in self._files:
                 self._files.pop(name).close()
             _set_aside(path)
+            _make_own(path)
             file = self._files[name] = path.open("ab", buffering=0)
             keep, lacking = ledger.missing(path.read_bytes())
             file.truncate(keep)
@@ -232,20 +229,27 @@ def _refuse_others(folder: Path) -> None:
     Raises:
         RecordsError: where something else is in the place of a file of records.
     """
-    for name in (MEASUREMENTS, FIDELITY):
+    for name in (MEASUREMENTS, FIDELITY, _LOCK, _OWNER):
         if (folder / name).is_symlink():
             what = "the file is a link, and its target would be overwritten"
         elif os.path.lexists(folder / name) and not (folder / name).is_file():
             what = "it is not a plain file"
         else:
             continue
-        raise RecordsError(what, where=str(folder / name), next_step="put the file itself in its place, then resume")
+        step = "remove it" if name in (_LOCK, _OWNER) else "put the file itself in its place"
+        raise RecordsError(what, where=str(folder / name), next_step=f"{step}, then resume")
 
 
 def _set_aside(path: Path) -> None:
     """Makes room where a link, a pipe or a folder has the place of a file; nothing is removed or written elsewhere."""
     if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
         path.rename(path.with_name(f"{path.name}.aside"))
+
+
+def _make_own(path: Path) -> None:
+    """Copies a file that has another name too, as backups of hard links have it: nothing is written under that one."""
+    if path.is_file() and path.stat().st_nlink > 1:
+        _replace(path, path.read_bytes())
 
 
 def _require_empty(folder: Path) -> None:
@@ -269,11 +273,15 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         ResourceError: where the disk is full, or the folder was removed or may not be written.
     """
+    _replace(path, text.encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
     with writing(path.parent):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)  # mkstemp's 0600 would keep a shared folder from being read
@@ -312,7 +320,11 @@ def _locked(folder: Path) -> FileLock:
                 where=str(folder),
                 next_step="wait for it, or name another folder with --output",
             ) from None
-        (folder / _OWNER).write_text(str(os.getpid()), encoding="ascii")
+    try:
+        write_atomically(folder / _OWNER, str(os.getpid()))  # never through a link
+    except BaseException:
+        lock.release()
+        raise
     return lock
 
 

@@ -59,7 +59,7 @@ def to_csv(summary: Summary) -> str:
 
 def _guarded(value: Any) -> Any:
     """Texts that a spreadsheet would run as a formula are quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from harness.analysis.data import lines
+from harness.printable import printable
 from harness.report import spans
 from harness.report.answers import answers, by_race
 from harness.units import counted
@@ -38,19 +39,27 @@ def render(summary: Summary, console: Console, folder: Path | None = None, *, fa
 
     signs = _FINE if console.encoding.lower().startswith("utf") else _PLAIN
     found = answers(summary)
-    head, tail = list(_head(summary, found)), list(_tail(summary, folder, console, failures=failures))
+    head = [_plain(each) for each in _head(summary, found)]
+    tail = [_plain(each) for each in _tail(summary, folder, console, failures=failures)]
     room = LINES - sum(_height(each, console.width) for each in (*head, *tail))
-    body = _races(found, console.width, room, signs) if found else ranking(summary, console.width, room)
+    races = _races(found, console.width, room, signs) if found else ranking(summary, console.width, room)
+    body = [_plain(each) for each in races]
     room -= sum(_height(each, console.width) for each in body)
     notes = []
     for each in () if not failures else (*(f"data: {line}" for line in lines(summary.data)), *_warnings(summary)):
         if (height := _height(Text(each), console.width)) <= room:
-            notes.append(Text(each, style="" if each.startswith("data: ") else "yellow"))
+            notes.append(Text(printable(each), style="" if each.startswith("data: ") else "yellow"))
             room -= height
     for line in (*head, *body, *notes):
         _print(line, console)
     for line in tail:
         console.print(line, soft_wrap=True)
+
+
+def _plain(line: Text) -> Text:
+    """A line without what a terminal would obey, such as a run that somebody sent may hold; then with one style."""
+    text = printable(line.plain)
+    return line if text == line.plain else Text(text, style=line.style)
 
 
 def _print(line: Text, console: Console) -> None:

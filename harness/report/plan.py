@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.settings import settings
 from harness.report.columns import grid, sentence
 from harness.report.wording import launches_in_words
-from harness.units import counted
+from harness.units import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,10 @@ def render(checked: Checked, width: int | None = None) -> str:
     suite, sweep = checked.suite, checked.sweep
     where = settings(suite)
     rows = []
+    measured: dict[str, set[int]] = {name: set() for name in suite.contenders}
+    for cell in sweep.cells:
+        measured.setdefault(cell.contender, set()).add(cell.heads)
     for name, contender in suite.contenders.items():
-        heads = sorted({cell.heads for cell in sweep.cells if cell.contender == name})
         rows.append(
             (
                 name,
@@ -30,7 +32,7 @@ def render(checked: Checked, width: int | None = None) -> str:
                 contender.runtime,
                 *((where.get(name, ""),) if where else ()),
                 contender.trainer.use if contender.trainer else "",
-                ", ".join(f"{each:,}" for each in heads) or "none",
+                listed(sorted(measured[name])) or "none",
             )
         )
     parts = [

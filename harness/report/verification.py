@@ -13,7 +13,7 @@ from harness.errors import RecordsError
 from harness.printable import one_line
 from harness.records import crossovers as stored
 from harness.records.crossovers import SearchRecord
-from harness.records.reader import LARGEST_BYTES, Evidence, read
+from harness.records.reader import LARGEST_OBJECT, Evidence, read
 from harness.records.replay import DivergedError, replay
 from harness.report import data
 from harness.units import counted
@@ -72,7 +72,7 @@ def verify(folder: Path) -> VerifyResult:
     path = folder / STORED
     evidence = read(folder)
     try:
-        said = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        said = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except FileNotFoundError:
         raise RecordsError(
             f"there is no {STORED} to compare with",

@@ -256,7 +256,8 @@ class Bench:
                 found.append(_rates_in_child(settings, surroundings, shapes, _DEVICE_SIZES))
             except ChildFailed as failed:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
-        return roofline.best_device_rates([each for each in found if each])
+        best = roofline.best_device_rates([each for each in found if each])
+        return best if best.get("flops_per_second") and best.get("bytes_per_second") else {}
 
     def _libraries(self) -> list[OfferReference]:
         """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""

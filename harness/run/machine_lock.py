@@ -61,7 +61,7 @@ def machine_lock(what: str, say: Callable[[str], None], *, wait: bool = True) ->
         except OSError as error:
             say(f"runs on this machine do not wait for each other: {path}: {error.strerror or error}")
         if held:
-            _sign(path, f"{what} (process {os.getpid()})")
+            sign(path.with_suffix(".holder"), f"{what} (process {os.getpid()})")
         yield held
     finally:
         if held:
@@ -78,11 +78,11 @@ def _holder(path: Path) -> str:
         return "another run"
 
 
-def _sign(path: Path, what: str) -> None:
-    """Writes who holds the lock beside it; never through a link, which another user may have put there."""
+def sign(path: Path, what: str) -> None:
+    """Writes who holds a lock beside it; never through a link, which another user may have put there."""
     with contextlib.suppress(OSError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path.with_suffix(".holder"), flags, 0o644)
+        descriptor = os.open(path, flags, 0o644)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 file.truncate(0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from harness.suite.schema import HeadsList, HeadsRange
+from harness.suite.schema import HeadsList, HeadsRange, too_many
 from harness.validation import Path, ValidationIssue, did_you_mean, suggestion
 
 FIDELITY_FIGURES = ("mean_cosine", "min_cosine", "std_cosine", "max_cosine")
 _SCORES = (*FIDELITY_FIGURES, "skill", "top1_agreement", "recall_at_10", "norm_error", "mse")
+SpanOf: TypeAlias = Callable[[Any], HeadsRange | HeadsList | None]
 
 
 def contradictions(data: Any) -> Iterator[ValidationIssue]:
@@ -22,20 +23,39 @@ def contradictions(data: Any) -> Iterator[ValidationIssue]:
         return
     contenders = _mapping(data.get("contenders"))
     races = [race if isinstance(race, Mapping) else {} for race in _list(data.get("races"))]
+    spans: dict[int, HeadsRange | HeadsList | None] = {}
+
+    def span_of(value: Any) -> HeadsRange | HeadsList | None:
+        if id(value) not in spans:  # the sweep is asked about by every race
+            spans[id(value)] = _heads(value)
+        return spans[id(value)]
+
+    if what := _too_many(contenders, races, data, span_of):
+        yield ValidationIssue(path=(), what=what)
+        return
     yield from _repeated(data.get("batch_sizes"), ("batch_sizes",))
     yield from _repeated(data.get("training_seeds"), ("training_seeds",))
     for number, race in enumerate(races):
-        yield from _race(race, ("races", number), contenders, data)
+        yield from _race(race, ("races", number), contenders, data, span_of)
     yield from _race_names(races)
     yield from _relative(_mapping(data.get("relative_to")), contenders)
-    yield from _idle(contenders, data)
+    yield from _idle(contenders, data, span_of)
     yield from _documented(_mapping(data.get("documented")), races, data)
     yield from _waterfall(_mapping(data.get("waterfall")), races, data)
     yield from _documented_contenders(_mapping(data.get("documented")), contenders)
 
 
+def _too_many(
+    contenders: Mapping[str, Any], races: Sequence[Mapping[str, Any]], data: Mapping[str, Any], span_of: SpanOf
+) -> str:
+    """Why nothing else is looked at: every contender is compared with every N."""
+    sweep, sizes = span_of(data.get("heads")), len(_list(data.get("batch_sizes"))) or 1
+    searches = sum(len(_list(race.get("batch_sizes"))) or sizes for race in races)
+    return too_many(len(contenders) * (len(sweep.grid()) if sweep is not None else 1) * sizes, searches)
+
+
 def _race(
-    race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
+    race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any], span_of: SpanOf
 ) -> Iterator[ValidationIssue]:
     for role in ("baseline", "challenger"):
         yield from _unknown_contender(race.get(role), contenders, (*path, role))
@@ -51,7 +71,7 @@ def _race(
         yield ValidationIssue(
             (*path, "requires"), "requires nothing", "give cosine, top1_agreement, recall_at_10 or skill"
         )
-    own = _heads(race.get("heads"))
+    own = span_of(race.get("heads"))
     if own is not None and own.low == own.high:
         yield ValidationIssue(
             (*path, "heads"),
@@ -59,7 +79,7 @@ def _race(
             "give a range, `from` below `to`",
         )
         return
-    yield from _shared(race, path, own, contenders, data)
+    yield from _shared(race, path, own, contenders, data, span_of)
 
 
 def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
@@ -113,9 +133,10 @@ def _batch_sizes(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[ValidationIssue]:
     """A race needs a batch size that both rivals take part in."""
-    own = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
+    given = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
+    own = [None if each is None else _sizes(each) for each in given]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
-    if asked and not any(all(each is None or size in _list(each) for each in own) for size in asked):
+    if asked and not any(all(each is None or size in each for each in own) for size in _sizes(asked)):
         yield ValidationIssue(path, "its rivals share no batch size", "widen `batch_sizes` of one of the contenders")
 
 
@@ -125,15 +146,16 @@ def _shared(
     own: HeadsRange | HeadsList | None,
     contenders: Mapping[str, Any],
     data: Mapping[str, Any],
+    span_of: SpanOf,
 ) -> Iterator[ValidationIssue]:
     """A race needs an N that race, sweep and both contenders share."""
     spans: dict[str, HeadsRange | HeadsList | None] = (
-        {"the race": own} if own is not None else {"the sweep": _heads(data.get("heads"))}
+        {"the race": own} if own is not None else {"the sweep": span_of(data.get("heads"))}
     )
     for role in ("baseline", "challenger"):
         contender = _mapping(contenders.get(str(race.get(role))))
         if contender.get("heads") is not None:
-            spans[f"{race[role]!r}"] = _heads(contender["heads"])
+            spans[f"{race[role]!r}"] = span_of(contender["heads"])
     known = {owner: span for owner, span in spans.items() if span is not None}
     if len(known) != len(spans) or len(known) < 2:
         return
@@ -153,13 +175,13 @@ def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[ValidationIssue]
             )
 
 
-def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[ValidationIssue]:
+def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any], span_of: SpanOf) -> Iterator[ValidationIssue]:
     """A contender whose own range holds no N of the sweep is never measured, unless a race has a range of its own."""
-    sweep = _heads(data.get("heads"))
+    sweep = span_of(data.get("heads"))
     elsewhere = [race for race in _list(data.get("races")) if isinstance(race, Mapping) and race.get("heads")]
     raced = {str(race.get(role)) for race in elsewhere for role in ("baseline", "challenger")}
     for name, contender in contenders.items():
-        own = _heads(contender.get("heads")) if isinstance(contender, Mapping) else None
+        own = span_of(contender.get("heads")) if isinstance(contender, Mapping) else None
         if own is None or sweep is None or name in raced:
             continue
         if not any(own.includes(heads) for heads in sweep.grid()):
@@ -244,11 +266,13 @@ def _unknown_contender(name: Any, contenders: Mapping[str, Any], path: Path) -> 
 
 
 def _repeated(values: Any, path: Path) -> Iterator[ValidationIssue]:
-    seen: list[Any] = []
+    seen: set[Any] = set()
     for number, value in enumerate(_list(values)):
-        if not isinstance(value, bool) and value in seen:
+        if isinstance(value, bool | list | dict):
+            continue
+        if value in seen:
             yield ValidationIssue((*path, number), f"{value} is listed twice", "keep one of them")
-        seen.append(value)
+        seen.add(value)
 
 
 def _heads(value: Any) -> HeadsRange | HeadsList | None:
@@ -260,6 +284,10 @@ def _heads(value: Any) -> HeadsRange | HeadsList | None:
         return shape.model_validate(dict(value))
     except ValueError:
         return None
+
+
+def _sizes(value: Any) -> set[int | str]:
+    return {each for each in _list(value) if isinstance(each, int | str)}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from harness.validation import Path as Place
 
-_LARGEST_BYTES = plain_file.MIB  # of a suite, which has 20,000 parts at the most
+_LARGEST_BYTES = plain_file.MIB  # of a suite, which has 10,000 parts at the most
+_MOST_CONTRADICTIONS = 200  # that are looked for: each is compared with all names of the suite
 _AT_KEY = ("unknown key", "is missing")
 
 
@@ -128,7 +130,7 @@ def _validated(document: Document) -> tuple[Suite | None, list[Problem]]:
     if not isinstance(document.data, dict):
         return None, [document.problem((), "is not a mapping", "see suites/README.md for what a suite holds")]
     data = sizes.as_heads(document.data)
-    found = list(contradictions(data))
+    found = list(itertools.islice(contradictions(data), _MOST_CONTRADICTIONS))
     suite = None
     try:
         suite = Suite.model_validate(data)
@@ -167,8 +169,12 @@ def _function_files(suite: Suite, document: Document, folder: Path, allowed: Seq
     """What is wrong with the files that functions are read from."""
     for path, text in _functions(suite):
         file = read_from(text, folder)
-        if file is not None and plain_file.is_there(file) and (wrong := _outside(file, text, folder, allowed)):
-            yield document.problem(path, *wrong)
+        if file is not None and plain_file.is_there(file):
+            if wrong := _outside(file, text, folder, allowed):
+                yield document.problem(path, *wrong)
+        elif trust.reaches_the_system(text):
+            hint = "call it in a function of your own, in a file of the suite's folder"
+            yield document.problem(path, f"{one_line(text)!r} is not a function that a suite may name", hint)
 
 
 def _functions(suite: Suite) -> Iterator[tuple[Place, str]]:

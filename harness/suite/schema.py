@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from harness.errors import UserError
-from harness.units import LARGEST, parse_count
+from harness.units import LARGEST, listed, parse_count
 
 
 def _count(value: Any) -> Any:
@@ -27,13 +27,14 @@ def _count(value: Any) -> Any:
 
 def _device(value: Any) -> Any:
     """A kind of device, in small letters, with its number where it is not the first."""
-    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]+)?", value):
+    if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*(:[0-9]{1,4})?", value):
         raise ValueError(f"expected a device such as cpu, cuda or cuda:1, got {value!r}")
     return value
 
 
 LONGEST = 10_000_000.0  # seconds, 115 days: what every clock and system call takes
 LONGEST_NAME = 96  # letters
+MOST_CELLS, MOST_SEARCHES = 100_000, 10_000  # of a suite
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=LONGEST_NAME)]
 Positive = Annotated[
     int,
@@ -51,10 +52,21 @@ Positive = Annotated[
 ]
 
 
+def too_many(cells: int, searches: int) -> str:
+    """Why a suite asks for more than anybody waits for; empty where it does not."""
+    for number, most, what in (
+        (cells, MOST_CELLS, "cells (contenders, N and batch sizes)"),
+        (searches, MOST_SEARCHES, "searches"),
+    ):
+        if number > most:
+            return f"it asks for {number:,} {what}, and at most {most:,} are measured: make several suites of it"
+    return ""
+
+
 TransfersWanted = Literal["excluded", "included", "both"]
 ModeWanted = Literal["latency", "pipelined", "both"]
 DeviceName = Annotated[
-    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]+)?$"})
+    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]*(:[0-9]{1,4})?$"})
 ]
 
 
@@ -135,7 +147,7 @@ class HeadsList(Part):
 
     def describe(self) -> str:
         """In words."""
-        return f"at N = {', '.join(f'{n:,}' for n in self.grid())}"
+        return f"at N = {listed(self.grid())}"
 
 
 def _shape_of_heads(value: Any) -> str:
@@ -515,6 +527,13 @@ class Suite(Part):
         ):
             return {"batch_sizes": (1,), **value, "source": {"use": "none"}, "fidelity": False}
         return value
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Suite:
+        cells = len(self.contenders) * len(self.heads.grid()) * len(self.batch_sizes)
+        if what := too_many(cells, sum(len(race.batch_sizes or self.batch_sizes) for race in self.races)):
+            raise ValueError(what)
+        return self
 
     def device_of(self, name: str) -> str:
         """Where a contender runs."""

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 ALLOWED_VARIABLE = "HARNESS_ALLOW_PLUGINS"  # files and folders, separated as PATH is
 _LIST = "allowed-plugins"  # in the user's configuration: a file or folder a line
+_SYSTEM = frozenset({  # whose functions do things to processes and files: `os:kill` would be called with n and the batch
+    "_posixsubprocess", "_thread", "ctypes", "fcntl", "importlib", "mmap", "multiprocessing", "nt", "os", "posix", "pty",
+    "resource", "runpy", "shutil", "signal", "socket", "subprocess", "sys",
+})  # fmt: skip
 
 
 def listed() -> Path:
@@ -32,6 +36,16 @@ def permitted(file: Path, folder: Path, allowed: Sequence[Path] = ()) -> bool:
     """
     real = file.resolve()
     return any(real.is_relative_to(each.resolve()) for each in (folder, *allowed, *_allowed_by_user()))
+
+
+def reaches_the_system(text: str) -> bool:
+    """Whether `module:function` names a function of a module that no suite needs, or of a module within another.
+
+    Functions of installed modules are called as a suite says, also by `harness check`.
+    """
+    module, _, attribute = text.rpartition(":")
+    inner = attribute.split(".")[:-1]  # classes, whose names begin with a capital letter
+    return bool(module) and (module in _SYSTEM or any(not each[:1].isupper() for each in inner))
 
 
 def _allowed_by_user() -> list[Path]:

@@ -16,14 +16,16 @@ from harness.validation import Path, dotted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_LARGEST = 20_000  # nodes with aliases written out; more is an attack, or a mistake
+_LARGEST = 10_000  # nodes with aliases written out; more is an attack, or a mistake
+_MOST_WRITTEN = 2 * _LARGEST + 1  # nodes as they stand in the file, keys among them
 _DEEPEST = 40
 _LONGEST = 2**20  # characters of a suite
 _BIGGEST = 2**63 - 1  # what libraries and file formats take for a whole number
+_LONGEST_NUMBER = 400  # characters
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str"))
+_NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 _DATE = f"{_TAG}timestamp"
-_NUMBER = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*)")
 _AMBIGUOUS = re.compile(r"[-+]?(0[0-9_]*[0-9]|0[0-9_]*[0-9]\.[0-9_]*|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _KINDS = {"int": "whole number", "float": "number", "bool": "true or false", "null": "nothing"}
@@ -31,7 +33,7 @@ _CHANGE = "a suite holds plain values only: text, numbers, true, false, null, li
 _EITHER_IN = ("heads", "sizes")
 _RANGE, _LIST = ("from", "to", "points"), ("values",)
 _EITHER_OR = ((_RANGE, _LIST), (_LIST, _RANGE))
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d{1,9})\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class Document:
     data: Any = None
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
+    overridden: bool = False  # something was said on the command line
 
     def problem(self, path: Path, what: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """A problem at a path, with the line of the nearest part that was written.
@@ -76,7 +79,7 @@ class Document:
         return Problem(file=self.file, line=place.line, path=dotted(path) or "suite", what=what, hint=hint)
 
     def _place(self, path: Path, *, at_key: bool) -> Place:
-        if not at_key:
+        if not at_key and self.overridden:
             for below, place in self.keys.items():
                 if place.override and path and below[: len(path)] == path:
                     return place  # what is wrong with the whole is most probably what was changed in it
@@ -102,6 +105,7 @@ class Document:
             return _unset(flag, given.problems[0].what, given.problems[0].hint)
         if path is None:
             return _unset(flag, "is not a path")
+        self.overridden = True
         parent, misplaced = self._parent(path, flag)
         if misplaced:
             return OverrideProblem(file=flag, line=0, path="", what=misplaced)
@@ -182,21 +186,31 @@ def parse(text: str, file: str) -> Parsed:
         return Parsed(document=document, problems=(_syntax(error, file),))
     except yaml.YAMLError as error:
         return Parsed(document=document, problems=(_unreadable(error, text, file),))
+    except (ValueError, OverflowError):  # `"\UFFFFFFFF"` and `%YAML 1.999…`: PyYAML looks at neither
+        what = "not YAML: an escape sequence that stands for no character, or a YAML version of too many digits"
+        line = loader.get_mark().line + 1
+        return Parsed(document=document, problems=(Problem(file=file, line=line, path="suite", what=what),))
     finally:
         loader.dispose()
     return Parsed(document=document, problems=tuple(reader.problems))
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that stops at parts nested too deep, long before Python does."""
+    """A loader that stops at parts nested too deep or too many, long before Python or its user does."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._depth = 0
+        self._depth = self._nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """As the base class; nested parts come through here, too."""
         self._depth += 1
+        self._nodes += 1
+        if self._nodes > _MOST_WRITTEN:
+            raise yaml.MarkedYAMLError(
+                problem=f"it holds more than {_LARGEST:,} values",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
         if self._depth > _DEEPEST:
             raise yaml.MarkedYAMLError(
                 problem=f"nested more than {_DEEPEST} levels deep",
@@ -257,13 +271,15 @@ class _Reader:
         if plain and _AMBIGUOUS.fullmatch(text):
             self._report(line, path, *_ambiguous(text))
             return None
+        if node.tag in _NUMBERS and len(text) > _LONGEST_NUMBER:
+            raise yaml.MarkedYAMLError(
+                problem=f"a number of {len(text):,} digits is too large", problem_mark=node.start_mark
+            )
         try:
             value = text if node.tag == _DATE else self._loader.construct_object(node, deep=True)
-        except (ValueError, LookupError) as error:  # 5,000 digits, `!!int x`, `!!bool x`
+        except (ValueError, LookupError, ArithmeticError) as error:  # `!!int x`, `!!bool x`, `!!float "1:99:…"`
             name = node.tag.replace(_TAG, "")
             problem = f"{one_line(text, 40)!r} is no {_KINDS.get(name, name)}"
-            if _NUMBER.fullmatch(text):
-                problem = f"a number of {len(text):,} digits is too large"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
         if isinstance(value, float) and not math.isfinite(value):
             self._report(

@@ -32,6 +32,8 @@ KNOWN = frozenset({"queries", "query_heads", *HEADS, *_TRAIN, *_HELD_OUT})
 _LONGEST_HEADER = 10_000  # bytes; what numpy itself takes without being asked
 _LARGEST = 2**48  # entries along a dimension
 _MOST_DIMENSIONS = 8
+_MOST_MEMBERS = 1000  # of an archive, each of which is looked at
+_LOOKED_AT_BYTES, _DENSEST = 2**28, 100  # larger members, packed so much denser than any embeddings, are not unpacked
 _DAMAGE = (  # what a damaged file raises, by its method of compression and by where the damage is
     OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError,
     NotImplementedError, OverflowError, MemoryError, SyntaxError, TypeError, KeyError, IndexError, UnicodeError,
@@ -67,6 +69,8 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
                 return {"queries": _array(path, "", file, path.stat().st_size)}
         with zipfile.ZipFile(path) as archive:
             members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
+            if len(members) > _MOST_MEMBERS:
+                raise _unreadable(path, f"it holds {len(members):,} members")
             return {
                 name: _member(path, archive, member, read=name in KNOWN or len(members) == 1)
                 for name, member in members.items()
@@ -96,6 +100,9 @@ def _unreadable(path: Path, why: str) -> harness.DataError:
 def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, read: bool) -> NDArray[Any]:
     """One array of an archive; what is not to be read, and not to be understood, has no dimensions at all."""
     if read:
+        if member.file_size > max(_LOOKED_AT_BYTES, _DENSEST * member.compress_size):
+            sizes = f"{member.file_size:,} bytes from {member.compress_size:,}"
+            raise _unreadable(path, f"{member.filename[:60]!r} in it claims to unpack to {sizes}")
         with archive.open(member) as file:
             return _array(path, f"{member.filename[:60]!r} in it ", file, member.file_size)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _COLUMNS = {  # that are read, the one that orders the rows first
     "cluster_questions": ("question_id", "cluster_id"),
 }
 _OPTIONAL = ("W_path",)
+_MOST_ROWS = 1_000_000  # of a table, each with a vector of its own
+_MOST_NAMED = 20  # projections in a message
 _CHOOSE = "choose one by its id with the option `projection` (`--projection` of `harness distill`)"
 
 
@@ -54,14 +57,15 @@ def read_projection(
     """
     projections = _rows(connection, "multi_head_projections")
     heads = _rows(connection, "cluster_heads")
-    sizes = [sum(row["mh_projection_id"] == each["mh_projection_id"] for row in heads) for each in projections]
+    counts = Counter(row["mh_projection_id"] for row in heads)
+    sizes = [counts[each["mh_projection_id"]] for each in projections]
     named = [_named(each, size) for each, size in zip(projections, sizes, strict=True)]
     place = _chosen(path, projections, named, wanted, temperature)
     chosen = projections[place]
     others = [each for each in named if each != named[place]]
     if not sizes[place]:
         what = f"the projection {_shown(chosen['name'])} has no heads"
-        raise harness.DataError(what, where=str(path), next_step=f"it holds {', '.join(named)}")
+        raise harness.DataError(what, where=str(path), next_step=f"it holds {_several(named)}")
     own = [row for row in heads if row["mh_projection_id"] == chosen["mh_projection_id"]]
     embeddings = _rows(connection, "embeddings")
     folder = VectorFolder(path, [*_paths_of_heads(heads), *map(_path_of_embedding, embeddings)])
@@ -81,10 +85,10 @@ def read_projection(
         answers=answers,
         matrices={place: folder.matrix(_path(row, "W_path")) for place, row in enumerate(own) if row.get("W_path")},
         temperature=_real(chosen["temperature"]),
-        projection=f"projection {chosen['mh_projection_id']} ({_shown(chosen['name'])}) of {path.name}",
+        projection=f"projection {_cut(chosen['mh_projection_id'])} ({_shown(chosen['name'])}) of {path.name}",
         queries=queries,
         unassigned="" if queries else _unassigned(chosen, asked, questions),
-        notes=(f"{path.name} also holds {', '.join(others)}: {_CHOOSE}",) if others else (),
+        notes=(f"{path.name} also holds {_several(others)}: {_CHOOSE}",) if others else (),
     )
 
 
@@ -105,16 +109,16 @@ def _chosen(
         places = [place for place in every if same_temperature(projections[place]["temperature"], temperature)]
         if len(projections) == 1 or len(places) == 1:
             return places[0] if len(places) == 1 else 0
-        what = f"it holds {len(projections)} projections: {', '.join(named)}"
+        what = f"it holds {len(projections)} projections: {_several(named)}"
         raise harness.DataError(what, where=str(path), next_step=_CHOOSE)
     places = [place for place in every if str(projections[place]["mh_projection_id"]) == str(wanted)]
     places = places or [place for place in every if projections[place]["name"] == wanted]
     if len(places) > 1:
-        what = f"{len(places)} projections are called {_shown(wanted)}: {', '.join(named[place] for place in places)}"
+        what = f"{len(places)} projections are called {_shown(wanted)}: {_several([named[place] for place in places])}"
         raise harness.DataError(what, where=str(path), next_step=_CHOOSE)
     if not places:
         what = f"there is no projection {_shown(wanted)}"
-        raise harness.DataError(what, where=str(path), next_step=f"choose one of {', '.join(named)}")
+        raise harness.DataError(what, where=str(path), next_step=f"choose one of {_several(named)}")
     return places[0]
 
 
@@ -130,10 +134,24 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
+def _cut(value: Any) -> str:
+    """An id, however long a text stands in its place."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _several(named: Sequence[str]) -> str:
+    """The first of several names."""
+    more = f", … ({len(named):,} in all)" if len(named) > _MOST_NAMED else ""
+    return f"{', '.join(named[:_MOST_NAMED])}{more}"
+
+
 def _named(projection: Row, heads: int) -> str:
     """`1 ('cool', T = 0.1, N = 5)`."""
     temperature = _real(projection["temperature"])
-    return f"{projection['mh_projection_id']} ({_shown(projection['name'])}, T = {_shown(temperature)}, N = {heads})"
+    return (
+        f"{_cut(projection['mh_projection_id'])} ({_shown(projection['name'])}, T = {_shown(temperature)}, N = {heads})"
+    )
 
 
 def _queries(
@@ -198,7 +216,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
     """
     needed, by = _COLUMNS[table], _COLUMNS[table][0]
     found = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
-    if found is None or str(found[0]).upper().startswith("CREATE VIRTUAL"):
+    if found is None or not str(found[0]).upper().startswith("CREATE TABLE"):  # so SQLite writes it; others are virtual
         raise sqlite3.OperationalError(f"no such table: {table}")
     present = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")}
     missing = [name for name in needed if name not in present and name not in _OPTIONAL]
@@ -210,13 +228,25 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
             name: _as_integer(value) if name.endswith("_id") else value
             for name, value in zip(columns, values, strict=True)
         }
-        for values in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our own names
+        for values in _few(table, connection.execute(f"SELECT {', '.join(columns)} FROM {table}"))  # noqa: S608 - our own names
     ]
     for row in rows:
         for name in columns:
             if name.endswith("_id") and not isinstance(row[name], int | str | float | None):
                 raise sqlite3.OperationalError(f"{table}.{name} holds {type(row[name]).__name__} in place of a number")
     return sorted(rows, key=lambda row: row[by] if isinstance(row[by], int) else 0)
+
+
+def _few(table: str, found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The same rows, as long as there is memory for them.
+
+    Raises:
+        sqlite3.OperationalError: where there are too many.
+    """
+    for number, each in enumerate(found):
+        if number >= _MOST_ROWS:
+            raise sqlite3.OperationalError(f"{table} has more than {_MOST_ROWS:,} rows")
+        yield each
 
 
 def _as_integer(value: Any) -> Any:
@@ -239,10 +269,10 @@ def _paths_of_heads(heads: Iterable[Row]) -> Iterator[StoredPath]:
 
 
 def _path(head: Row, column: str) -> StoredPath:
-    place = f"{column} of head_id {head['head_id']} in cluster_heads"
+    place = f"{column} of head_id {_cut(head['head_id'])} in cluster_heads"
     return StoredPath(stored=head[column], place=place, subject=(column, head["cluster_id"]))
 
 
 def _path_of_embedding(row: Row) -> StoredPath:
-    place = f"vector_path of embedding_id {row['embedding_id']} in embeddings"
+    place = f"vector_path of embedding_id {_cut(row['embedding_id'])} in embeddings"
     return StoredPath(stored=row["vector_path"], place=place, subject=(row["entity_type"], row["entity_id"]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 import harness
 
@@ -21,6 +23,9 @@ INDEXES = (".faiss", ".index")
 _NAMES = ("queries", "query", "embedding", "embeddings", "vector", "vectors")  # of a column, where several hold vectors
 _QUANTISED = ("PQ", "Quantizer", "LSH", "Residual", "Additive", "RaBitQ")  # in the name of an index
 _HEADS = {"centroids": ("centroids", "centroid"), "answers": ("answers", "answer")}
+_DAMAGE = (  # what pyarrow raises derives from these
+    OSError, ValueError, NotImplementedError, TypeError, LookupError, MemoryError, OverflowError,
+)  # fmt: skip
 
 
 def read(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -81,7 +86,7 @@ class _Table:
         _refuse_missing(path, "a Parquet file with vectors")
         try:
             schema = self._parquet.read_schema(path)
-        except (OSError, ValueError) as problem:  # what pyarrow raises derives from these
+        except _DAMAGE as problem:
             raise self._damaged(problem) from problem
         self.names: list[str] = schema.names
         kinds = (types.is_list, types.is_large_list, types.is_fixed_size_list)
@@ -93,13 +98,24 @@ class _Table:
 
     @property
     def columns(self) -> str:
-        return ", ".join(self.names[:20]) + ", …" * (len(self.names) > 20)
+        return _few(self.names, ", ")
 
     def column(self, name: str) -> Any:
         try:
-            return self._parquet.read_table(self._path, columns=[name]).column(0)
-        except (OSError, ValueError) as problem:
+            needed, free = 8 * self._values(name), psutil.virtual_memory().available
+            if needed <= free // 2:
+                return self._parquet.read_table(self._path, columns=[name]).column(0)
+        except _DAMAGE as problem:
             raise self._damaged(problem) from problem
+        what = f"its column {name!r} needs {needed:,} bytes of memory, and {free:,} are free"
+        raise harness.DataError(what, where=str(self._path), next_step="split it")
+
+    def _values(self, name: str) -> int:
+        """How many numbers a column holds; few bytes may stand for very many."""
+        about = self._parquet.read_metadata(self._path)
+        groups = (about.row_group(number) for number in range(about.num_row_groups))
+        columns = (group.column(number) for group in groups for number in range(group.num_columns))
+        return sum(int(each.num_values) for each in columns if f"{each.path_in_schema}.".startswith(f"{name}."))
 
     def matrix(self, name: str) -> NDArray[Any]:
         """The lists of a column as [rows, width]; a missing value becomes NaN."""
@@ -109,7 +125,8 @@ class _Table:
                 f"the column {name!r} has no rows", where=str(self._path), next_step="write it again"
             )
         lengths = [0 if row is None else len(row) for row in rows]
-        usual = max(sorted(set(lengths)), key=lengths.count)
+        counts = Counter(lengths)
+        usual = max(sorted(counts), key=counts.__getitem__)
         for place, length in enumerate(lengths):
             if rows[place] is None or length != usual:
                 what = "is NULL" if rows[place] is None else f"has {length} numbers, and others have {usual}"
@@ -125,6 +142,10 @@ class _Table:
         return harness.DataError(
             f"it cannot be read as a Parquet file ({why})", where=str(self._path), next_step="write it again"
         )
+
+
+def _few(names: list[str], between: str) -> str:
+    return between.join(each[:60] for each in names[:20]) + ", …" * (len(names) > 20)
 
 
 def _library(path: Path, name: str, extra: str) -> Any:
@@ -148,7 +169,7 @@ def _queries(path: Path) -> NDArray[Any]:
     lists = table.vectors
     chosen = lists if len(lists) == 1 else [name for name in _NAMES if name in lists]
     if not chosen:
-        found = f"the columns {' and '.join(lists)} all hold vectors" if lists else "no column holds lists of floats"
+        found = f"the columns {_few(lists, ' and ')} all hold vectors" if lists else "no column holds lists of floats"
         raise harness.DataError(
             f"{found}; it has {table.columns}",
             where=str(path),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 import harness
 from harness_plugins.arrays import numbers, read_arrays
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 100  # characters of a stored path in a message
 _DEEPEST = 32  # folders at the end of a stored path that are looked for: more of them are no path of anybody's
+_MOST_ALIKE = 2000  # paths that end in one name, where they are looked for by it alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +65,21 @@ class VectorFolder:
         self._root = database.resolve().parent
         self._bases = (self._root, self._root / "embeddings")
         self._folders: dict[Path, bool] = {}
-        self._known: dict[str, list[StoredPath]] = defaultdict(list)
+        self._held, self._free = 0, psutil.virtual_memory().available // 2  # bytes
+        self._places: dict[tuple[str, ...], tuple[list[Path], bool]] = {}
+        self._known: dict[str, dict[Any, StoredPath]] = defaultdict(dict)
         for each in known:
-            self._known["".join(each.parts[-1:])].append(each)
+            self._known["".join(each.parts[-1:])].setdefault((each.subject, each.parts), each)
 
     def stack(self, paths: Sequence[StoredPath]) -> NDArray[Any]:
         """The vectors at the paths, [rows, width]."""
-        vectors = [self._vector(path) for path in paths]
+        vectors: list[NDArray[Any]] = []
+        for path in paths:
+            vectors.append(self._vector(path))
+            self._refuse_more_than_free((len(paths) - len(vectors)) * vectors[-1].nbytes)
         sizes = [vector.size for vector in vectors]
-        usual = max(sorted(set(sizes)), key=sizes.count, default=0)
+        counts = Counter(sizes)
+        usual = max(sorted(counts), key=counts.__getitem__, default=0)
         other = next((row for row, size in enumerate(sizes) if size != usual), None)
         if other is not None:
             widths = ", ".join(map(str, sorted(set(sizes))))
@@ -81,6 +89,12 @@ class VectorFolder:
                 next_step="a projection needs embeddings of one model",
             )
         return np.stack(vectors)
+
+    def _refuse_more_than_free(self, coming: int) -> None:
+        """Many rows may name one large file: what they hold together has to fit."""
+        if self._held + coming > self._free:
+            what = f"its vectors need {self._held + coming:,} bytes of memory, and {2 * self._free:,} are free"
+            raise harness.DataError(what, where=str(self._database), next_step="split it")
 
     def matrix(self, path: StoredPath) -> NDArray[Any]:
         """The matrix at a path, [K, D]."""
@@ -107,6 +121,8 @@ class VectorFolder:
         found = np.squeeze(found) if dimensions == 1 else found
         if found.ndim != dimensions:
             raise wrong(f"it does not hold one {what}", f"it needs a .npy file of its own: one {what}")
+        self._held += found.nbytes
+        self._refuse_more_than_free(0)
         if not np.isfinite(found).all():
             step = "embed it again, or remove it from the database"
             raise wrong(f"the {what} in it holds NaN or infinity", step)
@@ -124,7 +140,10 @@ class VectorFolder:
         if not found:
             raise self._missing(path)
         if not sure:  # by its name alone: then it must not be another's
-            for other in self._known[path.parts[-1]]:
+            alike = self._known[path.parts[-1]]
+            if len(alike) > _MOST_ALIKE:
+                raise self._missing(path, f": {len(alike):,} paths end in its name")
+            for other in alike.values():
                 another = other.subject != path.subject and other.parts != path.parts
                 if another and found[0] in self._found(other)[0]:
                     name = found[0].relative_to(self._root)
@@ -133,6 +152,11 @@ class VectorFolder:
 
     def _found(self, path: StoredPath) -> tuple[list[Path], bool]:
         """The files that a path may mean, and whether it is by more than their name."""
+        if path.parts not in self._places:
+            self._places[path.parts] = self._looked_up(path)
+        return self._places[path.parts]
+
+    def _looked_up(self, path: StoredPath) -> tuple[list[Path], bool]:
         if not path.parts:
             return [], True
         *folders, name = path.parts

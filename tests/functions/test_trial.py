@@ -129,7 +129,7 @@ def test_an_n_at_which_a_call_would_take_too_long_by_its_growth_is_not_tried():
 
 def test_of_a_wide_gap_only_the_beginning_is_tried():
     one, seen = untried(10, 10**6, [10, 10**6]), []
-    one._at = seen.append
+    one._try_size = seen.append
     assert one._works_between()
     assert seen == [11, 80]
 

@@ -15,6 +15,7 @@ from harness.process.failure import Failure
 CODE = """
 import atexit, concurrent.futures, os, signal, sys, threading
 POOL = None
+FORKED = False
 
 def fine(n, batch):
     return sum(range(n))
@@ -41,6 +42,36 @@ def removes_its_folder(n, batch):
     os.chdir(place)
     os.rmdir(place)
     return 1
+
+def floods(n, batch):
+    for _ in range(4):
+        os.write(2, b"x" * 2**20)
+    return 1
+
+def closes_its_output(n, batch):
+    sys.stdout.close()
+    os.closerange(0, 3)
+    return 1
+
+def forks(n, batch):
+    global FORKED
+    if not FORKED:
+        FORKED = True
+        os.fork()
+    return 1
+
+def recurses(n, batch):
+    return recurses(n, batch)
+
+def babbles(n, batch):
+    text = b'{"value": {"kernels": [{}, {}]}}'
+    os.write(int(sys.argv[1]), len(text).to_bytes(4, "big") + text)
+    threading.Event().wait()
+
+def speaks_of_others(n, batch):
+    text = b'{"value": {"kernels": []}}'
+    os.write(int(sys.argv[1]), len(text).to_bytes(4, "big") + text)
+    threading.Event().wait()
 
 def surrogate(n, batch):
     raise OSError("no file \\udcff")
@@ -69,7 +100,9 @@ def trying(tmp_path, monkeypatch):
     return trying
 
 
-@pytest.mark.parametrize("name", ["bytes_on_its_output", "keeps_a_pool", "removes_its_folder"])
+@pytest.mark.parametrize("name", [
+    "bytes_on_its_output", "keeps_a_pool", "removes_its_folder", "floods", "closes_its_output", "forks",
+])  # fmt: skip
 def test_what_is_odd_and_works_is_tried(trying, name):
     assert [each.function.label for each in trying(name).kernels] == ["fine", name]
 
@@ -86,6 +119,9 @@ def test_what_is_odd_and_works_is_tried(trying, name):
             "the process that tried the functions was killed by SIGRTMIN+5 while calling 'dies' at n = 4: last words",
         ),
         ("surrogate", r"no file \udcff"),
+        ("recurses", "RecursionError"),
+        ("babbles", "the process that tried the functions sent an invalid response (about other functions)"),
+        ("speaks_of_others", "sent an invalid response (about other functions)"),
     ],
 )
 def test_each_end_is_a_sentence(trying, name, sentence):

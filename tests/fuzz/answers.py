@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError
+
+from harness import plain_json
 from harness.cli.output import say
 from harness.errors import ChildError
 from harness.measure.answers import ANSWERS
@@ -13,6 +17,7 @@ from harness.plugin.inspection import Listing
 from harness.process import messages
 from harness.process.exit_status import writable
 from harness.process.failure import Failure
+from harness.records.measurement import Fidelity, Measurement
 from tests.fuzz.hostile import changed, damaged
 from tests.fuzz.judging import Target
 
@@ -24,7 +29,7 @@ _CALIBRATED = {
     "inner_loops": 12, "call_seconds": 3e-4, "overhead_seconds": 2e-8, "single_overhead_seconds": 6e-8, "warm_up_calls": 16,
     "clock_step_seconds": 5e-8, "settled": True,
 }  # fmt: skip
-_VALUES: dict[str, dict[str, Any]] = {
+VALUES: dict[str, dict[str, Any]] = {
     "ready": {
         **_CALIBRATED, "cold": False, "first_call_seconds": 4e-4, "load_seconds": 0.2, "compile_seconds": None,
         "parity_error": 1e-7, "row_error": 2e-7, "warnings": ["it returns float64"], "threads": {"openblas": 1},
@@ -55,7 +60,7 @@ _VALUES: dict[str, dict[str, Any]] = {
         "data": "ab12", "temperature": 0.1, "queries": 1, "effective_heads": 3.0,
     },
     "costs": {"costs": [[18, 1, 27720.0, 58368.0, [[1, 384, 18]]]]},
-    "save": {"path": "student.pt"},
+    "save": {"card": {"projector": "p", "training_seed": 0}},
     "rates": {
         "products": [[1, 384, 18, 1e10]], "flops_per_second": {"1": 1e10}, "bytes_per_second": {"262144": 1e11},
         "launch_seconds": 5e-6, "synchronise_seconds": 8e-6,
@@ -72,8 +77,8 @@ _REFUSAL = {"what": "it does not fit", "kind": "error", "stage": "build"}
 
 def write(random: Random, folder: Path) -> None:
     """answer.bin, what a child has sent; asked.txt, what for."""
-    asked = random.choice([*_VALUES, "list"])
-    value = _LISTING if asked == "list" else _VALUES[asked]
+    asked = random.choice([*VALUES, "list"])
+    value = _LISTING if asked == "list" else VALUES[asked]
     reply: Any = {"value": value}
     if random.random() < 0.2:
         reply = {"error": _REFUSAL}
@@ -113,14 +118,55 @@ def use(folder: Path, random: Random) -> None:
         if asked == "list":
             listing = messages.checked(reply.value, Listing)
             say("\n".join([*map(str, listing.failures), *(each.description or each.name for each in listing.offers)]))
-            assert Listing.model_validate_json(listing.model_dump_json().encode()) == listing
+            with contextlib.suppress(PydanticSerializationError):  # paths may hold bytes that are no UTF-8
+                assert Listing.model_validate_json(listing.model_dump_json().encode()) == listing
             return
-        found = messages.checked(reply.value, ANSWERS[asked])
-        json.loads(found.model_dump_json().encode())
+        recorded(asked, messages.checked(reply.value, ANSWERS[asked]).model_dump(exclude_unset=True))
     except EOFError:
         raise ChildError("the process closed its pipe") from None
     except messages.InvalidAnswer as error:
         raise ChildError(writable(str(error))) from None
+
+
+def recorded(asked: str, value: dict[str, Any]) -> None:
+    """Writes what an answer becomes in the records, and reads it again."""
+    line = _line(asked, value)
+    if line is not None:
+        assert type(line).model_validate(plain_json.parsed(line.model_dump_json().encode())) == line
+
+
+def _line(asked: str, value: dict[str, Any]) -> Measurement | Fidelity | None:
+    if asked == "score":
+        return Fidelity(contender="c", heads=1, seed=0, **value)
+    if asked == "hold_out":
+        kept = {name: each for name, each in value.items() if name not in ("place", "heads", "batch_size", "files")}
+        return Fidelity(contender="c", heads=1, seed=0, temperature=1.0, scores={}, **kept)
+    sampled: dict[str, Any] = {"seconds": [1e-3], "started": [1.0], "inner_loops": 1, "overhead_seconds": 0.0}
+    about: dict[str, Any] = {}
+    if asked == "sample":
+        sampled |= {"seconds": [value["seconds"]], "started": [value["started"]]}
+    elif asked == "ready":
+        about = {
+            name: each for name, each in value.items() if name in Measurement.model_fields and name != "call_seconds"
+        }
+        sampled |= {name: value[name] for name in ("inner_loops", "overhead_seconds")}
+        if value["parity_error"] is not None:
+            about["parity"] = {"error": value["parity_error"], "tolerance": 1e-4, "row_error": value["row_error"]}
+    elif asked == "calls":
+        about = {"call_seconds": value["seconds"], "device_seconds": value["device_seconds"]}
+    elif asked == "build":
+        about = {
+            "build_seconds": value["build_seconds"],
+            "build_cached": value["cached"],
+            "model_bytes": value["bytes"],
+        }
+        about |= {"warnings": value["warnings"]}
+    else:
+        return None
+    return Measurement.model_validate(
+        {"key": "k", "contender": "c", "heads": 1, "batch_size": 1, "purpose": "table", "visit": 0, "launch": 1,
+         "outcome": "measured", "sampled": {**sampled, "rounds": [0], "positions": [0]}, **about}
+    )  # fmt: skip
 
 
 ANSWERED = Target(name="answers", write=write, use=use)

@@ -167,14 +167,14 @@ def use(folder: Path, random: Random) -> None:
     if evidence is not None:
         summary = attempt(lambda: summarise(evidence))
         if summary is not None:
-            terminal.render(summary, Console(width=120))
+            terminal.render(summary, Console(width=120), verbose=random.random() < 0.3)
             print(_pasted(markdown.render(summary)))
-            say(data.to_csv(summary))
-            json.loads(data.to_json(summary))
+            say(data.to_csv(summary).encode().decode())
+            json.loads(data.to_json(summary).encode())
             attempt(lambda: say(_pasted(fleets.to_markdown(fleet([summarise(read(honest)), summary], force=True)))))
             attempt(lambda: say("\n".join(advice.advise(summary, 100, 1).sentences)))
             if random.random() < 0.15:
-                page = html.render(summary)
+                page = html.render(summary).encode().decode()
                 assert "<script>alert" not in page
         attempt(lambda: say(comparison.text(runs.compare(evidence, read(honest)))))
         attempt(lambda: say(_pasted(comparison.markdown(runs.compare(read(honest), evidence)))))

@@ -111,6 +111,16 @@ def test_a_damaged_file_is_noticed_and_made_again(tmp_path):
     assert filled(kept, "a") == (folder, True)
 
 
+@pytest.mark.parametrize("content", ["[]", "5", "null", "{", "[" * 100_000, "\udcff"])
+def test_a_damaged_list_of_what_is_there_is_no_entry(tmp_path, content):
+    kept = Artifacts(tmp_path, bound_bytes=100)
+    folder, _ = filled(kept, "a")
+    (folder / "complete.json").write_text(content, errors="surrogateescape")
+    assert list(kept.entries()) == []
+    filled(Artifacts(tmp_path, bound_bytes=5), "b")
+    assert filled(kept, "a") == (folder, False)
+
+
 def test_whoever_is_later_takes_what_the_other_has_filled_meanwhile(tmp_path):
     theirs = []
 

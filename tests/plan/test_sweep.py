@@ -107,3 +107,16 @@ def test_contenders_of_a_plugin_that_failed_are_broken_and_the_others_run(answer
     assert checked.broken["lda"].startswith("no projector 'quantum'; it may belong to a plugin that failed to load: ")
     assert "broken.py: it cannot be imported: RuntimeError: no license" in checked.broken["lda"]
     assert {cell.contender for cell in checked.sweep.cells} == {"loop", "student"}
+
+
+def test_why_cells_are_skipped_is_said_in_few_words_however_many_n_a_contender_has():
+    ours, theirs = list(range(1, 2001)), list(range(3000, 5000))
+    text = (
+        f"name: many\nsource: {{use: playbook}}\nheads: {{values: {ours}}}\nbatch_sizes: [1, 2]\n"
+        f"contenders:\n  a: {{projector: lda, runtime: python, heads: {{values: {[*theirs, 1]}}}, batch_sizes: {theirs}}}\n"
+    )
+    found = sweep(load(None, text=text).suite)
+    assert not found.cells
+    assert len(found.skipped) == 4000
+    assert max(len(each.reason) for each in found.skipped) < 300
+    assert found.skipped[-1].reason.endswith("3,018, … (2,001 in all)")

@@ -268,3 +268,15 @@ def test_an_option_that_is_not_finite_is_refused(ask):
     (problem,) = ask({"good.py": text}, [question]).reply("q").problems
     assert problem.path == ("share",)
     assert "finite number" in problem.what
+
+
+def test_a_plugin_in_a_folder_whose_name_is_no_utf8_is_asked(tmp_path, cache):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has only UTF-8 names")
+    (folder / "good.py").write_text(GOOD)
+    listing = inquire([folder / "good.py"], without=BUILT_IN)
+    assert listing.failures == ()
+    assert listing.names("projector") == ["good"]

@@ -103,3 +103,9 @@ def test_options_of_an_embedder_are_read_as_in_a_suite():
     }  # fmt: skip
     with pytest.raises(UserError, match="--embedder-option 'x' is not NAME=VALUE; such as batch_size=64"):
         heads.parsed(["x"])
+
+
+def test_an_embedder_whose_process_answers_something_else_is_a_sentence(table, monkeypatch):
+    monkeypatch.setattr(embedding, "_ask_child", lambda *_: {"digest": 5})
+    with pytest.raises(HarnessError, match="the embedder 'hashed' cannot be used: the answer is not what was asked"):
+        heads.build(asked(table))

@@ -3,13 +3,14 @@
 import io
 import sqlite3
 import struct
+import types
 import zipfile
 
 import numpy as np
 import pytest
 
 import harness
-from harness_plugins import database
+from harness_plugins import arrays, database, projections, vector_files
 from harness_plugins.arrays import read_arrays
 
 FEW = np.ones((3, 4), np.float32)
@@ -36,6 +37,8 @@ def archive(path, **members: bytes):
     ("content", "why"),
     [
         (npy(np.ones(3, "V8")), r"'answers.npy' in it holds \|V8"),
+        (npy(np.ones((3, 4), [("a", "<f4"), ("b", "<f8")])), "'answers.npy' in it holds"),
+        (npy(np.array([[{}]], object)), "'answers.npy' in it holds pickled objects"),
         (npy(np.array(["2026"], "M8[D]")), "'answers.npy' in it holds datetime64"),
         (b"no array", "it does not begin as a .npy file"),
         (
@@ -80,6 +83,27 @@ def test_an_unrelated_member_is_not_read(tmp_path, monkeypatch):
     assert found["text"].shape == ()
 
 
+def test_a_member_that_unpacks_to_a_hundred_times_as_much_is_not_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "h.npz", centroids=np.zeros((1000, 400), np.float32), answers=FEW)
+    with pytest.raises(harness.DataError, match="it has 1000 centroids and 3 answers"):
+        database.read(tmp_path / "h.npz", temperature=1.0)
+    monkeypatch.setattr(arrays, "_LOOKED_AT_BYTES", 2**20)
+    with pytest.raises(harness.DataError, match=r"'centroids.npy' in it claims to unpack to 1,600,128 bytes from "):
+        database.read(tmp_path / "h.npz", temperature=1.0)
+
+
+def test_an_array_in_the_order_of_fortran_is_the_same(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.savez(tmp_path / "h.npz", centroids=np.asfortranarray(values), answers=FEW)
+    assert np.array_equal(read_arrays(tmp_path / "h.npz")["centroids"], values)
+
+
+def test_an_archive_of_very_many_members_is_refused(tmp_path):
+    path = archive(tmp_path / "h.npz", centroids=npy(FEW), **{f"x{number}": b"" for number in range(1000)})
+    with pytest.raises(harness.DataError, match="it holds 1,001 members"):
+        read_arrays(path)
+
+
 def test_a_complex_temperature_keeps_no_half(tmp_path):
     np.savez(tmp_path / "h.npz", centroids=FEW, answers=FEW, temperature=np.array(1 + 2j))
     with pytest.raises(harness.DataError, match=r"the temperature array\(1\.\+2\.j\) is not a positive number"):
@@ -111,6 +135,78 @@ def test_a_view_in_place_of_a_table_is_not_asked(stored):
         "SELECT n AS head_id, 1 AS mh_projection_id FROM t"
     )
     assert "it cannot be read as an LDA database (no such table: cluster_heads)" in refused(path, connection)
+
+
+def test_a_virtual_table_is_not_asked_however_it_is_written(stored):
+    path, connection = stored
+    connection.execute("PRAGMA writable_schema = ON")
+    for between in (" ", "/**/"):
+        written = f"CREATE{between}VIRTUAL TABLE cluster_heads USING fts5(head_id)"
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'cluster_heads'", (written,))
+        assert "(no such table: cluster_heads)" in refused(path, connection)
+
+
+def test_a_column_that_is_computed_is_none(stored):
+    path, connection = stored
+    connection.execute("DROP TABLE cluster_questions")
+    connection.execute(
+        "CREATE TABLE cluster_questions (cluster_id INTEGER, question_id INTEGER AS (length(hex(zeroblob(10000000)))))"
+    )
+    assert "(no such column: cluster_questions.question_id)" in refused(path, connection)
+
+
+def test_a_trigger_is_not_pulled(stored):
+    path, connection = stored
+    connection.execute("CREATE TRIGGER t AFTER INSERT ON cluster_heads BEGIN DELETE FROM embeddings; END")
+    connection.commit()
+    before = path.read_bytes()
+    assert len(database.read(path).centroids) == len(FEW)
+    assert path.read_bytes() == before
+
+
+def test_a_table_of_very_many_rows_is_refused(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(projections, "_MOST_ROWS", len(FEW))
+    assert len(database.read(path).centroids) == len(FEW)
+    monkeypatch.setattr(projections, "_MOST_ROWS", len(FEW) - 1)
+    assert "(cluster_heads has more than 2 rows)" in refused(path, connection)
+
+
+def test_vectors_that_memory_cannot_hold_together_are_refused_at_the_first(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(vector_files.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
+    monkeypatch.setattr(arrays.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=80))
+    assert "its vectors need 48 bytes of memory, and 80 are free; split it" in refused(path, connection)
+
+
+def test_very_many_projections_are_not_all_named(stored):
+    path, connection = stored
+    connection.executemany(
+        "INSERT INTO multi_head_projections (mh_projection_id, model_id, name, temperature) VALUES (?, 1, ?, 1.0)",
+        [(number, f"p{number}") for number in range(100, 3100)],
+    )
+    connection.execute("UPDATE multi_head_projections SET name = ? WHERE mh_projection_id = 100", ("x" * 100_000,))
+    said = refused(path, connection)
+    assert "it holds 3001 projections: 1 (" in said
+    assert ", … (3,001 in all)" in said
+    assert len(said) < 5000
+
+
+def test_ids_that_are_long_texts_are_cut(stored):
+    path, connection = stored
+    connection.execute("CREATE TABLE other AS SELECT * FROM cluster_heads")
+    connection.execute("DROP TABLE cluster_heads")
+    connection.execute("ALTER TABLE other RENAME TO cluster_heads")
+    connection.execute("UPDATE cluster_heads SET head_id = ?, centroid_path = 'gone.npy'", ("x" * 100_000,))
+    assert len(refused(path, connection)) < 1000
+
+
+def test_very_many_paths_of_one_name_are_not_compared_with_each_other(stored, monkeypatch):
+    path, connection = stored
+    monkeypatch.setattr(vector_files, "_MOST_ALIKE", 2)
+    np.save(path.parent / "one.npy", FEW[0])
+    connection.execute("UPDATE cluster_heads SET centroid_path = 'gone' || head_id || '/one.npy'")
+    assert ": 3 paths end in its name" in refused(path, connection)
 
 
 def test_a_missing_column_is_named(stored):

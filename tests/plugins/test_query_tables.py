@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 
 import harness
-from harness_plugins import database, inspection
+from harness_plugins import database, inspection, query_tables
 from harness_plugins.arrays import read_queries
 
 ROWS = np.random.default_rng(0).standard_normal((12, 6)).astype(np.float32)
@@ -120,3 +122,25 @@ def test_transposed_queries_are_recognised(tmp_path):
 def test_half_precision_is_read(tmp_path):
     np.save(tmp_path / "q.npy", ROWS.astype(np.float16))
     np.testing.assert_array_equal(read(tmp_path / "q.npy").rows, ROWS.astype(np.float16).astype(np.float32))
+
+
+def test_few_bytes_that_stand_for_very_many_numbers_are_not_unpacked(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra [heads]")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"x": [[0.5] * 6] * 1000}), tmp_path / "q.parquet")
+    assert (tmp_path / "q.parquet").stat().st_size < 10_000
+    monkeypatch.setattr(query_tables.psutil, "virtual_memory", lambda: types.SimpleNamespace(available=50_000))
+    with pytest.raises(harness.DataError, match="its column 'x' needs 48,000 bytes of memory, and 50,000 are free"):
+        read(tmp_path / "q.parquet")
+
+
+def test_names_of_columns_are_cut(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra [heads]")
+    from pyarrow import parquet
+
+    rows = ROWS.tolist()
+    parquet.write_table(pyarrow.table({"a" * 100_000: rows, "b" * 100_000: rows}), tmp_path / "q.parquet")
+    with pytest.raises(harness.DataError) as caught:
+        read(tmp_path / "q.parquet")
+    assert len(str(caught.value)) < 1000

@@ -148,7 +148,8 @@ def test_a_daemon_ends_with_the_child_that_left_it_behind_and_holds_up_nothing(m
         begun = time.monotonic()
         child.close(patience=0.0)
         assert time.monotonic() - begun < 30  # the daemon would sleep for 600
-    left = [each for each in psutil.process_iter() if each.pid not in before and "os.write(3" in str(each.cmdline)]
+    found = [each for each in psutil.process_iter(["cmdline"]) if each.pid not in before]
+    left = [each for each in found if "os.write(3" in str(each.info["cmdline"])]
     assert [each for each in left if each.status() != "zombie"] == []
 
 
@@ -175,6 +176,35 @@ def test_notices_are_heard_in_order_and_mean_nothing_where_nobody_listens():
         answer = child.ask({"do": "announcing"}, stage="import", deadline=PATIENT, hear=heard.append)
         assert (answer, heard) == ({"done": 2}, [{"action": "one"}, {"action": "two \\x1b"}])
         assert failure_of(child, "announcing").failure.kind == "protocol"
+
+
+def test_notices_without_end_are_no_answer(monkeypatch):
+    monkeypatch.setattr(child_module, "_MOST_NOTICES", 20)
+    with started() as child:
+        assert child.ask({"do": "chattering", "times": 20}, stage="import", deadline=PATIENT, hear=id) == {"done": 20}
+        with pytest.raises(ChildFailed) as caught:
+            child.ask({"do": "chattering", "times": 21}, stage="import", deadline=PATIENT, hear=id)
+        assert (caught.value.failure.kind, child.alive) == ("protocol", False)
+        assert caught.value.failure.what == "it sent more than 20 notices and no answer"
+
+
+def test_a_process_that_forks_and_comes_back_twice_answers_once():
+    with started() as child:
+        for turn in map(str, range(5)):
+            assert child.ask({"do": "forks"}, stage="load", deadline=PATIENT) == {"copy": False}
+            assert child.ask({"do": "answer", "text": turn}, stage="load", deadline=PATIENT) == {"echo": turn}
+
+
+def test_an_exception_whose_text_raises_is_told_by_its_name(child):
+    failed = failure_of(child, "unreadable")
+    assert (failed.alive, failed.failure.what) == (True, "UnreadableError, whose text cannot be read (SystemExit)")
+
+
+def test_what_is_raised_without_an_output_is_told():
+    with started() as child:
+        failed = failure_of(child, "close_output")
+        assert failed.failure.what.startswith("ValueError: no output")
+        assert child.ask({"do": "answer", "text": "here"}, stage="load", deadline=PATIENT) == {"echo": "here"}
 
 
 def test_a_child_that_never_reads_does_not_hold_up_its_parent(monkeypatch):
@@ -256,6 +286,11 @@ def test_the_environment_limits_the_threads_of_every_library():
         "MKL_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
     }
+
+
+def test_what_compilers_keep_lies_in_the_users_own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    assert environment(1)["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "inductor")
 
 
 def test_the_traceback_is_kept_whole(child):

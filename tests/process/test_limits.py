@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import psutil
@@ -41,3 +42,15 @@ def test_what_the_suite_says_comes_first_and_a_driver_is_not_bound():
         finally:
             child.close()
         assert (most["address_space"], most["data"]) == wanted
+
+
+@pytest.mark.parametrize("stated", [2**40, 2**62, 2**63 - 1])
+def test_a_lower_limit_of_the_shell_stays(stated):
+    code = (
+        "import resource, sys; from harness.process import limits\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36))\n"
+        "limits.apply({'memory_limit_bytes': int(sys.argv[1])})\n"
+        "print(resource.getrlimit(resource.RLIMIT_AS))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(stated)], capture_output=True, text=True, check=False)
+    assert done.stdout == "(68719476736, 68719476736)\n", done.stderr

@@ -202,3 +202,9 @@ def test_a_search_of_a_contender_that_the_suite_does_not_have_is_refused():
     )
     with pytest.raises(RecordsError, match=r"crossovers.json: documented at batch 1: the suite has no contender"):
         summarise(maker.evidence(), [strange, *maker.located[1:]])
+
+
+def test_a_stored_suite_that_multiplies_is_refused(folder):
+    spoil(folder, "run.json", "suite", "batch_sizes", to=list(range(1, 10_001)))
+    assert "invalid file: suite: " in said(folder)
+    assert "cells (contenders, N and batch sizes), and at most 100,000 are measured" in said(folder)

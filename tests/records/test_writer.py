@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -19,6 +20,8 @@ from harness.records.reader import MEASUREMENTS, RUN
 from harness.records.writer import Store, read
 from harness.report import writing
 from tests.synthetic import Maker
+
+LOCKS = [".lock", ".owner"]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,42 @@ def test_a_run_whose_records_are_links_is_not_resumed(folder, tmp_path, name):
     with pytest.raises(RecordsError, match=f"{name}: the file is a link"):
         Store.resume(folder)
     assert elsewhere.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_nothing_is_written_where_a_link_in_a_run_leads(folder, evidence, tmp_path, name):
+    mine = tmp_path / "mine"
+    mine.write_text("years of work")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(mine)
+    with pytest.raises(RecordsError, match=f"{name}: the file is a link, .* overwritten; remove it, then resume"):
+        Store.resume(folder)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / name).symlink_to(mine)
+    with pytest.raises((RecordsError, ResourceError)) if name == ".lock" else contextlib.nullcontext():
+        Store.create(fresh, evidence.run).close()
+    assert mine.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", [MEASUREMENTS, "fidelity.jsonl", *LOCKS])
+def test_what_has_another_name_too_stays_as_it_is_there(folder, evidence, tmp_path, name):
+    path, other = folder / name, tmp_path / "backup"
+    if name not in LOCKS:
+        path.write_bytes(path.read_bytes()[:-1] + b"\n" + b"half a line")
+    else:
+        path.write_text("4711")
+    os.link(path, other)
+    before = other.read_bytes()
+    store, _ = Store.resume(folder)
+    with store:
+        store.append(evidence.measurements[3])
+        os.link(folder / MEASUREMENTS, tmp_path / "another")
+        told = (tmp_path / "another").read_bytes()
+        store.append(evidence.measurements[4])
+    assert other.read_bytes() == before
+    assert (tmp_path / "another").read_bytes() == told
+    assert read(folder).measurements == evidence.measurements[:5]
 
 
 def test_a_whole_last_line_without_its_newline_is_kept(folder, evidence):

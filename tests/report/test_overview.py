@@ -7,8 +7,10 @@ from functools import partial
 
 import pytest
 
+from harness.analysis.summary import summarise
 from tests.baselines import baseline
 from tests.report.transcripts import FOLDER, WIDTHS, made, shown
+from tests.synthetic import Maker
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,14 @@ def test_fidelity_is_one_table_that_says_what_a_student_beats():
     table = text[text.index("Fidelity on held-out queries") :]
     assert re.search(r"│ ours-T0.1 +│ +18 │ +0.1 │ 0.99\d\d │ .* │ 3 of 3 +│", table)
     assert re.search(r"│ documented-mini-batch-T1 +│ .* │ 2 of 3 +│", table)  # beaten by linear-T1
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_a_run_says_is_no_command_to_the_terminal(verbose):
+    hostile = "\x1b]0;x\x9c\u202e"
+    maker = Maker().table(launches=2, rounds=2).searches().fail("student-eager", 16384, 32, what=f"it{hostile}")
+    evidence = maker.evidence(machine={"processor": f"A{hostile}"}, warnings=(f"the quick run{hostile}",))
+    text = shown(summarise(evidence, maker.located), 400, verbose=verbose)
+    for before in ("it", "A", "quick run"):
+        assert f"{before}\\x1b]0;x\\x9c\\u202e" in text
+    assert not set(hostile) & set(text) - set("]0;x")

@@ -257,3 +257,15 @@ def test_an_answer_speaks_of_the_range_in_which_both_were_measured():
     )  # fmt: skip
     said = sentence(found, "quick", "insertion", 1, of_heads=False)
     assert said == "quick is faster from n = 1 to 9,000; insertion fails at 20,000 and above"
+
+
+def test_what_is_said_is_no_command_to_the_terminal(live, clock):
+    hostile, seen_as = "\x1b]0;x\x9c\u202e", r"\x1b]0;x\x9c\u202e"
+    live.outline([SearchCase(race=f"race{hostile}", batch_size=1, **PAIR)], 2, 0.0)
+    live.stage(f"stage{hostile}", total=2)
+    live.step(f"step{hostile}")
+    for each in ("race", "stage", "step"):
+        assert f"{each}{seen_as}" in "\n".join(seen(live))
+    lines = plain(clock)
+    lines.say(f"note{hostile}")
+    assert told(lines) == f"note{seen_as}\n"

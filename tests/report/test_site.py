@@ -216,6 +216,13 @@ def test_what_is_served_is_read_only_and_only_for_this_machine(runs, tmp_path):
         assert asked("GET", "/index.html", Host="elsewhere.example")[0] == 403
         assert {asked(method, "/index.html")[0] for method in ("POST", "PUT", "DELETE")} == {501}
         assert asked("GET", "/changes") == (200, site.token.encode())
+        (tmp_path / "served" / "report.html").write_text("<script>fetch('/index.html')</script>", encoding="utf-8")
+        for path, apart in (("/report.html", True), ("/%72eport.html?x#y", True), ("/index.html", False)):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            connection.request("GET", path)
+            policy = connection.getresponse().headers.get("Content-Security-Policy", "")
+            assert policy.startswith("sandbox") == apart, path
+            assert "allow-same-origin" not in policy
     finally:
         site.close()
 

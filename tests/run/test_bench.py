@@ -101,7 +101,7 @@ def test_every_device_of_a_contender_has_limits_of_its_own_measured_where_no_oth
     class Noted(Child):
         def __init__(self, module, settings, environment):
             started.append((settings.get("device"), environment.get("CUDA_VISIBLE_DEVICES")))
-            costs = {"launch_seconds": 3e-6, "synchronise_seconds": 5e-6}
+            costs = {"products": [[1, 384, 18, 1e9]], "launch_seconds": 3e-6, "synchronise_seconds": 5e-6}
             self.answer = {**Child.answer, **(costs if "device" in settings else {})}
 
     monkeypatch.setattr(bench, "Child", Noted)
@@ -114,6 +114,19 @@ def test_every_device_of_a_contender_has_limits_of_its_own_measured_where_no_oth
     assert listener.said == []
     del one._plan.specifications["flat"]
     assert set(one.limits()) == {"devices", "costs"}
+
+
+def test_a_device_of_which_nothing_was_measured_has_no_limits(found, monkeypatch):
+    one, _ = found
+    on_a_gpu(one)
+
+    class Empty(Child):
+        def __init__(self, module, settings, environment):
+            if "device" in settings:
+                self.answer = {"launch_seconds": 3e-6, "synchronise_seconds": 5e-6}
+
+    monkeypatch.setattr(bench, "Child", Empty)
+    assert "devices" not in one.limits()
 
 
 def test_a_device_whose_limits_fail_costs_the_processor_none_of_its_own(found, monkeypatch):

@@ -58,13 +58,17 @@ EXPECTED = {
     "closes_pipe": ("exit", "exited with code"),
     "babbles": ("protocol", "neither a value nor an error"),
     "drifts": ("parity", "its own answer before the timing"),
+    "recurses": ("error", "RecursionError"),
+    "leaks": ("error", "Too many open files"),
 }
+
+ODD = ("fine", "floods", "floods_stderr", "surroundings", "deletes", "closes_output", "forks")
 
 
 @pytest.fixture(scope="module")
 def faulty_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    done = called("run", suite(folder, ("fine", *EXPECTED, "floods")), "--output", folder / "out")
+    done = called("run", suite(folder, (*ODD, *EXPECTED)), "--output", folder / "out")
     return done, read(folder / "out")
 
 
@@ -72,9 +76,9 @@ def test_the_others_are_measured_and_the_exit_code_says_that_something_failed(fa
     done, evidence = faulty_run
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
-    for name in ("fine", "floods"):
+    for name in ODD:
         outcomes = [record.outcome for record in evidence.measurements if record.contender == name]
-        assert outcomes == ["measured"] * 4
+        assert outcomes == ["measured"] * 4, name
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -96,7 +100,7 @@ def test_each_launch_is_a_fresh_process(faulty_run):
         if record.outcome == "measured":
             seen.setdefault((record.contender, record.launch), set()).add((record.process_id, record.process_started))
     assert all(len(each) == 1 for each in seen.values())
-    assert len({next(iter(each)) for each in seen.values()}) == len(seen) == 4
+    assert len({next(iter(each)) for each in seen.values()}) == len(seen) == 2 * len(ODD)
 
 
 def test_the_processes_of_a_launch_start_before_anything_is_timed(faulty_run):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import HarnessError
+from harness.fleet.claim import claim_machine
 from harness.run.machine_lock import LOCK_VARIABLE, machine_lock
 from harness.run.shared_run import shared_run
 
@@ -70,6 +71,14 @@ def test_the_signature_is_never_written_through_a_link(tmp_path, monkeypatch):
     (tmp_path / "lock.holder").symlink_to(tmp_path / "precious")
     with machine_lock("first", lambda text: None) as held:
         assert held
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_nor_is_that_of_a_machine_that_is_lent(tmp_path, monkeypatch):
+    monkeypatch.setenv(LOCK_VARIABLE, str(tmp_path / "lock"))
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "lock.worker-id").symlink_to(tmp_path / "precious")
+    claim_machine().release()
     assert (tmp_path / "precious").read_text() == "kept"
 
 

@@ -266,3 +266,12 @@ def test_a_limit_on_the_size_of_files_ends_a_run_with_what_to_do(mine):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "raise the limit (`ulimit -f`)" in done.stderr
     assert "bug" not in done.stderr
+
+
+def test_standard_streams_that_the_shell_has_closed_are_missed_by_nobody(mine):
+    suite(mine, "direct", "moved")
+    for words in ("run odd.yaml --output out", "report out --format json", "check nothing.yaml"):
+        command = f"exec {sys.executable} -m harness {words} <&- >&- 2>&-"
+        done = subprocess.run(["sh", "-c", command], cwd=mine, check=False, timeout=120)
+        assert done.returncode == (2 if "nothing" in words else 0), words
+    assert {each.outcome for each in read(mine / "out").measurements} == {"measured"}

@@ -2,10 +2,11 @@
 
 import pytest
 
+from harness import validation
 from harness.errors import SuiteError, UserError
-from harness.suite import loading
+from harness.suite import consistency, loading
 from harness.suite.schema import Suite
-from harness.units import parse_count
+from harness.units import parse_count, parse_size
 
 HONEST = """\
 name: small
@@ -118,6 +119,24 @@ def test_heads_beyond_what_floating_point_tells_apart_are_refused():
     assert "heads.to: must be at most 9007199254740992, got" in sentence(HONEST.replace("to: 64", "to: 1e29"))
 
 
+@pytest.mark.parametrize("number", ["1e1000000", "1e99999999999999999999", "9" * 5000 + "k", "1e999g"])
+def test_a_number_beyond_all_arithmetic_is_refused_with_its_line(number):
+    said = sentence(HONEST.replace("to: 64", f"to: {number}"))
+    assert said.startswith("suite:3: heads.to: ")
+    assert len(said) < 500
+
+
+def test_a_device_whose_number_is_no_number_is_refused_with_its_line():
+    said = sentence(f"{HONEST}device: cuda:{'9' * 5000}\n")
+    assert said.startswith("suite:7: device: expected a device such as cpu, cuda or cuda:1, got ")
+    assert len(said) < 3000
+
+
+def test_a_size_beyond_all_floats_is_none():
+    with pytest.raises(UserError, match="is not a size; write it as 64MB or 1GiB"):
+        parse_size("9" * 400 + "MB")
+
+
 def test_a_date_is_text():
     assert loading.load(None, text=f"{HONEST}description: 2026-01-01\n").suite.description == "2026-01-01"
 
@@ -141,3 +160,43 @@ def test_a_list_of_n_on_the_command_line_replaces_a_range_and_a_range_a_list():
 def test_a_mistake_in_a_value_on_the_command_line_says_what_to_write_instead():
     said = sentence(HONEST, overrides=["heads.to=010"])
     assert said == "--set heads.to: the number 010 begins with a zero; write 10, or quote it if it is text"
+
+
+def test_thousands_of_mistakes_are_found_with_few_comparisons(monkeypatch):
+    compared = []
+    honest = validation.difflib.get_close_matches
+    monkeypatch.setattr(
+        validation.difflib, "get_close_matches", lambda *given, **more: compared.append(1) or honest(*given, **more)
+    )
+    contenders = "".join(f"  c{number}: {{projector: lda, runtime: python}}\n" for number in range(450))
+    races = "".join(f"- {{name: r{n}, baseline: b{n}, challenger: c0}}\n" for n in range(600))
+    said = sentence(f"{HONEST}{contenders}races:\n{races}")
+    assert "no contender 'b0'" in said
+    assert 0 < len(compared) <= 250
+    compared.clear()
+    assert "more problems" in sentence(HONEST + "".join(f"unknown{number}: 1\n" for number in range(3000)))
+    assert 0 < len(compared) <= 250
+
+
+def test_of_very_many_names_no_misspelling_is_looked_for():
+    names = [f"name{number}" for number in range(2000)]
+    assert validation.suggestion("name5x", names).endswith("name49, … (2,000 in all)")
+    assert validation.suggestion("nam5", names[:100]) == "did you mean 'name5'?"
+    assert validation.nearest("x" * 100_000, ["x" * 99_999]) == ""
+
+
+def test_a_suite_that_multiplies_is_refused_before_it_is_spelled_out(monkeypatch):
+    monkeypatch.setattr(consistency, "_idle", None)  # nothing is compared with every N
+    many = ", ".join(map(str, range(1, 1001)))
+    text = HONEST.replace("{from: 2, to: 64}", f"{{values: [{many}]}}") + f"batch_sizes: [{many}]\n"
+    said = sentence(text)
+    assert said == (
+        "suite:1: suite: it asks for 2,000,000 cells (contenders, N and batch sizes), and at most 100,000 are measured: "
+        "make several suites of it"
+    )
+
+
+def test_so_is_one_of_very_many_searches():
+    races = "".join(f"- {{name: r{number}, baseline: a, challenger: b}}\n" for number in range(300))
+    said = sentence(f"{HONEST}batch_sizes: [{', '.join(map(str, range(1, 41)))}]\nraces:\n{races}")
+    assert "it asks for 12,000 searches, and at most 10,000 are measured: make several suites of it" in said

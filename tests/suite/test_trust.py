@@ -121,3 +121,22 @@ def test_a_name_that_is_none_of_a_module_leads_to_no_file(sent, tmp_path):
         (tmp_path / "suites" / "loop.py").symlink_to("loop.py")
         suite.write_text(FUNCTIONS.format(one=one, more=""))
         assert loading.load(suite).runs == (one, str(tmp_path / "suites" / "inside.py"))
+
+
+@pytest.mark.parametrize("one", ["os:kill", "posix:kill", "shutil:rmtree", "tempfile:_os.kill", "glob:os.kill"])
+@pytest.mark.parametrize("place", ["contenders.one.function", "setup", "equal"])
+def test_what_does_things_to_processes_and_files_is_no_function_of_a_suite(sent, one, place):
+    suite = sent("./inside.py")
+    more = "" if "." in place else f"{place}: {one}"
+    suite.write_text(FUNCTIONS.format(one="inside:f" if more else one, more=more))
+    with pytest.raises(SuiteError, match=rf"{place}: '{one}' is not a function that a suite may name; call it in"):
+        loading.load(suite)
+
+
+@pytest.mark.parametrize(
+    "one", ["math:sqrt", "builtins:sorted", "os.path:join", "collections:Counter.fromkeys", "numpy.linalg:norm"]
+)
+def test_functions_of_other_modules_are(sent, one):
+    suite = sent("./inside.py")
+    suite.write_text(FUNCTIONS.format(one=one, more=""))
+    assert loading.load(suite).runs[0] == one

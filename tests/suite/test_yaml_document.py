@@ -85,6 +85,12 @@ def test_a_problem_of_the_whole_is_the_suites():
         ("a: [1", "mine.yaml:1: suite: not YAML: while parsing a flow sequence"),
         ("a: b\x00", "mine.yaml:1: suite: not YAML: "),
         ("<<: 3", "mine.yaml:1: suite: not YAML: << merges mappings only"),
+        ('a: 1\nb: "\\U00110000"', "mine.yaml:2: suite: not YAML: an escape sequence that stands for no character"),
+        ('a: "\\UFFFFFFFF"', "mine.yaml:1: suite: not YAML: an escape sequence that stands for no character"),
+        ("%YAML 1." + "9" * 5000 + "\n---\na: 1", "mine.yaml:1: suite: not YAML: "),
+        (f"a: !!float '1{':99' * 199}'", "mine.yaml:1: suite: not YAML: a number of 598 digits is too large"),
+        (f"a: !!float '1{':9' * 199}'", "mine.yaml:1: suite: not YAML: '1:9:9:9"),
+        (f"a: !!int '1{':1' * 300_000}'", "mine.yaml:1: suite: not YAML: a number of 600,001 digits is too large"),
     ],
 )
 def test_what_is_not_read_is_told_with_its_line(text, told):
@@ -105,6 +111,7 @@ def test_depth_and_length_have_their_limits():
     assert document("#" + "x" * (2**20 - 1)).data is None
     nine = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 6))
     assert "an alias makes this part endless, or far too large" in problems("x0: &x0 [1]\n" + nine)[0]
+    assert "it holds more than 10,000 values" in problems("[" + "a," * 500_000 + "]")[0]
 
 
 def test_what_a_mapping_takes_over_gives_way_to_its_own_and_to_what_came_first():
@@ -140,6 +147,7 @@ def test_set_exchanges_a_range_for_a_list_and_back():
         ("=3", "--set =3: is not an assignment; "),
         ("heads..to=3", "--set heads..to: is not a path; "),
         ("heads.=3", "--set heads.: is not a path; "),
+        (f"races[{'9' * 5000}]=3", "is not a path; "),
         ("races[1].name=x", "--set races[1].name: races has 1 items, numbered from 0"),
         ("heads[0]=x", "--set heads[0]: heads is not a list"),
         ("name.x=1", "--set name.x: name is not a mapping"),

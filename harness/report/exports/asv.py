@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import plain_file, plain_json
 from harness.errors import RecordsError
 from harness.printable import one_line
-from harness.records.reader import LARGEST_BYTES
+from harness.records.reader import LARGEST_OBJECT
 from harness.records.writer import write_atomically, writing
 from harness.report.exports.quantities import quantities
 
@@ -170,7 +170,7 @@ def _word(text: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except (OSError, ValueError) as error:
         raise RecordsError(f"invalid file of asv: {error}", where=str(path)) from error
     if not isinstance(found, dict):

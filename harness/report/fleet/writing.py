@@ -9,7 +9,7 @@ from harness import plain_file, plain_json
 from harness.analysis.fleet.fleet import Fleet, fleet
 from harness.analysis.summary import summarise
 from harness.printable import one_line
-from harness.records.reader import LARGEST_BYTES, RUN
+from harness.records.reader import LARGEST_OBJECT, RUN
 from harness.records.writer import read, write_atomically, writing
 from harness.report import markdown, terminal
 from harness.report.fleet import data, page, tables
@@ -48,7 +48,7 @@ def _name(run: Path) -> str:
 def _given_names(folder: Path) -> dict[str, str]:
     """Names of machines by the folders of their runs; empty where the file is not there or is not what it should be."""
     try:
-        machines = plain_json.parsed(plain_file.text(folder / _TOGETHER, LARGEST_BYTES))["machines"]
+        machines = plain_json.parsed(plain_file.text(folder / _TOGETHER, LARGEST_OBJECT))["machines"]
         found = {str(about["folder"]): one_line(str(name), 80) for name, about in machines.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}

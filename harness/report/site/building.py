@@ -12,7 +12,7 @@ from harness import __version__, plain_file, plain_json
 from harness.causes import cause
 from harness.errors import HarnessError, ResourceError
 from harness.printable import one_line, printable
-from harness.records.reader import LARGEST_BYTES
+from harness.records.reader import LARGEST_OBJECT
 from harness.records.writer import write_atomically
 from harness.report import templates
 from harness.report.html import resource, script_json
@@ -171,7 +171,7 @@ def race_page(suite: str, race: str) -> str:
 
 def _state(output: Path) -> dict[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(output / _STATE, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(output / _STATE, LARGEST_OBJECT))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and found.get(".form") == _FORM else {}

@@ -9,7 +9,7 @@ from harness import plain_file, plain_json
 from harness.analysis.summary import SearchSummary
 from harness.errors import RecordsError
 from harness.records import crossovers as stored
-from harness.records.reader import FIDELITY, LARGEST_BYTES, LOCATED, MEASUREMENTS, RUN, read_run
+from harness.records.reader import FIDELITY, LARGEST_OBJECT, LOCATED, MEASUREMENTS, RUN, read_run
 from harness.report.answers import answer
 from harness.report.verification import STORED
 from harness.search import wording as verdicts
@@ -171,7 +171,7 @@ def _cells(digest: Digest) -> Iterator[tuple[str, list[float | None]]]:
 def _current_stage(folder: Path) -> Doing:
     """From the records that are there; a line that is being written does not count."""
     path = folder / MEASUREMENTS
-    if not path.exists():
+    if not _is_own(folder, MEASUREMENTS):  # nor a pipe, of which the end would be waited for
         return Doing(records=0, launch=None, last="")
     with path.open("rb") as file:
         count = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
@@ -187,7 +187,7 @@ def _current_stage(folder: Path) -> Doing:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = plain_json.parsed(plain_file.text(path, LARGEST_BYTES))
+        found = plain_json.parsed(plain_file.text(path, LARGEST_OBJECT))
     except FileNotFoundError:
         return {}
     except ValueError as error:
