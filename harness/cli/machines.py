@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 fleet = typer.Typer(
     help="Run suites on several machines: start a scheduler, lend machines, list them.", no_args_is_help=True
 )
+_INSTEAD = {
+    "--save": "use it with a run on this machine, or with its folder",
+    "--allow-plugin": "put the file into the suite's folder, with which it travels; or allow it on each machine, by "
+    "HARNESS_ALLOW_PLUGINS",
+}
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
@@ -104,6 +109,4 @@ def on_machines(
 
 def refused(option: str) -> UserError:
     """The sentence about an option that means nothing on other machines."""
-    return UserError(
-        f"{option} cannot be used with --on", next_step="use it with a run on this machine, or with its folder"
-    )
+    return UserError(f"{option} cannot be used with --on", next_step=_INSTEAD[option])

@@ -32,7 +32,7 @@ class Dask(harness.Executor):
         try:
             known = client.run_on_scheduler(_survey)
         except Exception as error:
-            raise harness.HarnessError(
+            raise harness.UserError(
                 f"the scheduler does not know the harness: {error}", where=self.options.at, next_step=_START
             ) from error
         if known["allowed_failures"]:
@@ -75,7 +75,7 @@ class Dask(harness.Executor):
                     self.options.at, timeout=_CONNECT_SECONDS, set_as_default=False, name="harness"
                 )
             except (OSError, ValueError) as error:
-                raise harness.HarnessError(
+                raise harness.UserError(
                     f"there is no scheduler: {error}", where=self.options.at,
                     next_step="start one with `harness fleet up`, or correct the address",
                 ) from error  # fmt: skip

@@ -81,6 +81,7 @@ def work(address: str, name: str, say: Callable[[str], None]) -> None:
 
     async def lend() -> None:
         worker = MachineWorker(address, name=name or None)
+        say(f"{worker.name}: looking for the scheduler at {address}; Ctrl-C ends it")
         async with worker:
             _on_signals(worker.close)  # until then Ctrl-C ends the waiting for a scheduler
             say(f"{worker.name} is lent to {address}; Ctrl-C ends it")
