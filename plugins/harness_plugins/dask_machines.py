@@ -104,7 +104,14 @@ def serve(hosts: Sequence[str], port: int, say: Callable[[str], None]) -> None:
             try:
                 for host, worker in zip(hosts, workers, strict=True):
                     say(f"starting a worker on {host}")
-                    await worker.start()
+                    try:
+                        await worker.start()
+                    except Exception as error:
+                        raise harness.HarnessError(
+                            f"no worker can be started by SSH: {error}", where=host,
+                            next_step=f"see that `ssh {host}` works without a password, and that `{shlex.join(_remote())}` over there has "
+                            "the harness; HARNESS_REMOTE_PYTHON names another one",
+                        ) from error  # fmt: skip
                 say(f"scheduler at {scheduler.address}; `harness run SUITE --on {scheduler.address}`; Ctrl-C ends it")
                 await scheduler.finished()
             finally:
