@@ -1,4 +1,4 @@
-"""What a suite asks for before anything is timed: students and their scores; `python -m harness.fleet.students` makes some of them."""
+"""Students and scores that a suite asks for before anything is timed; `python -m harness.fleet.students` makes some of them."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ def main() -> None:
     doing = "training" if asked["do"] == "train" else "scoring"
     with machine_lock(f"{doing} for {plan.suite.name}", print):
         if asked["do"] == "train":
-            made = [{"student": each.model_dump(), "place": str(place)} for each, place in trained(plan, students, print)]
+            made = [
+                {"student": each.model_dump(), "place": str(place)} for each, place in trained(plan, students, print)
+            ]
         else:
             made = [each.model_dump(mode="json") for each in scored(plan, students, print)]
     print(json.dumps(made))  # noqa: T201 - the answer

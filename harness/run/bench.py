@@ -119,9 +119,7 @@ class Bench:
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
         how = plan.suite.measurement
-        self._workshop = BuilderClient(
-            plan.specifications, plan.batch_sizes, settings_of(plan), how.deadline_seconds
-        )
+        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings_of(plan), how.deadline_seconds)
         self.source_facts = SourceFacts(plan, lambda request: self._workshop.ask(request, stage="load"))
         self._reach = SizeLimits(how, known)
         self._scoring = Scoring.of(plan, self._workshop)

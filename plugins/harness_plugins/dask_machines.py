@@ -109,8 +109,8 @@ def serve(hosts: Sequence[str], port: int, say: Callable[[str], None]) -> None:
                     except Exception as error:
                         raise harness.HarnessError(
                             f"no worker can be started by SSH: {error}", where=host,
-                            next_step=f"see that `ssh {host}` works without a password, and that `{shlex.join(_remote())}` over there has "
-                            "the harness; HARNESS_REMOTE_PYTHON names another one",
+                            next_step=f"see that `ssh {host}` works without a password, and that `{shlex.join(_remote())}` there "
+                            "has the harness; HARNESS_REMOTE_PYTHON names another Python",
                         ) from error  # fmt: skip
                 say(f"scheduler at {scheduler.address}; `harness run SUITE --on {scheduler.address}`; Ctrl-C ends it")
                 await scheduler.finished()

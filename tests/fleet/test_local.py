@@ -108,7 +108,10 @@ def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path,
         (["scheduler:8786"], "no executor 'scheduler'; write tcp://scheduler:8786"),
         (["lokal"], "no executor 'lokal'; did you mean 'local'?"),
         (["local", "--machine", "nowhere"], "there is no machine 'nowhere' now; choose from "),
-        (["local", "--allow-plugin", "x.py"], "--allow-plugin cannot be used with --on; put the file into the suite's "),
+        (
+            ["local", "--allow-plugin", "x.py"],
+            "--allow-plugin cannot be used with --on; put the file into the suite's ",
+        ),
     ],
 )
 def test_a_mistake_is_a_sentence_with_what_to_do(tmp_path, words, sentence):
@@ -125,7 +128,9 @@ def test_a_plugin_beside_the_suites_folder_does_not_travel(tmp_path, monkeypatch
     monkeypatch.setenv("HARNESS_ALLOW_PLUGINS", str(plugin))
     done = called("run", written(tmp_path / "s", plugins=["../mine.py"]), "--on", "local", "--output", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "the suite names ../mine.py, and no path with `..` travels to other machines; put it into the " in done.stderr
+    assert (
+        "the suite names ../mine.py, and no path with `..` travels to other machines; put it into the " in done.stderr
+    )
     assert not (tmp_path / "out").exists()
 
 

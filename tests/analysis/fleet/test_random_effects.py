@@ -53,6 +53,7 @@ def test_the_worked_example_of_metafor():
     assert [found.low, found.high] == pytest.approx([mean - half, mean + half], abs=1e-5)
     assert [found.predicted_low, found.predicted_high] == pytest.approx([mean - reach, mean + reach], abs=1e-5)
 
+
 def test_it_is_not_the_estimate_of_dersimonian_and_laird():
     """(Q - (k - 1)) / (sum of w - sum of w squared / sum of w), w = 1 / v: published as 0.3088, with a centre of -0.7141."""
     y, v = bcg()
@@ -62,7 +63,6 @@ def test_it_is_not_the_estimate_of_dersimonian_and_laird():
     squared = (q - (len(y) - 1)) / (sum(w) - sum(a**2 for a in w) / sum(w))
     assert round(squared, 4) == 0.3088
     assert random_effects(y, v).tau ** 2 - squared > 0.004
-
 
 
 def test_taus_interval_is_where_cochrans_q_has_the_quantiles_of_chi_squared():
