@@ -67,8 +67,10 @@ class Dask(harness.Executor):
 
     def _client(self) -> Any:
         if self._opened is None:
+            import dask.config
             import distributed
 
+            dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})  # students travel in tasks
             logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is said here
             try:
                 self._opened = distributed.Client(

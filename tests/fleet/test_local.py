@@ -134,13 +134,15 @@ def test_a_plugin_beside_the_suites_folder_does_not_travel(tmp_path, monkeypatch
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_without_on_prints_and_leaves_what_the_local_executor_does(tmp_path):
+def test_a_run_without_on_prints_and_leaves_what_the_local_executor_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     suite, fleet, alone = written(tmp_path / "s"), tmp_path / "fleet", tmp_path / "alone"
     first = called("run", suite, "--on", "local", "--output", fleet)
     assert first.returncode == 0, first.stdout + first.stderr
     (machine,) = (each for each in fleet.iterdir() if each.is_dir())
     shutil.copytree(machine, alone)
-    again = called("run", suite, "--resume", alone)  # complete: it measures nothing, and prints the report
+    (sent,) = tmp_path.glob("cache/fleet/runs/*/suite/pair.yaml")
+    again = called("run", sent, "--resume", alone)  # complete: it measures nothing, and prints the report
     assert again.returncode == 0, again.stdout + again.stderr
     report = first.stdout.partition(f"\n\n{machine.name}\n")[2].replace(str(machine), str(alone))
     assert report
