@@ -64,7 +64,7 @@ class Weights(_Message):
     sha256: Digest  # of what they encode
 
 
-class Asked(_Message):
+class MachineRequest(_Message):
     """What a machine is asked to do with a suite."""
 
     do: Literal["inspect", "train", "score", "keep", "run", "collect"]

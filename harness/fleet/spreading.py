@@ -44,7 +44,7 @@ def spread(
     Returns:
         `students` and `scores`: what was trained and what was scored, and by which machine.
     """
-    groups = [each for each in _alike(replies) if len(each) > 1]
+    groups = [each for each in _same_machines(replies) if len(each) > 1]
     lost = set[str]()
     with tempfile.TemporaryDirectory(prefix="harness-weights-") as folder:
 
@@ -64,7 +64,7 @@ def spread(
         }
 
 
-def _alike(replies: Mapping[str, Reply]) -> list[list[str]]:
+def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
     """Names of machines, those together that have the same libraries."""
     groups: dict[str, list[str]] = {}
     for name, reply in replies.items():

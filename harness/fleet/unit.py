@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from harness import cache
 from harness.errors import HarnessError
 from harness.fleet import environment, shipping, weights
-from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply, Student
+from harness.fleet.messages import GROWING, WHOLE, Chunk, Extent, Facts, MachineRequest, Name, Reply, Student
 from harness.fleet.watching import Watch
 from harness.records.measurement import Fidelity
 from harness.records.writer import write_atomically
@@ -42,7 +42,7 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
         request: `Request.text`.
         emit: is called with each text that `Handle.lines` should give; from the calling thread.
     """
-    asked = Asked.model_validate_json(request)
+    asked = MachineRequest.model_validate_json(request)
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
@@ -59,11 +59,11 @@ def cancel_request(key: str) -> None:
         (place / _CANCEL).touch()
 
 
-def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _inspect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes files in, and says whether the suite can be run here."""
     del emit
-    shipping.kept(asked.contents)
-    if lacking := shipping.lacking(asked.files.values()):
+    shipping.store(asked.contents)
+    if lacking := shipping.missing(asked.files.values()):
         return Reply(lacking=lacking)
     shipping.laid_out(asked.files, place / "suite")
     question = {**_suite(asked, place), "elsewhere": asked.elsewhere}
@@ -88,7 +88,7 @@ def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _suite(asked: Asked, place: Path) -> dict[str, Any]:
+def _suite(asked: MachineRequest, place: Path) -> dict[str, Any]:
     """The suite as a process of its own is told of it."""
     path, quick = place / "suite" / asked.suite, "--quick" in asked.flags
     return {"suite": str(path), "settings": asked.settings, "only": asked.only, "quick": quick}
@@ -102,7 +102,7 @@ def _scored(run: Path) -> list[Student]:
     return []
 
 
-def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _train(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Trains students, and sends their weights."""
     del emit
     made, reply = _made(asked, place)
@@ -110,7 +110,7 @@ def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return reply.model_copy(update={"weights": tuple(filter(None, sent))})
 
 
-def _score(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _score(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Scores students, keeps the scores for the run here, and sends them."""
     del emit
     made, reply = _made(asked, place)
@@ -119,11 +119,11 @@ def _score(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return reply.model_copy(update={"scores": scores})
 
 
-def _made(asked: Asked, place: Path) -> tuple[list[Any], Reply]:
+def _made(asked: MachineRequest, place: Path) -> tuple[list[Any], Reply]:
     """What came of the students that are asked for, in a process of its own, and the answer without it."""
     question = {**_suite(asked, place), "do": asked.do, "students": [each.model_dump() for each in asked.students]}
     (place / _CANCEL).unlink(missing_ok=True)
-    code, printed = _worked(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
+    code, printed = _run_child(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
     try:
         made = json.loads(printed[-1])
     except (ValueError, IndexError):
@@ -132,7 +132,7 @@ def _made(asked: Asked, place: Path) -> tuple[list[Any], Reply]:
     return made, Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]))
 
 
-def _keep(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _keep(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes in what another machine has trained and scored."""
     del emit
     for each in asked.weights:
@@ -149,12 +149,12 @@ def _keep_scores(scores: Sequence[Fidelity], place: Path) -> None:
         write_atomically(path, known + "".join(each.model_dump_json() + "\n" for each in scores))
 
 
-def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _run(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Runs the suite, or goes on with it, and sends what is appended."""
     run = place / "run"
     run.mkdir(exist_ok=True)
     (place / _CANCEL).unlink(missing_ok=True)
-    _free(run)
+    _wait_until_free(run)
     tail = _Tail(run, asked.have, emit)
     begun = (run / "run.json").exists()
     tail.send()
@@ -164,7 +164,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     arguments += [word for each in asked.settings for word in ("--set", each)]
     arguments += ["--scores", str(place / _SCORES)] if (place / _SCORES).exists() else []
     command = ["harness.cli.unit", str(os.getpid()), *arguments]
-    code, printed = _worked(command, place, run, tail.send)
+    code, printed = _run_child(command, place, run, tail.send)
     seen, removed = environment.scrubbed()
     return Reply(
         code=code, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
@@ -172,17 +172,10 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _worked(
+def _run_child(
     module: list[str], place: Path, watched: Path, look: Callable[[], None] = lambda: None
 ) -> tuple[int, list[str]]:
-    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed.
-
-    Args:
-        module: and its arguments.
-        place: of the request.
-        watched: a folder that it writes into.
-        look: is called whenever something was written there, and in the end.
-    """
+    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed."""
     with (place / _OUTPUT).open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *module],
@@ -205,13 +198,13 @@ def _worked(
     return process.returncode, printed
 
 
-def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _collect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Sends what has not arrived."""
     _Tail(place / "run", asked.have, emit).send()
     return Reply(files=_extents(place / "run"), folder=str(place / "run"))
 
 
-def _free(run: Path) -> None:
+def _wait_until_free(run: Path) -> None:
     """Waits until no process writes into a run's folder: what a killed worker has left is ending."""
     try:
         with FileLock(run / ".lock").acquire(timeout=_ENDING_SECONDS):

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.fleet import coordinator, spreading, students, unit, weights
-from harness.fleet.messages import Asked, Facts, Reply, Student, Training, Weights
+from harness.fleet.messages import MachineRequest, Facts, Reply, Student, Training, Weights
 from harness.measure.artifacts import Artifacts
 from harness.measure.builder import Builder
 from harness.measure.builders import settings_of
@@ -183,7 +183,7 @@ def test_a_score_of_another_machine_stands_in_the_records_and_nothing_is_trained
 def test_scores_are_kept_beside_the_run_for_it_to_find(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     for each in (student(1), student(2)):
-        asked = Asked(do="keep", key="a" * 32, suite="x.yaml", files={}, scores=(score(each),))
+        asked = MachineRequest(do="keep", key="a" * 32, suite="x.yaml", files={}, scores=(score(each),))
         assert Reply.model_validate_json(unit.perform_request(asked.model_dump_json(), print)) == Reply()
     (path,) = tmp_path.rglob("scores.jsonl")
     assert read_lines(path, Fidelity).records == (score(student(1)), score(student(2)))
@@ -314,7 +314,7 @@ class Fake(Executor):
         return [Machine(name="a"), Machine(name="b")]
 
     def run(self, machine, request):
-        asked = Asked.model_validate_json(request.text)
+        asked = MachineRequest.model_validate_json(request.text)
         self.asked.append((asked.do, machine.name, request.timed))
         facts = coordinator.facts.of(self.loaded) if asked.do == "inspect" else None
         needed = (student(1), student(2)) if facts else ()
@@ -325,7 +325,7 @@ class Fake(Executor):
 def test_nothing_is_timed_before_all_students_lie_everywhere(answered_here, tmp_path):
     executor = Fake()
     executor.loaded, executor.asked = loading.load(written(tmp_path / "s")), []
-    coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+    coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     order = [do for do, *_ in executor.asked]
     steps = [order.index(do) for do in ("inspect", "train", "score", "run")]
     assert steps == sorted(steps)
@@ -342,7 +342,7 @@ def test_two_commands_do_not_write_into_one_folder(answered_here, tmp_path):
         FileLock(tmp_path / "out" / ".lock"),
         pytest.raises(RecordsError, match="another run is writing into this folder"),
     ):
-        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     assert executor.asked == []
 
 
@@ -356,7 +356,7 @@ def test_a_machine_that_vanishes_before_anything_runs_is_named(answered_here, tm
     executor = Vanishing()
     executor.loaded, executor.asked = loading.load(written(tmp_path / "s")), []
     with pytest.raises(HarnessError, match=r"^b: its worker has left; start it again"):
-        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     assert not (tmp_path / "out" / "fleet.json").exists()
 
 
