@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.fleet import coordinator, spreading, students, unit, weights
-from harness.fleet.messages import MachineRequest, Facts, Reply, Student, Training, Weights
+from harness.fleet.messages import Facts, MachineRequest, Reply, Student, Training, Weights
 from harness.measure.artifacts import Artifacts
 from harness.measure.builder import Builder
 from harness.measure.builders import settings_of
