@@ -76,7 +76,11 @@ def status(
     finally:
         found.close()
     rows = [(each.name, each.wrong or each.state, each.about) for each in machines]
-    say(grid(rows, ("machine", "state", "where"), width()) if rows else "no machine")
+    say(
+        grid(rows, ("machine", "state", "where"), width())
+        if rows
+        else "no machine; start a worker on each: `harness fleet worker ADDRESS`"
+    )
     raise typer.Exit(FAILED if any(each.wrong for each in machines) else DONE)
 
 

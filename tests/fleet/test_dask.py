@@ -104,6 +104,22 @@ def test_two_workers_that_claim_one_machine_are_refused(fleet):
     assert f"this machine has a worker already, process {fleet.workers['a'].pid}" in done.stderr
 
 
+def test_a_port_or_a_name_that_is_taken_is_a_sentence(fleet, tmp_path):
+    own = {**os.environ, **Fleet.environment_in(tmp_path, "a")}
+    for words, sentence in (
+        (["up", "--port", str(fleet.port)], f"error: there can be no scheduler at port {fleet.port}: "),
+        (
+            ["worker", fleet.address, "--name", "a"],
+            f"error: a cannot be lent to {fleet.address}: there is a machine of this ",
+        ),
+    ):
+        command = [sys.executable, "-P", "-m", "harness", "fleet", *words]
+        done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.startswith(sentence)
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
     command = [sys.executable, "-m", "distributed.cli.dask_worker", fleet.address, "--no-nanny", "--name", "plain"]
     plain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

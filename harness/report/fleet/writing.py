@@ -33,7 +33,9 @@ def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
     """
     runs = [run for each in folders for run in _runs(each)]
     found = fleet([summarise(read(each)) for each in runs], [_name(each) for each in runs], force=force)
-    absent = [name for each in folders for place, name in _given_names(each).items() if not (each / place / RUN).is_file()]
+    absent = [
+        name for each in folders for place, name in _given_names(each).items() if not (each / place / RUN).is_file()
+    ]
     return replace(found, notes=(*found.notes, *(f"{name}: nothing of its run has arrived" for name in absent)))
 
 
