@@ -374,7 +374,7 @@ def test_a_machine_with_other_code_is_refused_and_nothing_runs(answered_here, tm
     with pytest.raises(
         UserError, match=r"b: its harness has other code \(000000000000, here .*nothing was run"
     ) as raised:
-        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     assert "a: " not in str(raised.value)
     assert {do for do, *_ in executor.asked} == {"inspect"}
     assert not (tmp_path / "out" / "fleet.json").exists()
