@@ -65,7 +65,7 @@ def trainable(plan: Plan) -> tuple[Student, ...]:
 
 
 def scorable(plan: Plan) -> tuple[Student, ...]:
-    """What is scored at the N of the sweep and answers alike on every processor, as far as its score can tell.
+    """What is scored at the N of the sweep and has the same score on every processor, up to rounding.
 
     That is so where each machine proves, before it times a contender, that its answers are those of the float64 reference
     within the rounding of float32; what has fewer bits, and what is on another device, is scored where it is raced.
