@@ -6,7 +6,9 @@ import itertools
 import math
 from types import SimpleNamespace
 
+import altair as alt
 import pytest
+from altair.utils import schemapi
 
 from harness.plan.sweep import SearchCase
 from harness.report.plots import leadmap, plots
@@ -16,6 +18,16 @@ from harness.report.plots.pairs import evidence
 
 def spec(summary, name):
     return next(each for each in plots(summary) if each.name == name).chart.to_dict(validate=False)
+
+
+def test_every_part_of_a_chart_keeps_altairs_schema(summary):
+    """Reports are written without looking, since looking takes as long as all the rest of them."""
+    assert schemapi.DEBUG_MODE
+    assert len(plots.__wrapped__(summary)) == len(plots(summary))
+    assert leadmap.lead_map.__wrapped__(summary) is not None
+    with pytest.raises(schemapi.SchemaValidationError):
+        alt.Axis(titel="N")
+    assert schemapi.DEBUG_MODE
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 19, 48])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from harness.report.fleet.tables import title
-from harness.report.plots.grammar import Plot, chart, log_axis, tooltip
+from harness.report.plots.grammar import Plot, chart, log_axis, tooltip, unvalidated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _UNSEEN = "an unseen machine"
 _NARROWEST = 1.5  # the largest N of the axis over the smallest, at least
 
 
+@unvalidated
 def forests(fleet: Fleet) -> list[Plot]:
     """One for each race and batch size at which a machine has an N*."""
     return [plot for place, leg in enumerate(fleet.legs) if (plot := _forest(leg, place)) is not None]

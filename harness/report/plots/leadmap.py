@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from harness import units
-from harness.report.plots.grammar import Plot, chart, log_axis, short, tooltip
+from harness.report.plots.grammar import Plot, chart, log_axis, short, tooltip, unvalidated
 from harness.report.spans import leads, undecided
 from harness.suite.schema import Figure
 
@@ -28,6 +28,7 @@ _COLOURS = ["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"]  # told apart
 _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challenger ') + pow(2, abs(datum.value)) + 'x'"
 
 
+@unvalidated
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
     legs = [leg for leg in summary.legs if leg.located is not None]
