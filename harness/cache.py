@@ -33,11 +33,11 @@ def private(*folders: Path) -> None:
         ResourceError: where one cannot be made, belongs to another user, or others may write into it.
     """
     for each in folders:
-        made(each, mode=0o700)
+        make_folder(each, mode=0o700)
         refuse_shared(each)
 
 
-def made(place: Path, *, mode: int = 0o777) -> Path:
+def make_folder(place: Path, *, mode: int = 0o777) -> Path:
     """A folder, made where it is not there.
 
     Raises:
@@ -69,5 +69,5 @@ def refuse_shared(place: Path) -> None:
         raise ResourceError(
             "others may write into the cache folder, and what lies there is run",
             where=str(place),
-            next_step=f"chmod go-w {place}, after a look at what it holds",
+            next_step=f"look at what it holds, then chmod go-w {place}",
         )

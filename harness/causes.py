@@ -34,9 +34,9 @@ def cause(error: BaseException, *, frames: bool = True) -> str:
     chain = list(_chain(error))
     root = chain[0]
     text = next((line.strip() for line in plain(str(root)).splitlines() if line.strip()), "")
-    place = next((found for each in chain if (found := _stated(each))), "")
+    place = next((found for each in chain if (found := _line_in_text(each))), "")
     if not place and frames:
-        place = next((found for each in chain if (found := _executed(each))), "") or _last(error)
+        place = next((found for each in chain if (found := _deepest_line(each))), "") or _last_line(error)
     return f"{type(root).__name__}: {text[:_LONGEST]}{f' ({place})' if place else ''}"
 
 
@@ -48,10 +48,10 @@ def place(error: BaseException) -> str:
     """
     if isinstance(error, SyntaxError):  # it names its own file and line
         return ""
-    return _executed(error) or _last(error)
+    return _deepest_line(error) or _last_line(error)
 
 
-def whole(error: BaseException) -> tuple[str, ...]:
+def traceback_lines(error: BaseException) -> tuple[str, ...]:
     """The lines of a traceback, its causes first; of one without end its beginning and its end."""
     lines = [
         line[:_LONGEST_LINE] for line in plain("".join(traceback.format_exception(error))).rstrip().split("\n") if line
@@ -75,7 +75,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     yield from reversed(found)
 
 
-def _stated(error: BaseException) -> str:
+def _line_in_text(error: BaseException) -> str:
     """The last line of a user's code that the text of an exception names, with that code."""
     for path, line, code in reversed(_STATED.findall(plain(str(error)))):
         if _is_users(path):
@@ -83,7 +83,7 @@ def _stated(error: BaseException) -> str:
     return ""
 
 
-def _executed(error: BaseException) -> str:
+def _deepest_line(error: BaseException) -> str:
     """The deepest line of whoever was called first: a plugin, and not a library that it uses."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_users(each.filename)]
     owner = _package(frames[0].filename) if frames else ""
@@ -96,7 +96,7 @@ def _package(path: str) -> str:
     return next((parts[place + 1] for place, part in enumerate(parts[:-1]) if part in _INSTALLED), "")
 
 
-def _last(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 

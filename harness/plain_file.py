@@ -19,7 +19,7 @@ _KINDS = (
 _CHUNK = MIB
 
 
-def handed(path: Path) -> bool:
+def is_from_shell(path: Path) -> bool:
     """Whether a path stands for what the shell hands over, which has an end although it is a pipe."""
     return path == _STANDARD_INPUT or path.parent in _GIVEN
 
@@ -33,16 +33,12 @@ def is_there(path: Path) -> bool:
 
 
 def content(path: Path, most: int) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: of a plain file, or of what the shell hands over.
-        most: bytes that it may have.
+    """The bytes, of which there may be so many, of a plain file or of what the shell hands over.
 
     Raises:
         OSError: where it cannot be read, is not a regular file, or is larger; its `strerror` is a sentence.
     """
-    blocking = handed(path)
+    blocking = is_from_shell(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if blocking else os.O_NONBLOCK))
     with os.fdopen(descriptor, "rb") as file:
         state = os.fstat(file.fileno())

@@ -110,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if said or reports:
         terminalreporter.section("crossovers")
         for line in (*said, *reports):
-            terminalreporter.write_line(_shown(line))
+            terminalreporter.write_line(_on_one_line(line))
 
 
 class SuiteFile(pytest.File):
@@ -144,9 +144,9 @@ class SuiteFile(pytest.File):
                 names = identity("", skipped.cell.contender, skipped.cell.heads, skipped.cell.batch_size)
                 broken = skipped.cell.contender in plan.broken
                 yield OutItem.from_parent(self, name=names["name"], reason=skipped.reason, broken=broken)
-        for leg in plan.sweep.legs:
-            name = f"crossover[{leg.race}-B{leg.batch_size}]"
-            yield self._unlimited(CrossoverItem.from_parent(self, name=name, leg=leg))
+        for case in plan.sweep.cases:
+            name = f"crossover[{case.race}-B{case.batch_size}]"
+            yield self._unlimited(CrossoverItem.from_parent(self, name=name, case=case))
         yield from self._races_that_cannot_run(plan)
 
     def _races_that_cannot_run(self, plan: Plan) -> Iterator[pytest.Item]:
@@ -218,7 +218,7 @@ class SuiteFile(pytest.File):
         self.notes = (*self.notes, text)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.write_line(f"\n{_shown(f'{self.path.name}: {text}')}")
+            reporter.write_line(f"\n{_on_one_line(f'{self.path.name}: {text}')}")
 
     def _several(self) -> bool:
         """Other suites are measured by this pytest too."""
@@ -336,9 +336,9 @@ class OutItem(_SentenceItem):
 class CrossoverItem(_SentenceItem):
     """A search as a test: it fails where N* moved against the baseline, in either direction."""
 
-    def __init__(self, *, leg: SearchCase, **rest: Any) -> None:
+    def __init__(self, *, case: SearchCase, **rest: Any) -> None:
         super().__init__(**rest)
-        self.leg = leg
+        self.case = case
 
     def runtest(self) -> None:
         """Reports what was found, and judges it where there is a baseline."""
@@ -351,27 +351,27 @@ class CrossoverItem(_SentenceItem):
         assert isinstance(parent, SuiteFile)
         evidence = parent.evidence()
         parent.properties(self)
-        found = {(each.leg.race, each.leg.batch_size): each for each in load(evidence.located)}
-        place = (self.leg.race, self.leg.batch_size)
+        found = {(each.case.race, each.case.batch_size): each for each in load(evidence.located)}
+        place = (self.case.race, self.case.batch_size)
         if place not in found:
-            _fail(f"{self.leg.label}: the search gave no answer")
+            _fail(f"{self.case.label}: the search gave no answer")
         unproved = unchecked(evidence.measurements)
-        challenger, baseline = (marked(each, unproved) for each in (self.leg.challenger, self.leg.baseline))
+        challenger, baseline = (marked(each, unproved) for each in (self.case.challenger, self.case.baseline))
         location = found[place].location
-        said = sentence(location, challenger, baseline, self.leg.batch_size, of_heads=self.leg.counts == "heads")
+        said = sentence(location, challenger, baseline, self.case.batch_size, of_heads=self.case.counts == "heads")
         self.add_report_section("call", "crossover", said)
-        self.user_properties.append((_SENTENCE, f"{self.leg.race}: {said}"))
+        self.user_properties.append((_SENTENCE, f"{self.case.race}: {said}"))
         self.user_properties += [(name, str(value)) for name, value in answer(found[place]).items()]
-        if failed := _failed(each for each in evidence.measurements if each.leg == self.leg.label):
-            _fail(f"{self.leg.label}: {failed}")
+        if failed := _failed(each for each in evidence.measurements if each.leg == self.case.label):
+            _fail(f"{self.case.label}: {failed}")
         if location.status == "unresolved":
-            _skip(f"{self.leg.label}: {said}")
+            _skip(f"{self.case.label}: {said}")
         comparison = parent.comparison()
         if comparison is None:
             return
         change = next((each for each in comparison.crossovers if (each.race, each.batch_size) == place), None)
         if change is None:
-            _skip(_without(comparison, self.leg.race, "search"))
+            _skip(_without(comparison, self.case.race, "search"))
         if change.verdict == "moved":
             _fail(change.sentence)
         if change.verdict == "inconclusive":
@@ -486,14 +486,14 @@ def _failed(records: Iterable[Measurement]) -> str:
 
 
 def _fail(sentence: str) -> NoReturn:
-    pytest.fail(_shown(sentence), pytrace=False)
+    pytest.fail(_on_one_line(sentence), pytrace=False)
 
 
 def _skip(sentence: str) -> NoReturn:
-    pytest.skip(_shown(sentence))
+    pytest.skip(_on_one_line(sentence))
 
 
-def _shown(text: str) -> str:
+def _on_one_line(text: str) -> str:
     """What comes of runs and plugins, without what a terminal would obey."""
     from harness.printable import printable
 

@@ -65,7 +65,7 @@ def ratio(value: float) -> str:
     return f"{_significant(value)}x" if math.isfinite(value) else "n/a"
 
 
-def apart(value: float, others: Iterable[float], digits: int = 4) -> str:
+def distinct(value: float, others: Iterable[float], digits: int = 4) -> str:
     """With enough decimals to distinguish a value from the others: `0.99991` beside `0.99986`, not twice `0.9999`."""
     rivals = [other for other in others if other != value]
     while digits < _MOST_DECIMALS and any(f"{value:.{digits}f}" == f"{other:.{digits}f}" for other in rivals):

@@ -33,7 +33,7 @@ _TYPES = (  # the start of an error's kind, and the type that it wanted
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ValidationIssue:
     """One thing that a model refused."""
 
@@ -61,7 +61,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
     return did_you_mean(name, known) or (f"choose from {', '.join(map(str, known))}" if known else "")
 
 
-def unknown(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
+def unknown_component(kind: str, name: str, known: Iterable[str], failures: Iterable[object] = ()) -> tuple[str, str]:
     """(what, hint) for a component that no plugin offers: a near name, else what failed to load, else what there is."""
     known, failed = sorted(known), "; ".join(map(str, failures))
     hint = did_you_mean(name, known) or (failed and f"it may belong to a plugin that failed to load: {failed}")
@@ -94,7 +94,7 @@ def option_rows(schema: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     required = set(schema.get("required", ()))
     rows = []
     for name, part in schema.get("properties", {}).items():
-        default = "required" if name in required else _shown(part.get("default"))
+        default = "required" if name in required else _value_in_words(part.get("default"))
         rows.append((name, type_words(part, schema), default, str(part.get("description", ""))))
     return rows
 
@@ -105,9 +105,9 @@ def type_words(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if part.get("format") == "count":
         return "whole number, at least 1"
     if "const" in part:
-        return _shown(part["const"])
+        return _value_in_words(part["const"])
     if "enum" in part:
-        return " or ".join(_shown(value) for value in part["enum"])
+        return " or ".join(_value_in_words(value) for value in part["enum"])
     for union in ("anyOf", "oneOf"):
         if union in part:
             return " or ".join(dict.fromkeys(type_words(each, schema) for each in part[union]))
@@ -141,7 +141,7 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
         hint = did_you_mean(str(path[-1]), known, quote="`") or (
             f"known here: {', '.join(known)}" if known else "it takes no options"
         )
-        return ValidationIssue(path=path, what="unknown key", hint=hint)
+        return ValidationIssue(path, "unknown key", hint)
     if kind == "missing":
         described = next(
             (
@@ -151,18 +151,14 @@ def _issue(error: Any, schema: Mapping[str, Any]) -> ValidationIssue:
             ),
             "",
         )
-        return ValidationIssue(path=path, what=f"is missing: {described}" if described else "is missing")
+        return ValidationIssue(path, f"is missing: {described}" if described else "is missing")
     if kind == "literal_error":
         expected = str(context.get("expected", "")).replace("'", "")
         choices = [part.strip() for part in expected.replace(" or ", ",").split(",")]
         return ValidationIssue(
-            path=path,
-            what=f"expected {context.get('expected')}, got {_shown(given)}",
-            hint=did_you_mean(str(given), choices),
+            path, f"expected {context.get('expected')}, got {_value_in_words(given)}", did_you_mean(str(given), choices)
         )
-    return ValidationIssue(
-        path=path, what=_sentence(kind, context, given, str(error["msg"])), hint=_hint(kind, context)
-    )
+    return ValidationIssue(path, _sentence(kind, context, given, str(error["msg"])), _hint(kind, context))
 
 
 def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -> str:
@@ -175,7 +171,7 @@ def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -
     }
     if kind in bounds:
         phrase, key = bounds[kind]
-        return f"must be {phrase} {context[key]}, got {_shown(given)}"
+        return f"must be {phrase} {context[key]}, got {_value_in_words(given)}"
     if kind in {"too_short", "string_too_short"}:
         return "is empty"
     if kind in {"too_long", "string_too_long"}:
@@ -183,12 +179,12 @@ def _sentence(kind: str, context: Mapping[str, Any], given: Any, message: str) -
     if kind in {"value_error", "assertion_error"}:
         return str(context.get("error", message))
     if kind in _MISSING_CHOICE or kind.endswith("_type"):
-        return f"expected {_expected(kind)}, got {_shown(given)}"
+        return f"expected {_expected(kind)}, got {_value_in_words(given)}"
     if kind.endswith("_parsing") or kind == "int_from_float":
-        return f"expected {_expected(kind)}, got {_shown(given)}"
+        return f"expected {_expected(kind)}, got {_value_in_words(given)}"
     if kind == "string_pattern_mismatch":
-        return f"{_shown(given)} is not a name"
-    return f"{message[:1].lower()}{message[1:]}, got {_shown(given)}"
+        return f"{_value_in_words(given)} is not a name"
+    return f"{message[:1].lower()}{message[1:]}, got {_value_in_words(given)}"
 
 
 def _hint(kind: str, context: Mapping[str, Any]) -> str:
@@ -207,12 +203,12 @@ def _expected(kind: str) -> str:
     return "another type"
 
 
-def _shown(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
     """A value as short text for a message."""
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
-        text = "[" + ", ".join(_shown(each) for each in value) + "]"
+        text = "[" + ", ".join(_value_in_words(each) for each in value) + "]"
         return text if len(text) <= 40 else f"a list of {len(value)}"
     if value is None:
         return "nothing"

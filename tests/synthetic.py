@@ -107,7 +107,7 @@ class Maker:
 
     def visit(
         self, names: Sequence[str], heads: int, batch: int, launch: int, rounds: int, purpose: str = "table",
-        leg: str | None = None,
+        case: str | None = None,
     ) -> list[Measurement]:  # fmt: skip
         """One visit of some contenders."""
         number = next(self.visits)
@@ -121,7 +121,7 @@ class Maker:
             made.append(
                 Measurement(
                     key=f"{name}-{heads}-{batch}", contender=name, heads=heads, batch_size=batch, purpose=purpose,
-                    leg=leg, visit=number, launch=launch, outcome="measured", process_id=1000 + launch * 10 + place,
+                    leg=case, visit=number, launch=launch, outcome="measured", process_id=1000 + launch * 10 + place,
                     process_started=float(next(self.clock)),
                     sampled=Sampled(
                         seconds=tuple(seconds[:rounds].tolist()), rounds=tuple(range(rounds)),
@@ -155,27 +155,27 @@ class Maker:
             assert first.visit == second.visit
         return self
 
-    def search(self, leg: SearchCase, asked: SearchSettings | None = None) -> Maker:
+    def search(self, case: SearchCase, asked: SearchSettings | None = None) -> Maker:
         """The real search over the made-up machine, recorded."""
         asked = asked or SearchSettings(precision=0.1)
 
         def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
             made = self.visit(
-                [leg.baseline, leg.challenger], heads, leg.batch_size, launch, rounds, "search", leg.label
+                [case.baseline, case.challenger], heads, case.batch_size, launch, rounds, "search", case.label
             )
             return pairs(*made)
 
         location = locate(
-            measure, leg.low, leg.high, steps=leg.steps, precision=asked.precision, confidence=asked.confidence,
+            measure, case.low, case.high, steps=case.steps, precision=asked.precision, confidence=asked.confidence,
             budget=asked.budget, launches=asked.launches, seed=asked.seed, prior=asked.prior,
         )  # fmt: skip
-        self.located.append(SearchRecord(leg=leg, location=location, seconds=1.5, asked=asked))
+        self.located.append(SearchRecord(case=case, location=location, seconds=1.5, asked=asked))
         return self
 
     def searches(self) -> Maker:
-        """Every leg of the suite."""
-        for leg in sweep(self.suite).legs:
-            self.search(leg)
+        """Every case of the suite."""
+        for case in sweep(self.suite).cases:
+            self.search(case)
         return self
 
     def fail(self, name: str, heads: int, batch: int, what: str = "it answers NaN", stage: str = "parity") -> Maker:

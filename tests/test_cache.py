@@ -23,7 +23,7 @@ def test_a_relative_folder_is_resolved_once(monkeypatch, tmp_path):
     assert cache.folder().is_absolute()
 
 
-@pytest.mark.parametrize("make", [cache.private, cache.made])
+@pytest.mark.parametrize("make", [cache.private, cache.make_folder])
 def test_a_folder_that_cannot_be_made_is_a_sentence(make, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError) as caught:

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from harness.causes import cause, whole
+from harness.causes import cause, traceback_lines
 from harness.causes import place as place_of
 
 BRANCHES = """
@@ -104,7 +104,7 @@ def test_a_traceback_is_kept_whole_with_its_causes_and_bounded():
         except KeyError as error:
             raise RuntimeError("no model") from error
 
-    lines = whole(raised(load))
+    lines = traceback_lines(raised(load))
     assert lines[0] == "Traceback (most recent call last):"
     assert "KeyError: 'x'" in lines
     assert lines[-1] == "RuntimeError: no model"
@@ -115,7 +115,7 @@ def test_a_traceback_is_kept_whole_with_its_causes_and_bounded():
             raise RuntimeError(f"level {left}") from raise_from
         raise RuntimeError("bottom")
 
-    lines = whole(raised(lambda: many(60)))
+    lines = traceback_lines(raised(lambda: many(60)))
     assert len(lines) == 401
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-1] == "RuntimeError: level 60"

@@ -59,9 +59,9 @@ def made(folder: Path, factor: float, seed: int) -> Path:
     """The folder of a made-up run whose N* is moved by a factor."""
     costs = COSTS | {"student": linear(8 + 172 * factor, 0, 0.5 + 59.5 * factor)}
     maker = Maker(costs=costs, seed=seed)
-    for leg in sweep(maker.suite).legs:
-        if leg.race == "best":
-            maker.search(leg)
+    for case in sweep(maker.suite).cases:
+        if case.race == "best":
+            maker.search(case)
     with Store.create(folder, maker.evidence(folder).run) as store:
         store.append(*maker.measurements)
         store.write(LOCATED, dump(maker.located))

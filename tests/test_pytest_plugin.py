@@ -48,12 +48,12 @@ races:
 
 
 @functools.cache
-def searched_with(slowed, gain, seed, legs, asked):
+def searched_with(slowed, gain, seed, cases, asked):
     """A made-up run, which takes the time: made once for all tests."""
     costs = {"loop": linear(5, 1), "teacher": linear(55, 0.5 / gain)}
     maker = Maker(yaml.safe_load(SUITE), costs, seed=seed, slowed={"teacher": slowed}).table()
-    for leg in legs:
-        maker.search(leg, asked)
+    for case in cases:
+        maker.search(case, asked)
     return maker
 
 
@@ -89,8 +89,8 @@ def project(pytester, monkeypatch):
             outputs.append(output)
             if raises is not None:
                 raise raises
-            legs = plan.sweep.legs if searched else ()
-            maker = made_of(slowed, gain, seed, legs, asked)
+            cases = plan.sweep.cases if searched else ()
+            maker = made_of(slowed, gain, seed, cases, asked)
             if broken:
                 maker.fail("teacher", 64, 1)
             if failing is not None:
@@ -417,8 +417,8 @@ def planned_tiny(path, *, quick):
 
 def made_run(plan, folder):
     maker = Maker(yaml.safe_load(SUITE), {"loop": linear(5, 1), "teacher": linear(55, 0.5)}).table()
-    for leg in plan.sweep.legs:
-        maker.search(leg)
+    for case in plan.sweep.cases:
+        maker.search(case)
     with Store.create(folder, maker.evidence(folder).run) as store:
         store.append(*maker.measurements)
         store.write(LOCATED, dump(maker.located))

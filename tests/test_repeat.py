@@ -13,7 +13,7 @@ from tests.benchmarks.repeat import main
 from tests.report.conftest import write
 from tests.synthetic import Maker
 
-LEG = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=18, high=16_384)
+CASE = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=18, high=16_384)
 
 
 def answer(below=None, above=None, status="crossing", sides=("baseline", "challenger"), batch_size=1, crossings=()):
@@ -21,7 +21,7 @@ def answer(below=None, above=None, status="crossing", sides=("baseline", "challe
     if below and not crossings:
         crossings = [Crossing((below + above) // 2, below, above, sides[1], 0.95, "smooth")]
     location = Location(status, tuple(crossings), 100, (), (), 18, 16_384, decision=decision)
-    return SearchRecord(leg=replace(LEG, batch_size=batch_size), location=location)
+    return SearchRecord(case=replace(CASE, batch_size=batch_size), location=location)
 
 
 @pytest.fixture

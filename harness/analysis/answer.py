@@ -37,4 +37,4 @@ def race_answer(found: SearchRecord, baseline: str, challenger: str) -> RaceAnsw
     """The answer of a search, with the user's own names of the two."""
     known = {each.name: getattr(found.location, each.name) for each in fields(Location)}
     known["notes"] = tuple(of_functions(each, challenger, baseline) for each in found.location.notes)
-    return RaceAnswer(**known, baseline=baseline, challenger=challenger, batch=found.leg.batch_size)
+    return RaceAnswer(**known, baseline=baseline, challenger=challenger, batch=found.case.batch_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.units import apart
+from harness.units import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ _SCORES = (("top1_agreement", "top-1"), ("mean_cosine", "cosine"))  # the first 
 def score(row: FidelityRow | None) -> str:
     """`top-1 0.969`: agreement with the teacher on held-out queries at one N, or that it was not scored."""
     scores = row.scores if row is not None else {}
-    return next((f"{word} {apart(scores[name], [1.0], 3)}" for name, word in _SCORES if name in scores), UNSCORED)
+    return next((f"{word} {distinct(scores[name], [1.0], 3)}" for name, word in _SCORES if name in scores), UNSCORED)
 
 
 def answer(contender: str, family: str, table: Sequence[FidelityRow]) -> str:
@@ -28,6 +28,6 @@ def answer(contender: str, family: str, table: Sequence[FidelityRow]) -> str:
         known = sorted((row.scores[name], -row.heads) for row in rows if name in row.scores)
         if known:
             ends = dict.fromkeys((known[0], known[-1]))
-            told = ", ".join(f"{apart(value, [1.0], 3)} at N = {-heads:,}" for value, heads in ends)
-            return f"{contender} approximates {family}: {word} {told}"
+            worst_and_best = ", ".join(f"{distinct(value, [1.0], 3)} at N = {-heads:,}" for value, heads in ends)
+            return f"{contender} approximates {family}: {word} {worst_and_best}"
     return f"{contender} approximates {family}, and was not scored"

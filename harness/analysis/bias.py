@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 TOO_WIDE = 2.0  # a factor of N that an interval may span before that is said
 
 
-def wider(interval: Interval, bias: float) -> Interval:
+def with_bias(interval: Interval, bias: float) -> Interval:
     """A ratio's interval that holds with this systematic error of its logarithm, too."""
     if not bias or not interval.known:
         return interval
     return replace(interval, low=interval.low * math.exp(-bias), high=interval.high * math.exp(bias))
 
 
-def widened(answers: Iterable[SearchRecord], bias: float) -> tuple[SearchRecord, ...]:
+def answers_with_bias(answers: Iterable[SearchRecord], bias: float) -> tuple[SearchRecord, ...]:
     """The answers of searches, as they are with this systematic error of log-ratios; the same where it is 0."""
     return tuple(replace(each, location=_widened(each.location, bias)) if bias else each for each in answers)
 
 
-def within(location: Location, bias: float) -> tuple[int, int] | None:
+def range_within_bias(location: Location, bias: float) -> tuple[int, int] | None:
     """The first and the last N at which a lead throughout is smaller than the bias; None where it is nowhere."""
     if not bias or location.status not in ("below", "above"):
         return None

@@ -10,7 +10,7 @@ from harness.analysis.diagnostics import Diagnostic, doubts
 from harness.analysis.statistics import Interval, median, percentile, typical
 from harness.analysis.unchecked import unchecked
 from harness.records.measurement import INTERRUPTED, RIVAL_FAILED
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def summarise_cell(
 ) -> CellSummary:
     """The records of one cell, at least one, as one summary."""
     contender, heads, batch_size = records[0].cell
-    measured = counting(records)
+    measured = timed_records(records)
     by_launch = seconds_by_launch(measured)
     peaks = [each.peak_rss_bytes for each in records if each.peak_rss_bytes is not None]
     errors = [each.parity.error for each in records if each.parity is not None]

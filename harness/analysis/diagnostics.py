@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.statistics import typical
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -45,26 +45,26 @@ class Diagnostic:
 
 def doubts(records: Sequence[Measurement], machine: Mapping[str, Any] | None = None) -> tuple[Diagnostic, ...]:
     """What to know before the numbers of one cell are believed."""
-    measured = counting(records)
+    measured = timed_records(records)
     by_launch = seconds_by_launch(measured)
     if not by_launch:
         return ()
     tabled = any(each.purpose == "table" for each in measured)  # what only a search has visited needs no precision
     found = [
         _few_launches(by_launch) if tabled else None,
-        _wide(by_launch) if tabled else None,
+        _wide_interval(by_launch) if tabled else None,
         _drift(by_launch),
         _two_modes(by_launch),
-        _coarse(measured),
+        _coarse_clock(measured),
         _overhead(measured),
-        _load(measured, machine or {}),
-        _stolen(measured),
+        _other_load(measured, machine or {}),
+        _stolen_time(measured),
     ]
-    told = [
+    from_workers = [
         Diagnostic("worker", *_split(text))
         for text in dict.fromkeys(text for each in measured for text in each.warnings)
     ]
-    return (*(each for each in found if each), *told)
+    return (*(each for each in found if each), *from_workers)
 
 
 def _few_launches(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
@@ -78,7 +78,7 @@ def _few_launches(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None
     )
 
 
-def _wide(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
+def _wide_interval(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     interval = typical(by_launch)
     if not interval.known or interval.half_width <= _WIDE:
         return None
@@ -151,7 +151,7 @@ def _best_cut(ordered: NDArray[np.float64]) -> int:
     return int(np.argmax(gain)) + 1
 
 
-def _coarse(measured: Sequence[Measurement]) -> Diagnostic | None:
+def _coarse_clock(measured: Sequence[Measurement]) -> Diagnostic | None:
     """Samples that repeat exactly: the clock's steps are as large as the noise."""
     repeated = samples = 0
     for record in measured:
@@ -183,7 +183,7 @@ def _overhead(measured: Sequence[Measurement]) -> Diagnostic | None:
     )
 
 
-def _load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> Diagnostic | None:
+def _other_load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> Diagnostic | None:
     """Cores that were busy while one contender was sampled, beyond those that it was given."""
     busy = [each.busy_cores for each in measured if each.busy_cores is not None]
     cores = machine.get("usable_cores") or machine.get("logical_cores")
@@ -200,7 +200,7 @@ def _load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> Diagno
     )
 
 
-def _stolen(measured: Sequence[Measurement]) -> Diagnostic | None:
+def _stolen_time(measured: Sequence[Measurement]) -> Diagnostic | None:
     shares = [each.stolen_share for each in measured if each.stolen_share is not None]
     share = float(np.median(shares)) if shares else 0.0
     if share <= _STOLEN:

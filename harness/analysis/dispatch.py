@@ -6,9 +6,10 @@ import itertools
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from harness.analysis.bias import within
+from harness.analysis.bias import range_within_bias
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.records.samples import pairs
 from harness.search.coverage import covered, failing, gap, survivor
@@ -137,13 +138,13 @@ def tables(
     """
     races: dict[str, list[SearchRecord]] = defaultdict(list)
     for each in located:
-        races[each.leg.race].append(each)
+        races[each.case.race].append(each)
     visits = _visits(measurements)
     return tuple(
         replace(
             _table(race, answers, visits, constrained or {}, bias),
             bias=bias,
-            unchecked=tuple(n for n in (answers[0].leg.baseline, answers[0].leg.challenger) if n in unproved),
+            unchecked=tuple(n for n in (answers[0].case.baseline, answers[0].case.challenger) if n in unproved),
         )
         for race, answers in races.items()
     )
@@ -156,66 +157,66 @@ def _table(
     constrained: Mapping[tuple[str, int], Constrained],
     bias: float,
 ) -> Table:
-    leg = answers[0].leg
-    ordered = sorted(answers, key=lambda each: each.leg.batch_size)
+    case = answers[0].case
+    ordered = sorted(answers, key=lambda each: each.case.batch_size)
     fastest = Table(
         race=race,
-        baseline=leg.baseline,
-        challenger=leg.challenger,
-        entries=tuple(_working(_entry(each, bias), each) for each in ordered),
+        baseline=case.baseline,
+        challenger=case.challenger,
+        entries=tuple(_with_failures(_entry(each, bias), each) for each in ordered),
     )
     held_back = {
-        batch: _held_back(_entry(each, bias), constrained[race, batch], leg.baseline, leg.challenger)
+        batch: _require_fidelity(_entry(each, bias), constrained[race, batch], case.baseline, case.challenger)
         for each in ordered
-        if (race, batch := each.leg.batch_size) in constrained
+        if (race, batch := each.case.batch_size) in constrained
     }
     entries = tuple(
-        _working(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
+        _with_failures(held_back[entry.batch_size], each) if entry.batch_size in held_back else entry
         for entry, each in zip(fastest.entries, ordered, strict=True)
     )
-    labels = {each.leg.label for each in answers}
+    labels = {each.case.label for each in answers}
     checked = [found for visit in visits if visit[0].leg in labels and (found := _checked(fastest, visit)) is not None]
-    return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=_place)))
+    return replace(fastest, entries=entries, checked=tuple(sorted(checked, key=attrgetter("batch_size", "heads"))))
 
 
 def _entry(located: SearchRecord, bias: float) -> Entry:
     """The changes of the lead as changes of the contender to use; undecided where it is slighter than the bias."""
-    leg, location = located.leg, located.location
-    names = {"baseline": leg.baseline, "challenger": leg.challenger}
-    other = {"baseline": leg.challenger, "challenger": leg.baseline}
+    case, location = located.case, located.location
+    names = {"baseline": case.baseline, "challenger": case.challenger}
+    other = {"baseline": case.challenger, "challenger": case.baseline}
     if location.status == "unresolved":
-        return _unresolved(located, names)
+        return _unresolved_entry(located, names)
     known = location.status in ("crossing", "several")
     changes = tuple(
         Change(heads=each.heads, low=each.low, high=each.high, use=names[each.direction], confidence=each.confidence)
         for each in (location.crossings if known else ())
     )
-    throughout = {"above": leg.baseline, "below": leg.challenger, "tie": leg.baseline}.get(location.status)
+    throughout = {"above": case.baseline, "below": case.challenger, "tie": case.baseline}.get(location.status)
     below = other[location.crossings[0].direction] if changes else throughout
-    slight = within(location, bias)
+    slight = range_within_bias(location, bias)
     return Entry(
-        batch_size=leg.batch_size,
+        batch_size=case.batch_size,
         status=location.status,
         below=below,
         changes=changes,
         undecided=(slight,) if slight else (),
-        searched_from=leg.low,
-        searched_to=leg.high,
+        searched_from=case.low,
+        searched_to=case.high,
     )
 
 
-def _unresolved(located: SearchRecord, names: Mapping[str, str]) -> Entry:
+def _unresolved_entry(located: SearchRecord, names: Mapping[str, str]) -> Entry:
     """What an answer that lacks something does tell: confirmed crossings, and N at which one rival surely leads."""
-    leg, location = located.leg, located.location
+    case, location = located.case, located.location
     known = _known_leads(location)
     bare = Entry(
-        batch_size=leg.batch_size, status=location.status, below=None, searched_from=leg.low, searched_to=leg.high
+        batch_size=case.batch_size, status=location.status, below=None, searched_from=case.low, searched_to=case.high
     )
     if not known:
-        return replace(bare, undecided=((leg.low, leg.high),))
+        return replace(bare, undecided=((case.low, case.high),))
     confirmed = {(each.low, each.high): each for each in location.crossings}
     first, last = known[0][0], known[-1][0]
-    undecided = [(leg.low, first - 1)] if first > leg.low else []
+    undecided = [(case.low, first - 1)] if first > case.low else []
     changes = []
     for (left, before), (right, after) in itertools.pairwise(known):
         crossing = confirmed.get((left, right))
@@ -224,27 +225,27 @@ def _unresolved(located: SearchRecord, names: Mapping[str, str]) -> Entry:
             changes.append(Change(heads=heads, low=left, high=right, use=names[after], confidence=confidence))
         if crossing is None and (before != after or _overlaps(location.bracket, left, right)) and right - left > 1:
             undecided.append((left + 1, right - 1))
-    if last < leg.high:
-        undecided.append((last + 1, leg.high))
+    if last < case.high:
+        undecided.append((last + 1, case.high))
     return replace(bare, below=names[known[0][1]], changes=tuple(changes), undecided=tuple(undecided))
 
 
-def _working(entry: Entry, located: SearchRecord) -> Entry:
+def _with_failures(entry: Entry, located: SearchRecord) -> Entry:
     """The same where one of the two fails: the other one is used there, since it works.
 
     Between a failure and the measured N beside it nothing is known, unless the one that works leads there anyway.
     """
-    location, leg = located.location, located.leg
-    names: dict[Direction, str] = {"baseline": leg.baseline, "challenger": leg.challenger}
+    location, case = located.location, located.case
+    names: dict[Direction, str] = {"baseline": case.baseline, "challenger": case.challenger}
     span = covered(location)
     if span is None:
-        return replace(entry, below=None, changes=(), undecided=((leg.low, leg.high),))
+        return replace(entry, below=None, changes=(), undecided=((case.low, case.high),))
     working: list[Change] = []  # who is used from `low` to `high`, for the reason given
     undecided: list[tuple[int, int]] = []
     for each, reason in failing(location, names):
         low, high = gap(each, location)
         who = survivor(each)
-        if who is None or (who == "challenger" and _wrong(entry, each.low)):
+        if who is None or (who == "challenger" and _is_held_back(entry, each.low)):
             undecided.append((low, high))
             continue
         use = names[who]
@@ -254,14 +255,14 @@ def _working(entry: Entry, located: SearchRecord) -> Entry:
         undecided += [span for span in ((low, start - 1), (stop + 1, high)) if span[0] <= span[1]]
         working.append(Change(heads=start, low=start, high=stop, use=use, confidence=0.0, reason=reason))
     spans = [(each.low, each.high) for each in working]
-    ends = [each for each in ((leg.low, span[0] - 1), (span[1] + 1, leg.high)) if each[0] <= each[1]]
-    undecided += [part for each in (*entry.undecided, *ends) for part in _less(each, [*spans, *undecided])]
+    ends = [each for each in ((case.low, span[0] - 1), (span[1] + 1, case.high)) if each[0] <= each[1]]
+    undecided += [part for each in (*entry.undecided, *ends) for part in _without_spans(each, [*spans, *undecided])]
     if not working and not undecided:
         return entry
     return _merged(entry, working, tuple(sorted(set(undecided))))
 
 
-def _wrong(entry: Entry, heads: int) -> bool:
+def _is_held_back(entry: Entry, heads: int) -> bool:
     """The challenger is not known to be as right there as its race requires."""
     return entry.requires and (entry.counts_from is None or heads < entry.counts_from)
 
@@ -283,7 +284,7 @@ def _merged(entry: Entry, working: Sequence[Change], undecided: tuple[tuple[int,
     return replace(entry, changes=tuple(kept), undecided=undecided)
 
 
-def _less(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _without_spans(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The parts of a span that lie in none of the others."""
     parts = [span]
     for low, high in others:
@@ -311,7 +312,7 @@ def _overlaps(bracket: tuple[int, int] | None, left: int, right: int) -> bool:
     return bracket is not None and bracket[0] < right and left < bracket[1]
 
 
-def _held_back(entry: Entry, constrained: Constrained, baseline: str, challenger: str) -> Entry:
+def _require_fidelity(entry: Entry, constrained: Constrained, baseline: str, challenger: str) -> Entry:
     """The baseline wherever the challenger is faster and not right: a wrong answer is no answer."""
     start = constrained.counts_from
     entry = replace(entry, requires=True, counts_from=start)
@@ -342,7 +343,3 @@ def _visits(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
         if each.purpose == "regret" and each.outcome == "measured":
             found[each.visit].append(each)
     return [visit for visit in found.values() if len(visit) == 2]
-
-
-def _place(checked: Checked) -> tuple[int, int]:
-    return checked.batch_size, checked.heads

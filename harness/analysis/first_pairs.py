@@ -40,37 +40,32 @@ class FirstPairs:
     error: float  # standard error of the median, from the spread of the visits
 
     @property
-    def alike(self) -> bool:
+    def is_unbiased(self) -> bool:
         """First pairs are like the others, to within what is asked for."""
         return abs(self.median) <= MOST_MEDIAN and abs(self.mean) <= MOST_MEAN
 
     @property
-    def surely_off(self) -> bool:
+    def is_biased(self) -> bool:
         """The median is off by more than what noise explains."""
         return abs(self.median) > MOST_MEDIAN + _SURE * self.error
 
 
 def first_pairs(suite: Suite, measurements: Iterable[Measurement]) -> tuple[FirstPairs, ...]:
-    """By race, all batch sizes together; by contender where one was raced against itself.
-
-    Args:
-        suite: names the races.
-        measurements: of a run; visits of two with at least three pairs are used.
-    """
+    """By race, all batch sizes together; by contender where one was raced against itself."""
     visits: dict[int, list[Measurement]] = defaultdict(list)
     for record in measurements:
         if record.outcome == "measured":
             visits[record.visit].append(record)
-    races = {leg.label: leg.race for leg in sweep(suite).legs}
+    races = {case.label: case.race for case in sweep(suite).cases}
     found: dict[str, list[float]] = defaultdict(list)
     for records in visits.values():
-        off = _off(records)
+        off = _first_difference(records)
         if off is not None:
             found[_name(records, races)].append(off)
     return tuple(_summary(name, offs) for name, offs in found.items())
 
 
-def _off(records: Sequence[Measurement]) -> float | None:
+def _first_difference(records: Sequence[Measurement]) -> float | None:
     """The first log-ratio of a visit minus the median of the others."""
     if len(records) != 2:
         return None

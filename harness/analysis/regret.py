@@ -31,13 +31,10 @@ class Checked:
 
 
 def regret(costs: Sequence[float]) -> tuple[float, float, float]:
-    """What a choice costs, with a 95 % interval.
+    """What a choice costs, with a 95 % interval, by log(time of the chosen / time of the other) of three pairs or more.
 
     Half of the pairs decide whether the choice is wrong, the others what that costs, and the other way round: where two
     contenders are alike, the larger of their noisy difference and 0 would be a cost that is never paid.
-
-    Args:
-        costs: log(time of the chosen contender / time of the other one) of at least three pairs, in time order.
     """
     one, other = centre(costs[::2]), centre(costs[1::2])
     paid = 0.5 * ((other if one > 0 else 0.0) + (one if other > 0 else 0.0))

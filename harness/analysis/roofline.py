@@ -50,13 +50,7 @@ class MachineLimits:
 
     @classmethod
     def of(cls, machine: Mapping[str, Any], device: str = "cpu", *, waits: bool = True) -> MachineLimits | None:
-        """Those of the processor or of another device that a run measured, or None.
-
-        Args:
-            machine: as a run records it.
-            device: its name.
-            waits: whether a call on another device waits for its result.
-        """
+        """Those of the processor or of another device that a run measured, or None."""
         limits = machine.get("limits") or {}
         found = limits if device == "cpu" else limits.get("devices", {}).get(device)
         if not found or not found.get("flops_per_second"):
@@ -102,11 +96,7 @@ class MachineLimits:
         return self.call_seconds + max(seconds * scale + rest, self.memory(cost.bytes))
 
     def raised(self, calls: Sequence[tuple[CostModel, float]]) -> MachineLimits:
-        """The same where contenders were faster than what was timed alone: what was reached can be reached.
-
-        Args:
-            calls: what calls need, and the seconds that they took.
-        """
+        """The same where contenders were faster than what was timed alone: what was reached can be reached."""
         return dataclasses.replace(
             self,
             achieved=max([self.achieved, *(cost.flops / seconds for cost, seconds in calls)]),
@@ -169,13 +159,7 @@ class Distance:
 def distances(
     cells: Sequence[CellSummary], costs: Costs, ceilings: Mapping[str, MachineLimits]
 ) -> tuple[Distance, ...]:
-    """Every cell whose projector states its cost, where limits that hold for it were measured.
-
-    Args:
-        cells: of a summary.
-        costs: as `costs_of` gives them.
-        ceilings: by contender, of the device that it runs on.
-    """
+    """Every cell whose projector states its cost, where limits that hold for it were measured."""
     counted = [
         (cell, cell.call.value, found)
         for cell in cells
@@ -211,18 +195,19 @@ def distances(
     )
 
 
-def predicted(costs: Costs, leg: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
-    """The first N of a leg at which the challenger's floor is below the baseline's; None where there is none.
+def predicted(costs: Costs, case: SearchCase, ceilings: Mapping[str, MachineLimits]) -> int | None:
+    """The first N of a case at which the challenger's floor is below the baseline's; None where there is none.
 
     Costs were asked for on both sides of every declared step, and are interpolated between the N that were asked for.
     """
-    if not {leg.baseline, leg.challenger} <= set(ceilings):
+    if not {case.baseline, case.challenger} <= set(ceilings):
         return None
-    grid = np.unique(np.geomspace(leg.low, leg.high, 2000).round().astype(np.int64))
-    edges = [n for step in leg.steps for n in (step, step + 1) if leg.low <= n <= leg.high]
+    grid = np.unique(np.geomspace(case.low, case.high, 2000).round().astype(np.int64))
+    edges = [n for step in case.steps for n in (step, step + 1) if case.low <= n <= case.high]
     grid = np.union1d(grid, np.array(edges, dtype=np.int64))
     floors = [
-        _floors(costs.get((name, leg.batch_size), ()), grid, ceilings[name]) for name in (leg.baseline, leg.challenger)
+        _floors(costs.get((name, case.batch_size), ()), grid, ceilings[name])
+        for name in (case.baseline, case.challenger)
     ]
     if floors[0] is None or floors[1] is None:
         return None

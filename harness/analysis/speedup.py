@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.statistics import Interval, over_launches, ratio
-from harness.records.samples import CellKey, counting, pairs, seconds_by_launch
+from harness.analysis.statistics import Interval, mean_over_launches, ratio
+from harness.records.samples import CellKey, pairs, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,13 +32,7 @@ class Relative:
 def relatives(
     units: Mapping[str, Sequence[str]], cells: Mapping[CellKey, Sequence[Measurement]], confidence: float
 ) -> Iterator[Relative]:
-    """Every N and B at which a contender and its unit were measured, from their paired samples.
-
-    Args:
-        units: contenders by the contender that is their unit.
-        cells: records by contender, N and B.
-        confidence: of the intervals.
-    """
+    """Every N and B at which a contender and its unit were measured, from their paired samples."""
     for unit, names in units.items():
         points = sorted({(batch, heads) for name, heads, batch in cells if name == unit})
         for batch, heads in points:
@@ -72,8 +66,8 @@ def slowdown(
     confidence: float = 0.95,
 ) -> Interval | None:
     """Challenger over baseline at one N and B: from pairs, else from launches that both took part in; None: neither."""
-    ours = counting(cells.get((baseline, heads, batch_size), ()))
-    theirs = counting(cells.get((challenger, heads, batch_size), ()))
+    ours = timed_records(cells.get((baseline, heads, batch_size), ()))
+    theirs = timed_records(cells.get((challenger, heads, batch_size), ()))
     paired = log_ratios(ours, theirs)
     if paired:
         return ratio(paired, confidence)
@@ -81,4 +75,6 @@ def slowdown(
     shared = sorted(one.keys() & other.keys())
     if not shared:
         return None
-    return over_launches([math.log(np.median(other[launch]) / np.median(one[launch])) for launch in shared], confidence)
+    return mean_over_launches(
+        [math.log(np.median(other[launch]) / np.median(one[launch])) for launch in shared], confidence
+    )

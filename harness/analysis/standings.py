@@ -45,9 +45,9 @@ class Standings:
     @property
     def sentence(self) -> str:
         """In one sentence, without a full stop."""
-        return "; ".join(self._said(each) for each in self.spans)
+        return "; ".join(self._clause(each) for each in self.spans)
 
-    def _said(self, span: Span) -> str:
+    def _clause(self, span: Span) -> str:
         where = f"from n = {span.low:,} to {span.high:,}"
         if span.begins is not None:
             low, high = span.begins
@@ -65,17 +65,13 @@ class Standings:
 
 
 def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None = None) -> Standings:
-    """Who leads where, by the answers of races of every pair at one batch size.
-
-    Args:
-        located: the answers.
-        labels: the user's own names of the rivals, where records spell them differently.
-    """
+    """Who leads where, by the answers of races of every pair at one batch size; `labels` are the user's own names of the rivals."""
     known_as = labels or {}
     pairs = {
-        (known_as.get(each.leg.baseline, each.leg.baseline), known_as.get(each.leg.challenger, each.leg.challenger)): (
-            each.location
-        )
+        (
+            known_as.get(each.case.baseline, each.case.baseline),
+            known_as.get(each.case.challenger, each.case.challenger),
+        ): (each.location)
         for each in located
     }
     names = tuple(dict.fromkeys(name for pair in pairs for name in pair))
@@ -91,7 +87,7 @@ def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None 
     starts = sorted({low, *(n for n in (*changes, *seen) if low < n <= high)})
     spans: list[Span] = []
     for start, following in itertools.zip_longest(starts, starts[1:]):
-        leaders = _unbeaten(names, pairs, start)
+        leaders = _unbeaten_at(names, pairs, start)
         leader = leaders[0] if len(leaders) == 1 else None
         end = high if following is None else following - 1
         among = () if leader is not None else leaders
@@ -119,7 +115,7 @@ def _crossings(location: Location) -> Sequence[Crossing]:
     return location.crossings if location.status in ("crossing", "several") else ()
 
 
-def _unbeaten(names: Sequence[str], pairs: Mapping[tuple[str, str], Location], n: int) -> tuple[str, ...]:
+def _unbeaten_at(names: Sequence[str], pairs: Mapping[tuple[str, str], Location], n: int) -> tuple[str, ...]:
     """Those that no other is known to lead at this n."""
     beaten = set()
     for (baseline, challenger), location in pairs.items():
@@ -134,7 +130,7 @@ def _leads(location: Location, n: int) -> str | None:
     if location.status in ("below", "above"):
         return "challenger" if location.status == "below" else "baseline"
     if location.status == "unresolved":
-        return _seen(location, n)
+        return _leader_by_probes(location, n)
     crossings = _crossings(location)
     if not crossings:
         return None
@@ -144,7 +140,7 @@ def _leads(location: Location, n: int) -> str | None:
     return "baseline" if crossings[0].direction == "challenger" else "challenger"
 
 
-def _seen(location: Location, n: int) -> str | None:
+def _leader_by_probes(location: Location, n: int) -> str | None:
     """Who leads at an n outside of an open bracket, by the probes on both sides of it."""
     if location.bracket is not None and location.bracket[0] < n < location.bracket[1]:
         return None

@@ -86,7 +86,7 @@ def centre(values: ArrayLike) -> float:
     return float(np.median((array[first] + array[second]) / 2.0))
 
 
-def over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
     """The exponential of the mean of one logarithm per launch, with Student's t interval.
 
     Raises:
@@ -106,12 +106,12 @@ def over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
 
 def typical(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
     """A typical value of positive samples: the median of each launch, combined over launches."""
-    return over_launches([math.log(float(np.median(each))) for _, each in sorted(by_launch.items())], confidence)
+    return mean_over_launches([math.log(float(np.median(each))) for _, each in sorted(by_launch.items())], confidence)
 
 
 def ratio(by_launch: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Interval:
     """The ratio from the log-ratios of pairs: the robust centre of each launch, combined over launches."""
-    return over_launches([centre(each) for _, each in sorted(by_launch.items())], confidence)
+    return mean_over_launches([centre(each) for _, each in sorted(by_launch.items())], confidence)
 
 
 def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidence: float = 0.95) -> Interval:
@@ -122,11 +122,6 @@ def percentile(by_launch: Mapping[int, Sequence[float]], share: float, confidenc
     Survey Methodology 24). The variance between launches is the largest within the interval: that at the value alone is
     too small where launches differ by more than their samples do. Where the upper share lies beyond the largest sample,
     nothing bounds the percentile from above, and `high` is infinite (`low` is 0 where nothing bounds it from below).
-
-    Args:
-        by_launch: positive samples of each launch.
-        share: 0.95 for the 95th percentile.
-        confidence: of the interval.
     """
     groups = [np.sort(np.log(np.asarray(each, dtype=np.float64))) for _, each in sorted(by_launch.items())]
     samples = np.sort(np.concatenate(groups))

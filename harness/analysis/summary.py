@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis import approximation
-from harness.analysis.bias import TOO_WIDE, widened, wider, within
+from harness.analysis.bias import TOO_WIDE, answers_with_bias, range_within_bias, with_bias
 from harness.analysis.cells import CellSummary, summarise_cell
 from harness.analysis.claims.figures import ClaimResult, compare, extrapolate
 from harness.analysis.claims.scores import compare_scores
@@ -33,7 +33,7 @@ from harness.records import crossovers as stored
 from harness.records.index import latest
 from harness.records.samples import CellKey, by_cell
 from harness.records.stored_suite import suite_of
-from harness.search.coverage import outside
+from harness.search.coverage import is_uncovered
 from harness.search.wording import remarks as remarks_on
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of
@@ -67,7 +67,7 @@ class RaceCell:
 class SearchSummary:
     """A race at one batch size and the answer of its search."""
 
-    leg: SearchCase
+    case: SearchCase
     located: SearchRecord | None
     sentence: str
     reservations: tuple[str, ...] = ()  # why the sentence is to be read with care
@@ -88,7 +88,7 @@ class Summary:
     cells: tuple[CellSummary, ...]
     races: tuple[RaceCell, ...]
     relatives: tuple[Relative, ...]  # times as fast as the contenders that the suite names in `relative_to`
-    legs: tuple[SearchSummary, ...]
+    searches: tuple[SearchSummary, ...]
     documented: tuple[ClaimResult, ...]
     waterfalls: tuple[Waterfall, ...]
     stepwise: tuple[Stepwise, ...]  # slowdowns under conditions that change one at a time
@@ -143,12 +143,12 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
     confidence = suite.search.confidence
     cells = by_cell(evidence.measurements)
     self_check = check(evidence.measurements, confidence)
-    answers = widened(found, self_check.bias)
+    answers = answers_with_bias(found, self_check.bias)
     scored = latest(evidence.fidelities)
     families = Families.of(evidence.run.offers)
     table = rows(scored, suite, families)
     unproved = unchecked(evidence.measurements)
-    counts = _counts(suite, answers, scored, unproved)
+    counts = _qualified(suite, answers, scored, unproved)
     summaries = tuple(_cells(cells, suite, evidence, confidence))
     inexact = _inexact(evidence, suite)
     ceilings = _ceilings(evidence, suite, inexact)
@@ -160,7 +160,9 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
         cells=summaries,
         races=tuple(_races(cells, suite, self_check, confidence)),
         relatives=tuple(relatives(suite.relative_to, cells, confidence)),
-        legs=tuple(_legs(cells, suite, answers, self_check, evidence, counts, table, families, unproved, confidence)),
+        searches=tuple(
+            _searches(cells, suite, answers, self_check, evidence, counts, table, families, unproved, confidence)
+        ),
         documented=(
             *compare(suite, cells, answers, confidence, bias=self_check.bias),
             *compare_scores(suite, table),
@@ -181,7 +183,7 @@ def summarise(evidence: Evidence, located: Sequence[SearchRecord] | None = None)
             *evidence.torn,
             *about_data(table),
             *about_threads(suite),
-            *_about(evidence.run),
+            *_run_warnings(evidence.run),
         ),
         unchecked=unproved,
         visits=cells,
@@ -242,17 +244,17 @@ def _inexact(evidence: Evidence, suite: Suite) -> dict[str, str]:
 
 def _remarks(answer: SearchRecord) -> tuple[str, ...]:
     """What is to be known beside the sentence; of functions in their names."""
-    names = (answer.leg.challenger, answer.leg.baseline) if answer.leg.counts == "n" else ()
+    names = (answer.case.challenger, answer.case.baseline) if answer.case.counts == "n" else ()
     return remarks_on(answer.location, *names)
 
 
 def _leader(found: Interval, bias: float) -> str | None:
-    if not wider(found, bias).differs:
+    if not with_bias(found, bias).differs:
         return None
     return "baseline" if found.value > 1.0 else "challenger"
 
 
-def _legs(
+def _searches(
     cells: Mapping[CellKey, Sequence[Measurement]],
     suite: Suite,
     answers: Sequence[SearchRecord],
@@ -264,43 +266,43 @@ def _legs(
     unproved: Sequence[str],
     confidence: float,
 ) -> Iterator[SearchSummary]:
-    """Every leg of the suite in its order, answered or not."""
-    found = {(each.leg.race, each.leg.batch_size): each for each in answers}
+    """Every case of the suite in its order, answered or not."""
+    found = {(each.case.race, each.case.batch_size): each for each in answers}
     costs = costs_of(evidence.measurements, evidence.run.machine)
     ceilings = _ceilings(evidence, suite, _inexact(evidence, suite))
-    wanted = {(leg.race, leg.batch_size): leg for leg in sweep(suite).legs}
+    wanted = {(case.race, case.batch_size): case for case in sweep(suite).cases}
     for place in dict.fromkeys([*wanted, *found]):
         answer = found.get(place)
-        leg = answer.leg if answer else wanted[place]
-        floor = predicted(costs, leg, ceilings)
-        linear = _predicted(cells, leg, suite.heads.grid(), confidence)
+        case = answer.case if answer else wanted[place]
+        floor = predicted(costs, case, ceilings)
+        linear = _predicted(cells, case, suite.heads.grid(), confidence)
         yield SearchSummary(
-            leg=leg,
+            case=case,
             located=answer,
-            sentence=_sentence(leg, answer, unproved),
+            sentence=_sentence(case, answer, unproved),
             reservations=(
                 *_reservations(answer, self_check, quick=evidence.run.quick),
-                *(_approximations(leg, suite, table, families) if answer else ()),
+                *(_approximations(case, suite, table, families) if answer else ()),
             ),
             notes=_remarks(answer) if answer else (),
             constrained=counts[place] if place in counts and counts[place].sentence else None,
-            floor_crossing=floor if floor is not None and _sensible(floor, answer) else None,
-            predicted=linear if linear is not None and _sensible(linear.value, answer) else None,
+            floor_crossing=floor if floor is not None and _is_plausible(floor, answer) else None,
+            predicted=linear if linear is not None and _is_plausible(linear.value, answer) else None,
         )
 
 
-def _sensible(heads: float, answer: SearchRecord | None) -> bool:
+def _is_plausible(heads: float, answer: SearchRecord | None) -> bool:
     """Whether a predicted N* may be shown: not among N at which one of the two fails."""
     if answer is None or not answer.location.failures or not math.isfinite(heads):
         return True
-    return not outside(answer.location, round(heads))
+    return not is_uncovered(answer.location, round(heads))
 
 
-def _sentence(leg: SearchCase, answer: SearchRecord | None, unproved: Sequence[str]) -> str:
-    challenger, baseline = (marked(name, unproved) for name in (leg.challenger, leg.baseline))
+def _sentence(case: SearchCase, answer: SearchRecord | None, unproved: Sequence[str]) -> str:
+    challenger, baseline = (marked(name, unproved) for name in (case.challenger, case.baseline))
     if answer is None:
-        return f"{challenger} against {baseline} at batch {leg.batch_size}: not searched yet"
-    return sentence(answer.location, challenger, baseline, leg.batch_size, of_heads=leg.counts == "heads")
+        return f"{challenger} against {baseline} at batch {case.batch_size}: not searched yet"
+    return sentence(answer.location, challenger, baseline, case.batch_size, of_heads=case.counts == "heads")
 
 
 def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: bool) -> Iterator[str]:
@@ -315,7 +317,7 @@ def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: 
         factor = crossing.high / crossing.low
         if factor > TOO_WIDE:
             yield f"with the bias of {bias} that the A/A test found, this interval spans a factor of {factor:.1f}"
-    if (slight := within(answer.location, self_check.bias)) is not None:
+    if (slight := range_within_bias(answer.location, self_check.bias)) is not None:
         low, high = slight
         place = f"at N = {low:,}" if low == high else f"at some N from {low:,} to {high:,}"
         yield f"{place} the lead is smaller than the bias of {bias} that the A/A test found"
@@ -324,40 +326,40 @@ def _reservations(answer: SearchRecord | None, self_check: SelfCheck, *, quick: 
 def _refuse_strangers(found: Sequence[SearchRecord], suite: Suite) -> None:
     """Raises RecordsError where a search is about a contender that the suite does not have."""
     for each in found:
-        for name in (each.leg.baseline, each.leg.challenger):
+        for name in (each.case.baseline, each.case.challenger):
             if name not in suite.contenders:
-                what = f"crossovers.json: {one_line(each.leg.label)}: the suite has no contender {one_line(name)}"
+                what = f"crossovers.json: {one_line(each.case.label)}: the suite has no contender {one_line(name)}"
                 raise RecordsError(what, next_step="restore it, or run the suite again")
 
 
-def _approximations(leg: SearchCase, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
+def _approximations(case: SearchCase, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
     """What a rival that approximates another is worth."""
-    for name in (leg.baseline, leg.challenger):
+    for name in (case.baseline, case.challenger):
         family = families.approximates(suite.contenders[name])
         if family:
             yield approximation.answer(name, family, table)
 
 
-def _counts(
+def _qualified(
     suite: Suite, answers: Sequence[SearchRecord], fidelities: Sequence[Fidelity], unproved: Sequence[str]
 ) -> dict[tuple[str, int], Constrained]:
-    """For each leg of a race that requires fidelity, from which N on its challenger counts."""
+    """For each case of a race that requires fidelity, from which N on its challenger counts."""
     wanted = {race.name: race for race in suite.races if race.requires is not None}
     return {
-        (each.leg.race, each.leg.batch_size): constrain(
+        (each.case.race, each.case.batch_size): constrain(
             race.requires, each.location, fidelities, race.challenger, marked(race.challenger, unproved)
         )
         for each in answers
-        if (race := wanted.get(each.leg.race)) is not None and race.requires is not None
+        if (race := wanted.get(each.case.race)) is not None and race.requires is not None
     }
 
 
 def _predicted(
-    cells: Mapping[CellKey, Sequence[Measurement]], leg: SearchCase, grid: Sequence[int], confidence: float
+    cells: Mapping[CellKey, Sequence[Measurement]], case: SearchCase, grid: Sequence[int], confidence: float
 ) -> Interval | None:
     """The documented way of predicting, from the smallest N of the table at which both were measured."""
     for heads in grid:
-        found = slowdown(cells, leg.baseline, leg.challenger, heads, leg.batch_size, confidence)
+        found = slowdown(cells, case.baseline, case.challenger, heads, case.batch_size, confidence)
         if found is not None:
             return extrapolate(heads, found)
     return None
@@ -383,7 +385,7 @@ def _libraries(records: Sequence[Measurement]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(versions) for name, versions in sorted(found.items())}
 
 
-def _about(run: RunInfo) -> Iterator[str]:
+def _run_warnings(run: RunInfo) -> Iterator[str]:
     if run.quick:
         yield f"{_QUICK}: do not quote these figures"
     if run.status == "interrupted":

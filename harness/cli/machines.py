@@ -86,7 +86,7 @@ def on_machines(
 
     found = chosen(on, loaded.plugin_files)
     try:
-        wanted = coordinator.Wanted(
+        wanted = coordinator.RunOptions(
             only=tuple(only), settings=tuple(settings), flags=tuple(flags), machines=tuple(machines)
         )
         ended = coordinator.run(loaded, found, folder, wanted, say, resume=resume)

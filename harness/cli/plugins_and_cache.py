@@ -71,7 +71,7 @@ def list_() -> None:
     from harness.measure.artifacts import Artifacts
     from harness.report import plugins as offers
 
-    say(offers.kept(Artifacts(folder()), width()))
+    say(offers.cache_contents(Artifacts(folder()), width()))
 
 
 @cache.command()

@@ -393,7 +393,7 @@ def tune(
         )
     if found:
         sys.exit(FAILED)
-    timed = {(each.leg.batch_size, probe.heads) for each, probe in tuning.places(table, evidence)}
+    timed = {(each.case.batch_size, probe.heads) for each, probe in tuning.places(table, evidence)}
     ends = f"{min(n for _, n in timed):,} to {max(n for _, n in timed):,}"
     say(
         f"{check}: the thresholds hold in {run}: at none of the {len(timed)} n timed there ({ends}) does a choice "

@@ -103,12 +103,12 @@ def find(
     if between is not None:
         name, ends = "", _named(between)
     else:
-        name, ends, levels = _level(series)
+        name, ends, levels = _stepped_quantity(series)
     commits = _commits(root, *ends)
     with tempfile.TemporaryDirectory(prefix="harness-find-") as place:
 
         def measure(commit: str) -> Interval | None:
-            return _measured(root, folder, commit, command, Path(place), wanted, name, say)
+            return _measure_commit(root, folder, commit, command, Path(place), wanted, name, say)
 
         search = _Search(commits=commits, measure=measure)
         old, new = (
@@ -119,11 +119,11 @@ def find(
             raise UserError("the command fails at an end of the range", next_step="name others with --between OLD..NEW")
         if old.value == new.value or (old.known and new.known and old.low <= new.high and new.low <= old.high):
             return Answer(found=False, sentence=f"the two ends do not differ: {_value(old)} and {_value(new)}")
-        low, high = _bisected(search, math.sqrt(old.value * new.value), rising=new.value > old.value)
-    return _told(root, search, low, high, (old, new))
+        low, high = _bisect(search, math.sqrt(old.value * new.value), rising=new.value > old.value)
+    return _result(root, search, low, high, (old, new))
 
 
-def _bisected(search: _Search, middle: float, *, rising: bool) -> tuple[int, int]:
+def _bisect(search: _Search, middle: float, *, rising: bool) -> tuple[int, int]:
     """The last commit known to have the old level, and the first one known to have the new one."""
     low, high = 0, len(search.commits) - 1
     passed: set[int] = set()
@@ -141,7 +141,7 @@ def _bisected(search: _Search, middle: float, *, rising: bool) -> tuple[int, int
             low = place
 
 
-def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[Interval, Interval]) -> Answer:
+def _result(root: Path, search: _Search, low: int, high: int, levels: tuple[Interval, Interval]) -> Answer:
     old, new = levels
     moved = f"from {_value(old)} to {_value(new)}, {new.value / old.value:.2f} times as much"
     subject = _git(root, "log", "-1", "--format=%h %s (%an, %as)", search.commits[high]).strip()
@@ -153,7 +153,7 @@ def _told(root: Path, search: _Search, low: int, high: int, levels: tuple[Interv
     return Answer(found=False, sentence=what)
 
 
-def _level(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interval, Interval]]:
+def _stepped_quantity(series: Sequence[Series]) -> tuple[str, tuple[str, str], tuple[Interval, Interval]]:
     """The one quantity that has a new level: its name, the commits around the last one, and the two levels."""
     stepped = [each for each in series if each.steps]
     if len(stepped) != 1:
@@ -196,7 +196,7 @@ def _commits(root: Path, old: str, new: str) -> list[str]:
     return [first, *between]
 
 
-def _measured(
+def _measure_commit(
     root: Path, folder: Path, commit: str, command: str, place: Path, wanted: QuantityFilter, name: str, say: Callable[[str], None],
 ) -> Interval | None:  # fmt: skip
     """The quantity at a commit; None where the command fails, or what it measured has no such quantity."""

@@ -107,16 +107,7 @@ def diagnose(
     repetitions: int = 1,
     seed: int = 0,
 ) -> Diagnosis:
-    """Races a function against itself in fresh processes, at every N and batch size, several times over.
-
-    Args:
-        listener: hears of progress.
-        heads: N of the races.
-        batch_sizes: of the races.
-        launches: fresh pairs of processes per race.
-        repetitions: how often all races are run, each with launches of its own.
-        seed: of the order of samples.
-    """
+    """Races a function against itself in fresh processes, at every N and batch size, several times over."""
     suite = {
         "name": "doctor",
         "seed": seed,
@@ -148,7 +139,7 @@ def diagnose(
     facts, warnings, faults = judge_machine(
         machine.describe(), records, plan.suite.threads, clock_now, steal.stolen_share if steal else 0.0
     )
-    warnings += [unlike(each) for each in first_pairs(plan.suite, records) if each.surely_off]
+    warnings += [first_pair_warning(each) for each in first_pairs(plan.suite, records) if each.is_biased]
     return Diagnosis(
         points=points,
         facts=facts,
@@ -159,7 +150,7 @@ def diagnose(
     )
 
 
-def unlike(found: FirstPairs) -> str:
+def first_pair_warning(found: FirstPairs) -> str:
     """The warning about visits that do not begin as they go on."""
     return (
         f"the first pair of a visit differs from the rest by {math.expm1(found.median):+.1%} (median of "
@@ -201,15 +192,7 @@ class ClockFacts:
 def judge_machine(
     found: Mapping[str, Any], records: Sequence[Measurement], threads: int, ticking: ClockFacts, stolen: float
 ) -> tuple[dict[str, str], list[str], list[str]]:
-    """What the machine says of itself; what of that widens intervals; and what makes figures wrong.
-
-    Args:
-        found: as `machine.describe` gives it.
-        records: of the races.
-        threads: that each worker uses.
-        ticking: the clock.
-        stolen: share of the time that other virtual machines took.
-    """
+    """What the machine says of itself; what of that widens intervals; and what makes figures wrong."""
     read_back = {name: count for record in records for name, count in record.threads.items()}
     facts = {
         "processor": str(found.get("processor")),

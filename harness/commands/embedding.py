@@ -99,7 +99,7 @@ def embed_texts(
     child = Child("harness.commands.embedding_child", settings, environment={"HF_HUB_OFFLINE": _offline()})
     try:
         progress.stage(f"loading the embedder {wanted.name}")
-        digest = str(_asked(child, wanted, {"do": "digest"})["digest"])
+        digest = str(_ask_child(child, wanted, {"do": "digest"})["digest"])
         if _prepared(work, texts, wanted, digest):
             progress.say(f"continuing with what {work} holds")
         parts: tuple[tuple[Role, Sequence[str], Sequence[int]], ...] = (
@@ -137,7 +137,7 @@ def _embed_part(
         chunk = slice(start, start + CHUNK)
         if not path.is_file():
             asked = {"do": "embed", "role": role, "rows": list(rows[chunk]), "path": str(path.resolve())}
-            _asked(child, wanted, {**asked, "texts": list(texts[chunk])})
+            _ask_child(child, wanted, {**asked, "texts": list(texts[chunk])})
             _refuse_unusable(path, role, rows[chunk])
         progress.step(f"{min(start + CHUNK, len(texts)):,} of {len(texts):,} {role}s")
 
@@ -161,7 +161,7 @@ def _refuse_unusable(path: Path, role: Role, rows: Sequence[int]) -> None:
         )
 
 
-def _asked(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
+def _ask_child(child: Child, wanted: EmbedderRequest, request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return child.ask(request, stage="embed", deadline=_DEADLINE)
     except ChildFailed as failed:
@@ -195,9 +195,9 @@ def _found(wanted: EmbedderRequest) -> dict[str, Any]:
         )
     reply = listing.reply("embedder")
     if reply is not None and (reply.problems or reply.error):
-        told = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
+        problems = [f"{'.'.join(map(str, each.path))}: {each.what}" for each in reply.problems] or [reply.error]
         raise UserError(
-            f"the embedder {wanted.name!r}: {'; '.join(told)}",
+            f"the embedder {wanted.name!r}: {'; '.join(problems)}",
             next_step=f"give its options with --embedder-option NAME=VALUE; `harness plugins show {wanted.name}` lists them",
         )
     return {"name": wanted.name, "options": dict(wanted.options), "plugin": offer.plugin}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack, over
 from harness.analysis.answer import RaceAnswer, race_answer
 from harness.analysis.standings import Standings, standings
 from harness.errors import ResourceError, UserError
-from harness.functions.callee import Callee, named, shipped
+from harness.functions.callee import Callee, as_callee, named
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
 from harness.plan.rivals import Rivals, distinct, suite_of
@@ -48,7 +48,7 @@ class Settings(TypedDict, total=False):
     budget: int | None  # maximum number of timed samples
     seconds: float | None  # time limit from the call on; what still runs then is stopped
     deadline: float
-    """Seconds that a function may take at one n to get ready and be timed a few times; n at which it would take longer, by its
+    """Seconds that a function may take at one n, to get ready and to be timed a few times; n that would take longer, by the
     growth so far, are skipped."""
     threads: int | Sequence[int]  # of each function, and cores reserved for it; 1 if absent
     gap: float  # mean pause before each launch, in seconds
@@ -144,8 +144,8 @@ def race(
             answers use, to race each against each.
         challenger: the same, expected to lead at large n.
         labels: names of the functions in answers, in their order; their own if absent.
-        setup: makes the input of one call from (n, seed), off the clock; a tuple is one argument each, where a function does
-            not take it as one. Without it functions are called with (n, batch), or with n.
+        setup: makes the input of one call from (n, seed), off the clock; a tuple is passed as separate arguments to a
+            function that does not take it as one. Without `setup`, functions are called with (n, batch) or with n.
         equal: (a, b) -> whether two outputs are the same; by default arrays within rounding, everything else by `==`. None:
             outputs are not compared, and the answer says so.
         **settings: see `Settings`.
@@ -155,11 +155,11 @@ def race(
         suffice. For a list or a mapping: `Standings`, who leads where.
 
     Raises:
-        UserError: a question that makes no sense, or a function that is missing, fails at the smallest n, returns something
-            else than its rival, or a generator.
+        UserError: an invalid question, or a function that is missing, fails at the smallest n, or returns something else
+            than its rival, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
-    _known(settings)
+    _refuse_unknown_settings(settings)
     output = settings.get("output")
     labels, functions = _named(baseline, challenger, labels)
     made = plan(functions, labels=labels, setup=setup, equal=equal, table=False, **settings)
@@ -170,7 +170,7 @@ def race(
             found = _answer(made, Path(folder) / "run")
     names = dict(zip(made.specifications, labels or made.specifications, strict=True))
     if challenger is not None:
-        return race_answer(found[0], names[found[0].leg.baseline], names[found[0].leg.challenger])
+        return race_answer(found[0], names[found[0].case.baseline], names[found[0].case.challenger])
     return standings(found, names)
 
 
@@ -189,7 +189,7 @@ def plan(
         UserError: as `race` does.
     """
     began = time.monotonic()
-    _known(settings)
+    _refuse_unknown_settings(settings)
     given: dict[str, Any] = {**_DEFAULTS, **settings}
     if len(functions) < 2:
         raise UserError("a race needs two functions", next_step="name another one")
@@ -198,15 +198,15 @@ def plan(
             f"labels are given for {len(labels)} of {len(functions)} functions", next_step="give one for each"
         )
     if len(set(labels)) < len(labels):
-        raise UserError(f"labels are not distinct: {', '.join(labels)}", next_step="give each function one of its own")
+        raise UserError(f"labels are not distinct: {', '.join(labels)}", next_step="give each function its own label")
     sizes = _sizes(settings)
     if sizes:
         given["low"], given["high"] = sizes[0], sizes[-1]
     seconds, deadline, gap, precision = (given[name] for name in ("seconds", "deadline", "gap", "precision"))
-    low, high, batch, launches = (_whole(given[name]) for name in ("low", "high", "batch", "launches"))
-    steps = [_whole(each) for each in given["steps"]]
+    low, high, batch, launches = (_whole_number(given[name]) for name in ("low", "high", "batch", "launches"))
+    steps = [_whole_number(each) for each in given["steps"]]
     threads = _threads(given["threads"], len(functions))
-    budget = None if given["budget"] is None else _whole(given["budget"])
+    budget = None if given["budget"] is None else _whole_number(given["budget"])
     problems = {
         (f"the range begins at {low:,}", "n starts at 1"): low < 1,
         (f"the range from {low:,} to {high:,} is empty", "low must be smaller than high"): low >= high,
@@ -274,7 +274,7 @@ def plan(
     )
 
 
-def _known(settings: Mapping[str, Any]) -> None:
+def _refuse_unknown_settings(settings: Mapping[str, Any]) -> None:
     """Whether all settings are known: a misspelt one would be left out without a word.
 
     Raises:
@@ -298,10 +298,10 @@ def _sizes(settings: Settings) -> list[int]:
         return []
     if "low" in settings or "high" in settings:
         raise UserError("sizes excludes low and high", next_step="give one of them")
-    sizes = sorted({_whole(each) for each in given})
+    sizes = sorted({_whole_number(each) for each in given})
     if len(sizes) < 2:
         raise UserError(
-            "sizes holds fewer than two different n", next_step="give the smallest and the largest at least"
+            "sizes holds fewer than two different n", next_step="give at least the smallest and the largest n"
         )
     return sizes
 
@@ -311,12 +311,10 @@ def _named(
 ) -> tuple[Sequence[str], Sequence[Rival]]:
     """(labels, functions) of all rivals; no labels where the functions' own names are used."""
     if labels and isinstance(baseline, Mapping):
-        raise UserError("a mapping has names already", next_step="leave labels out")
+        raise UserError("labels are given twice: the mapping has names already", next_step="leave labels out")
     if challenger is not None:
         if isinstance(baseline, Mapping) or not (isinstance(baseline, str) or callable(baseline)):
-            raise UserError(
-                "a list of functions takes no challenger beside it", next_step="put all rivals into the list"
-            )
+            raise UserError("a list of functions excludes a challenger", next_step="put all rivals into the list")
         return labels, (baseline, challenger)
     if isinstance(baseline, Mapping):
         return list(baseline), list(baseline.values())
@@ -326,7 +324,7 @@ def _named(
 
 
 def _callee(rival: Rival) -> Callee:
-    return named(rival) if isinstance(rival, str) else shipped(rival)
+    return named(rival) if isinstance(rival, str) else as_callee(rival)
 
 
 def _threads(given: int | Sequence[int], functions: int) -> list[int]:
@@ -335,7 +333,7 @@ def _threads(given: int | Sequence[int], functions: int) -> list[int]:
     Raises:
         UserError: where there are neither as many as functions, nor one for all.
     """
-    found = [_whole(each) for each in (given if isinstance(given, Sequence) else [given])]
+    found = [_whole_number(each) for each in (given if isinstance(given, Sequence) else [given])]
     if len(found) not in (1, functions):
         raise UserError(
             f"threads are given for {len(found)} of {functions} functions",
@@ -344,7 +342,7 @@ def _threads(given: int | Sequence[int], functions: int) -> list[int]:
     return found if len(found) == functions else found * functions
 
 
-def _whole(number: int) -> int:
+def _whole_number(number: int) -> int:
     """A number as Python's own int, whatever kind of whole number it is.
 
     Raises:
@@ -361,8 +359,8 @@ def _answer(made: Plan, folder: Path) -> list[SearchRecord]:
     outcome = session.run(made, folder, Silent())
     if outcome.interrupted:
         raise KeyboardInterrupt
-    found = [leg.located for leg in outcome.summary.legs if leg.located is not None]
-    if len(found) < len(outcome.summary.legs) or not found:
+    found = [search.located for search in outcome.summary.searches if search.located is not None]
+    if len(found) < len(outcome.summary.searches) or not found:
         raise ResourceError("the race ended without an answer", where=str(folder))
     notes = tuple(dict.fromkeys([*made.warnings, *outcome.summary.run.warnings]))
     return [replace(each, location=replace(each.location, notes=(*each.location.notes, *notes))) for each in found]

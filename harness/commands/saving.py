@@ -63,16 +63,7 @@ def checked(path: Path) -> Path:
 
 
 def save(plan: Plan, summary: Summary, fidelity: Sequence[Fidelity], wanted: Mapping[str, Path]) -> list[str]:
-    """Writes `FILE.safetensors`, `FILE.json` and `FILE.onnx` for each contender, at the largest N that it was run at.
-
-    Args:
-        plan: of the run.
-        summary: of the run, for the versions.
-        fidelity: its scores.
-        wanted: files by contender.
-
-    Returns:
-        A line for each file.
+    """Writes `FILE.safetensors`, `FILE.json` and `FILE.onnx` for each contender at its largest N; a line for each file.
 
     Raises:
         ContenderError: where a student cannot be built or saved.

@@ -41,7 +41,7 @@ class SuiteRun:
 
     @property
     def exit_code(self) -> int:
-        """What a command exits with: 130 interrupted, 1 something failed, 0 done."""
+        """The exit code of a command: 130 interrupted, 1 something failed, 0 done."""
         return 130 if self.interrupted else int(self.failed > 0)
 
     def show(self, *, verbose: bool = False) -> None:
@@ -59,10 +59,7 @@ class SuiteRun:
         return read(self.folder)
 
     def save(self, files: Mapping[str, Path]) -> list[str]:
-        """Saves students, by contender, as safetensors, ONNX and a card.
-
-        Returns:
-            A line for each file.
+        """Saves students, by contender, as safetensors, ONNX and a card; a line for each file.
 
         Raises:
             ContenderError: where a student cannot be built or saved.

@@ -128,10 +128,10 @@ class _Collected:
     def _notes(self) -> Iterator[str]:
         for what, rows in self._empty.items():
             if rows:
-                yield f"left out: {counted(len(rows), 'row')} without {_article(what)} ({_named(rows)})"
+                yield f"left out: {counted(len(rows), 'row')} without {_article(what)} ({_row_numbers(rows)})"
         if self._repeated:
             rows = self._repeated
-            yield f"left out: {counted(len(rows), 'row')} that {_verb(rows)} an earlier question ({_named(rows)})"
+            yield f"left out: {counted(len(rows), 'row')} that {_verb(rows)} an earlier question ({_row_numbers(rows)})"
 
 
 def _text(value: Any) -> str:
@@ -170,7 +170,7 @@ def _verb(rows: Sequence[int]) -> str:
     return "repeats" if len(rows) == 1 else "repeat"
 
 
-def _named(rows: Sequence[int]) -> str:
+def _row_numbers(rows: Sequence[int]) -> str:
     """The first few, counted from 1 as a reader of the table does, without its header."""
     shown = ", ".join(str(row + 1) for row in rows[:_NAMED])
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}{', …' if len(rows) > _NAMED else ''}"

@@ -49,11 +49,11 @@ def figures(table: Mapping[str, Any], evidence: Evidence) -> list[str]:
     ]
     found += [f"machine: {machine}"] if machine else []
     for each in load(evidence.located):
-        if each.leg.race != race:
+        if each.case.race != race:
             continue
         decision, location = each.location.decision, each.location
         found.append(
-            f"batch {each.leg.batch_size}: measured from n = {location.low} to {location.high}, {location.status}"
+            f"batch {each.case.batch_size}: measured from n = {location.low} to {location.high}, {location.status}"
         )
         if decision is not None:
             found.append(
@@ -95,23 +95,23 @@ def losses(choose: Choose, table: Mapping[str, Any], evidence: Evidence, allowed
     """
     found = []
     for each, probe in places(table, evidence):
-        names = {True: each.leg.challenger, False: each.leg.baseline}
+        names = {True: each.case.challenger, False: each.case.baseline}
         try:
-            chosen = choose(probe.heads, each.leg.batch_size)
+            chosen = choose(probe.heads, each.case.batch_size)
         except Exception as error:
             raise UserError(
-                f"`choose` fails at n = {probe.heads:,}, batch {each.leg.batch_size}: {type(error).__name__}: {error}"
+                f"`choose` fails at n = {probe.heads:,}, batch {each.case.batch_size}: {type(error).__name__}: {error}"
             ) from error
         if chosen not in names.values():
             raise UserError(
-                f"the module chooses {chosen!r}, which is not in the race {each.leg.race!r}",
+                f"the module chooses {chosen!r}, which is not in the race {each.case.race!r}",
                 next_step=f"name the race that it is about with --race; this one is between {' and '.join(names.values())}",
             )
-        least = probe.low if chosen == each.leg.baseline else -probe.high
+        least = probe.low if chosen == each.case.baseline else -probe.high
         if math.expm1(least) > allowed:
-            centre = probe.log_ratio if chosen == each.leg.baseline else -probe.log_ratio
-            faster = names[chosen == each.leg.baseline]
-            place = {"heads": probe.heads, "batch_size": each.leg.batch_size}
+            centre = probe.log_ratio if chosen == each.case.baseline else -probe.log_ratio
+            faster = names[chosen == each.case.baseline]
+            place = {"heads": probe.heads, "batch_size": each.case.batch_size}
             found.append(Loss(**place, chosen=chosen, faster=faster, cost=math.expm1(centre)))
     return found
 
@@ -125,7 +125,7 @@ def places(table: Mapping[str, Any], evidence: Evidence) -> list[tuple[SearchRec
     found = [
         (each, probe)
         for each in load(evidence.located)
-        if each.leg.race == table["race"]
+        if each.case.race == table["race"]
         for probe in each.location.probes
     ]
     if not found:
@@ -190,8 +190,8 @@ def _module(known: Mapping[int, tuple[list[int], list[str]]], about: list[str]) 
 def _header(known: Mapping[int, tuple[list[int], list[str]]], about: list[str], race: str) -> str:
     guard = re.sub(r"\W", "_", race, flags=re.ASCII).upper() or "_"
     guard = f"RACE_{guard}" if guard[0].isdigit() else guard
-    told = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
-    lines = ["/* Thresholds; written by `harness tune`.", *told, " */"]
+    comments = (f" * {one_line(each, _LONGEST).replace('*/', '* /').replace(chr(92), '/')}" for each in about)
+    lines = ["/* Thresholds; written by `harness tune`.", *comments, " */"]
     lines += [f"#ifndef {guard}_THRESHOLDS_H", f"#define {guard}_THRESHOLDS_H", ""]
     lines += list(_defines(known, guard))
     return "\n".join([*lines, "", "#endif"]) + "\n"

@@ -42,7 +42,7 @@ def claim_machine() -> Claim:
         with contextlib.suppress(OSError, ValueError):
             raise UserError(
                 f"this machine has a worker already, process {int(signed.read_text(encoding='ascii'))}",
-                where=str(path), next_step="end it first: two would measure each other",
+                where=str(path), next_step="end it first: two workers would disturb each other",
             ) from None  # fmt: skip
         raise UserError("this machine has a worker already", where=str(path), next_step="end it first") from None
     with contextlib.suppress(OSError):

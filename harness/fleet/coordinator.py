@@ -17,7 +17,7 @@ from harness import plain_file, plain_json
 from harness.errors import ChildError, HarnessError, RecordsError, UserError
 from harness.fleet import facts, shipping, spreading
 from harness.fleet.copy import Copy, folder_name
-from harness.fleet.messages import Asked, Facts, Reply, read
+from harness.fleet.messages import Facts, MachineRequest, Reply, read
 from harness.plugin.execution import Request
 from harness.printable import one_line
 from harness.records.reader import read as read_records
@@ -43,7 +43,7 @@ _PATIENCE_SECONDS = 60.0  # that runs may take to end once they were asked to
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RunOptions:
     """What is to be run, beside the suite."""
 
     only: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class MachineOutcome:
     """How the run on one machine ended."""
 
     machine: str
@@ -72,11 +72,11 @@ def run(
     loaded: Loaded,
     executor: Executor,
     folder: Path,
-    wanted: Wanted,
+    wanted: RunOptions,
     say: Callable[[str], None],
     *,
     resume: bool = False,
-) -> tuple[Ended, ...]:
+) -> tuple[MachineOutcome, ...]:
     """Runs a suite on machines, and brings the records of each into a folder of its own.
 
     Args:
@@ -97,12 +97,12 @@ def run(
         raise RecordsError(
             "there is a run in this folder already", where=str(folder), next_step="continue it with --resume"
         )
-    shipment = shipping.named(loaded)
+    shipment = shipping.files_of(loaded)
     here = facts.of(loaded, shipment.elsewhere)
-    known = _known(folder / FLEET) if resume else {}
+    known = _stored_run(folder / FLEET) if resume else {}
     key = str(known.get("key") or secrets.token_hex(16))
-    chosen = _chosen(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
-    asked = Asked(
+    chosen = _choose_machines(executor.machines(), wanted.machines or tuple(known.get("machines", {})))
+    asked = MachineRequest(
         do="inspect", key=key, suite=next(iter(shipment.files)), files=shipment.digests(), elsewhere=shipment.elsewhere,
         only=wanted.only, settings=wanted.settings, flags=wanted.flags,
     )  # fmt: skip
@@ -117,8 +117,8 @@ def run(
         say(
             f"asking {counted(len(chosen), 'machine')} about {loaded.suite.name}: {', '.join(each.name for each in chosen)}"
         )
-        replies = _inspected(executor, chosen, asked, shipment)
-        _compared(here, replies)
+        replies = _inspect_machines(executor, chosen, asked, shipment)
+        _refuse_differences(here, replies)
         about: dict[str, Any] = {
             "schema_version": 1, "key": key, "suite": str(loaded.path), "executor": executor.name,
             "machines": known.get("machines", {}) | {
@@ -129,10 +129,10 @@ def run(
             "students": known.get("students", []),  # who has trained what
         }  # fmt: skip
         _write(folder, about)
-        trained = _trained(executor, chosen, asked, replies, say)
+        trained = _train_students(executor, chosen, asked, replies, say)
         about["students"] += [each for each in trained if each not in about["students"]]
         _write(folder, about)
-        return _measured(executor, chosen, asked, folder, say)
+        return _run_on_all(executor, chosen, asked, folder, say)
     finally:
         lock.release()
 
@@ -141,7 +141,7 @@ def _write(folder: Path, about: Mapping[str, Any]) -> None:
     write_atomically(folder / FLEET, json.dumps(about, indent=1) + "\n")
 
 
-def _known(path: Path) -> Mapping[str, Any]:
+def _stored_run(path: Path) -> Mapping[str, Any]:
     """What a run of several machines has written of itself.
 
     Raises:
@@ -151,11 +151,11 @@ def _known(path: Path) -> Mapping[str, Any]:
         found = plain_json.parsed(plain_file.text(path, _LARGEST_BYTES))
         if isinstance(found["machines"], dict) and _KEY.fullmatch(found["key"]):
             return dict(found)
-    what = "it is not what a run of several machines writes"
+    what = "no run of several machines wrote it"
     raise RecordsError(what, where=str(path), next_step="restore it, or start a new run")
 
 
-def _chosen(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine, ...]:
+def _choose_machines(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine, ...]:
     """The machines that are wanted, all different."""
     known = {each.name: each for each in machines}
     if not machines:
@@ -180,7 +180,7 @@ def _chosen(machines: Sequence[Machine], names: Sequence[str]) -> tuple[Machine,
     return chosen
 
 
-def _send(executor: Executor, machine: Machine, asked: Asked) -> Handle:
+def _send(executor: Executor, machine: Machine, asked: MachineRequest) -> Handle:
     timed = asked.do == "run"
     return executor.run(machine, Request(key=asked.key, text=asked.model_dump_json(), timed=timed))
 
@@ -201,7 +201,7 @@ class _Running:
             self.handles.append(handle := start())
             return handle
 
-    def answer(self, executor: Executor, machine: Machine, asked: Asked) -> Reply:
+    def answer(self, executor: Executor, machine: Machine, asked: MachineRequest) -> Reply:
         """What a machine answers to a request, once it has ended.
 
         Raises:
@@ -238,8 +238,8 @@ class _Running:
             raise
 
 
-def _inspected(
-    executor: Executor, machines: Sequence[Machine], asked: Asked, shipment: shipping.Shipment
+def _inspect_machines(
+    executor: Executor, machines: Sequence[Machine], asked: MachineRequest, shipment: shipping.Shipment
 ) -> dict[str, Reply]:
     """What each machine says to the suite, once it has all files of it."""
     running = _Running()
@@ -255,7 +255,7 @@ def _inspected(
         return dict(zip([each.name for each in machines], pool.map(ask, machines), strict=True))
 
 
-def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
+def _refuse_differences(here: Facts, replies: Mapping[str, Reply]) -> None:
     """Refuses machines that would run something else.
 
     Raises:
@@ -275,10 +275,10 @@ def _compared(here: Facts, replies: Mapping[str, Reply]) -> None:
         )
 
 
-def _trained(
+def _train_students(
     executor: Executor,
     machines: Sequence[Machine],
-    asked: Asked,
+    asked: MachineRequest,
     replies: Mapping[str, Reply],
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
@@ -292,14 +292,14 @@ def _trained(
         return spreading.spread(replies, ask, say)
 
 
-def _measured(
-    executor: Executor, machines: Sequence[Machine], asked: Asked, folder: Path, say: Callable[[str], None]
-) -> tuple[Ended, ...]:
+def _run_on_all(
+    executor: Executor, machines: Sequence[Machine], asked: MachineRequest, folder: Path, say: Callable[[str], None]
+) -> tuple[MachineOutcome, ...]:
     """Runs the suite on all machines at once; Ctrl-C ends it on all of them, and their records are kept."""
     running = _Running()
     with ThreadPoolExecutor(len(machines)) as pool:
         futures = {
-            pool.submit(_one, executor, each, asked, folder / folder_name(each.name), running, say): each
+            pool.submit(_run_on_machine, executor, each, asked, folder / folder_name(each.name), running, say): each
             for each in machines
         }
         left = set(futures)
@@ -314,9 +314,14 @@ def _measured(
         return tuple(each.result() for each in futures)
 
 
-def _one(
-    executor: Executor, machine: Machine, asked: Asked, folder: Path, running: _Running, say: Callable[[str], None]
-) -> Ended:
+def _run_on_machine(
+    executor: Executor,
+    machine: Machine,
+    asked: MachineRequest,
+    folder: Path,
+    running: _Running,
+    say: Callable[[str], None],
+) -> MachineOutcome:
     """The run on one machine, from request to report; what goes wrong there is this machine's alone."""
     copy, code, why, lost = Copy(folder, machine.name), None, "", False
     try:
@@ -325,10 +330,10 @@ def _one(
             say(f"{machine.name}: {machine.state}; the suite waits until it has ended")
         handle = running.begin(lambda: _send(executor, machine, request))
         say(f"{machine.name}: asked to run the suite")
-        reply = _followed(handle, copy, machine, say)
+        reply = _follow(handle, copy, machine, say)
         if not copy.complete(reply.files) and not reply.problem:  # what was lost on its way
             rest = asked.model_copy(update={"do": "collect", "have": copy.have()})
-            reply = _followed(_send(executor, machine, rest), copy, machine, say).model_copy(
+            reply = _follow(_send(executor, machine, rest), copy, machine, say).model_copy(
                 update={"code": reply.code, "output": reply.output, "problem": reply.problem}
             )
         code, why = reply.code, reply.problem
@@ -350,12 +355,14 @@ def _one(
         status = "failed"
     if lost or (status == "running"):
         status = "lost"
-    ended = Ended(machine=machine.name, folder=folder, status=status, records=copy.records, why=why, summary=summary)
+    ended = MachineOutcome(
+        machine=machine.name, folder=folder, status=status, records=copy.records, why=why, summary=summary
+    )
     say(str(ended))
     return ended
 
 
-def _followed(handle: Handle, copy: Copy, machine: Machine, say: Callable[[str], None]) -> Reply:
+def _follow(handle: Handle, copy: Copy, machine: Machine, say: Callable[[str], None]) -> Reply:
     """Takes in what a request sends, and its answer; says how far it is each time that there is four times as much."""
     next_said = max(1, 4 * copy.records)
     for text in handle.lines():

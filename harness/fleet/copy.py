@@ -29,10 +29,6 @@ class Copy:
     """The folder here that follows a run's folder on a machine.
 
     Only the four files of records are ever written, whatever a machine sends, and only by appending to what is there.
-
-    Args:
-        folder: where they go.
-        machine: its name, for messages.
     """
 
     def __init__(self, folder: Path, machine: str) -> None:
@@ -61,14 +57,14 @@ class Copy:
         """
         chunk = read(Chunk, text, self._machine)
         if chunk.whole != (chunk.file in WHOLE):
-            raise HarnessError(f"{self._machine} sent {chunk.file} in an impossible way")
+            raise HarnessError(f"{self._machine} sent {chunk.file} at an impossible place")
         if chunk.whole:
             write_atomically(self._folder / chunk.file, chunk.text)
             return
         waiting = self._ahead[chunk.file]
         waiting[chunk.offset] = chunk.text.encode()
         if len(waiting) > _MOST_AHEAD:
-            raise HarnessError(f"{self._machine} sent {chunk.file} with a gap that is never filled")
+            raise HarnessError(f"{self._machine} sent {chunk.file} with a gap")
         path = self._folder / chunk.file
         with writing(self._folder), path.open("a+b") as file:
             for offset in sorted(waiting):

@@ -63,7 +63,7 @@ class Weights(_Message):
     sha256: Digest  # of what they encode
 
 
-class Asked(_Message):
+class MachineRequest(_Message):
     """What a machine is asked: to look at a suite, to train, to keep what others trained, to run it, to send what is missing."""
 
     do: Literal["inspect", "train", "keep", "run", "collect"]

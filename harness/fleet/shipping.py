@@ -35,7 +35,7 @@ class Shipment:
         return {name: digest(path) for name, path in self.files.items()}
 
 
-def named(loaded: Loaded) -> Shipment:
+def files_of(loaded: Loaded) -> Shipment:
     """The suite's own file and what it names.
 
     Raises:
@@ -115,7 +115,7 @@ def place() -> Path:
     return cache.folder() / "fleet"
 
 
-def kept(contents: Mapping[str, str]) -> None:
+def store(contents: Mapping[str, str]) -> None:
     """Keeps files that have arrived, under their digests.
 
     Raises:
@@ -133,7 +133,7 @@ def kept(contents: Mapping[str, str]) -> None:
         made.replace(store / name)
 
 
-def lacking(digests: Iterable[str]) -> tuple[str, ...]:
+def missing(digests: Iterable[str]) -> tuple[str, ...]:
     """Which of these this machine does not have yet."""
     return tuple(sorted({each for each in digests if not (place() / "files" / each).is_file()}))
 
@@ -141,17 +141,13 @@ def lacking(digests: Iterable[str]) -> tuple[str, ...]:
 def laid_out(files: Mapping[str, str], folder: Path) -> None:
     """Puts files where a suite looks for them.
 
-    Args:
-        files: digests by path.
-        folder: of the suite; nothing is written outside of it.
-
     Raises:
         UserError: where a path leads out of the folder.
     """
     for name, wanted in files.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name or "\\" in name:
-            raise UserError(f"the path {name!r} leads out of the suite's folder", next_step="name files inside of it")
+            raise UserError(f"the path {name!r} is outside the suite's folder", next_step="name files inside it")
         target = folder / path
         if target.is_file() and digest(target) == wanted:
             continue

@@ -42,7 +42,9 @@ def spread(
     Returns:
         what was trained, by which machine and in how many seconds.
     """
-    groups = [each for each in _alike(replies) if len(each) > 1 and any(replies[name].students for name in each)]
+    groups = [
+        each for each in _same_machines(replies) if len(each) > 1 and any(replies[name].students for name in each)
+    ]
     with tempfile.TemporaryDirectory(prefix="harness-weights-") as place:
         shared = [_Shared({name: replies[name].students for name in each}, ask, say, Path(place)) for each in groups]
         working = [(one, name) for one in shared for name in one.machines]
@@ -52,7 +54,7 @@ def spread(
     return [each for one in shared for each in one.done]
 
 
-def _alike(replies: Mapping[str, Reply]) -> list[list[str]]:
+def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
     """Names of machines, those together that have the same libraries."""
     groups: dict[str, list[str]] = {}
     for name, reply in replies.items():
@@ -62,14 +64,7 @@ def _alike(replies: Mapping[str, Reply]) -> list[list[str]]:
 
 
 class _Shared:
-    """Machines that train for each other.
-
-    Args:
-        machines: the students that each of them needs, by its name.
-        ask: as of `spread`.
-        say: as of `spread`.
-        place: a folder for weights on their way.
-    """
+    """Machines that train for each other."""
 
     def __init__(
         self,
@@ -96,8 +91,8 @@ class _Shared:
             path.write_text(Reply(weights=weights).model_dump_json(), encoding="utf-8")
             self._arrived.append((name, path))
             for each in weights:
-                told = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
-                self.done.append({**each.student.model_dump(), **told})
+                about = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
+                self.done.append({**each.student.model_dump(), **about})
             self._say(f"{name}: {counted(len(weights), 'student')} trained, of {len(students)} that it was asked for")
             for line in reply.output[-_SHOWN:] if len(weights) < len(students) else ():
                 self._say(f"{name}: {one_line(line)}")

@@ -44,18 +44,18 @@ def needed(loaded: Loaded, *, quick: bool) -> tuple[Student, ...]:
     suite = plan.suite
     seeds = suite.training_seeds if suite.fidelity else suite.training_seeds[: int(suite.measurement.table)]
     wanted = [(cell.contender, cell.heads, seed) for cell in plan.sweep.cells for seed in seeds]
-    for leg in plan.sweep.legs:
-        wanted += [(name, n, suite.training_seeds[0]) for name in (leg.baseline, leg.challenger) for n in leg.points]
+    for case in plan.sweep.cases:
+        wanted += [(name, n, suite.training_seeds[0]) for name in (case.baseline, case.challenger) for n in case.points]
     found: dict[str, Student] = {}
     for name, heads, seed in wanted:
         specification = plan.specifications.get(name)  # none where its plugin or its device is not here
         if specification is not None and specification.trainer is not None:
-            key = repr((_alike(specification), heads, seed))
+            key = repr((_training_key(specification), heads, seed))
             found.setdefault(key, Student(contender=name, heads=heads, seed=seed))
     return tuple(found.values())
 
 
-def _alike(each: Specification) -> tuple[Any, ...]:
+def _training_key(each: Specification) -> tuple[Any, ...]:
     """What contenders have in common whose students are one: neither their runtime nor its threads."""
     return each.source, each.projector, each.teacher, each.trainer, each.seed, each.training_threads, each.device_kind
 

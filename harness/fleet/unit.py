@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from harness import cache
 from harness.errors import HarnessError
 from harness.fleet import environment, shipping, weights
-from harness.fleet.messages import GROWING, WHOLE, Asked, Chunk, Extent, Facts, Name, Reply, Student
+from harness.fleet.messages import GROWING, WHOLE, Chunk, Extent, Facts, MachineRequest, Name, Reply, Student
 from harness.fleet.watching import Watch
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
         request: `Request.text`.
         emit: is called with each text that `Handle.lines` should give; from the calling thread.
     """
-    asked = Asked.model_validate_json(request)
+    asked = MachineRequest.model_validate_json(request)
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
-        do = {"inspect": _inspect, "train": _train, "keep": _keep, "run": _run, "collect": _collect}[asked.do]
+        do = {"inspect": _inspect, "train": _train, "keep": _store_weights, "run": _run, "collect": _collect}[asked.do]
         return do(asked, place, emit).model_dump_json()
     except HarnessError as error:
         return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
@@ -56,11 +56,11 @@ def cancel_request(key: str) -> None:
         (place / _CANCEL).touch()
 
 
-def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _inspect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes files in, and says whether the suite can be run here."""
     del emit
-    shipping.kept(asked.contents)
-    if lacking := shipping.lacking(asked.files.values()):
+    shipping.store(asked.contents)
+    if lacking := shipping.missing(asked.files.values()):
         return Reply(lacking=lacking)
     shipping.laid_out(asked.files, place / "suite")
     question = {**_suite(asked, place), "elsewhere": asked.elsewhere}
@@ -81,7 +81,7 @@ def _inspect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _suite(asked: Asked, place: Path) -> dict[str, Any]:
+def _suite(asked: MachineRequest, place: Path) -> dict[str, Any]:
     """The suite as a process of its own is told of it."""
     path, quick = place / "suite" / asked.suite, "--quick" in asked.flags
     return {"suite": str(path), "settings": asked.settings, "only": asked.only, "quick": quick}
@@ -95,12 +95,12 @@ def _scored(run: Path) -> list[Student]:
     return []
 
 
-def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _train(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Trains students, and sends their weights."""
     del emit
     question = {**_suite(asked, place), "students": [each.model_dump() for each in asked.students]}
     (place / _CANCEL).unlink(missing_ok=True)
-    code, printed = _worked(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
+    code, printed = _run_child(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
     try:
         found = json.loads(printed[-1])
     except (ValueError, IndexError):
@@ -109,7 +109,7 @@ def _train(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]), weights=tuple(filter(None, sent)))
 
 
-def _keep(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _store_weights(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Takes in students that another machine has trained."""
     del place, emit
     for each in asked.weights:
@@ -117,12 +117,12 @@ def _keep(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     return Reply()
 
 
-def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _run(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Runs the suite, or goes on with it, and sends what is appended."""
     run = place / "run"
     run.mkdir(exist_ok=True)
     (place / _CANCEL).unlink(missing_ok=True)
-    _free(run)
+    _wait_until_free(run)
     tail = _Tail(run, asked.have, emit)
     begun = (run / "run.json").exists()
     tail.send()
@@ -131,7 +131,7 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     arguments += [word for each in asked.only for word in ("--only", each)]
     arguments += [word for each in asked.settings for word in ("--set", each)]
     command = ["harness.cli.unit", str(os.getpid()), *arguments]
-    code, printed = _worked(command, place, run, tail.send)
+    code, printed = _run_child(command, place, run, tail.send)
     seen, removed = environment.scrubbed()
     return Reply(
         code=code, output=tuple(printed[-_KEPT_LINES:]), files=_extents(run), folder=str(run),
@@ -139,17 +139,10 @@ def _run(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
     )  # fmt: skip
 
 
-def _worked(
+def _run_child(
     module: list[str], place: Path, watched: Path, look: Callable[[], None] = lambda: None
 ) -> tuple[int, list[str]]:
-    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed.
-
-    Args:
-        module: and its arguments.
-        place: of the request.
-        watched: a folder that it writes into.
-        look: is called whenever something was written there, and in the end.
-    """
+    """The exit code of a module in a process of its own, which ends when the request is cancelled, and the lines it printed."""
     with (place / _OUTPUT).open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *module],
@@ -172,13 +165,13 @@ def _worked(
     return process.returncode, printed
 
 
-def _collect(asked: Asked, place: Path, emit: Callable[[str], None]) -> Reply:
+def _collect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Sends what has not arrived."""
     _Tail(place / "run", asked.have, emit).send()
     return Reply(files=_extents(place / "run"), folder=str(place / "run"))
 
 
-def _free(run: Path) -> None:
+def _wait_until_free(run: Path) -> None:
     """Waits until no process writes into a run's folder: what a killed worker has left is ending."""
     try:
         with FileLock(run / ".lock").acquire(timeout=_ENDING_SECONDS):

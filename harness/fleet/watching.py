@@ -18,12 +18,7 @@ _OTHERWISE_SECONDS = 1.0  # between two looks, where the system has no inotify
 
 
 class Watch:
-    """A context manager.
-
-    Args:
-        process: whose end is waited for.
-        folders: that are watched.
-    """
+    """A context manager."""
 
     def __init__(self, process: subprocess.Popen[Any], *folders: Path) -> None:
         self._process = process

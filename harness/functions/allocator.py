@@ -1,9 +1,10 @@
-"""The state of the memory allocator in which plain functions are timed: chosen, and the same at every n.
+"""The state of the memory allocator in which contenders are timed: chosen, and the same at every N.
 
 glibc begins by returning blocks from 128 KiB on to the kernel, and raises that threshold with the largest block that was
-freed, up to 32 MiB. What a call costs would depend on which n its process had visited before. Workers of functions start with
-the thresholds where a process that has run for a while has them, and with its high-water mark: as much of the heap as stays
-the process's when it is free has been touched before anything is timed. Where a large n has taken that away, it is reached again.
+freed, up to 32 MiB. What a call costs would depend on which N its process had visited before, and on where its last block
+lies: a page that is touched anew costs a virtual machine up to 4 µs. All workers start with the thresholds where a process
+that has run for a while has them. Those of functions start with its high-water mark, too: as much of the heap as stays the
+process's when it is free has been touched before anything is timed. Where a large n has taken that away, it is reached again.
 
 NumPy asks for pages of 2 MiB for arrays from 4 MiB on, and the heap keeps them: what a smaller array costs would depend on whether
 a larger one was there before. So glibc asks for them for the whole heap, which it can from 2.35 on.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 MMAP_BYTES: Final = 2**25  # blocks from here on come from the kernel at every call: glibc's own upper limit
 TRIM_BYTES: Final = 2**26  # of free memory at the end of the heap that are kept: twice as much, as glibc does itself
-_THRESHOLDS: Final = {"MALLOC_MMAP_THRESHOLD_": str(MMAP_BYTES), "MALLOC_TRIM_THRESHOLD_": str(TRIM_BYTES)}
+THRESHOLDS: Final = {"MALLOC_MMAP_THRESHOLD_": str(MMAP_BYTES), "MALLOC_TRIM_THRESHOLD_": str(TRIM_BYTES)}
 OTHER_BYTES: Final = 2**17  # glibc's first threshold: that of a process which has freed no large block yet
 OTHER: Final = {"MALLOC_MMAP_THRESHOLD_": str(OTHER_BYTES), "MALLOC_TRIM_THRESHOLD_": str(OTHER_BYTES)}
 HIGH_WATER_BYTES: Final = 3 * 20 * 2**20  # touched before anything is timed: less than what is kept
@@ -35,13 +36,13 @@ _BLOCKS = 3  # each below the first threshold, so that they lie in the heap
 def variables(surroundings: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of a worker of functions, beside what the user has set."""
     tunables = [each for each in (surroundings.get(_TUNABLES), _HUGE_PAGES) if each]
-    return {**_THRESHOLDS, _TUNABLES: ":".join(tunables)}
+    return {**THRESHOLDS, _TUNABLES: ":".join(tunables)}
 
 
-def state() -> dict[str, int]:
-    """For run.json: what was chosen, in bytes, and whether large pages are asked for."""
-    chosen = {name.strip("_").lower(): int(value) for name, value in _THRESHOLDS.items()}
-    return {**chosen, "high_water_mark": HIGH_WATER_BYTES, "huge_pages": 1}
+def state(*, functions: bool) -> dict[str, int]:
+    """For run.json: what was chosen, in bytes; for functions, whether large pages are asked for, too."""
+    chosen = {name.strip("_").lower(): int(value) for name, value in THRESHOLDS.items()}
+    return {**chosen, "high_water_mark": HIGH_WATER_BYTES, "huge_pages": 1} if functions else chosen
 
 
 class HighWater:

@@ -18,11 +18,6 @@ def accepted(
 ) -> list[Takes]:
     """The forms in which a function can be called, of those that are possible.
 
-    Args:
-        function: the function.
-        label: as messages name it.
-        candidates: each form, and what makes its arguments.
-
     Raises:
         UserError: where it takes none of them.
     """

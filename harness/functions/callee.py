@@ -81,10 +81,6 @@ def named(text: str, folder: Path | None = None) -> Callee:
 
     A file of the folder comes before a module of that name that Python has: `random:draw` is that of a `random.py` there.
 
-    Args:
-        text: as the user wrote it.
-        folder: that files are looked for in; the present one if absent.
-
     Raises:
         UserError: where the text names no function, or a file that is not there.
     """
@@ -114,7 +110,7 @@ def read_from(text: str, folder: Path) -> Path | None:
     return next(filter(plain_file.is_there, (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")), None)
 
 
-def shipped(function: Callable[..., Any]) -> Callee:
+def as_callee(function: Callable[..., Any]) -> Callee:
     """A function object: named where its module can be imported elsewhere, else with its code.
 
     Raises:

@@ -61,7 +61,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(found) if isinstance(found, bool | np.bool_) else bool(np.all(np.asarray(found)))
 
 
-def shown(value: Any) -> str:
+def preview(value: Any) -> str:
     """A value in a message: its shape, or the beginning of what it prints as."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}: {np.array2string(value.ravel()[:4], precision=6)}…"
@@ -188,7 +188,7 @@ def _same_numbers(one: Any, other: Any) -> bool:
         return bool(one == other)
 
 
-def waiting(output: Any) -> Callable[[], Any] | None:
+def finisher(output: Any) -> Callable[[], Any] | None:
     """What waits for an output that may not have been computed, or converts it; None where it is a plain value."""
     kind = type(output)
     if kind is np.ndarray or isinstance(output, (*_ATOMS, *_FLAT, tuple, dict, np.generic)):
@@ -200,9 +200,9 @@ def waiting(output: Any) -> Callable[[], Any] | None:
     return (lambda: np.asarray(output)) if hasattr(kind, "__array__") else None
 
 
-def left(output: Any, clock: Callable[[], float]) -> float:
+def unfinished_seconds(output: Any, clock: Callable[[], float]) -> float:
     """Seconds for which an output has to be waited for, beyond what copying it takes; 0 where it was there."""
-    finish = waiting(output)
+    finish = finisher(output)
     if finish is None:
         return 0.0
     try:
@@ -222,7 +222,7 @@ def left(output: Any, clock: Callable[[], float]) -> float:
     return 0.0 if there else max(0.0, first - copying)
 
 
-def named(output: Any) -> str:
+def type_name(output: Any) -> str:
     """The type of an output, with the library that it is of."""
     kind = type(output)
     return (

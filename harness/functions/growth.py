@@ -17,11 +17,7 @@ _RISES_ON = 0.3  # and of the second one, which begins where the first one ended
 
 
 def growth(call: Callable[[], float]) -> tuple[float, float] | None:
-    """Seconds of a call at first and at the end of two series, the second going on; None where they do not grow.
-
-    Args:
-        call: calls the function, and returns the seconds that it took.
-    """
+    """Seconds of a call at first and at the end of two series, the second going on; None where they do not grow."""
     thirds: list[tuple[float, float]] = []
     for least in (_RISES, _RISES_ON):
         blocks = _series(call)

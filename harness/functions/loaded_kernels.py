@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 class LoadedKernels:
     """The rivals of a trial, by number, with the setup and the comparison of the first.
 
-    Args:
-        kernels: the rivals.
-        batch: of the calls.
-        seed: of the inputs.
-        doing: called with what is done next.
-
     Attributes:
         kernels: the rivals, with what was learnt of them.
 
@@ -115,7 +109,7 @@ class LoadedKernels:
             ) from error
         return output, time.perf_counter() - began
 
-    def alike(self, one: Any, other: Any, labels: str) -> bool:
+    def same_output(self, one: Any, other: Any, labels: str) -> bool:
         """Whether two outputs count as equal.
 
         Raises:

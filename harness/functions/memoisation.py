@@ -26,7 +26,7 @@ _AGAIN = 3  # loops with the same inputs, of which the fastest counts; one where
 _DRAWING = 2.5  # times as long as its calls the inputs of a loop may take to be drawn
 
 
-def remembers(
+def time_repeated(
     call: Callable[[Any], Any],
     draw: Callable[[], Any],
     clock: Callable[[], float],
@@ -43,20 +43,20 @@ def remembers(
         own: makes a copy of an input for one call alone, where the function changes it.
         budget: seconds of the calls of a loop, but for a single one that takes longer.
     """
-    call(_ready([draw()], own)[0])  # what is done once in a process is no memory
+    call(_own_copies([draw()], own)[0])  # what is done once in a process is no memory
     found = (0.0, 0.0)
     for _ in range(_BATCHES):
-        inputs = list(_drawn(draw, clock, _DRAWING * budget))
-        first, count = _loop(call, _ready(inputs, own), clock, budget)
+        inputs = list(_draw_inputs(draw, clock, _DRAWING * budget))
+        first, count = _loop(call, _own_copies(inputs, own), clock, budget)
         times = _AGAIN if first <= budget else 1
-        again = min(_loop(call, _ready(inputs[:count], own), clock)[0] for _ in range(times))
+        again = min(_loop(call, _own_copies(inputs[:count], own), clock)[0] for _ in range(times))
         if first <= FACTOR * again + _FLOOR_SECONDS + _CALL_FLOOR_SECONDS * count:
             return None
         found = first / count, again / count
     return found
 
 
-def _drawn(draw: Callable[[], Any], clock: Callable[[], float], longest: float) -> Iterator[Any]:
+def _draw_inputs(draw: Callable[[], Any], clock: Callable[[], float], longest: float) -> Iterator[Any]:
     """So many inputs as neither take too long nor hold too much."""
     ends, held = clock() + longest, 0
     for number in range(_MOST_INPUTS):
@@ -67,7 +67,7 @@ def _drawn(draw: Callable[[], Any], clock: Callable[[], float], longest: float) 
         yield drawn
 
 
-def _ready(inputs: Sequence[Any], own: Callable[[Any], Any] | None) -> Sequence[Any]:
+def _own_copies(inputs: Sequence[Any], own: Callable[[Any], Any] | None) -> Sequence[Any]:
     return inputs if own is None else [own(each) for each in inputs]
 
 

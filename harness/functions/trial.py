@@ -81,7 +81,7 @@ def run_trial(
     except messages.InvalidAnswer as error:
         raise UserError(f"the process that tried the functions sent an invalid response ({error})") from None
     except ChildFailed as failed:
-        raise _refused(failed.failure, doing[-1], deadline_seconds) from None
+        raise _error_about(failed.failure, doing[-1], deadline_seconds) from None
     finally:
         child.close(patience=0.0)
     if found.what:
@@ -113,7 +113,7 @@ class _Answer(messages.Answer):
     next_step: str = ""
 
 
-def _refused(failure: Failure, doing: str, deadline_seconds: float) -> UserError:
+def _error_about(failure: Failure, doing: str, deadline_seconds: float) -> UserError:
     """Why nothing came of it, and while what."""
     if failure.kind == "deadline":
         return UserError(

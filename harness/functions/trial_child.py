@@ -46,11 +46,6 @@ class _Outcome(NamedTuple):
 class Trial:
     """Calls at the smallest n and at larger ones.
 
-    Args:
-        request: `kernels`, `low`, `high`, `batch`, `seed`, `seconds` for what is tried beyond the smallest n, and
-            `sizes` where only those n may be called.
-        doing: called with what is done next.
-
     Raises:
         UserError: where a function cannot be imported.
     """
@@ -89,11 +84,11 @@ class Trial:
             UserError: where something is wrong.
         """
         self._ends = time.monotonic() + self._seconds
-        self._at(self._low)
+        self._try_size(self._low)
         for number in self._numbers:
             self._check_growth(number)
         self._between = self._works_between()
-        return self._found()
+        return self._result()
 
     def climb(self) -> TrialResult:
         """What the next n shows, and all before.
@@ -101,29 +96,29 @@ class Trial:
         Raises:
             UserError: where something is wrong.
         """
-        self._heads = self._following(self._heads)
+        self._heads = self._next_size(self._heads)
         try:
-            self._at(self._heads)
+            self._try_size(self._heads)
         except UserError as error:
             if not isinstance(error.__cause__, Exception):
                 raise
             self._heads = self._high  # it fails there: the search finds out from where on
-        return self._found()
+        return self._result()
 
-    def _found(self) -> TrialResult:
+    def _result(self) -> TrialResult:
         more = self._heads < self._high and not self._long and time.monotonic() < self._ends
         if more and len(self._took) > 1:
-            more = self._expected(self._following(self._heads)) < _SHARE * self._seconds
+            more = self._expected_seconds(self._next_size(self._heads)) < _SHARE * self._seconds
         notes = (*self._notes, *self._notes_of_calls())
         return TrialResult(kernels=tuple(self._loaded.kernels), notes=notes, between=self._between, more=more)
 
-    def _expected(self, heads: int) -> float:
+    def _expected_seconds(self, heads: int) -> float:
         """Seconds that a call may take at a larger n, by its growth so far."""
         (first, before), (last, now) = list(self._took.items())[-2:]
         growth = math.log(now / before) / math.log(last / first)
         return float(now * (heads / last) ** max(1.0, growth))
 
-    def _following(self, heads: int) -> int:
+    def _next_size(self, heads: int) -> int:
         """The next n that is tried: several times as large, and of the list where there is one."""
         wanted = min(heads * _FACTOR, self._high)
         return next((each for each in self._sizes if each >= wanted), self._high) if self._sizes else wanted
@@ -135,13 +130,13 @@ class Trial:
             return True
         for heads in sorted({gap[0] + 1, min(round(math.sqrt(gap[0] * gap[1])), _FACTOR * gap[0])} - set(gap)):
             try:
-                self._at(heads)
+                self._try_size(heads)
             except UserError as error:
                 self._note(f"no n was timed that is not in the list, since {error.what}")
                 return False
         return True
 
-    def _at(self, heads: int) -> None:
+    def _try_size(self, heads: int) -> None:
         """Everything that one n shows.
 
         Raises:
@@ -152,7 +147,7 @@ class Trial:
         if heads == self._low:
             self._check_repeats(heads, given)
             self._choose_forms(heads, copied)
-        first, *others = [self._one(number, heads, copied) for number in self._numbers]
+        first, *others = [self._call_twice(number, heads, copied) for number in self._numbers]
         for number, each in enumerate(others, 1):
             if self._loaded.kernels[0].checked:
                 self._compare(heads, first, each, number)
@@ -170,9 +165,7 @@ class Trial:
             copied()
         except Exception as error:
             if any(isinstance(each, Iterator) for each in (given if isinstance(given, tuple) else [given])):
-                what = (
-                    f"the setup returns {equality.unconsumed(given) or equality.named(given)}, which one call uses up"
-                )
+                what = f"the setup returns {equality.unconsumed(given) or equality.type_name(given)}, which one call uses up"
                 raise UserError(what, next_step="return a list, an array or other data") from error
             return lambda: self._loaded.first_input(heads)
         return copied
@@ -195,7 +188,7 @@ class Trial:
         for number, some in enumerate(forms):
             self._loaded.learn(number, takes=some[-1] if spread and "inputs" in some else some[0])
 
-    def _one(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
+    def _call_twice(self, number: int, heads: int, copied: Callable[[], Any]) -> _Outcome:
         """One function at one n, called twice with equal inputs."""
         loaded, label = self._loaded, self._loaded.label(number)
         self._doing(f"calling {label} at n = {heads:,}")
@@ -216,35 +209,35 @@ class Trial:
         self._took[heads] = max(self._took.get(heads, 1e-9), next_seconds)
         self._check_finished(number, heads, copied, output, next_seconds)
         kernel = loaded.kernels[number]
-        if kernel.checked and not loaded.alike(output, again, label):
+        if kernel.checked and not loaded.same_output(output, again, label):
             if kernel.equal is None and getattr(type(output), "__eq__", None) is object.__eq__:
                 raise UserError(
-                    f"{label} returns {equality.named(output)}, of which two are never equal (it has no __eq__)",
+                    f"{label} returns {equality.type_name(output)}, of which two are never equal (it has no __eq__)",
                     next_step="define what counts as equal (equal=, --equal), or leave the comparison out "
                     "(equal=None, --no-equal)",
                 )
             raise UserError(
-                f"{label} does not repeat its output at n = {heads:,}: {equality.shown(output)}, then "
-                f"{equality.shown(again)}",
+                f"{label} does not repeat its output at n = {heads:,}: {equality.preview(output)}, then "
+                f"{equality.preview(again)}",
                 next_step="seed what it draws, or leave the comparison out (equal=None, --no-equal)",
             )
         if not loaded.has_setup:
             if seconds > _SLOW_ENOUGH and seconds > _REMEMBERED * next_seconds:
                 self._check_memory_of_sizes(number, heads)
-        elif self._may_remember(kernel, seconds, next_seconds) and self._remembers(number, heads):
+        elif self._is_memory_suspected(kernel, seconds, next_seconds) and self._remembers_inputs(number, heads):
             loaded.learn(number, redrawn=True)
         return _Outcome(output, given, loaded.kernels[number].fresh, again)
 
-    def _may_remember(self, kernel: Kernel, seconds: float, again: float) -> bool:
+    def _is_memory_suspected(self, kernel: Kernel, seconds: float, again: float) -> bool:
         """Whether it is worth a few more calls: they are short, or the second one was."""
         return not kernel.redrawn and (again <= memoisation.LONGEST_SECONDS or seconds > memoisation.FACTOR * again)
 
-    def _remembers(self, number: int, heads: int) -> bool:
+    def _remembers_inputs(self, number: int, heads: int) -> bool:
         """Whether inputs that it has seen, and gets again as on the clock, cost it a small part of others."""
         numbers = seeds(self._seed, 1)  # of another launch: none that it has seen
         self._doing(f"calling the setup and {self._loaded.label(number)} at n = {heads:,}")
         own = (lambda given: equality.copier(given)()) if self._loaded.kernels[number].fresh else None
-        found = memoisation.remembers(
+        found = memoisation.time_repeated(
             lambda given: self._loaded.call(number, heads, given),
             lambda: self._loaded.input(heads, next(numbers)),
             time.perf_counter,
@@ -275,15 +268,15 @@ class Trial:
         Raises:
             UserError: where it does.
         """
-        if equality.waiting(output) is None:
+        if equality.finisher(output) is None:
             return
         late = []
         for _ in range(_SIZES):
             each, _ = self._loaded.call(number, heads, copied())
-            late.append(equality.left(each, time.perf_counter))
+            late.append(equality.unfinished_seconds(each, time.perf_counter))
         if (left := min(late)) > max(_SLOW_ENOUGH, _LEFT_SHARE * seconds):
             raise UserError(
-                f"{self._loaded.label(number)} returns {equality.named(output)} with {units.seconds(left)} of work left over "
+                f"{self._loaded.label(number)} returns {equality.type_name(output)} with {units.seconds(left)} of work left over "
                 f"when the call ends, after {units.seconds(seconds)}",
                 next_step="return what has been computed (numpy.asarray of it, or after its block_until_ready), so that the "
                 "work is timed",
@@ -306,13 +299,13 @@ class Trial:
         """Compares what a rival computes with that of the first."""
         labels = self._loaded.label(0), self._loaded.label(number)
         reference, output = self._results(first, other)
-        if self._loaded.alike(reference, output, " and ".join(labels)):
+        if self._loaded.same_output(reference, output, " and ".join(labels)):
             return
         nothing = first.output is None and other.output is None
         do = "make the same of their input" if nothing else "return the same"
         raise UserError(
-            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {equality.shown(reference)} and "
-            f"{equality.shown(output)}",
+            f"{labels[0]} and {labels[1]} do not {do} at n = {heads:,}: {equality.preview(reference)} and "
+            f"{equality.preview(output)}",
             next_step="fix one of them, define what counts as equal (equal=, --equal), or leave the comparison out "
             "(equal=None, --no-equal)",
         )
@@ -334,7 +327,7 @@ class Trial:
             self._different.add(number)
             self._note(
                 f"{loaded.label(0)} and {loaded.label(number)} return different values at n = {heads:,}: "
-                f"{equality.shown(first.output)} and {equality.shown(other.output)}; an equality would refuse that (--equal)"
+                f"{equality.preview(first.output)} and {equality.preview(other.output)}; an equality would refuse that (--equal)"
             )
 
     def _notes_of_calls(self) -> Iterator[str]:

@@ -37,10 +37,6 @@ def unchanged(folder: Path, known: Any) -> bool:
 def verify(folder: Path, known: Mapping[str, str]) -> None:
     """Compares files with the digests that their builder has sent, right before they are loaded.
 
-    Args:
-        folder: of the artifact.
-        known: digests by name below the folder; empty where nothing was written.
-
     Raises:
         ArtifactChanged: where a file is missing or holds something else.
     """

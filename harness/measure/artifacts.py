@@ -63,9 +63,6 @@ class Artifacts:
     def occupy(self, needed: Iterable[str] = ()) -> None:
         """Keeps others from clearing the cache while this process lives; released by the system when it dies.
 
-        Args:
-            needed: keys that the run relies on already.
-
         Raises:
             ResourceError: where the cache could be written by others, whose code would then be loaded.
         """

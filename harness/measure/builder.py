@@ -24,7 +24,7 @@ from harness.measure.construction import Construction, shared_form
 from harness.measure.fingerprint import identity
 from harness.measure.float64_call import call64
 from harness.measure.operations import by_batch_size
-from harness.measure.training import Students, make_room
+from harness.measure.training import Students, evict_oldest
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Dataset, ExportContext, Form, Heads, Projection, Projector
 from harness.process.server import Operation, serve
@@ -127,7 +127,7 @@ class Builder:
             "build_seconds": made.about.get("seconds"),
             "proofs": proofs,
             "warnings": list(made.about.get("warnings", ())),
-            "files": {**made.about["files"], **_beside(made.place, batches)},
+            "files": {**made.about["files"], **_batch_files(made.place, batches)},
         }
 
     def train(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class Builder:
                 "seconds": time.perf_counter() - begun,
                 "parameters": _parameters(original),
                 "training": built[0][1],
-                "warnings": _told(caught),
+                "warnings": _warning_texts(caught),
             }
 
         place, about, cached = self._artifacts.obtain(self._parts(specification, projector, data, form, batches), fill)
@@ -289,10 +289,10 @@ class Builder:
             ParityError: where what should be proved has another shape than [B, K], or is zero whatever the queries are.
         """
         place, data = made.place, made.data
-        inputs, reference, told = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
+        inputs, reference, proved = (place / f"{name}-{batch}" for name in ("inputs", "reference", "proof"))
         listed = place / _LISTED.format(batch)
-        if told.exists() and unchanged(place, _listed(listed)):
-            return told.read_text()
+        if proved.exists() and unchanged(place, _listed(listed)):
+            return proved.read_text()
         batches = self._inputs(data, batch, specification.seed)
         _write(inputs.with_suffix(".npy"), batches)
         if batches.shape[0] * batch * data.heads.count > _REFERENCE_ELEMENTS:
@@ -312,11 +312,11 @@ class Builder:
             parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(
                 place / f"probes-{batch}.npz"
             )
-        _write_text(told, proof)
+        _write_text(proved, proof)
         beside = [
             f"{inputs.name}.npy",
             f"{reference.name}.npy",
-            told.name,
+            proved.name,
             *([f"probes-{batch}.npz"] if further else []),
         ]
         _write_text(listed, json.dumps(digests(place, beside)))
@@ -339,7 +339,7 @@ class Builder:
             content = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
             key = repr([*where, heads.temperature, specification.seed, content])
             if key not in self._formulas:
-                make_room(self._formulas, _FORMULAS)
+                evict_oldest(self._formulas, _FORMULAS)
                 self._formulas[key] = made.projector.reference(heads, rows)
             known = self._formulas[key]
             if known is not None:
@@ -419,7 +419,7 @@ def _expect(output: NDArray[Any], batch: int, shape: tuple[int, int], what: str)
         raise ParityError(f"{what} has the shape {found}, expected {[batch, shape[1]]}")
 
 
-def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+def _warning_texts(caught: Sequence[warnings.WarningMessage]) -> list[str]:
     """What an export warned of and its runtime did not silence, each place once; not what libraries plan to change."""
     places: dict[tuple[str, int], str] = {}
     for each in caught:
@@ -459,7 +459,7 @@ def _listed(path: Path) -> Any:
         return None
 
 
-def _beside(place: Path, batches: Sequence[int]) -> dict[str, str]:
+def _batch_files(place: Path, batches: Sequence[int]) -> dict[str, str]:
     """Digests of the inputs, references and probes that lie beside an artifact."""
     return {name: each for batch in batches for name, each in (_listed(place / _LISTED.format(batch)) or {}).items()}
 

@@ -31,14 +31,7 @@ _OFFERS = ("source", "projector", "runtime", "teacher", "trainer")
 
 
 class Builders:
-    """Builders, started when they are first asked and again where they have died.
-
-    Args:
-        specifications: of all contenders, by name.
-        settings: for each: `cache`, `versions`, `plugins`, `input_batches`, and `memory_limit_bytes` where it is stated.
-        deadline: seconds that a cell may take.
-        needed: keys of artifacts that the run relies on already.
-    """
+    """Builders, started when they are first asked and again where they have died."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 from harness import complex_numbers, units
 from harness.errors import ContenderError, DataError
 from harness.measure.float64_call import call64
-from harness.measure.query_split import apart
+from harness.measure.query_split import without_held_out
 from harness.plan.specification import OfferReference, Specification
 from harness.plugin.interfaces import (
     BuildContext,
@@ -70,11 +70,11 @@ class Construction:
 
     def projector(self, specification: Specification) -> Projector:
         """The projector of a contender."""
-        return cast("Projector", offer(_given(specification.projector)))
+        return cast("Projector", offer(_require_reference(specification.projector)))
 
     def runtime(self, specification: Specification) -> Runtime:
         """The runtime of a contender."""
-        return cast("Runtime", offer(_given(specification.runtime)))
+        return cast("Runtime", offer(_require_reference(specification.runtime)))
 
     def trainer(self, specification: Specification) -> Trainer | None:
         """The trainer of a contender, where it has one."""
@@ -82,11 +82,11 @@ class Construction:
 
     def teacher(self, specification: Specification) -> Projector:
         """The projector that a contender imitates."""
-        return cast("Projector", offer(_given(specification.teacher)))
+        return cast("Projector", offer(_require_reference(specification.teacher)))
 
     def costs(self, specification: Specification, sizes: Sequence[int], batch_sizes: Sequence[int]) -> list[list[Any]]:
         """What a rival's workload states at each n and batch size: (n, B, operations, bytes, products)."""
-        workload = cast("Workload", offer(_given(specification.workload)))
+        workload = cast("Workload", offer(_require_reference(specification.workload)))
         asked = [(n, batch, workload.cost(specification.rival, n, batch)) for n in sizes for batch in batch_sizes]
         return [
             [n, batch, cost.flops, cost.bytes, [list(map(int, shape)) for shape in cost.products]]
@@ -169,7 +169,7 @@ class Construction:
 
     def _load(self, key: str, heads: int | None) -> Dataset:
         specification = self._specifications[key]
-        return self._load_source(_given(specification.source), specification, heads)
+        return self._load_source(_require_reference(specification.source), specification, heads)
 
     def _load_source(self, reference: OfferReference, specification: Specification, heads: int | None) -> Dataset:
         def other(name: str, options: Mapping[str, Any], count: int | None) -> Dataset:
@@ -183,7 +183,7 @@ class Construction:
         )
         data = cast("Source", offer(reference)).load(heads, context)
         _refuse_complex(data, reference.name)
-        return apart(data)
+        return without_held_out(data)
 
 
 def _refuse_complex(data: Dataset, source: str) -> None:
@@ -215,7 +215,7 @@ def shared_form(projector: Projector, runtime: Runtime) -> Form:
     )
 
 
-def _given(reference: OfferReference | None) -> OfferReference:
+def _require_reference(reference: OfferReference | None) -> OfferReference:
     if reference is None:
         raise ContenderError("the contender is a plain function, without components")
     return reference

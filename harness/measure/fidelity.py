@@ -124,7 +124,9 @@ def measure(
         scores={name: value for name, value in scores.items() if np.isfinite(value)},
         intervals=intervals,
         queries=queries,
-        per_query={name: _kept(series[name]) for name in PAIRED if name in series and queries <= _MOST_KEPT},
+        per_query={
+            name: _rounded_to_store(series[name]) for name in PAIRED if name in series and queries <= _MOST_KEPT
+        },
     )
 
 
@@ -167,7 +169,7 @@ def _checked(student: Array, teacher: Array, answers: Array) -> tuple[Array, Arr
     return student, teacher, answers
 
 
-def _kept(values: Array) -> tuple[float, ...]:
+def _rounded_to_store(values: Array) -> tuple[float, ...]:
     """Rounded to a millionth, a hundredth of which nobody could call a difference."""
     return tuple(round(float(value), 6) for value in values)
 

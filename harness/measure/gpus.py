@@ -75,7 +75,7 @@ class Gpus:
             sm_clock_mhz=ask("nvmlDeviceGetClockInfo", library.NVML_CLOCK_SM),
             power_watts=None if milliwatts is None else milliwatts / 1000,
             temperature_celsius=ask("nvmlDeviceGetTemperature", library.NVML_TEMPERATURE_GPU),
-            throttled=tuple(told for bit, told in _THROTTLES.items() if reasons and reasons & bit),
+            throttled=tuple(why for bit, why in _THROTTLES.items() if reasons and reasons & bit),
             processes=tuple(int(each.pid) for each in running),
             used_bytes={str(each.pid): int(each.usedGpuMemory) for each in running if each.usedGpuMemory},
         )
@@ -104,13 +104,7 @@ def watched(devices: Collection[str], environment: Mapping[str, str] | None = No
 
 
 def doubts(before: State, after: State, own: Collection[int]) -> Iterator[str]:
-    """What to doubt of samples that were taken between two states.
-
-    Args:
-        before: when the visit began.
-        after: when it ended.
-        own: processes of this run.
-    """
+    """What to doubt of samples that were taken between two states."""
     slowed = dict.fromkeys([*before.throttled, *after.throttled])
     if slowed:
         yield f"the GPU was throttled ({', '.join(slowed)})"

@@ -32,7 +32,7 @@ class Purpose:
 
     purpose: str
     visit: int
-    leg: str | None = None
+    case: str | None = None
     keys: dict[Cell, str] = field(default_factory=dict)
     tolerances: dict[str, float] = field(default_factory=dict)
     load_average: float | None = None
@@ -94,41 +94,41 @@ def visit(
         Interrupted: by Ctrl-C, with what had been measured.
     """
     twins = len(set(cells)) < len(cells)  # alike, none of them the worker that has a longer history
-    seats = [_Slot(cell=cell, twin=1 + place if twins else 0) for place, cell in enumerate(cells)]
+    slots = [_Slot(cell=cell, twin=1 + place if twins else 0) for place, cell in enumerate(cells)]
     meanwhile: ActivityMonitor | None = None
     try:
         for place in generator.permutation(
-            len(seats)
+            len(slots)
         ):  # whoever got ready last has just been busy: not always the same
-            if together and any(each.failure for each in seats):
+            if together and any(each.failure for each in slots):
                 break
-            seat = seats[place]
+            slot = slots[place]
             try:
-                seat.participant = launch.participant(seat.cell, twin=seat.twin)
+                slot.participant = launch.participant(slot.cell, twin=slot.twin)
             except ChildFailed as failed:
-                _fail(launch, seat, failed)
-        _rehearse(launch, seats, generator, together=together)
+                _fail(launch, slot, failed)
+        _rehearse(launch, slots, generator, together=together)
         before = activity()
-        for block in _blocks(seats, generator) if purpose.purpose == IN_BLOCKS else [seats]:
-            _sample(launch, seats, block, rounds, generator, together=together)
+        for block in _blocks(slots, generator) if purpose.purpose == IN_BLOCKS else [slots]:
+            _sample(launch, slots, block, rounds, generator, together=together)
         meanwhile = between(before, activity())
-        for seat in seats:
-            if together and any(each.failure for each in seats):
+        for slot in slots:
+            if together and any(each.failure for each in slots):
                 break
-            _finish(launch, seat, calls)
+            _finish(launch, slot, calls)
     except KeyboardInterrupt:
-        raise Interrupted([_record(launch, seat, purpose, meanwhile, interrupted=True) for seat in seats]) from None
-    return [_record(launch, seat, purpose, meanwhile) for seat in seats]
+        raise Interrupted([_record(launch, slot, purpose, meanwhile, interrupted=True) for slot in slots]) from None
+    return [_record(launch, slot, purpose, meanwhile) for slot in slots]
 
 
-def _blocks(seats: Sequence[_Slot], generator: np.random.Generator) -> list[list[_Slot]]:
+def _blocks(slots: Sequence[_Slot], generator: np.random.Generator) -> list[list[_Slot]]:
     """One after the other, in an order that is drawn."""
-    return [[seats[place]] for place in generator.permutation(len(seats))]
+    return [[slots[place]] for place in generator.permutation(len(slots))]
 
 
 def _sample(
     launch: Launch,
-    seats: Sequence[_Slot],
+    slots: Sequence[_Slot],
     block: Sequence[_Slot],
     rounds: int,
     generator: np.random.Generator,
@@ -137,150 +137,150 @@ def _sample(
 ) -> None:
     """Rounds of those in the block, as long as nobody has failed without whom the visit means nothing."""
     for turn in range(rounds):
-        if together and any(seat.failure for seat in seats):
+        if together and any(slot.failure for slot in slots):
             return
         _round(launch, block, turn, generator)
 
 
-def _rehearse(launch: Launch, seats: Sequence[_Slot], generator: np.random.Generator, *, together: bool) -> None:
+def _rehearse(launch: Launch, slots: Sequence[_Slot], generator: np.random.Generator, *, together: bool) -> None:
     """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
 
     That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
     One that is alone in its visit has no rival to recover from.
     """
-    standing = _standing(seats)
-    if len(standing) < 2 or any(seat.info.get("cold") for seat in standing):
+    standing = _still_running(slots)
+    if len(standing) < 2 or any(slot.info.get("cold") for slot in standing):
         return
-    unknown = _unknown(launch, standing)
-    watched: dict[int, list[list[recovery.Window]]] = {id(seat): [] for seat in unknown}
-    longest = max((seat.info.get("call_seconds", 0.0) for seat in unknown), default=0.0)
+    unknown = _without_recovery(launch, standing)
+    watched: dict[int, list[list[recovery.Window]]] = {id(slot): [] for slot in unknown}
+    longest = max((slot.info.get("call_seconds", 0.0) for slot in unknown), default=0.0)
     order = [standing[place] for place in generator.permutation(len(standing))]  # kept: nobody follows on itself
     for _ in range(recovery.repetitions(longest, launch.min_sample_seconds) if unknown else 1):
-        if together and any(seat.failure for seat in seats):
+        if together and any(slot.failure for slot in slots):
             return
-        for seat in order:
-            participant = seat.participant
-            if participant is None or seat.failure is not None:
+        for slot in order:
+            participant = slot.participant
+            if participant is None or slot.failure is not None:
                 continue
             try:
-                if id(seat) in watched:
-                    series = watched[id(seat)]
-                    series.append(participant.watch(recovery.enough(series, launch.min_sample_seconds)))
+                if id(slot) in watched:
+                    series = watched[id(slot)]
+                    series.append(participant.watch(recovery.seconds_to_watch(series, launch.min_sample_seconds)))
                 else:
-                    participant.untimed_seconds = _recovery(launch, seat) or participant.untimed_seconds
+                    participant.untimed_seconds = _recovery(launch, slot) or participant.untimed_seconds
                     participant.rehearse()
             except ChildFailed as failed:
-                _fail(launch, seat, failed)
-    for seat in _standing(unknown):
-        _learn(launch, seat, recovery.recovery(watched[id(seat)], launch.min_sample_seconds))
+                _fail(launch, slot, failed)
+    for slot in _still_running(unknown):
+        _store_recovery(launch, slot, recovery.recovery(watched[id(slot)], launch.min_sample_seconds))
 
 
-def _unknown(launch: Launch, standing: Sequence[_Slot]) -> list[_Slot]:
+def _without_recovery(launch: Launch, standing: Sequence[_Slot]) -> list[_Slot]:
     """Those that are to be watched; where a single call takes longer than any recovery, it is all that is needed."""
-    for seat in standing:
-        if seat.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:
-            _learn(launch, seat, recovery.LADDER[0])
-    return [seat for seat in standing if _recovery(launch, seat) is None]
+    for slot in standing:
+        if slot.info.get("call_seconds", 0.0) >= recovery.LADDER[-1]:
+            _store_recovery(launch, slot, recovery.LADDER[0])
+    return [slot for slot in standing if _recovery(launch, slot) is None]
 
 
-def _learn(launch: Launch, seat: _Slot, seconds: float) -> None:
+def _store_recovery(launch: Launch, slot: _Slot, seconds: float) -> None:
     """Notes how long it takes this contender near this N to be back at speed."""
-    assert seat.participant is not None
-    launch.recoveries.add(seat.cell.contender, seat.cell.heads, seat.cell.batch_size, seconds)
-    seat.participant.untimed_seconds = _recovery(launch, seat) or seconds
+    assert slot.participant is not None
+    launch.recoveries.add(slot.cell.contender, slot.cell.heads, slot.cell.batch_size, seconds)
+    slot.participant.untimed_seconds = _recovery(launch, slot) or seconds
 
 
-def _recovery(launch: Launch, seat: _Slot) -> float | None:
-    return launch.recoveries.known(seat.cell.contender, seat.cell.heads, seat.cell.batch_size)
+def _recovery(launch: Launch, slot: _Slot) -> float | None:
+    return launch.recoveries.known(slot.cell.contender, slot.cell.heads, slot.cell.batch_size)
 
 
-def _standing(seats: Sequence[_Slot]) -> list[_Slot]:
+def _still_running(slots: Sequence[_Slot]) -> list[_Slot]:
     """Those that got ready and have not failed."""
-    return [seat for seat in seats if seat.participant is not None and seat.failure is None]
+    return [slot for slot in slots if slot.participant is not None and slot.failure is None]
 
 
-def _round(launch: Launch, seats: Sequence[_Slot], turn: int, generator: np.random.Generator) -> None:
+def _round(launch: Launch, slots: Sequence[_Slot], turn: int, generator: np.random.Generator) -> None:
     """One sample of each rival that is still standing."""
-    standing = _standing(seats)
+    standing = _still_running(slots)
     for position, index in enumerate(generator.permutation(len(standing))):
-        seat = standing[index]
-        if seat.participant is None:
+        slot = standing[index]
+        if slot.participant is None:
             continue
         try:
-            seconds, started = seat.participant.sample()
+            seconds, started = slot.participant.sample()
         except ChildFailed as failed:
-            _fail(launch, seat, failed)
+            _fail(launch, slot, failed)
             continue
-        seat.seconds.append(seconds)
-        seat.rounds.append(turn)
-        seat.positions.append(position)
-        seat.started.append(started)
+        slot.seconds.append(seconds)
+        slot.rounds.append(turn)
+        slot.positions.append(position)
+        slot.started.append(started)
 
 
-def _finish(launch: Launch, seat: _Slot, calls: int) -> None:
+def _finish(launch: Launch, slot: _Slot, calls: int) -> None:
     """Single calls and the audit, where the rival is still standing."""
-    if seat.participant is None or seat.failure is not None:
+    if slot.participant is None or slot.failure is not None:
         return
     try:
         if calls:
-            seat.calls, seat.on_device = seat.participant.calls(calls)
-        seat.participant.audit()
+            slot.calls, slot.on_device = slot.participant.calls(calls)
+        slot.participant.audit()
     except ChildFailed as failed:
-        _fail(launch, seat, failed)
+        _fail(launch, slot, failed)
 
 
-def _fail(launch: Launch, seat: _Slot, failed: ChildFailed) -> None:
-    seat.failure = failed.failure
-    launch.mark_dead(seat.cell.contender, failed, twin=seat.twin)
+def _fail(launch: Launch, slot: _Slot, failed: ChildFailed) -> None:
+    slot.failure = failed.failure
+    launch.mark_dead(slot.cell.contender, failed, twin=slot.twin)
 
 
 def _record(
-    launch: Launch, seat: _Slot, purpose: Purpose, meanwhile: ActivityMonitor | None, *, interrupted: bool = False
+    launch: Launch, slot: _Slot, purpose: Purpose, meanwhile: ActivityMonitor | None, *, interrupted: bool = False
 ) -> Measurement:
-    """The seat as one line of the records; of an interrupted visit the raw seconds are kept, and do not count."""
-    info = seat.info
-    built = seat.participant.built if seat.participant else None
-    cost = built.costs.get(str(seat.cell.batch_size)) if built else None
-    proof = built.proofs.get(str(seat.cell.batch_size)) if built else None
+    """The slot as one line of the records; of an interrupted visit the raw seconds are kept, and do not count."""
+    info = slot.info
+    built = slot.participant.built if slot.participant else None
+    cost = built.costs.get(str(slot.cell.batch_size)) if built else None
+    proof = built.proofs.get(str(slot.cell.batch_size)) if built else None
     warnings = [_UNPROVED] if proof == "itself" else []
     warnings += [*(built.warnings if built else ()), *info.get("warnings", ())]
     if info and not info["settled"]:
         warnings.append(_UNSETTLED)
-    measured = seat.failure is None and bool(seat.seconds)
-    if measured and info["clock_step_seconds"] > CLOCK_SHARE * min(seat.seconds) * info["inner_loops"]:
+    measured = slot.failure is None and bool(slot.seconds)
+    if measured and info["clock_step_seconds"] > CLOCK_SHARE * min(slot.seconds) * info["inner_loops"]:
         warnings.append(_COARSE_COLD if info.get("cold") else _COARSE)
     return Measurement(
-        key=purpose.keys.get(seat.cell, ""),
-        contender=seat.cell.contender,
-        heads=seat.cell.heads,
-        batch_size=seat.cell.batch_size,
+        key=purpose.keys.get(slot.cell, ""),
+        contender=slot.cell.contender,
+        heads=slot.cell.heads,
+        batch_size=slot.cell.batch_size,
         purpose=purpose.purpose,  # type: ignore[arg-type]  # validated by the record
-        leg=purpose.leg,
+        leg=purpose.case,
         visit=purpose.visit,
         launch=launch.number,
-        outcome="failed" if seat.failure else "measured" if measured and not interrupted else "skipped",
-        reason=None if seat.failure else INTERRUPTED if interrupted else None if measured else RIVAL_FAILED,
-        process_id=seat.participant.process_id if seat.participant else None,
-        process_started=seat.participant.process_started if seat.participant else None,
+        outcome="failed" if slot.failure else "measured" if measured and not interrupted else "skipped",
+        reason=None if slot.failure else INTERRUPTED if interrupted else None if measured else RIVAL_FAILED,
+        process_id=slot.participant.process_id if slot.participant else None,
+        process_started=slot.participant.process_started if slot.participant else None,
         sampled=Sampled(
-            seconds=tuple(seat.seconds),
-            rounds=tuple(seat.rounds),
-            positions=tuple(seat.positions),
-            started=tuple(seat.started),
+            seconds=tuple(slot.seconds),
+            rounds=tuple(slot.rounds),
+            positions=tuple(slot.positions),
+            started=tuple(slot.started),
             inner_loops=info["inner_loops"],
             overhead_seconds=info["overhead_seconds"],
-            untimed_seconds=None if info.get("cold") or seat.participant is None else seat.participant.untimed_seconds,
+            untimed_seconds=None if info.get("cold") or slot.participant is None else slot.participant.untimed_seconds,
         )
         if measured
         else None,
-        call_seconds=tuple(seat.calls) if measured else (),
+        call_seconds=tuple(slot.calls) if measured else (),
         first_call_seconds=info.get("first_call_seconds"),
         load_seconds=info.get("load_seconds"),
         build_seconds=built.build_seconds if built else None,
         build_cached=built.cached if built else None,
         compile_seconds=info.get("compile_seconds"),
         warm_up_calls=info.get("warm_up_calls"),
-        device_seconds=tuple(seat.on_device) if measured else (),
+        device_seconds=tuple(slot.on_device) if measured else (),
         peak_rss_bytes=info.get("peak_rss_bytes"),
         base_rss_bytes=info.get("base_rss_bytes"),
         added_rss_bytes=info.get("added_rss_bytes"),
@@ -294,13 +294,13 @@ def _record(
         device_memory=info.get("device_memory", {}),
         parity=Parity(
             error=info["parity_error"],
-            tolerance=purpose.tolerances[seat.cell.contender],
+            tolerance=purpose.tolerances[slot.cell.contender],
             row_error=info.get("row_error"),
             against=proof,  # type: ignore[arg-type]  # validated by the record
         )
         if info.get("parity_error") is not None
         else None,
-        failure=seat.failure,
+        failure=slot.failure,
         warnings=tuple(warnings),
         load_average=purpose.load_average,
         busy_cores=meanwhile.busy_cores if meanwhile else None,

@@ -8,6 +8,8 @@ before the cell fails.
 
 from __future__ import annotations
 
+import math
+import mmap
 import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 _FLOOR_SECONDS = 2e-5  # what entering a library costs
 _DEVICE_FLOOR_SECONDS = 5e-4  # a first transfer, a graph that is replayed for the first time
-_COPIES = 4  # converting, allocating and touching memory takes a few times as long as copying
+_COPIES = 4  # converting takes a few times as long as copying
+_ARRAYS = 3  # that a conversion may allocate, each in pages that the process does not have yet
 _LIST_SECONDS = 2e-7  # of one number in a list that becomes an array
 _NEW = 2.0  # times as long as a repeated call: caches and predictors know those, a memo gains more
 _SHARE = 0.1  # of the call, below which what is off the clock does not matter
@@ -39,7 +42,7 @@ _SAME = 1e-6  # of the largest value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class CallTimes:
     """Seconds of one call and of what surrounds it."""
 
     call: float
@@ -49,19 +52,30 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copying:
-    """Seconds that copies of a cell's arrays take."""
+class CopyTimes:
+    """Seconds that copies of a cell's arrays take, and the pages of new ones.
+
+    A virtual machine may need longer for the first touch of a page than for copying what it holds, and the allocator may
+    give memory back after every call.
+    """
 
     queries: float
     projections: float
+    query_pages: float = 0.0
+    projection_pages: float = 0.0
 
     @classmethod
-    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> Copying:
+    def of(cls, queries: Sequence[int], projections: Sequence[int], clock: Clock) -> CopyTimes:
         """Measured here and now."""
-        return cls(queries=_copying(queries, clock), projections=_copying(projections, clock))
+        return cls(
+            queries=_copy_seconds(queries, clock), projections=_copy_seconds(projections, clock),
+            query_pages=_touch_seconds(queries, clock), projection_pages=_touch_seconds(projections, clock),
+        )  # fmt: skip
 
 
-def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = False) -> ContenderError | None:
+def why_off_clock(
+    repeated: CallTimes, new: CallTimes, copying: CopyTimes, *, on_device: bool = False
+) -> ContenderError | None:
     """Why not all of the work can be on the clock; None where it can.
 
     Args:
@@ -80,14 +94,16 @@ def doubt(repeated: Taken, new: Taken, copying: Copying, *, on_device: bool = Fa
             next_step="keep no answers between calls (a dictionary, functools.cache), so that what is timed is the work",
         )
     late = min(repeated.result - repeated.converting, new.result - new.converting)
-    if late > floor + _COPIES * copying.projections and late > _SHARE * call:
+    explained = _COPIES * copying.projections + _ARRAYS * copying.projection_pages
+    if late > floor + explained and late > _SHARE * call:
         return ContenderError(
-            f"its result() takes {units.seconds(late)} after a call of {units.seconds(call)}, where copying the output takes "
-            f"{units.seconds(copying.projections)}: work is left over when the call ends",
+            f"its result() takes {units.seconds(late)} after a call of {units.seconds(call)}, where copying the output to new "
+            f"memory takes {units.seconds(copying.projections + copying.projection_pages)}: work is left over when the call "
+            "ends",
             next_step="finish it in __call__ (evaluate lazy outputs, wait for futures); result() may only convert",
         )
     empty = _EMPTY_SECONDS + (0.0 if on_device else 2 * copying.projections)
-    early = prepare - _COPIES * copying.queries
+    early = prepare - _COPIES * copying.queries - _ARRAYS * copying.query_pages
     if early > floor and call < empty and call < _SHARE * early:
         return ContenderError(
             f"its prepare() takes {units.seconds(prepare)}, the call {units.seconds(call)}, and copying the queries "
@@ -105,11 +121,11 @@ def prove(
     clock: Clock,
     *,
     tolerance: float,
-    before: Taken | None = None,
+    before: CallTimes | None = None,
     on_device: bool = False,
     seed: int = 0,
 ) -> Any:
-    """Calls with new queries in the memory of the first batch, which holds its own again afterwards.
+    """Calls with new queries in the memory of the first batch, which holds its own again afterwards; that, prepared again.
 
     Args:
         calling: how it is called.
@@ -122,38 +138,35 @@ def prove(
         on_device: whether it computes elsewhere.
         seed: of the new queries.
 
-    Returns:
-        the first batch, prepared again.
-
     Raises:
         ContenderError: where work is done off the clock, or an answer is that to other queries.
     """
     generator = np.random.default_rng([seed, 4])
     host, kept = batches[0], batches[0].copy()
-    copying = Copying.of(kept.shape, known.shape, clock)
+    copying = CopyTimes.of(kept.shape, known.shape, clock)
 
-    def new() -> tuple[Taken, NDArray[np.float32]]:
-        host[...] = unseen(batches[1:] or [kept], generator, roll=len(batches) == 1)
+    def new() -> tuple[CallTimes, NDArray[np.float32]]:
+        host[...] = fresh_rows(batches[1:] or [kept], generator, roll=len(batches) == 1)
         began = clock()
         again = calling.prepare(host)
         seconds = clock() - began
-        taken, answer = observed(calling, again, clock)
+        taken, answer = timed_call(calling, again, clock)
         return replace(taken, prepare=seconds), answer
 
-    def repeated() -> Taken:
+    def repeated() -> CallTimes:
         host[...] = kept
-        return observed(calling, prepared, clock)[0]
+        return timed_call(calling, prepared, clock)[0]
 
     try:
         known_one, (new_one, answer) = before or repeated(), new()
-        found = doubt(known_one, new_one, copying, on_device=on_device)
+        found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         _refuse_stale(calling, host, answer, known, tolerance)
         for _ in range(_BLOCKS):
             if found is None:
                 break
             pairs = [(repeated(), new()[0]) for _ in range(_REPETITIONS)]
             known_one, new_one = _median([each for each, _ in pairs]), _median([each for _, each in pairs])
-            found = doubt(known_one, new_one, copying, on_device=on_device)
+            found = why_off_clock(known_one, new_one, copying, on_device=on_device)
         if found is not None:
             raise found
     finally:
@@ -161,7 +174,7 @@ def prove(
     return calling.prepare(host)
 
 
-def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Taken, NDArray[np.float32]]:
+def timed_call(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[CallTimes, NDArray[np.float32]]:
     """What a call and its conversion take, and the answer."""
     finish: Callable[[], None] | None = getattr(calling.timed, "finish", None)
     began = clock()
@@ -172,10 +185,10 @@ def observed(calling: TimedProjection, prepared: Any, clock: Clock) -> tuple[Tak
     result = calling.result(output)
     ended = clock()
     converting = _LIST_SECONDS * result.size if type(output) in (list, tuple) else 0.0
-    return Taken(call=called - began, result=ended - called, converting=converting), own(result)
+    return CallTimes(call=called - began, result=ended - called, converting=converting), own(result)
 
 
-def unseen(
+def fresh_rows(
     batches: Sequence[NDArray[np.float32]], generator: np.random.Generator, *, roll: bool = False
 ) -> NDArray[np.float32]:
     """Rows [B, D] of batches in another order, each longer by up to 2 per mille, so that no row was seen before."""
@@ -209,14 +222,25 @@ def _refuse_stale(
             )
 
 
-def _median(several: Sequence[Taken]) -> Taken:
+def _median(several: Sequence[CallTimes]) -> CallTimes:
     def of(name: str) -> float:
         return float(statistics.median(getattr(each, name) for each in several))
 
-    return Taken(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
+    return CallTimes(prepare=of("prepare"), call=of("call"), result=of("result"), converting=of("converting"))
 
 
-def _copying(shape: Sequence[int], clock: Clock) -> float:
+def _touch_seconds(shape: Sequence[int], clock: Clock) -> float:
+    """Seconds that the first touch of an array's memory takes, where none of its pages is the process's yet."""
+    times = []
+    for _ in range(3):
+        pages = mmap.mmap(-1, max(1, 4 * math.prod(shape)))
+        began = clock()
+        np.frombuffer(pages, dtype=np.uint8)[:: mmap.PAGESIZE] = 1
+        times.append(clock() - began)
+    return statistics.median(times)
+
+
+def _copy_seconds(shape: Sequence[int], clock: Clock) -> float:
     """Seconds of a copy that converts, to memory of its own."""
     array = np.ones(tuple(shape))
     times = []

@@ -20,12 +20,7 @@ _HERE = str(Path(__file__))
 
 
 def operations(module: Any, queries: Float32) -> tuple[str, ...]:
-    """The operations of one call with queries [B, D], each with the line outside of torch that asked for it.
-
-    Args:
-        module: in evaluation mode.
-        queries: as it is called with; an exception ends the list.
-    """
+    """The operations of one call with queries [B, D], each with the line outside of torch that asked for it."""
     import torch
     from torch.overrides import TorchFunctionMode
 

@@ -19,12 +19,7 @@ _WRONG = "a contender whose output is wrong has no latency"
 
 
 def error_of(output: NDArray[Any], reference: NDArray[Any]) -> float:
-    """The largest absolute error, relative to the reference's largest absolute value; infinite for a NaN.
-
-    Args:
-        output: [B, K].
-        reference: [B, K], float64.
-    """
+    """The largest absolute error of [B, K], relative to the reference's largest absolute value; infinite for a NaN."""
     scale = float(np.abs(reference).max()) or 1.0
     error = float(np.abs(output.astype(np.float64) - reference).max()) / scale
     return error if np.isfinite(error) else float("inf")
@@ -96,7 +91,7 @@ def repeated(first: NDArray[Any], again: NDArray[Any]) -> None:
         raise ParityError(
             f"not deterministic: the same queries were answered differently the second time, by {error:.2g} of the "
             "largest value",
-            next_step="seed whatever it draws when it is built, and draw nothing when it is called",
+            next_step="seed random numbers in build, and draw none in the call",
         )
 
 

@@ -47,12 +47,6 @@ class ParityQueries:
     def prove(self, call: Callable[[Float32], Float32], batch: int, tolerance: float, what: str) -> None:
         """Holds an export to them.
 
-        Args:
-            call: from queries [B, D] to what the export answers [B, K].
-            batch: B, the size at which it is raced.
-            tolerance: of parity.
-            what: the reference in words.
-
         Raises:
             ParityError: where it answers something else.
         """
@@ -83,12 +77,7 @@ def scaled(rows: Float32) -> list[Float32]:
 
 
 def at_zero(module: Any, row: Float32) -> tuple[Float32, bool]:
-    """What a module answers to a query of zeros [K], and whether it is continuous there; empty where it raises.
-
-    Args:
-        module: in evaluation mode.
-        row: any query [D].
-    """
+    """What a module answers to a query of zeros [K], and whether it is continuous there; empty where it raises."""
     import torch
 
     queries = np.stack([np.zeros_like(row), row * _NEAR_ZERO])

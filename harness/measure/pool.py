@@ -49,20 +49,13 @@ class Built:
     files: Mapping[str, str] = field(default_factory=dict)  # digests of what is loaded, as its builder told them
 
     @property
-    def lost(self) -> bool:
+    def is_gone(self) -> bool:
         """Whether its folder was removed from the cache meanwhile; a plain function has none."""
         return self.cached is not None and not Path(self.place).is_dir()
 
 
 class BuilderClient:
-    """The builder process, what it has built, and what it could not build.
-
-    Args:
-        specifications: of all contenders, by name.
-        batch_sizes: at which each contender is measured.
-        settings: for builders: `cache`, `versions`, `plugins`, `input_batches`, `memory_limit_bytes`.
-        deadline: seconds that a cell may take; a build may take some times as long, with a training half an hour.
-    """
+    """The builder process, what it has built, and what it could not build."""
 
     def __init__(
         self,
@@ -85,7 +78,7 @@ class BuilderClient:
         """
         key = contender, heads
         known = self._built.get(key)
-        if known is None or (isinstance(known, Built) and known.lost):
+        if known is None or (isinstance(known, Built) and known.is_gone):
             known = self._built[key] = self._build(contender, heads)
         if isinstance(known, Failure):
             raise ChildFailed(known, alive=True)
@@ -341,8 +334,9 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            state = allocator.OTHER if self._young_heap else allocator.variables()
-            variables = surroundings(specification) | (state if specification.function else {})
+            variables = worker_environment(specification) | allocator_environment(
+                specification, young_heap=self._young_heap
+            )
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 
@@ -353,9 +347,16 @@ def _started(child: Child, deadline: float) -> None:
         child.receive(stage="load", deadline=deadline)
 
 
-def surroundings(specification: Specification) -> dict[str, str]:
+def worker_environment(specification: Specification) -> dict[str, str]:
     """The environment of a contender's worker: its threads, and no other device of its kind than its own."""
     return {**environment(specification.threads), **visible(specification.device, os.environ)}
+
+
+def allocator_environment(specification: Specification, *, young_heap: bool) -> Mapping[str, str]:
+    """The variables that set the allocator of a contender's worker (see `harness.functions.allocator`)."""
+    if young_heap:
+        return allocator.OTHER
+    return allocator.variables() if specification.function else allocator.THRESHOLDS
 
 
 def timing_cores(threads: int) -> list[int]:

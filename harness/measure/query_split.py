@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.plugin.interfaces import Dataset
 
 
-def apart(data: Dataset) -> Dataset:
+def without_held_out(data: Dataset) -> Dataset:
     """The same data without the training queries that are held out, too; how many they were is in its notes.
 
     Raises:
@@ -34,9 +34,9 @@ def apart(data: Dataset) -> Dataset:
             next_step="give other queries to train on",
         )
     dropped = int(len(train) - kept.sum())
-    told = f"{dropped:,} of {len(train):,} training queries are also held out, and were dropped from training"
+    note = f"{dropped:,} of {len(train):,} training queries are also held out, and were dropped from training"
     about = data.provenance
     digest = hashlib.sha256(f"{about.digest} without {dropped} training queries".encode()).hexdigest()
-    about = replace(about, digest=digest, notes=(*about.notes, told))
+    about = replace(about, digest=digest, notes=(*about.notes, note))
     heads = None if data.train_heads is None else data.train_heads[kept]
     return replace(data, train_queries=np.ascontiguousarray(train[kept]), train_heads=heads, provenance=about)

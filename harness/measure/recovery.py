@@ -64,10 +64,6 @@ def recovery(watched: Sequence[Sequence[Window]], sample_seconds: float) -> floa
     for as long as a sample lasts and at least as long as the rung, by the median over all repetitions, so that neither
     an interruption nor one disturbed repetition counts.
 
-    Args:
-        watched: what `watch` gave each time that the rival had just run.
-        sample_seconds: that a sample lasts.
-
     Returns:
         seconds; the ladder's last rung where none suffices.
     """
@@ -93,7 +89,7 @@ def _after(windows: Sequence[Window], rung: float, longest: float) -> list[float
     return [windows[untimed + place][1] for place, begin in enumerate(begins) if begin < begins[0] + longest]
 
 
-def enough(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
+def seconds_to_watch(watched: Sequence[Sequence[Window]], sample_seconds: float) -> float:
     """Seconds for which to watch next: all of the ladder at first, and then four times what was needed."""
     longest = LADDER[-1] + sample_seconds
     return min(longest, 4 * recovery(watched, sample_seconds) + sample_seconds) if watched else longest

@@ -31,8 +31,8 @@ def libraries() -> dict[str, str]:
 
     found = {}
     for each in threadpoolctl.threadpool_info():
-        told = (each.get("version"), each.get("architecture"), each.get("threading_layer"))
-        found[str(each["prefix"])] = " ".join(str(part) for part in told if part) or "version unknown"
+        parts = (each.get("version"), each.get("architecture"), each.get("threading_layer"))
+        found[str(each["prefix"])] = " ".join(str(part) for part in parts if part) or "version unknown"
     if torch := sys.modules.get("torch"):
         backends = [name for name in ("mkl", "mkldnn") if getattr(torch.backends, name).is_available()]
         found["torch"] = " ".join([torch.backends.cpu.get_cpu_capability(), *backends])

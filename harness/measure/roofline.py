@@ -45,27 +45,22 @@ def operations(settings: Mapping[str, Any]) -> Mapping[str, Operation]:
     threadpoolctl.threadpool_limits(int(settings.get("threads", 1)))
     pin(settings.get("core") or [])
     threads = int(settings.get("threads", 1))
-    multiply = numpys
+    multiply = numpy_products
     if named := settings.get("runtime"):
-        multiply = functools.partial(librarys, cast("Runtime", offer(OfferReference(**named))), threads)
+        multiply = functools.partial(library_products, cast("Runtime", offer(OfferReference(**named))), threads)
     if device := settings.get("device"):
         runtime = cast("Runtime", offer(OfferReference(**settings["runtime"])))
-        return {"rates": lambda request: of_device(runtime, device, request["shapes"], request["sizes"])}
+        return {"rates": lambda request: device_rates(runtime, device, request["shapes"], request["sizes"])}
     return {"rates": lambda request: rates([_shape(each) for each in request["shapes"]], request["sizes"], multiply)}
 
 
-def chosen(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
-    """The shapes to time, each once: a large one, the exact ones, and the others rounded to powers of two.
-
-    Args:
-        exact: of the table's cells.
-        others: of whatever a search may visit.
-    """
+def shapes_to_time(exact: Iterable[Shape], others: Iterable[Shape] = ()) -> list[Shape]:
+    """The shapes to time, each once: a large one, the exact ones, and the others rounded to powers of two."""
     rounded = [(rows, _power(inner), _power(columns)) for rows, inner, columns in others]
-    return list(dict.fromkeys([_LARGE, *map(_bounded, exact), *map(_bounded, rounded)]))
+    return list(dict.fromkeys([_LARGE, *map(_cut_to_time, exact), *map(_cut_to_time, rounded)]))
 
 
-def best(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def best_rates(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The best rate of each shape and size over several libraries, each as `rates` gives it."""
     products: dict[Shape, float] = {}
     memory: dict[str, float] = {}
@@ -78,12 +73,12 @@ def best(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**_by_rows(products), "bytes_per_second": memory}
 
 
-def best_of_device(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The best of several libraries on one device, each as `of_device` gives it; empty where there is none."""
+def best_device_rates(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The best of several libraries on one device, each as `device_rates` gives it; empty where there is none."""
     if not found:
         return {}
     costs = {name: min(float(each[name]) for each in found) for name in ("launch_seconds", "synchronise_seconds")}
-    return {**best(found), **costs}
+    return {**best_rates(found), **costs}
 
 
 def rates(shapes: Sequence[Shape], sizes: Sequence[int], multiply: Multiply | None = None) -> dict[str, Any]:
@@ -104,14 +99,14 @@ def rates(shapes: Sequence[Shape], sizes: Sequence[int], multiply: Multiply | No
         for shape in shapes:
             if products and monotonic() > ends:
                 break
-            rate = _products(shape, multiply or numpys)
+            rate = _products(shape, multiply or numpy_products)
             if rate is None:  # this library multiplies nothing for us
                 return {**_by_rows({}), "bytes_per_second": {}}
             products[shape] = max(rate, products.get(shape, 0.0))
     return {**_by_rows(products), "bytes_per_second": {str(size): _reads(size) for size in sizes}}
 
 
-def of_device(
+def device_rates(
     runtime: Runtime, device: Device, shapes: Sequence[Sequence[int]], sizes: Sequence[int]
 ) -> dict[str, Any]:
     """The same of a device other than the processor, with what starting work on it and waiting for it costs.
@@ -129,14 +124,14 @@ def of_device(
     }
 
 
-def numpys(left: Float32, right: Float32) -> list[Callable[[], object]]:
+def numpy_products(left: Float32, right: Float32) -> list[Callable[[], object]]:
     """NumPy's products of two matrices, the right one laid out either way."""
     output = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
     other = np.ascontiguousarray(right.T).T
     return [lambda: np.matmul(left, right, out=output), lambda: np.matmul(left, other, out=output)]
 
 
-def librarys(runtime: Runtime, threads: int, left: Float32, right: Float32) -> list[Callable[[], object]]:
+def library_products(runtime: Runtime, threads: int, left: Float32, right: Float32) -> list[Callable[[], object]]:
     """The product as a runtime's library computes it; empty where it has none to offer."""
     found = runtime.product(left, right, threads)
     return [found] if found is not None else []
@@ -144,10 +139,10 @@ def librarys(runtime: Runtime, threads: int, left: Float32, right: Float32) -> l
 
 def _by_rows(products: Mapping[Shape, float]) -> dict[str, Any]:
     """The products as plain data, and the best rate for each number of rows."""
-    best_rates: dict[str, float] = {}
+    by_rows: dict[str, float] = {}
     for shape, rate in products.items():
-        best_rates[str(shape[0])] = max(rate, best_rates.get(str(shape[0]), 0.0))
-    return {"products": [(*shape, rate) for shape, rate in products.items()], "flops_per_second": best_rates}
+        by_rows[str(shape[0])] = max(rate, by_rows.get(str(shape[0]), 0.0))
+    return {"products": [(*shape, rate) for shape, rate in products.items()], "flops_per_second": by_rows}
 
 
 def _shape(values: Sequence[int]) -> Shape:
@@ -159,7 +154,7 @@ def _power(count: int) -> int:
     return int(2 ** round(math.log2(max(1, count))))
 
 
-def _bounded(shape: Shape) -> Shape:
+def _cut_to_time(shape: Shape) -> Shape:
     """The same shape with the longer side of the right matrix cut to what can be timed."""
     rows, inner, columns = shape
     most = max(1, int(_MOST_OPERATIONS / (2 * rows * min(inner, columns))))

@@ -19,10 +19,7 @@ FORMAT = "crossover-harness student 1"
 
 
 def save(student: Any, specification: Specification, data: Dataset, path: Path) -> dict[str, Any]:
-    """Writes the weights of a module; its projector, options and sizes go into the file's metadata.
-
-    Returns:
-        What is known of it without its scores, for a card.
+    """Writes the weights of a module; projector, options and sizes go into its metadata, and what a card needs is returned.
 
     Raises:
         ContenderError: where it has no weights.

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.pool import surroundings
+from harness.measure.pool import worker_environment
 from harness.process.child import Child, ChildFailed
 from harness.process.failure import CHANGED
 from harness.process.limits import UNBOUND
@@ -21,13 +21,7 @@ PROJECTING = "harness.measure.scoring_child"
 
 
 class Scoring:
-    """The builder, and the process of the runtime that was scored last.
-
-    Args:
-        workshop: trains, exports, and knows the teacher.
-        settings: for the process that runs contenders: `plugins`, `memory_limit_bytes`.
-        deadline: seconds in which a contender must load and answer.
-    """
+    """The builder, and the process of the runtime that was scored last."""
 
     def __init__(self, workshop: BuilderClient, settings: Mapping[str, Any], deadline: float) -> None:
         self._workshop = workshop
@@ -80,6 +74,6 @@ class Scoring:
         if self._child is None or not self._child.alive or runtime != self._runtime:
             self.close()
             settings = {**self._settings, UNBOUND: specification.device_kind != "cpu"}
-            self._child = Child(PROJECTING, settings, environment=surroundings(specification))
+            self._child = Child(PROJECTING, settings, environment=worker_environment(specification))
             self._runtime = runtime
         return self._child

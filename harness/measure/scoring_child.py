@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
 
 class ScoringChild:
-    """The operations of the process.
-
-    Args:
-        settings: `plugins` (of sources, by name).
-    """
+    """The operations of the process."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._construction = Construction(settings.get("plugins", {}))

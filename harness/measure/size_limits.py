@@ -34,10 +34,6 @@ class SizeLimits:
     Memory or time that ran out at one N and batch size runs out at every larger one too; nothing follows for smaller
     ones, nor where as large a one has worked. The seconds of a call at larger N follow from a power law through those
     that were measured.
-
-    Args:
-        how: the suite's measurement settings.
-        records: of the run so far.
     """
 
     def __init__(self, how: How, records: Iterable[Measurement] = ()) -> None:
@@ -76,20 +72,15 @@ class SizeLimits:
         return any(heads >= cell.heads and batch in (0, cell.batch_size) for heads, batch in tried)
 
     def refusal(self, cell: Cell, calls: int = 0) -> Failure | None:
-        """Why this cell is not worth trying; None where it is.
-
-        Args:
-            cell: which.
-            calls: that would be timed one by one.
-        """
+        """Why this cell is not worth trying; None where it is."""
         place = cell.heads, cell.batch_size
-        if any(_within(place, each) for each in self._worked[cell.contender]):
+        if any(_no_larger(place, each) for each in self._worked[cell.contender]):
             return None
-        smaller = [(each, why) for each, why in self._ended[cell.contender].items() if _settles(why, each, place)]
+        smaller = [(each, why) for each, why in self._ended[cell.contender].items() if _rules_out(why, each, place)]
         if smaller:
             at, why = min(smaller, key=lambda each: each[0])
             return why.model_copy(update={"what": f"{why.what} (at {_named(at)}: larger N were not tried)"})
-        deaths = [(each, why) for each, why in self._deaths[cell.contender] if _within(each, place)]
+        deaths = [(each, why) for each, why in self._deaths[cell.contender] if _no_larger(each, place)]
         if self.exhausted(cell.contender) and len(deaths) >= ENOUGH:
             at, why = deaths[-1]
             what = f"{why.what} (at {_named(at)}; given up after {counted(len(deaths), 'crash')})"
@@ -138,13 +129,13 @@ def _growth(known: dict[int, tuple[float, float]], last: int) -> float:
     return max(0.0, min(exponents, default=0.0))
 
 
-def _settles(why: Failure, where: Place, place: Place) -> bool:
+def _rules_out(why: Failure, where: Place, place: Place) -> bool:
     """What ended at one place ends at another; at the same one it is seen for itself, where that costs little."""
     same = where[0] == place[0] and where[1] in (0, place[1])
-    return _within(where, place) and (why.kind == TOO_SLOW or not same)
+    return _no_larger(where, place) and (why.kind == TOO_SLOW or not same)
 
 
-def _within(small: Place, large: Place) -> bool:
+def _no_larger(small: Place, large: Place) -> bool:
     """Both N and batch size are no larger."""
     return small[0] <= large[0] and small[1] <= large[1]
 

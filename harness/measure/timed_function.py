@@ -31,14 +31,7 @@ _BYTES_TOGETHER = 2**18
 
 
 class TimedFunction(Compiled, OwnLoop):
-    """A plain function at one n.
-
-    Args:
-        kernel: how it is called.
-        heads: n.
-        seed: of the run.
-        launch: its number.
-    """
+    """A plain function at one n."""
 
     def __init__(self, kernel: Kernel, heads: int, seed: int = 0, launch: int = 0) -> None:
         self.kernel = kernel
@@ -118,7 +111,7 @@ class TimedFunction(Compiled, OwnLoop):
             return _nothing(taken, clock)
         return sum(_nothing(iter(some), clock) for some in _chunks(taken, chunk))
 
-    def unseen(self) -> Any:
+    def fresh_input(self) -> Any:
         """An input that it has not been called with."""
         assert self._setup is not None
         return drawn(self._setup, self._heads, self._batch, next(self._seeds))

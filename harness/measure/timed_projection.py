@@ -19,12 +19,8 @@ Transfers: TypeAlias = Literal["excluded", "included"]
 Mode: TypeAlias = Literal["latency", "pipelined"]
 
 
-class Waiting:
-    """Calls with their transfers, one at a time: from the host's memory to the host's memory.
-
-    Args:
-        compiled: what is called.
-    """
+class SynchronousCalls:
+    """Calls with their transfers, one at a time: from the host's memory to the host's memory."""
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
@@ -36,13 +32,8 @@ class Waiting:
         return output
 
 
-class Queued:
-    """Calls that are not waited for one by one; `finish` waits for all of them, and ends what is timed.
-
-    Args:
-        compiled: what is called.
-        transfers: whether they count.
-    """
+class QueuedCalls:
+    """Calls that are not waited for one by one; `finish` waits for all of them, and ends what is timed."""
 
     def __init__(self, compiled: Compiled, transfers: Transfers) -> None:
         self._enqueue = compiled.enqueue if transfers == "excluded" else compiled.enqueue_staged
@@ -68,9 +59,9 @@ class TimedProjection:
         self.prepare: Callable[[NDArray[np.float32]], Any]
         self.prepare = compiled.prepare if transfers == "excluded" else compiled.stage
         # The usual way calls the compiled projection itself, so that nothing of ours is on the clock.
-        waiting: Callable[[Any], Any] = compiled if transfers == "excluded" else Waiting(compiled)
+        waiting: Callable[[Any], Any] = compiled if transfers == "excluded" else SynchronousCalls(compiled)
         self.waiting = waiting
-        self.timed: Callable[[Any], Any] = waiting if mode == "latency" else Queued(compiled, transfers)
+        self.timed: Callable[[Any], Any] = waiting if mode == "latency" else QueuedCalls(compiled, transfers)
 
     def converted(self, output: Any) -> NDArray[np.float32]:
         """What a call returned as an array of its own, float32 [B, K].

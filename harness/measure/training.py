@@ -39,13 +39,7 @@ class Target:
 
 
 class Students:
-    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer.
-
-    Args:
-        artifacts: where trained students are kept.
-        construction: builds projections, teachers and trainers.
-        versions: of the libraries that results depend on.
-    """
+    """Trains contenders, remembers them by what they depend on, and knows what their teachers answer."""
 
     def __init__(self, artifacts: Artifacts, construction: Construction, versions: Mapping[str, str]) -> None:
         self._artifacts = artifacts
@@ -67,7 +61,7 @@ class Students:
             return (module.eval() if hasattr(module, "eval") else module), {"cached": False}
         import safetensors.torch
 
-        place, about, cached = self._obtained(specification, data, module, fitted)
+        place, about, cached = self._train_or_load(specification, data, module, fitted)
         module.load_state_dict(safetensors.torch.load_file(place / WEIGHTS))
         module.eval()
         kept = {name: about.get(name) for name in ("training_seconds", "training_steps", "notes")}
@@ -75,7 +69,7 @@ class Students:
 
     def place(self, specification: Specification, data: Dataset) -> Path:
         """The folder in the cache of a contender that has a trainer; it is trained where it was not before."""
-        return self._obtained(specification, data, *self._untrained(specification, data))[0]
+        return self._train_or_load(specification, data, *self._untrained(specification, data))[0]
 
     def _untrained(self, specification: Specification, data: Dataset) -> tuple[Any, float]:
         """The projection that a training begins with, and the seconds of what is fitted in it in closed form."""
@@ -84,7 +78,7 @@ class Students:
         started = time.perf_counter()
         return self._construction.projection(specification, form, data), time.perf_counter() - started
 
-    def _obtained(
+    def _train_or_load(
         self, specification: Specification, data: Dataset, module: Any, fitted: float
     ) -> tuple[Path, dict[str, Any], bool]:
         """The folder of the trained weights, what is remembered of the training, and whether it was done before."""
@@ -154,7 +148,7 @@ class Students:
         key = repr([identity(specification.teacher), data.provenance.digest, data.heads.count])
         key += repr([data.heads.temperature, specification.seed, len(data.train_queries), len(data.held_out_queries)])
         if key not in self._targets:
-            make_room(self._targets, _TARGETS)
+            evict_oldest(self._targets, _TARGETS)
             shares = fidelity.weights(data.held_out_queries, data.heads.centroids, data.heads.temperature)
             self._targets[key] = Target(
                 teacher=self._construction.answers(specification, data, data.held_out_queries),
@@ -164,7 +158,7 @@ class Students:
         return self._targets[key]
 
 
-def make_room(remembered: dict[str, Any], most: int) -> None:
+def evict_oldest(remembered: dict[str, Any], most: int) -> None:
     """Forgets what was remembered first, so that one more fits."""
     while len(remembered) >= most:
         remembered.pop(next(iter(remembered)))

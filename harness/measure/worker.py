@@ -232,7 +232,7 @@ class Worker:
         if not cell.first_outputs:
             return {"error": 0.0}
         turn, cell.audits = cell.audits % len(cell.first_outputs), cell.audits + 1
-        taken, again = off_clock.observed(cell.calling, cell.inputs[turn], monotonic)
+        taken, again = off_clock.timed_call(cell.calling, cell.inputs[turn], monotonic)
         first = cell.first_outputs[turn]
         error = parity.prove(again, first.astype(np.float64), 1e-6, "its own answer before the timing")
         if cell.audits == 1 and cell.batches:
@@ -258,18 +258,18 @@ class Worker:
         """
         if function.kernel.redrawn or not cell.first_outputs:
             if not function.kernel.redrawn:
-                self._refuse_remembering(cell, function)
+                self._refuse_cached_answers(cell, function)
             return {"error": 0.0}
         equal = function.kernel.equal.load() if function.kernel.equal else equality.same
         again, first = function(cell.inputs[0]), cell.first_outputs[0]
         if not equal(first, again):
             raise ParityError(
-                f"its output changed during the timing: {equality.shown(first)} before, {equality.shown(again)} after"
+                f"its output changed during the timing: {equality.preview(first)} before, {equality.preview(again)} after"
             )
-        self._refuse_remembering(cell, function)
+        self._refuse_cached_answers(cell, function)
         return {"error": 0.0}
 
-    def _refuse_remembering(self, cell: _Cell, function: TimedFunction) -> None:
+    def _refuse_cached_answers(self, cell: _Cell, function: TimedFunction) -> None:
         """Whether inputs that it has seen cost it a small part of others; functions that were found to do so get none twice.
 
         Raises:
@@ -280,8 +280,8 @@ class Worker:
             return
         cell.audits = 1
         self._looked_at += 1
-        found = memoisation.remembers(
-            function.called, function.unseen, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
+        found = memoisation.time_repeated(
+            function.called, function.fresh_input, monotonic, own=function.own, budget=_REMEMBERING_SECONDS
         )
         self._seal.check()
         if found is not None:
@@ -326,7 +326,7 @@ class Worker:
             self._loaded.move_to_end(place)
             return self._loaded[place]
         size = int(request.get("model_bytes", 0))
-        self._make_room(size)
+        self._release_models(size)
         artifact_digests.verify(Path(place), request.get("files", {}))
         before, started = resources.held_bytes(), monotonic()
         compiled = self._compile(place, int(request["heads"]))
@@ -355,7 +355,7 @@ class Worker:
             gc.freeze()
             self._frozen = True
 
-    def _make_room(self, wanted: int, but: str = "") -> None:
+    def _release_models(self, wanted: int, but: str = "") -> None:
         """Releases the models that were used longest ago until the wanted bytes fit; one that is being loaded stays."""
         released = False
         while (
@@ -384,7 +384,7 @@ class Worker:
         if isinstance(compiled, TimedFunction):
             inputs = compiled.inputs(batch, int(self._how["input_batches"]))
             place = str(request["place"])
-            self._make_room(compiled.held_bytes, but=place)
+            self._release_models(compiled.held_bytes, but=place)
             seconds, output = compiled.first(inputs[0])
             kept = [output] if compiled.kernel.checked else []
             held = compiled.held_bytes + sum(map(equality.weight, kept))
@@ -455,12 +455,7 @@ def _text(path: Path) -> str:
 
 
 def conversion(output: Any, precision: str) -> tuple[str, ...]:
-    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock.
-
-    Args:
-        output: as `Compiled.__call__` returned it.
-        precision: in which the runtime says that it computes.
-    """
+    """The note about an output that is not a float32 array: `Compiled.result` converts it, off the clock."""
     named = str(getattr(output, "dtype", "")).removeprefix("torch.")
     found = f"a {type(output).__name__}" if isinstance(output, list | tuple) else named
     if found in ("", "float32", precision):

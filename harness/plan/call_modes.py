@@ -39,8 +39,8 @@ def spread(suite: Suite) -> CallModes:
 
     def called(name: str, way: Way) -> str:
         """The contender that is called this way, which is added where it is new."""
-        own = _own(suite, name, way)
-        usual = _own(suite, name, _ways(suite.transfers or "excluded", suite.mode)[0])
+        own = _own_mode(suite, name, way)
+        usual = _own_mode(suite, name, _ways(suite.transfers or "excluded", suite.mode)[0])
         label = name + _suffix(own, usual)
         if label not in contenders:
             written = suite.contenders[name]
@@ -89,7 +89,7 @@ def _ways(transfers: TransfersWanted, mode: ModeWanted | None) -> list[Way]:
     return list(itertools.product(over, modes))
 
 
-def _own(suite: Suite, name: str, way: Way) -> Way:
+def _own_mode(suite: Suite, name: str, way: Way) -> Way:
     """How a contender is called where this way is wanted: as it says itself; on a CPU nothing is transferred."""
     contender = suite.contenders[name]
     there = kind_of(suite.device_of(name)) != "cpu"

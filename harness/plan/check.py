@@ -37,8 +37,8 @@ class Checked:
     """Contenders whose device is not here, and why: their cells are skipped, and nothing has failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Wanted:
+@dataclass(frozen=True)
+class _OfferUse:
     """One use of an offer in a suite."""
 
     kind: Kind
@@ -67,8 +67,8 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
     """
     suite = loaded.suite
     if suite.functions:
-        told = workloads.ask(loaded, deadline_seconds)
-        return Checked(suite=suite, sweep=sweep(suite, told.steps), listing=told.listing, notes=loaded.notes)
+        replies = workloads.ask(loaded, deadline_seconds)
+        return Checked(suite=suite, sweep=sweep(suite, replies.steps), listing=replies.listing, notes=loaded.notes)
     wanted = list(_wanted(suite))
     low, high = _span(suite)
     place = SourceQuestion(folder=str(loaded.folder), cache=str(cache or cache_folder() / "sources"), seed=suite.seed)
@@ -84,7 +84,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         for each in wanted
     ]
     listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
-    suite = _taught(_scoring(suite, listing), listing)
+    suite = _with_teachers(_scoring(suite, listing), listing)
     review = _Review(loaded, listing)
     for each in wanted:
         review.offer(each)
@@ -130,7 +130,7 @@ def _scoring(suite: Suite, listing: Listing) -> Suite:
     return suite.model_copy(update={"contenders": contenders})
 
 
-def _taught(suite: Suite, listing: Listing) -> Suite:
+def _with_teachers(suite: Suite, listing: Listing) -> Suite:
     """The same suite, in which every contender has a teacher that some plugin offers."""
     contenders = {
         name: each if each.teacher else each.model_copy(update={"teacher": _teacher(each, listing)})
@@ -155,46 +155,23 @@ def _approximates(contender: Contender, listing: Listing) -> str:
     return projector.approximates if projector is not None and contender.trainer is None else ""
 
 
-def _wanted(suite: Suite) -> Iterator[_Wanted]:
+def _wanted(suite: Suite) -> Iterator[_OfferUse]:
     """Every use of an offer, with the place of its name and options."""
-    yield _Wanted(
-        kind="source",
-        name=suite.source.use,
-        at=("source", "use"),
-        options_at=("source", "options"),
-        options=suite.source.options,
-    )
+    source = suite.source
+    yield _OfferUse("source", source.use, ("source", "use"), ("source", "options"), source.options)
     for name, contender in suite.contenders.items():
         at: Place = ("contenders", name)
-        yield _Wanted(
-            kind="projector",
-            name=contender.projector,
-            at=(*at, "projector"),
-            options_at=(*at, "options"),
-            options=contender.options,
-            contender=name,
-        )
+        yield _OfferUse("projector", contender.projector, (*at, "projector"), (*at, "options"), contender.options, name)
         if contender.source is not None:
             own = contender.source
-            yield _Wanted(
-                kind="source", name=own.use, at=(*at, "source", "use"), options_at=(*at, "source", "options"),
-                options=own.options, contender=name,
-            )  # fmt: skip
-        yield _Wanted(
-            kind="runtime", name=contender.runtime, at=(*at, "runtime"), options_at=(*at, "runtime_options"),
-            options=contender.runtime_options, contender=name,
-        )  # fmt: skip
+            yield _OfferUse("source", own.use, (*at, "source", "use"), (*at, "source", "options"), own.options, name)
+        how = contender.runtime_options
+        yield _OfferUse("runtime", contender.runtime, (*at, "runtime"), (*at, "runtime_options"), how, name)
         if contender.trainer is not None:
-            trainer = contender.trainer
-            yield _Wanted(
-                kind="trainer", name=trainer.use, at=(*at, "trainer", "use"), options_at=(*at, "trainer", "options"),
-                options=trainer.options, contender=name,
-            )  # fmt: skip
+            own = contender.trainer
+            yield _OfferUse("trainer", own.use, (*at, "trainer", "use"), (*at, "trainer", "options"), own.options, name)
         if contender.teacher:  # also of what is not trained: it may be fitted to its answers, or scored against them
-            yield _Wanted(
-                kind="projector", name=contender.teacher, at=(*at, "teacher"), options_at=(*at, "teacher"),
-                options={}, contender=name,
-            )  # fmt: skip
+            yield _OfferUse("projector", contender.teacher, (*at, "teacher"), (*at, "teacher"), {}, name)
 
 
 def _span(suite: Suite) -> tuple[int, int]:
@@ -232,7 +209,7 @@ class _Review:
                 "leave it out, or run the contenders on the cpu alone with --only",
             )
 
-    def offer(self, wanted: _Wanted) -> None:
+    def offer(self, wanted: _OfferUse) -> None:
         """The offer exists, can be used here, and accepts its options."""
         found = self._listing.find(wanted.kind, wanted.name)
         if found is None:
@@ -254,7 +231,7 @@ class _Review:
             path = wanted.options_at if wanted.options else wanted.at
             self.report(path, f"the {wanted.kind} {wanted.name!r} cannot be used: {reply.error}")
 
-    def _unknown(self, wanted: _Wanted) -> None:
+    def _unknown(self, wanted: _OfferUse) -> None:
         what, hint = self._listing.unknown(wanted.kind, wanted.name)
         other = next((each.kind for each in self._listing.offers if each.name == wanted.name), None)
         if not did_you_mean(wanted.name, self._listing.names(wanted.kind)):
@@ -278,8 +255,8 @@ class _Review:
                 self.report(where, f"the runtime {runtime.name!r} does not run on {kind}", hint)
             if projector is not None and not set(runtime.forms) & set(projector.forms):
                 what = (
-                    f"the runtime {runtime.name!r} takes the form {_either(runtime.forms)}, "
-                    f"and the projector {projector.name!r} is built as {_either(projector.forms)}"
+                    f"the runtime {runtime.name!r} takes the form {_one_of(runtime.forms)}, "
+                    f"and the projector {projector.name!r} is built as {_one_of(projector.forms)}"
                 )
                 takers = self._runtimes(lambda each: bool(set(each.forms) & set(projector.forms)))
                 self.report((*at, "runtime"), what, f"runtimes that take it: {takers}")
@@ -288,7 +265,7 @@ class _Review:
         if contender.trainer is not None and "module" not in projector.forms:
             what = (
                 f"the projector {projector.name!r} cannot be trained: "
-                f"it is built as {_either(projector.forms)}, and trainers take modules"
+                f"it is built as {_one_of(projector.forms)}, and trainers take modules"
             )
             self.report((*at, "trainer"), what, "leave the trainer out", at_key=True)
         if projector.needs_training and contender.trainer is None:
@@ -344,7 +321,7 @@ class _Review:
             path = (*path, "values", list(where.values).index(heads))
         elif path[-1] == "heads":
             path = (*path, "to")
-        what = f"N = {heads:,} is beyond the source {source.use!r}, which has {limit:,} heads"
+        what = f"N = {heads:,} exceeds the source {source.use!r}, which has {limit:,} heads"
         self.report(path, what, f"end at {limit}, or use a source that makes any N: `harness plugins` lists them")
 
     def races(self) -> None:
@@ -363,5 +340,5 @@ class _Review:
                 )
 
 
-def _either(forms: tuple[str, ...]) -> str:
+def _one_of(forms: tuple[str, ...]) -> str:
     return " or ".join(repr(form) for form in forms)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
+from harness.functions import allocator
 from harness.functions.trial import DEADLINE_SECONDS
 from harness.plan import rivals
 from harness.plan.specification import Kind, OfferReference, Specification
@@ -57,9 +58,9 @@ class Plan:
         wanted: dict[str, set[int]] = {name: {1} for name in self.specifications}
         for cell in self.sweep.cells:
             wanted[cell.contender].add(cell.batch_size)
-        for leg in self.sweep.legs:
-            for name in (leg.baseline, leg.challenger):
-                wanted[name].add(leg.batch_size)
+        for case in self.sweep.cases:
+            for name in (case.baseline, case.challenger):
+                wanted[name].add(case.batch_size)
         return {name: sorted(sizes) for name, sizes in wanted.items()}
 
 
@@ -106,7 +107,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
         if name not in checked.broken and name not in checked.absent
     }
     used = {(each.kind, each.name) for one in specifications.values() for each in _references(one)}
-    offers = {
+    offers: dict[str, dict[str, Any]] = {
         f"{each.kind} {each.name}": {
             "origin": each.origin,
             "version": each.version,
@@ -118,6 +119,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
         for each in listing.offers
         if (each.kind, each.name) in used
     }
+    offers["allocator"] = dict(allocator.state(functions=False))
     return Plan(
         suite=suite,
         suite_path=loaded.path or Path(f"{suite.name}.yaml"),

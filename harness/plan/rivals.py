@@ -103,10 +103,6 @@ def suite_of(
 def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
     """The functions that a suite names, those with the same inputs together.
 
-    Args:
-        loaded: the suite.
-        listing: what plugins offer, where some of the functions belong to workloads.
-
     Raises:
         UserError: where a name is not that of a function, or a file is not there.
     """
@@ -116,12 +112,12 @@ def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
         inputs = repr([each.workload, dict(each.options), each.setup or suite.setup, each.equal or suite.equal])
         groups.setdefault(inputs, {})[name] = each
     return tuple(
-        of_workload(group, listing) if next(iter(group.values())).workload else _named(group, suite, folder)
+        of_workload(group, listing) if next(iter(group.values())).workload else _named_rivals(group, suite, folder)
         for group in groups.values()
     )
 
 
-def _named(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
+def _named_rivals(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
     """Functions of modules and files, with one setup."""
     first = next(iter(group.values()))
     setup, equal = first.setup or suite.setup, first.equal or suite.equal
@@ -172,13 +168,6 @@ def prepared(
 ) -> PreparedFunctions:
     """Tries the functions of a suite, and spells them out for the processes that time them.
 
-    Args:
-        groups: of functions with the same inputs.
-        suite: that they belong to.
-        folder: of the suite.
-        deadline_seconds: for trying them.
-        sizes: a list of n beyond which it is to be found out whether they work.
-
     Raises:
         UserError: where a function cannot be raced.
     """
@@ -187,7 +176,7 @@ def prepared(
     notes: dict[str, None] = {}
     between = True
     for group in groups:
-        low, high = _span(group, suite)
+        low, high = _range_of_sizes(group, suite)
         found = run_trial(
             group.kernels(),
             low,
@@ -217,7 +206,7 @@ def prepared(
     return PreparedFunctions(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
-def _span(group: Rivals, suite: Suite) -> tuple[int, int]:
+def _range_of_sizes(group: Rivals, suite: Suite) -> tuple[int, int]:
     """The n at which the functions of a group are called: those of their races, and of the table."""
     races = [race for race in suite.races if {race.baseline, race.challenger} & set(group.functions)]
     wanted = [race.heads or suite.heads for race in races]
@@ -250,7 +239,7 @@ def _offers(kernels: Sequence[Kernel]) -> dict[str, dict[str, object]]:
         }
         for each in kernels
     }
-    found["allocator"] = dict(allocator.state())
+    found["allocator"] = dict(allocator.state(functions=True))
     return found
 
 

@@ -61,7 +61,7 @@ class Sweep:
 
     cells: tuple[Cell, ...]
     skipped: tuple[Skipped, ...] = ()
-    legs: tuple[SearchCase, ...] = ()
+    cases: tuple[SearchCase, ...] = ()
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by contender
 
 
@@ -77,7 +77,7 @@ def sweep(
     Args:
         suite: the suite.
         steps: for each contender that declares them the N before each jump of its cost, maybe none; those outside a
-            race's range are left out of its legs.
+            race's range are left out of its cases.
         limit: the largest N that the source gives, or None.
         broken: contenders that cannot take part, and why: their cells are skipped, and their races are not run.
     """
@@ -94,13 +94,13 @@ def sweep(
                     skipped.append(Skipped(cell=cell, reason=reason))
                 else:
                     cells.append(cell)
-    legs = [
-        leg
+    cases = [
+        case
         for race in suite.races
         if not {race.baseline, race.challenger} & set(out)
-        for leg in _legs(suite, race, known, limit)
+        for case in _cases(suite, race, known, limit)
     ]
-    return Sweep(cells=tuple(cells), skipped=tuple(skipped), legs=tuple(legs), steps=known)
+    return Sweep(cells=tuple(cells), skipped=tuple(skipped), cases=tuple(cases), steps=known)
 
 
 def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | None) -> str:
@@ -109,13 +109,13 @@ def _why_not(contender: Contender, heads: int, batch_size: int, limit: int | Non
         return f"the source has {limit:,} heads"
     own = contender.heads
     if own is not None and not own.includes(heads):
-        return f"the contender takes part {own.told()}"
+        return f"the contender takes part {own.describe()}"
     if contender.batch_sizes is not None and batch_size not in contender.batch_sizes:
         return f"the contender takes part at batch {', '.join(map(str, contender.batch_sizes))}"
     return ""
 
 
-def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit: int | None) -> list[SearchCase]:
+def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit: int | None) -> list[SearchCase]:
     """The searches of one race: one per batch size, over the range, both as far as all take part."""
     ranges: list[HeadsRange | HeadsList] = [race.heads or suite.heads]
     ranges += [own for name in (race.baseline, race.challenger) if (own := suite.contenders[name].heads) is not None]
@@ -128,7 +128,7 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
         each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
     ]
     method = race.search or suite.search.method
-    told = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))
+    declared = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))
     jumps = sorted({n for name in (race.baseline, race.challenger) for n in steps.get(name, ()) if low <= n < high})
     return [
         SearchCase(
@@ -139,8 +139,8 @@ def _legs(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit:
             low=low,
             high=high,
             method=method,
-            steps=tuple(jumps) if told else (),
-            declared=told,
+            steps=tuple(jumps) if declared else (),
+            declared=declared,
             points=_points(suite, race, low, high) if method == "grid" else (),
             counts="n" if suite.functions else "heads",
         )

@@ -27,13 +27,6 @@ def offered(
 
     A module or a file of the present folder comes before a workload of its name, unless plugin files are given.
 
-    Args:
-        functions: as the user gave them, `workload:rival`.
-        plugins: plugin files, beside what is installed.
-        low: the smallest n.
-        high: the largest n.
-        labels: names for answers, if any; otherwise those of the functions.
-
     Raises:
         UserError: where plugins are given and none of them, and none that is installed, offers that.
     """

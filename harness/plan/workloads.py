@@ -29,10 +29,6 @@ class WorkloadReplies:
 def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplies:
     """Asks for the workloads of a suite's functions; nothing is asked where they have none.
 
-    Args:
-        loaded: the suite.
-        deadline_seconds: after which a plugin that hangs is given up.
-
     Raises:
         SuiteError: where a workload, its options or a rival is wrong, with every problem.
         ChildError: where the plugins cannot be asked.

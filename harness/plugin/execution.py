@@ -38,14 +38,14 @@ class Handle(ABC):
 
     @abstractmethod
     def lines(self) -> Iterator[str]:
-        """What `harness.perform_request` has given to `emit` on the machine, as it arrives; it ends when the request has ended.
+        """The texts that `harness.perform_request` emits on the machine, as they arrive; it ends with the request.
 
-        A text may come twice or not at all: what is missing is fetched afterwards.
+        A text may arrive twice or not at all: what is missing is fetched afterwards.
         """
 
     @abstractmethod
     def result(self) -> str:
-        """What `harness.perform_request` returned; waits for it.
+        """The return value of `harness.perform_request`; waits for it.
 
         Raises:
             HarnessError: where the machine or the way to it was lost, or the request was cancelled.
@@ -53,7 +53,7 @@ class Handle(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ends the request on the machine: see `harness.cancel_request`. Called again, `result` waits for it no longer."""
+        """Ends the request on the machine: see `harness.cancel_request`. After a second call `result` no longer waits."""
 
 
 class Executor(Offer):
@@ -121,8 +121,8 @@ class Executor(Offer):
         """Runs a scheduler, or machines, for `harness fleet up`; returns when it is stopped.
 
         Args:
-            options: `hosts`, separated by commas, and `port`, as far as they were given.
-            say: called with how to use it.
+            options: `hosts`, separated by commas, and `port`, if given.
+            say: prints how to use it.
         """
         del options, say
         raise UserError(f"the executor {self.name!r} cannot start machines", next_step="start them with its own tools")
@@ -131,8 +131,8 @@ class Executor(Offer):
         """Lends this machine, for `harness fleet worker`; returns when it is stopped.
 
         Args:
-            options: `name` of the machine, where one was given.
-            say: called when the machine is ready.
+            options: `name` of the machine, if given.
+            say: prints that the machine is ready.
         """
         del options, say
         raise UserError(f"the executor {self.name!r} needs no worker", next_step="leave it out")

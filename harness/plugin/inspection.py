@@ -17,7 +17,7 @@ from harness.plugin.discovery import Kind
 from harness.plugin.failure import PluginFailure
 from harness.process import exit_status, messages
 from harness.process.child import Child, ChildFailed
-from harness.validation import unknown
+from harness.validation import unknown_component
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ class Listing(_Data):
 
     def unknown(self, kind: str, name: str) -> tuple[str, str]:
         """(what, hint) for a name that no plugin offers."""
-        return unknown(kind, name, self.names(kind), self.failures)
+        return unknown_component(kind, name, self.names(kind), self.failures)
 
     def names(self, kind: str) -> list[str]:
         """Names of all offers of a kind, sorted."""
@@ -168,7 +168,7 @@ def inquire(
     """
     for path in plugin_files:
         if not path.is_file():
-            raise UserError("there is no such plugin file", where=str(path), next_step="name a .py file that is there")
+            raise UserError("there is no such plugin file", where=str(path), next_step="name an existing .py file")
     asked = {
         "plugin_files": [str(path.resolve()) for path in plugin_files],
         "questions": [each.model_dump() for each in questions],

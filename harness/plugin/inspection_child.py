@@ -14,7 +14,7 @@ from harness.plugin.failure import PluginFailure
 from harness.plugin.inspection import Listing, OfferData, OptionProblem, Question, Reply, TrackerData
 from harness.plugin.interfaces import Projector, Runtime, Source, SourceContext, Workload
 from harness.plugin.manager import Catalog, Offered, available
-from harness.plugin.registration import said
+from harness.plugin.registration import error_line
 from harness.process.server import announce, serve
 from harness.validation import option_rows, validation_issues
 
@@ -50,7 +50,7 @@ def answer(asked: Mapping[str, Any], say: Say) -> Listing:
         try:
             offers.append(_described(offered))
         except (Exception, SystemExit) as error:
-            what = f"its {offered.kind} {offered.name!r} cannot be described: {_said(error)}"
+            what = f"its {offered.kind} {offered.name!r} cannot be described: {_error_text(error)}"
             failures.append(
                 PluginFailure(plugin=offered.origin.plugin, label=offered.origin.label, stage="offers", what=what)
             )
@@ -89,13 +89,13 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
     try:
         configured = offered.offer.with_options(question.options)
     except ValidationError as error:
-        told = validation_issues(error, type(offered.offer).Options)
+        issues = validation_issues(error, type(offered.offer).Options)
         return Reply(
             key=question.key,
-            problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in told),
+            problems=tuple(OptionProblem(path=each.path, what=each.what, hint=each.hint) for each in issues),
         )
     except (Exception, SystemExit) as error:
-        return Reply(key=question.key, error=f"its options cannot be checked: {_said(error)}")
+        return Reply(key=question.key, error=f"its options cannot be checked: {_error_text(error)}")
     try:
         if question.steps and isinstance(configured, Projector):
             low, high = question.steps
@@ -111,7 +111,7 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
         if question.device and isinstance(configured, Runtime):
             return Reply(key=question.key, absent=configured.absent(*question.device))
     except (Exception, SystemExit) as error:
-        return Reply(key=question.key, error=_said(error))
+        return Reply(key=question.key, error=_error_text(error))
     return Reply(key=question.key)
 
 
@@ -126,10 +126,10 @@ def _of_workload(question: Question, workload: Workload) -> Reply:
     return Reply(key=question.key, rivals=names, steps=tuple(steps), declares_steps=declares)
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     from harness.errors import HarnessError
 
-    return str(error) if isinstance(error, HarnessError) else said(error)
+    return str(error) if isinstance(error, HarnessError) else error_line(error)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ class BuildContext:
     train_queries: Float32 | None = None  # [Q, D], for projectors that fit themselves in closed form
     weights: bool = True  # False: the state is loaded afterwards, so right shapes suffice
     teacher: Callable[[Float32], Float64] | None = None
-    """What the contender's teacher answers to queries, [Q, D] -> [Q, K]; nothing is computed before it is called, and
-    its answers to `train_queries` are remembered. None outside of a run, and for contenders that imitate no other."""
+    """The answers of the contender's teacher, [Q, D] -> [Q, K]. Nothing is computed until it is called, and its answers to
+    `train_queries` are cached. None outside a run, and for contenders that imitate nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +173,8 @@ class ExportContext:
     device: Device = "cpu"  # where it will be loaded, for runtimes that compile ahead of time
     threads: int = 1  # that it will be called with there
     operations: Mapping[int, str] = field(default_factory=dict)
-    """A digest of what a module's `forward` does, operation by operation, for so many queries: for each batch size that
-    is raced, for 1 and for 2. Where two differ, an export made at one does not serve the other. Empty where unknown."""
+    """A digest of what a module's `forward` does, operation by operation, for each batch size that is raced, and for 1 and
+    2. Where two differ, an export made at one size does not serve the other. Empty where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,13 +203,13 @@ class Offer(ABC):
 
     @property
     def options(self) -> Any:
-        """The options of this configured offer, an instance of its `Options`."""
+        """The options of this configured component, an instance of its `Options`."""
         if self._options is None:
             self._options = type(self).Options()
         return self._options
 
     def with_options(self, options: Mapping[str, Any] | None) -> Self:
-        """A copy of this offer with other options.
+        """A copy of this component with other options.
 
         Raises:
             pydantic.ValidationError: where they do not fit `Options`.
@@ -257,7 +257,7 @@ class Source(Offer):
 
     @abstractmethod
     def load(self, heads: int | None, context: SourceContext) -> Dataset:
-        """The data set with this many heads (None: all that there are). Nested: fewer heads are the first ones of more.
+        """The data set with this many heads, or with all of them if None. Nested: fewer heads are the first ones of more.
 
         Raises:
             DataError: where the data cannot be used, or has fewer heads.
@@ -299,7 +299,7 @@ class Projector(Offer):
         return None
 
     def deploy(self, trained: Projection) -> Projection:
-        """What is shipped of what was trained; itself by default. It must compute the same function."""
+        """What is shipped once it is trained: by default the trained projection itself. It must compute the same function."""
         return trained
 
     def steps(self, low: int, high: int) -> Sequence[int]:  # noqa: ARG002 - a contract's default
@@ -315,7 +315,7 @@ class Projector(Offer):
         return None
 
     def cost_of(self, heads: Heads, batch: int) -> Cost | None:
-        """The cost for these very heads: by default that of their number. Override it where matrices matter."""
+        """The cost for these particular heads; by default that of their number. Override it where matrices matter."""
         return self.cost(heads.count, batch, heads.width, heads.output_width)
 
 
@@ -378,11 +378,11 @@ class Compiled(ABC):
         """The only thing on the clock. It returns only when the result exists."""
 
     def prepare(self, batch: Float32) -> Any:
-        """What `__call__` takes, made of queries [B, D]; off the clock."""
+        """The argument of `__call__`, made from queries [B, D]; off the clock."""
         return batch
 
     def result(self, output: Any) -> Float32:
-        """What `__call__` returned as float32 [B, K]; off the clock.
+        """The output of `__call__` as float32 [B, K]; off the clock.
 
         Raises:
             ParityError: where it is complex.
@@ -396,15 +396,15 @@ class Compiled(ABC):
         return None
 
     def enqueue(self, prepared: Any) -> Any:
-        """The same as a call, but that it may return before the result exists: `synchronise` waits for it."""
+        """Like a call, except that it may return before the result exists; `synchronise` waits for it."""
         return self(prepared)
 
     def synchronise(self) -> None:
-        """Returns when the results of everything enqueued exist; nothing to do where calls wait themselves."""
+        """Returns once the results of everything enqueued exist; does nothing where calls wait themselves."""
         return
 
     def stage(self, batch: Float32) -> Any:
-        """What `enqueue_staged` takes, in the host's memory, made of queries [B, D]; off the clock."""
+        """The argument of `enqueue_staged`, in the host's memory, made from queries [B, D]; off the clock."""
         return batch
 
     def enqueue_staged(self, staged: Any) -> Any:
@@ -415,11 +415,11 @@ class Compiled(ABC):
         return self.result(self(self.prepare(staged)))
 
     def evict(self) -> bool:
-        """Empties the device's caches, off the clock, and says whether it did; a CPU's are emptied by the worker."""
+        """Empties the device's caches, off the clock; whether it did. The worker empties those of a CPU."""
         return False
 
     def settings(self) -> Mapping[str, str]:
-        """What decides on the result and its speed, as read back from the library, for the records."""
+        """Settings that affect the result and its speed, as read back from the library, for the records."""
         return {}
 
     def device_memory(self) -> Mapping[str, int]:
@@ -429,12 +429,12 @@ class Compiled(ABC):
     def device_seconds(self, prepared: Any) -> float | None:  # noqa: ARG002 - a contract's default
         """Seconds that one call kept its device busy, by the device's own clock; None where it has none.
 
-        What the device waits for while it is idle, such as the launches of single operations, does not count.
+        Idle time, such as waiting for the launches of single operations, does not count.
         """
         return None
 
     def close(self) -> None:
-        """Releases what is held. May be called twice."""
+        """Releases its resources. May be called twice."""
         return
 
 
@@ -482,9 +482,9 @@ class Runtime(Offer):
         """Makes the exported projection ready to be called, in another process than `export`."""
 
     def product(self, left: Float32, right: Float32, threads: int) -> Callable[[], object] | None:  # noqa: ARG002
-        """A call that multiplies `left` [B, D] with the constant `right` [D, N] as its library does it on a CPU.
+        """A call that multiplies `left` [B, D] with the constant `right` [D, N] as its library does on a CPU.
 
-        The machine's limits are the best of all libraries at hand. None, the default, adds nothing to them.
+        The machine's limits are the best of all available libraries. None, the default, adds nothing to them.
         """
         return None
 
@@ -494,7 +494,7 @@ class Runtime(Offer):
         shapes: Sequence[tuple[int, int, int]],  # noqa: ARG002
         sizes: Sequence[int],  # noqa: ARG002
     ) -> DeviceRates | None:
-        """What the first device of this kind could do at best, as its library runs it, in a process of its own.
+        """The best rates of the first device of this kind, as its library runs it, in a process of its own.
 
         Args:
             device: a kind of `devices` other than "cpu".
@@ -507,7 +507,7 @@ class Runtime(Offer):
         return None
 
     def absent(self, device: Device, number: int) -> str:  # noqa: ARG002 - a contract's default
-        """Why it cannot run here on the device of this kind and number (from 0), in words; empty where it can.
+        """Why it cannot run on the device of this kind and number (from 0) of this machine; empty if it can.
 
         Asked only about kinds in `devices` other than "cpu", where nothing is timed. A suite's contender whose
         device is absent is skipped.
@@ -516,7 +516,7 @@ class Runtime(Offer):
 
 
 class Workload(Offer):
-    """What is computed, on which inputs, and the functions that race at it.
+    """A computation, its inputs, and the functions that race on them.
 
     A complete workload::
 
@@ -542,14 +542,14 @@ class Workload(Offer):
 
     @abstractmethod
     def prepare(self, n: int, batch: int, seed: int) -> Any:
-        """The input of one call, off the clock: the same for the same arguments, another draw for another seed.
+        """The input of one call, off the clock: the same for the same arguments, different for another seed.
 
-        A tuple is one argument each, for rivals that do not take it as one.
+        A tuple is passed as separate arguments to rivals that do not take it as one.
         """
 
     @abstractmethod
     def rivals(self) -> Mapping[str, Callable[..., Any]]:
-        """The functions that race, input -> output, by the names that suites use; two at least."""
+        """The racing functions, input -> output, by the names that suites use; at least two."""
 
     def equal(self, one: Any, other: Any) -> bool:
         """Whether two outputs are the same: arrays and numbers within rounding, everything else by `==`."""

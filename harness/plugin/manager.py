@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from harness.causes import whole
+from harness.causes import traceback_lines
 from harness.errors import OfferError
 from harness.plugin import hookspecs
 from harness.plugin.built_in import BUILT_IN
 from harness.plugin.discovery import Origin, candidates
 from harness.plugin.failure import PluginFailure
-from harness.plugin.registration import Findings, Offered, collect, imported, registered, said
-from harness.validation import unknown
+from harness.plugin.registration import Findings, Offered, collect, error_line, imported, registered
+from harness.validation import unknown_component
 
 __all__ = [
     "BUILT_IN",
@@ -62,14 +62,14 @@ class Availability:
 
 def available(offer: Offer) -> Availability:
     """What an offer needs that is not installed (from its `requires`), and the command that installs it."""
-    lacking = [name for name in offer.requires if _lacks(name)]
+    lacking = [name for name in offer.requires if _is_missing(name)]
     if not lacking:
         return Availability()
     wanted = " ".join(f"'{offer.requires[name]}'" for name in lacking)
     return Availability(missing=tuple(lacking), command=f"pip install {wanted}")
 
 
-def _lacks(name: str) -> bool:
+def _is_missing(name: str) -> bool:
     try:
         return importlib.util.find_spec(name.partition(".")[0]) is None
     except (ImportError, ValueError):
@@ -131,7 +131,7 @@ class Catalog:
             if (offered.kind, offered.name) == (kind, name):
                 return offered.offer
         known = [offered.name for offered in self.offers if offered.kind == kind]
-        what, hint = unknown(kind, name, known, self.failures)
+        what, hint = unknown_component(kind, name, known, self.failures)
         raise OfferError(what, next_step=hint)
 
     def origin(self, kind: str, name: str) -> Origin | None:
@@ -140,14 +140,14 @@ class Catalog:
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that results depend on, as the plugins report them, and which plugin could not."""
-        told: dict[str, str] = {}
+        found: dict[str, str] = {}
         for identity in self.plugins:
             try:
                 for answer in self._call(identity, "harness_versions"):
-                    told.update({str(name): str(version) for name, version in answer.items()})
+                    found.update({str(name): str(version) for name, version in answer.items()})
             except (Exception, SystemExit) as error:
-                told[f"versions of {self.plugins[identity].label}"] = f"unknown: {said(error)}"
-        return told
+                found[f"versions of {self.plugins[identity].label}"] = f"unknown: {error_line(error)}"
+        return found
 
     def trackers(self) -> tuple[Tracker, ...]:
         """The plugins that implement a lifecycle hook."""
@@ -170,10 +170,14 @@ class Catalog:
             try:
                 self._call(tracker.plugin, hook, **data)
             except (Exception, SystemExit) as error:
-                what = f"{hook} raised {said(error)}"
+                what = f"{hook} raised {error_line(error)}"
                 failures.append(
                     PluginFailure(
-                        plugin=tracker.plugin, label=tracker.label, stage="notification", what=what, output=whole(error)
+                        plugin=tracker.plugin,
+                        label=tracker.label,
+                        stage="notification",
+                        what=what,
+                        output=traceback_lines(error),
                     )
                 )
         return failures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from harness.causes import place, whole
+from harness.causes import place, traceback_lines
 from harness.plugin import hookspecs
 from harness.plugin.embedding import Embedder
 from harness.plugin.execution import Executor
@@ -74,10 +74,13 @@ def imported(candidate: Candidate, findings: Findings) -> Any:
         return candidate.load()
     except SystemExit as error:
         findings.fail(
-            candidate.origin, "import", f"it called sys.exit({error.code!r}) while it was imported", whole(error)
+            candidate.origin,
+            "import",
+            f"it called sys.exit({error.code!r}) while it was imported",
+            traceback_lines(error),
         )
     except Exception as error:
-        findings.fail(candidate.origin, "import", f"it cannot be imported: {said(error)}", whole(error))
+        findings.fail(candidate.origin, "import", f"it cannot be imported: {error_line(error)}", traceback_lines(error))
     return None
 
 
@@ -86,7 +89,7 @@ def registered(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findi
     try:
         manager.register(plugin, origin.plugin)
     except Exception as error:
-        findings.fail(origin, "hooks", f"its hooks cannot be registered: {said(error)}", whole(error))
+        findings.fail(origin, "hooks", f"its hooks cannot be registered: {error_line(error)}", traceback_lines(error))
         if manager.get_plugin(origin.plugin) is not None:
             manager.unregister(name=origin.plugin)
         return False
@@ -121,7 +124,7 @@ def collect(manager: pluggy.PluginManager, origin: Origin, plugin: Any, findings
                 findings.warnings.append(f"{hook} of {origin.label} returned nothing")
             offers = [offer for answer in answers for offer in answer]
         except (Exception, SystemExit) as error:
-            findings.fail(origin, "hooks", f"{hook} raised {said(error)}", whole(error))
+            findings.fail(origin, "hooks", f"{hook} raised {error_line(error)}", traceback_lines(error))
             continue
         for offer in offers:
             wrong = _fault(kind, hook, offer)
@@ -163,7 +166,7 @@ def _fault(kind: Kind, hook: str, offer: Any) -> str:
     return ""
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An exception in one line, with the place in the plugin that led to it."""
     found = place(error)
     lines = str(error).strip().splitlines()

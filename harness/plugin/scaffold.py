@@ -25,16 +25,13 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 def write(name: str, kind: str, folder: Path, *, taken: Collection[str] = ()) -> tuple[Path, ...]:
-    """Writes a plugin project.
+    """Writes the files of a plugin project.
 
     Args:
         name: of the offer, such as `low-rank`; the distribution is `harness-low-rank`, its module `harness_low_rank`.
         kind: projector, runtime, trainer, source, workload or embedder.
         folder: of the project; new or empty.
         taken: names that offers of this kind already have.
-
-    Returns:
-        The files.
 
     Raises:
         UserError: where the name or the kind cannot be used, or the folder is not empty.
@@ -83,7 +80,8 @@ def _require(name: str, kind: str, folder: Path, taken: Collection[str]) -> None
         raise UserError(f"{kind!r} is not a kind of component", next_step=f"choose from {', '.join(KINDS)}")
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"{name!r} cannot name a plugin", next_step="use small letters, digits and hyphens, a letter first"
+            f"{name!r} cannot name a plugin",
+            next_step="use lower-case letters, digits and hyphens, starting with a letter",
         )
     if keyword.iskeyword(name) or name in sys.stdlib_module_names or name in {"plugins", "testing"}:
         raise UserError(f"{name!r} is taken by Python or by the harness", next_step="choose another name")

@@ -30,12 +30,7 @@ class _Notified(BaseModel):
 
 
 class Trackers:
-    """The trackers of one run. Nothing here raises for what a tracker does: see `failures`.
-
-    Args:
-        trackers: those to inform; no process is started where there are none.
-        patience_seconds: how long the end of a run waits for slow trackers.
-    """
+    """The trackers of one run. Nothing here raises for what a tracker does: see `failures`."""
 
     def __init__(self, trackers: tuple[TrackerData, ...] = (), *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._trackers = trackers

@@ -23,11 +23,7 @@ _DATA: dict[str, type[Notification]] = {
 
 
 class Tracking:
-    """The operations of the process.
-
-    Args:
-        settings: `identities` of the plugins that track.
-    """
+    """The operations of the process."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         os.nice(19)  # what is timed comes first

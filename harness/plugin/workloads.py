@@ -24,14 +24,6 @@ def part(
 ) -> Any:
     """A function of a workload: one of its rivals, its `prepare` or its `equal`.
 
-    Args:
-        plugin: identity of the plugin that offers it.
-        name: of the workload.
-        options: its options.
-        digest: of a local plugin file, which must not have changed since the functions were tried.
-        rival: name of the function.
-        what: `prepare` or `equal`, instead of a rival.
-
     Raises:
         ContenderError: where the file has changed, or the workload has no such function.
         OfferError: where the plugin does not offer the workload.

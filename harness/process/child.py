@@ -45,11 +45,6 @@ class Child:
     """One child process. Start it from the main thread: on Linux it dies with the thread that started it.
 
     Whatever it starts ends with it, and no call here waits without a limit.
-
-    Args:
-        module: what `python -m` runs; it calls `harness.process.server.serve`.
-        settings: what the child is sent first, plain JSON data.
-        environment: variables added to its environment.
     """
 
     def __init__(
@@ -139,7 +134,7 @@ class Child:
         try:
             self._send(request)
         except OSError:
-            raise self._ended(stage) from None
+            raise self._end_failure(stage) from None
 
     def receive(self, *, stage: str, deadline: float, within: float | None = None) -> dict[str, Any]:
         """The answer to a request that was sent; as `ask`. `within` are the seconds that are left of the deadline."""
@@ -154,27 +149,27 @@ class Child:
                 self.kill()
                 raise self._failed(stage, "deadline", f"no answer within {deadline:g} s")
             if not wait([self._socket], 0):
-                raise self._ended(stage)
+                raise self._end_failure(stage)
             return messages.reply(self._receive())
         except TimeoutError:
             raise self.protocol_error(stage, "the response was cut short") from None
         except (EOFError, OSError):
-            raise self._ended(stage) from None
+            raise self._end_failure(stage) from None
         except messages.InvalidAnswer as error:
             raise self.protocol_error(stage, str(error)) from None
 
     def _value(self, reply: messages.Reply, stage: str) -> dict[str, Any]:
         """What a reply ends a request with."""
         if reply.error is not None:
-            told = reply.error
+            refusal = reply.error
             self._complete.wait(_MARK_SECONDS)
             failure = Failure(
-                stage=exit_status.writable(told.stage or stage, _LINE_LENGTH),
-                kind=told.kind,
-                what=exit_status.writable(told.what),
+                stage=exit_status.writable(refusal.stage or stage, _LINE_LENGTH),
+                kind=refusal.kind,
+                what=exit_status.writable(refusal.what),
                 output=self.printed(),
                 traceback=tuple(
-                    exit_status.writable(each, _TRACEBACK_LENGTH) for each in told.traceback[:_TRACEBACK_LINES]
+                    exit_status.writable(each, _TRACEBACK_LENGTH) for each in refusal.traceback[:_TRACEBACK_LINES]
                 ),
             )
             raise ChildFailed(failure, alive=True)
@@ -270,7 +265,7 @@ class Child:
     def _failed(self, stage: str, kind: str, what: str, name: str | None = None) -> ChildFailed:
         return ChildFailed(Failure(stage=stage, kind=kind, what=what, signal=name, output=self.printed()), alive=False)
 
-    def _ended(self, stage: str) -> ChildFailed:
+    def _end_failure(self, stage: str) -> ChildFailed:
         """How the child ended, in words."""
         try:
             code = self._process.wait(_END_SECONDS)

@@ -18,11 +18,7 @@ _GROUP_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes
 
 
 def apply(settings: Mapping[str, Any]) -> None:
-    """Limits this process, and whatever it starts, before anything of a contender runs in it.
-
-    Args:
-        settings: `memory_limit_bytes`, of address space; without it the share of what is free, of memory of its own.
-    """
+    """Limits this process, and whatever it starts, before anything of a contender runs in it."""
     if stated := settings.get("memory_limit_bytes"):
         resource.setrlimit(resource.RLIMIT_AS, (stated, stated))
     elif not settings.get(UNBOUND) and sys.platform == "linux":

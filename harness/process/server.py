@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.causes import cause, whole
+from harness.causes import cause, traceback_lines
 from harness.errors import ArtifactChanged, HarnessError, ParityError
 from harness.process import descendants, limits, messages
 from harness.process.failure import CHANGED
@@ -55,7 +55,7 @@ def serve(make: Callable[[Mapping[str, Any]], Mapping[str, Operation]]) -> None:
                 operations = make(settings)
             answer = json.dumps({"value": operations[request["do"]](request)})  # an answer that is no JSON is an error
         except BaseException as error:  # noqa: BLE001 - SystemExit and MemoryError of a plugin are answers too
-            answer = json.dumps({"error": _told(error)})
+            answer = json.dumps({"error": _failure_of(error)})
             if ending := hello.get("ending", ""):  # all that was printed until it failed comes before this line
                 flush()
                 os.write(1, f"{ending}\n".encode())
@@ -95,19 +95,19 @@ def pin(cores: Sequence[int]) -> None:
             os.sched_setaffinity(thread, set(cores))
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _failure_of(error: BaseException) -> dict[str, Any]:
     """An exception as data: its sentence, its kind, and for a stranger's exception the line it came from and its traceback."""
     if isinstance(error, ParityError):
         return {"what": str(error), "kind": "parity", "stage": "parity"}
     if isinstance(error, HarnessError):
         kind = CHANGED if isinstance(error, ArtifactChanged) else "error"
-        return {"what": str(error), "kind": kind, "traceback": whole(error)}
+        return {"what": str(error), "kind": kind, "traceback": traceback_lines(error)}
     if isinstance(error, MemoryError):
         gc.collect()
         return {"what": f"memory ran out: {cause(error).removeprefix('MemoryError: ')}"[:1000], "kind": "memory"}
     what = cause(error)
     kind = "memory" if any(each in what for each in _OUT_OF_MEMORY) else "error"
-    return {"what": what[:1000], "kind": kind, "traceback": whole(error)}
+    return {"what": what[:1000], "kind": kind, "traceback": traceback_lines(error)}
 
 
 def _die_with_parent(parent: int) -> None:

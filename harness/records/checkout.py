@@ -69,7 +69,7 @@ def head(top: Path) -> dict[str, str]:
     if found is None or hash_ is None:
         return {}
     branch = name.removeprefix("ref: ").strip().removeprefix("refs/heads/") if name.startswith("ref: ") else ""
-    times = _asked(found, hash_, "show", "-s", "--no-show-signature", "--pretty=format:%cI %aI", hash_) or ""
+    times = _git_output(found, hash_, "show", "-s", "--no-show-signature", "--pretty=format:%cI %aI", hash_) or ""
     facts = dict(zip(("time", "author_time"), times.split(), strict=False))
     return {"id": hash_, "branch": branch or "(detached head)", **facts}
 
@@ -118,11 +118,11 @@ def _head(found: _Checkout) -> str | None:
 
 def _changed(found: _Checkout, head: str) -> bool | None:
     """Whether tracked files differ from the commit; None where git cannot say."""
-    said = _asked(found, head, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+    said = _git_output(found, head, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
     return None if said is None else bool(said.strip())
 
 
-def _asked(found: _Checkout, head: str, *command: str) -> str | None:
+def _git_output(found: _Checkout, head: str, *command: str) -> str | None:
     """What git answers through a repository made for the purpose; None where it cannot."""
     with tempfile.TemporaryDirectory(prefix="harness-git-") as made:
         place = Path(made)

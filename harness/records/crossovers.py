@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.errors import RecordsError
 from harness.plan.sweep import SearchCase  # noqa: TC001  as above
@@ -21,7 +21,7 @@ _AGAIN = "run `harness verify` on the folder that wrote it"
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """The arguments of the search beside its leg, so that it can be repeated from the records."""
+    """The arguments of the search beside its case, so that it can be repeated from the records."""
 
     precision: float = 0.05
     confidence: float = 0.95
@@ -36,9 +36,9 @@ class SearchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecord:
-    """One search: its leg, its answer, how long it took, and what it was asked."""
+    """One search: what it was about, its answer, how long it took, and what it was asked."""
 
-    leg: SearchCase
+    case: Annotated[SearchCase, Field(alias="leg")]  # its name in the file
     location: Location
     seconds: float = 0.0
     quick: bool = False  # fewer launches and wider precision: every verdict says so
@@ -47,8 +47,10 @@ class SearchRecord:
 
 def dump(located: Sequence[SearchRecord]) -> str:
     """crossovers.json as text; numbers that JSON does not know are written as "nan", "inf" and "-inf"."""
-    found = TypeAdapter(tuple[SearchRecord, ...]).dump_python(tuple(located), mode="python")
-    return json.dumps({"schema_version": SCHEMA_VERSION, "located": _plain(found)}, indent=1, ensure_ascii=False) + "\n"
+    found = TypeAdapter(tuple[SearchRecord, ...]).dump_python(tuple(located), mode="python", by_alias=True)
+    return (
+        json.dumps({"schema_version": SCHEMA_VERSION, "located": _as_json(found)}, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
@@ -65,7 +67,7 @@ def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
         raise RecordsError(f"crossovers.json: {place}: {first['msg']}", next_step=_AGAIN) from error
     for each in found:
         if what := _impossible(each.location):
-            raise RecordsError(f"crossovers.json: {one_line(each.leg.label)}: {what}", next_step=_AGAIN)
+            raise RecordsError(f"crossovers.json: {one_line(each.case.label)}: {what}", next_step=_AGAIN)
     return found
 
 
@@ -80,12 +82,12 @@ def _impossible(location: Location) -> str:
     return ""
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """The value in JSON's own terms."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _as_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_as_json(each) for each in value]
     return value

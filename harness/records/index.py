@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 class RecordIndex:
-    """Records by the question that they answer; for those of a search see `harness.records.replay`.
-
-    Args:
-        measurements: of a run so far.
-        fidelities: of a run so far.
-    """
+    """Records by the question that they answer; for those of a search see `harness.records.replay`."""
 
     def __init__(self, measurements: Sequence[Measurement], fidelities: Sequence[Fidelity]) -> None:
         by_visit: dict[int, list[Measurement]] = defaultdict(list)
@@ -58,9 +53,9 @@ class RecordIndex:
         """Whether a cell was raced against itself in this launch."""
         return (launch, cell) in self._self_checks
 
-    def regret(self, leg: str, heads: int) -> bool:
+    def regret(self, case: str, heads: int) -> bool:
         """Whether the regret of a search was measured at this N."""
-        return (leg, heads) in self._regrets
+        return (case, heads) in self._regrets
 
     def fidelity(self, contender: str, heads: int, seed: int) -> Fidelity | None:
         """The scores of a student."""

@@ -27,12 +27,12 @@ class Ledger:
         """The ledger of a file as it is now."""
         return cls(path.read_bytes().splitlines(keepends=True), _identity(path.stat()))
 
-    def wrote(self, file: IO[bytes], lines: Sequence[bytes]) -> None:
+    def note(self, file: IO[bytes], lines: Sequence[bytes]) -> None:
         """Notes lines that were appended to the open file."""
         self._lines += lines
         self._known = _identity(os.fstat(file.fileno()))
 
-    def shown(self, path: Path) -> bool:
+    def is_unchanged(self, path: Path) -> bool:
         """Whether the folder still shows the file that was written, as it was left."""
         try:
             return _identity(path.stat()) == self._known

@@ -54,7 +54,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     Memory may differ by a twentieth: how much of it a kernel keeps to itself changes from one start to the next.
     """
     found = [
-        f"{name.replace('_', ' ')}: {_told(one.get(name))} -> {_told(other.get(name))}"
+        f"{name.replace('_', ' ')}: {_as_text(one.get(name))} -> {_as_text(other.get(name))}"
         for name in ("processor", "architecture", "usable_cores", "caches", "python", "governor", "gpus")
         if one.get(name) != other.get(name)
     ]
@@ -94,7 +94,7 @@ def _quota(facts: Mapping[str, Any]) -> float | None:
     return int(match[1]) / int(match[2]) if match and int(match[2]) else None
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{level} {size(number)}" for level, number in value.items())
     if isinstance(value, list):

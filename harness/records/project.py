@@ -22,11 +22,7 @@ _LARGEST = 2**20  # bytes of a configuration
 
 
 def describe(suite: Path) -> dict[str, str]:
-    """What run.json says about the project of a suite: `suite`, `name`, and of a checkout `branch` and `id`.
-
-    Args:
-        suite: its file; it need not exist.
-    """
+    """What run.json says about the project of a suite: `suite`, `name`, and of a checkout `branch` and `id`."""
     file = suite.absolute()
     root, top = rootdir(file.parent), checkout.root(file.parent)
     facts = {"suite": file.relative_to(root).as_posix(), "name": _named(top) or (top or root).name}

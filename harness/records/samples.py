@@ -24,7 +24,7 @@ def by_cell(records: Iterable[Measurement]) -> dict[CellKey, list[Measurement]]:
     return dict(cells)
 
 
-def counting(records: Sequence[Measurement]) -> list[Measurement]:
+def timed_records(records: Sequence[Measurement]) -> list[Measurement]:
     """The measured records that enter intervals: launches from 1 on, or what launch 0 saw where nothing else is."""
     measured = [each for each in records if each.outcome == "measured" and each.sampled is not None]
     return [each for each in measured if each.launch > 0] or measured

@@ -29,13 +29,8 @@ def sealed(run: RunInfo, folder: Path) -> RunInfo:
     return run.model_copy(update={_SEAL: {**files, **parts}})
 
 
-def broken(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """A sentence for each thing that has changed since the run ended; none where all is.
-
-    Args:
-        run: the content of run.json.
-        folder: that holds the files of records.
-    """
+def changes_since_end(run: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """A sentence for each thing that has changed since the run ended; none where all is."""
     said = run.get(_SEAL)
     if not isinstance(said, dict) or not said:
         yield f"{RUN} holds no digests of the records: an earlier harness wrote it, or they were removed"

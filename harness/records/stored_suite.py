@@ -129,11 +129,15 @@ def _consistent(suite: Suite) -> Suite:
             if name not in suite.contenders:
                 what = f"suite.races: {one_line(race.name)} is with {one_line(name)}, which is not a contender"
                 raise RecordsError(f"invalid file: {what}")
-    races, told = {each.name for each in suite.races}, suite.documented
+    races, documented = {each.name for each in suite.races}, suite.documented
     steps = suite.waterfall.steps if suite.waterfall is not None else ()
-    raced = [*(each.race for each in (told.figures if told else ())), *(each.race for each in steps)]
+    raced = [*(each.race for each in (documented.figures if documented else ())), *(each.race for each in steps)]
     named = [("race", each, races) for each in raced]
-    single = [*(each.contender for each in told.latencies), *(each.contender for each in told.scores)] if told else []
+    single = (
+        [*(each.contender for each in documented.latencies), *(each.contender for each in documented.scores)]
+        if documented
+        else []
+    )
     named += [("contender", each, set(suite.contenders)) for each in (*single, *suite.relative_to) if each is not None]
     named += [("contender", each, set(suite.contenders)) for several in suite.relative_to.values() for each in several]
     for kind, name, known in named:

@@ -107,7 +107,7 @@ class Store:
         with writing(self.folder):
             file = self._file(name)
             _write_at_end(file, b"".join(lines))
-            self._ledgers[name].wrote(file, lines)
+            self._ledgers[name].note(file, lines)
 
     def restore(self) -> None:
         """Puts back what was recorded and is no longer in the folder, where its files were replaced meanwhile.
@@ -177,7 +177,7 @@ class Store:
             if not existed:
                 _sync(self.folder)
             self._ledgers[name] = Ledger.of(path)
-        elif name not in self._files or not ledger.shown(path):  # not there: putting back has failed once
+        elif name not in self._files or not ledger.is_unchanged(path):  # not there: putting back has failed once
             if name in self._files:
                 self._files.pop(name).close()
             _set_aside(path)
@@ -185,7 +185,7 @@ class Store:
             keep, lacking = ledger.missing(path.read_bytes())
             file.truncate(keep)
             _write_at_end(file, lacking)
-            ledger.wrote(file, [])
+            ledger.note(file, [])
             _sync(self.folder)
         return self._files[name]
 

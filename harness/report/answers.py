@@ -24,7 +24,7 @@ UNKNOWN = "?"
 class Answer:
     """A race at one batch size: where the lead changes, and who is faster on either side."""
 
-    leg: SearchSummary
+    search: SearchSummary
     crossover: str  # `278 (236 to 324)`, `9,000 to 11,500 (3 crossings)`, `none`, `undecided`
     value: float | None  # to sort by
     below: str  # who is faster at the smallest N
@@ -43,7 +43,7 @@ def by_race(found: Sequence[Answer]) -> dict[str, list[Answer]]:
     """The answers of each race, in their order."""
     groups: dict[str, list[Answer]] = {}
     for each in found:
-        groups.setdefault(each.leg.leg.race, []).append(each)
+        groups.setdefault(each.search.case.race, []).append(each)
     return groups
 
 
@@ -54,26 +54,29 @@ def answers(summary: Summary) -> tuple[Answer, ...]:
     }
     whole = summary.run.status == "complete"
     return tuple(
-        answer(leg, *published.get(leg.leg.title, ("", "")), summary.unchecked, whole=whole) for leg in summary.legs
+        answer(search, *published.get(search.case.title, ("", "")), summary.unchecked, whole=whole)
+        for search in summary.searches
     )
 
 
-def answer(leg: SearchSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True) -> Answer:
+def answer(
+    search: SearchSummary, published: str, verdict: str, unchecked: Sequence[str], *, whole: bool = True
+) -> Answer:
     """Of one search, beside its published figure; a run that is not whole was ended before all searches were."""
-    if leg.located is None:
+    if search.located is None:
         text, value, sides = "not searched" if whole else "not finished", None, (UNKNOWN, UNKNOWN)
     else:
-        text, value = place(leg.located.location)
+        text, value = place(search.located.location)
         names = {
-            "challenger": marked(leg.leg.challenger, unchecked),
-            "baseline": marked(leg.leg.baseline, unchecked),
+            "challenger": marked(search.case.challenger, unchecked),
+            "baseline": marked(search.case.baseline, unchecked),
         }
-        below, above = _sides(leg.located.location)
+        below, above = _sides(search.located.location)
         sides = (names[below] if below else UNKNOWN, names[above] if above else UNKNOWN)
-    decided = leg.located is not None and leg.located.location.status != "unresolved"
+    decided = search.located is not None and search.located.location.status != "unresolved"
     return Answer(
-        leg=leg, crossover=text, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
-        certain=decided and not leg.reservations,
+        search=search, crossover=text, value=value, below=sides[0], above=sides[1], published=published, verdict=verdict,
+        certain=decided and not search.reservations,
     )  # fmt: skip
 
 

@@ -18,13 +18,7 @@ _LEAST = 4  # columns of one whose words have to be broken, too
 
 
 def grid(rows: Sequence[Sequence[str]], headers: Sequence[str], width: int | None = None) -> str:
-    """A table.
-
-    Args:
-        rows: its entries.
-        headers: of its columns.
-        width: of the terminal; None where nothing has to fit, as in a pipe.
-    """
+    """A table."""
     titles, lines = list(headers), [list(row) for row in rows]
     if width is not None and rows:
         room = _room(titles, list(zip(*lines, strict=True)), width - _BETWEEN * (len(titles) - 1))

@@ -40,7 +40,7 @@ def text(found: Comparison, width: int | None = None) -> str:
         parts += [sentence(f"  {each}", width) for each in (found.confidence, found.remedy) if each]
     if found.scores:
         parts.append(grid([(*_score(each), each.verdict) for each in found.scores], _SCORES, width))
-    parts += [sentence(each, width) for each in _rest(found)]
+    parts += [sentence(each, width) for each in _further_lines(found)]
     return "\n".join(parts)
 
 
@@ -50,7 +50,7 @@ def markdown(found: Comparison) -> str:
     rest = [each for each in found.cells if each.verdict not in ("slower", "faster")]
     said = [*(f"changed: {each}" for each in found.changed), *(each.sentence for each in found.crossovers)]
     parts = [f"### {escape(found.sentence)}", f"{code(found.old)} → {code(found.new)}"]
-    parts += [f"- {escape(each)}" for each in (*said, *_rest(found))]
+    parts += [f"- {escape(each)}" for each in (*said, *_further_lines(found))]
     if found.confidence:
         parts.append(f"\n{escape('. '.join(each for each in (found.confidence, found.remedy) if each))}.")
     for title, cells in (("", moved), ("cells without a change that matters", rest)):
@@ -107,7 +107,7 @@ def _interval(found: Interval) -> str:
     return f"{found.low:.3f} to {found.high:.3f}" if found.known else "one launch"
 
 
-def _rest(found: Comparison) -> Iterator[str]:
+def _further_lines(found: Comparison) -> Iterator[str]:
     for word, names in (("removed", found.removed), ("added", found.added), ("fails now", found.broken)):
         yield from (f"  {word}: {name}" for name in names)
     yield from (f"  machines differ: {each}" for each in found.machine)

@@ -225,7 +225,7 @@ def report(summary: Summary) -> Report:
         status=summary.run.status,
         cells=tuple(map(_cell, summary.cells)),
         relative=summary.relatives,
-        crossovers=tuple(map(_crossover, summary.legs)),
+        crossovers=tuple(map(_crossover, summary.searches)),
         documented=tuple(map(_documented, summary.documented)),
         waterfalls=tuple(_filled(Steps, each, steps=tuple(_steps(each))) for each in summary.waterfalls),
         fidelity=tuple(_filled(Scores, each) for each in summary.fidelity),
@@ -257,7 +257,7 @@ def _crossover(found: SearchSummary) -> Crossover:
     names = ("status", "crossings", "failures", "samples", "notes", "measured")
     answer: dict[str, Any] = {name: getattr(location, name) for name in names} if location else {"status": None}
     return Crossover(
-        **{name: getattr(found.leg, name) for name in ("race", "batch_size", "baseline", "challenger", "low", "high")},
+        **{name: getattr(found.case, name) for name in ("race", "batch_size", "baseline", "challenger", "low", "high")},
         **answer,
         sentence=found.sentence,
         reservations=found.reservations,

@@ -15,11 +15,7 @@ _SECONDS = 120.0  # up to here in seconds
 
 
 class Forecast:
-    """The time of a whole run; launches are alike: those that are over predict the rest.
-
-    Args:
-        clock: seconds that do not jump.
-    """
+    """The time of a whole run; launches are alike: those that are over predict the rest."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -57,10 +57,10 @@ def render(summary: Summary) -> str:
     sections += [("Self-check", "self-check"), ("Machine", "machine"), ("Reproduce", "reproduce")]
     return templates.render(
         "page.html.jinja",
-        about=[list(_about(each, summary)) for each in found],
+        about=[list(_warnings_about(each, summary)) for each in found],
         anchors=anchors,
         answers=found,
-        batches=sorted({each.leg.leg.batch_size for each in found}),
+        batches=sorted({each.search.case.batch_size for each in found}),
         best=None if found else _best(summary),
         bundle=script(bundle()),
         checks=_checks(summary),
@@ -84,24 +84,24 @@ def render(summary: Summary) -> str:
         published=any(each.published for each in found),
         script=script(resource("page.js")),
         sections=sections,
-        specs=inert(
+        specs=script_json(
             {
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in pictures},
-                "searches": [_search(each) for each in summary.legs if each.located is not None],
+                "searches": [_search(each) for each in summary.searches if each.located is not None],
                 "races": {each.name: [each.baseline, each.challenger] for each in summary.suite.races},
                 "chosen": chosen,
                 "pairs": evidence(summary) if pairs else [],
             }
         ),
-        style=Markup(resource("page.css") + _keys(summary)),  # noqa: S704  of this package
+        style=Markup(resource("page.css") + _key_bindings(summary)),  # noqa: S704  of this package
         suite=json.dumps(summary.run.model_dump(mode="json")["suite"], indent=1, ensure_ascii=False),
         summary=summary,
         tables=shown,
-        warnings=[*summary.warnings, *wording.doubts(summary)],
+        warnings=[*summary.warnings, *wording.cell_warnings(summary)],
     )
 
 
-def inert(value: Any) -> Markup:
+def script_json(value: Any) -> Markup:
     """JSON that cannot end its script element."""
     written = json.dumps(value, separators=(",", ":"))
     return Markup(written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704  has no markup
@@ -117,13 +117,13 @@ def resource(name: str) -> str:
     return files("harness.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _about(answer: Answer, summary: Summary) -> Iterator[str]:
+def _warnings_about(answer: Answer, summary: Summary) -> Iterator[str]:
     """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
-    leg = answer.leg.leg
-    yield from (each.sentence for each in summary.documented if each.subject == leg.title)
-    rivals = (leg.baseline, leg.challenger)
-    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == leg.batch_size]
-    yield from (f"warning: {each}" for each in wording.doubts_of(here))
+    case = answer.search.case
+    yield from (each.sentence for each in summary.documented if each.subject == case.title)
+    rivals = (case.baseline, case.challenger)
+    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == case.batch_size]
+    yield from (f"warning: {each}" for each in wording.warnings_of(here))
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
@@ -181,7 +181,7 @@ def _best(summary: Summary) -> Table | None:
     return Table(name="best", title=title, columns=headings, rows=found, numeric=number) if rows else None
 
 
-def _keys(summary: Summary) -> str:
+def _key_bindings(summary: Summary) -> str:
     """The colour and mark of each contender, for tables."""
     hues, marks = colours(summary), shapes(summary)
     return "".join(
@@ -196,13 +196,13 @@ def _joint(summary: Summary) -> str:
     return f"All stated crossings hold at once with a confidence of at least {summary.joint_confidence:.0%}."
 
 
-def _search(leg: SearchSummary) -> dict[str, Any]:
+def _search(search: SearchSummary) -> dict[str, Any]:
     """What the page needs to say who is faster at an N."""
-    assert leg.located is not None
-    location = leg.located.location
+    assert search.located is not None
+    location = search.located.location
     return {
-        "race": leg.leg.race, "batch": leg.leg.batch_size, "baseline": leg.leg.baseline,
-        "challenger": leg.leg.challenger, "undecided": spans.undecided(location),
+        "race": search.case.race, "batch": search.case.batch_size, "baseline": search.case.baseline,
+        "challenger": search.case.challenger, "undecided": spans.undecided(location),
         "spans": [
             [each.low, each.high, each.faster or "", each.log_ratio, each.log_low, each.log_high]
             for each in spans.leads(location)

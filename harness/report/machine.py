@@ -21,7 +21,7 @@ def machine(summary: Summary) -> list[tuple[str, str]]:
     limits = summary.run.machine.get("limits", {})
     facts += _ceilings(limits)
     for device, found in limits.get("devices", {}).items():
-        facts += [(f"{device}: {name}", told) for name, told in _ceilings(found)]
+        facts += [(f"{device}: {name}", groups) for name, groups in _ceilings(found)]
     facts += [(f"{name}, as loaded", "; ".join(versions)) for name, versions in summary.libraries.items()]
     return facts + [(name, str(version)) for name, version in summary.run.versions.items()]
 
@@ -40,8 +40,8 @@ def _ceilings(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, what in (("launch_seconds", "start a kernel"), ("synchronise_seconds", "wait for it"))
         if name in found
     ]
-    told = (("matrix products", products), ("reading memory", reads), ("a call", calls))
-    return [(name, ", ".join(rates)) for name, rates in told if rates]
+    groups = (("matrix products", products), ("reading memory", reads), ("a call", calls))
+    return [(name, ", ".join(rates)) for name, rates in groups if rates]
 
 
 def _fact(name: str, value: object) -> str:

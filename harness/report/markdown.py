@@ -75,7 +75,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield from _list(
         "Self-check", [each for each in (summary.self_check.sentence, summary.self_check.in_blocks) if each]
     )
-    yield from _list("Warnings", [*summary.warnings, *wording.doubts(summary)])
+    yield from _list("Warnings", [*summary.warnings, *wording.cell_warnings(summary)])
     yield from _list("Machine", [f"{name}: {value}" for name, value in machine.machine(summary)])
     if summary.run.command:
         yield "## Reproduce"
@@ -111,16 +111,16 @@ def _table(found: Table) -> Iterator[str]:
 
 
 def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
-    told = list(lines)
-    if told:
+    texts = list(lines)
+    if texts:
         yield f"## {title}"
         yield ""
-        yield from _bullets(told)
+        yield from _bullets(texts)
 
 
 def _bullets(lines: Iterable[str]) -> Iterator[str]:
-    told = list(lines)
-    for line in told:
+    texts = list(lines)
+    for line in texts:
         yield f"- {escape(line)}"
-    if told:
+    if texts:
         yield ""

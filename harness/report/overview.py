@@ -33,14 +33,7 @@ _SHORT_MEANINGS = {"=": "reproduced", "≠": "differs", "~": "n/a here"}
 
 
 def render(summary: Summary, console: Console, folder: Path | None = None, *, failures: bool = True) -> None:
-    """Prints at most one screen of 24 lines; more space than that is not used.
-
-    Args:
-        summary: of the run.
-        console: to print on.
-        folder: of the run, to name its files.
-        failures: name the first failure; without it all of them are on the screen already.
-    """
+    """Prints at most one screen of 24 lines; more space than that is not used."""
     from harness.report.ranking import ranking
 
     signs = _FINE if console.encoding.lower().startswith("utf") else _PLAIN
@@ -72,7 +65,7 @@ def _height(line: Text, width: int) -> int:
 
 def _head(summary: Summary, found: Sequence[Answer]) -> Iterator[Text]:
     grid, run = summary.suite.heads, summary.run
-    races = len({each.leg.leg.race for each in found})
+    races = len({each.search.case.race for each in found})
     what = f"{races} race{'s' if races != 1 else ''}" if races else f"{len(summary.suite.contenders)} contenders"
     batches = ", ".join(f"{each:,}" for each in summary.suite.batch_sizes)
     name = Text(summary.suite.name, style="bold")
@@ -168,26 +161,26 @@ def _sentences(found: Sequence[Answer], width: int, room: int) -> list[Text]:
     """The answers in words, where there is room for all of them."""
     lines = []
     for each in found:
-        reserved = f" ({'; '.join(each.leg.reservations)})" if each.leg.reservations else ""
-        lines.append(Text(f"{each.leg.leg.race}: {each.leg.sentence}{reserved}"))
-        if each.leg.constrained is not None:
-            lines.append(Text(f"{each.leg.leg.race}: {each.leg.constrained.sentence}"))
+        reserved = f" ({'; '.join(each.search.reservations)})" if each.search.reservations else ""
+        lines.append(Text(f"{each.search.case.race}: {each.search.sentence}{reserved}"))
+        if each.search.constrained is not None:
+            lines.append(Text(f"{each.search.case.race}: {each.search.constrained.sentence}"))
     if sum(_height(each, width) for each in lines) <= room:
         return lines
-    unsure = ", ".join(each.leg.leg.title for each in found if not each.certain)
+    unsure = ", ".join(each.search.case.title for each in found if not each.certain)
     line = Text(f"! with reservations, see the report: {unsure}", style="yellow")
     return [line] if unsure and _height(line, width) <= room else []
 
 
 def _cells(answer: Answer, *, published: bool, wide: bool, words: bool = False) -> list[str]:
-    told = f"{answer.published} {answer.mark}"
+    published_text = f"{answer.published} {answer.mark}"
     if words and answer.mark:
-        told = f"{answer.published}, {_SHORT_MEANINGS[answer.mark]}"
+        published_text = f"{answer.published}, {_SHORT_MEANINGS[answer.mark]}"
     return [
-        f"{answer.leg.leg.batch_size:,}",
+        f"{answer.search.case.batch_size:,}",
         answer.crossover + ("" if answer.certain else " !"),
         *([answer.below, answer.above] if wide else []),
-        *([told.strip()] if published else []),
+        *([published_text.strip()] if published else []),
     ]
 
 
@@ -199,14 +192,14 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _who(race: str, answer: Answer, signs: dict[str, str], width: int) -> Text:
     """`eager: ░ teacher-eager, █ student-eager`."""
-    leg = answer.leg.leg
+    case = answer.search.case
     spare = max(8, (width - len(race) - 8) // 2)
     line = Text(race, style="bold")
     line.append(": ", style="not bold")
     line.append(signs["baseline"], style=_COLOURS["baseline"])
-    line.append(f" {_short(leg.baseline, spare)}, ", style="not bold")
+    line.append(f" {_short(case.baseline, spare)}, ", style="not bold")
     line.append(signs["challenger"], style=_COLOURS["challenger"])
-    line.append(f" {_short(leg.challenger, spare)}", style="not bold")
+    line.append(f" {_short(case.challenger, spare)}", style="not bold")
     return line
 
 
@@ -215,7 +208,7 @@ def _short(name: str, width: int) -> str:
 
 
 def _range(found: Sequence[Answer]) -> tuple[float, float] | None:
-    ends = [each.leg.located.location for each in found if each.leg.located is not None]
+    ends = [each.search.located.location for each in found if each.search.located is not None]
     if not ends:
         return None
     return float(min(each.low for each in ends)), float(max(each.high for each in ends))
@@ -224,9 +217,9 @@ def _range(found: Sequence[Answer]) -> tuple[float, float] | None:
 def _map(answer: Answer, span: tuple[float, float], width: int, signs: dict[str, str]) -> Text:
     """Who is faster at the N of each column, on a logarithmic axis."""
     line = Text()
-    if answer.leg.located is None:
+    if answer.search.located is None:
         return line
-    location = answer.leg.located.location
+    location = answer.search.located.location
     low, high = span
     step = (high / low) ** (1 / width)
     zones, seen = spans.undecided(location), spans.leads(location)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.settings import settings
 from harness.report.columns import grid, sentence
-from harness.report.wording import spread_out
+from harness.report.wording import launches_in_words
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -37,20 +37,20 @@ def render(checked: Checked, width: int | None = None) -> str:
         sentence(_headline(checked), width),
         grid(rows, ("contender", "projector", "runtime", *(("where",) if where else ()), "trainer", "N"), width),
     ]
-    if sweep.legs:
-        legs = [
+    if sweep.cases:
+        cases = [
             (
-                leg.title,
-                leg.baseline,
-                leg.challenger,
-                f"{leg.low:,} to {leg.high:,}",
-                leg.method,
-                ", ".join(f"{each:,}" for each in leg.steps),
+                case.title,
+                case.baseline,
+                case.challenger,
+                f"{case.low:,} to {case.high:,}",
+                case.method,
+                ", ".join(f"{each:,}" for each in case.steps),
             )
-            for leg in sweep.legs
+            for case in sweep.cases
         ]
         headers = ("search", "baseline", "challenger", "N", "method", "known steps after N =")
-        parts.append(grid(legs, headers, width))
+        parts.append(grid(cases, headers, width))
     skipped = [sentence(f"  {each}", width) for each in _skipped(checked)]
     if skipped:
         parts.append("\n".join(("skipped:", *skipped)))
@@ -63,7 +63,7 @@ def _headline(checked: Checked) -> str:
     suite, cells = checked.suite, len(checked.sweep.cells)
     batches = ", ".join(str(each) for each in suite.batch_sizes)
     if suite.measurement.table:
-        launches = spread_out(suite, searched=bool(checked.sweep.legs))
+        launches = launches_in_words(suite, searched=bool(checked.sweep.cases))
         return f"{suite.name}: {counted(cells, 'cell')} at batch {batches}, {launches}"
     seeds = len(suite.training_seeds)
     return (

@@ -78,7 +78,7 @@ def details(found: Listing, name: str, width: int | None = None) -> str:
     return "\n\n".join(_details(each, width) for each in named)
 
 
-def kept(cache: CacheStore, width: int | None = None) -> str:
+def cache_contents(cache: CacheStore, width: int | None = None) -> str:
     """What the cache holds."""
     entries = list(cache.entries())
     rows = [

@@ -28,65 +28,65 @@ _OTHER_LINES = 5  # of the live view beside the rows of its table
 _BAR = 20  # columns
 
 
-def bracket(leg: SearchCase, progress: Progress) -> str:
+def bracket(case: SearchCase, progress: Progress) -> str:
     """One line on how a search stands: `onnx at batch 32: N* about 6,400, between 5,900 and 7,000`."""
     span = f"between {units.count(progress.low)} and {units.count(progress.high)}"
     found = "looking for a crossover" if progress.estimate is None else f"N* about {units.count(progress.estimate)},"
-    return f"{leg.title}: {found} {span} ({units.counted(progress.samples, 'sample')})"
+    return f"{case.title}: {found} {span} ({units.counted(progress.samples, 'sample')})"
 
 
 class Standing:
     """How all searches of a run stand: those that have not begun, provisional intervals, and answers."""
 
     def __init__(self) -> None:
-        self.legs: tuple[SearchCase, ...] = ()
+        self.cases: tuple[SearchCase, ...] = ()
         self.launches = 0
         self._progress: dict[SearchCase, Progress] = {}
         self._answers: dict[SearchCase, Location] = {}
         self._latest: list[SearchCase] = []  # the one that changed last is at the end
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """A search has come so far."""
-        self._progress[leg] = progress
-        self._latest = [each for each in self._latest if each is not leg] + [leg]
+        self._progress[case] = progress
+        self._latest = [each for each in self._latest if each is not case] + [case]
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """A search has its answer."""
-        self._answers[leg] = location
+        self._answers[case] = location
 
     @property
     def unfinished(self) -> bool:
         """Searches have begun and have no answer."""
-        return any(leg not in self._answers for leg in self._progress)
+        return any(case not in self._answers for case in self._progress)
 
     def table(self, rows: int) -> Grid:
         """A row for each search, or for the `rows` that changed last; `about` marks what further launches may move."""
-        shown = self._shown(rows)
+        shown = self._cases_to_show(rows)
         grid = Grid(box=None, pad_edge=False, header_style="bold")
         grid.add_column("race", no_wrap=True, overflow="ellipsis")
         grid.add_column("batch", justify="right", no_wrap=True)
         grid.add_column("N* so far", no_wrap=True, overflow="ellipsis", min_width=24)
         grid.add_column("state", no_wrap=True, min_width=13)
-        for leg in shown:
-            found, state, style = self._row(leg)
-            grid.add_row(Text(printable(leg.race)), f"{leg.batch_size:,}", Text(found, style=style), Text(state))
-        if more := len(self.legs) - len(shown):
+        for case in shown:
+            found, state, style = self._row(case)
+            grid.add_row(Text(printable(case.race)), f"{case.batch_size:,}", Text(found, style=style), Text(state))
+        if more := len(self.cases) - len(shown):
             grid.add_row(Text(f"… and {more} more", style="dim"), "", "", "")
         return grid
 
-    def _shown(self, rows: int) -> list[SearchCase]:
+    def _cases_to_show(self, rows: int) -> list[SearchCase]:
         """In the order of the suite; where there is no room for all, those that changed last."""
-        if len(self.legs) <= rows:
-            return list(self.legs)
-        first = [*reversed(self._latest), *(leg for leg in self.legs if leg not in self._progress)]
+        if len(self.cases) <= rows:
+            return list(self.cases)
+        first = [*reversed(self._latest), *(case for case in self.cases if case not in self._progress)]
         chosen = set(first[: max(1, rows - 1)])
-        return [leg for leg in self.legs if leg in chosen]
+        return [case for case in self.cases if case in chosen]
 
-    def _row(self, leg: SearchCase) -> tuple[str, str, str]:
+    def _row(self, case: SearchCase) -> tuple[str, str, str]:
         """N*, how far the search is, and the style."""
-        if leg in self._answers:
-            return place(self._answers[leg])[0], "answered", "bold"
-        known = self._progress.get(leg)
+        if case in self._answers:
+            return place(self._answers[case])[0], "answered", "bold"
+        known = self._progress.get(case)
         if known is None:
             return "", "waiting", "dim"
         low, high = units.count(known.low), units.count(known.high)
@@ -119,9 +119,9 @@ class PlainProgress:
         """Prints a line."""
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float = 0.0) -> None:
+    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float = 0.0) -> None:
         """What the run will do."""
-        self._standing.legs, self._standing.launches = tuple(legs), launches
+        self._standing.cases, self._standing.launches = tuple(cases), launches
         self._forecast.outline(launches, spread_seconds)
 
     def launch(self, number: int) -> None:
@@ -149,18 +149,18 @@ class PlainProgress:
             self._told = self._clock()
             self.say(f"  {self._done}{f' of {self._total}' if self._total else ''}: {text}")
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """Prints the first estimate of a search when its exploration ends, then how it stands every ten seconds."""
-        self._standing.search(leg, progress)
-        if self._is_first(leg, progress):
-            self.say(f"  provisional, to be confirmed by further launches: {bracket(leg, progress)}")
+        self._standing.search(case, progress)
+        if self._is_first(case, progress):
+            self.say(f"  provisional, to be confirmed by further launches: {bracket(case, progress)}")
         elif self._clock() - self._told >= _PLAIN_SECONDS:
             self._told = self._clock()
-            self.say(f"  {bracket(leg, progress)}")
+            self.say(f"  {bracket(case, progress)}")
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """Keeps the answer; its sentence is said anyway."""
-        self._standing.answered(leg, location)
+        self._standing.answered(case, location)
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """Nothing: steps and searches say enough."""
@@ -169,7 +169,7 @@ class PlainProgress:
         """Prints the table of answers so far where the run was interrupted."""
         if self._standing.unfinished:
             self.say("N* when the run was interrupted; what is marked `about` was not confirmed by all launches:")
-            self._console.print(self._standing.table(len(self._standing.legs)))
+            self._console.print(self._standing.table(len(self._standing.cases)))
 
     def _begin(self, stage: str, total: int | None) -> None:
         self._stage, self._total, self._done, self._told = stage, total, 0, self._clock()
@@ -180,11 +180,11 @@ class PlainProgress:
         if self._total:
             self._forecast.part(self._done / self._total)
 
-    def _is_first(self, leg: SearchCase, progress: Progress) -> bool:
+    def _is_first(self, case: SearchCase, progress: Progress) -> bool:
         """The exploration of this search has just ended."""
-        first = progress.stage == "confirm" and leg.label not in self._provisional
+        first = progress.stage == "confirm" and case.label not in self._provisional
         if first:
-            self._provisional.add(leg.label)
+            self._provisional.add(case.label)
         return first
 
 
@@ -207,9 +207,9 @@ class LiveProgress(PlainProgress):
         )  # fmt: skip
         self._live.start()
 
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float = 0.0) -> None:
+    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float = 0.0) -> None:
         """Shows the table with all its rows."""
-        super().outline(legs, launches, spread_seconds)
+        super().outline(cases, launches, spread_seconds)
         self._draw()
 
     def launch(self, number: int) -> None:
@@ -234,15 +234,15 @@ class LiveProgress(PlainProgress):
         self._detail = text
         self._draw_soon()
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """Narrows the interval in the table."""
-        self._standing.search(leg, progress)
-        self._detail = f"{leg.label}, {units.counted(progress.samples, 'sample')}"
+        self._standing.search(case, progress)
+        self._detail = f"{case.label}, {units.counted(progress.samples, 'sample')}"
         self._draw_soon()
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """Puts the answer into the table."""
-        super().answered(leg, location)
+        super().answered(case, location)
         self._draw()
 
     def close(self) -> None:
@@ -264,7 +264,7 @@ class LiveProgress(PlainProgress):
 
         room = max(1, self._console.height - _OTHER_LINES)
         parts: list[RenderableType] = list(self._lines())
-        if self._standing.legs:
+        if self._standing.cases:
             parts.append(self._standing.table(room))
         return Group(*parts)
 

@@ -20,7 +20,7 @@ from harness.records.checkout import UNKNOWN
 from harness.records.crossovers import load
 from harness.records.machine import describe as here
 from harness.records.machine import differences
-from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.samples import by_cell, seconds_by_launch, timed_records
 from harness.records.writer import write_atomically, writing
 
 if TYPE_CHECKING:
@@ -36,15 +36,7 @@ FORMAT_VERSION = "5.1.0"  # of pytest-benchmark, whose fields these are
 
 
 def export(evidence: Evidence, storage: Path, *, data: bool = False) -> Path:
-    """Writes a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
-
-    Args:
-        evidence: the run.
-        storage: usually `.benchmarks`.
-        data: keep the raw samples, as `--benchmark-save-data` does.
-
-    Returns:
-        The file that was written.
+    """Writes the file of a run into pytest-benchmark's storage layout, `<storage>/<platform>/<number>_<name>.json`.
 
     Raises:
         RecordsError: where the run has no measured cell.
@@ -90,7 +82,7 @@ def convert(evidence: Evidence, *, data: bool = False) -> dict[str, Any]:
 
 def samples(records: Sequence[Measurement]) -> list[float]:
     """The seconds per call of a cell's table, launch after launch."""
-    tabled = counting([each for each in records if each.purpose == "table"])
+    tabled = timed_records([each for each in records if each.purpose == "table"])
     return [second for _, seconds in sorted(seconds_by_launch(tabled).items()) for second in seconds]
 
 
@@ -124,16 +116,16 @@ def extra_info(evidence: Evidence, cell: CellKey) -> dict[str, Any]:
         "crossovers": [
             answer(each)
             for each in load(evidence.located)
-            if each.leg.batch_size == cell[2] and cell[0] in (each.leg.baseline, each.leg.challenger)
+            if each.case.batch_size == cell[2] and cell[0] in (each.case.baseline, each.case.challenger)
         ],
     }
 
 
 def answer(record: SearchRecord) -> dict[str, Any]:
     """A search as plain data: N*, its interval and who leads after it, of the first crossing where there are several."""
-    leg, location = record.leg, record.location
+    case, location = record.case, record.location
     found: dict[str, Any] = {
-        "race": leg.race, "baseline": leg.baseline, "challenger": leg.challenger, "batch_size": leg.batch_size,
+        "race": case.race, "baseline": case.baseline, "challenger": case.challenger, "batch_size": case.batch_size,
         "status": location.status,
     }  # fmt: skip
     for number, each in enumerate(location.crossings):

@@ -22,7 +22,7 @@ def ranking(summary: Summary, width: int, room: int) -> list[Text]:
     headings, rows = best(summary)
     if not rows:
         return []
-    while len(headings) > 4 and _needed(rows, headings) > width:
+    while len(headings) > 4 and _needed_width(rows, headings) > width:
         rows, headings = [row[:-1] for row in rows], headings[:-1]
     widths = [max(len(title), *(len(row[at]) for row in rows)) for at, title in enumerate(headings)]
     lines = [Text(_line(headings, widths), style="bold")]
@@ -52,7 +52,7 @@ def leading(summary: Summary, most: int) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))[:most]
 
 
-def _needed(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> int:
+def _needed_width(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> int:
     widths = (max(len(title), *(len(row[at]) for row in rows)) for at, title in enumerate(headings))
     return sum(widths) + 2 * (len(headings) - 1)
 

@@ -22,12 +22,12 @@ def _rooms() -> jinja2.Environment:
     """Where templates are found and, once compiled, kept."""
     rooms = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_shown,
+        trim_blocks=True, lstrip_blocks=True, finalize=_as_text,
     )  # fmt: skip
     rooms.globals["counted"] = counted
     return rooms
 
 
-def _shown(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     """Text without characters that would hide or turn it; what is markup already stays as it is."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

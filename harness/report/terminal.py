@@ -43,7 +43,7 @@ def _everything(summary: Summary, console: Console) -> None:
     _list("Data", lines(summary.data), console)
     for each in itertools.chain(tables.latencies(summary, per_query=False), tables.relative(summary)):
         _grid(each, console)
-    if summary.legs:
+    if summary.searches:
         _list("Crossovers", wording.sentences(summary), console)
         _list("", [each.sentence for each in summary.dispatch if each.sentence], console)
     if summary.documented:
@@ -74,7 +74,7 @@ def _everything(summary: Summary, console: Console) -> None:
             console,
             "yellow" if summary.self_check.passed is False else "",
         )
-    _list("Warnings", [*summary.warnings, *wording.doubts(summary)], console, "yellow")
+    _list("Warnings", [*summary.warnings, *wording.cell_warnings(summary)], console, "yellow")
 
 
 def fleet(
@@ -96,9 +96,9 @@ def fleet(
 
 def tracebacks(found: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
     """Prints tracebacks as they are, each below the place where it was seen."""
-    for place, told in found:
+    for place, texts in found:
         console.print(f"[bold red]{escape(place)}[/]", highlight=False)
-        console.print("\n".join(escape(line) for line in told), highlight=False, soft_wrap=True)
+        console.print("\n".join(escape(line) for line in texts), highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
@@ -165,10 +165,10 @@ def _fitting(found: Table, width: int) -> list[list[int]]:
 
 def _list(title: str, lines: Iterable[str], console: Console, colour: str = "") -> None:
     """Sentences below a title; nothing where there are none."""
-    told = list(lines)
-    if told and title:
+    texts = list(lines)
+    if texts and title:
         console.print(f"[bold {colour}]{title}[/]" if colour else f"[bold]{title}[/bold]")
-    for line in told:
+    for line in texts:
         _sentence(escape(line), console)
 
 

@@ -31,7 +31,7 @@ _SAME = 1e-9  # relative; other versions of NumPy may round the last digits othe
 
 
 @dataclass(frozen=True)
-class Moved:
+class Discrepancy:
     """One thing that the raw seconds do not say as the report says it."""
 
     path: str
@@ -49,7 +49,7 @@ class Moved:
             stored, derived = (
                 [each for each in one if each not in other] for one, other in ((stored, derived), (derived, stored))
             )
-        return f"{self.path}: the report has {_shown(stored)}, the raw seconds give {_shown(derived)}"
+        return f"{self.path}: the report has {_value_in_words(stored)}, the raw seconds give {_value_in_words(derived)}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class VerifyResult:
     """What verification found."""
 
     agrees: bool
-    moved: tuple[Moved, ...]  # verdicts first
+    moved: tuple[Discrepancy, ...]  # verdicts first
     checked: int  # statistics and verdicts compared
     sentences: tuple[str, ...]  # what to print, the conclusion first
     lacking: int = 0  # figures that the report's version did not write
@@ -82,10 +82,10 @@ def verify(folder: Path) -> VerifyResult:
     except (OSError, ValueError) as error:
         raise RecordsError(f"it cannot be read: {one_line(str(error))}", where=str(path)) from error
     answers = stored.load(evidence.located)
-    repeated, moved = _repeat(evidence, answers)
+    repeated, moved = _replay_searches(evidence, answers)
     summary = summarise(evidence, repeated)
     before, after = data.flatten(said), data.flatten(json.loads(data.to_json(summary)))
-    lacking = _lacking(before, after)
+    lacking = _missing_fields(before, after)
     moved += list(_differences(before, {path: each for path, each in after.items() if path not in lacking}))
     moved.sort(key=lambda each: (not each.verdict, each.path))
     checked = len(before.keys() | after.keys()) - len(lacking)
@@ -97,29 +97,31 @@ def verify(folder: Path) -> VerifyResult:
     return VerifyResult(not moved, tuple(moved), checked, tuple(sentences), len(lacking))
 
 
-def _repeat(evidence: Evidence, answers: Sequence[SearchRecord]) -> tuple[list[SearchRecord], list[Moved]]:
+def _replay_searches(
+    evidence: Evidence, answers: Sequence[SearchRecord]
+) -> tuple[list[SearchRecord], list[Discrepancy]]:
     """Every search made again from its recorded pairs."""
     found, moved = [], []
     for each in answers:
-        place = f"crossovers.json[{each.leg.race} B={each.leg.batch_size}]"
+        place = f"crossovers.json[{each.case.race} B={each.case.batch_size}]"
         try:
-            location = replay(evidence, each.leg, each.asked)
+            location = replay(evidence, each.case, each.asked)
         except DivergedError as error:
-            moved.append(Moved(f"{place}.sentence", _said(each.location), f"another search: {error}"))
+            moved.append(Discrepancy(f"{place}.sentence", _answer_in_words(each.location), f"another search: {error}"))
             location = each.location
-        if location != each.location and _said(location) != _said(each.location):
-            moved.append(Moved(f"{place}.sentence", _said(each.location), _said(location)))
+        if location != each.location and _answer_in_words(location) != _answer_in_words(each.location):
+            moved.append(Discrepancy(f"{place}.sentence", _answer_in_words(each.location), _answer_in_words(location)))
         found.append(
-            SearchRecord(leg=each.leg, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
+            SearchRecord(case=each.case, location=location, seconds=each.seconds, quick=each.quick, asked=each.asked)
         )
     return found, moved
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Moved]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Discrepancy]:
     for path in dict.fromkeys([*before, *after]):
         one, other = before.get(path, _Absent()), after.get(path, _Absent())
         if not _equal(one, other):
-            yield Moved(path, one, other)
+            yield Discrepancy(path, one, other)
 
 
 class _Absent:
@@ -129,7 +131,7 @@ class _Absent:
         return "no such figure"
 
 
-def _lacking(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+def _missing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     """Paths of figures that the report has for no row at all, and in whose place it has nothing either.
 
     An empty list, an empty mapping or a null where figures should be is a statement of the report, and no gap in it.
@@ -164,13 +166,13 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _said(location: Location) -> str:
+def _answer_in_words(location: Location) -> str:
     """An answer in short, for the comparison."""
     places = ", ".join(f"{each.heads:,} ({each.low:,} to {each.high:,})" for each in location.crossings)
     return f"{location.status}{f' at {places}' if places else ''}"
 
 
-def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches: int) -> Iterator[str]:
+def _sentences(moved: Sequence[Discrepancy], checked: int, summary: Summary, searches: int) -> Iterator[str]:
     if not moved:
         yield (
             f"agrees: {checked:,} figures and verdicts, {counted(searches, 'search')} among them, follow from "
@@ -186,6 +188,6 @@ def _sentences(moved: Sequence[Moved], checked: int, summary: Summary, searches:
     yield from (f"figure moved: {each}" for each in moved if not each.verdict)
 
 
-def _shown(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else "nothing" if value is None else str(value)
     return one_line(text)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def headline(summary: Summary) -> str:
-    """What was asked, in one sentence; the answers are the sentences of the legs."""
+    """What was asked, in one sentence; the answers are the sentences of the searches."""
     suite, grid = summary.suite, summary.suite.heads
     batches = ", ".join(str(each) for each in suite.batch_sizes)
-    searched = len({leg.leg.race for leg in summary.legs})
+    searched = len({search.case.race for search in summary.searches})
     races = f"; {counted(searched, 'race')}" if searched else ""
     if suite.functions:
         return f"{counted(len(suite.contenders), 'function')} from n = {grid.low:,} to {grid.high:,}{races}"
@@ -26,7 +26,7 @@ def headline(summary: Summary) -> str:
     return f"{contenders} from N = {grid.low:,} to {grid.high:,} at batch {batches}{races}"
 
 
-def spread_out(suite: Suite, *, searched: bool) -> str:
+def launches_in_words(suite: Suite, *, searched: bool) -> str:
     """How many launches a suite asks for, and over how many minutes they are spread on purpose."""
     minutes = suite.measurement.spread_seconds(searched=searched) / 60
     over = f" over about {minutes:.0f} minutes" if minutes >= 1 else ""
@@ -34,32 +34,32 @@ def spread_out(suite: Suite, *, searched: bool) -> str:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """The answer of each leg in one sentence, its reservations beside it, its quality and the search's notes below."""
+    """The answer of each search in one sentence, its reservations beside it, its quality and the search's notes below."""
     found = []
-    for leg in summary.legs:
-        reserved = f" ({'; '.join(leg.reservations)})" if leg.reservations else ""
-        found.append(f"{leg.leg.race}: {leg.sentence}{reserved}")
-        if leg.constrained is not None:
-            found.append(f"{leg.leg.race}: {leg.constrained.sentence}")
-        found.extend(f"{leg.leg.title}: note: {note}" for note in leg.notes)
+    for search in summary.searches:
+        reserved = f" ({'; '.join(search.reservations)})" if search.reservations else ""
+        found.append(f"{search.case.race}: {search.sentence}{reserved}")
+        if search.constrained is not None:
+            found.append(f"{search.case.race}: {search.constrained.sentence}")
+        found.extend(f"{search.case.title}: note: {note}" for note in search.notes)
     return found
 
 
-def doubts(summary: Summary) -> list[str]:
+def cell_warnings(summary: Summary) -> list[str]:
     """The doubts of all cells, each kind once, with how many rows it concerns."""
-    return doubts_of(summary.cells)
+    return warnings_of(summary.cells)
 
 
-def doubts_of(cells: Iterable[CellSummary]) -> list[str]:
+def warnings_of(cells: Iterable[CellSummary]) -> list[str]:
     """The doubts of these cells, each kind once."""
     found: dict[tuple[str, str], list[tuple[CellSummary, str]]] = {}
     for cell in cells:
         for doubt in cell.warnings:
             found.setdefault((doubt.code, doubt.remedy), []).append((cell, str(doubt)))
-    return [_doubt(rows) for rows in found.values()]
+    return [_warning(rows) for rows in found.values()]
 
 
-def _doubt(rows: Sequence[tuple[CellSummary, str]]) -> str:
+def _warning(rows: Sequence[tuple[CellSummary, str]]) -> str:
     cell, sentence = rows[0]
     place = f"{cell.contender} at N = {cell.heads:,}, batch {cell.batch_size}"
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""

@@ -57,7 +57,7 @@ def dispatch(found: tuple[Table, ...]) -> str:
         {
             **asdict(table),
             "mean_regret": table.mean_regret if table.checked else None,
-            "mean_regret_interval": _ends(mean_regret(table.checked)),
+            "mean_regret_interval": _finite_ends(mean_regret(table.checked)),
             "largest_regret": table.largest_regret if table.checked else None,
         }
         for table in found
@@ -65,7 +65,7 @@ def dispatch(found: tuple[Table, ...]) -> str:
     return json.dumps({"schema_version": 1, "races": rows}, indent=1) + "\n"
 
 
-def _ends(found: Interval) -> list[float] | None:
+def _finite_ends(found: Interval) -> list[float] | None:
     return [found.low, found.high] if found.known else None
 
 

@@ -63,13 +63,13 @@ class Listener(Protocol):
     def step(self, text: str = "") -> None:
         """One step of the stage is done."""
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """How a search stands."""
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """A record was written."""
 
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
+    def outline(self, cases: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
         """What will be searched, in how many launches, and over how long these are spread at least."""
 
     def launch(self, number: int) -> None:
@@ -78,20 +78,12 @@ class Listener(Protocol):
     def pause(self, seconds: float, why: str) -> None:
         """Nothing is measured for so many more seconds."""
 
-    def answered(self, leg: SearchCase, location: Location) -> None:
+    def answered(self, case: SearchCase, location: Location) -> None:
         """A search has its answer."""
 
 
 class Bench:
-    """Builds, launches and visits for one run.
-
-    Args:
-        plan: of the run.
-        store: where records are written.
-        listener: hears of records and failures.
-        known: what was measured and scored before.
-        left: seconds that are left of the run.
-    """
+    """Builds, launches and visits for one run."""
 
     def __init__(
         self,
@@ -177,7 +169,7 @@ class Bench:
         if specification.trainer is not None:
             return False
         try:
-            return not self._stated(name, [self._plan.suite.heads.low])
+            return not self._stated_costs(name, [self._plan.suite.heads.low])
         except ChildFailed:
             return True
 
@@ -216,7 +208,7 @@ class Bench:
                 for heads, *_, products in rows
                 for shape in products
             ]
-            wanted = roofline.chosen(
+            wanted = roofline.shapes_to_time(
                 [shape for exact, shape in shapes if exact], [shape for exact, shape in shapes if not exact]
             )
             devices = {device: found for device in self._devices() if (found := self._device_rates(device, wanted))}
@@ -229,7 +221,7 @@ class Bench:
                 f"the limits of this machine were not measured ({failed.failure.what}): roofline columns are omitted"
             )
             return {}
-        return {**roofline.best([found, *others]), "costs": costs, **({"devices": devices} if devices else {})}
+        return {**roofline.best_rates([found, *others]), "costs": costs, **({"devices": devices} if devices else {})}
 
     def _rates(
         self, shapes: Sequence[roofline.Shape], sizes: Sequence[int], runtime: OfferReference | None = None
@@ -241,12 +233,7 @@ class Bench:
             "core": timing_cores(threads),
             "runtime": dataclasses.asdict(runtime) if runtime else None,
         }
-        child = Child(LIMITS, settings, environment=environment(threads))
-        try:
-            found = child.ask({"do": "rates", "shapes": shapes, "sizes": list(sizes)}, stage="load", deadline=120.0)
-            return validated(child, "load", "rates", found)
-        finally:
-            child.close()
+        return _rates_in_child(settings, environment(threads), shapes, sizes)
 
     def _devices(self) -> list[str]:
         """The devices of contenders other than the processor."""
@@ -264,16 +251,12 @@ class Bench:
         found = []
         for runtime in runtimes.values():
             settings = {"device": kind_of(device), "runtime": dataclasses.asdict(runtime), UNBOUND: True}
-            child = Child(LIMITS, settings, environment={**environment(1), **visible(device, os.environ)})
+            surroundings = {**environment(1), **visible(device, os.environ)}
             try:
-                asked = {"do": "rates", "shapes": shapes, "sizes": _DEVICE_SIZES}
-                answer = child.ask(asked, stage="load", deadline=120.0)
-                found.append(validated(child, "load", "rates", answer))
+                found.append(_rates_in_child(settings, surroundings, shapes, _DEVICE_SIZES))
             except ChildFailed as failed:
                 self._listener.say(f"the limits of {device} were not measured ({failed.failure.what})")
-            finally:
-                child.close()
-        return roofline.best_of_device([each for each in found if each])
+        return roofline.best_device_rates([each for each in found if each])
 
     def _libraries(self) -> list[OfferReference]:
         """The runtimes of contenders on the processor, one of each plugin: they may multiply faster than NumPy."""
@@ -287,13 +270,13 @@ class Bench:
     def _costs(self) -> dict[str, list[Any]]:
         """What every projector states at the N of the table, along the searches, and on both sides of each step."""
         heads = {cell.heads for cell in self._plan.sweep.cells}
-        for leg in self._plan.sweep.legs:
-            heads |= {int(n) for n in np.geomspace(leg.low, leg.high, 1 + math.ceil(math.log2(leg.high / leg.low)))}
-            heads |= {leg.high, *(n for step in leg.steps for n in (step, step + 1))}
+        for case in self._plan.sweep.cases:
+            heads |= {int(n) for n in np.geomspace(case.low, case.high, 1 + math.ceil(math.log2(case.high / case.low)))}
+            heads |= {case.high, *(n for step in case.steps for n in (step, step + 1))}
         stating = [name for name, each in self._plan.specifications.items() if each.workload or not each.function]
-        return {name: self._stated(name, sorted(heads)) for name in stating}
+        return {name: self._stated_costs(name, sorted(heads)) for name in stating}
 
-    def _stated(self, name: str, heads: Sequence[int]) -> list[Any]:
+    def _stated_costs(self, name: str, heads: Sequence[int]) -> list[Any]:
         """What a projector states at some N."""
         request: dict[str, Any] = {
             "do": "costs",
@@ -328,7 +311,7 @@ class Bench:
         rounds: int,
         purpose: str,
         *,
-        leg: str | None = None,
+        case: str | None = None,
         calls: int = 0,
         together: bool = True,
     ) -> list[Measurement]:
@@ -338,24 +321,24 @@ class Bench:
             BudgetSpent: where the seconds of the run ended before the visit did; what it had measured does not count.
         """
         if self._launch is None:
-            raise HarnessError("nothing can be measured outside of a launch")
+            raise HarnessError("nothing can be measured outside a launch")
         self._visits += 1
         about = Purpose(
             purpose=purpose,
             visit=self._visits,
-            leg=leg,
+            leg=case,
             keys={cell: self.key(cell) for cell in cells},
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),
         )
         for last in (False,) * _THROTTLED_VISITS + (True,):
-            before = self._states(cells)
+            before = self._gpu_states(cells)
             try:
                 records = visit(self._launch, cells, rounds, self._generator, about, calls=calls, together=together)
             except Interrupted as cut:
                 self._store.append(*cut.records)
                 raise
-            records = self._with_states(records, before)
+            records = self._with_gpu_states(records, before)
             if last or self._left() <= 0 or not any(_throttled(each) for each in records):
                 break
             self._store.append(*(_set_aside(each) for each in records))
@@ -385,7 +368,7 @@ class Bench:
         return self._reach.knows(cell)
 
     def leave_out(
-        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, leg: str | None = None
+        self, cells: Sequence[Cell], why: Mapping[Cell, Failure], purpose: str, launch: int, case: str | None = None
     ) -> list[Measurement]:
         """Records a visit that was asked for and not made, so that reports name it and a search can be repeated."""
         self._visits += 1
@@ -396,7 +379,7 @@ class Bench:
                 heads=cell.heads,
                 batch_size=cell.batch_size,
                 purpose=purpose,  # type: ignore[arg-type]  # validated by the record
-                leg=leg,
+                leg=case,
                 visit=self._visits,
                 launch=launch,
                 outcome="skipped",
@@ -413,7 +396,7 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------- private
 
-    def _states(self, cells: Sequence[Cell]) -> dict[str, gpus.State]:
+    def _gpu_states(self, cells: Sequence[Cell]) -> dict[str, gpus.State]:
         """How the GPUs of these cells' contenders are now, by device; none where the driver cannot be asked."""
         devices = {self._plan.specifications[cell.contender].device for cell in cells}
         return {
@@ -422,7 +405,7 @@ class Bench:
             if self._gpus is not None and kind_of(device) == "cuda"
         }
 
-    def _with_states(self, records: Sequence[Measurement], before: Mapping[str, gpus.State]) -> list[Measurement]:
+    def _with_gpu_states(self, records: Sequence[Measurement], before: Mapping[str, gpus.State]) -> list[Measurement]:
         """The records with how their GPU was before and after, and what is to be doubted of it."""
         if self._gpus is None or self._launch is None or not before:
             return list(records)
@@ -433,9 +416,9 @@ class Bench:
             device = self._plan.specifications[record.contender].device
             if device in before:
                 states = before[device], after[device]
-                told = (*record.warnings, *gpus.doubts(*states, own))
-                states_told = tuple(each.to_json() for each in states)
-                record = record.model_copy(update={"device_states": states_told, "warnings": told})  # noqa: PLW2901
+                warnings = (*record.warnings, *gpus.doubts(*states, own))
+                as_json = tuple(each.to_json() for each in states)
+                record = record.model_copy(update={"device_states": as_json, "warnings": warnings})  # noqa: PLW2901
             found.append(record)
         return found
 
@@ -447,6 +430,17 @@ class Bench:
         except ChildFailed:
             described = self.source_facts.of(name)
         return float(described.get("temperature", 1.0))
+
+
+def _rates_in_child(
+    settings: Mapping[str, Any], surroundings: Mapping[str, str], shapes: Sequence[roofline.Shape], sizes: Sequence[int]
+) -> dict[str, Any]:
+    child = Child(LIMITS, settings, environment=surroundings)
+    try:
+        asked = {"do": "rates", "shapes": shapes, "sizes": list(sizes)}
+        return validated(child, "load", "rates", child.ask(asked, stage="load", deadline=120.0))
+    finally:
+        child.close()
 
 
 def _throttled(record: Measurement) -> bool:

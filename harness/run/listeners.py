@@ -8,7 +8,7 @@ from harness.plugin.events import Measured, RunFinished, RunStarted
 from harness.records.measurement import Fidelity, Measurement, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -16,47 +16,20 @@ if TYPE_CHECKING:
     from harness.plan.sweep import SearchCase
     from harness.plugin.trackers import Trackers
     from harness.run.bench import Listener
-    from harness.search import Location, Progress
+    from harness.search import Progress
 
 
 class Silent:
     """A listener that ignores everything."""
 
-    def say(self, text: str) -> None:
+    def say(self, *_: object, **__: object) -> None:
         """Nothing."""
 
-    def stage(self, text: str, total: int | None = None) -> None:
-        """Nothing."""
-
-    def step(self, text: str = "") -> None:
-        """Nothing."""
-
-    def search(self, leg: SearchCase, progress: Progress) -> None:
-        """Nothing."""
-
-    def recorded(self, record: Measurement | Fidelity) -> None:
-        """Nothing."""
-
-    def outline(self, legs: Sequence[SearchCase], launches: int, spread_seconds: float) -> None:
-        """Nothing."""
-
-    def launch(self, number: int) -> None:
-        """Nothing."""
-
-    def pause(self, seconds: float, why: str) -> None:
-        """Nothing."""
-
-    def answered(self, leg: SearchCase, location: Location) -> None:
-        """Nothing."""
+    stage = step = search = recorded = outline = launch = pause = answered = say
 
 
 class Broadcast:
-    """Passes everything on to the display, and records to the trackers as well.
-
-    Args:
-        listener: the display.
-        trackers: of plugins.
-    """
+    """Passes everything on to the display, and records to the trackers as well."""
 
     def __init__(self, listener: Listener, trackers: Trackers) -> None:
         self._listener = listener
@@ -67,9 +40,9 @@ class Broadcast:
         self.outline, self.launch = listener.outline, listener.launch
         self.pause, self.answered = listener.pause, listener.answered
 
-    def search(self, leg: SearchCase, progress: Progress) -> None:
+    def search(self, case: SearchCase, progress: Progress) -> None:
         """How a search stands."""
-        self._listener.search(leg, progress)
+        self._listener.search(case, progress)
 
     def recorded(self, record: Measurement | Fidelity) -> None:
         """A record was written."""
@@ -138,11 +111,11 @@ class Broadcast:
 
 def _crossovers(summary: Summary) -> Iterator[Mapping[str, Any]]:
     """Every crossover, or the status of a search that found none."""
-    for each in summary.legs:
+    for each in summary.searches:
         if each.located is None:
             continue
         location = each.located.location
-        common = {"race": each.leg.race, "batch_size": each.leg.batch_size, "status": location.status}
+        common = {"race": each.case.race, "batch_size": each.case.batch_size, "status": location.status}
         if not location.crossings:
             yield common
         for crossing in location.crossings:

@@ -45,13 +45,7 @@ class Pace:
         self._timed = launch
 
     def wait(self, launch: int, show: Callable[[float, str], None], longest: float = math.inf) -> None:
-        """Until this launch may start; there is no wait after a launch that was only recalled from records.
-
-        Args:
-            launch: its number.
-            show: called every second with the seconds that are left of a pause, and why there is one.
-            longest: seconds that it may take.
-        """
+        """Until this launch may start; there is no wait after a launch that was only recalled from records."""
         seconds = min(self._pause(launch), longest) if self._timed not in {None, launch} else 0.0
         if seconds > 0:
             ticks = math.ceil(seconds / _TICK)

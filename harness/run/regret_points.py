@@ -20,19 +20,15 @@ def points(located: SearchRecord, seed: int) -> list[int]:
     """One N near each change of the lead on both of its sides, outside its interval, and one far from all of them.
 
     Where the next change is too near for that, one anywhere between the two.
-
-    Args:
-        located: a search that found where the lead changes.
-        seed: of the run; each leg draws for itself.
     """
-    leg = located.leg
-    generator = np.random.default_rng([seed, 3, zlib.crc32(leg.label.encode())])
+    case = located.case
+    generator = np.random.default_rng([seed, 3, zlib.crc32(case.label.encode())])
     used = {probe.heads for probe in located.location.probes}
     found: list[int] = []
 
     def draw(low: float, high: float) -> bool:
         """Whether there is an unused N in [low, high], of which one was then drawn evenly in log N."""
-        first, last = math.ceil(max(low, leg.low)), math.floor(min(high, leg.high))
+        first, last = math.ceil(max(low, case.low)), math.floor(min(high, case.high))
         if first > last:
             return False
         drawn = np.exp(generator.uniform(math.log(first), math.log(last + 1), TRIES))
@@ -43,8 +39,8 @@ def points(located: SearchRecord, seed: int) -> list[int]:
 
     near, far = NEAR
     changes = located.location.crossings
-    starts = [leg.low, *(each.high + 1 for each in changes)]
-    stops = [*(each.low - 1 for each in changes), leg.high]
+    starts = [case.low, *(each.high + 1 for each in changes)]
+    stops = [*(each.low - 1 for each in changes), case.high]
     for place, each in enumerate(changes):
         start, stop = starts[place], stops[place]  # of the segment before it; the next ones are of that behind it
         if not draw(max(each.heads / far, start), min(each.heads / near, stop)):
@@ -52,7 +48,7 @@ def points(located: SearchRecord, seed: int) -> list[int]:
         start, stop = starts[place + 1], stops[place + 1]
         if not draw(max(each.heads * near, start), min(each.heads * far, stop)):
             draw(start, stop)
-    ends = [leg.low, *(each.heads for each in changes), leg.high]
+    ends = [case.low, *(each.heads for each in changes), case.high]
     for place, (left, right) in enumerate(pairwise(ends)):
         draw(left * far if place else left, right / far if place < len(changes) else right)
     return sorted(found)

@@ -29,12 +29,7 @@ def differences(plan: Plan, then: RunInfo, now: RunInfo) -> list[str]:
 
 
 def other_data(known: Evidence, now: Bench) -> list[str]:
-    """What differs once the sources are loaded: their data, and the keys of what was measured.
-
-    Args:
-        known: what the run has left.
-        now: knows what the sources give now, and what a cell is now.
-    """
+    """What differs once the sources are loaded: their data, and the keys of what was measured."""
     changed = [*provenance.data("the source's data", known.run.source, now.source_facts.source)]
     for name in known.run.sources.keys() & now.source_facts.sources.keys():
         changed += provenance.data(f"the data of {name}", known.run.sources[name], now.source_facts.sources[name])

@@ -25,7 +25,7 @@ from harness.run.pacing import Pace
 from harness.run.searches import Request, Searches
 from harness.search import BudgetSpent, Pair, bracketing
 from harness.search.request import budget_exhausted, known_steps
-from harness.search.spans import leads
+from harness.search.spans import winning_spans
 from harness.search.wording import sentence
 from harness.suite.devices import kind_of
 
@@ -44,15 +44,7 @@ _REGRET_ROUNDS = 15
 
 
 class Schedule:
-    """A run while it is going on.
-
-    Args:
-        plan: what to measure.
-        store: where records go.
-        listener: hears of progress.
-        resume: what was measured before, None where nothing was.
-        sleep: pauses between launches, for so many seconds.
-    """
+    """A run while it is going on."""
 
     def __init__(
         self, plan: Plan, store: Store, listener: Broadcast, resume: Evidence | None, sleep: Callable[[float], None]
@@ -61,7 +53,7 @@ class Schedule:
         known = resume.measurements if resume else ()
         self._plan, self._suite, self._listener = plan, suite, listener
         self._recall = RecordIndex(known, resume.fidelities if resume else ())
-        self._recordings = {leg: Recording(known, leg) for leg in plan.sweep.legs}
+        self._recordings = {case: Recording(known, case) for case in plan.sweep.cases}
         now, seconds = time.monotonic(), suite.search.budget_seconds
         self._searched_until = now + seconds if seconds else math.inf
         self._until = plan.until if plan.until is not None else math.inf
@@ -70,7 +62,7 @@ class Schedule:
         self._announced: set[SearchCase] = set()
         self.notes: list[str] = []  # what is to be said with the answers, found out after them
         self._searches = Searches(
-            plan.sweep.legs,
+            plan.sweep.cases,
             suite.search,
             launches=suite.measurement.launches,
             seed=suite.seed,
@@ -79,7 +71,7 @@ class Schedule:
         )
         self._without_latency = self._recall.without_latency()
         self.bench = Bench(
-            plan, store, listener, known=known, scored=resume.fidelities if resume else (), left=self._left
+            plan, store, listener, known=known, scored=resume.fidelities if resume else (), left=self._seconds_left
         )
 
     # ------------------------------------------------------------------------------------------------ order of events
@@ -102,14 +94,14 @@ class Schedule:
         self._score_students()
         wanted = self._suite.measurement.launches
         timed = self._suite.measurement.table
-        number: int | None = 0 if self._plan.sweep.legs else 1 if timed else None
+        number: int | None = 0 if self._plan.sweep.cases else 1 if timed else None
         self._pilot()
-        spread = self._suite.measurement.spread_seconds(searched=bool(self._plan.sweep.legs))
-        self._listener.outline(self._plan.sweep.legs, wanted, spread)
+        spread = self._suite.measurement.spread_seconds(searched=bool(self._plan.sweep.cases))
+        self._listener.outline(self._plan.sweep.cases, wanted, spread)
         while number is not None:
             self._listener.launch(number)
-            self._pace.wait(number, self._listener.pause, self._left())
-            self.bench.open(number, self._taking_part(number))
+            self._pace.wait(number, self._listener.pause, self._seconds_left())
+            self.bench.open(number, self._likely_contenders(number))
             if timed and 1 <= number <= wanted:
                 with contextlib.suppress(BudgetSpent):
                     self._visit_table(number)
@@ -121,9 +113,9 @@ class Schedule:
             self._announce()
             self.bench.close_launch()
             self._listener.deliver()
-            later = number + 1 if timed and number < wanted and self._left() > 0 else None
+            later = number + 1 if timed and number < wanted and self._seconds_left() > 0 else None
             number = min((each for each in (self._searches.next_launch(), later) if each is not None), default=None)
-        self._score_where_it_counts()
+        self._score_where_required()
         with contextlib.suppress(BudgetSpent):
             self._measure_regret(wanted + 1)
         with contextlib.suppress(BudgetSpent):
@@ -141,9 +133,9 @@ class Schedule:
         """What the searches have found so far."""
         return [
             SearchRecord(
-                leg=each.leg,
+                case=each.case,
                 location=each.location,
-                seconds=self._seconds.get(each.leg.label, 0.0),
+                seconds=self._seconds.get(each.case.label, 0.0),
                 quick=self._plan.quick,
                 asked=self._searches.asked(each),
             )
@@ -169,13 +161,13 @@ class Schedule:
             self._recall.remember(self.bench.score(name, heads, seed))
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
 
-    def _score_where_it_counts(self) -> None:
+    def _score_where_required(self) -> None:
         """Scores challengers that must be right to count, on a coarse ladder from end to end of wherever they lead."""
         wanted: dict[tuple[str, int], None] = {}
         for each in self.located:
-            if self._suite.race(each.leg.race).requires:
-                ladders = [lead.ladder() for lead in leads(each.location)]
-                wanted.update({(each.leg.challenger, heads): None for ladder in ladders for heads in ladder})
+            if self._suite.race(each.case.race).requires:
+                ladders = [lead.sample_points() for lead in winning_spans(each.location)]
+                wanted.update({(each.case.challenger, heads): None for ladder in ladders for heads in ladder})
         missing = [
             (name, heads, seed)
             for name, heads in wanted
@@ -226,12 +218,12 @@ class Schedule:
         functions = all(each.function for each in self._plan.specifications.values())
         return functions and all(why.kind == TOO_SLOW for why in refused.values())
 
-    def _taking_part(self, number: int) -> list[str]:
+    def _likely_contenders(self, number: int) -> list[str]:
         """The contenders that a launch will most likely need."""
         table = self._suite.measurement.table and number >= 1
         timed = [cell.contender for cell in self._plan.sweep.cells if table and self._is_missing(cell, number)]
-        racing = [each.leg for each in self._searches.searchers if not each.finished]
-        return timed + [name for leg in racing for name in (leg.baseline, leg.challenger)]
+        racing = [each.case for each in self._searches.searchers if not each.finished]
+        return timed + [name for case in racing for name in (case.baseline, case.challenger)]
 
     def _is_missing(self, cell: Cell, number: int) -> bool:
         return self._recall.table(name_of(cell), number) is None and name_of(cell) not in self._without_latency
@@ -246,10 +238,10 @@ class Schedule:
         names = [name, *(each.challenger for each in self._suite.races), *(cell.contender for cell in known)]
         first = {self._suite.device_of(each): each for each in reversed(names)}  # on each device that there is
         for own_name in sorted(set(first.values()), key=names.index):
-            self._check_one(known, own_name, number)
+            self._check_contender(known, own_name, number)
         self.bench.close_twins()
 
-    def _check_one(self, known: Sequence[Cell], name: str, number: int) -> None:
+    def _check_contender(self, known: Sequence[Cell], name: str, number: int) -> None:
         """Races one contender against itself."""
         own = [cell for cell in known if cell.contender == name] or known
         picked = own and {own[place * (len(own) - 1) // (_SELF_CHECKS - 1)] for place in range(_SELF_CHECKS)}
@@ -261,26 +253,26 @@ class Schedule:
 
     def _pairs(self, request: Request) -> Sequence[Pair]:
         """What a search asked for: recalled, or measured now."""
-        leg = request.leg
-        known = self._recordings[leg].take(request.heads, request.rounds, request.launch)
+        case = request.case
+        known = self._recordings[case].take(request.heads, request.rounds, request.launch)
         if known is not None:
             return known
         if time.monotonic() > self._searched_until:
             raise budget_exhausted(self._suite.search.budget_seconds)
-        cells = rivals(leg, request.heads)
+        cells = rivals(case, request.heads)
         if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
-            blamed = self._to_blame(refused, leg.low)
-            records = self.bench.leave_out(cells, blamed, "search", request.launch, leg.label)
+            blamed = self._failing_contenders(refused, case.low)
+            records = self.bench.leave_out(cells, blamed, "search", request.launch, case.label)
         else:
             started = time.monotonic()
-            records = self._visit(cells, request.rounds, "search", leg=leg.label)
-            self._seconds[leg.label] = self._seconds.get(leg.label, 0.0) + time.monotonic() - started
+            records = self._visit(cells, request.rounds, "search", case=case.label)
+            self._seconds[case.label] = self._seconds.get(case.label, 0.0) + time.monotonic() - started
             self._pace.timed(request.launch)
-        if (answer := unmeasurable(records, leg)) is not None:
+        if (answer := unmeasurable(records, case)) is not None:
             raise answer
         return pairs(records[0], records[1])
 
-    def _to_blame(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
+    def _failing_contenders(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
         """Who of the rivals keeps an N from being measured: who fails; of two that are only slow, the slower one."""
         failing = {cell: why for cell, why in refused.items() if why.kind != TOO_SLOW}
         if failing or len(refused) < 2:
@@ -303,14 +295,14 @@ class Schedule:
         Raises:
             BudgetSpent: where it has none, or they ended meanwhile.
         """
-        if self._left() <= 0:
+        if self._seconds_left() <= 0:
             raise budget_exhausted(self._suite.search.budget_seconds)
         try:
             return self.bench.visit(cells, rounds, purpose, **more)
         except BudgetSpent:
             raise budget_exhausted(self._suite.search.budget_seconds) from None
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Seconds until nothing more may be measured."""
         return self._until - time.monotonic()
 
@@ -322,85 +314,85 @@ class Schedule:
         A search meets its N in random order, the largest maybe first. One batch size of each race is enough, the
         smallest: larger ones take no less.
         """
-        races = {leg.race: leg for leg in sorted(self._plan.sweep.legs, key=lambda leg: -leg.batch_size)}
-        climbing = [leg for leg in races.values() if not all(map(self.bench.tried, rivals(leg, leg.high)))]
-        names = {name for leg in climbing for name in (leg.baseline, leg.challenger)}
+        races = {case.race: case for case in sorted(self._plan.sweep.cases, key=lambda case: -case.batch_size)}
+        climbing = [case for case in races.values() if not all(map(self.bench.tried, rivals(case, case.high)))]
+        names = {name for case in climbing for name in (case.baseline, case.challenger)}
         unknown = {name for name in names if self.bench.unknown_cost(name)}
         if not unknown:
             return
         self.bench.open(0, sorted(unknown))
         self._listener.stage("measuring how costs grow", total=len(climbing))
         with contextlib.suppress(BudgetSpent):
-            for leg in climbing:
-                self._climb(leg, unknown)
-                self._listener.step(leg.race)
+            for case in climbing:
+                self._climb(case, unknown)
+                self._listener.step(case.race)
         self.bench.close_launch()
 
-    def _climb(self, leg: SearchCase, unknown: set[str]) -> None:
-        """The pilots of one leg; where one of its rivals is out of reach, the other one need not be called either."""
-        for heads in self._ladder(leg):
-            for cell in rivals(leg, heads):
+    def _climb(self, case: SearchCase, unknown: set[str]) -> None:
+        """The pilots of one case; where one of its rivals is out of reach, the other one need not be called either."""
+        for heads in self._ladder(case):
+            for cell in rivals(case, heads):
                 why = self.bench.refusal(cell)
                 if why is not None and why.settles_larger:
                     return
                 if why is None and cell.contender in unknown and not self.bench.tried(cell):
                     self._visit([cell], 1, PILOT)
 
-    def _ladder(self, leg: SearchCase) -> Sequence[int]:
+    def _ladder(self, case: SearchCase) -> Sequence[int]:
         """Where a search will look first, ascending."""
-        steps = [bracketing.Step(n, n + 1) for n in leg.steps]
-        return leg.points or bracketing.places(leg.low, leg.high, steps, bool(known_steps(leg)))[0]
+        steps = [bracketing.Step(n, n + 1) for n in case.steps]
+        return case.points or bracketing.initial_probes(case.low, case.high, steps, bool(known_steps(case)))[0]
 
     # --------------------------------------------------------------------------------------------------------- regret
 
     def _measure_regret(self, number: int) -> None:
         """What it costs to decide by the crossovers, at N that no search used."""
         found = [each for each in self.located if each.location.status in ("crossing", "several")]
-        if not found or self._plan.quick or not self._suite.search.regret or self._left() <= 0:
+        if not found or self._plan.quick or not self._suite.search.regret or self._seconds_left() <= 0:
             return
-        self.bench.open(number, [name for each in found for name in (each.leg.baseline, each.leg.challenger)])
+        self.bench.open(number, [name for each in found for name in (each.case.baseline, each.case.challenger)])
         self._listener.stage("the regret of deciding by these crossovers", total=len(found))
         for each in found:
-            leg = each.leg
+            case = each.case
             for heads in regret_points.points(each, self._suite.seed):
-                cells = rivals(leg, heads)
-                if not self._recall.regret(leg.label, heads) and not any(map(self.bench.refusal, cells)):
-                    self._visit(cells, _REGRET_ROUNDS, "regret", leg=leg.label)
-            self._listener.step(leg.label)
+                cells = rivals(case, heads)
+                if not self._recall.regret(case.label, heads) and not any(map(self.bench.refusal, cells)):
+                    self._visit(cells, _REGRET_ROUNDS, "regret", case=case.label)
+            self._listener.step(case.label)
         self.bench.close_launch()
 
     def _measure_young_heaps(self, number: int) -> None:
         """Whether a threshold of functions holds in the other state of the allocator, at both ends of its decision."""
-        found = [each for each in self.located if each.leg.counts == "n" and each.location.decision is not None]
-        if not found or self._plan.quick or self._left() <= 0 or time.monotonic() > self._searched_until:
+        found = [each for each in self.located if each.case.counts == "n" and each.location.decision is not None]
+        if not found or self._plan.quick or self._seconds_left() <= 0 or time.monotonic() > self._searched_until:
             return
-        names = [name for each in found for name in (each.leg.baseline, each.leg.challenger)]
+        names = [name for each in found for name in (each.case.baseline, each.case.challenger)]
         self.bench.open(number, names, young_heap=True)
         self._listener.stage("repeating it in the other state of the allocator", total=len(found))
         for each in found:
             for heads in allocator_state.places(each):
-                cells = rivals(each.leg, heads)
+                cells = rivals(each.case, heads)
                 if not any(map(self.bench.refusal, cells)):
-                    records = self._visit(cells, allocator_state.ROUNDS, ALLOCATOR, leg=each.leg.label)
+                    records = self._visit(cells, allocator_state.ROUNDS, ALLOCATOR, case=each.case.label)
                     timed = all(record.outcome == "measured" for record in records)
                     if timed and (note := allocator_state.describe(each, heads, pairs(records[0], records[1]))):
                         self.notes.append(note)
                         self._listener.say(f"note: {note}")
-            self._listener.step(each.leg.label)
+            self._listener.step(each.case.label)
         self.bench.close_launch()
 
     def _announce(self) -> None:
         """Says each crossover as soon as it is known."""
         for searcher in self._searches.searchers:
-            leg = searcher.leg
-            if searcher.location is not None and leg not in self._announced:
-                self._announced.add(leg)
-                challenger, baseline = (marked(name, self.bench.unchecked) for name in (leg.challenger, leg.baseline))
+            case = searcher.case
+            if searcher.location is not None and case not in self._announced:
+                self._announced.add(case)
+                challenger, baseline = (marked(name, self.bench.unchecked) for name in (case.challenger, case.baseline))
                 found = sentence(
-                    searcher.location, challenger, baseline, leg.batch_size, of_heads=leg.counts == "heads"
+                    searcher.location, challenger, baseline, case.batch_size, of_heads=case.counts == "heads"
                 )
-                self._listener.answered(leg, searcher.location)
-                self._listener.say(f"{leg.race}: {found}")
+                self._listener.answered(case, searcher.location)
+                self._listener.say(f"{case.race}: {found}")
 
 
 def _seconds_before(evidence: Evidence) -> dict[str, float]:
@@ -410,12 +402,12 @@ def _seconds_before(evidence: Evidence) -> dict[str, float]:
         if record.purpose == "search" and record.leg and record.sampled is not None:
             took = record.sampled.inner_loops * sum(record.sampled.seconds)
             found[record.leg] = found.get(record.leg, 0.0) + took
-    return found | {each.leg.label: each.seconds for each in load(evidence.located)}
+    return found | {each.case.label: each.seconds for each in load(evidence.located)}
 
 
-def rivals(leg: SearchCase, heads: int) -> list[Cell]:
+def rivals(case: SearchCase, heads: int) -> list[Cell]:
     """The two cells of a race at one N, the baseline first."""
-    return [Cell(contender=name, heads=heads, batch_size=leg.batch_size) for name in (leg.baseline, leg.challenger)]
+    return [Cell(contender=name, heads=heads, batch_size=case.batch_size) for name in (case.baseline, case.challenger)]
 
 
 def name_of(cell: Cell) -> tuple[str, int, int]:

@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 5.0  # a search that computes comes to its next question
 class Request:
     """Pairs that a search wants."""
 
-    leg: SearchCase
+    case: SearchCase
     heads: int
     rounds: int
     launch: int
@@ -40,7 +40,7 @@ class Request:
 class Searcher:
     """One search in its thread, seen from the main thread."""
 
-    leg: SearchCase
+    case: SearchCase
     request: Request | None = None
     progress: Progress | None = None
     prior: Location | None = None
@@ -48,7 +48,7 @@ class Searcher:
     error: BaseException | None = None
     started: bool = False
     thread: threading.Thread | None = None
-    told: bool = False  # its estimate, when its exploration ended
+    reported: bool = False  # its estimate, when its exploration ended
     answered: int = 0  # when it was answered last, counted in answers
     seen: dict[int, list[Pair]] = field(default_factory=dict)  # in launch 0, by N
     answers: queue.Queue[Sequence[Pair] | BaseException] = field(default_factory=lambda: queue.Queue(1))
@@ -69,20 +69,11 @@ class Abandoned(BaseException):
 
 
 class Searches:
-    """All searches of a run.
-
-    Args:
-        legs: what is searched.
-        how: the suite's search settings.
-        launches: that enter each interval.
-        seed: of the searches.
-        timed: the run ends after some seconds, so that those that are left may buy further launches.
-        on_progress: called in the main thread with the state of a search.
-    """
+    """All searches of a run."""
 
     def __init__(
         self,
-        legs: Sequence[SearchCase],
+        cases: Sequence[SearchCase],
         how: Search,
         *,
         launches: int,
@@ -97,20 +88,16 @@ class Searches:
         self._tell = on_progress
         self._answers = 0
         self._events: queue.Queue[Searcher] = queue.Queue()
-        self.searchers = [Searcher(leg=leg) for leg in legs]
+        self.searchers = [Searcher(case=case) for case in cases]
 
     def serve(self, launch: int, measure: Callable[[Request], Sequence[Pair]]) -> None:
         """Answers everything that is asked of one launch.
 
         Launch 0 explores one search after the other, so that one estimate comes soon. Later launches take turns: what a
         search measures there is spread over the launch, and no burst of a neighbour hits all of it.
-
-        Args:
-            launch: its number.
-            measure: gives the pairs of a request, or raises Unmeasurable or BudgetSpent, which the search receives.
         """
         while True:
-            for searcher in self._to_start():
+            for searcher in self._ready_to_start():
                 self._start(searcher)
             waiting = [each for each in self.searchers if each.request is not None and each.request.launch <= launch]
             if not waiting:
@@ -131,7 +118,7 @@ class Searches:
                 searcher.thread.join(_PATIENCE_SECONDS)
 
     def asked(self, searcher: Searcher) -> SearchSettings:
-        """The arguments of a search beside its leg."""
+        """The arguments of a search beside its case."""
         return SearchSettings(
             precision=self._how.precision,
             confidence=self._how.confidence,
@@ -140,7 +127,7 @@ class Searches:
             launches=self._launches,
             seed=self._seed,
             prior=searcher.prior,
-            neighbours=searcher.leg.counts == "n" and searcher.leg.method == "adaptive",
+            neighbours=searcher.case.counts == "n" and searcher.case.method == "adaptive",
             further=self._launches if self._timed else 0,
         )
 
@@ -159,44 +146,44 @@ class Searches:
             answer = refused
         searcher.request = None
         searcher.answers.put(answer)
-        self._settle(searcher)
+        self._wait_for_search(searcher)
 
-    def _to_start(self) -> Iterator[Searcher]:
+    def _ready_to_start(self) -> Iterator[Searcher]:
         """Searches whose predecessor, the same race at an earlier batch size, has explored: they start from it."""
         previous: dict[str, Searcher] = {}
         for searcher in self.searchers:
-            before = previous.get(searcher.leg.race)
+            before = previous.get(searcher.case.race)
             if not searcher.started and (before is None or before.explored):
                 yield searcher
-            previous[searcher.leg.race] = searcher
+            previous[searcher.case.race] = searcher
 
     def _start(self, searcher: Searcher) -> None:
         searcher.started = True
         searcher.prior = self._prior(searcher)
         searcher.thread = threading.Thread(target=self._run, args=(searcher,), daemon=True)
         searcher.thread.start()
-        self._settle(searcher)
+        self._wait_for_search(searcher)
 
     def _prior(self, searcher: Searcher) -> Location | None:
         """What the same race at the batch size before has found so far."""
         same = [
             each
             for each in self.searchers
-            if each.leg.race == searcher.leg.race and each.started and each is not searcher
+            if each.case.race == searcher.case.race and each.started and each is not searcher
         ]
         if not same:
             return None
         before = same[-1]
         if before.location is not None:
             return before.location
-        return provisional(before.leg.low, before.leg.high, before.progress, before.seen, self._how.confidence)
+        return provisional(before.case.low, before.case.high, before.progress, before.seen, self._how.confidence)
 
     def _run(self, searcher: Searcher) -> None:
         """The body of a search's thread."""
-        leg = searcher.leg
+        case = searcher.case
 
         def measure(heads: int, rounds: int, launch: int) -> Sequence[Pair]:
-            searcher.request = Request(leg=leg, heads=heads, rounds=rounds, launch=launch)
+            searcher.request = Request(case=case, heads=heads, rounds=rounds, launch=launch)
             self._events.put(searcher)
             answer = searcher.answers.get()
             if isinstance(answer, BaseException):
@@ -207,12 +194,12 @@ class Searches:
             searcher.progress = progress
 
         try:
-            searcher.location = run_search(measure, leg, self.asked(searcher), note)
+            searcher.location = run_search(measure, case, self.asked(searcher), note)
         except BaseException as error:  # noqa: BLE001 - told by the main thread, whatever it is
             searcher.error = error
         self._events.put(searcher)
 
-    def _settle(self, searcher: Searcher) -> None:
+    def _wait_for_search(self, searcher: Searcher) -> None:
         """Sleeps until this search asks again or ends; only one search computes at a time."""
         self._events.get()
         if searcher.error is not None:
@@ -220,6 +207,6 @@ class Searches:
         if self._tell is None or searcher.progress is None:
             return
         seen = searcher.progress
-        if searcher.explored and not searcher.finished and not searcher.told:
-            searcher.told, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
-        self._tell(searcher.leg, seen)
+        if searcher.explored and not searcher.finished and not searcher.reported:
+            searcher.reported, seen = True, replace(seen, stage="confirm")  # its next pairs are those of launch 1
+        self._tell(searcher.case, seen)

@@ -24,7 +24,7 @@ from harness.records.measurement import RunInfo
 from harness.records.seal import sealed
 from harness.records.writer import LOCATED, Store, read
 from harness.report import writing
-from harness.report.wording import spread_out
+from harness.report.wording import launches_in_words
 from harness.run import resume as resuming
 from harness.run.listeners import Broadcast
 from harness.run.schedule import Schedule
@@ -77,21 +77,21 @@ def run(
         RecordsError: where the folder cannot be used, or holds a run that this plan is not; it names the differences.
         ResourceError: where the folder cannot be written, or memory and disk do not suffice.
     """
-    told = Broadcast(listener, plan.trackers)
+    listeners = Broadcast(listener, plan.trackers)
     about = about_run(plan)
     store, known = Store.resume(folder) if resume else (Store.create(folder, about), None)
     with store:
         forced: list[str] = []
         if known is not None:  # what is decided upon was read under the lock
-            forced += _allowed(resuming.differences(plan, known.run, about), folder, force=force)
+            forced += _overridden(resuming.differences(plan, known.run, about), folder, force=force)
             about = known.run
-        schedule = Schedule(plan, store, told, without_failures(known) if known and retry else known, sleep)
+        schedule = Schedule(plan, store, listeners, without_failures(known) if known and retry else known, sleep)
         begun = known is None  # a run that may not be continued is left as it is
         status, failure = "failed", list[Exception]()
         try:
             source = schedule.describe()
             if known is not None:
-                forced += _allowed(resuming.other_data(known, schedule.bench), folder, force=force)
+                forced += _overridden(resuming.other_data(known, schedule.bench), folder, force=force)
                 if not (forced or known.run.forced):  # on the same machine
                     schedule.bench.recoveries.take(known.run.recovery)
             gave = {"source": source, "sources": schedule.bench.source_facts.sources}
@@ -100,12 +100,12 @@ def run(
             )
             store.update(about)
             begun = True
-            told.started(about, folder)
-            told.say(f"{_extent(plan)}; records in {folder}")
+            listeners.started(about, folder)
+            listeners.say(f"{_amount_of_work(plan)}; records in {folder}")
             for line in lines(data_of(about)):
-                told.say(f"data: {line}")
+                listeners.say(f"data: {line}")
             for note in plan.warnings:
-                told.say(f"note: {note}")
+                listeners.say(f"note: {note}")
             about = about.model_copy(update={"machine": schedule.limits(about.machine)})
             store.update(about)
             schedule.measure()
@@ -116,24 +116,24 @@ def run(
         except Exception as error:  # noqa: BLE001 - raised again when the run has ended as any other does
             failure.append(error)
         with signals.defer_signals() as late:
-            with _noting(failure):
+            with _collecting_failures(failure):
                 schedule.close(patience=0.0 if status == "interrupted" else 0.2)
             if not begun:
                 raise failure[0] if failure else KeyboardInterrupt
-            with _noting(failure):
+            with _collecting_failures(failure):
                 store.restore()
-            with _noting(failure):
+            with _collecting_failures(failure):
                 ended = _now() if store.appended or not about.finished else about.finished
                 recovery = schedule.bench.recoveries.table() or about.recovery
                 status = "failed" if failure else status
                 about = about.model_copy(update={"finished": ended, "status": status, "recovery": recovery})
                 store.update(about)
-            with _noting(failure):
+            with _collecting_failures(failure):
                 store.write(LOCATED, dump(schedule.located))
                 about = sealed(about, folder)
                 store.update(about)
         with signals.defer_signals() as later:
-            summary = _reported(about, folder, told, failure)
+            summary = _write_report(about, folder, listeners, failure)
     if failure or summary is None:
         raise failure[0]
     interrupted = status == "interrupted" or late.received or later.received
@@ -142,7 +142,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _noting(failure: list[Exception]) -> Iterator[None]:
+def _collecting_failures(failure: list[Exception]) -> Iterator[None]:
     """Lets what follows be done all the same: a full disk must keep neither children nor trackers from being told."""
     try:
         yield
@@ -150,34 +150,34 @@ def _noting(failure: list[Exception]) -> Iterator[None]:
         failure.append(error)
 
 
-def _reported(about: RunInfo, folder: Path, told: Broadcast, failure: list[Exception]) -> Summary | None:
+def _write_report(about: RunInfo, folder: Path, listeners: Broadcast, failure: list[Exception]) -> Summary | None:
     """The report of what there is, and the end of the run for trackers, who hear of it whatever has failed."""
     summary: Summary | None = None
-    with _noting(failure):
+    with _collecting_failures(failure):
         summary = writing.write(folder)
     if summary is None:
-        with _noting(failure):
+        with _collecting_failures(failure):
             summary = summarise(read(folder))
     if summary is None or failure:
         about = (summary.run if summary else about).model_copy(update={"status": "failed"})
         summary = replace(summary, run=about) if summary else None
     if summary is None:
-        told.broke_off(about, folder)
+        listeners.broke_off(about, folder)
     else:
-        told.finished(summary, folder)
+        listeners.finished(summary, folder)
     if summary is not None and failure:
-        told.say(f"the run failed; what it has measured is in {folder}")
+        listeners.say(f"the run failed; what it has measured is in {folder}")
     return summary
 
 
-def _extent(plan: Plan) -> str:
+def _amount_of_work(plan: Plan) -> str:
     """How much there is to do; a suite that only trains and scores has no launches."""
-    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.legs)
-    launches = f", {spread_out(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
+    suite, cells, searches = plan.suite, len(plan.sweep.cells), len(plan.sweep.cases)
+    launches = f", {launches_in_words(suite, searched=bool(searches))}" if searches or suite.measurement.table else ""
     return f"{suite.name}: {counted(cells, 'cell')}, {counted(searches, 'search')}{launches}"
 
 
-def _allowed(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:
+def _overridden(differences: Sequence[str], folder: Path, *, force: bool) -> Sequence[str]:
     """The differences that were overridden; a refusal where they were not."""
     if differences and not force:
         what = f"this run cannot be resumed: {'; '.join(differences)}"

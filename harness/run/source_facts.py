@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 class SourceFacts:
     """The descriptions of all sources.
 
-    Args:
-        plan: of the run.
-        ask: puts a request to the builder.
-
     Attributes:
         source: what the suite's source gives; the first contender's own where all have one.
         sources: what those give that contenders have for themselves, by contender.
@@ -114,7 +110,9 @@ class SourceFacts:
         """The smallest and the largest N at which a contender takes part."""
         sweep, heads = self._plan.sweep, self._plan.suite.heads
         sizes = [cell.heads for cell in sweep.cells if cell.contender == contender]
-        sizes += [n for leg in sweep.legs if contender in (leg.baseline, leg.challenger) for n in (leg.low, leg.high)]
+        sizes += [
+            n for case in sweep.cases if contender in (case.baseline, case.challenger) for n in (case.low, case.high)
+        ]
         return min(sizes, default=heads.low), max(sizes, default=heads.low)
 
     def _refuse_what_does_not_fit(self) -> None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from harness.search import alike
-from harness.search.audit import WEAK, edge, pinned, steps_visible, suspected_jump, weak_points
+from harness.search import tie
+from harness.search.audit import WEAK, next_beyond, pin_down, steps_visible, suspected_jump, weak_points
 from harness.search.bracketing import (
-    NOTHING,
+    NO_SIGNS,
     Jump,
     Smooth,
     Step,
-    places,
+    bracket_by_bisection,
+    initial_probes,
     reconfirm,
     sample_until_decided,
-    settle_by_halves,
     targets,
 )
 from harness.search.confirmation import (
@@ -28,22 +28,22 @@ from harness.search.confirmation import (
     SIDE_ERRORS,
     Aim,
     Question,
-    aimed,
+    allocated,
     first_aim,
-    looked_beyond,
+    fit_beyond,
+    next_aim,
+    pairs_for_sign,
     pairs_wanted,
     refine,
-    shared_out,
-    side_pairs,
 )
-from harness.search.jumps import FoundStep, not_reproduced, unseen_since
+from harness.search.found_steps import FoundStep, not_reproduced, refuted_since
 from harness.search.local_model import launch_interval
 from harness.search.outcomes import confirmed_sign
-from harness.search.prior import expected, first_places
+from harness.search.prior import expected_signs, first_places
 from harness.search.result import BudgetSpent, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import SUREST, winsorised_mean
-from harness.search.unmeasured import failed
+from harness.search.unmeasured import failed_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,13 +58,17 @@ REFINING_PAIRS = 3
 DOUBTING_PAIRS = 8  # per rung in launch 0 where steps are unknown
 MOST_FOUND_STEPS = 3
 LAUNCHES_AFTER_A_FIND = 3  # a step found later than this many launches before the end is reported and not pursued
-SECOND_THOUGHTS_FROM = 4  # launches before a sign of launch 0 is overruled
-OPEN_UNTIL = 3  # launches before one beside a step that it left open is told: what lies behind it needs the others
+LAUNCHES_BEFORE_OVERRULING = 4  # launches before a sign of launch 0 is overruled
+LAUNCHES_BESIDE_STEP = (
+    3  # launches before a sign that launch 0 left open beside a step is decided: what lies behind it needs it
+)
 POOLED_ERRORS = 3.0  # standard errors that weakly decided signs are planned for where several stand together
 PLACES_TO_PIN = 8  # distinct N that pinning a step down may cost
-SURELY = 0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
+OVERRULING_CONFIDENCE = (
+    0.998  # confidence at which the launches overrule a sign: many signs are looked at, several times
+)
 DOUBT = 2.0  # times smaller than the wanted precision is a lead that the launches may well not see in the end
-EVENLY = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
+LEAST_SHARE = 0.35  # of an equal share that every launch gets at least, whatever the earlier ones got
 CHECKED_AGAIN = 3  # times that brackets are looked at again once one of their ends was taken back
 WINDOW_RUNGS = 7  # N that a fit's window holds, about
 HALVED_ABOVE = 7  # pairs: more than this at one N are taken in two visits, so that drift within the launch averages out
@@ -91,15 +95,15 @@ class Search:
         self.notes: list[str] = []
         self.details: list[str] = []  # what changes nothing for a reader
         self.stage: Stage = "bracket"
-        self.bound = False  # whether the budget cut what was wanted
-        self.ended = False  # whether the maximum of every search did
-        self.unseen = 0  # places that a small budget left out
-        self.even = False  # whether the rivals may be equal everywhere
+        self.budget_bound = False  # whether the budget cut what was wanted
+        self.limit_reached = False  # whether the maximum of every search did
+        self.unprobed = 0  # places that a small budget left out
+        self.may_tie = False  # whether the rivals may be equal everywhere
         self.weak: list[int] = []
         self.visible: bool | None = None
         self._found: dict[int, FoundStep] = {}  # steps that nobody declared, by their left side
         self._refuted: list[tuple[int, int]] = []  # what looked like one and was none
-        self.prober = Sampler(measure, question.budget, seed, self._report if on_progress else lambda: None)
+        self.sampler = Sampler(measure, question.budget, seed, self._report if on_progress else lambda: None)
         self._on_progress = on_progress
         self._prior = prior
 
@@ -107,89 +111,84 @@ class Search:
 
     def explore(self) -> None:
         """Bracket every change of the lead within launch 0 and narrow each down."""
-        question, prober = self.question, self.prober
-        points, thinned = places(question.low, question.high, self.steps, question.known)
+        question, sampler = self.question, self.sampler
+        points, thinned = initial_probes(question.low, question.high, self.steps, question.known)
         if thinned:
             self.notes.append(f"{thinned} of {len(self.steps)} declared steps were skipped, to keep the builds few")
             dropped = [step for step in self.steps if step.left not in points]
             self.steps = [step for step in self.steps if step not in dropped]
-        likely = expected(self._prior, points)
+        likely = expected_signs(self._prior, points)
         if question.budget < SAMPLES_A_PAIR * FULL_LOOK_PAIRS * len(points):
-            self.bound = True
+            self.budget_bound = True
             self.notes.append("budget too small for a full scan: only one crossover is searched for")
             first = first_places(self._prior, points)
-            settle_by_halves(prober, points, question.goal, self.signs, self.steps, first)
+            bracket_by_bisection(sampler, points, question.goal, self.signs, self.steps, first)
             if not self._changes():  # nothing to halve: look at as many of the other places as the budget reaches
-                others = [n for n in points if not prober.count(n)]
-                affordable = max(0, prober.remaining // SAMPLES_A_PAIR - CONFIRMING_RESERVE) // FULL_LOOK_PAIRS
+                others = [n for n in points if not sampler.count(n)]
+                affordable = max(0, sampler.remaining // SAMPLES_A_PAIR - CONFIRMING_RESERVE) // FULL_LOOK_PAIRS
                 stride = math.ceil(len(others) / affordable) if affordable else len(others) + 1
-                sample_until_decided(prober, others[::stride], question.goal, self.signs, self.steps, expected=likely)
-            self.unseen = len([n for n in points if not prober.count(n) and n not in prober.left_out])
+                sample_until_decided(sampler, others[::stride], question.goal, self.signs, self.steps, expected=likely)
+            self.unprobed = len([n for n in points if not sampler.count(n) and n not in sampler.left_out])
         else:
-            sample_until_decided(prober, points, question.goal, self.signs, self.steps, expected=likely)
-        if agreed := sum(prober.count(n) == 1 for n in likely):
+            sample_until_decided(sampler, points, question.goal, self.signs, self.steps, expected=likely)
+        if agreed := sum(sampler.count(n) == 1 for n in likely):
             self.details.append(
                 f"{agreed} of {len(points)} probes were accepted after one pair, as another batch size predicts"
             )
-        self._forget_left_out()
-        self.even = self._may_be_equal()
-        if not self.even:
+        self._forget_unmeasurable()
+        self.may_tie = self._may_tie()
+        if not self.may_tie:
             self._narrow_down(points, likely)
 
-    def _may_be_equal(self) -> bool:
-        return not self.bound and alike.possible(self.prober, list(self.signs), self.question.goal)
+    def _may_tie(self) -> bool:
+        return not self.budget_bound and tie.may_tie(self.sampler, list(self.signs), self.question.goal)
 
-    def _narrow_down(self, points: list[int], likely: Mapping[int, Sign] = NOTHING) -> None:
+    def _narrow_down(self, points: list[int], likely: Mapping[int, Sign] = NO_SIGNS) -> None:
         """Make sure of the ends of every bracket, then narrow each change down."""
-        question, prober = self.question, self.prober
+        question, sampler = self.question, self.sampler
         for _ in range(CHECKED_AGAIN):
-            ends = [n for target in self._changes() for n in (target.left, target.right)]  # decided ends only
-            ends = [n for n in ends if self.signs.get(n)]
-            if not reconfirm(prober, ends, self.signs, SUREST):
+            ends = [n for target in self._changes() for n in target.ends if self.signs.get(n)]  # decided ends only
+            if not reconfirm(sampler, ends, self.signs, SUREST):
                 break
-            sample_until_decided(prober, points, question.goal, self.signs, self.steps, expected=likely)
-            self._forget_left_out()
+            sample_until_decided(sampler, points, question.goal, self.signs, self.steps, expected=likely)
+            self._forget_unmeasurable()
         self.stage = "refine"
-        if question.known and not self.bound:
-            self.visible = steps_visible(prober, self.steps)
+        if question.known and not self.budget_bound:
+            self.visible = steps_visible(sampler, self.steps)
         for _ in range(MOST_FOUND_STEPS + 1):
             if not self._refined():
                 break
 
-    def _changes(self) -> list[_Ends]:
-        return [
-            _Ends(target.low, target.high) if isinstance(target, Smooth) else _Ends(target.left, target.right)
-            for target in self.targets()
-            if isinstance(target, Smooth | Jump)
-        ]
+    def _changes(self) -> list[Smooth | Jump]:
+        return [target for target in self.targets() if isinstance(target, Smooth | Jump)]
 
     def forget(self, places: Iterable[int]) -> None:
         """Takes back what was seen of who leads at these N."""
         for n in list(places):
             self.signs.pop(n, None)
 
-    def _forget_left_out(self) -> None:
-        self.forget(failed(self.prober, self.question.least_launches))
+    def _forget_unmeasurable(self) -> None:
+        self.forget(failed_places(self.sampler, self.question.least_launches))
 
     def targets(self) -> list[Target]:
         """What the signs say by now."""
-        return targets(self.signs, self.steps, edges=not self.bound)
+        return targets(self.signs, self.steps, edges=not self.budget_bound)
 
     def _refined(self) -> bool:
         """Narrow every smooth change down; True where that brought a step to light and the picture changed."""
         for target in self.targets():
             if not isinstance(target, Smooth) or (target.low, target.high) in self.aims:
                 continue
-            aim = first_aim(self.prober, target)
+            aim = first_aim(self.sampler, target)
             self.aims[target.low, target.high] = aim
-            if not self.bound or self.prober.remaining > REFINABLE:
-                aim = refine(self.prober, aim, self.question, 2 if self.bound else REFINING_PAIRS)
+            if not self.budget_bound or self.sampler.remaining > REFINABLE:
+                aim = refine(self.sampler, aim, self.question, 2 if self.budget_bound else REFINING_PAIRS)
                 self.aims[target.low, target.high] = aim
-            if not self.question.known and not self.bound:
+            if not self.question.known and not self.budget_bound:
                 around = replace(aim, target=self._around(target))
-                self.prober.visit_each(shared_out(self.prober, around, WINDOW_RUNGS * DOUBTING_PAIRS))
-                self.aims[target.low, target.high] = aimed(self.prober, aim, self.question)
-                if self._found_step(aimed(self.prober, around, self.question), target):
+                self.sampler.visit_each(allocated(self.sampler, around, WINDOW_RUNGS * DOUBTING_PAIRS))
+                self.aims[target.low, target.high] = next_aim(self.sampler, aim, self.question)
+                if self._finds_step(next_aim(self.sampler, around, self.question), target):
                     return True
         return False
 
@@ -203,33 +202,33 @@ class Search:
             high = target.high
         return replace(target, low=low, high=high)
 
-    def _found_step(self, aim: Aim, target: Smooth) -> bool:
+    def _finds_step(self, aim: Aim, target: Smooth) -> bool:
         """Whether the window of this aim at a target holds an undeclared step; it is then pinned down and taken in."""
         if aim.fit is None or sum(not step.declared for step in self.steps) >= MOST_FOUND_STEPS:
             return False
-        if len(self.prober.visited) > MOST_DISTINCT - PLACES_TO_PIN:
+        if len(self.sampler.visited) > MOST_DISTINCT - PLACES_TO_PIN:
             return False
         suspicion = suspected_jump(aim.fit, self.steps)
-        if suspicion is not None and self._inside(beyond := edge(aim.fit, suspicion)):
-            wider = looked_beyond(self.prober, aim, beyond, self.question)
+        if suspicion is not None and self._is_in_range(beyond := next_beyond(aim.fit, suspicion)):
+            wider = fit_beyond(self.sampler, aim, beyond, self.question)
             suspicion = suspected_jump(wider, self.steps) if wider else None
         if suspicion is None:
             return False
         if any(suspicion.left < right and left < suspicion.right for left, right in self._refuted):
             return False
-        step = pinned(self.prober, suspicion, aim.noise, MOST_DISTINCT)
-        if not_reproduced(self.prober, step, suspicion):
+        step = pin_down(self.sampler, suspicion, aim.noise, MOST_DISTINCT)
+        if not_reproduced(self.sampler, step, suspicion):
             self._refute(step, "not reproduced when both sides were measured again")
             return False
-        self._found[step.left] = FoundStep(step, self.prober.launch, suspicion.size)
+        self._found[step.left] = FoundStep(step, self.sampler.launch, suspicion.size)
         self.steps = sorted([*self.steps, step], key=lambda other: other.left)
         self.aims.pop((target.low, target.high), None)
-        ends = [n for n in (step.left, step.right) if n not in self.prober.left_out]
-        sample_until_decided(self.prober, ends, self.question.goal, self.signs, self.steps)
-        self._forget_left_out()
+        ends = [n for n in (step.left, step.right) if n not in self.sampler.left_out]
+        sample_until_decided(self.sampler, ends, self.question.goal, self.signs, self.steps)
+        self._forget_unmeasurable()
         return True
 
-    def _inside(self, heads: int | None) -> TypeGuard[int]:
+    def _is_in_range(self, heads: int | None) -> TypeGuard[int]:
         return heads is not None and self.question.low <= heads <= self.question.high
 
     def _refute(self, step: Step, why: str) -> None:
@@ -242,7 +241,7 @@ class Search:
     def _drop_steps(self) -> None:
         """Take back found steps that the launches since do not see, with the signs that rested on them."""
         for found in list(self._found.values()):
-            if unseen_since(self.prober, found):
+            if refuted_since(self.sampler, found):
                 step = found.step
                 self._found.pop(step.left)
                 self.steps = [other for other in self.steps if other != step]
@@ -264,71 +263,71 @@ class Search:
         self.stage = "confirm"
         self._confirm_in(range(1, self.question.launches + 1))
 
-    def go_on(self, further: int) -> bool:
+    def extend(self, further: int) -> bool:
         """Measure in so many launches more, or as long as the caller allows; whether any pair was timed."""
-        before, first = self.prober.samples, self.prober.launch + 1
-        if self.bound or self.ended:
+        before, first = self.sampler.samples, self.sampler.launch + 1
+        if self.budget_bound or self.limit_reached:
             return False
         with contextlib.suppress(BudgetSpent):
             self._confirm_in(range(first, first + further))
-        return self.prober.samples > before
+        return self.sampler.samples > before
 
     def _confirm_in(self, launches: range) -> None:
         for launch in launches:
             left = launches.stop - launch
-            allowed = self.prober.remaining // SAMPLES_A_PAIR // left
-            if allowed < 2 and self.bound:
+            allowed = self.sampler.remaining // SAMPLES_A_PAIR // left
+            if allowed < 2 and self.budget_bound:
                 raise BudgetSpent(f"the budget of {self.question.budget:,} samples leaves nothing to confirm with")
-            self.prober.launch = launch
-            self._tell_apart()
-            self.weak = sorted({*self.weak, *weak_points(self.prober, self.signs, self.targets())})
-            self._think_again()
+            self.sampler.launch = launch
+            self._resume_bracketing()
+            self.weak = sorted({*self.weak, *weak_points(self.sampler, self.signs, self.targets())})
+            self._reconsider_signs()
             rounds = self._cut(self._rounds(left), allowed)
-            self.prober.visit_each({n: count // 2 for n, count in rounds.items() if count > HALVED_ABOVE})
-            self.prober.visit_each(
+            self.sampler.visit_each({n: count // 2 for n, count in rounds.items() if count > HALVED_ABOVE})
+            self.sampler.visit_each(
                 {n: count - count // 2 if count > HALVED_ABOVE else count for n, count in rounds.items()}
             )
-            self._forget_left_out()
-            if self.even and alike.told(self.prober, list(self.signs), self.question, early=True):
+            self._forget_unmeasurable()
+            if self.may_tie and tie.verdict(self.sampler, list(self.signs), self.question, early=True):
                 return
             self._drop_steps()
             for key, aim in list(self.aims.items()):
-                self.aims[key] = aimed(self.prober, aim, self.question)
-                if left > LAUNCHES_AFTER_A_FIND and not self.bound:
-                    self._found_step(self.aims[key], aim.target)
+                self.aims[key] = next_aim(self.sampler, aim, self.question)
+                if left > LAUNCHES_AFTER_A_FIND and not self.budget_bound:
+                    self._finds_step(self.aims[key], aim.target)
 
-    def _tell_apart(self) -> None:
+    def _resume_bracketing(self) -> None:
         """Take up what launch 0 left open while the rivals might have been equal, once they are not."""
-        was, self.even = self.even, self._may_be_equal()
-        if was and not self.even:
+        was, self.may_tie = self.may_tie, self._may_tie()
+        if was and not self.may_tie:
             points = sorted(self.signs)
-            sample_until_decided(self.prober, points, self.question.goal, self.signs, self.steps)
-            self._forget_left_out()
+            sample_until_decided(self.sampler, points, self.question.goal, self.signs, self.steps)
+            self._forget_unmeasurable()
             self._narrow_down(points)
 
-    def _think_again(self) -> None:
+    def _reconsider_signs(self) -> None:
         """Let the launches overrule a weak sign of launch 0, or tell one beside a step that it left open."""
         for n in self.weak:
             opened = self.signs.get(n) == 0 and self._beside_step(n)
-            if self.prober.launch <= (OPEN_UNTIL if opened else SECOND_THOUGHTS_FROM):
+            if self.sampler.launch <= (LAUNCHES_BESIDE_STEP if opened else LAUNCHES_BEFORE_OVERRULING):
                 continue
-            surely = self.question.confidence if opened else max(self.question.confidence, SURELY)
-            now = confirmed_sign(self.prober, n, self.question, surely, OPEN_UNTIL if opened else None)
+            confidence = self.question.confidence if opened else max(self.question.confidence, OVERRULING_CONFIDENCE)
+            now = confirmed_sign(self.sampler, n, self.question, confidence, LAUNCHES_BESIDE_STEP if opened else None)
             if n not in self.signs or now == self.signs[n]:
                 continue
             if now:
                 self.signs[n] = 1 if now > 0 else -1
-            elif self.signs[n] and not self.bound and self._doubted(n):
+            elif self.signs[n] and not self.budget_bound and self._is_doubted(n):
                 self.signs[n] = 0
 
-    def _doubted(self, heads: int) -> bool:
+    def _is_doubted(self, heads: int) -> bool:
         """Whether this N is a side of a step at which the launches, so far, do not see who leads as launch 0 did."""
         if not any(heads in (step.left, step.right) for step in self.steps):
             return False
-        parts = self.prober.by_launch(heads, 1)
-        if len(parts) < OPEN_UNTIL:
+        parts = self.sampler.by_launch(heads, 1)
+        if len(parts) < LAUNCHES_BESIDE_STEP:
             return False
-        middle = launch_interval(parts, self.prober.noise(), self.question.confidence)[0]
+        middle = launch_interval(parts, self.sampler.noise(), self.question.confidence)[0]
         return middle * self.signs[heads] < self.question.goal / DOUBT
 
     def _beside_step(self, heads: int) -> bool:
@@ -341,44 +340,46 @@ class Search:
     def _rounds(self, left: int) -> dict[int, int]:
         """Pairs wanted at each N in the coming launch, of which `left` remain, this one included."""
         rounds: dict[int, int] = {}
-        question, prober = self.question, self.prober
+        question, sampler = self.question, self.sampler
         alive = {}
         for target in self.targets():
             if isinstance(target, Smooth):
                 key = target.low, target.high
                 known = self.aims.get(key)
-                aim = replace(known, target=target) if known else aimed(prober, first_aim(prober, target), question)
+                aim = (
+                    replace(known, target=target) if known else next_aim(sampler, first_aim(sampler, target), question)
+                )
                 alive[key] = aim
                 low, high = aim.window
-                done = prober.sightings().within(low, high, 1).heads.size
+                done = sampler.observations().within(low, high, 1).heads.size
                 wanted = pairs_wanted(aim, question)
-                least = max(LEAST_PAIRS, math.ceil(EVENLY * wanted / question.launches))
+                least = max(LEAST_PAIRS, math.ceil(LEAST_SHARE * wanted / question.launches))
                 pairs = max(least, math.ceil((wanted - done) / left))
-                for n, count in shared_out(prober, aim, pairs, rounds).items():
+                for n, count in allocated(sampler, aim, pairs, rounds).items():
                     rounds[n] = max(rounds.get(n, 0), count)
             elif isinstance(target, Jump):
                 for n in (target.left, target.right):
-                    rounds[n] = max(rounds.get(n, 0), side_pairs(prober, n, question, left))
+                    rounds[n] = max(rounds.get(n, 0), pairs_for_sign(sampler, n, question, left))
         self.aims = alive
-        noise = prober.noise()
-        small = [n for n in self.weak if prober.count(n) and abs(winsorised_mean(prober.at(n), noise)) < WEAK]
+        noise = sampler.noise()
+        small = [n for n in self.weak if sampler.count(n) and abs(winsorised_mean(sampler.at(n), noise)) < WEAK]
         for n in self.weak:
             if n in self.signs:
                 errors = POOLED_ERRORS if n in small and (alive or len(small) > 2) else SIDE_ERRORS
                 least = 2 if self.signs[n] else LEAST_PAIRS  # launches are to tell what launch 0 could not
-                rounds[n] = max(rounds.get(n, 0), least, side_pairs(prober, n, question, left, errors))
-        return alike.rounds(prober, list(self.signs), question, left, rounds) if self.even else rounds
+                rounds[n] = max(rounds.get(n, 0), least, pairs_for_sign(sampler, n, question, left, errors))
+        return tie.pairs_wanted(sampler, list(self.signs), question, left, rounds) if self.may_tie else rounds
 
     def _cut(self, rounds: dict[int, int], allowed: int) -> dict[int, int]:
         """The same in proportion, no more than `allowed` pairs in all."""
         total = sum(rounds.values())
         if total <= allowed:
             return rounds
-        self.bound, self.ended = not self.question.capped, self.question.capped
+        self.budget_bound, self.limit_reached = not self.question.capped, self.question.capped
         names = sorted(rounds)
         wanted = np.array([rounds[n] for n in names]) * allowed / total
         whole = np.floor(wanted)
-        keys = wanted - whole + TIE_BREAK * self.prober.random.random(len(names))
+        keys = wanted - whole + TIE_BREAK * self.sampler.random.random(len(names))
         whole[np.argsort(-keys)[: allowed - int(whole.sum())]] += 1
         return {n: int(count) for n, count in zip(names, whole, strict=True) if count > 0}
 
@@ -387,7 +388,7 @@ class Search:
     def progress(self) -> Progress:
         """Where the search stands."""
         low, high, estimate = self.bracket()
-        return Progress(self.stage, low, high, estimate, self.prober.samples, self.prober.launch)
+        return Progress(self.stage, low, high, estimate, self.sampler.samples, self.sampler.launch)
 
     def bracket(self) -> tuple[int, int, int | None]:
         """The narrowest bracket of the first change of the lead, and its likeliest place."""
@@ -408,10 +409,3 @@ class Search:
     def _report(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.progress())
-
-
-class _Ends:
-    """The two ends of a bracket."""
-
-    def __init__(self, left: int, right: int) -> None:
-        self.left, self.right = left, right

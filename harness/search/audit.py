@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc
 
-from harness.search.bracketing import PITCH, Smooth, Step, Undecided
+from harness.search.bracketing import PITCH, Step, Undecided
 from harness.search.local_model import PLACEMENT, curvature_prior
 from harness.search.sign_test import WINSORISED_COST, winsorised_mean
 
@@ -41,33 +41,33 @@ PINNING_FIRST = 4  # pairs at each N that pins a step down, before more are aske
 MOST_WEAK_NEAR = 4  # weak signs near a change of the lead that are looked at again
 
 
-def steps_visible(prober: Sampler, steps: Sequence[Step]) -> bool | None:
+def steps_visible(sampler: Sampler, steps: Sequence[Step]) -> bool | None:
     """Whether a jump is seen at the declared steps, together or at any one.
 
     False only where one of practical size would have been seen, and after a second look; None where that is
     undecided. Steps are taken to be those of one rival, so that all jumps go one way.
     """
-    if _seen(prober, steps, ALARMING_ERRORS) is not False:
-        return _seen(prober, steps, UNSEEN_ERRORS)
-    sides = [n for step in steps if _testable(prober, step) for n in (step.left, step.right)]
-    prober.visit_each(dict.fromkeys(sides, SECOND_LOOK_PAIRS))
-    return _seen(prober, steps, UNSEEN_ERRORS)
+    if _jumps_seen(sampler, steps, ALARMING_ERRORS) is not False:
+        return _jumps_seen(sampler, steps, UNSEEN_ERRORS)
+    sides = [n for step in steps if _testable(sampler, step) for n in (step.left, step.right)]
+    sampler.visit_each(dict.fromkeys(sides, SECOND_LOOK_PAIRS))
+    return _jumps_seen(sampler, steps, UNSEEN_ERRORS)
 
 
-def _testable(prober: Sampler, step: Step) -> bool:
-    both = prober.count(step.left) and prober.count(step.right)
+def _testable(sampler: Sampler, step: Step) -> bool:
+    both = sampler.count(step.left) and sampler.count(step.right)
     return step.declared and step.left >= SMALLEST_STEP_TESTED and bool(both)
 
 
-def _seen(prober: Sampler, steps: Sequence[Step], unseen_errors: float) -> bool | None:
+def _jumps_seen(sampler: Sampler, steps: Sequence[Step], unseen_errors: float) -> bool | None:
     """True where jumps are significant, False where their mean is surely below the practical size."""
-    noise = prober.noise()
+    noise = sampler.noise()
     jumps, errors = [], []
     for step in steps:
-        if _testable(prober, step):
-            counts = prober.count(step.left), prober.count(step.right)
+        if _testable(sampler, step):
+            counts = sampler.count(step.left), sampler.count(step.right)
             errors.append(math.hypot(WINSORISED_COST * noise * math.sqrt(sum(1 / n for n in counts)), 0.5 / step.left))
-            jumps.append(winsorised_mean(prober.at(step.right), noise) - winsorised_mean(prober.at(step.left), noise))
+            jumps.append(winsorised_mean(sampler.at(step.right), noise) - winsorised_mean(sampler.at(step.left), noise))
     if not jumps:
         return None
     jump, error = np.array(jumps), np.array(errors)
@@ -138,7 +138,7 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     return best if best and best.gain >= alone else None
 
 
-def edge(local: LocalFit, jump: Suspicion) -> int | None:
+def next_beyond(local: LocalFit, jump: Suspicion) -> int | None:
     """The N beyond the fitted window that would show whether its outermost N stands alone; None where another does."""
     heads = sorted(local.residuals)
     if jump.left == heads[0]:
@@ -154,13 +154,13 @@ def _misfit(design: Floats, wanted: Floats, prior_row: Floats, prior: float) -> 
     return solution, float(np.sum((rows @ solution - values) ** 2))
 
 
-def pinned(prober: Sampler, jump: Suspicion, noise: float, most_distinct: int) -> Step:
+def pin_down(sampler: Sampler, jump: Suspicion, noise: float, most_distinct: int) -> Step:
     """Halve the gap that holds the jump until its sides are neighbours, or the noise or the builds forbid it."""
     left, right = jump.left, jump.right
     while right - left > 1:
         for share in DIVISIONS:  # one N may be off for where its arrays lie, and not its neighbours
             between = min(max(round(left ** (1 - share) * right**share), left + 1), right - 1)
-            side = _side(prober, between, jump, noise) if len(prober.visited) < most_distinct else 0
+            side = _side(sampler, between, jump, noise) if len(sampler.visited) < most_distinct else 0
             if side:
                 break
         else:
@@ -169,28 +169,28 @@ def pinned(prober: Sampler, jump: Suspicion, noise: float, most_distinct: int) -
     return Step(left, right, declared=False)
 
 
-def _side(prober: Sampler, heads: int, jump: Suspicion, noise: float) -> int:
-    """-1 where this N lies before the jump, 1 behind it, 0 where that cannot be told."""
+def _side(sampler: Sampler, heads: int, jump: Suspicion, noise: float) -> int:
+    """-1 where this N lies before the jump, 1 behind it, 0 where that is undecided."""
     u = math.log(heads) - jump.centre
     level = jump.line[0] + jump.line[1] * u + jump.line[2] * u * u + jump.size / 2
-    prober.visit(heads, PINNING_FIRST)
-    while heads not in prober.left_out:
-        seen = prober.at(heads)
+    sampler.visit(heads, PINNING_FIRST)
+    while heads not in sampler.left_out:
+        seen = sampler.at(heads)
         error = math.hypot(WINSORISED_COST * noise / math.sqrt(seen.size), PLACEMENT)
         score = (winsorised_mean(seen, noise) - level) / error
         if abs(score) > PINNING_ERRORS:
             return 1 if score * jump.size > 0 else -1
         if seen.size >= PINNING_PAIRS or error < math.sqrt(2) * PLACEMENT:  # more pairs would tell no more
             break
-        prober.visit(heads, max(2, seen.size // 2))
+        sampler.visit(heads, max(2, seen.size // 2))
     return 0
 
 
-def weak_points(prober: Sampler, signs: dict[int, Sign], targets: Sequence[Target]) -> list[int]:
+def weak_points(sampler: Sampler, signs: dict[int, Sign], targets: Sequence[Target]) -> list[int]:
     """N whose sign rests on little: undecided ones, and the weakest of those decided near a change or anywhere."""
-    noise = prober.noise()
-    points = sorted(n for n in signs if n not in prober.left_out)
-    level = {n: abs(winsorised_mean(prober.at(n), noise)) for n in points}
+    noise = sampler.noise()
+    points = sorted(n for n in signs if n not in sampler.left_out)
+    level = {n: abs(winsorised_mean(sampler.at(n), noise)) for n in points}
     open_points = [target.heads for target in targets if isinstance(target, Undecided)]
     beside = {n for m in open_points for n in _decided_beside(m, signs) if n in level}
     weak = sorted((n for n in points if level[n] < WEAK and n not in open_points), key=lambda n: level[n])
@@ -217,7 +217,7 @@ def _near(heads: int, change: Target, points: Sequence[int]) -> bool:
     """Whether this N is an end of the change's bracket or the next probe outside it."""
     if isinstance(change, Undecided):
         return False
-    ends = (change.low, change.high) if isinstance(change, Smooth) else (change.left, change.right)
+    ends = change.ends
     below = max((n for n in points if n < ends[0]), default=ends[0])
     above = min((n for n in points if n > ends[1]), default=ends[1])
     return heads in {*ends, below, above}

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from harness.search.alike import possible
 from harness.search.sampler import distinct, geometric
-from harness.search.sign_test import median, own_noise, sign, standard_error, winsorised_mean
+from harness.search.sign_test import median, noise_at, sign, standard_error, winsorised_mean
+from harness.search.tie import may_tie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from harness.search.sign_test import Sign
 
 FIRST_LOOK = 3  # pairs at every probe
-NOTHING: Mapping[int, Sign] = MappingProxyType({})
+NO_SIGNS: Mapping[int, Sign] = MappingProxyType({})
 MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
 ROUGHLY = 3.0  # times the precision: a difference that is looked for where the rivals seem equal
-HASTY = 2.3  # standard errors that a small budget makes do with
+SMALL_BUDGET_BOUND = 2.3  # standard errors that a small budget makes do with
 PITCH = math.log(2) / 8  # of the N around an estimate, in log N
 BESIDE_POWERS = PITCH / 2  # powers of two are left out: what N costs there may be true of that N alone
 FLANKED_PAIRS = 12  # an undecided probe between opposite signs needs no more than this: the crossing is near it
@@ -38,7 +38,7 @@ LEAST_LIMIT, MOST_LIMIT = 12, 400  # pairs between which a probe's limit lies
 LIMIT_ERRORS = 3.5 * 1.15  # so many standard errors must a difference of the wanted precision be able to show
 WIDER_GAPS = 1.2  # times the distance of the places, until there are few enough
 ASSURANCES = 3  # looks more at an end of a bracket
-MOSTLY_ALIKE = 3  # one decided place in so many, or fewer, is no change of the lead
+FEWEST_DECIDED = 3  # one decided place in so many, or fewer, is no change of the lead
 FEW_RUNGS = 5  # below which the N next to the estimate join them
 SAME_PLACE = 0.025  # in log N: an N already built that near is taken instead
 OLD_REACH = 5  # rungs within which N already built stand in for new ones
@@ -68,6 +68,11 @@ class Smooth:
     step_after: bool = False
     edge: bool = False
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The N between which the lead changes."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
 class Jump:
@@ -78,6 +83,11 @@ class Jump:
     before: Sign
     after: Sign
     declared: bool = True
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The N on both sides of the step."""
+        return self.left, self.right
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ class Undecided:
 Target = Smooth | Jump | Undecided
 
 
-def places(low: int, high: int, steps: Sequence[Step], known: bool) -> tuple[list[int], int]:
+def initial_probes(low: int, high: int, steps: Sequence[Step], known: bool) -> tuple[list[int], int]:
     """The N to probe first, ascending, and how many of the steps had to be thinned out to keep them few."""
     most = (MOST_POINTS - 4) // 2
     kept = list(steps)
@@ -120,60 +130,60 @@ def most_pairs(noise: float, goal: float) -> int:
 
 
 def sample_until_decided(
-    prober: Sampler,
+    sampler: Sampler,
     points: Sequence[int],
     goal: float,
     signs: dict[int, Sign],
     steps: Sequence[Step],
     most: int | None = None,
     bound: float | None = None,
-    expected: Mapping[int, Sign] = NOTHING,
+    expected: Mapping[int, Sign] = NO_SIGNS,
 ) -> None:
     """Probe all points in random order, again and again, until each is decided or not worth more; fills `signs`.
 
     Where a sign is expected, one pair that shows it as clearly as several must is enough, unless a neighbour did not.
     """
     looks = {n: 1 if expected.get(n) else FIRST_LOOK for n in points}
-    prober.visit_each({n: least - prober.count(n) for n, least in looks.items() if prober.count(n) < least})
-    for n in _as_expected(prober, points, expected, bound):
+    sampler.visit_each({n: least - sampler.count(n) for n, least in looks.items() if sampler.count(n) < least})
+    for n in _as_expected(sampler, points, expected, bound):
         signs.setdefault(n, expected[n])
-    doubted = [n for n in points if not signs.get(n) and prober.count(n) < FIRST_LOOK and n not in prober.left_out]
-    prober.visit_each({n: FIRST_LOOK - prober.count(n) for n in doubted})
+    doubted = [n for n in points if not signs.get(n) and sampler.count(n) < FIRST_LOOK and n not in sampler.left_out]
+    sampler.visit_each({n: FIRST_LOOK - sampler.count(n) for n in doubted})
     while True:
-        points = [n for n in points if n not in prober.left_out]
-        differences, noise = prober.successive_differences(), prober.noise()
+        points = [n for n in points if n not in sampler.left_out]
+        differences, noise = sampler.successive_differences(), sampler.noise()
         for n in points:
             if signs.get(n, 0) == 0:
-                signs[n] = sign(prober.at(n), noise, differences.size, bound)
+                signs[n] = sign(sampler.at(n), noise, differences.size, bound)
         limit = most_pairs(noise, goal) if most is None else min(most, most_pairs(noise, goal))
-        if most is None and possible(prober, points, goal):  # launches are to show that, and not the pairs of one
+        if most is None and may_tie(sampler, points, goal):  # launches are to show that, and not the pairs of one
             limit = most_pairs(noise, ROUGHLY * goal)
         open_points = [
             n
             for n in points
-            if signs[n] == 0 and prober.count(n) < limit and _worth_more(prober, n, signs, steps, noise, goal)
+            if signs[n] == 0 and sampler.count(n) < limit and _needs_more_pairs(sampler, n, signs, steps, noise, goal)
         ]
         if not open_points:
             return
-        prober.visit_each({n: max(2, math.ceil(prober.count(n) / 2)) for n in open_points})
+        sampler.visit_each({n: max(2, math.ceil(sampler.count(n) / 2)) for n in open_points})
 
 
 def _as_expected(
-    prober: Sampler, points: Sequence[int], expected: Mapping[int, Sign], bound: float | None
+    sampler: Sampler, points: Sequence[int], expected: Mapping[int, Sign], bound: float | None
 ) -> list[int]:
     """Those of `points` whose pairs show what was expected, and so do their neighbours': no stray pair made it up."""
-    differences, noise = prober.successive_differences(), prober.noise()
-    hoped = {n for n in points if expected.get(n) and prober.count(n)}
-    failed = {n for n in hoped if sign(prober.at(n), noise, differences.size, bound) != expected[n]}
+    differences, noise = sampler.successive_differences(), sampler.noise()
+    hoped = {n for n in points if expected.get(n) and sampler.count(n)}
+    failed = {n for n in hoped if sign(sampler.at(n), noise, differences.size, bound) != expected[n]}
     beside = {n for pair in itertools.pairwise(points) if failed.intersection(pair) for n in pair}
     return sorted(hoped - beside)
 
 
-def _worth_more(
-    prober: Sampler, heads: int, signs: dict[int, Sign], steps: Sequence[Step], noise: float, goal: float
+def _needs_more_pairs(
+    sampler: Sampler, heads: int, signs: dict[int, Sign], steps: Sequence[Step], noise: float, goal: float
 ) -> bool:
-    log_ratios = prober.at(heads)
-    middle = winsorised_mean(log_ratios, own_noise(log_ratios, noise))
+    log_ratios = sampler.at(heads)
+    middle = winsorised_mean(log_ratios, noise_at(log_ratios, noise))
     if abs(middle) + NEGLIGIBLE_ERRORS * standard_error(log_ratios, noise) < goal:
         return False
     before = max((n for n in signs if n < heads and signs[n]), default=0)
@@ -183,8 +193,8 @@ def _worth_more(
     return any(before <= step.left < after for step in steps)  # on which side of the step does the lead change?
 
 
-def settle_by_halves(
-    prober: Sampler,
+def bracket_by_bisection(
+    sampler: Sampler,
     points: Sequence[int],
     goal: float,
     signs: dict[int, Sign],
@@ -195,39 +205,42 @@ def settle_by_halves(
 
     `first_places` are tried before the middle, as long as they lie inside.
     """
-    most = max(6, prober.remaining // 8)
+    most = max(6, sampler.remaining // 8)
     first, last = 0, len(points) - 1
-    sample_until_decided(prober, [points[first], points[last]], goal, signs, steps, most, HASTY)
-    while last - first > 1 and _guess(prober, points[first], signs) * _guess(prober, points[last], signs) < 0:
-        likely = [i for i in range(first + 1, last) if points[i] in first_places and not prober.count(points[i])]
+    sample_until_decided(sampler, [points[first], points[last]], goal, signs, steps, most, SMALL_BUDGET_BOUND)
+    while (
+        last - first > 1
+        and _likely_sign(sampler, points[first], signs) * _likely_sign(sampler, points[last], signs) < 0
+    ):
+        likely = [i for i in range(first + 1, last) if points[i] in first_places and not sampler.count(points[i])]
         middle = likely[0] if likely else (first + last) // 2
-        sample_until_decided(prober, [points[middle]], goal, signs, steps, most, HASTY)
-        if _guess(prober, points[middle], signs) == _guess(prober, points[first], signs):
+        sample_until_decided(sampler, [points[middle]], goal, signs, steps, most, SMALL_BUDGET_BOUND)
+        if _likely_sign(sampler, points[middle], signs) == _likely_sign(sampler, points[first], signs):
             first = middle
         else:
             last = middle
-    seen = [n for n in points if prober.count(n)]
-    sample_until_decided(prober, seen, goal, signs, steps, 0, HASTY)  # the noise is known better by now
+    seen = [n for n in points if sampler.count(n)]
+    sample_until_decided(sampler, seen, goal, signs, steps, 0, SMALL_BUDGET_BOUND)  # the noise is known better by now
 
 
-def _guess(prober: Sampler, heads: int, signs: dict[int, Sign]) -> int:
+def _likely_sign(sampler: Sampler, heads: int, signs: dict[int, Sign]) -> int:
     """The decided sign, or else the likelier one; 0 where this N was left out."""
-    if heads in prober.left_out:
+    if heads in sampler.left_out:
         return 0
-    return signs.get(heads, 0) or (1 if median(prober.at(heads)) > 0 else -1)
+    return signs.get(heads, 0) or (1 if median(sampler.at(heads)) > 0 else -1)
 
 
-def reconfirm(prober: Sampler, pairs_of_ends: Sequence[int], signs: dict[int, Sign], bound: float) -> bool:
+def reconfirm(sampler: Sampler, pairs_of_ends: Sequence[int], signs: dict[int, Sign], bound: float) -> bool:
     """Look again at the ends of brackets until each is `bound` errors from zero; True where a sign was withdrawn."""
     withdrawn = False
     for n in pairs_of_ends:
-        if prober.count(n) < FIRST_LOOK:  # one pair that agreed with an earlier answer is no end of a bracket
-            prober.visit(n, FIRST_LOOK - prober.count(n))
+        if sampler.count(n) < FIRST_LOOK:  # one pair that agreed with an earlier answer is no end of a bracket
+            sampler.visit(n, FIRST_LOOK - sampler.count(n))
         for _ in range(ASSURANCES):
-            if sign(prober.at(n), prober.noise(), prober.successive_differences().size, bound) != 0:
+            if sign(sampler.at(n), sampler.noise(), sampler.successive_differences().size, bound) != 0:
                 break
-            prober.visit(n, max(3, prober.count(n) // 2))
-        now = sign(prober.at(n), prober.noise(), prober.successive_differences().size)
+            sampler.visit(n, max(3, sampler.count(n) // 2))
+        now = sign(sampler.at(n), sampler.noise(), sampler.successive_differences().size)
         if now != signs[n]:
             signs[n] = now
             withdrawn = True
@@ -235,16 +248,10 @@ def reconfirm(prober: Sampler, pairs_of_ends: Sequence[int], signs: dict[int, Si
 
 
 def targets(signs: dict[int, Sign], steps: Sequence[Step], edges: bool = True) -> list[Target]:
-    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is decided.
-
-    Args:
-        signs: by N.
-        steps: that are known.
-        edges: whether the edges of what is open inside the range are wanted too.
-    """
+    """What the signs say: changes of the lead, and probes that leave it open. Empty where hardly any is decided."""
     points = sorted(signs)
     decided = [n for n in points if signs[n]]
-    if len(decided) * MOSTLY_ALIKE < len(
+    if len(decided) * FEWEST_DECIDED < len(
         points
     ):  # alike nearly everywhere: a few signs among so many are no change of the lead
         return []

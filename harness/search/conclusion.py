@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from harness.search.audit import PRACTICAL_JUMP
 from harness.search.bracketing import Jump, Smooth, Undecided
-from harness.search.confirmation import aimed_afresh
+from harness.search.confirmation import aim_from_launches
 from harness.search.decision import Evidence
-from harness.search.local_model import launch_interval, two_sided
-from harness.search.outcomes import Outcome, confirmed_sign, jump_outcome, leader, smooth_outcome, wider
+from harness.search.local_model import launch_interval
+from harness.search.outcomes import (
+    Outcome,
+    confirmed_sign,
+    interval_at,
+    is_wider,
+    jump_outcome,
+    leader,
+    smooth_outcome,
+)
 from harness.search.result import Crossing, Location, Probe
-from harness.search.sign_test import standard_error, winsorised_mean
-from harness.search.throughout import everywhere, throughout
-from harness.search.unmeasured import around_failures, failed, failures, lost_between, measured, too_little
-from harness.search.verdict import decided, listed
+from harness.search.single_leader import leader_throughout, shared_answer
+from harness.search.unmeasured import (
+    around_failures,
+    failed_places,
+    failures,
+    lost_between,
+    measured_range,
+    too_few_measured,
+)
+from harness.search.verdict import decide, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,50 +50,45 @@ WEAK_MODE = (
 
 
 def conclude(search: Search, lacking: str | None) -> Location:
-    """The answer.
-
-    Args:
-        search: as far as it went.
-        lacking: why it ended early, None where it did not.
-    """
-    question, prober = search.question, search.prober
-    lost = failed(prober, question.least_launches)
+    """The answer; `lacking` says why the search ended early, None where it did not."""
+    question, sampler = search.question, search.sampler
+    lost = failed_places(sampler, question.least_launches)
     search.forget(lost)
-    gaps = failures(prober, lost, question.high)
-    _take_back(search)
-    alike = everywhere(search)
+    gaps = failures(sampler, lost, question.high)
+    _apply_launches(search)
+    alike = shared_answer(search)
     found = [] if alike else _outcomes(search)
     outcomes = [(target, _over_gaps(target, outcome, gaps)) for target, outcome in found]
     fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
-    evidence = Evidence(prober, question, search.signs, fits)
-    fatal = {"open", "lacking"} if search.bound else {"lacking"}
-    if too_little(prober, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
-        answer = _left_open(search, outcomes)
+    evidence = Evidence(sampler, question, search.signs, fits)
+    fatal = {"open", "lacking"} if search.budget_bound else {"lacking"}
+    if too_few_measured(sampler, search.signs) or any(outcome.kind in fatal for _, outcome in outcomes):
+        answer = _open_answer(search, outcomes)
     elif alike:
         answer = _Answer(alike[0], notes=[alike[1]])
     else:
         answer = _decided(search, outcomes, evidence, gaps)
-        if search.bound:
+        if search.budget_bound:
             _hold_to_budget(answer, search, outcomes)
     if lacking:
-        _end(answer, search, lacking)
+        _mark_ended(answer, search, lacking)
     stated = answer.status in {"crossing", "several"}
     notes = [note for _, outcome in outcomes if outcome.kind in {"crossing", "none"} for note in outcome.notes]
     return Location(
         status=answer.status,
-        crossings=tuple(sorted(answer.crossings, key=_place)),
-        samples=prober.samples,
-        probes=probes(prober, question.confidence),
+        crossings=tuple(sorted(answer.crossings, key=attrgetter("heads"))),
+        samples=sampler.samples,
+        probes=probes(sampler, question.confidence),
         notes=tuple(dict.fromkeys([*answer.lacks, *answer.notes, *_general_notes(search), *notes])),
         low=question.low,
         high=question.high,
         bracket=answer.bracket,
         joint_confidence=max(0.0, 1 - len(answer.crossings) * (1 - question.confidence)) if stated else None,
         extrapolated=answer.extrapolated,
-        measured=measured(prober, lost),
+        measured=measured_range(sampler, lost),
         failures=gaps,
         decision=answer.decision,
-        unconfirmed=tuple(sorted(answer.unconfirmed, key=_place)),
+        unconfirmed=tuple(sorted(answer.unconfirmed, key=attrgetter("heads"))),
         details=tuple(search.details),
         margin=question.precision if answer.status == "tie" else None,
     )
@@ -103,19 +113,21 @@ def _decided(
 ) -> _Answer:
     """The answer where the launches measured all that was wanted: undecided N become part of a decision."""
     question = search.question
-    found = decided(outcomes, evidence, question, search.steps)
+    found = decide(outcomes, evidence, question, search.steps)
     answer = _Answer("unresolved", found.crossings, found.unconfirmed, [*found.lacks], [*found.notes], found.bracket)
     if found.lacks:
         return answer
     if not found.crossings:
         search.forget(n for n in search.signs if any(low < n < high for low, high in found.spans))
         leaders = set(search.signs.values())
-        audited = [n for n in search.weak if n in search.signs and _launches_at(search, n)]  # late ones tell nothing
+        audited = [
+            n for n in search.weak if n in search.signs and _interval_of_launches(search, n)
+        ]  # late ones tell nothing
         if found.spans and len(leaders) == 1 and 0 not in leaders and not audited:
             status: Status = "below" if 1 in leaders else "above"  # the zones' own ends confirm it
             answer.status, why = status, ""
         else:
-            answer.status, why = throughout(search)
+            answer.status, why = leader_throughout(search)
         (answer.lacks if answer.status == "unresolved" else answer.notes).extend([why] if why else [])
         if answer.status in {"below", "above"}:
             answer.decision = found.decision
@@ -127,13 +139,13 @@ def _decided(
         return answer
     answer.status = "several" if len(found.crossings) > 1 else "crossing"
     answer.decision = found.decision
-    if any(outcome.missed for _, outcome in outcomes) or any(wider(each, question.goal) for each in found.crossings):
+    if any(outcome.missed for _, outcome in outcomes) or any(is_wider(each, question.goal) for each in found.crossings):
         wide = f"the interval is wider than the ±{question.precision:.0%} that was asked for"
         answer.notes.append(f"{wide}: {_why_wide(search)}")
     return answer
 
 
-def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _Answer:
+def _open_answer(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _Answer:
     """The answer where something was not measured as often as it takes."""
     opened = [(target, outcome) for target, outcome in outcomes if outcome.kind in {"open", "lacking"}]
     crossings = [outcome.crossing for _, outcome in outcomes if outcome.crossing]
@@ -141,7 +153,7 @@ def _left_open(search: Search, outcomes: Sequence[tuple[Target, Outcome]]) -> _A
     spans = [(target, span) for target, _ in opened if (span := _span(search, target))]
     changes = [span for target, span in spans if not isinstance(target, Undecided)]
     answer.bracket = changes[0] if changes else spans[0][1] if spans else None
-    if lack := too_little(search.prober, search.signs):
+    if lack := too_few_measured(search.sampler, search.signs):
         answer.lacks.insert(0, lack)
     return answer
 
@@ -154,15 +166,15 @@ def _hold_to_budget(answer: _Answer, search: Search, outcomes: Sequence[tuple[Ta
         answer.status, answer.bracket, answer.decision = "unresolved", (missed[0].low, missed[0].high), None
         answer.lacks.append(lack)
         answer.notes.clear()
-    elif search.unseen and answer.status not in {"unresolved", "crossing", "several"}:
+    elif search.unprobed and answer.status not in {"unresolved", "crossing", "several"}:
         answer.status, answer.decision, answer.extrapolated = "unresolved", None, None
-        answer.lacks.append(f"the budget left {search.unseen} places of the range unprobed")
+        answer.lacks.append(f"the budget left {search.unprobed} places of the range unprobed")
 
 
-def _end(answer: _Answer, search: Search, lacking: str) -> None:
+def _mark_ended(answer: _Answer, search: Search, lacking: str) -> None:
     """Says that a search was ended: it may well be so, but not all that was to prove it was measured."""
     if answer.status != "unresolved":
-        launch = f"launch {search.prober.launch} of {search.question.launches}"
+        launch = f"launch {search.sampler.launch} of {search.question.launches}"
         answer.lacks.append(f"preliminary result after {launch}: '{answer.status}'")
     answer.status, answer.decision, answer.extrapolated = "unresolved", None, None
     if answer.crossings and answer.bracket is None:
@@ -183,7 +195,7 @@ def _over_gaps(target: Target, outcome: Outcome, gaps: Sequence[Failures]) -> Ou
             span = outcome.span or (low, high)
             span = min(low, span[0]), max(high, span[1])
             return replace(outcome, crossing=replace(crossing, low=low, high=high), missed=True, span=span)
-    ends = (target.low, target.high) if isinstance(target, Smooth) else (target.left, target.right)
+    ends = target.ends
     inside = [gap for gap in gaps if ends[0] < gap.low <= gap.high < ends[1]]
     if not inside or outcome.kind == "none" or (outcome.kind == "crossing" and outcome.crossing is None):
         return outcome
@@ -198,7 +210,7 @@ def _open_notes(opened: Sequence[tuple[Target, Outcome]]) -> list[str]:
     notes = [note for target, outcome in opened if not isinstance(target, Undecided) for note in outcome.notes]
     alone = [target.heads for target, _ in opened if isinstance(target, Undecided)]
     if alone:
-        notes.append(f"no significant difference (or a double crossover) at N = {listed(alone)}")
+        notes.append(f"no significant difference (or a double crossover) at N = {first_few(alone)}")
     return notes
 
 
@@ -223,7 +235,7 @@ def _outcomes(search: Search) -> list[tuple[Target, Outcome]]:
     smooth = [outcome.crossing for outcome in found.values() if outcome.crossing]
     for target in targets:
         if isinstance(target, Jump):
-            found[target] = jump_outcome(search.prober, target, search.question, _implied(search, target, smooth))
+            found[target] = jump_outcome(search.sampler, target, search.question, _implied(search, target, smooth))
     return [(target, found[target]) for target in targets]
 
 
@@ -234,57 +246,53 @@ def _implied(search: Search, jump: Jump, crossings: Sequence[Crossing]) -> tuple
     before = [each for each in crossings if start <= each.low and each.high < jump.left]
     after = [each for each in crossings if jump.right < each.low and each.high <= end]
     return (
-        bool(before) and max(before, key=_place).direction == leader(jump.before),
-        bool(after) and min(after, key=_place).direction != leader(jump.after),
+        bool(before) and max(before, key=attrgetter("heads")).direction == leader(jump.before),
+        bool(after) and min(after, key=attrgetter("heads")).direction != leader(jump.after),
     )
 
 
-def _place(crossing: Crossing) -> int:
-    return crossing.heads
-
-
 def _outcome(search: Search, target: Smooth | Undecided) -> Outcome:
-    question, prober = search.question, search.prober
+    question, sampler = search.question, search.sampler
     if isinstance(target, Smooth):
         aim = search.aims.get((target.low, target.high))
-        if aim is None and target.edge and prober.launch:
+        if aim is None and target.edge and sampler.launch:
             return Outcome("open", span=(target.low, target.high))
-        if aim is None and prober.launch:  # a step that was taken back had divided this change of the lead
-            aim = aimed_afresh(prober, target, question)
-        if aim is None or prober.launch == 0:
+        if aim is None and sampler.launch:  # a step that was taken back had divided this change of the lead
+            aim = aim_from_launches(sampler, target, question)
+        if aim is None or sampler.launch == 0:
             change = f"the change of the lead between N = {target.low:,} and {target.high:,}"
             return Outcome("lacking", notes=(f"{change} was not confirmed by further launches",))
-        return smooth_outcome(prober, replace(aim, target=target), question)
-    now = confirmed_sign(prober, target.heads, question)
+        return smooth_outcome(sampler, replace(aim, target=target), question)
+    now = confirmed_sign(sampler, target.heads, question)
     if (now and now == target.around) or not any(search.signs.values()):
         return Outcome("none")
-    return Outcome("open" if len(prober.by_launch(target.heads, 1)) >= question.least_launches else "lacking")
+    return Outcome("open" if len(sampler.by_launch(target.heads, 1)) >= question.least_launches else "lacking")
 
 
-def _launches_at(search: Search, heads: int) -> tuple[float, float, float] | None:
+def _interval_of_launches(search: Search, heads: int) -> tuple[float, float, float] | None:
     """Centre and interval of the log-ratio at one N by the launches; None where too few of them were there."""
-    parts = search.prober.by_launch(heads, 1)
+    parts = search.sampler.by_launch(heads, 1)
     if 2 * len(parts) < search.question.launches or len(parts) < LEAST_LAUNCHES:
         return None
-    noise = search.prober.noise()
+    noise = search.sampler.noise()
     return launch_interval(parts, noise, search.question.confidence)
 
 
-def _take_back(search: Search) -> None:
+def _apply_launches(search: Search) -> None:
     """Lets the launches tell who leads beside each step; where they see hardly a difference, nobody is said to."""
     changes = {n for target in search.targets() if isinstance(target, Jump) for n in (target.left, target.right)}
     for n in sorted(n for step in search.steps for n in (step.left, step.right) if n in search.signs):
-        found, told = _launches_at(search, n), confirmed_sign(search.prober, n, search.question)
-        if told and (n in changes or told == search.signs[n] or not search.signs[n]):
-            search.signs[n] = told
-        elif told or (n in changes and found is not None and max(-found[1], found[2]) <= search.question.goal):
+        found, confirmed = _interval_of_launches(search, n), confirmed_sign(search.sampler, n, search.question)
+        if confirmed and (n in changes or confirmed == search.signs[n] or not search.signs[n]):
+            search.signs[n] = confirmed
+        elif confirmed or (n in changes and found is not None and max(-found[1], found[2]) <= search.question.goal):
             search.signs[n] = 0
 
 
 def _span(search: Search, target: Target) -> tuple[int, int] | None:
     """The best bracket of an open target."""
     if isinstance(target, Jump):
-        return target.left, target.right
+        return target.ends
     if isinstance(target, Undecided):
         before = [n for n, sign in search.signs.items() if sign and n < target.heads]
         behind = [n for n, sign in search.signs.items() if sign and n > target.heads]
@@ -301,7 +309,7 @@ def _span(search: Search, target: Target) -> tuple[int, int] | None:
 
 
 def _why_wide(search: Search) -> str:
-    if search.ended:
+    if search.limit_reached:
         return f"a search ends after {search.question.budget:,} samples at the latest"
     between = max((aim.between for aim in search.aims.values()), default=0.0)
     slope = min((abs(aim.slope) for aim in search.aims.values()), default=1.0)
@@ -322,18 +330,11 @@ def _extrapolated(search: Search, outcomes: list[Outcome]) -> Crossing | None:
     return Crossing(heads, low, high, leader(after), question.confidence, "smooth")
 
 
-def probes(prober: Sampler, confidence: float) -> tuple[Probe, ...]:
+def probes(
+    sampler: Sampler, confidence: float, places: Sequence[int] | None = None, least: int = 2
+) -> tuple[Probe, ...]:
     """What was seen at every N, ascending."""
-    noise = prober.noise()
-    found = []
-    for n in prober.visited:
-        parts = prober.by_launch(n, 1)
-        if len(parts) > 1:
-            middle, low, high = launch_interval(parts, noise, confidence)
-        else:
-            seen = prober.at(n)
-            middle = winsorised_mean(seen, noise)
-            half = two_sided(confidence) * standard_error(seen, noise)
-            low, high = middle - half, middle + half
-        found.append(Probe(n, middle, low, high, prober.count(n), len(prober.by_launch(n))))
-    return tuple(found)
+    return tuple(
+        Probe(n, *interval_at(sampler, n, confidence, least), sampler.count(n), len(sampler.by_launch(n)))
+        for n in (sampler.visited if places is None else places)
+    )

@@ -32,7 +32,7 @@ LEAST_LAUNCHES = 3  # that an interval over launches may rest on, where more wer
 EDGE_PAIRS = 8  # beyond a window whose outermost N stands out
 MOST_SIDE_PAIRS = 80  # per launch
 SIDE_ERRORS = 5.5  # standard errors that the two sides of a step, and weakly decided ends, are planned for
-HOPELESS_PAIRS, HOPELESS_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
+ENOUGH_PAIRS, UNREACHABLE_WIDTH = 2000, 0.3  # a half-width in log N that so many pairs should beat
 WINDOW = 3.7  # half of a fit's window, in rungs: seven N and the rounding of their places
 FLAT = 1e-6  # a slope below which a division is not worth making
 TURNS = 4  # of refinement in launch 0, at most
@@ -104,34 +104,34 @@ class Aim:
         return max(self.target.low, math.ceil(low)), min(self.target.high, math.floor(high))
 
 
-def first_aim(prober: Sampler, target: Smooth) -> Aim:
+def first_aim(sampler: Sampler, target: Smooth) -> Aim:
     """From the two ends of the bracket alone: a straight line between them."""
-    noise = prober.noise()
+    noise = sampler.noise()
     left, right = math.log(target.low), math.log(target.high)
-    below, above = winsorised_mean(prober.at(target.low), noise), winsorised_mean(prober.at(target.high), noise)
+    below, above = winsorised_mean(sampler.at(target.low), noise), winsorised_mean(sampler.at(target.high), noise)
     slope = (above - below) / (right - left)
     if slope == 0:
         slope = 1e-3 * (target.after - target.before)
     return Aim(target, min(max(left - below / slope, left), right), slope, noise)
 
 
-def refine(prober: Sampler, aim: Aim, question: Question, pairs: int) -> Aim:
+def refine(sampler: Sampler, aim: Aim, question: Question, pairs: int) -> Aim:
     """Within launch 0: narrow the place down until the confirming window is sure to hold it."""
     for turn in range(TURNS):
         reach = REACH_AFTER if turn else FIRST_REACH
         stride = aim.stride * (2 if turn == 0 else 1)
         target = aim.target
         points = rungs(
-            aim.log_centre, target.low, target.high, stride, prober.visited, MOST_DISTINCT - 4 - len(prober.visited)
+            aim.log_centre, target.low, target.high, stride, sampler.visited, MOST_DISTINCT - 4 - len(sampler.visited)
         )
         picked = points[:: 2 if len(points) > MANY_RUNGS and not turn else 1]
-        prober.visit_each(dict.fromkeys(picked, pairs))
+        sampler.visit_each(dict.fromkeys(picked, pairs))
         low, high = (
             max(target.low, math.floor(math.exp(aim.log_centre - reach))),
             min(target.high, math.ceil(math.exp(aim.log_centre + reach))),
         )
         local = fit(
-            prober.sightings().within(low, high), aim.log_centre, aim.slope, aim.noise, question.confidence, False
+            sampler.observations().within(low, high), aim.log_centre, aim.slope, aim.noise, question.confidence, False
         )
         earlier = aim.log_centre
         aim = updated(aim, local)
@@ -162,10 +162,10 @@ def updated(aim: Aim, local: LocalFit | None) -> Aim:
     return replace(aim, log_centre=log_centre, slope=slope, noise=local.noise, between=local.between, fit=local)
 
 
-def aimed(prober: Sampler, aim: Aim, question: Question) -> Aim:
+def next_aim(sampler: Sampler, aim: Aim, question: Question) -> Aim:
     """The aim for the next launch: where to look may rest on launch 0, what is stated may not."""
     low, high = aim.window
-    seen = prober.sightings().within(low, high)
+    seen = sampler.observations().within(low, high)
     aim = updated(aim, fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence))
     reachable = (
         two_sided(question.confidence, max(1, question.launches - 1))
@@ -176,23 +176,23 @@ def aimed(prober: Sampler, aim: Aim, question: Question) -> Aim:
     return replace(aim, stride=max(aim.stride, stride))
 
 
-def aimed_afresh(prober: Sampler, target: Smooth, question: Question) -> Aim | None:
+def aim_from_launches(sampler: Sampler, target: Smooth, question: Question) -> Aim | None:
     """The aim for a target that no launch was aimed at, from what they measured there for other reasons; None if too little."""
-    aim = first_aim(prober, target)
+    aim = first_aim(sampler, target)
     for _ in range(TURNS):
-        earlier, aim = aim.log_centre, aimed(prober, aim, question)
+        earlier, aim = aim.log_centre, next_aim(sampler, aim, question)
         if abs(aim.log_centre - earlier) < MOVED * PITCH:
             break
-    seen = prober.sightings().within(*aim.window, 1)
+    seen = sampler.observations().within(*aim.window, 1)
     return aim if aim.fit and len(set(seen.launch.tolist())) >= question.least_launches else None
 
 
-def looked_beyond(prober: Sampler, aim: Aim, beyond: int, question: Question) -> LocalFit | None:
+def fit_beyond(sampler: Sampler, aim: Aim, beyond: int, question: Question) -> LocalFit | None:
     """The local fit with one N more, beyond its window."""
     assert aim.fit is not None
-    prober.visit(beyond, EDGE_PAIRS)
+    sampler.visit(beyond, EDGE_PAIRS)
     ends = (beyond, *aim.fit.residuals)
-    seen = prober.sightings().within(min(ends), max(ends))
+    seen = sampler.observations().within(min(ends), max(ends))
     return fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence)
 
 
@@ -205,7 +205,7 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     error = width * abs(aim.slope) / quantile
     if (
         aim.target.before * aim.target.after == 0 and not aim.target.edge
-    ):  # an end of the range: can it be told on which side of it N* lies?
+    ):  # an end of the range: on which side of it does N* lie?
         end = math.log(aim.target.high if aim.target.after == 0 else aim.target.low)
         level = abs(float(aim.fit.value(end))) if aim.fit else 0.0
         error = min(error, max(level, END_FLOOR * error, question.goal / 2) / END_ERRORS)
@@ -213,43 +213,43 @@ def pairs_wanted(aim: Aim, question: Question) -> int:
     needed *= 1 + min(
         BETWEEN_COST, (aim.between / error) ** 2 / question.launches
     )  # beyond this only more launches would help
-    best = 2 * math.hypot(aim.noise / math.sqrt(HOPELESS_PAIRS), aim.between / math.sqrt(question.launches))
-    if best > HOPELESS_WIDTH * abs(aim.slope):  # nothing near the wanted width can be had: do not pay for it
-        needed = min(needed, HOPELESS_PAIRS / 4)
+    best = 2 * math.hypot(aim.noise / math.sqrt(ENOUGH_PAIRS), aim.between / math.sqrt(question.launches))
+    if best > UNREACHABLE_WIDTH * abs(aim.slope):  # nothing near the wanted width can be had: do not pay for it
+        needed = min(needed, ENOUGH_PAIRS / 4)
     return math.ceil(max(needed, LEAST_PAIRS * question.launches))
 
 
-def shared_out(prober: Sampler, aim: Aim, pairs: int, planned: Collection[int] = ()) -> dict[int, int]:
+def allocated(sampler: Sampler, aim: Aim, pairs: int, planned: Collection[int] = ()) -> dict[int, int]:
     """`pairs` of the coming launch over the rungs: most near the estimate, balanced over the launches.
 
     `planned` are N that the same launch visits for something else: they are built already, as it were.
     """
     target = aim.target
-    built = sorted({*prober.visited, *planned})
+    built = sorted({*sampler.visited, *planned})
     points = rungs(aim.log_centre, target.low, target.high, aim.stride, built, MOST_DISTINCT - len(built))
-    points = [n for n in points if n not in prober.left_out]
+    points = [n for n in points if n not in sampler.left_out]
     if not points:
         return {}
     distance = np.abs(np.log(points) - aim.log_centre) / (PITCH * aim.stride)
     weight = np.where(distance < NEAR_RUNGS, NEAR_WEIGHT, 1.0)
     if target.before * target.after == 0:
         weight[-1 if target.after == 0 else 0] = weight.sum()
-    done = np.array([sum(part.size for part in prober.by_launch(n, 1)) for n in points], dtype=np.float64)
+    done = np.array([sum(part.size for part in sampler.by_launch(n, 1)) for n in points], dtype=np.float64)
     lacking = np.maximum(weight / weight.sum() * (done.sum() + pairs) - done, 0.0)
     lacking *= pairs / lacking.sum()
     rounds = np.floor(lacking)
     rest = pairs - int(rounds.sum())
     if rest > 0:
-        keys = lacking - rounds + EVEN_OUT * prober.random.random(len(points))
+        keys = lacking - rounds + EVEN_OUT * sampler.random.random(len(points))
         rounds[np.argsort(-keys)[:rest]] += 1
     return {n: int(r) for n, r in zip(points, rounds, strict=True) if r > 0}
 
 
-def side_pairs(prober: Sampler, heads: int, question: Question, left: int, errors: float = SIDE_ERRORS) -> int:
+def pairs_for_sign(sampler: Sampler, heads: int, question: Question, left: int, errors: float = SIDE_ERRORS) -> int:
     """Pairs in the coming launch, of which `left` remain, at one N whose sign is to be confirmed."""
-    noise = prober.noise()
+    noise = sampler.noise()
     least = question.goal if errors < SIDE_ERRORS else question.goal / 2
-    level = max(abs(winsorised_mean(prober.at(heads), noise)), least)
+    level = max(abs(winsorised_mean(sampler.at(heads), noise)), least)
     wanted = (errors * WINSORISED_COST * noise / level) ** 2
-    done = sum(part.size for part in prober.by_launch(heads, 1))
+    done = sum(part.size for part in sampler.by_launch(heads, 1))
     return min(MOST_SIDE_PAIRS, max(2, math.ceil((wanted - done) / left)))

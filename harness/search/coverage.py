@@ -39,7 +39,7 @@ def survivor(failures: Failures) -> Direction | None:
     return "baseline" if failures.contender == "challenger" else None
 
 
-def outside(location: Location, heads: int) -> bool:
+def is_uncovered(location: Location, heads: int) -> bool:
     """Whether the answer says nothing of this N."""
     span = covered(location)
     if span is None or not span[0] <= heads <= span[1]:
@@ -48,12 +48,7 @@ def outside(location: Location, heads: int) -> bool:
 
 
 def failing(location: Location, names: Mapping[Direction, str]) -> Iterator[tuple[Failures, str]]:
-    """Each span of failures with a sentence: who fails where.
-
-    Args:
-        location: the answer.
-        names: of the rivals.
-    """
+    """Each span of failures with a sentence: who fails where."""
     for each in location.failures:
         who = {"baseline": names["baseline"], "challenger": names["challenger"]}.get(each.contender, "one of the two")
         yield each, f"{who} fails at {_where(each)}"

@@ -119,7 +119,7 @@ def locate(
     question = checked_question(
         low, high, known=bool(steps), precision=precision, confidence=confidence, budget=budget, launches=launches
     )
-    declared = sorted({whole("a step", step) for step in steps} - {question.high})  # one there needs no note
+    declared = sorted({whole_number("a step", step) for step in steps} - {question.high})  # one there needs no note
     inside = [step for step in declared if question.low <= step < question.high]
     search = Search(question, inside, measure, seed, prior, on_progress)
     if len(inside) < len(declared):
@@ -139,7 +139,7 @@ def locate(
     location = conclude(search, lacking)
     if further and lacking is None and location.status == "unresolved":
         search.signs = seen
-        if search.go_on(further):
+        if search.extend(further):
             location = conclude(search, None)
     search.stage = "done"
     if on_progress is not None:
@@ -163,8 +163,8 @@ def checked_question(
     Raises:
         ValueError: it makes no sense; the sentence says why.
     """
-    low, high, launches = whole("low", low), whole("high", high), whole("launches", launches)
-    limit = MOST_SAMPLES if budget is None else whole("budget", budget)
+    low, high, launches = whole_number("low", low), whole_number("high", high), whole_number("launches", launches)
+    limit = MOST_SAMPLES if budget is None else whole_number("budget", budget)
     problems = {
         f"low is {low}: N starts at 1": low < 1,
         f"low ({low:,}) must be below high ({high:,})": low >= high,
@@ -180,7 +180,7 @@ def checked_question(
     return Question(low, high, precision, confidence, launches, min(limit, MOST_SAMPLES), limit >= MOST_SAMPLES, known)
 
 
-def whole(name: str, number: int) -> int:
+def whole_number(name: str, number: int) -> int:
     """`number` as an int.
 
     Raises:

@@ -1,7 +1,7 @@
 """Where it is not sure who leads, as zones of N, and what at most depends on it there.
 
 A zone is the interval of a confirmed crossing, or what is open together with what lies between it and the nearest N at
-which somebody surely leads. Zones that lie so near to each other that nothing between them matters much are one: three
+which one of the two surely leads. Zones that lie so near to each other that nothing between them matters much are one: three
 crossings around a step, of which launches confirm one, are one decision.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.search.bracketing import Jump, Undecided
 from harness.search.local_model import launch_interval, two_sided
-from harness.search.outcomes import confirmed_sign, divided, leader
+from harness.search.outcomes import confirmed_sign, contradicting_launches, leader
 from harness.search.result import Crossing
 from harness.search.sign_test import standard_error, winsorised_mean
 
@@ -62,29 +63,35 @@ class Evidence:
 
     def __init__(
         self,
-        prober: Sampler,
+        sampler: Sampler,
         question: Question,
         signs: dict[int, Sign],
         fits: Sequence[Fitted],
-        surely: float | None = None,  # another confidence for who leads at one N
+        confidence: float | None = None,  # for who leads at one N, where it is not the question's
     ) -> None:
-        self._prober, self._question, self._signs, self._fits, self._surely = prober, question, signs, fits, surely
-        self.places = [n for n in prober.visited if n in signs or not prober.left_out.get(n)]
+        self._sampler, self._question, self._signs, self._fits, self._confidence = (
+            sampler,
+            question,
+            signs,
+            fits,
+            confidence,
+        )
+        self.places = [n for n in sampler.visited if n in signs or not sampler.left_out.get(n)]
 
-    def sure(self, heads: int) -> Sign:
+    def leader_at(self, heads: int) -> Sign:
         """Who significantly leads at this N: by the launches, by a curve, or where they did not look, by launch 0."""
-        told = confirmed_sign(self._prober, heads, self._question, self._surely)
-        if told:
-            return told
+        confirmed = confirmed_sign(self._sampler, heads, self._question, self._confidence)
+        if confirmed:
+            return confirmed
         for fitted in self._fits:
             if fitted.low <= heads <= fitted.high:
                 level = float(fitted.curve.value(math.log(heads)))
                 if abs(level) > float(fitted.curve.half_width(math.log(heads))):
                     return 1 if level > 0 else -1
-        had = len(self._prober.by_launch(heads, 1))
+        had = len(self._sampler.by_launch(heads, 1))
         return self._signs.get(heads, 0) if had < self._question.least_launches else 0
 
-    def reach(self, low: int, high: int, side: int, stretch: float = 1.0) -> float:
+    def lead_bound(self, low: int, high: int, side: int, stretch: float = 1.0) -> float:
         """The largest log-ratio by which this side may lead in [low, high], as an upper bound; 0 where it cannot.
 
         Half-widths are taken so many times as wide.
@@ -96,31 +103,31 @@ class Evidence:
                 logs = np.linspace(math.log(a), math.log(b), CURVE_POINTS)
                 halves = stretch * fitted.curve.half_width(logs)
                 largest = max(largest, float(np.max(side * fitted.curve.value(logs) + halves)))
-        for n in self._witnesses(low, high):
+        for n in self._bounding_places(low, high):
             middle, half = self._interval(n)
             largest = max(largest, side * middle + stretch * half)
         return largest
 
-    def at_most(self, low: int, high: int) -> float:
+    def largest_lead(self, low: int, high: int) -> float:
         """The largest log-ratio by which either leads in [low, high], as an upper bound."""
-        return max(self.reach(low, high, 1), self.reach(low, high, -1))
+        return max(self.lead_bound(low, high, 1), self.lead_bound(low, high, -1))
 
-    def largest(self, low: int, high: int) -> float:
+    def stated_lead(self, low: int, high: int) -> float:
         """The same as it is stated: as two ends hold at once, so does the bound on both rivals."""
-        return max(self.reach(low, high, side, self._question.stretch) for side in (1, -1))
+        return max(self.lead_bound(low, high, side, self._question.stretch) for side in (1, -1))
 
-    def unsteady(self, heads: int) -> bool:
+    def is_inconsistent(self, heads: int) -> bool:
         """Whether launches disagree so much at this N that a large lead of either is possible."""
-        parts = self._prober.by_launch(heads, 1)
+        parts = self._sampler.by_launch(heads, 1)
         return len(parts) > 1 and self._interval(heads)[1] > NEAR_LEAD
 
-    def divided(self, low: int, high: int) -> bool:
+    def is_contradictory(self, low: int, high: int) -> bool:
         """Whether launches contradict each other about who leads somewhere in [low, high]."""
-        return any(divided(self._prober, n) for n in self.places if low <= n <= high)
+        return any(contradicting_launches(self._sampler, n) for n in self.places if low <= n <= high)
 
-    def _witnesses(self, low: int, high: int) -> list[int]:
+    def _bounding_places(self, low: int, high: int) -> list[int]:
         """The N that bound the log-ratio in [low, high] where no curve does: in between it lies between theirs."""
-        places = [n for n in self.places if self._tells(n)]
+        places = [n for n in self.places if self._is_well_measured(n)]
         inside = {n for n in places if low <= n <= high}
         if not self._covered(low):
             inside |= set([n for n in places if n <= low][-1:])
@@ -131,47 +138,42 @@ class Evidence:
     def _covered(self, heads: int) -> bool:
         return any(fitted.low <= heads <= fitted.high for fitted in self._fits)
 
-    def _tells(self, heads: int) -> bool:
-        launches = len(self._prober.by_launch(heads, 1))
+    def _is_well_measured(self, heads: int) -> bool:
+        launches = len(self._sampler.by_launch(heads, 1))
         return launches >= self._question.least_launches or (
-            launches == 0 and self._prober.count(heads) >= ENOUGH_PAIRS
+            launches == 0 and self._sampler.count(heads) >= ENOUGH_PAIRS
         )
 
     def _interval(self, heads: int) -> tuple[float, float]:
         """Centre and half-width of the log-ratio at one N."""
-        noise, confidence = self._prober.noise(), self._question.confidence
-        parts = self._prober.by_launch(heads, 1)
+        noise, confidence = self._sampler.noise(), self._question.confidence
+        parts = self._sampler.by_launch(heads, 1)
         if len(parts) > 1:
             middle, _, high = launch_interval(parts, noise, confidence)
             return middle, high - middle
-        seen = self._prober.at(heads)
+        seen = self._sampler.at(heads)
         return winsorised_mean(seen, noise), two_sided(confidence) * standard_error(seen, noise)
 
 
 def zones(outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[Zone]:
-    """All zones, ascending and apart from each other.
-
-    Args:
-        outcomes: of all targets.
-        evidence: of who leads elsewhere.
-    """
+    """All zones, ascending and apart from each other."""
     found = [zone for target, outcome in outcomes if (zone := _zone(target, outcome, evidence))]
     merged: list[Zone] = []
     for zone in sorted((_extended(zone, evidence) for zone in found), key=lambda each: (each.low, each.high)):
         together = zone
         while merged and (together.low <= merged[-1].high or _near(merged[-1], together, evidence)):
-            together = joined(merged.pop(), together)
+            together = merge(merged.pop(), together)
         merged.append(together)
     return merged
 
 
-def joined(one: Zone, other: Zone) -> Zone:
+def merge(one: Zone, other: Zone) -> Zone:
     """The smallest zone that holds both; `one` begins first."""
     before = one.before or (other.before if other.low == one.low else 0)
     last, first = (one, other) if one.high > other.high else (other, one)
     after = last.after or (first.after if first.high == last.high else 0)
-    crossings = sorted({*one.crossings, *other.crossings}, key=_place)
-    unconfirmed = sorted({*one.unconfirmed, *other.unconfirmed}, key=_place)
+    crossings = sorted({*one.crossings, *other.crossings}, key=attrgetter("heads"))
+    unconfirmed = sorted({*one.unconfirmed, *other.unconfirmed}, key=attrgetter("heads"))
     return Zone(one.low, last.high, before, after, tuple(crossings), tuple(unconfirmed))
 
 
@@ -183,7 +185,8 @@ def negligible(zone: Zone, evidence: Evidence, goal: float) -> bool:
     known: set[Sign] = {sign for sign in (zone.before, zone.after) if sign}
     if len(known) != 1 or zone.crossings:
         return False
-    return evidence.reach(zone.low, zone.high, opposite(*known)) <= goal and not evidence.divided(zone.low, zone.high)
+    small = evidence.lead_bound(zone.low, zone.high, opposite(*known)) <= goal
+    return small and not evidence.is_contradictory(zone.low, zone.high)
 
 
 def net_crossing(zone: Zone, steps: Sequence[Step], confidence: float) -> Crossing:
@@ -207,10 +210,12 @@ def _zone(target: Target, outcome: Outcome, evidence: Evidence) -> Zone | None:
         return Zone(target.heads, target.heads, 0, 0)
     if isinstance(target, Jump):
         guess = Crossing(target.right, target.left, target.right, leader(target.after), 0.0, "step")
-        return Zone(target.left, target.right, evidence.sure(target.left), evidence.sure(target.right), (), (guess,))
+        return Zone(
+            target.left, target.right, evidence.leader_at(target.left), evidence.leader_at(target.right), (), (guess,)
+        )
     low, high = outcome.span or (target.low, target.high)
-    before = evidence.sure(low) if low == target.low else target.before
-    after = evidence.sure(high) if high == target.high else target.after
+    before = evidence.leader_at(low) if low == target.low else target.before
+    after = evidence.leader_at(high) if high == target.high else target.after
     return Zone(low, high, before, after)
 
 
@@ -218,12 +223,12 @@ def _extended(zone: Zone, evidence: Evidence) -> Zone:
     """Outwards to the nearest N at which somebody surely leads; to the end of the range where there is none."""
     if not zone.before:
         below = [n for n in evidence.places if n < zone.low]
-        low = next((n for n in reversed(below) if evidence.sure(n)), below[0] if below else zone.low)
-        zone = replace(zone, low=low, before=evidence.sure(low))
+        low = next((n for n in reversed(below) if evidence.leader_at(n)), below[0] if below else zone.low)
+        zone = replace(zone, low=low, before=evidence.leader_at(low))
     if not zone.after:
         above = [n for n in evidence.places if n > zone.high]
-        high = next((n for n in above if evidence.sure(n)), above[-1] if above else zone.high)
-        zone = replace(zone, high=high, after=evidence.sure(high))
+        high = next((n for n in above if evidence.leader_at(n)), above[-1] if above else zone.high)
+        zone = replace(zone, high=high, after=evidence.leader_at(high))
     return zone
 
 
@@ -233,8 +238,4 @@ def opposite(sign: Sign) -> Sign:
 
 
 def _near(one: Zone, other: Zone, evidence: Evidence) -> bool:
-    return evidence.at_most(one.low, other.high) <= NEAR_LEAD
-
-
-def _place(crossing: Crossing) -> int:
-    return crossing.heads
+    return evidence.largest_lead(one.low, other.high) <= NEAR_LEAD

@@ -40,7 +40,7 @@ LEAST_WEIGHT = 1e-3  # of a run that is kept
 
 
 @dataclass(frozen=True)
-class Evenness:
+class DifferenceModel:
     """What is known of the log-ratio at each of several N: a mixture of t distributions."""
 
     level: float  # of all N together
@@ -49,66 +49,59 @@ class Evenness:
     weights: Floats  # [places, parts], each row sums to 1
     added: Floats  # [places, parts], what this N adds to the level
     errors: Floats  # [places, parts], of the sum
-    alone: Floats  # [places], the log-ratio at this N as if the others told nothing about it
+    alone: Floats  # [places], the log-ratio at this N by its own pairs alone
     alone_errors: Floats  # [places]
 
-    def above(self, limit: float, side: int) -> Floats:
+    def probability_above(self, limit: float, side: int) -> Floats:
         """For each N, the probability that `side` times the log-ratio lies above the limit."""
         chances: Floats = stdtr(self.freedom, (side * (self.level + self.added) - limit) / self.errors)
         total: Floats = (self.weights * chances).sum(axis=1)
         return total
 
-    def beyond(self, margin: float) -> float:
+    def probability_beyond(self, margin: float) -> float:
         """The largest probability, of all N and both sides, that the log-ratio lies beyond the margin there."""
-        return max(float(self.above(margin, side).max()) for side in (1, -1))
+        return max(float(self.probability_above(margin, side).max()) for side in (1, -1))
 
-    def contrary(self, side: int) -> float:
+    def probability_against(self, side: int) -> float:
         """The largest probability, of all N, that the log-ratio has not this sign."""
-        return float((1 - self.above(0.0, side)).max())
+        return float((1 - self.probability_above(0.0, side)).max())
 
-    def outside(self, margin: float) -> Floats:
+    def probabilities_alone(self, margin: float) -> Floats:
         """For each N, the probability of a log-ratio beyond the margin if the others said nothing about it."""
         scores = (np.abs(self.alone) - margin) / self.alone_errors
         opposite = (-np.abs(self.alone) - margin) / self.alone_errors
         both: Floats = stdtr(self.freedom, scores) + stdtr(self.freedom, opposite)
         return both
 
-    def largest(self, confidence: float) -> float:
+    def smallest_margin(self, confidence: float) -> float:
         """The margin that holds at each N and on either side with this confidence."""
         low, high = 0.0, 1.0
-        while self.beyond(high) > 1 - confidence:
+        while self.probability_beyond(high) > 1 - confidence:
             high *= 2
         for _ in range(40):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.beyond(middle) > 1 - confidence else (low, middle)
+            low, high = (middle, high) if self.probability_beyond(middle) > 1 - confidence else (low, middle)
         return high
 
 
-def evenness(seen: Observations, places: Sequence[int], noise: float, margin: float) -> Evenness:
-    """What the pairs say about the log-ratio at these N.
-
-    Args:
-        seen: pairs, those at other N included, which are ignored.
-        places: at each of which something was seen.
-        noise: of one pair.
-        margin: that is asked about.
-    """
-    means, counts = _cells(seen, places, noise)
+def fit_differences(seen: Observations, places: Sequence[int], noise: float, margin: float) -> DifferenceModel:
+    """What the pairs say about the log-ratio at these N."""
+    means, counts = _launch_means(seen, places, noise)
     variances = WINSORISED_COST**2 * noise**2 / np.maximum(counts, 1)  # [launches, places]
     there = counts > 0
-    levels, added, strays = _additive(means, np.where(there, 1 / variances, 0.0))
+    levels, added, strays = _additive_fit(means, np.where(there, 1 / variances, 0.0))
     spare = int(there.sum()) - levels.size - added.size + 1
     own = float((strays[there] ** 2).sum()) / spare - float(variances[there].mean()) if spare else PLACEMENT**2
     variances = variances + max(0.0, own)
     weights = np.where(there, 1 / variances, 0.0)
-    levels, added, _ = _additive(means, weights)
+    levels, added, _ = _additive_fit(means, weights)
     launches = levels.size
     freedom = launches - 1 + PRIOR_LAUNCHES
     spread = (float(((levels - levels.mean()) ** 2).sum()) + PRIOR_LAUNCHES * margin**2) / freedom
     error = math.sqrt(spread / launches)
     level, own_errors = float(levels.mean()), 1 / np.sqrt(weights.sum(axis=0))
-    mixture, shrunk, errors = _with_runs(added, own_errors, margin, *_shrunk(added, own_errors, margin))
-    return Evenness(
+    mixture, shrunk, errors = _with_runs(added, own_errors, margin, *_shrink(added, own_errors, margin))
+    return DifferenceModel(
         level,
         error,
         freedom,
@@ -120,7 +113,7 @@ def evenness(seen: Observations, places: Sequence[int], noise: float, margin: fl
     )
 
 
-def _cells(seen: Observations, places: Sequence[int], noise: float) -> tuple[Floats, Floats]:
+def _launch_means(seen: Observations, places: Sequence[int], noise: float) -> tuple[Floats, Floats]:
     """Mean and number of the pairs of each launch at each N, [launches, places], those far out pulled in."""
     keep = np.isin(seen.heads, places)
     place = np.searchsorted(sorted(places), seen.heads[keep])
@@ -139,7 +132,7 @@ def _cells(seen: Observations, places: Sequence[int], noise: float) -> tuple[Flo
     return sums / np.maximum(counts, 1), counts.astype(np.float64)
 
 
-def _additive(means: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+def _additive_fit(means: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Launches' levels, what each N adds (0 on average), and what is left over, by weighted least squares."""
     launches, places = means.shape
     launch, place = (each.ravel() for each in np.indices(means.shape))
@@ -155,7 +148,7 @@ def _additive(means: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     return levels, added, means - levels[:, None] - added[None, :]
 
 
-def _shrunk(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Floats, Floats, float]:
+def _shrink(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Floats, Floats, float]:
     """How likely each spread is, what each N adds under it and its error, each [places, spreads], and the evidence.
 
     The evidence is the log-likelihood of this mixture over that of no N adding anything.

@@ -18,18 +18,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.search import alike
+from harness.search import tie
 from harness.search.bracketing import Smooth, Step, Undecided
-from harness.search.confirmation import Question, side_pairs
-from harness.search.crossover import checked_question, whole
+from harness.search.conclusion import probes
+from harness.search.confirmation import Question, pairs_for_sign
+from harness.search.crossover import checked_question, whole_number
 from harness.search.decision import Evidence, opposite
 from harness.search.local_model import fit, launch_interval, two_sided
-from harness.search.outcomes import MISFIT_LEVEL, Fitted, Outcome, leader, wider
-from harness.search.result import BudgetSpent, Crossing, Location, Probe, Progress
+from harness.search.outcomes import MISFIT_LEVEL, Fitted, Outcome, is_wider, leader
+from harness.search.result import BudgetSpent, Crossing, Location, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import standard_error, winsorised_mean
-from harness.search.unmeasured import failed, failures, lost_between, measured, too_little
-from harness.search.verdict import Decided, decided, listed
+from harness.search.unmeasured import failed_places, failures, lost_between, measured_range, too_few_measured
+from harness.search.verdict import Verdict, decide, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def locate_on_grid(
         ValueError: as `locate` does.
     """
     question = checked_question(low, high, known=True, **options)
-    inside = sorted({n for step in options.get("steps", ()) if low <= (n := whole("a step", step)) < high})
+    inside = sorted({n for step in options.get("steps", ()) if low <= (n := whole_number("a step", step)) < high})
     chosen = {low, high, *(n for n in points if low <= n <= high), *inside, *(n + 1 for n in inside)}
     search = _Grid(question, sorted(chosen), inside, measure, options.get("seed", 0), options.get("on_progress"))
     lacking = None
@@ -112,18 +113,20 @@ class _Grid:
         self.question, self.steps, self.stage = question, set(steps), _stage(0)
         self._points = points
         self._tell = on_progress
-        self.prober = Sampler(measure, question.budget, seed, self.report)
+        self.sampler = Sampler(measure, question.budget, seed, self.report)
         self._each = 1 - (1 - question.confidence) / len(points)
 
     def visit(self) -> None:
         """All points in every launch."""
-        self.prober.visit_each(dict.fromkeys(self._points, FIRST_LOOK))
+        self.sampler.visit_each(dict.fromkeys(self._points, FIRST_LOOK))
         self.stage = _stage(1)
         for launch in range(1, self.question.launches + 1):
             left = self.question.launches - launch + 1
-            self.prober.launch = launch
-            rounds = {n: max(LEAST_PAIRS, side_pairs(self.prober, n, self.question, left, ERRORS)) for n in self.points}
-            self.prober.visit_each(self._cut(rounds, left))
+            self.sampler.launch = launch
+            rounds = {
+                n: max(LEAST_PAIRS, pairs_for_sign(self.sampler, n, self.question, left, ERRORS)) for n in self.points
+            }
+            self.sampler.visit_each(self._cut(rounds, left))
 
     def _cut(self, rounds: dict[int, int], left: int) -> dict[int, int]:
         """The same in proportion, so that the budget lasts for all launches that are left.
@@ -131,7 +134,7 @@ class _Grid:
         Raises:
             BudgetSpent: where that is less than a pair for each point.
         """
-        allowed = self.prober.remaining // SAMPLES_A_PAIR // left
+        allowed = self.sampler.remaining // SAMPLES_A_PAIR // left
         total = sum(rounds.values())
         if total <= allowed:
             return rounds
@@ -143,12 +146,12 @@ class _Grid:
     @property
     def points(self) -> list[int]:
         """Those that could be timed."""
-        visited = set(self.prober.visited) - failed(self.prober, self.question.least_launches)
+        visited = set(self.sampler.visited) - failed_places(self.sampler, self.question.least_launches)
         return [n for n in self._points if n in visited]
 
     def signs(self) -> dict[int, Sign]:
         """Who leads at each point, 0 where that is undecided."""
-        if self.prober.launch > 0:
+        if self.sampler.launch > 0:
             found = {n: self._confirmed(n) for n in self.points}
             few = sum(map(abs, found.values())) * 3 < len(found)
             nobody: Sign = 0
@@ -157,7 +160,7 @@ class _Grid:
 
     def _confirmed(self, heads: int) -> Sign:
         """Who leads at a point by the launches alone, at its share of the confidence."""
-        parts = self.prober.by_launch(heads, 1)
+        parts = self.sampler.by_launch(heads, 1)
         if not parts:
             return 0
         _, low, high = launch_interval(parts, self._noise(), self._each, self.question.launches)
@@ -169,8 +172,8 @@ class _Grid:
         bound = two_sided(self._each)
         found: dict[int, Sign] = {}
         for n in self.points:
-            middle = winsorised_mean(self.prober.at(n), noise)
-            clear = abs(middle) > bound * standard_error(self.prober.at(n), noise)
+            middle = winsorised_mean(self.sampler.at(n), noise)
+            clear = abs(middle) > bound * standard_error(self.sampler.at(n), noise)
             found[n] = (1 if middle > 0 else -1) if clear else 0
         return found
 
@@ -181,25 +184,25 @@ class _Grid:
         change = next(iter(_changes(self._by_pairs())), None)
         low, high = (change.left, change.right) if change else (self.question.low, self.question.high)
         estimate = round(math.exp(self._straight(change))) if change else None
-        self._tell(Progress(self.stage, low, high, estimate, self.prober.samples, self.prober.launch))
+        self._tell(Progress(self.stage, low, high, estimate, self.sampler.samples, self.sampler.launch))
 
     # -- the answer ---------------------------------------------------------------------------------------------------
 
     def conclude(self, lacking: str | None) -> Location:
         """The answer, as far as the launches went."""
-        question, prober = self.question, self.prober
-        lost = failed(prober, question.least_launches)
-        gaps, signs = failures(prober, lost, question.high), self.signs()
+        question, sampler = self.question, self.sampler
+        lost = failed_places(sampler, question.least_launches)
+        gaps, signs = failures(sampler, lost, question.high), self.signs()
         changes = _changes(signs)
         status: Status = "unresolved"
-        found = Decided()
+        found = Verdict()
         if lacking:
             seen = changes or _changes(self._by_pairs())
-            found = Decided(lacks=(lacking,), bracket=(seen[0].left, seen[0].right) if seen else None)
-        elif lack := too_little(prober, self.points):
-            found = Decided(lacks=(lack,))
+            found = Verdict(lacks=(lacking,), bracket=(seen[0].left, seen[0].right) if seen else None)
+        elif lack := too_few_measured(sampler, self.points):
+            found = Verdict(lacks=(lack,))
         elif not any(signs.values()):
-            found, status = self._alike()
+            found, status = self._without_leader()
         else:
             found = self._decided(signs, changes, gaps)
             if not found.lacks:
@@ -209,43 +212,43 @@ class _Grid:
         return Location(
             status=status,
             crossings=found.crossings,
-            samples=prober.samples,
-            probes=self._probes(),
-            notes=(*found.lacks, *found.notes, *(self._coarse(found.crossings) if stated else ())),
+            samples=sampler.samples,
+            probes=probes(sampler, question.confidence, self.points, least=1),
+            notes=(*found.lacks, *found.notes, *(self._interval_note(found.crossings) if stated else ())),
             low=question.low,
             high=question.high,
             bracket=found.bracket,
             joint_confidence=max(0.0, 1 - len(found.crossings) * (1 - question.confidence)) if stated else None,
-            measured=measured(prober, lost),
+            measured=measured_range(sampler, lost),
             failures=gaps,
             decision=found.decision,
             unconfirmed=found.unconfirmed,
             margin=question.precision if status == "tie" else None,
         )
 
-    def _decided(self, signs: dict[int, Sign], changes: Sequence[_Change], gaps: Sequence[Failures]) -> Decided:
+    def _decided(self, signs: dict[int, Sign], changes: Sequence[_Change], gaps: Sequence[Failures]) -> Verdict:
         """What follows where somebody leads somewhere."""
         outcomes: list[tuple[Target, Outcome]] = [(Undecided(n, 0), Outcome("open")) for n, s in signs.items() if not s]
         for change in changes:
             target = Smooth(change.left, change.right, opposite(change.after), change.after)
             inside = [gap for gap in gaps if change.left < gap.low < change.right]
             if inside:
-                return Decided(lacks=(lost_between(change.left, change.right, inside[0]),), bracket=change.ends)
+                return Verdict(lacks=(lost_between(change.left, change.right, inside[0]),), bracket=change.ends)
             outcomes.append((target, self._outcome(change)))
         fits = [outcome.fitted for _, outcome in outcomes if outcome.fitted]
-        evidence = Evidence(self.prober, self.question, signs, fits, self._each)
-        return decided(outcomes, evidence, self.question, [Step(n, n + 1) for n in self.steps])
+        evidence = Evidence(self.sampler, self.question, signs, fits, self._each)
+        return decide(outcomes, evidence, self.question, [Step(n, n + 1) for n in self.steps])
 
-    def _alike(self) -> tuple[Decided, Status]:
-        """The answer where nobody leads at any point that could be told."""
+    def _without_leader(self) -> tuple[Verdict, Status]:
+        """The answer where neither significantly leads at any point."""
         tied = self._tie()
         if tied:
-            return Decided(notes=(tied,)), "tie"
-        return Decided(lacks=(f"no significant difference at grid points N = {listed(self.points)}",)), "unresolved"
+            return Verdict(notes=(tied,)), "tie"
+        return Verdict(lacks=(f"no significant difference at grid points N = {first_few(self.points)}",)), "unresolved"
 
-    def _coarse(self, crossings: Sequence[Crossing]) -> Sequence[str]:
+    def _interval_note(self, crossings: Sequence[Crossing]) -> Sequence[str]:
         """A note where an interval is wider than was asked for."""
-        if not any(wider(each, self.question.goal) for each in crossings):
+        if not any(is_wider(each, self.question.goal) for each in crossings):
             return ()
         wide = f"the interval is wider than the ±{self.question.precision:.0%} that was asked for"
         return (f"{wide}: a grid only shows between which of its points the lead changes",)
@@ -268,7 +271,7 @@ class _Grid:
         """The log N of the crossing on a straight line between the two ends of a bracket."""
         noise = self._noise()
         left, right = math.log(change.left), math.log(change.right)
-        below, above = (winsorised_mean(self.prober.at(n), noise) for n in (change.left, change.right))
+        below, above = (winsorised_mean(self.sampler.at(n), noise) for n in (change.left, change.right))
         share = -below / (above - below) if below * above < 0 else 0.5
         return left + share * (right - left)
 
@@ -282,9 +285,9 @@ class _Grid:
         near = [n for n in self.points if start <= n <= end and abs(math.log(n) - centre) <= NEAR]
         if len(near) < LEAST_POINTS or not min(near) <= change.left < change.right <= max(near):
             return None
-        seen = self.prober.sightings().within(min(near), max(near), 1)
+        seen = self.sampler.observations().within(min(near), max(near), 1)
         noise = self._noise()
-        ends = [winsorised_mean(self.prober.at(n), noise) for n in (min(near), max(near))]
+        ends = [winsorised_mean(self.sampler.at(n), noise) for n in (min(near), max(near))]
         slope = (ends[1] - ends[0]) / math.log(max(near) / min(near))
         local = fit(seen, centre, slope, noise, self.question.confidence)
         if local is None or local.misfit < MISFIT_LEVEL or slope * change.after <= 0:
@@ -298,27 +301,13 @@ class _Grid:
 
     def _tie(self) -> str | None:
         """In words, where the rivals are equal at all points up to the precision."""
-        told = alike.told(self.prober, self.points, self.question)
-        if told is None or told[0] != "tie":
+        shared = tie.verdict(self.sampler, self.points, self.question)
+        if shared is None or shared[0] != "tie":
             return None
-        return alike.described(*told, self.prober, self.question)
-
-    def _interval(self, heads: int) -> tuple[float, float, float]:
-        """Of the log-ratio at a point: over launches where there are any, else over pairs."""
-        parts = self.prober.by_launch(heads, 1)
-        if parts:
-            return launch_interval(parts, self._noise(), self.question.confidence)
-        seen, noise = self.prober.at(heads), self._noise()
-        middle, half = winsorised_mean(seen, noise), two_sided(self.question.confidence) * standard_error(seen, noise)
-        return middle, middle - half, middle + half
-
-    def _probes(self) -> tuple[Probe, ...]:
-        return tuple(
-            Probe(n, *self._interval(n), self.prober.count(n), len(self.prober.by_launch(n))) for n in self.points
-        )
+        return tie.explained(*shared, self.sampler, self.question)
 
     def _noise(self) -> float:
-        return self.prober.noise()
+        return self.sampler.noise()
 
 
 def _changes(signs: dict[int, Sign]) -> list[_Change]:

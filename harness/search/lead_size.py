@@ -19,13 +19,7 @@ CLOSE = 1.095  # below it one decimal is too few: 1.0x would be none
 
 
 def sizes(location: Location, challenger: str, baseline: str) -> str:
-    """Such as `4.9x below 1,000, 1.4x above`, or `direct by 12x at 8, fft by 90x at 100,000`; empty where it is not known.
-
-    Args:
-        location: the answer.
-        challenger: name of the rival that leads where the log-ratio is above 0.
-        baseline: name of the other.
-    """
+    """Such as `4.9x below 1,000, 1.4x above`, or `direct by 12x at 8, fft by 90x at 100,000`; empty where it is not known."""
     seen = [each for each in location.probes if each.pairs]
     if len(seen) < 2 or location.status not in ("below", "above", "crossing", "several"):
         return ""
@@ -36,14 +30,14 @@ def sizes(location: Location, challenger: str, baseline: str) -> str:
             return ""
         jump = _jump(seen)
         if jump is not None:
-            before, after = (_times(side * _middle(part)) for part in (seen[:jump], seen[jump:]))
+            before, after = (_factor(side * _median(part)) for part in (seen[:jump], seen[jump:]))
             return f"{before} below {_rounded(seen[jump].heads):,}, {after} above"
-        ends = (_times(side * first.log_ratio), _times(side * last.log_ratio))
+        ends = (_factor(side * first.log_ratio), _factor(side * last.log_ratio))
         if ends[0] == ends[1]:
             return ends[0]
         return f"{ends[0]} at {first.heads:,}, {ends[1]} at {last.heads:,}"
     return ", ".join(
-        f"{challenger if each.log_ratio > 0 else baseline} by {_times(abs(each.log_ratio))} at {each.heads:,}"
+        f"{challenger if each.log_ratio > 0 else baseline} by {_factor(abs(each.log_ratio))} at {each.heads:,}"
         for each in (first, last)
         if abs(each.log_ratio) > math.log(NOT_SHOWN)
     )
@@ -61,12 +55,12 @@ def _jump(seen: Sequence[Probe]) -> int | None:
     return place if certain and near and gaps[place - 1] > max(JUMP, MOSTLY * whole) else None
 
 
-def _middle(seen: Sequence[Probe]) -> float:
+def _median(seen: Sequence[Probe]) -> float:
     ordered = sorted(each.log_ratio for each in seen)
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def _times(log_ratio: float) -> str:
+def _factor(log_ratio: float) -> str:
     times = math.exp(log_ratio)
     if times >= CLOSE:
         return f"{times:,.0f}x" if times >= 9.95 else f"{times:.1f}x"

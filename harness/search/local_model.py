@@ -132,7 +132,7 @@ def _edge(log_heads: Floats, excess: Floats, beyond: float) -> float:
 
 
 def fit(
-    sightings: Observations,
+    observations: Observations,
     centre: float,
     slope: float,
     noise: float,
@@ -143,7 +143,7 @@ def fit(
     """Fit the local model to what was seen; None with fewer than two distinct N.
 
     Args:
-        sightings: only those of the window to be fitted.
+        observations: only those of the window to be fitted.
         centre: log N that u is counted from.
         slope: a first guess of s, which only sets the prior of the curvature.
         noise: a first guess of the noise of one pair.
@@ -151,14 +151,14 @@ def fit(
         launch_is_unit: False while exploring within one launch.
         planned: launches that the interval was meant to rest on.
     """
-    heads, where = np.unique(sightings.heads, return_inverse=True)
+    heads, where = np.unique(observations.heads, return_inverse=True)
     if heads.size < 2:
         return None
-    launches, launch = np.unique(sightings.launch, return_inverse=True)
-    u = np.log(sightings.heads.astype(np.float64)) - centre
+    launches, launch = np.unique(observations.launch, return_inverse=True)
+    u = np.log(observations.heads.astype(np.float64)) - centre
     prior_mean, prior_spread = curvature_prior(slope)
     slope_spread = SLOPE_SPREAD * abs(slope) + 1.0
-    y = sightings.log_ratio
+    y = observations.log_ratio
     design = np.stack((u, u * u), axis=1)
     residual, scale = _robust_residuals(
         y, design, launch, launches.size, noise, (slope, prior_mean), (slope_spread, prior_spread)

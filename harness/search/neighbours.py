@@ -15,15 +15,8 @@ LARGEST_PRIME = 10**10  # beyond which no N is asked whether it is prime
 _SMALL = (2, 3, 5, 7)
 
 
-def crowd(heads: int, low: int, high: int, *, plain: int = 0) -> list[int]:
-    """Neighbours of an N within [low, high], ascending, each once: those whose costs differ most, where its factors matter.
-
-    Args:
-        heads: the N.
-        low: the smallest that may be among them.
-        high: the largest.
-        plain: how many more, the N itself and those that follow it.
-    """
+def neighbours(heads: int, low: int, high: int, *, plain: int = 0) -> list[int]:
+    """Neighbours of an N within [low, high], ascending, each once: those whose costs differ most, where its factors matter."""
     reach = min(FURTHEST, max(LEAST_REACH, int(heads * SHARE)))
     first, last = max(low, heads - reach), min(high, heads + reach)
     found = {min(heads + more, last) for more in range(plain)}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.search.local_model import REACH, fit, launch_interval
+from harness.search.local_model import REACH, fit, launch_interval, two_sided
 from harness.search.result import Crossing
-from harness.search.sign_test import MAD_TO_SD, median, standard_error
+from harness.search.sign_test import MAD_TO_SD, median, standard_error, winsorised_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,22 +54,17 @@ class Outcome:
 
 
 def confirmed_sign(
-    prober: Sampler, heads: int, question: Question, confidence: float | None = None, least: int | None = None
+    sampler: Sampler, heads: int, question: Question, confidence: float | None = None, least: int | None = None
 ) -> Sign:
-    """Who leads at this N by the launches alone: by their interval, or by their being unanimous; 0 if untold.
+    """Who leads at this N by the launches alone: by their interval, or by being unanimous; 0 where it is undecided.
 
-    Args:
-        prober: what was measured.
-        heads: the N.
-        question: with the launches that were planned.
-        confidence: another one than the question's.
-        least: launches that must have been there, where fewer than half of those planned are enough.
+    `least` launches must have been there; by default half of those that were planned.
     """
     confidence = question.confidence if confidence is None else confidence
-    parts = prober.by_launch(heads, 1)
+    parts = sampler.by_launch(heads, 1)
     if len(parts) < (question.least_launches if least is None else least):
         return 0
-    noise = prober.noise()
+    noise = sampler.noise()
     _, low, high = launch_interval(parts, noise, confidence, question.launches)
     if low > 0 or high < 0:
         return 1 if low > 0 else -1
@@ -80,51 +75,69 @@ def confirmed_sign(
     return 0
 
 
-def divided(prober: Sampler, heads: int) -> tuple[int, int] | None:
+def interval_at(sampler: Sampler, heads: int, confidence: float, least: int = 2) -> tuple[float, float, float]:
+    """Centre and ends of the log-ratio at one N: over launches where there are `least` of them, else over pairs."""
+    noise, parts = sampler.noise(), sampler.by_launch(heads, 1)
+    if len(parts) >= least:
+        return launch_interval(parts, noise, confidence)
+    seen = sampler.at(heads)
+    middle, half = winsorised_mean(seen, noise), two_sided(confidence) * standard_error(seen, noise)
+    return middle, middle - half, middle + half
+
+
+def contradicting_launches(sampler: Sampler, heads: int) -> tuple[int, int] | None:
     """How many launches see the one and the other rival lead at this N, where several do so clearly on both sides.
 
     No average over such launches says who is faster: a process that begins tomorrow may be of either kind.
     """
-    noise = prober.noise()
+    noise = sampler.noise()
     sides = {1: 0, -1: 0}
-    for part in prober.by_launch(heads, 1):
+    for part in sampler.by_launch(heads, 1):
         lead = median(part)
         if part.size >= LEAST_SEEN and abs(lead) > max(DIVIDED, DIVIDED_ERRORS * standard_error(part, noise)):
             sides[1 if lead > 0 else -1] += 1
     return (sides[1], sides[-1]) if min(sides.values()) >= LEAST_DIVIDED else None
 
 
-def jump_outcome(prober: Sampler, target: Jump, question: Question, implied: tuple[bool, bool]) -> Outcome:
+def jump_outcome(sampler: Sampler, target: Jump, question: Question, implied: tuple[bool, bool]) -> Outcome:
     """A step is a crossing where the lead on both sides of it is confirmed by launches, or implied.
 
     Args:
-        prober: what was measured.
+        sampler: what was measured.
         target: the step.
         question: with the confidence.
         implied: for each side, whether a change of the lead that the launches did confirm, in the same segment and
             away from the step, leaves no doubt about who leads beside it.
     """
     wanted = target.before, target.after
-    told = tuple(confirmed_sign(prober, n, question) for n in (target.left, target.right))
-    if all(sign in (0, want) and (sign or also) for sign, want, also in zip(told, wanted, implied, strict=True)):
+    confirmed = tuple(confirmed_sign(sampler, n, question) for n in (target.left, target.right))
+    if all(sign in (0, want) and (sign or also) for sign, want, also in zip(confirmed, wanted, implied, strict=True)):
         crossing = Crossing(target.right, target.left, target.right, leader(target.after), question.confidence, "step")
-        if told == wanted:
-            return Outcome("crossing", crossing) if target.declared else _as_found(prober, target, crossing, question)
-        sides = " and ".join(f"{n:,}" for n, sign in zip((target.left, target.right), told, strict=True) if not sign)
+        if confirmed == wanted:
+            return (
+                Outcome("crossing", crossing)
+                if target.declared
+                else _found_step_outcome(sampler, target, crossing, question)
+            )
+        sides = " and ".join(
+            f"{n:,}" for n, sign in zip((target.left, target.right), confirmed, strict=True) if not sign
+        )
         note = f"who leads at N = {sides} follows from the crossover beside it; by itself it was undecided"
         return Outcome("crossing", crossing, notes=(note,))
     note = f"possible crossover at the step from N = {target.left:,} to {target.right:,}, not confirmed by the launches"
     return Outcome("open", notes=(note,), span=(target.left, target.right))
 
 
-def _as_found(prober: Sampler, target: Jump, crossing: Crossing, question: Question) -> Outcome:
+def _found_step_outcome(sampler: Sampler, target: Jump, crossing: Crossing, question: Question) -> Outcome:
     """A crossing at a step that was only found: where a side's lead is slight, the interval goes on to a clear one.
 
     The two sides were picked because they differ, so that a slight lead there may be theirs alone and not their
     neighbours', and the next run, which measures at other N, would contradict an interval that ends at them.
     """
-    low = _clear(prober, [n for n in reversed(prober.visited) if n <= target.left], target.before, question)
-    high = _clear(prober, [n for n in prober.visited if n >= target.right], target.after, question)
+    low = _first_clear_lead(
+        sampler, [n for n in reversed(sampler.visited) if n <= target.left], target.before, question
+    )
+    high = _first_clear_lead(sampler, [n for n in sampler.visited if n >= target.right], target.after, question)
     if (low, high) == (target.left, target.right):
         return Outcome("crossing", crossing)
     note = (
@@ -132,19 +145,22 @@ def _as_found(prober: Sampler, target: Jump, crossing: Crossing, question: Quest
         "the interval ends where it is clear"
     )
     crossing = replace(crossing, low=low, high=high, kind="smooth")
-    return Outcome("crossing", crossing, (note,), wider(crossing, question.goal))
+    return Outcome("crossing", crossing, (note,), is_wider(crossing, question.goal))
 
 
-def _clear(prober: Sampler, outwards: Sequence[int], sign: Sign, question: Question) -> int:
+def _first_clear_lead(sampler: Sampler, outwards: Sequence[int], sign: Sign, question: Question) -> int:
     """The first N at which the launches confirm a lead of half the precision; the first of all where there is none."""
-    noise = prober.noise()
+    noise = sampler.noise()
     for n in outwards:
         if abs(math.log(n / outwards[0])) > REACH:
             break
-        told = confirmed_sign(prober, n, question)
-        if told == -sign:
+        confirmed = confirmed_sign(sampler, n, question)
+        if confirmed == -sign:
             break
-        if told and sign * launch_interval(prober.by_launch(n, 1), noise, question.confidence)[0] > question.goal / 2:
+        if (
+            confirmed
+            and sign * launch_interval(sampler.by_launch(n, 1), noise, question.confidence)[0] > question.goal / 2
+        ):
             return n
     return outwards[0]
 
@@ -154,56 +170,51 @@ def leader(after: int) -> Direction:
     return "challenger" if after > 0 else "baseline"
 
 
-def wider(crossing: Crossing, goal: float) -> bool:
+def is_wider(crossing: Crossing, goal: float) -> bool:
     """Whether its interval is wider than was wanted, apart from what rounding outwards costs."""
     return crossing.high - crossing.low > 2 and math.log(crossing.high / (crossing.low + 1)) / 2 > goal
 
 
-def smooth_outcome(prober: Sampler, aim: Aim, question: Question) -> Outcome:
+def smooth_outcome(sampler: Sampler, aim: Aim, question: Question) -> Outcome:
     """The interval of a smooth crossing from the confirming launches."""
     target = aim.target
-    fitted, notes = _final_fit(prober, aim, question)
+    fitted, notes = _final_fit(sampler, aim, question)
     name = f"between N = {target.low:,} and {target.high:,}"
     ends = target.low, target.high
     if fitted is None:
-        opened = target.before * target.after == 0 and _confirmed_ends(prober, target, question)
+        opened = target.before * target.after == 0 and _confirmed_ends(sampler, target, question)
         return Outcome("open" if opened else "lacking", notes=(f"too few confirming pairs {name}",), span=ends)
     local = fitted.curve
     if local.launches < question.least_launches:
         seen = f"{local.launches} of {question.launches} launches measured the change of the lead {name}"
         return Outcome("lacking", notes=(f"{seen}: its interval needs {question.least_launches}",), span=ends)
     if target.before * target.after == 0:
-        outcome = _at_the_end(fitted, target, question.stretch)
+        outcome = _end_outcome(fitted, target, question.stretch)
         if outcome is not None:
             return outcome
     interval, root = local.crossing_interval(), local.root()
     after = target.after or -target.before
     if root is None or interval is None or not all(map(math.isfinite, interval)) or local.coefficients[1] * after <= 0:
-        note = no_interval(prober.sightings().within(*aim.window, 1), local, question, name)
+        note = no_interval(sampler.observations().within(*aim.window, 1), local, question, name)
         return Outcome("open", notes=(*notes, note), span=ends, fitted=fitted)
-    low, high = _whole(interval, target, question)
+    low, high = _rounded_outwards(interval, target, question)
     loose = local.crossing_interval(question.stretch) or interval
-    span = _whole((max(loose[0], math.log(target.low)), min(loose[1], math.log(target.high))), target, question)
+    span = _rounded_outwards(
+        (max(loose[0], math.log(target.low)), min(loose[1], math.log(target.high))), target, question
+    )
     span = min(low, span[0]), max(high, span[1])
     heads = min(max(math.ceil(math.exp(root) - 1e-9), low + 1), high)
     crossing = Crossing(heads, low, high, leader(after), question.confidence, "smooth")
-    return Outcome("crossing", crossing, tuple(notes), wider(crossing, question.goal), span=span, fitted=fitted)
+    return Outcome("crossing", crossing, tuple(notes), is_wider(crossing, question.goal), span=span, fitted=fitted)
 
 
-def _confirmed_ends(prober: Sampler, target: Smooth, question: Question) -> bool:
+def _confirmed_ends(sampler: Sampler, target: Smooth, question: Question) -> bool:
     """Whether launches measured both ends of a bracket often enough to tell who leads there."""
-    return all(len(prober.by_launch(n, 1)) >= question.least_launches for n in (target.low, target.high))
+    return all(len(sampler.by_launch(n, 1)) >= question.least_launches for n in (target.low, target.high))
 
 
 def no_interval(seen: Observations, local: LocalFit, question: Question, name: str) -> str:
-    """Why there is no finite interval: a disturbed launch, launches that differ, pairs that do, or costs that do not.
-
-    Args:
-        seen: the pairs of the launches in the window.
-        local: the curve through them.
-        question: with the precision.
-        name: of the place.
-    """
+    """Why there is no finite interval: a disturbed launch, launches that differ, pairs that do, or costs that do not."""
     if seen.heads.size == 0:
         return f"no finite interval {name}: the two costs are nearly parallel"
     strays = seen.log_ratio - local.value(np.log(seen.heads.astype(np.float64)))
@@ -229,7 +240,7 @@ def no_interval(seen: Observations, local: LocalFit, question: Question, name: s
     return f"no finite interval {name}: the two costs are nearly parallel"
 
 
-def _whole(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:
+def _rounded_outwards(interval: tuple[float, float], target: Smooth, question: Question) -> tuple[int, int]:
     """An interval of log N rounded outwards to whole N inside the range, and not beyond a step next to the target."""
     low, high = math.floor(math.exp(interval[0]) + 1e-9), math.ceil(math.exp(interval[1]) - 1e-9)
     low = max(low, question.low, target.low - 1 if target.step_before else question.low)
@@ -239,9 +250,9 @@ def _whole(interval: tuple[float, float], target: Smooth, question: Question) ->
     return low, high
 
 
-def _final_fit(prober: Sampler, aim: Aim, question: Question) -> tuple[Fitted | None, list[str]]:
+def _final_fit(sampler: Sampler, aim: Aim, question: Question) -> tuple[Fitted | None, list[str]]:
     def fitted(low: int, high: int) -> Fitted | None:
-        seen = prober.sightings().within(low, high, 1)
+        seen = sampler.observations().within(low, high, 1)
         local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
         return None if local is None else Fitted(min(local.residuals), max(local.residuals), local)
 
@@ -259,22 +270,22 @@ def _final_fit(prober: Sampler, aim: Aim, question: Question) -> tuple[Fitted | 
     return (narrow if interval and all(map(math.isfinite, interval)) else local), [note]
 
 
-def _at_the_end(fitted: Fitted, target: Smooth, stretch: float) -> Outcome | None:
+def _end_outcome(fitted: Fitted, target: Smooth, stretch: float) -> Outcome | None:
     """Whether the crossing lies outside the range; None where it lies inside."""
     local = fitted.curve
     end = target.high if target.after == 0 else target.low
     inner = target.before if target.after == 0 else target.after
     level, half = float(local.value(math.log(end))), float(local.half_width(math.log(end)))
     if level * inner > half:
-        beyond = _beyond(local, math.log(end)) if target.after == 0 and not target.edge else None
+        beyond = _crossing_beyond(local, math.log(end)) if target.after == 0 and not target.edge else None
         return Outcome("none", beyond=beyond, fitted=fitted)
     if level * inner < -half:
         return None
     note = f"who leads at N = {end:,} is undecided: the log-ratio there is {level:+.3f} ± {half:.3f}"
-    return Outcome("open", notes=(note,), span=_unsure(fitted, target, inner, stretch), fitted=fitted)
+    return Outcome("open", notes=(note,), span=_undecided_span(fitted, target, inner, stretch), fitted=fitted)
 
 
-def _unsure(fitted: Fitted, target: Smooth, inner: int, stretch: float) -> tuple[int, int]:
+def _undecided_span(fitted: Fitted, target: Smooth, inner: int, stretch: float) -> tuple[int, int]:
     """From the undecided end of a target to where its curve says for sure that the other end's leader leads."""
     end, far, furthest = (
         (target.high, target.low, fitted.low) if target.after == 0 else (target.low, target.high, fitted.high)
@@ -288,7 +299,7 @@ def _unsure(fitted: Fitted, target: Smooth, inner: int, stretch: float) -> tuple
     return (math.floor(where), end) if target.after == 0 else (end, math.ceil(where))
 
 
-def _beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:
+def _crossing_beyond(local: LocalFit, log_end: float) -> tuple[float, float, float] | None:
     """Where the fitted curve crosses behind the range's end, with the model's interval; None where it is unbounded."""
     root, interval = local.root(), local.crossing_interval()
     if root is None or interval is None or root <= log_end or not all(map(math.isfinite, interval)):

@@ -10,55 +10,58 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.search.result import Crossing, Location, Probe
+    from harness.search.result import Location, Probe
     from harness.search.sign_test import Sign
 
 LARGE = 0.5  # a log-ratio that is expected to keep its sign at another batch size
 NEAR = 4.0  # times N: so close to an earlier change of the lead, nothing is expected
 
 
-def expected(prior: Location | None, points: Sequence[int]) -> dict[int, Sign]:
+def expected_signs(prior: Location | None, points: Sequence[int]) -> dict[int, Sign]:
     """Who should lead at those of `points` where the earlier answer leaves little doubt; never at the two ends."""
     if prior is None:
         return {}
-    probes = sorted(prior.probes, key=_heads)
+    probes = sorted(prior.probes, key=attrgetter("heads"))
     heads = [probe.heads for probe in probes]
     found: dict[int, Sign] = {}
     for n in points[1:-1]:
         below, above = bisect_right(heads, n) - 1, bisect_left(heads, n)
-        if below < 0 or above == len(heads) or any(low / NEAR < n < high * NEAR for low, high in changes(prior)):
+        if (
+            below < 0
+            or above == len(heads)
+            or any(low / NEAR < n < high * NEAR for low, high in earlier_changes(prior))
+        ):
             continue
-        before, behind = _large(probes[below]), _large(probes[above])
+        before, behind = _clear_sign(probes[below]), _clear_sign(probes[above])
         if before and before == behind:
             found[n] = before
     return found
 
 
-def changes(prior: Location) -> list[tuple[int, int]]:
+def earlier_changes(prior: Location) -> list[tuple[int, int]]:
     """Where the earlier answer saw the lead change, confirmed or not; else its best bracket."""
-    crossings = [(each.low, each.high) for each in sorted((*prior.crossings, *prior.unconfirmed), key=_heads)]
+    crossings = [
+        (each.low, each.high) for each in sorted((*prior.crossings, *prior.unconfirmed), key=attrgetter("heads"))
+    ]
     return crossings or ([prior.bracket] if prior.bracket else [])
 
 
 def first_places(prior: Location | None, points: Sequence[int]) -> list[int]:
     """The two of `points` on either side of the earlier change of the lead, for a budget that allows only few."""
-    if prior is None or not changes(prior):
+    if prior is None or not earlier_changes(prior):
         return []
-    low, high = changes(prior)[0]
+    low, high = earlier_changes(prior)[0]
     home = math.sqrt(low * high)
     return [*[n for n in points if n <= home][-1:], *[n for n in points if n > home][:1]]
 
 
-def _large(probe: Probe) -> Sign:
+def _clear_sign(probe: Probe) -> Sign:
     if abs(probe.log_ratio) < LARGE or probe.low * probe.high <= 0:
         return 0
     return 1 if probe.log_ratio > 0 else -1
-
-
-def _heads(found: Probe | Crossing) -> int:
-    return found.heads

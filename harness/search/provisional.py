@@ -22,15 +22,7 @@ NOTE = "still being searched: what one launch has seen, to be confirmed by other
 def provisional(
     low: int, high: int, progress: Progress | None, seen: Mapping[int, Sequence[Pair]], confidence: float
 ) -> Location:
-    """An 'unresolved' answer that holds the estimate, its bracket and a probe for each N.
-
-    Args:
-        low: smallest N of the range.
-        high: largest N of the range.
-        progress: how the search stands.
-        seen: the pairs of launch 0 by N.
-        confidence: of the probes' intervals.
-    """
+    """An 'unresolved' answer that holds the estimate, its bracket and a probe for each N."""
     probes = _probes(seen, confidence)
     estimate = progress.estimate if progress is not None else None
     bracket = (progress.low, progress.high) if progress is not None and estimate is not None else None

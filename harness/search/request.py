@@ -1,4 +1,4 @@
-"""A leg's question put to the search that the suite names: the one place that a run and its replay share."""
+"""The question of a case put to the search that the suite names: the one place that a run and its replay share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.search.crossover import locate
 from harness.search.grid import locate_on_grid
-from harness.search.jagged import locate_among_neighbours
+from harness.search.irregular import locate_irregular
 from harness.search.result import BudgetSpent
 
 if TYPE_CHECKING:
@@ -18,31 +18,24 @@ if TYPE_CHECKING:
 
 
 def run_search(
-    measure: Measure, leg: SearchCase, asked: SearchSettings, on_progress: Callable[[Progress], None] | None = None
+    measure: Measure, case: SearchCase, asked: SearchSettings, on_progress: Callable[[Progress], None] | None = None
 ) -> Location:
-    """The answer of a leg.
-
-    Args:
-        measure: times both rivals; see `harness.search.crossover.locate`.
-        leg: what is raced, where, and by which method.
-        asked: the other arguments of the search.
-        on_progress: called after every batch of pairs with the state of the search.
-    """
+    """The answer of a case."""
     common: dict[str, Any] = {
         "precision": asked.precision, "confidence": asked.confidence, "budget": asked.budget, "launches": asked.launches,
         "seed": asked.seed, "on_progress": on_progress,
     }  # fmt: skip
-    if leg.method == "grid":
-        return locate_on_grid(measure, leg.low, leg.high, points=leg.points, steps=leg.steps, **common)
-    common |= {"steps": known_steps(leg), "prior": asked.prior, "further": asked.further}
+    if case.method == "grid":
+        return locate_on_grid(measure, case.low, case.high, points=case.points, steps=case.steps, **common)
+    common |= {"steps": known_steps(case), "prior": asked.prior, "further": asked.further}
     if asked.neighbours:
-        return locate_among_neighbours(measure, leg.low, leg.high, **common)
-    return locate(measure, leg.low, leg.high, **common)
+        return locate_irregular(measure, case.low, case.high, **common)
+    return locate(measure, case.low, case.high, **common)
 
 
-def known_steps(leg: SearchCase) -> tuple[int, ...]:
+def known_steps(case: SearchCase) -> tuple[int, ...]:
     """The declared steps; where none lies inside the range, one at its end, since none at all means "not known"."""
-    return leg.steps or ((leg.high,) if leg.declared else ())
+    return case.steps or ((case.high,) if case.declared else ())
 
 
 def budget_exhausted(seconds: float | None) -> BudgetSpent:

@@ -87,9 +87,9 @@ class Failures:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to use where: below `below` one contender significantly leads, above `above` the other.
+    """The contender to use at each N: up to `below` one of them significantly leads, from `above` on the other.
 
-    Between them neither leads by more than `at_most` (a share, an upper bound), whatever crossings lie there.
+    In between, neither leads by more than `at_most` (a share, an upper bound), whatever crossings lie there.
     """
 
     below: int  # the largest N of the lower side
@@ -134,9 +134,9 @@ class Location:
 
     `status` is 'crossing', 'several', 'below' (the challenger leads throughout), 'above' (the baseline leads
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
-    lacking and `bracket` is the best one, None where no change of sign was seen. All of them speak only of N in
-    `measured`, at which both rivals were timed, and never of `failures`. `crossings` are confirmed by launches; those
-    of an unresolved answer are incomplete.
+    missing and `bracket` is the best one, None where no change of sign was seen. A status is only about the N in
+    `measured`, at which both rivals were timed, never about `failures`. `crossings` are confirmed by launches; those of
+    an unresolved answer are incomplete.
     """
 
     status: Status

@@ -37,14 +37,7 @@ class Observations:
 
 
 class Sampler:
-    """Calls the measure and holds what came back.
-
-    Args:
-        measure: the caller's callback.
-        budget: the largest number of timed samples.
-        seed: for the order in which N are visited.
-        on_visit: called after every batch.
-    """
+    """Calls the measure and holds what came back."""
 
     def __init__(self, measure: Measure, budget: int, seed: int, on_visit: Callable[[], None]) -> None:
         self.random = np.random.default_rng(seed)
@@ -80,7 +73,7 @@ class Sampler:
         """
         if heads in self.left_out or rounds < 1:
             return
-        if (settling := self._settled(heads)) is not None:
+        if (settling := self._known_failure(heads)) is not None:
             self.left_out[heads] = settling
             return
         rounds = min(rounds, self.remaining // SAMPLES_A_PAIR)
@@ -103,10 +96,10 @@ class Sampler:
                 f"{seconds[row, rival]}: times must be positive, finite seconds"
             )
         logs = np.log(seconds)
-        self._keep(heads, logs[:, 0] - logs[:, 1])
+        self._store(heads, logs[:, 0] - logs[:, 1])
         self._on_visit()
 
-    def _settled(self, heads: int) -> Unmeasurable | None:
+    def _known_failure(self, heads: int) -> Unmeasurable | None:
         """The failure at a smaller N that leaves no hope for this one; None where a larger N than it was measured."""
         largest = max(self._by_heads, default=0)
         smaller = (n for n, error in self.left_out.items() if error.settles_larger and largest < n < heads)
@@ -119,7 +112,7 @@ class Sampler:
         for position in self.random.permutation(len(order)):
             self.visit(order[position], rounds[order[position]])
 
-    def _keep(self, heads: int, log_ratios: Floats) -> None:
+    def _store(self, heads: int, log_ratios: Floats) -> None:
         self.samples += SAMPLES_A_PAIR * len(log_ratios)
         self._batches.append((heads, self.launch, log_ratios))
         earlier = self._by_heads.setdefault(heads, [])
@@ -143,7 +136,7 @@ class Sampler:
         """The log-ratios seen at this N, one array a launch."""
         return [*self._launches(heads, first_launch).values()]
 
-    def means(self, heads: int, first_launch: int) -> dict[int, float]:
+    def medians_by_launch(self, heads: int, first_launch: int) -> dict[int, float]:
         """The middle of the log-ratios seen at this N in each launch from one on."""
         return {launch: float(np.median(seen)) for launch, seen in self._launches(heads, first_launch).items()}
 
@@ -154,7 +147,7 @@ class Sampler:
                 launches.setdefault(launch, []).append(log_ratios)
         return {launch: np.concatenate(parts) for launch, parts in launches.items()}
 
-    def sightings(self) -> Observations:
+    def observations(self) -> Observations:
         """Everything seen so far."""
         if self._flat is None:
             lengths = [len(log_ratios) for _, _, log_ratios in self._batches]

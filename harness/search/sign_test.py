@@ -18,7 +18,7 @@ from scipy.special import bdtr
 if TYPE_CHECKING:
     from harness.search.sampler import Floats
 
-Sign = Literal[-1, 0, 1]  # who leads: the baseline, nobody that could be told, the challenger
+Sign = Literal[-1, 0, 1]  # who leads: the baseline, neither significantly, the challenger
 
 DECISIVE = 3.3  # standard errors from zero: two-sided level 0.001 a look, about 0.004 over the looks at one N
 SUREST = 4.0  # asked of the two ends of a bracket, on which everything later rests
@@ -53,7 +53,7 @@ def pooled_noise(differences: Floats) -> float:
     return max(SMALLEST_NOISE, median(differences) * MAD_TO_SD / math.sqrt(2))
 
 
-def own_noise(log_ratios: Floats, pooled: float) -> float:
+def noise_at(log_ratios: Floats, pooled: float) -> float:
     """The noise at one N: its own, shrunk towards the pooled while pairs are few, and never below half of that."""
     count = log_ratios.size
     if count < UNANIMOUS_BELOW:
@@ -64,7 +64,7 @@ def own_noise(log_ratios: Floats, pooled: float) -> float:
 
 def standard_error(log_ratios: Floats, pooled: float) -> float:
     """Of the winsorised centre of these pairs."""
-    return WINSORISED_COST * own_noise(log_ratios, pooled) / math.sqrt(log_ratios.size)
+    return WINSORISED_COST * noise_at(log_ratios, pooled) / math.sqrt(log_ratios.size)
 
 
 def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float | None = None) -> Sign:
@@ -77,7 +77,7 @@ def sign(log_ratios: Floats, pooled: float, freedom: int, bound: float | None = 
         bound: standard errors asked for; `DECISIVE` by default.
     """
     bound = DECISIVE if bound is None else bound
-    noise = own_noise(log_ratios, pooled)
+    noise = noise_at(log_ratios, pooled)
     middle = winsorised_mean(log_ratios, noise)
     count = log_ratios.size
     if abs(middle) < bound * (1 + FREEDOM_COST / max(freedom, 1)) * WINSORISED_COST * noise / math.sqrt(count):

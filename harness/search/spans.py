@@ -24,7 +24,7 @@ class WinningSpan:
     holds: bool  # to the end of what could be measured of both; otherwise it ends again, or is not known further
     beyond: str = ""  # why it could not be measured further, where the end of the range lies beyond
 
-    def ladder(self) -> tuple[int, ...]:
+    def sample_points(self) -> tuple[int, ...]:
         """A few N from its start to its end, both among them."""
         found, heads = [], self.start
         while heads < self.end:
@@ -33,7 +33,7 @@ class WinningSpan:
         return (*found, self.end)
 
 
-def leads(location: Location) -> tuple[WinningSpan, ...]:
+def winning_spans(location: Location) -> tuple[WinningSpan, ...]:
     """All spans in which the challenger leads, ascending; none where the answer has none.
 
     An unresolved answer gives those that follow from the crossings it confirmed, as far as its open bracket. N at

@@ -15,36 +15,30 @@ if TYPE_CHECKING:
 FEWEST_PLACES = 2  # N at which both must have been measured for a word about who leads
 
 
-def failed(prober: Sampler, launches: int) -> set[int]:
+def failed_places(sampler: Sampler, launches: int) -> set[int]:
     """The N that failed before so many launches had measured them; later failures do not undo what was measured."""
-    return {n for n in prober.left_out if len(prober.by_launch(n, 1)) < launches}
+    return {n for n in sampler.left_out if len(sampler.by_launch(n, 1)) < launches}
 
 
-def measured(prober: Sampler, lost: Collection[int]) -> tuple[int, int] | None:
+def measured_range(sampler: Sampler, lost: Collection[int]) -> tuple[int, int] | None:
     """The smallest and the largest N at which both rivals were measured."""
-    good = [n for n in prober.visited if n not in lost]
+    good = [n for n in sampler.visited if n not in lost]
     return (good[0], good[-1]) if good else None
 
 
-def failures(prober: Sampler, lost: Collection[int], high: int) -> tuple[Failures, ...]:
-    """The failed N in spans with no measured N in between, ascending; where another contender fails, a new one begins.
-
-    Args:
-        prober: what was tried.
-        lost: the N that count as failed.
-        high: the end of the range, to which a failure reaches that settles all larger N.
-    """
-    good = [n for n in prober.visited if n not in lost]
+def failures(sampler: Sampler, lost: Collection[int], high: int) -> tuple[Failures, ...]:
+    """The failed N in spans with no measured N in between, ascending; where another contender fails, a new one begins."""
+    good = [n for n in sampler.visited if n not in lost]
     spans: list[Failures] = []
     below = {n: max((m for m in good if m < n), default=None) for n in lost}
     groups = [
         (last_good, who, list(group))
         for (last_good, who), group in itertools.groupby(
-            sorted(lost), lambda n: (below[n], prober.left_out[n].contender)
+            sorted(lost), lambda n: (below[n], sampler.left_out[n].contender)
         )
     ]
     for place, (last_good, who, places) in enumerate(groups):
-        errors = [prober.left_out[n] for n in places]
+        errors = [sampler.left_out[n] for n in places]
         next_good = min((m for m in good if m > places[0]), default=None)
         settled = place == len(groups) - 1 and next_good is None and any(error.settles_larger for error in errors)
         spans.append(
@@ -69,12 +63,12 @@ def around_failures(low: int, high: int, spans: Collection[Failures]) -> tuple[i
     return low, high
 
 
-def too_little(prober: Sampler, good: Collection[int]) -> str:
+def too_few_measured(sampler: Sampler, good: Collection[int]) -> str:
     """Why nothing is said where hardly any N could be measured; empty where enough could."""
     if len(good) >= FEWEST_PLACES:
         return ""
     what = f"only N = {', '.join(f'{n:,}' for n in good)}" if good else "no N"
-    reasons = [error.reason for _, error in sorted(prober.left_out.items())]
+    reasons = [error.reason for _, error in sorted(sampler.left_out.items())]
     return f"{what} could be measured: {reasons[0] if reasons else 'nothing else was tried'}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.search.bracketing import Smooth, Undecided
-from harness.search.decision import NEAR_LEAD, joined, negligible, net_crossing, opposite, zones
+from harness.search.decision import NEAR_LEAD, merge, negligible, net_crossing, opposite, zones
 from harness.search.outcomes import leader
 from harness.search.result import Decision
 
@@ -26,7 +26,7 @@ MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
-class Decided:
+class Verdict:
     """What follows from the outcomes of all targets; without a decision and without lacks, one leads throughout."""
 
     crossings: tuple[Crossing, ...] = ()
@@ -38,44 +38,37 @@ class Decided:
     spans: tuple[tuple[int, int], ...] = ()  # of all zones: what lies strictly within says nothing of who leads outside
 
 
-def decided(
+def decide(
     outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence, question: Question, steps: Sequence[Step]
-) -> Decided:
-    """One decision that holds every zone in which the other rival may lead by what counts.
-
-    Args:
-        outcomes: of all targets, each measured often enough.
-        evidence: of who leads where.
-        question: with the precision and the confidence.
-        steps: that are known.
-    """
+) -> Verdict:
+    """One decision that holds every zone in which the other rival may lead by what counts."""
     found = zones(outcomes, evidence)
     even = [zone for zone in found if negligible(zone, evidence, question.goal)]
-    notes = tuple(_even_note(zone, evidence) for zone in even)
+    notes = tuple(_negligible_note(zone, evidence) for zone in even)
     rest = [zone for zone in found if zone not in even]
     spans = tuple((zone.low - (not zone.before), zone.high + (not zone.after)) for zone in found)
     if not rest:
-        return Decided(notes=notes, spans=spans)
-    unclear = [zone for zone in rest if _unclear(zone, outcomes, evidence)]
+        return Verdict(notes=notes, spans=spans)
+    unclear = [zone for zone in rest if _is_unclear(zone, outcomes, evidence)]
     if unclear:
-        return Decided(
+        return Verdict(
             crossings=tuple(each for zone in rest if zone not in unclear for each in zone.settled()[0]),
             unconfirmed=tuple(each for zone in unclear for each in (*zone.crossings, *zone.unconfirmed)),
             lacks=tuple(_why_unclear(zone, outcomes, evidence) for zone in unclear),
             notes=notes,
             bracket=(unclear[0].low, unclear[0].high),
         )
-    zone = _with_both_sides(functools.reduce(joined, rest))
+    zone = _with_both_sides(functools.reduce(merge, rest))
     crossings, unconfirmed = zone.settled()
     if not crossings and zone.before != zone.after:
         crossings = (net_crossing(zone, steps, question.confidence),)
-    lead = math.expm1(evidence.largest(zone.low, zone.high))
+    lead = math.expm1(evidence.stated_lead(zone.low, zone.high))
     sides = leader(zone.before), leader(zone.after)
     decision = Decision(zone.low, zone.high, lead, *sides, question.confidence)
-    return Decided(crossings, unconfirmed, decision, notes=notes, spans=spans)
+    return Verdict(crossings, unconfirmed, decision, notes=notes, spans=spans)
 
 
-def listed(places: Sequence[int]) -> str:
+def first_few(places: Sequence[int]) -> str:
     """The first few of these N, and how many more there are."""
     shown = ", ".join(f"{n:,}" for n in places[:MOST_NAMED])
     return f"{shown} and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else shown
@@ -92,14 +85,14 @@ def _after(crossing: Crossing) -> Sign:
     return 1 if crossing.direction == "challenger" else -1
 
 
-def _unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> bool:
+def _is_unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> bool:
     """Whether a zone is too little known to decide by: launches contradict each other, or no side of it is known."""
-    if _unsteady(zone, outcomes, evidence) or not (zone.before or zone.after):
+    if _inconsistent_places(zone, outcomes, evidence) or not (zone.before or zone.after):
         return True
-    return not (zone.before and zone.after) and evidence.at_most(zone.low, zone.high) > NEAR_LEAD
+    return not (zone.before and zone.after) and evidence.largest_lead(zone.low, zone.high) > NEAR_LEAD
 
 
-def _unsteady(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[int]:
+def _inconsistent_places(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> list[int]:
     """The open N of a zone at which launches tell very different things."""
     places = {
         n
@@ -107,18 +100,18 @@ def _unsteady(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: 
         if outcome.kind == "open" and not isinstance(target, Smooth)
         for n in ((target.heads,) if isinstance(target, Undecided) else (target.left, target.right))
     }
-    return sorted(n for n in places if zone.low <= n <= zone.high and evidence.unsteady(n))
+    return sorted(n for n in places if zone.low <= n <= zone.high and evidence.is_inconsistent(n))
 
 
 def _why_unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence) -> str:
-    unsteady = _unsteady(zone, outcomes, evidence)
+    unsteady = _inconsistent_places(zone, outcomes, evidence)
     if unsteady:
-        return f"launches contradict each other at N = {listed(unsteady)}"
-    lead = math.expm1(evidence.at_most(zone.low, zone.high))
+        return f"launches contradict each other at N = {first_few(unsteady)}"
+    lead = math.expm1(evidence.largest_lead(zone.low, zone.high))
     return f"inconclusive from N = {zone.low:,} to {zone.high:,}: either rival may lead there by up to {lead:.0%}"
 
 
-def _even_note(zone: Zone, evidence: Evidence) -> str:
+def _negligible_note(zone: Zone, evidence: Evidence) -> str:
     other = opposite(zone.before or zone.after)
-    lead = math.expm1(max(0.0, evidence.reach(zone.low, zone.high, other)))
+    lead = math.expm1(max(0.0, evidence.lead_bound(zone.low, zone.high, other)))
     return f"between N = {zone.low:,} and {zone.high:,} the {leader(other)} leads by at most {lead:.1%}, if at all"

@@ -37,20 +37,24 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int, *, 
     match location.status:
         case "crossing" | "several":
             first, *others = location.crossings
-            said = [_from_there_on(first, names, at_batch), *(_from_there_on(each, names) for each in others)]
-            return "; ".join([*said, *_sizes(location, names), *_even(location), *_failing(location, names)])
+            said = [_crossing_clause(first, names, at_batch), *(_crossing_clause(each, names) for each in others)]
+            return "; ".join(
+                [*said, *_sizes(location, names), *_wide_decision(location), *_failure_clauses(location, names)]
+            )
         case "below" | "above":
             return _throughout(location, names, at_batch)
         case "tie":
             equal = f"{challenger} and {baseline} do not differ beyond the precision asked for,"  # an older record
             if location.margin is not None:
                 equal = f"no difference above {100 * location.margin:g} % between {challenger} and {baseline} anywhere"
-            return "; ".join([f"{equal} {_span(location, names)}{_apart(at_batch)}", *_failing(location, names)])
+            return "; ".join(
+                [f"{equal} {_span(location, names)}{_with_comma(at_batch)}", *_failure_clauses(location, names)]
+            )
         case _:
             lacks = location.notes[0] if location.notes else "no reason was given"
             lacks = lacks if of_heads else of_functions(lacks, challenger, baseline)
-            parts = [f"unresolved{at_batch}: {lacks}", *_best_bracket(location), *_confirmed(location, names)]
-            return "; ".join([*parts, *_failing(location, names)])
+            parts = [f"unresolved{at_batch}: {lacks}", *_best_bracket(location), *_confirmed_clause(location, names)]
+            return "; ".join([*parts, *_failure_clauses(location, names)])
 
 
 def remarks(location: Location, challenger: str = "", baseline: str = "") -> tuple[str, ...]:
@@ -76,22 +80,22 @@ def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> 
     """One rival leads wherever both were measured."""
     leader = "challenger" if location.status == "below" else "baseline"
     if not location.failures:
-        said = f"{names[leader]} is faster throughout, {_span(location, names)}{_apart(at_batch)}"
+        said = f"{names[leader]} is faster throughout, {_span(location, names)}{_with_comma(at_batch)}"
         beyond = location.extrapolated
         tail = (
-            f" (extrapolated, not measured: it might change at about {_sized(f'{beyond.heads:,}', names)})"
+            f" (extrapolated, not measured: it might change at about {_with_unit(f'{beyond.heads:,}', names)})"
             if beyond
             else ""
         )
         by = _sizes(location, names)
-        return "; ".join([f"{said}{tail}{f': {by[0]}' if by else ''}", *_even(location)])
+        return "; ".join([f"{said}{tail}{f': {by[0]}' if by else ''}", *_wide_decision(location)])
     said = f"{names[leader]} is faster {_span(location, names)}{at_batch}"
     first, *others = location.failures[:MOST_SPANS]
     if first.contender == leader and not location.decision:
         said += f" and fails {_where(first)}"
     else:
         others.insert(0, first)
-    return "; ".join([said, *_even(location), *(_fails(each, names) for each in others)])
+    return "; ".join([said, *_wide_decision(location), *(_failure_clause(each, names) for each in others)])
 
 
 def _sizes(location: Location, names: Mapping[str, str]) -> list[str]:
@@ -100,11 +104,11 @@ def _sizes(location: Location, names: Mapping[str, str]) -> list[str]:
     return [found] if found else []
 
 
-def _failing(location: Location, names: Mapping[str, str]) -> list[str]:
-    return [_fails(each, names) for each in location.failures[:MOST_SPANS]]
+def _failure_clauses(location: Location, names: Mapping[str, str]) -> list[str]:
+    return [_failure_clause(each, names) for each in location.failures[:MOST_SPANS]]
 
 
-def _fails(span: Failures, names: Mapping[str, str]) -> str:
+def _failure_clause(span: Failures, names: Mapping[str, str]) -> str:
     """Who fails where."""
     if span.contender:
         return f"{names[span.contender]} fails {_where(span)}"
@@ -127,48 +131,48 @@ def _places(span: Failures) -> str:
 def _span(location: Location, names: Mapping[str, str]) -> str:
     """The N at which both rivals were measured."""
     low, high = location.measured if location.measured and location.failures else (location.low, location.high)
-    return f"from {_sized(f'{low:,} to {high:,}', names)}"
+    return f"from {_with_unit(f'{low:,} to {high:,}', names)}"
 
 
-def _sized(numbers: str, names: Mapping[str, str]) -> str:
+def _with_unit(numbers: str, names: Mapping[str, str]) -> str:
     """`780 heads`, or `n = 780` where rivals are functions of n."""
     return f"{numbers} heads" if names[_SIZE] == "heads" else f"n = {numbers}"
 
 
-def _apart(clause: str) -> str:
+def _with_comma(clause: str) -> str:
     return f",{clause}" if clause else ""
 
 
-def _from_there_on(crossing: Crossing, names: Mapping[str, str], at_batch: str = "") -> str:
+def _crossing_clause(crossing: Crossing, names: Mapping[str, str], at_batch: str = "") -> str:
     winner = names[crossing.direction]
     if crossing.kind == "step":
-        return f"{winner} is faster from {_sized(f'{crossing.heads:,}', names)} on{at_batch}, where a cost jumps"
+        return f"{winner} is faster from {_with_unit(f'{crossing.heads:,}', names)} on{at_batch}, where a cost jumps"
     share = f"{crossing.confidence:.0%}" if crossing.confidence <= BARELY_SHOWN else f"{crossing.confidence:.1%}"
     low, high = ends(crossing)
     interval = f"({share.replace('%', ' %')} CI {low:,} to {high:,})"
-    return f"{winner} is faster above about {_sized(f'{rounded(crossing):,}', names)} {interval}{at_batch}"
+    return f"{winner} is faster above about {_with_unit(f'{rounded(crossing):,}', names)} {interval}{at_batch}"
 
 
-def _even(location: Location) -> list[str]:
+def _wide_decision(location: Location) -> list[str]:
     """Where the decision is wider than what is stated of its one crossover: how little depends on it there."""
     decision = location.decision
-    if decision is None or decision.at_most > LARGEST_LEAD or not _more(decision, location.crossings):
+    if decision is None or decision.at_most > LARGEST_LEAD or not _is_wider(decision, location.crossings):
         return []
     low, high = ends(decision)
     return [f"between {low:,} and {high:,} neither leads by more than {max(1, math.ceil(100 * decision.at_most))} %"]
 
 
-def _more(decision: Decision, crossings: tuple[Crossing, ...]) -> bool:
+def _is_wider(decision: Decision, crossings: tuple[Crossing, ...]) -> bool:
     if len(crossings) != 1:
         return True
     (crossing,) = crossings
     return decision.above - decision.below > MUCH_WIDER * (crossing.high - crossing.low)
 
 
-def _confirmed(location: Location, names: Mapping[str, str]) -> list[str]:
+def _confirmed_clause(location: Location, names: Mapping[str, str]) -> list[str]:
     """The crossings that were confirmed beside what is open."""
     known = [each for each in location.crossings if (each.low, each.high) != location.bracket]
-    return [f"confirmed crossovers: {'; '.join(_from_there_on(each, names) for each in known)}"] if known else []
+    return [f"confirmed crossovers: {'; '.join(_crossing_clause(each, names) for each in known)}"] if known else []
 
 
 def _best_bracket(location: Location) -> list[str]:

@@ -38,15 +38,10 @@ def _race(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[ValidationIssue]:
     for role in ("baseline", "challenger"):
-        name = race.get(role)
-        if isinstance(name, str) and contenders and name not in contenders:
-            hint = suggestion(name, contenders)
-            yield ValidationIssue(path=(*path, role), what=f"no contender {name!r}", hint=hint)
+        yield from _unknown_contender(race.get(role), contenders, (*path, role))
     if isinstance(race.get("baseline"), str) and race.get("baseline") == race.get("challenger"):
         yield ValidationIssue(
-            path=(*path, "challenger"),
-            what=f"{race['baseline']!r} cannot race itself",
-            hint="`harness doctor` does that",
+            (*path, "challenger"), f"{race['baseline']!r} cannot race itself", "`harness doctor` does that"
         )
     yield from _same_inputs(race, path, contenders)
     yield from _repeated(race.get("batch_sizes"), (*path, "batch_sizes"))
@@ -54,14 +49,14 @@ def _race(
     requires = race.get("requires")
     if isinstance(requires, Mapping) and not requires:
         yield ValidationIssue(
-            path=(*path, "requires"), what="requires nothing", hint="give cosine, top1_agreement, recall_at_10 or skill"
+            (*path, "requires"), "requires nothing", "give cosine, top1_agreement, recall_at_10 or skill"
         )
     own = _heads(race.get("heads"))
     if own is not None and own.low == own.high:
         yield ValidationIssue(
-            path=(*path, "heads"),
-            what=f"a crossover cannot be located at N = {own.low:,} alone",
-            hint="give a range, `from` below `to`",
+            (*path, "heads"),
+            f"a crossover cannot be located at N = {own.low:,} alone",
+            "give a range, `from` below `to`",
         )
         return
     yield from _shared(race, path, own, contenders, data)
@@ -76,10 +71,10 @@ def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, A
         one, other = (each.get(key) or None for each in rivals)
         if one != other:
             yield ValidationIssue(
-                path=path,
-                what=f"its rivals have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
+                path,
+                f"its rivals have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
                 f"for {race['challenger']!r}",
-                hint="functions race on the same input",
+                "functions race on the same input",
             )
             return
 
@@ -94,13 +89,11 @@ def _waterfall(
         race = _mapping(step).get("race")
         if isinstance(race, str) and race not in names:
             hint = suggestion(race, names)
-            yield ValidationIssue(path=("waterfall", "steps", number, "race"), what=f"no race {race!r}", hint=hint)
+            yield ValidationIssue(("waterfall", "steps", number, "race"), f"no race {race!r}", hint)
         size = _mapping(step).get("batch_size")
         if isinstance(size, int) and size not in sizes:
             hint = f"choose from {', '.join(map(str, sizes))}"
-            yield ValidationIssue(
-                path=("waterfall", "steps", number, "batch_size"), what=f"{size} is not in the sweep", hint=hint
-            )
+            yield ValidationIssue(("waterfall", "steps", number, "batch_size"), f"{size} is not in the sweep", hint)
 
 
 def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
@@ -109,14 +102,10 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
         places: list[tuple[Path, Any]] = [(("relative_to", unit), unit)]
         places += [(("relative_to", unit, place), name) for place, name in enumerate(_list(names))]
         for path, name in places:
-            if isinstance(name, str) and contenders and name not in contenders:
-                hint = suggestion(name, contenders)
-                yield ValidationIssue(path=path, what=f"no contender {name!r}", hint=hint)
+            yield from _unknown_contender(name, contenders, path)
         if unit in _list(names):
             yield ValidationIssue(
-                path=("relative_to", unit),
-                what=f"{unit!r} cannot be relative to itself",
-                hint="leave it out of its own list",
+                ("relative_to", unit), f"{unit!r} cannot be relative to itself", "remove it from its own list"
             )
 
 
@@ -127,9 +116,7 @@ def _batch_sizes(
     own = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
     if asked and not any(all(each is None or size in _list(each) for each in own) for size in asked):
-        yield ValidationIssue(
-            path=path, what="its rivals share no batch size", hint="widen `batch_sizes` of one of the contenders"
-        )
+        yield ValidationIssue(path, "its rivals share no batch size", "widen `batch_sizes` of one of the contenders")
 
 
 def _shared(
@@ -152,8 +139,8 @@ def _shared(
         return
     low, high = max(span.low for span in known.values()), min(span.high for span in known.values())
     if low >= high:
-        told = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
-        yield ValidationIssue(path=path, what=f"no range of N is left to search: {told}", hint="let the ranges overlap")
+        listed = ", ".join(f"{owner} from {span.low:,} to {span.high:,}" for owner, span in known.items())
+        yield ValidationIssue(path, f"no range of N is left to search: {listed}", "let the ranges overlap")
 
 
 def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[ValidationIssue]:
@@ -162,9 +149,7 @@ def _race_names(races: Sequence[Mapping[str, Any]]) -> Iterator[ValidationIssue]
         name = race.get("name")
         if isinstance(name, str) and first.setdefault(name, number) != number:
             yield ValidationIssue(
-                path=("races", number, "name"),
-                what=f"races[{first[name]}] is already called {name!r}",
-                hint="rename one of them",
+                ("races", number, "name"), f"races[{first[name]}] is already called {name!r}", "rename one of them"
             )
 
 
@@ -180,9 +165,9 @@ def _idle(contenders: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Va
         if not any(own.includes(heads) for heads in sweep.grid()):
             grid = ", ".join(f"{heads:,}" for heads in sweep.grid())
             yield ValidationIssue(
-                path=("contenders", name, "heads"),
-                what=f"its range contains no N of the sweep ({grid})",
-                hint="widen one of the two ranges",
+                ("contenders", name, "heads"),
+                f"its range contains no N of the sweep ({grid})",
+                "widen one of the two ranges",
             )
 
 
@@ -198,28 +183,24 @@ def _documented(
         race = next((each for each in races if each.get("name") == name), None)
         if isinstance(name, str) and race is None:
             hint = suggestion(name, names) or "the suite has no races"
-            yield ValidationIssue(path=(*path, "race"), what=f"no race {name!r}", hint=hint)
+            yield ValidationIssue((*path, "race"), f"no race {name!r}", hint)
         if race is not None:
             measured = _list(race.get("batch_sizes") or data.get("batch_sizes") or (1, 32))
             if isinstance(batch_size, int) and measured and batch_size not in measured:
-                told = ", ".join(map(str, measured))
+                listed = ", ".join(map(str, measured))
                 yield ValidationIssue(
-                    path=(*path, "batch_size"),
-                    what=f"the race {name!r} is not run at batch {batch_size}",
-                    hint=f"it is run at {told}",
+                    (*path, "batch_size"),
+                    f"the race {name!r} is not run at batch {batch_size}",
+                    f"it is run at {listed}",
                 )
         if figure.get("slowdown") is None and figure.get("crossover") is None:
-            yield ValidationIssue(
-                path=path, what="documents neither a slowdown nor a crossover", hint="give one of them, or both"
-            )
+            yield ValidationIssue(path, "documents neither a slowdown nor a crossover", "give one of them, or both")
         if figure.get("slowdown") is not None and figure.get("heads") is None:
-            yield ValidationIssue(
-                path=(*path, "heads"), what="is missing: a slowdown was documented at some N", hint="give that N"
-            )
+            yield ValidationIssue((*path, "heads"), "is missing: a slowdown was documented at some N", "give that N")
     for key in _mapping(documented.get("fidelity")):
         if key not in FIDELITY_FIGURES:
             hint = did_you_mean(str(key), FIDELITY_FIGURES, quote="`") or f"known here: {', '.join(FIDELITY_FIGURES)}"
-            yield ValidationIssue(path=("documented", "fidelity", key), what="unknown key", hint=hint)
+            yield ValidationIssue(("documented", "fidelity", key), "unknown key", hint)
 
 
 def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
@@ -229,10 +210,7 @@ def _documented_contenders(documented: Mapping[str, Any], contenders: Mapping[st
             if not isinstance(figure, Mapping):
                 continue
             path: Path = ("documented", part, number)
-            name = figure.get("contender")
-            if isinstance(name, str) and contenders and name not in contenders:
-                hint = suggestion(name, contenders)
-                yield ValidationIssue(path=(*path, "contender"), what=f"no contender {name!r}", hint=hint)
+            yield from _unknown_contender(figure.get("contender"), contenders, (*path, "contender"))
             if part == "scores":
                 yield from _whose_scores(figure, path)
                 yield from _projectors(figure, path, contenders)
@@ -242,13 +220,13 @@ def _whose_scores(figure: Mapping[str, Any], path: Path) -> Iterator[ValidationI
     named = [key for key in ("contender", "projector") if figure.get(key) is not None]
     if len(named) != 1:
         what = "needs `contender` or `projector`" if not named else "names both a contender and a projector"
-        yield ValidationIssue(path=path, what=what, hint="give `contender`, or `projector` and perhaps `trainer`")
+        yield ValidationIssue(path, what, "give `contender`, or `projector` and perhaps `trainer`")
     if figure.get("trainer") is not None and figure.get("projector") is None:
-        yield ValidationIssue(path=(*path, "trainer"), what="goes with `projector` alone", hint="leave it out")
+        yield ValidationIssue((*path, "trainer"), "goes with `projector` alone", "leave it out")
     for key in _mapping(figure.get("scores")):
         if key not in _SCORES:
             hint = did_you_mean(str(key), _SCORES, quote="`") or f"known here: {', '.join(_SCORES)}"
-            yield ValidationIssue(path=(*path, "scores", key), what="unknown key", hint=hint)
+            yield ValidationIssue((*path, "scores", key), "unknown key", hint)
 
 
 def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
@@ -257,14 +235,19 @@ def _projectors(figure: Mapping[str, Any], path: Path, contenders: Mapping[str, 
     known = [str(_mapping(each).get("projector")) for each in contenders.values()]
     if isinstance(name, str) and known and name not in known:
         hint = did_you_mean(name, known) or f"they have {', '.join(dict.fromkeys(known))}"
-        yield ValidationIssue(path=(*path, "projector"), what=f"no contender has the projector {name!r}", hint=hint)
+        yield ValidationIssue((*path, "projector"), f"no contender has the projector {name!r}", hint)
+
+
+def _unknown_contender(name: Any, contenders: Mapping[str, Any], path: Path) -> Iterator[ValidationIssue]:
+    if isinstance(name, str) and contenders and name not in contenders:
+        yield ValidationIssue(path, f"no contender {name!r}", suggestion(name, contenders))
 
 
 def _repeated(values: Any, path: Path) -> Iterator[ValidationIssue]:
     seen: list[Any] = []
     for number, value in enumerate(_list(values)):
         if not isinstance(value, bool) and value in seen:
-            yield ValidationIssue(path=(*path, number), what=f"{value} is listed twice", hint="keep one of them")
+            yield ValidationIssue((*path, number), f"{value} is listed twice", "keep one of them")
         seen.append(value)
 
 

@@ -37,8 +37,8 @@ def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[s
     was, is_ = _flat(then), _flat(now)
     for path in dict.fromkeys([*was, *is_]):
         one, other = was.get(path, _ABSENT), is_.get(path, _ABSENT)
-        if one != other and not {_told(one), _told(other)} <= {_ABSENT, "{}"}:
-            yield path, _told(one), _told(other)
+        if one != other and not {_as_text(one), _as_text(other)} <= {_ABSENT, "{}"}:
+            yield path, _as_text(one), _as_text(other)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return _ABSENT
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

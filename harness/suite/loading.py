@@ -77,14 +77,14 @@ def load(
     file = str(path) if path is not None else "suite"
     parsed = parse(text if text is not None else _content(path), file)
     document = parsed.document
-    folder = Path.cwd() if path is None or plain_file.handed(path) else _folder(path)
+    folder = Path.cwd() if path is None or plain_file.is_from_shell(path) else _folder(path)
     problems = list(parsed.problems)
     broken = bool(parsed.problems) and document.data is None
     if not broken:
         problems += [wrong for each in overrides if (wrong := document.override(each)) is not None]
         suite, found = _validated(document)
-        told = {each.path for each in parsed.problems}
-        problems += [each for each in found if each.path not in told]
+        reported = {each.path for each in parsed.problems}
+        problems += [each for each in found if each.path not in reported]
         problems += _plugin_files(document, folder, allowed, own=path is None)
         if suite is not None and path is not None:
             problems += _function_files(suite, document, folder, allowed)

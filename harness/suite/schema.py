@@ -105,7 +105,7 @@ class HeadsRange(Part):
         """Whether it lies between the ends."""
         return self.low <= heads <= self.high
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words."""
         return f"from N = {self.low:,} to {self.high:,}"
 
@@ -133,7 +133,7 @@ class HeadsList(Part):
         """Whether it is one of them."""
         return heads in self.values
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words."""
         return f"at N = {', '.join(f'{n:,}' for n in self.grid())}"
 

@@ -326,7 +326,7 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
     if what.startswith("the tag "):
         hint = _CHANGE
     elif "'\\t'" in what:
-        hint = "indent with blanks, not with tabs"
+        hint = "indent with spaces, not tabs"
     return Problem(file=file, line=mark.line + 1 if mark else 1, path="suite", what=f"not YAML: {what}", hint=hint)
 
 

@@ -61,10 +61,10 @@ def _check_run(rules: Rules, executor: Executor, place: Path) -> None:
     (place / "pair.yaml").write_text(_SUITE, encoding="utf-8")
     loaded = loading.load(place / "pair.yaml")
     said: list[str] = []
-    ended = coordinator.run(loaded, executor, place / "out", coordinator.Wanted(), said.append)
+    ended = coordinator.run(loaded, executor, place / "out", coordinator.RunOptions(), said.append)
     for each in ended:
         rules.expect(each.status == "complete", "run", f"{each}")
-    again = coordinator.run(loaded, executor, place / "out", coordinator.Wanted(), said.append, resume=True)
+    again = coordinator.run(loaded, executor, place / "out", coordinator.RunOptions(), said.append, resume=True)
     for first, second in zip(ended, again, strict=True):
         rules.expect(
             (second.status, second.records) == ("complete", first.records),

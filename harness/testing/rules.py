@@ -50,9 +50,9 @@ class Rules:
 
     def expect(self, holds: bool, rule: str, sentence: str) -> bool:
         """Notes a broken rule, once."""
-        told = f"- {rule}: {sentence}"
-        if not holds and told not in self.broken:
-            self.broken.append(told)
+        line = f"- {rule}: {sentence}"
+        if not holds and line not in self.broken:
+            self.broken.append(line)
         return bool(holds)
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.functions.equality import copier, same, shown, snapshot, unconsumed
+from harness.functions.equality import copier, preview, same, snapshot, unconsumed
 from harness.plugin.interfaces import Cost
 from harness.plugin.interfaces import Workload as Base
 from harness.testing.rules import Rules, describe
@@ -102,7 +102,7 @@ def _outputs(
                 rules.expect(
                     bool(workload.equal(output, again)),
                     "determinism",
-                    f"the rival {name!r} gave {shown(output)} and then {shown(again)} for equal inputs at n = {n}",
+                    f"the rival {name!r} gave {preview(output)} and then {preview(again)} for equal inputs at n = {n}",
                 )
     return outputs
 
@@ -127,7 +127,7 @@ def _check_equal(rules: Rules, workload: Workload, outputs: Mapping[str, Any], n
             rules.expect(
                 bool(workload.equal(outputs[names[0]], outputs[name])),
                 "equal",
-                f"at n = {n} {names[0]!r} gave {shown(outputs[names[0]])} and {name!r} {shown(outputs[name])}",
+                f"at n = {n} {names[0]!r} gave {preview(outputs[names[0]])} and {name!r} {preview(outputs[name])}",
             )
 
 

@@ -17,12 +17,7 @@ Float32 = NDArray[np.float32]
 
 
 class ByBatchSize(harness.Compiled):
-    """What was exported for some batch sizes alone, and for all others, where there is such an export.
-
-    Args:
-        compiled: by batch size.
-        others: for any other batch size.
-    """
+    """What was exported for some batch sizes alone, and for all others, where there is such an export."""
 
     def __init__(self, compiled: Mapping[int, harness.Compiled], others: harness.Compiled | None) -> None:
         self._compiled, self._others = dict(compiled), others
@@ -35,10 +30,10 @@ class ByBatchSize(harness.Compiled):
         Raises:
             ContenderError: where there is none for so many queries.
         """
-        found = self._own(batch)
+        found = self._for_batch(batch)
         return found, found.prepare(batch)
 
-    def _own(self, batch: Float32) -> harness.Compiled:
+    def _for_batch(self, batch: Float32) -> harness.Compiled:
         found = self._compiled.get(len(batch), self._others)
         if found is None:
             raise harness.ContenderError(f"it was exported for batches of {self.batch_sizes}, and not of {len(batch)}")
@@ -61,7 +56,7 @@ class ByBatchSize(harness.Compiled):
 
     def stage(self, batch: Float32) -> Any:
         """The batch as its own export stages it, and that export."""
-        found = self._own(batch)
+        found = self._for_batch(batch)
         return found, found.stage(batch)
 
     def enqueue_staged(self, staged: Any) -> Any:
@@ -112,7 +107,7 @@ def differing(context: harness.ExportContext, usual: int) -> list[int]:
     return [size for size in sorted(set(context.batch_sizes)) if known.get(size, "") != known.get(usual, "")]
 
 
-def beside(path: Path, size: int) -> Path:
+def path_for_batch(path: Path, size: int) -> Path:
     """`model-32.onnx` beside `model.onnx`."""
     return path.with_name(f"{path.stem}-{size}{path.suffix}")
 

@@ -47,10 +47,10 @@ def clustered(vectors: NDArray[np.float32], low: int, high: int, seed: int) -> t
         value = float(score(directions[rows], chosen, metric="cosine")) if 1 < distinct < len(rows) else -1.0
         found[int(count)] = value, labels
     count = max(found, key=lambda each: found[each][0])
-    told = ", ".join(f"{each}: {value:.3f}" for each, (value, _) in found.items())
+    silhouettes = ", ".join(f"{each}: {value:.3f}" for each, (value, _) in found.items())
     notes = [
         f"topics: {count} clusters (k-means), the number with the best silhouette",
-        f"silhouette by number: {told}",
+        f"silhouette by number: {silhouettes}",
     ]
     return _numbered(found[count][1]), notes
 

@@ -114,13 +114,7 @@ def _work(text: str, topic: str) -> str:
 
 
 class _Sent(harness.Handle):
-    """A task on one worker, which is tried once and nowhere else.
-
-    Args:
-        client: of the scheduler.
-        address: of the worker.
-        request: for it.
-    """
+    """A task on one worker, which is tried once and nowhere else."""
 
     def __init__(self, client: Any, address: str, request: harness.Request) -> None:
         self._client, self._address, self._key = client, address, request.key

@@ -86,10 +86,6 @@ def plan(wish: DistillOptions) -> harness.PlannedSuite:
 def count_heads(wish: DistillOptions, typed: Mapping[str, str] | None = None) -> int:
     """N of the database.
 
-    Args:
-        wish: names the files.
-        typed: as errors name them; as `harness distill` does if None.
-
     Raises:
         DataError: where there is no such file, or its heads cannot be counted.
     """

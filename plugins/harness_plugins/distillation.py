@@ -177,9 +177,9 @@ def _stepped(
                 losses[0].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 steps += 1
-                told = torch.stack(losses).detach()
-                untrained = told[0] if untrained is None else untrained
-                totals += told * len(wanted)
+                now = torch.stack(losses).detach()
+                untrained = now[0] if untrained is None else untrained
+                totals += now * len(wanted)
                 seen += len(wanted)
                 if time.perf_counter() >= plan.deadline:
                     break

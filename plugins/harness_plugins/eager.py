@@ -44,13 +44,7 @@ class Staged:
 
 
 class TorchCompiled(harness.Compiled):
-    """Something that maps tensors to tensors, in inference mode on one device.
-
-    Args:
-        module: what maps them.
-        context: of the worker.
-        tf32: products on a GPU may be computed in TF32.
-    """
+    """Something that maps tensors to tensors, in inference mode on one device."""
 
     def __init__(self, module: Any, context: harness.LoadContext, *, tf32: bool = False) -> None:
         import torch
@@ -126,13 +120,13 @@ class TorchCompiled(harness.Compiled):
         """The device, and whether products may be computed in TF32, as PyTorch reports it."""
         if self._library is None:
             return {}
-        told = {"device": self._device.type, "host_memory": "pinned"}
+        settings = {"device": self._device.type, "host_memory": "pinned"}
         if self._device.type == "cuda":
-            told |= {
+            settings |= {
                 "device": str(self._library.get_device_name()),
                 "tf32": str(self._torch.backends.cuda.matmul.allow_tf32),
             }
-        return told
+        return settings
 
     def device_memory(self) -> dict[str, int]:
         """Bytes that PyTorch has allocated, and those that it holds on to, at the most."""

@@ -81,10 +81,6 @@ class _FoldedLayer(torch.nn.Module):
 def fold(student: torch.nn.Module, sequence_length: int = 1) -> FoldedTransformer:
     """The same function with about half the weights, in evaluation mode; computed in float64, stored as the student is.
 
-    Args:
-        student: a ProjectionTransformer.
-        sequence_length: over how many positions it attends.
-
     Raises:
         ContenderError: where folding would change the function: more than one position, or a module of another kind.
     """

@@ -75,11 +75,7 @@ def write(
     held_out: float = 0.2,
     seed: int = 0,
 ) -> list[str]:
-    """Builds heads of what was embedded into the folder `work`, and writes them; the other arguments are those of `build`.
-
-    Returns:
-        What was built, in lines.
-    """
+    """What was built, in lines, of what was embedded into the folder `work`; the other arguments are those of `build`."""
     embedded = read(work)
     built = build(embedded, clusters=clusters, temperature=temperature, held_out=held_out, seed=seed)
     heads_writing.write(output, embedded, built, embedder)
@@ -120,7 +116,7 @@ def build(
         answers=np.zeros((len(names), 1), np.float32),
         temperature=1.0,
     )
-    answers, told = _answers(embedded, groups, heads.centroids, names)
+    answers, notes_of_answers = _answers(embedded, groups, heads.centroids, names)
     heads, points, chosen = replace(heads, answers=answers), list[retrieval.Point](), None
     if apart.any():
         tried = retrieval.TEMPERATURES if temperature is None else sorted({*retrieval.TEMPERATURES, temperature})
@@ -131,7 +127,7 @@ def build(
     elif temperature is None:
         raise harness.DataError(_UNSPLIT, next_step="give it with --temperature, or more questions for a topic")
     if embedded.topics is None:
-        told.append(
+        notes_of_answers.append(
             "the topics were made from the questions: the curve says how well T fits them, not how good they are"
         )
     return Built(
@@ -141,7 +137,7 @@ def build(
         held_out=apart,
         curve=points,
         chosen=chosen,
-        notes=(*notes, *told),
+        notes=(*notes, *notes_of_answers),
     )
 
 
@@ -171,8 +167,10 @@ def _answers(
         return centroids.copy(), ["no answers were given: a head answers with its centroid"]
     pairs = np.unique(np.stack([groups, embedded.answer_of], axis=1), axis=0)
     several = np.bincount(pairs[:, 0], minlength=len(names)) > 1
-    told = [f"topics with several answers: {int(several.sum())} of {len(names)}; the mean of their vectors is used"]
-    return _means(embedded.answer_vectors[pairs[:, 1]], pairs[:, 0], names), told * bool(several.any())
+    notes_of_answers = [
+        f"topics with several answers: {int(several.sum())} of {len(names)}; the mean of their vectors is used"
+    ]
+    return _means(embedded.answer_vectors[pairs[:, 1]], pairs[:, 0], names), notes_of_answers * bool(several.any())
 
 
 def report(built: Built, written: Path, embedder: str) -> list[str]:

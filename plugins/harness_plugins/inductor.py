@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
-from harness_plugins.batches import beside, differing, loaded, rows
+from harness_plugins.batches import differing, loaded, path_for_batch, rows
 from harness_plugins.eager import EagerOptions, EagerRuntime, TorchCompiled, check_device, load_module, torch_absent
 from harness_plugins.onnx_export import silence
 
@@ -123,7 +123,9 @@ class AOTInductorRuntime(harness.Runtime):
                     else:
                         _package(program, folder / _PACKAGE)
                 for size in own:
-                    _package(_exported(module, rows(example, size), dynamic=False), beside(folder / _PACKAGE, size))
+                    _package(
+                        _exported(module, rows(example, size), dynamic=False), path_for_batch(folder / _PACKAGE, size)
+                    )
         except torch._inductor.exc.InvalidCxxCompiler as problem:  # noqa: SLF001 - where PyTorch documents them
             raise harness.ContenderError(
                 "there is no C++ compiler", where=self.name, next_step="install g++, or leave this runtime out"

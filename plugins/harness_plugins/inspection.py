@@ -22,11 +22,6 @@ _ROWS = 256  # queries whose weights are held at once
 def lines(path: Path, projection: int | str | None = None, temperature: float | None = None) -> list[str]:
     """What a database or an archive holds, a line for each thing; one paragraph for each projection.
 
-    Args:
-        path: an `lda.db` or `.npz` file.
-        projection: id or name of the only projection to describe; None describes all.
-        temperature: in place of the stored one.
-
     Raises:
         DataError: where the file cannot be used; one projection that cannot be used does not hide the others.
     """
@@ -36,13 +31,13 @@ def lines(path: Path, projection: int | str | None = None, temperature: float | 
         ids = list(database.projections(path)) or [None]
     if len(ids) == 1:
         return list(_described(database.read(path, ids[0], temperature)))
-    told = [f"{path.name} holds {len(ids)} projections"]
+    printed = [f"{path.name} holds {len(ids)} projections"]
     for each in ids:
         try:
-            told += ["", *_described(database.read(path, each, temperature))]
+            printed += ["", *_described(database.read(path, each, temperature))]
         except harness.DataError as problem:
-            told += ["", f"projection {each} cannot be used: {problem}"]
-    return told
+            printed += ["", f"projection {each} cannot be used: {problem}"]
+    return printed
 
 
 def effective_heads(heads: harness.Heads, queries: NDArray[np.float32]) -> float:

@@ -41,12 +41,6 @@ class NearestLDA:
 
     Where the temperature is low, the other heads weigh nothing, and nothing is lost; where it is high, all of them
     weigh something, and no small k is enough.
-
-    Args:
-        heads: of the teacher.
-        options: how many, and by which index.
-        threads: of the index, from here on.
-        seed: of the lists of `ivf`.
     """
 
     def __init__(self, heads: harness.Heads, options: NearestOptions, threads: int, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_plugins.batches import beside, differing, rows
+from harness_plugins.batches import differing, path_for_batch, rows
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -34,9 +34,6 @@ class OnnxExporter:
     The exporter of PyTorch takes over a second for the smallest module. A search asks for the same structure at dozens
     of N, so the graph is kept without its weights, and the next module of the same structure only fills in its own.
     A graph that was filled in is run and compared with the module before it is accepted.
-
-    Args:
-        tolerance: the largest difference that is accepted then, relative to the module's largest output.
     """
 
     def __init__(self, tolerance: float) -> None:
@@ -70,7 +67,7 @@ class OnnxExporter:
                     left.unlink()
                 own = raced
         for size in own:
-            self._write(module, rows(example, size), beside(path, size), "", dynamic=False)
+            self._write(module, rows(example, size), path_for_batch(path, size), "", dynamic=False)
 
     def _write(
         self, module: torch.nn.Module, example: Float32, path: Path, operations: str, *, dynamic: bool = True
@@ -78,7 +75,7 @@ class OnnxExporter:
         """One file; its graph is remembered where it serves any batch size, for modules that do the same."""
         key = operations, _structure(module, example.shape[1])
         if dynamic and key in self._graphs:
-            _fill(self._graphs[key], module)
+            _fill_weights(self._graphs[key], module)
             _save(self._graphs[key], path)
             if self._agrees(module, example, path):
                 _empty(self._graphs[key], module)
@@ -148,7 +145,7 @@ def _exported(module: torch.nn.Module, example: Float32, *, dynamic: bool) -> An
     return program.model
 
 
-def _fill(model: Any, module: torch.nn.Module) -> None:
+def _fill_weights(model: Any, module: torch.nn.Module) -> None:
     """Puts the module's own weights in place, and forgets every shape that followed from the earlier ones."""
     import onnx_ir
 

@@ -155,9 +155,9 @@ class OnnxCompiled(harness.Compiled):
             options = self._session.get_session_options()
             spins = options.get_session_config_entry("session.intra_op.allow_spinning") != "0"
             return {**found, "waiting": "spinning" if spins else "passive"}
-        told = self._session.get_provider_options().get(self._provider, {})
+        in_use = self._session.get_provider_options().get(self._provider, {})
         names = ("use_tf32", "enable_cuda_graph", "device_id")
-        return {**found, **{name: str(told[name]) for name in names if name in told}, "host_memory": "pageable"}
+        return {**found, **{name: str(in_use[name]) for name in names if name in in_use}, "host_memory": "pageable"}
 
     def close(self) -> None:
         """Nothing: bindings that are still held keep the session, and it frees itself with the last of them."""

@@ -206,7 +206,10 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
         raise sqlite3.OperationalError(f"no such column: {table}.{missing[0]}")
     columns = [name for name in needed if name in present]
     rows = [
-        {name: _whole(value) if name.endswith("_id") else value for name, value in zip(columns, values, strict=True)}
+        {
+            name: _as_integer(value) if name.endswith("_id") else value
+            for name, value in zip(columns, values, strict=True)
+        }
         for values in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our own names
     ]
     for row in rows:
@@ -216,7 +219,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
     return sorted(rows, key=lambda row: row[by] if isinstance(row[by], int) else 0)
 
 
-def _whole(value: Any) -> Any:
+def _as_integer(value: Any) -> Any:
     """An id as it was meant: SQLite keeps a NumPy integer as its bytes."""
     return int.from_bytes(value, "little", signed=True) if isinstance(value, bytes) and len(value) <= 8 else value
 

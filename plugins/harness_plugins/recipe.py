@@ -172,16 +172,7 @@ class _Ranking(NamedTuple):
 
 
 class _Training:
-    """One training: its losses so far, and the best weights so far.
-
-    Args:
-        student: in training mode.
-        teacher: which answers what is drawn.
-        parts: of the training queries.
-        options: of the trainer.
-        context: of the trainer.
-        started: when the clock started on which `seconds` are counted.
-    """
+    """One training: its losses so far, and the best weights so far."""
 
     def __init__(
         self,
@@ -237,14 +228,14 @@ class _Training:
         return max(by_steps, (time.perf_counter() - self.started) / self.options.seconds)
 
     def _check(self, losses: Sequence[float], untrained: float, check: int) -> None:
-        told = dict(zip(self.history, losses, strict=False))
-        refuse_divergence(told["loss"], untrained, f"step {self.steps} of {self.options.steps}")
-        told["validation"] = self._keep_if_best(told["loss"])
-        refuse_divergence(told["validation"], untrained, f"step {self.steps} of {self.options.steps}")
-        for name, value in told.items():
+        figures = dict(zip(self.history, losses, strict=False))
+        refuse_divergence(figures["loss"], untrained, f"step {self.steps} of {self.options.steps}")
+        figures["validation"] = self._keep_if_best(figures["loss"])
+        refuse_divergence(figures["validation"], untrained, f"step {self.steps} of {self.options.steps}")
+        for name, value in figures.items():
             self.history[name].append(value)
         if self.context.on_progress is not None:
-            self.context.on_progress(check, _CHECKS, told)
+            self.context.on_progress(check, _CHECKS, figures)
 
     def _keep_if_best(self, otherwise: float = math.nan) -> float:
         """The loss on the validation queries, after the weights were kept where it is the least so far."""

@@ -100,7 +100,7 @@ class ResampledSource(harness.Source):
                 f"{count} heads are asked for, {self.name} draws 1 to {_MOST}", next_step="lower the range of heads"
             )
         options = self.options
-        mixture = _kept(context.cache, real, options.rank, options.spread)
+        mixture = _mixture_from_cache(context.cache, real, options.rank, options.spread)
         # What decides the heads, but not the temperature or the number of queries: those share the files.
         drawn = repr((real.heads.count, _content(real), options.rank, options.spread, context.seed))
         identity = hashlib.sha256(drawn.encode()).hexdigest()
@@ -146,7 +146,7 @@ def _content(real: harness.Dataset) -> str:
     return result.hexdigest()
 
 
-def _kept(folder: Path, real: harness.Dataset, rank: int, spread: float) -> _Mixture:
+def _mixture_from_cache(folder: Path, real: harness.Dataset, rank: int, spread: float) -> _Mixture:
     """The fitted mixture, from a file where it was fitted before: every process of a run needs it at every N."""
     name = hashlib.sha256(repr((_content(real), rank, spread)).encode()).hexdigest()[:16]
     path = folder / f"mixture-{name}.npz"

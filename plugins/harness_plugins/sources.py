@@ -182,10 +182,10 @@ def once(queries: StoredQueries) -> StoredQueries:
         any_held_out = np.zeros(len(kept), dtype=bool)
         np.logical_or.at(any_held_out, place, held_out)
         held_out = any_held_out
-    told = [f"{dropped} of {len(first)} queries repeat another one and were dropped: each vector counts once"] * bool(
-        dropped
-    )
-    return StoredQueries(rows=queries.rows[kept], heads=heads, held_out=held_out, notes=(*queries.notes, *told))
+    dropped_note = [
+        f"{dropped} of {len(first)} queries repeat another one and were dropped: each vector counts once"
+    ] * bool(dropped)
+    return StoredQueries(rows=queries.rows[kept], heads=heads, held_out=held_out, notes=(*queries.notes, *dropped_note))
 
 
 def split(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

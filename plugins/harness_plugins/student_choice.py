@@ -57,12 +57,12 @@ def choose(fidelity: Sequence[Any], score: str, command: str, *, saved: bool = F
         f"by {name} on {queries} held-out {'query' if queries == 1 else 'queries'}, against the teacher: "
         + ", ".join(f"{each} {values[each]:.4f}" for each in order)
     ]
-    lines += _told(good, key, values, order, "" if saved and order[0] != "constant" else command)
+    lines += _reason(good, key, values, order, "" if saved and order[0] != "constant" else command)
     lines += _otherwise(good, best, score)
     return Choice(best=best, lines=tuple(lines))
 
 
-def _told(
+def _reason(
     good: Sequence[Any], key: str, values: Mapping[str, float], order: Sequence[str], command: str
 ) -> Iterator[str]:
     best = order[0]
@@ -85,7 +85,7 @@ def _told(
         rivals = [each for each in order if each in TRIVIAL]
         beaten = f"; the best of the trivial ones, {rivals[0]}, has {values[rivals[0]]:.4f}" if rivals else ""
         yield f"the best is {best}{beaten}"
-    if len(order) > 1 and (good[0].queries < 2 or not _apart(good, key, best, order[1])):
+    if len(order) > 1 and (good[0].queries < 2 or not _is_distinguishable(good, key, best, order[1])):
         yield f"the lead over {order[1]} is within what so few held-out queries can show"
     if command:
         yield f"next: {command} --student {best} --save {best}.safetensors"
@@ -119,7 +119,7 @@ def _key(good: Sequence[Any], score: str) -> tuple[str, str]:
     return key, f"recall@{key.rpartition('_')[2]}" if score == "recall" else _NAMES[score]
 
 
-def _apart(good: Sequence[Any], key: str, one: str, other: str) -> bool:
+def _is_distinguishable(good: Sequence[Any], key: str, one: str, other: str) -> bool:
     """Whether two students differ by more than the queries' own spread, query by query; unknown counts as apart."""
     first, second = (_per_query(good, key, each) for each in (one, other))
     if first is None or second is None or len(first) != len(second):

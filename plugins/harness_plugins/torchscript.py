@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness_plugins.batches import beside, differing, loaded, rows
+from harness_plugins.batches import differing, loaded, path_for_batch, rows
 from harness_plugins.eager import TorchCompiled, check_device, torch_absent
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ class TorchScriptRuntime(harness.Runtime):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
             traced = _traced(module, example, check=True)
-        told = [each for each in caught if not issubclass(each.category, DeprecationWarning)]
-        for each in told:  # that TorchScript is deprecated is known, and measured
+        warned = [each for each in caught if not issubclass(each.category, DeprecationWarning)]
+        for each in warned:  # that TorchScript is deprecated is known, and measured
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         sizes = sorted({*context.batch_sizes, len(example)})
         traces = {len(example): traced}
-        if told or differing(context, len(example)):
+        if warned or differing(context, len(example)):
             traces |= {size: _traced(module, rows(example, size)) for size in {1, *sizes} - {len(example)}}
         if len({_graph(each) for each in traces.values()}) == 1:
             _save(traced, folder / _FILE)
         else:
             for size in sizes:
-                _save(traces[size], beside(folder / _FILE, size))
+                _save(traces[size], path_for_batch(folder / _FILE, size))
 
     def load(self, folder: Path, context: harness.LoadContext) -> harness.Compiled:
         """The frozen module, optimised here: what that makes of it cannot be stored.

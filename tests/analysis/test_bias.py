@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.bias import widened, wider, within
+from harness.analysis.bias import answers_with_bias, range_within_bias, with_bias
 from harness.analysis.statistics import Interval
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord, SearchSettings
@@ -23,8 +23,8 @@ def location(probes, status="crossing", crossings=(), decision=None):
 
 
 def after(found, bias):
-    leg = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
-    (answer,) = widened([SearchRecord(leg=leg, location=found, asked=SearchSettings())], bias)
+    case = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=10, high=1000)
+    (answer,) = answers_with_bias([SearchRecord(case=case, location=found, asked=SearchSettings())], bias)
     return answer.location
 
 
@@ -32,8 +32,8 @@ LINE = [probe(n, 0.5 * math.log(n / 100)) for n in (10, 25, 50, 80, 95, 105, 125
 
 
 def test_an_interval_of_a_ratio_is_multiplied_by_the_bias():
-    assert wider(Interval(1.1, 1.0, 1.2), math.log(1.1)) == Interval(1.1, 1.0 / 1.1, pytest.approx(1.2 * 1.1))
-    assert wider(Interval(1.1), 0.1) == Interval(1.1)  # without ends it stays without
+    assert with_bias(Interval(1.1, 1.0, 1.2), math.log(1.1)) == Interval(1.1, 1.0 / 1.1, pytest.approx(1.2 * 1.1))
+    assert with_bias(Interval(1.1), 0.1) == Interval(1.1)  # without ends it stays without
 
 
 @pytest.mark.parametrize("bias", [0.05, 0.1, 0.3])
@@ -69,12 +69,12 @@ def test_a_decision_widens_with_the_largest_lead_inside_it():
 
 def test_a_lead_throughout_is_undecided_where_it_is_slighter_than_the_bias():
     found = location([probe(10, 0.02), probe(50, 0.06), probe(1000, 0.5)], status="below")
-    assert within(found, 0.05) == (10, math.ceil(10 * 5**0.75))  # from 0.02 at 10 to 0.06 at 50
-    assert within(found, 0.1) == (10, math.ceil(50 * 20 ** (0.04 / 0.44)))
+    assert range_within_bias(found, 0.05) == (10, math.ceil(10 * 5**0.75))  # from 0.02 at 10 to 0.06 at 50
+    assert range_within_bias(found, 0.1) == (10, math.ceil(50 * 20 ** (0.04 / 0.44)))
     mirrored = location([probe(n.heads, -n.log_ratio) for n in reversed(found.probes)], status="above")
-    assert within(replace(mirrored, probes=mirrored.probes[::-1]), 0.05) == within(found, 0.05)
-    assert within(found, 0.01) is None
-    assert within(location(LINE), 0.1) is None  # a crossing is widened instead
+    assert range_within_bias(replace(mirrored, probes=mirrored.probes[::-1]), 0.05) == range_within_bias(found, 0.05)
+    assert range_within_bias(found, 0.01) is None
+    assert range_within_bias(location(LINE), 0.1) is None  # a crossing is widened instead
 
 
 def test_without_a_bias_nothing_changes():

@@ -14,14 +14,14 @@ from harness.records.crossovers import SearchRecord
 from harness.records.measurement import Measurement, Sampled
 from harness.run.regret_points import points
 from harness.search.result import Crossing, Failures, Location, Probe
-from harness.search.spans import WinningSpan, leads
+from harness.search.spans import WinningSpan, winning_spans
 
-LEG = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
+CASE = SearchCase(race="race", baseline="flat", challenger="student", batch_size=8, low=1, high=1000)
 
 
 def located(status, *crossings, batch_size=8):
     location = Location(status=status, crossings=crossings, samples=100, probes=(), notes=(), low=1, high=1000)
-    return SearchRecord(leg=replace(LEG, batch_size=batch_size), location=location)
+    return SearchRecord(case=replace(CASE, batch_size=batch_size), location=location)
 
 
 def crossing(heads, direction="challenger"):
@@ -36,7 +36,7 @@ def visit(number, heads, flat, student):
             heads=heads,
             batch_size=8,
             purpose="regret",
-            leg=LEG.label,
+            leg=CASE.label,
             visit=number,
             launch=9,
             outcome="measured",
@@ -96,7 +96,7 @@ def unresolved(*crossings, probes=(), bracket=None):
         probes=tuple(Probe(n, lead, lead - 0.1, lead + 0.1, 20, 4) for n, lead in probes),
         notes=("the budget is spent",),
     )
-    return SearchRecord(leg=LEG, location=location)
+    return SearchRecord(case=CASE, location=location)
 
 
 def test_an_unresolved_answer_still_decides_where_one_rival_surely_leads():
@@ -178,7 +178,7 @@ def sides(answer, seed=0):
 
 def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_it():
     answer = SearchRecord(
-        leg=replace(LEG, high=100_000), location=located("several", crossing(100), crossing(9000)).location
+        case=replace(CASE, high=100_000), location=located("several", crossing(100), crossing(9000)).location
     )
     found = points(answer, 0)
     for each in answer.location.crossings:
@@ -191,7 +191,7 @@ def test_decisions_are_tried_on_both_sides_of_each_change_near_it_and_far_from_i
 
 def test_a_short_lead_between_two_changes_is_tried_too():
     answer = SearchRecord(
-        leg=replace(LEG, high=60_000),
+        case=replace(CASE, high=60_000),
         location=located("several", crossing(9148), crossing(10_241, "baseline"), crossing(10_603)).location,
     )
     assert set(sides(answer)) == {0, 1, 2, 3}
@@ -206,7 +206,7 @@ def test_points_that_the_search_has_used_are_not_used_again():
 
 def test_each_race_draws_points_of_its_own_and_draws_them_again():
     one = located("crossing", crossing(100))
-    other = replace(one, leg=replace(one.leg, race="another"))
+    other = replace(one, case=replace(one.case, race="another"))
     assert points(one, 0) == points(one, 0)
     assert points(one, 0) != points(other, 0)
     assert points(one, 0) != points(one, 1)
@@ -225,7 +225,7 @@ def failing(status, *spans, crossings=(), measured=(1, 1000)):
     """An answer with spans (low, high, last good, next good, who)."""
     failures = tuple(Failures(*span, reason="no memory") for span in spans)
     location = replace(located(status, *crossings).location, measured=measured, failures=failures)
-    return SearchRecord(leg=LEG, location=location)
+    return SearchRecord(case=CASE, location=location)
 
 
 TAIL = (632, 1000, 316, None)
@@ -276,7 +276,7 @@ def test_where_one_fails_and_further_on_both_do_the_one_that_works_is_used_as_fa
     assert used(ended, 316, 499, 600, 601, 700, 899, 900) == ["student"] * 3 + [None] * 3 + ["student"]
     reverse = failing("above", (500, 600, 316, None, ""), (800, 1000, 316, None, "baseline"), measured=(1, 316))
     assert used(reverse, 316, 317, 500, 700, 800, 1000) == ["flat", None, None, None, "student", "student"]
-    (lead,) = leads(failing("below", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, "")).location)
+    (lead,) = winning_spans(failing("below", (500, 600, 316, None, "baseline"), (800, 1000, 316, None, "")).location)
     assert (lead.end, lead.holds) == (316, False)
 
 
@@ -296,22 +296,22 @@ def test_a_challenger_that_is_not_right_is_not_used_where_the_baseline_fails_eit
 
 def test_nothing_is_chosen_outside_of_the_range_that_was_searched():
     assert used(located("above"), 1, 1000, 1001, 0) == ["flat", "flat", None, None]
-    (table,) = tables([replace(located("above"), leg=replace(LEG, low=10))], [])
+    (table,) = tables([replace(located("above"), case=replace(CASE, low=10))], [])
     assert table.choose(9, 8) is None
 
 
 def test_a_lead_ends_where_one_of_the_two_fails():
-    assert leads(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (
+    assert winning_spans(failing("below", (*TAIL, "challenger"), measured=(1, 316)).location) == (
         WinningSpan(1, 316, holds=False),
     )
-    (alone,) = leads(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
+    (alone,) = winning_spans(failing("below", (*TAIL, "baseline"), measured=(1, 316)).location)
     assert (alone.start, alone.end, alone.holds) == (1, 316, True)
     assert alone.beyond == "the baseline fails above"
-    assert leads(failing("below", (*MIDDLE, "baseline")).location) == (
+    assert winning_spans(failing("below", (*MIDDLE, "baseline")).location) == (
         WinningSpan(1, 150, holds=False),
         WinningSpan(400, 1000, holds=True),
     )
-    assert leads(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
+    assert winning_spans(failing("unresolved", (1, 1000, None, None, "baseline"), measured=None).location) == ()
 
 
 def test_a_lead_slighter_than_a_bias_decides_nothing_and_a_larger_one_stands():

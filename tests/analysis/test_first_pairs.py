@@ -45,13 +45,13 @@ def test_by_hand():
 @pytest.mark.parametrize(("first", "alike", "off"), [(1.0, True, False), (1.3, False, True), (0.8, False, True)])
 def test_a_slow_start_of_either_rival_is_seen(first, alike, off):
     (found,) = first_pairs(Maker().suite, made(first, visits=200, sigma=0.02).measurements)
-    assert found.alike is alike
-    assert found.surely_off is off
+    assert found.is_unbiased is alike
+    assert found.is_biased is off
     assert found.median == pytest.approx(math.log(first), abs=0.01)
 
 
 def test_noise_alone_is_no_surety():
-    assert not FirstPairs(name="best", visits=8, median=0.03, mean=0.03, error=0.02).surely_off
+    assert not FirstPairs(name="best", visits=8, median=0.03, mean=0.03, error=0.02).is_biased
 
 
 def test_both_batch_sizes_of_a_race_count_together_and_a_contender_against_itself_alone():
@@ -81,4 +81,4 @@ def test_the_command(tmp_path, capsys):
 @pytest.mark.parametrize(("median", "off"), [(0.041, True), (0.039, False), (-0.041, True)])
 def test_off_is_more_than_one_per_cent_and_two_standard_errors(median, off):
     found = FirstPairs(name="best", visits=8, median=median, mean=median, error=0.015)
-    assert found.surely_off is off
+    assert found.is_biased is off

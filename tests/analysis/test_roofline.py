@@ -125,7 +125,7 @@ def test_without_limits_or_costs_there_are_no_distances():
     assert distances([cell("one", 18, 1, 1e-3)], {}, {"one": ceilings()}) == ()
 
 
-def leg(low=1, high=4096, steps=()):
+def case(low=1, high=4096, steps=()):
     return SearchCase(race="r", baseline="flat", challenger="deep", batch_size=32, low=low, high=high, steps=steps)
 
 
@@ -133,12 +133,12 @@ def test_the_predicted_crossover_is_where_the_floors_meet():
     flat = tuple(stated(n, 1e6 * n) for n in (1, 64, 4096))
     deep = tuple(stated(n, 500e6) for n in (1, 4096))
     costs = {("flat", 32): flat, ("deep", 32): deep}
-    assert predicted(costs, leg(), alike(costs)) == pytest.approx(500, rel=0.01)
-    assert predicted(costs, leg(high=400), alike(costs)) is None
-    assert predicted(costs, leg(low=600), alike(costs)) is None  # the challenger leads throughout
-    assert predicted(costs, leg(), {"flat": ceilings()}) is None
-    assert predicted(costs, leg(), {}) is None
-    assert predicted({("flat", 32): flat}, leg(), alike(costs)) is None
+    assert predicted(costs, case(), alike(costs)) == pytest.approx(500, rel=0.01)
+    assert predicted(costs, case(high=400), alike(costs)) is None
+    assert predicted(costs, case(low=600), alike(costs)) is None  # the challenger leads throughout
+    assert predicted(costs, case(), {"flat": ceilings()}) is None
+    assert predicted(costs, case(), {}) is None
+    assert predicted({("flat", 32): flat}, case(), alike(costs)) is None
 
 
 def test_a_step_is_not_smoothed():
@@ -146,7 +146,7 @@ def test_a_step_is_not_smoothed():
     flat = tuple(stated(n, 1e6 * n) for n in (1, 160, 161, 4096))
     deep = tuple(stated(n, 158e6 if n <= 160 else 900e6) for n in (1, 160, 161, 4096))
     costs = {("flat", 32): flat, ("deep", 32): deep}
-    found = predicted(costs, leg(steps=(160,)), alike(costs))
+    found = predicted(costs, case(steps=(160,)), alike(costs))
     assert found == pytest.approx(159, abs=1)
 
 
@@ -155,8 +155,8 @@ def test_rates_at_shapes_move_the_predicted_crossover():
     deep = tuple(stated(n, 2.0 * 32 * 384 * 1024, products=[(32, 384, 1024)]) for n in (1, 4096))
     known = ceilings({(32, 384, 1): 50e9, (32, 384, 256): 50e9, (32, 384, 4096): 50e9, (32, 384, 1024): 100e9})
     costs = {("flat", 32): flat, ("deep", 32): deep}
-    assert predicted(costs, leg(), alike(costs)) == pytest.approx(1024, rel=0.02)
-    assert predicted(costs, leg(), alike(costs, known)) == pytest.approx(512, rel=0.05)
+    assert predicted(costs, case(), alike(costs)) == pytest.approx(1024, rel=0.02)
+    assert predicted(costs, case(), alike(costs, known)) == pytest.approx(512, rel=0.05)
 
 
 def test_costs_that_were_asked_for_come_with_the_machine():
@@ -203,4 +203,4 @@ def test_a_crossover_between_two_devices_is_predicted_from_the_limits_of_both():
     flat = tuple(stated(n, 1e4 * n) for n in (1, 64, 76, 82, 90, 4096))
     costs = {("flat", 32): flat, ("deep", 32): flat}
     known = {"flat": ceilings(), "deep": MachineLimits.of(machine, "cuda")}
-    assert predicted(costs, leg(), known) == pytest.approx(8e-6 * 100e9 / 1e4 / (1 - 100e9 / 4e12), rel=0.05)
+    assert predicted(costs, case(), known) == pytest.approx(8e-6 * 100e9 / 1e4 / (1 - 100e9 / 4e12), rel=0.05)

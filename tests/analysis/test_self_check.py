@@ -59,7 +59,7 @@ def test_a_bias_widens_what_it_can_spoil_and_withdraws_nothing(made):
     assert {each.leader for each in biased.races} == {"baseline", "challenger", None}
     slight = [each for each in biased.races if abs(math.log(each.slowdown.value)) < math.log(1.19)]
     assert all(each.leader is None for each in slight)
-    for one, other in zip(honest.legs, biased.legs, strict=True):
+    for one, other in zip(honest.searches, biased.searches, strict=True):
         assert one.located.location.status == other.located.location.status
         for before, after in zip(one.located.location.crossings, other.located.location.crossings, strict=True):
             assert after.low <= before.low

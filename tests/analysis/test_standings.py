@@ -16,7 +16,7 @@ def found(**races):
     for name, location in races.items():
         baseline, challenger = name.split("_")
         records.append(
-            SimpleNamespace(leg=SimpleNamespace(baseline=baseline, challenger=challenger), location=location)
+            SimpleNamespace(case=SimpleNamespace(baseline=baseline, challenger=challenger), location=location)
         )
     return standings(records)
 

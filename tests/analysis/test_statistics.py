@@ -58,7 +58,7 @@ def test_the_interval_agrees_with_scipy():
     from scipy import stats
 
     logs = [0.01, -0.02, 0.03, 0.0, 0.015]
-    found = statistics.over_launches(logs)
+    found = statistics.mean_over_launches(logs)
     low, high = stats.t.interval(0.95, 4, loc=np.mean(logs), scale=stats.sem(logs))
     assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
 

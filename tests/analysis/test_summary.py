@@ -58,12 +58,12 @@ def test_shared_drift_cancels_in_pairs():
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_every_leg_has_its_answer_near_the_truth(summary, place):
-    leg = summary.legs[place]
-    truth = true_crossover(COSTS[leg.leg.baseline], COSTS[leg.leg.challenger], leg.leg.batch_size)
-    crossing = leg.located.location.crossings[0]
+    search = summary.searches[place]
+    truth = true_crossover(COSTS[search.case.baseline], COSTS[search.case.challenger], search.case.batch_size)
+    crossing = search.located.location.crossings[0]
     assert crossing.heads == pytest.approx(truth, rel=0.08, abs=1.5)
-    assert " is faster above about " in leg.sentence
-    assert leg.leg.challenger in leg.sentence
+    assert " is faster above about " in search.sentence
+    assert search.case.challenger in search.sentence
 
 
 def test_the_joint_confidence_is_stated(summary):
@@ -71,10 +71,12 @@ def test_the_joint_confidence_is_stated(summary):
 
 
 def test_the_linear_extrapolation_is_from_our_own_point(summary):
-    leg = summary.legs[2]
+    search = summary.searches[2]
     ratio = COSTS["student"](18, 1) / COSTS["teacher"](18, 1)
-    assert leg.predicted.value == pytest.approx(18 * ratio, rel=0.03)
-    assert leg.predicted.value < leg.located.location.crossings[0].heads / 5  # the claim's way of predicting misleads
+    assert search.predicted.value == pytest.approx(18 * ratio, rel=0.03)
+    assert (
+        search.predicted.value < search.located.location.crossings[0].heads / 5
+    )  # the claim's way of predicting misleads
 
 
 def test_a_failed_cell_has_no_latency_and_a_reason():
@@ -97,13 +99,13 @@ def test_a_cell_that_failed_now_and_then_says_how_often():
 
 def test_unfinished_searches_are_told():
     found = summarise(Maker().table(launches=2).evidence(status="interrupted"))
-    assert found.legs[0].sentence == "student-eager against loop at batch 1: not searched yet"
+    assert found.searches[0].sentence == "student-eager against loop at batch 1: not searched yet"
     assert found.warnings == ("the run was interrupted: what is missing can be measured with --resume",)
 
 
 def test_a_quick_run_says_so_with_every_verdict(made):
     found = summarise(made.evidence(quick=True), made.located)
-    assert all("quick run: fewer launches and wider precision" in leg.reservations for leg in found.legs)
+    assert all("quick run: fewer launches and wider precision" in search.reservations for search in found.searches)
     assert found.warnings[0].endswith("do not quote these figures")
 
 

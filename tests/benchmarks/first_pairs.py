@@ -41,13 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {folder} has no visit of two contenders with three pairs", file=sys.stderr)
             return 2
         rows = [
-            (each.name, each.visits, f"{each.median:+.4f} ± {each.error:.4f}", f"{each.mean:+.4f}", _word(each.alike))
+            (
+                each.name,
+                each.visits,
+                f"{each.median:+.4f} ± {each.error:.4f}",
+                f"{each.mean:+.4f}",
+                _word(each.is_unbiased),
+            )
             for each in found
         ]
         print(f"{folder}: {evidence.run.machine.get('processor', 'unknown processor')}")
         headers = ("race", "visits", "first pair minus the rest, median", "mean", "alike")
         print(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
-        off = sum(not each.alike for each in found)
+        off = sum(not each.is_unbiased for each in found)
         print(f"\n{off} of {len(found)} off by more than {MOST_MEDIAN} (median) or {MOST_MEAN} (mean)\n")
         worst = max(worst, int(off > 0))
     return worst

@@ -39,7 +39,7 @@ def test_locate(benchmark, known):
 
 def test_summarise(benchmark, made):
     evidence = made.evidence()
-    assert benchmark(summarise, evidence, made.located).legs
+    assert benchmark(summarise, evidence, made.located).searches
 
 
 def test_render_markdown(benchmark, made):

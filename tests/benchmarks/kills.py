@@ -110,8 +110,8 @@ def check_finished(out: Path, expected: set[tuple[object, ...]] | None, story: S
     if expected is not None and planned != expected:
         story.problems.append(f"other cells than in an undisturbed run: {planned ^ expected}")
     for each in load(evidence.located):
-        if replay(evidence, each.leg, each.asked) != each.location:
-            story.problems.append(f"{each.leg.label}: the records give another answer")
+        if replay(evidence, each.case, each.asked) != each.location:
+            story.problems.append(f"{each.case.label}: the records give another answer")
         story.problems += unused(evidence, each)
     if not evidence.located:
         story.problems.append("no search has an answer")
@@ -121,14 +121,18 @@ def check_finished(out: Path, expected: set[tuple[object, ...]] | None, story: S
 def unused(evidence, located) -> list[str]:
     """Visits of a search that its repetition does not ask for: they would have been measured twice."""
     pairs = sum(probe.pairs for probe in located.location.probes)
-    recording = Recording(evidence.measurements, located.leg)
-    visits = Counter(each.visit for each in evidence.measurements if each.leg == located.leg.label)
+    recording = Recording(evidence.measurements, located.case)
+    visits = Counter(each.visit for each in evidence.measurements if each.leg == located.case.label)
     rounds = sum(
         len(each.sampled.rounds)
         for each in evidence.measurements
-        if each.purpose == "search" and each.leg == located.leg.label and each.sampled and visits[each.visit] == 2
+        if each.purpose == "search" and each.leg == located.case.label and each.sampled and visits[each.visit] == 2
     )
-    return [] if rounds == 2 * pairs else [f"{recording.left} visits hold {rounds // 2} pairs, the answer uses {pairs}"]
+    return (
+        []
+        if rounds == 2 * pairs
+        else [f"{recording.remaining} visits hold {rounds // 2} pairs, the answer uses {pairs}"]
+    )
 
 
 def one_run(

@@ -18,7 +18,7 @@ import timeit
 
 from tabulate import tabulate
 
-from harness.functions.callee import shipped
+from harness.functions.callee import as_callee
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
 from harness.measure.clock import monotonic
@@ -37,7 +37,7 @@ def counted(n: int) -> None:
 
 def compared(n: int, turns: int) -> tuple[float, float]:
     """Seconds of a call by the harness and by `timeit`, in turn."""
-    one = TimedFunction(Kernel(function=shipped(counted), takes="n"), n)
+    one = TimedFunction(Kernel(function=as_callee(counted), takes="n"), n)
     rotation = calibration.Rotation(one.inputs(1, 1))
     one.first(1)
     known = calibration.calibrate(one, rotation, monotonic, shortest=SAMPLE_SECONDS, longest_warm_up=0.5)

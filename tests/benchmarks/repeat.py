@@ -45,13 +45,13 @@ class Repeated:
 
 def repeated(first: Sequence[SearchRecord], second: Sequence[SearchRecord]) -> Iterator[Repeated]:
     """Every race and batch size that both have searched."""
-    others = {(each.leg.race, each.leg.batch_size): each for each in second}
+    others = {(each.case.race, each.case.batch_size): each for each in second}
     for each in first:
-        other = others.get((each.leg.race, each.leg.batch_size))
+        other = others.get((each.case.race, each.case.batch_size))
         if other is not None:
             yield Repeated(
-                race=each.leg.race,
-                batch_size=each.leg.batch_size,
+                race=each.case.race,
+                batch_size=each.case.batch_size,
                 first=_told(each.location),
                 second=_told(other.location),
                 overlap=_overlap(each.location, other.location),

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
 def made(folder: Path, fixed: float, seed: int, **info) -> None:
     maker = Maker(SUITE, {"loop": linear(5, 1), "teacher": linear(fixed, 0.5)}, seed=seed)
-    for leg in sweep(maker.suite).legs:
-        maker.search(leg)
+    for case in sweep(maker.suite).cases:
+        maker.search(case)
     with Store.create(folder, maker.evidence(folder, **info).run) as store:
         store.append(*maker.measurements)
         store.write(LOCATED, dump(maker.located))

@@ -10,8 +10,8 @@ import scipy.stats
 
 from harness.analysis.first_pairs import FirstPairs
 from harness.analysis.self_check import Point
-from harness.analysis.statistics import over_launches
-from harness.commands.doctor import ClockFacts, Diagnosis, diagnose, judge_machine, unlike
+from harness.analysis.statistics import mean_over_launches
+from harness.commands.doctor import ClockFacts, Diagnosis, diagnose, first_pair_warning, judge_machine
 from harness.measure.recovery import LADDER
 from harness.report.progress import PlainProgress
 from tests.synthetic import Maker
@@ -24,7 +24,7 @@ def point(low, high):
     spread = np.array([-1.2, -0.7, -0.2, 0.2, 0.7, 1.2])
     half = scipy.stats.t.ppf(0.975, 5) * spread.std(ddof=1) / math.sqrt(6)
     logs = math.log(low * high) / 2 + spread * math.log(high / low) / 2 / half
-    found = over_launches(logs)
+    found = mean_over_launches(logs)
     assert (found.low, found.high) == pytest.approx((low, high))
     return Point("itself", 256, 32, found, tuple((each,) for each in logs))
 
@@ -134,7 +134,7 @@ def test_how_long_contenders_take_to_be_back_at_speed_is_shown():
 
 def test_a_visit_that_does_not_begin_as_it_goes_on_is_warned_of():
     found = FirstPairs(name="itself against itself", visits=60, median=math.log(1.05), mean=0.05, error=0.01)
-    assert unlike(found) == (
+    assert first_pair_warning(found) == (
         "the first pair of a visit differs from the rest by +5.0% (median of 60 visits): contenders are not back at "
         "speed when sampling begins; stop other load and run again"
     )

@@ -12,7 +12,7 @@ from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
 from harness.functions import allocator
-from harness.functions.callee import named, shipped
+from harness.functions.callee import as_callee, named
 from harness.plan.check import check_suite
 from harness.plan.plan import plan
 from harness.plan.rivals import distinct, spelled
@@ -66,11 +66,11 @@ def suite(tmp_path, monkeypatch):
 def test_a_suite_of_functions_is_planned(suite):
     loaded = loading.load(suite)
     made = plan(loaded, check_suite(loaded))
-    (leg,) = made.sweep.legs
-    assert (leg.low, leg.high, leg.batch_size, leg.counts) == (4, 4000, 1, "n")
+    (case,) = made.sweep.cases
+    assert (case.low, case.high, case.batch_size, case.counts) == (4, 4000, 1, "n")
     assert made.specifications["in-place"].function.fresh
     assert "sha256" in made.offers["function mine.py:in_place"]
-    assert made.offers["allocator"] == allocator.state()
+    assert made.offers["allocator"] == allocator.state(functions=True)
     assert any("changes its input" in each for each in made.warnings)
     assert made.suite.size_title == "n, numbers"
 
@@ -112,11 +112,11 @@ def test_three_rivals_are_answered_by_who_leads_where():
     }
     found = {pair: dataclasses.replace(each, notes=("alike",)) for pair, each in found.items()}
     found["b", "c"] = dataclasses.replace(found["b", "c"], notes=("alike", "the challenger is slow at N = 9"))
-    legs = {
+    cases = {
         pair: SearchCase(race="-".join(pair), baseline=pair[0], challenger=pair[1], batch_size=1, low=1, high=9)
         for pair in found
     }
-    answer = standings([SearchRecord(leg=legs[pair], location=each) for pair, each in found.items()])
+    answer = standings([SearchRecord(case=cases[pair], location=each) for pair, each in found.items()])
     assert [(each.low, each.high, each.leader) for each in answer.spans] == [
         (1, 149, "a"), (150, 2999, "b"), (3000, 10_000, "c"),
     ]  # fmt: skip
@@ -138,11 +138,11 @@ def test_a_rival_that_was_seen_to_lead_is_named_although_a_race_was_left_open():
         ("a", "c"): dataclasses.replace(location(1, 1000, "unresolved"), probes=slower, bracket=(100, 1000)),
         ("b", "c"): location(1, 1000, crossings=(crossing(800),)),
     }
-    legs = {
+    cases = {
         pair: SearchCase(race="-".join(pair), baseline=pair[0], challenger=pair[1], batch_size=1, low=1, high=1000)
         for pair in found
     }
-    records = [SearchRecord(leg=legs[pair], location=each) for pair, each in found.items()]
+    records = [SearchRecord(case=cases[pair], location=each) for pair, each in found.items()]
     answer = standings(records, {"c": "c (of C)"})
     assert [(each.low, each.high, each.leader, each.among) for each in answer.spans] == [
         (1, 799, None, ("a", "b")), (800, 999, None, ("a", "c (of C)")), (1000, 1000, "c (of C)", ()),
@@ -151,8 +151,10 @@ def test_a_rival_that_was_seen_to_lead_is_named_although_a_race_was_left_open():
 
 
 def test_the_answer_of_two_functions_prints_as_a_sentence_with_the_names_that_the_user_gave():
-    leg = SearchCase(race="x", baseline="a", challenger="c", batch_size=1, low=1, high=9999, counts="n")
-    found = race_answer(SearchRecord(leg=leg, location=location(1, 9999, crossings=(crossing(780),))), "a", "c (of C)")
+    case = SearchCase(race="x", baseline="a", challenger="c", batch_size=1, low=1, high=9999, counts="n")
+    found = race_answer(
+        SearchRecord(case=case, location=location(1, 9999, crossings=(crossing(780),))), "a", "c (of C)"
+    )
     assert str(found) == "c (of C) is faster above about n = 780 (95 % CI 770 to 790)"
     assert isinstance(found, Location)
 
@@ -170,7 +172,7 @@ def test_every_name_of_a_function_becomes_one_of_a_contender():
     assert names[:2] == ["_old", "größer"]
     assert len(names[2]) <= 96
     assert names[3:] == ["mine.f", "yours.f"]
-    alike = distinct([shipped(lambda n: n), shipped(lambda n: 0)], ["a | b", "a, b"])
+    alike = distinct([as_callee(lambda n: n), as_callee(lambda n: 0)], ["a | b", "a, b"])
     assert {name: each.label for name, each in alike.items()} == {"a-b": "a | b", "a-b-2": "a, b"}
     assert spelled("SciPy (direct)") == "SciPy-direct"
 

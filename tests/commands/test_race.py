@@ -75,7 +75,7 @@ def test_a_function_that_cannot_be_raced_is_told_before_anything_is_measured(min
 
 
 def test_what_a_function_prints_is_not_taken_for_an_answer(mine):
-    assert plan(["mine:prints", "mine:simple"], low=4, high=99).sweep.legs
+    assert plan(["mine:prints", "mine:simple"], low=4, high=99).sweep.cases
 
 
 ODD = {
@@ -99,10 +99,10 @@ def test_a_question_that_makes_no_sense_is_told(sentence):
 def test_steps_outside_the_range_are_named_and_those_inside_are_used(mine):
     found = plan(["mine:simple", "mine:clever"], low=4, high=99, steps=[16, 99_999])
     assert found.warnings == ["steps after n = 99,999 lie outside n = 4 to 99 and were ignored"]
-    (leg,) = found.sweep.legs
-    assert (leg.steps, leg.declared) == ((16,), True)
-    (leg,) = plan(["mine:simple", "mine:clever"], low=4, high=99).sweep.legs
-    assert (leg.steps, leg.declared) == ((), False)
+    (case,) = found.sweep.cases
+    assert (case.steps, case.declared) == ((16,), True)
+    (case,) = plan(["mine:simple", "mine:clever"], low=4, high=99).sweep.cases
+    assert (case.steps, case.declared) == ((), False)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_setting_of_another_tool_is_answered_with_ours(setting):
 
 LISTS = {
     "sizes excludes low and high; give one of them": {"sizes": [1, 9], "high": 10},
-    "sizes holds fewer than two different n; give the smallest and the largest at least": {"sizes": [9, 9]},
+    "sizes holds fewer than two different n; give at least the smallest and the largest n": {"sizes": [9, 9]},
     "1.5 is not a whole number; write 1000000 or int": {"sizes": [1, 1.5]},
-    "labels are not distinct: a, a; give each function one of its own": {"labels": ["a", "a"]},
+    "labels are not distinct: a, a; give each function its own label": {"labels": ["a", "a"]},
     "labels are given for 1 of 2 functions; give one for each": {"labels": ["a"]},
 }
 
@@ -163,8 +163,8 @@ def test_the_shape_of_perfplot_is_planned(mine):
         sizes=[2**k for k in range(5)],
         size_label="len(a)",
     )
-    (leg,) = made.sweep.legs
-    assert (leg.low, leg.high, leg.method) == (1, 16, "adaptive")
+    (case,) = made.sweep.cases
+    assert (case.low, case.high, case.method) == (1, 16, "adaptive")
     assert list(made.specifications) == ["numpy.c_", "stack-axis-1"]
     assert made.specifications["stack-axis-1"].function.function.label == "stack (axis=1)"
     assert made.suite.heads.grid() == (1, 2, 4, 8, 16)
@@ -177,8 +177,8 @@ def test_functions_that_work_at_the_listed_n_only_are_timed_at_no_others(mine):
         return len(numbers)
 
     made = plan([len, even], setup=lambda n: list(range(n)), sizes=[2, 4, 8, 64])
-    (leg,) = made.sweep.legs
-    assert (leg.method, leg.points) == ("grid", (2, 4, 8, 64))
+    (case,) = made.sweep.cases
+    assert (case.method, case.points) == ("grid", (2, 4, 8, 64))
     assert any("'even' fails at n = 3: ValueError: odd" in each for each in made.warnings)
 
 

@@ -65,8 +65,8 @@ def test_a_form_that_is_not_known_is_told():
 def test_a_threshold_that_costs_too_much_today_is_found(monkeypatch):
     probe = {"log_ratio": 0.4, "low": 0.3, "high": 0.5}
     probes = [SimpleNamespace(heads=500, **probe), SimpleNamespace(heads=900, **probe)]
-    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
-    monkeypatch.setattr(tuning, "load", lambda _: [SimpleNamespace(leg=leg, location=SimpleNamespace(probes=probes))])
+    case = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    monkeypatch.setattr(tuning, "load", lambda _: [SimpleNamespace(case=case, location=SimpleNamespace(probes=probes))])
     (found,) = tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.05)
     assert (found.heads, found.chosen, found.faster) == (500, "direct", "fft")
     assert not tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.5)
@@ -101,17 +101,17 @@ def test_what_is_no_threshold_is_told(tmp_path, name):
 
 
 def test_thresholds_hold_only_where_something_was_timed(monkeypatch):
-    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
-    nothing = SimpleNamespace(leg=leg, location=SimpleNamespace(probes=[]))
+    case = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    nothing = SimpleNamespace(case=case, location=SimpleNamespace(probes=[]))
     monkeypatch.setattr(tuning, "load", lambda _: [nothing])
     with pytest.raises(UserError, match="the run has timed nothing of the race 'conv'; run it again with more time"):
         tuning.losses(dispatch.chooser(table()), table(), EVIDENCE, 0.05)
 
 
 def test_a_module_of_another_race_and_one_that_fails_are_told(monkeypatch):
-    leg = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
+    case = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
     probe = SimpleNamespace(heads=500, log_ratio=0.4, low=0.3, high=0.5)
-    seen = SimpleNamespace(leg=leg, location=SimpleNamespace(probes=[probe]))
+    seen = SimpleNamespace(case=case, location=SimpleNamespace(probes=[probe]))
     monkeypatch.setattr(tuning, "load", lambda _: [seen])
     with pytest.raises(UserError, match=r"chooses 'set', which is not in the race 'conv'; name the race .* --race"):
         tuning.losses(lambda n, batch: "set", table(), EVIDENCE, 0.05)

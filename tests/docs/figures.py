@@ -244,26 +244,26 @@ def _report(name: str) -> Any:
     return json.loads((BASELINE / name / "report.json").read_text(encoding="utf-8"))
 
 
-def _where(leg: Mapping[str, Any]) -> str:
+def _where(case: Mapping[str, Any]) -> str:
     """Where the lead changes, in the words of a table's cell, and whether that counts."""
-    counts = leg.get("requires")
+    counts = case.get("requires")
     if counts:
-        return f"{_lead(leg)}; accurate enough: " + (
+        return f"{_lead(case)}; accurate enough: " + (
             f"from {counts['counts_from']:,}" if counts["counts_from"] else "never"
         )
-    return _lead(leg)
+    return _lead(case)
 
 
-def _lead(leg: Mapping[str, Any]) -> str:
-    span = f"{leg['low']:,} to {leg['high']:,}"
-    if leg["status"] == "below":
+def _lead(case: Mapping[str, Any]) -> str:
+    span = f"{case['low']:,} to {case['high']:,}"
+    if case["status"] == "below":
         return f"everywhere ({span})"
-    if leg["status"] == "above":
+    if case["status"] == "above":
         return f"nowhere ({span})"
-    if leg["status"] == "tie":
+    if case["status"] == "tie":
         return f"no difference ({span})"
     parts = []
-    for each in leg["crossings"]:
+    for each in case["crossings"]:
         ours = each["direction"] == "challenger"
         place = (
             f"{each['heads']:,}"
@@ -274,7 +274,7 @@ def _lead(leg: Mapping[str, Any]) -> str:
             f"{'from' if ours else 'slower again from'} {place}{' (a cost step)' if each['kind'] == 'step' else ''}"
         )
     said = "; ".join(parts)
-    if leg["status"] == "unresolved":
+    if case["status"] == "unresolved":
         return f"unresolved{'; confirmed: ' + said if said else ''}"
     return said
 
@@ -285,12 +285,12 @@ def _measured(each: Mapping[str, Any]) -> str:
     if each["quantity"] == "latency" and each["measured"]:
         ms = {name: 1e3 * each["measured"][name] for name in ("value", "low", "high")}
         return f"{ms['value']:.3f} ms ({ms['low']:.3f} to {ms['high']:.3f})"
-    leg = next(
-        leg
-        for leg in _report("crossover")["crossovers"]
-        if (leg["race"], leg["batch_size"]) == (each["race"], each["batch_size"])
+    case = next(
+        case
+        for case in _report("crossover")["crossovers"]
+        if (case["race"], case["batch_size"]) == (each["race"], each["batch_size"])
     )
-    return _where(leg)
+    return _where(case)
 
 
 def _times(speedup: Mapping[str, Any] | None) -> str:

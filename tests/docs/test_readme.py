@@ -129,3 +129,14 @@ def test_every_named_command_exists():
     known = set(typer.main.get_command(app).list_commands(None))
     named = set(re.findall(r"`harness ([a-z]+)", TEXT))
     assert named <= known
+
+
+def test_files_and_commands_of_the_project_that_pages_name_exist():
+    pages = "\n".join(each.read_text(encoding="utf-8") for each in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+    files = set(re.findall(r"\b(?:tests|suites|results/baseline|harness|plugins)/[\w/.-]*\w", pages))
+    modules = {each.replace(".", "/") for each in re.findall(r"python -m (tests(?:\.\w+)+)", pages)}
+    assert len(files) > 20
+    assert len(modules) > 10
+    known = {"results/baseline/SUITE"}
+    assert {each for each in files - known if not (ROOT / each).exists()} == set()
+    assert {each for each in modules if not (ROOT / f"{each}.py").exists() and not (ROOT / each).is_dir()} == set()

@@ -68,7 +68,7 @@ def test_other_records_than_those_that_are_here_are_refused(tmp_path):
 def test_a_gap_that_is_never_filled_takes_no_memory_for_ever(tmp_path):
     copy = Copy(tmp_path, "m")
     parts = [Chunk(file="measurements.jsonl", offset=offset, text="x").model_dump_json() for offset in range(1, 2000)]
-    with pytest.raises(HarnessError, match="a gap that is never filled"):
+    with pytest.raises(HarnessError, match="with a gap"):
         list(map(copy.take, parts))
 
 

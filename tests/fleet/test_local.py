@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import HarnessError, OfferError, RecordsError, UserError
 from harness.fleet import choosing, coordinator, unit
-from harness.fleet.messages import Asked, Extent
+from harness.fleet.messages import Extent, MachineRequest
 from harness.plugin.execution import Machine
 from harness.plugin.manager import Catalog
 from harness.records.reader import read
@@ -47,17 +47,17 @@ def test_an_unknown_executor_is_a_sentence():
 def test_machines_are_chosen_by_name_and_never_twice():
     twice = [Machine(name="a", claim="x"), Machine(name="b", claim="x"), Machine(name="c")]
     with pytest.raises(UserError, match="a and b are two workers on one machine, and would measure each other"):
-        coordinator._chosen(twice, ())
-    assert coordinator._chosen(twice, ["c", "a", "c"]) == (twice[2], twice[0])
+        coordinator._choose_machines(twice, ())
+    assert coordinator._choose_machines(twice, ["c", "a", "c"]) == (twice[2], twice[0])
     with pytest.raises(UserError, match="there is no machine 'd' now; choose from a, b, c"):
-        coordinator._chosen(twice, ["d"])
+        coordinator._choose_machines(twice, ["d"])
     with pytest.raises(UserError, match="make the same folder"):
-        coordinator._chosen([Machine(name="a/b"), Machine(name="a b")], ())
+        coordinator._choose_machines([Machine(name="a/b"), Machine(name="a b")], ())
 
 
 def test_records_that_the_machine_no_longer_has_are_not_overwritten(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    asked = Asked(
+    asked = MachineRequest(
         do="run", key="a" * 32, suite="x.yaml", files={}, have={"measurements.jsonl": Extent(size=9, sha256=DIGEST)}
     )
     answer = unit.perform_request(asked.model_dump_json(), lambda _: None)
@@ -94,7 +94,7 @@ def test_what_a_stranger_offers_as_an_executor_is_reached_by_its_scheme(tmp_path
 @pytest.mark.parametrize("text", ["", "[]", "[" * 5000, '{"key": "x", "machines": {}}', '{"key": "0", "machines": []}'])
 def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path, text):
     (tmp_path / coordinator.FLEET).write_text(text)
-    with pytest.raises(RecordsError, match="it is not what a run of several machines writes; restore it"):
-        coordinator._known(tmp_path / coordinator.FLEET)
+    with pytest.raises(RecordsError, match="no run of several machines wrote it; restore it"):
+        coordinator._stored_run(tmp_path / coordinator.FLEET)
     (tmp_path / coordinator.FLEET).write_text('{"key": "' + "0" * 32 + '", "machines": {}}')
-    assert coordinator._known(tmp_path / coordinator.FLEET)["machines"] == {}
+    assert coordinator._stored_run(tmp_path / coordinator.FLEET)["machines"] == {}

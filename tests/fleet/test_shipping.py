@@ -34,10 +34,10 @@ def test_functions_plugins_databases_and_folders_travel(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / "many.yaml").write_text(yaml.safe_dump(suite))
-    found = shipping.named(loading.load(tmp_path / "many.yaml"))
+    found = shipping.files_of(loading.load(tmp_path / "many.yaml"))
     assert list(found.files) == ["many.yaml", "mine.py", "data/heads.db", "models/deep/weights"]
     assert found.elsewhere == ("/elsewhere/x.npz",)
-    functions = shipping.named(loading.load(written(tmp_path / "functions")))
+    functions = shipping.files_of(loading.load(written(tmp_path / "functions")))
     assert list(functions.files) == ["pair.yaml", "pair.py"]
 
 
@@ -45,22 +45,22 @@ def test_a_file_is_sent_once_and_laid_out(tmp_path, cache):
     (tmp_path / "x.py").write_text("x")
     shipment = shipping.Shipment(files={"deep/x.py": tmp_path / "x.py"})
     wanted = shipment.digests()
-    lacking = shipping.lacking(wanted.values())
+    lacking = shipping.missing(wanted.values())
     assert lacking == tuple(wanted.values())
-    shipping.kept(shipping.packed(shipment, lacking))
-    assert shipping.lacking(wanted.values()) == ()
+    shipping.store(shipping.packed(shipment, lacking))
+    assert shipping.missing(wanted.values()) == ()
     shipping.laid_out(wanted, tmp_path / "machine")
     assert (tmp_path / "machine" / "deep" / "x.py").read_text() == "x"
 
 
 def test_a_damaged_file_is_refused(cache):
     with pytest.raises(UserError, match="a file was damaged on its way"):
-        shipping.kept({DIGEST: "eHl6"})
+        shipping.store({DIGEST: "eHl6"})
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "a\\b", "a\0b"])
 def test_no_path_leads_out_of_the_suites_folder(tmp_path, cache, name):
-    with pytest.raises(UserError, match="leads out of the suite's folder"):
+    with pytest.raises(UserError, match="is outside the suite's folder"):
         shipping.laid_out({name: DIGEST}, tmp_path / "suite")
 
 

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.fleet import coordinator, spreading, students, weights
-from harness.fleet.messages import Asked, Facts, Reply, Student, Training, Weights
+from harness.fleet.messages import Facts, MachineRequest, Reply, Student, Training, Weights
 from harness.measure.artifacts import Artifacts
 from harness.measure.builder import Builder
 from harness.measure.builders import settings_of
@@ -214,7 +214,7 @@ class Fake(Executor):
         return [Machine(name="a"), Machine(name="b")]
 
     def run(self, machine, request):
-        asked = Asked.model_validate_json(request.text)
+        asked = MachineRequest.model_validate_json(request.text)
         self.asked.append((asked.do, machine.name, request.timed))
         facts = coordinator.facts.of(self.loaded) if asked.do == "inspect" else None
         needed = (student(1), student(2)) if facts else ()
@@ -224,7 +224,7 @@ class Fake(Executor):
 def test_nothing_is_timed_before_all_students_lie_everywhere(answered_here, tmp_path):
     executor = Fake()
     executor.loaded, executor.asked = loading.load(written(tmp_path / "s")), []
-    coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+    coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     order = [do for do, *_ in executor.asked]
     assert order == sorted(order, key=["inspect", "train", "keep", "run"].index)
     assert Counter(order) == {"inspect": 2, "train": 2, "keep": 2, "run": 2}
@@ -239,7 +239,7 @@ def test_two_commands_do_not_write_into_one_folder(answered_here, tmp_path):
         FileLock(tmp_path / "out" / ".lock"),
         pytest.raises(RecordsError, match="another run is writing into this folder"),
     ):
-        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     assert executor.asked == []
 
 
@@ -253,5 +253,5 @@ def test_a_machine_that_vanishes_before_anything_runs_is_named(answered_here, tm
     executor = Vanishing()
     executor.loaded, executor.asked = loading.load(written(tmp_path / "s")), []
     with pytest.raises(HarnessError, match=r"^b: its worker has left; start it again"):
-        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.Wanted(), print)
+        coordinator.run(executor.loaded, executor, tmp_path / "out", coordinator.RunOptions(), print)
     assert not (tmp_path / "out" / "fleet.json").exists()

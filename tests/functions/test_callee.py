@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from harness.errors import ContenderError, UserError
-from harness.functions.callee import named, shipped
+from harness.functions.callee import as_callee, named
 
 
 @pytest.fixture
@@ -50,17 +50,17 @@ def test_what_was_tried_is_what_is_timed(folder):
 
 
 def test_a_function_object_is_named_where_it_can_be_and_travels_with_its_code_where_not():
-    assert (shipped(json.dumps).module, shipped(json.dumps).pickled) == ("json", "")
-    assert shipped(sorted).module == "builtins"
-    assert shipped(lambda n: 2 * n).load()(4) == 8
+    assert (as_callee(json.dumps).module, as_callee(json.dumps).pickled) == ("json", "")
+    assert as_callee(sorted).module == "builtins"
+    assert as_callee(lambda n: 2 * n).load()(4) == 8
 
 
 def test_a_method_of_a_global_generator_stays_that_of_the_generator_which_is_seeded():
     import numpy as np
 
     for function in (np.random.rand, random.random):  # as `setup=numpy.random.rand`
-        assert shipped(function).pickled == ""
-        assert shipped(function).load() == function
+        assert as_callee(function).pickled == ""
+        assert as_callee(function).load() == function
 
 
 def test_a_file_named_main_is_the_users_own_and_not_the_program_that_runs(folder, monkeypatch):

@@ -14,9 +14,9 @@ import threadpoolctl
 
 from harness.errors import ContenderError, UserError
 from harness.functions import equality
-from harness.functions.callee import Callee, shipped
+from harness.functions.callee import Callee, as_callee
 from harness.functions.kernel import Kernel
-from harness.functions.memoisation import remembers
+from harness.functions.memoisation import time_repeated
 from harness.functions.trial_child import Trial
 from harness.measure import timed_function, worker
 from harness.plan.specification import Specification
@@ -94,7 +94,8 @@ def future(values):
 
 def try_(*functions, setup=drawn, compared=True, high=64):
     kernels = [
-        Kernel(function=shipped(each), compared=compared, setup=shipped(setup) if setup else None) for each in functions
+        Kernel(function=as_callee(each), compared=compared, setup=as_callee(setup) if setup else None)
+        for each in functions
     ]
     asked = {
         "kernels": [each.to_json() for each in kernels],
@@ -152,14 +153,14 @@ def test_a_pools_promise_is_a_future():
 
 @pytest.mark.parametrize("output", [np.ones(10**6), [1.0] * 1000, "text", {"a": 1}, np.float64(1.0)])
 def test_what_is_there_has_nothing_left(output):
-    assert equality.left(output, time.perf_counter) == 0.0
+    assert equality.unfinished_seconds(output, time.perf_counter) == 0.0
     assert equality.unconsumed(output) == ""
 
 
 def test_a_table_of_a_library_is_there_however_long_its_conversion_takes():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": np.arange(20_000), "b": ["x"] * 20_000})
-    assert equality.left(frame, time.perf_counter) == 0.0
+    assert equality.unfinished_seconds(frame, time.perf_counter) == 0.0
 
 
 class Counting:
@@ -180,7 +181,7 @@ def test_a_memo_is_what_gains_more_than_caches_and_predictors(known, told):
         clock.now += known if given in seen else 246e-6
         seen.add(given)
 
-    found = remembers(call, itertools.count().__next__, clock)
+    found = time_repeated(call, itertools.count().__next__, clock)
     assert (found is not None) == told
     if found:
         assert found == pytest.approx((246e-6, known))
@@ -192,7 +193,7 @@ def test_one_disturbance_is_no_memo():
     def call(given):
         clock.now += 1e-4 + (1.0 if next(calls_made) == 3 else 0.0)
 
-    assert remembers(call, itertools.count().__next__, clock) is None
+    assert time_repeated(call, itertools.count().__next__, clock) is None
 
 
 def test_what_is_done_once_in_a_process_is_no_memo():
@@ -202,7 +203,7 @@ def test_what_is_done_once_in_a_process_is_no_memo():
         clock.now += 1e-4 if ready else 1.0
         ready.append(given)
 
-    assert remembers(call, itertools.count().__next__, clock) is None
+    assert time_repeated(call, itertools.count().__next__, clock) is None
 
 
 def test_a_function_that_changes_its_input_gets_copies_and_is_still_found_out():
@@ -214,7 +215,7 @@ def test_a_function_that_changes_its_input_gets_copies_and_is_still_found_out():
         seen.add(key)
 
     numbers = itertools.count()
-    assert remembers(call, lambda: [next(numbers)], clock, own=list) is not None
+    assert time_repeated(call, lambda: [next(numbers)], clock, own=list) is not None
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.functions.callee import shipped
+from harness.functions.callee import as_callee
 from harness.functions.kernel import Kernel
 from harness.functions.trial_child import Trial
 
 
 def try_(*functions, setup=None, equal=None, compared=True, low=4, high=64, sizes=()):
-    ship = {name: shipped(each) if each else None for name, each in (("setup", setup), ("equal", equal))}
-    kernels = [Kernel(function=shipped(each), compared=compared, **ship).to_json() for each in functions]
+    ship = {name: as_callee(each) if each else None for name, each in (("setup", setup), ("equal", equal))}
+    kernels = [Kernel(function=as_callee(each), compared=compared, **ship).to_json() for each in functions]
     asked = {"kernels": kernels, "low": low, "high": high, "batch": 1, "seed": 0, "seconds": 5.0}
     asked["sizes"] = list(sizes)
     return Trial(asked, lambda _: None).run()
@@ -114,7 +114,7 @@ def test_an_input_that_one_call_uses_up_is_refused_and_one_that_cannot_be_copied
 
 
 def untried(low, high, sizes=()):
-    kernels = [Kernel(function=shipped(sum)).to_json()]
+    kernels = [Kernel(function=as_callee(sum)).to_json()]
     asked = {"kernels": kernels, "low": low, "high": high, "batch": 1, "seed": 0, "seconds": 6.0, "sizes": list(sizes)}
     return Trial(asked, lambda _: None)
 
@@ -122,9 +122,9 @@ def untried(low, high, sizes=()):
 def test_an_n_at_which_a_call_would_take_too_long_by_its_growth_is_not_tried():
     one = untried(10, 10**5)
     one._took = {10: 1e-6, 1_000: 0.01}  # squares
-    assert one._expected(100_000) == pytest.approx(100)
+    assert one._expected_seconds(100_000) == pytest.approx(100)
     one._took = {10: 1e-3, 1_000: 1e-3}  # no less than in proportion
-    assert one._expected(100_000) == pytest.approx(0.1)
+    assert one._expected_seconds(100_000) == pytest.approx(0.1)
 
 
 def test_of_a_wide_gap_only_the_beginning_is_tried():
@@ -219,7 +219,7 @@ def test_a_tuple_that_none_of_them_takes_is_told():
 
 
 def test_a_kernel_is_the_same_after_the_pipe():
-    kernel = dataclasses.replace(Kernel(function=shipped(sum), setup=shipped(max)), fresh=True, takes="input")
+    kernel = dataclasses.replace(Kernel(function=as_callee(sum), setup=as_callee(max)), fresh=True, takes="input")
     assert Kernel.from_json(kernel.to_json()) == kernel
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.functions.callee import Callee
 from harness.functions.kernel import Kernel
-from harness.functions.trial import _refused, run_trial
+from harness.functions.trial import _error_about, run_trial
 from harness.process.failure import Failure
 
 CODE = """
@@ -108,7 +108,7 @@ def test_the_deadline_is_for_all_of_it(trying):
 
 def test_a_module_that_takes_too_long_to_import_is_named():
     failure = Failure(kind="deadline", what="no answer", stage="load")
-    assert str(_refused(failure, "importing mine:slow", 60.0)) == (
+    assert str(_error_about(failure, "importing mine:slow", 60.0)) == (
         "the functions were not ready within 60 s: it was still importing mine:slow; "
         "begin the range at an n that takes less, or import less"
     )

@@ -113,7 +113,7 @@ def made(launch, cells=(SLOW, FAST), rounds=6, seed=0, asked="search", **more):
     purpose = Purpose(
         purpose=asked,
         visit=9,
-        leg="race at batch 4",
+        case="race at batch 4",
         keys={SLOW: "key-slow", FAST: "key-fast"},
         tolerances={"slow": 1e-4, "fast": 1e-3},
         load_average=0.5,

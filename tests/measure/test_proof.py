@@ -99,8 +99,8 @@ def test_only_what_was_compared_with_itself_is_unchecked_and_wherever_it_is_name
     for text in (printed, markdown, page):
         assert "fine (unchecked)" in text
         assert "loops-eager (unchecked)" not in text
-    (leg,) = summary["crossovers"]
-    assert "fine" not in leg["sentence"].replace("fine (unchecked)", "")
+    (case,) = summary["crossovers"]
+    assert "fine" not in case["sentence"].replace("fine (unchecked)", "")
     (table,) = json.loads((folder / "dispatch.json").read_text())["races"]
     assert table["unchecked"] == ["fine"]
     assert "fine: unchecked" in markdown.replace("\\", "")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.measure.query_split import apart
+from harness.measure.query_split import without_held_out
 
 ROWS = np.random.default_rng(0).standard_normal((30, 8), dtype=np.float32)
 HEADS = harness.Heads(centroids=ROWS[:4], answers=ROWS[4:8], temperature=0.1)
@@ -19,27 +19,27 @@ def data(train, held_out):
 
 def test_what_is_apart_stays_as_it_is():
     given = data(ROWS[:20], ROWS[20:])
-    assert apart(given) is given
-    assert apart(data(ROWS[:0], ROWS)).provenance.digest == "d"
-    assert apart(data(ROWS, ROWS[:0])).provenance.digest == "d"
+    assert without_held_out(given) is given
+    assert without_held_out(data(ROWS[:0], ROWS)).provenance.digest == "d"
+    assert without_held_out(data(ROWS, ROWS[:0])).provenance.digest == "d"
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 def test_held_out_queries_leave_the_training_whatever_the_source_gave(kind):
     given = data(np.concatenate([ROWS[:20], ROWS[20:26].astype(kind)]).astype(np.float32), ROWS[20:])
-    found = apart(given)
+    found = without_held_out(given)
     np.testing.assert_array_equal(found.train_queries, ROWS[:20])
     np.testing.assert_array_equal(found.held_out_queries, ROWS[20:])
     assert found.train_queries.flags.c_contiguous
     assert found.provenance.notes == (
         "before", "6 of 26 training queries are also held out, and were dropped from training",
     )  # fmt: skip
-    assert found.provenance.digest not in ("d", apart(data(ROWS[:22], ROWS[20:])).provenance.digest)
+    assert found.provenance.digest not in ("d", without_held_out(data(ROWS[:22], ROWS[20:])).provenance.digest)
 
 
 def test_a_source_that_holds_out_what_it_trains_on_cannot_be_used():
     with pytest.raises(harness.DataError, match="drawn: all 20 training queries are also held out; give other queries"):
-        apart(data(ROWS[:20], ROWS))
+        without_held_out(data(ROWS[:20], ROWS))
 
 
 def test_every_source_passes_through_it(tmp_path):

@@ -79,8 +79,8 @@ def test_calls_that_last_longer_than_the_ladder_are_watched_a_few_times():
 
 
 def test_after_the_first_time_it_is_watched_for_as_long_as_it_needs():
-    assert recovery.enough([], 0.004) == pytest.approx(0.068)
-    assert recovery.enough(Slowed(1e-4, 0.0, 1.0).watched()[:1], 0.004) == pytest.approx(0.012)
+    assert recovery.seconds_to_watch([], 0.004) == pytest.approx(0.068)
+    assert recovery.seconds_to_watch(Slowed(1e-4, 0.0, 1.0).watched()[:1], 0.004) == pytest.approx(0.012)
 
 
 def test_what_is_known_serves_within_a_factor_of_two():

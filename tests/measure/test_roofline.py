@@ -23,14 +23,14 @@ def test_shapes_that_come_too_late_are_not_timed(monkeypatch):
 
 
 def test_shapes_of_the_table_are_timed_as_they_are_and_those_of_searches_rounded():
-    found = roofline.chosen([(32, 384, 18), (32, 18, 384)], [(32, 384, 18), (32, 384, 19), (32, 384, 1000)])
+    found = roofline.shapes_to_time([(32, 384, 18), (32, 18, 384)], [(32, 384, 18), (32, 384, 19), (32, 384, 1000)])
     assert found[1:] == [(32, 384, 18), (32, 18, 384), (32, 512, 16), (32, 512, 1024)]
     assert len(set(found)) == len(found)
 
 
 @pytest.mark.parametrize("shape", [(256, 384, 2**20), (256, 2**20, 384)])
 def test_a_product_that_would_take_long_is_cut_along_its_longer_side(shape):
-    rows, inner, columns = roofline.chosen([shape])[1]
+    rows, inner, columns = roofline.shapes_to_time([shape])[1]
     assert 2 * rows * inner * columns <= 2**32
     assert (rows, min(inner, columns)) == (256, 384)
 
@@ -38,7 +38,7 @@ def test_a_product_that_would_take_long_is_cut_along_its_longer_side(shape):
 def test_a_limit_is_the_best_of_the_libraries():
     one = {"products": [(1, 2, 3, 5.0), (4, 5, 6, 1.0)], "bytes_per_second": {"8": 2.0}}
     other = {"products": [(1, 2, 3, 4.0), (4, 5, 6, 9.0)], "bytes_per_second": {}}
-    found = roofline.best([one, other])
+    found = roofline.best_rates([one, other])
     assert sorted(found["products"]) == [(1, 2, 3, 5.0), (4, 5, 6, 9.0)]
     assert found["flops_per_second"] == {"1": 5.0, "4": 9.0}
     assert found["bytes_per_second"] == {"8": 2.0}

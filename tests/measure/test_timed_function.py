@@ -8,7 +8,7 @@ import timeit
 
 import pytest
 
-from harness.functions.callee import shipped
+from harness.functions.callee import as_callee
 from harness.functions.kernel import Kernel
 from harness.measure import calibration
 from harness.measure.clock import monotonic
@@ -24,7 +24,7 @@ def _garbage_as_before():
 
 def function(call, **more):
     setup = more.pop("setup", None)
-    one = TimedFunction(Kernel(function=shipped(call), setup=shipped(setup) if setup else None, **more), 5)
+    one = TimedFunction(Kernel(function=as_callee(call), setup=as_callee(setup) if setup else None, **more), 5)
     one._function = call  # itself, and not what was made of its code
     return one
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.errors import SuiteError
-from harness.measure.pool import surroundings
+from harness.measure.pool import worker_environment
 from harness.plan.check import check_suite
 from harness.plan.plan import plan as planned
 from harness.plan.specification import Specification
@@ -84,7 +84,7 @@ def test_a_processor_hides_nothing():
 
 
 def test_a_workers_environment_has_its_threads_and_its_device():
-    found = surroundings(Specification(contender="one", threads=3, device="cuda:1"))
+    found = worker_environment(Specification(contender="one", threads=3, device="cuda:1"))
     assert found["OMP_NUM_THREADS"] == "3"
     assert found["OMP_WAIT_POLICY"] == "PASSIVE"
     assert "CUDA_VISIBLE_DEVICES" in found
@@ -109,10 +109,10 @@ def test_a_device_that_is_absent_skips_its_contenders_and_their_races_with_a_sen
     monkeypatch.setenv("IMAGINED_DEVICES", "1")
     found = check_suite(load(written(tmp_path)))
     assert found.absent == {"further": "the device imagined:1 is absent: 1 are imagined, and none of number 1"}
-    assert {leg.race for leg in found.sweep.legs} == {"threads", "device"}
+    assert {case.race for case in found.sweep.cases} == {"threads", "device"}
     monkeypatch.setenv("IMAGINED_DEVICES", "0")  # no answer of the last time is remembered
     found = check_suite(load(written(tmp_path)))
-    assert {leg.race for leg in found.sweep.legs} == {"threads"}
+    assert {case.race for case in found.sweep.cases} == {"threads"}
     assert {each.cell.contender for each in found.sweep.skipped} == {"there", "further"}
     assert "skipped: there (the device imagined is absent: 0 are imagined, and none of number 0)" in found.notes
     assert "the race 'device' is skipped: it needs 'there'" in found.notes

@@ -28,29 +28,31 @@ def test_every_contender_n_and_b_is_a_cell_or_is_skipped_with_a_reason():
 
 
 def test_a_race_is_searched_over_what_all_share():
-    legs = {(leg.race, leg.batch_size): leg for leg in sweep(load(None, text=SUITE).suite).legs}
-    assert sorted(legs) == [("fair", 8), ("loop", 1), ("loop", 32)]
-    assert (legs["loop", 1].low, legs["loop", 1].high) == (18, 64)
-    assert (legs["fair", 8].low, legs["fair", 8].high, legs["fair", 8].method) == (20, 4096, "grid")
+    cases = {(case.race, case.batch_size): case for case in sweep(load(None, text=SUITE).suite).cases}
+    assert sorted(cases) == [("fair", 8), ("loop", 1), ("loop", 32)]
+    assert (cases["loop", 1].low, cases["loop", 1].high) == (18, 64)
+    assert (cases["fair", 8].low, cases["fair", 8].high, cases["fair", 8].method) == (20, 4096, "grid")
 
 
 def test_steps_of_both_rivals_inside_the_range_reach_the_leg():
     found = sweep(load(None, text=SUITE).suite, {"student": (16, 32, 64, 256), "lda": (100,)})
-    assert [leg.steps for leg in found.legs] == [(32,), (32,), (32, 64, 100, 256)]
+    assert [case.steps for case in found.cases] == [(32,), (32,), (32, 64, 100, 256)]
 
 
 def test_a_contender_that_declares_no_step_inside_a_range_still_declares():
     suite = load(None, text=SUITE).suite
-    assert [leg.declared for leg in sweep(suite).legs] == [False] * 3
-    assert [(leg.declared, leg.steps) for leg in sweep(suite, {"lda": ()}).legs if leg.race == "fair"] == [(True, ())]
+    assert [case.declared for case in sweep(suite).cases] == [False] * 3
+    assert [(case.declared, case.steps) for case in sweep(suite, {"lda": ()}).cases if case.race == "fair"] == [
+        (True, ())
+    ]
     unused = suite.model_copy(update={"search": suite.search.model_copy(update={"use_steps": False})})
-    assert [(leg.declared, leg.steps) for leg in sweep(unused, {"student": (64,)}).legs] == [(False, ())] * 3
+    assert [(case.declared, case.steps) for case in sweep(unused, {"student": (64,)}).cases] == [(False, ())] * 3
 
 
 def test_a_grid_has_the_points_of_the_table_and_of_the_races_own_range():
-    legs = {leg.race: leg for leg in sweep(load(None, text=SUITE).suite).legs}
-    assert legs["loop"].points == ()
-    assert legs["fair"].points == (20, 64, 76, 256, 286, 1083, 4096)
+    cases = {case.race: case for case in sweep(load(None, text=SUITE).suite).cases}
+    assert cases["loop"].points == ()
+    assert cases["fair"].points == (20, 64, 76, 256, 286, 1083, 4096)
 
 
 def test_a_contender_may_take_part_at_some_batch_sizes_alone():
@@ -58,7 +60,7 @@ def test_a_contender_may_take_part_at_some_batch_sizes_alone():
     found = sweep(load(None, text=text).suite)
     assert {cell.batch_size for cell in found.cells if cell.contender == "loop"} == {1}
     assert {each.reason for each in found.skipped if each.cell.heads == 18} == {"the contender takes part at batch 1"}
-    assert [leg.batch_size for leg in found.legs if leg.race == "loop"] == [1]
+    assert [case.batch_size for case in found.cases if case.race == "loop"] == [1]
 
 
 def test_a_contender_may_take_part_at_some_n_alone():
@@ -72,14 +74,14 @@ def test_the_sources_limit_ends_the_sweep():
     found = sweep(load(None, text=SUITE).suite, limit=64)
     assert max(cell.heads for cell in found.cells) == 64
     assert {each.reason for each in found.skipped if each.cell.contender == "lda"} == {"the source has 64 heads"}
-    assert {leg.high for leg in found.legs} == {64}
+    assert {case.high for case in found.cases} == {64}
 
 
 def test_a_broken_contender_is_skipped_and_its_races_are_not_run():
     found = sweep(load(None, text=SUITE).suite, broken={"lda": "its plugin hung"})
     assert Cell(contender="lda", heads=18, batch_size=1) not in found.cells
     assert {each.reason for each in found.skipped if each.cell.contender == "lda"} == {"its plugin hung"}
-    assert {leg.race for leg in found.legs} == {"loop"}
+    assert {case.race for case in found.cases} == {"loop"}
 
 
 def test_checking_fills_in_the_steps_that_projectors_declare(answered_here):

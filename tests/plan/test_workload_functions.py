@@ -30,7 +30,7 @@ def test_a_race_of_two_functions_of_a_workload_is_planned(plugin):
     own = made.specifications["in-place"]
     assert (own.workload.name, own.rival) == ("smallest", "in-place")
     assert own.function.fresh
-    assert made.sweep.legs[0].steps == (64,)
+    assert made.sweep.cases[0].steps == (64,)
 
 
 WRONG = {

@@ -108,13 +108,13 @@ def test_rivals_of_a_workload_are_spelled_out_with_its_options(made):
 
 
 def test_steps_that_a_workload_declares_reach_the_search(made):
-    assert [leg.steps for leg in made.sweep.legs] == [(64,), ()]
-    assert [leg.declared for leg in made.sweep.legs] == [True, False]
+    assert [case.steps for case in made.sweep.cases] == [(64,), ()]
+    assert [case.declared for case in made.sweep.cases] == [True, False]
 
 
 def test_functions_with_another_setup_are_tried_in_the_range_of_their_own_race(made):
     assert made.specifications["lists"].function.setup.label == "builtin.py:numbers"
-    assert made.sweep.legs[1].high == 16
+    assert made.sweep.cases[1].high == 16
 
 
 def test_threads_are_per_function_and_the_answer_says_on_how_many_cores_it_ran(made):

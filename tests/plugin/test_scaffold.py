@@ -57,7 +57,11 @@ def test_the_project_declares_its_entry_point(tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind", "sentence"),
     [
-        ("My Own", "projector", "'My Own' cannot name a plugin; use small letters, digits and hyphens, a letter first"),
+        (
+            "My Own",
+            "projector",
+            "'My Own' cannot name a plugin; use lower-case letters, digits and hyphens, starting with a letter",
+        ),
         (
             "mine",
             "projection",

@@ -11,7 +11,7 @@ import torch
 
 import harness
 from harness.measure import worker as workers
-from harness.process.server import _told
+from harness.process.server import _failure_of
 from harness_plugins import onnxruntime as plugin
 from harness_plugins.eager import EagerGraphRuntime, EagerRuntime, TorchCompiled, torch_absent
 from harness_plugins.inductor import TorchCompileRuntime
@@ -110,7 +110,7 @@ def test_the_clocks_of_a_device_are_brought_up_before_each_sample():
     ],
 )
 def test_memory_of_a_gpu_that_ran_out_is_recognised(what):
-    assert _told(RuntimeError(what))["kind"] == "memory"
+    assert _failure_of(RuntimeError(what))["kind"] == "memory"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens where there is no GPU")

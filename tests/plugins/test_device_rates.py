@@ -75,19 +75,19 @@ def test_what_a_runtime_measures_is_recorded_and_the_best_of_two_libraries_count
         products={(1, 2, 3): 5.0}, bytes_per_second={64: 2.0}, launch_seconds=3e-6, synchronise_seconds=5e-6
     )
     monkeypatch.setattr("harness_plugins.eager.device_rates", lambda device, shapes, sizes, tf32: found)
-    one = roofline.of_device(EagerRuntime(), "cuda", [(1, 2, 3)], [64])
+    one = roofline.device_rates(EagerRuntime(), "cuda", [(1, 2, 3)], [64])
     assert one == {
         "products": [(1, 2, 3, 5.0)], "flops_per_second": {"1": 5.0}, "bytes_per_second": {"64": 2.0},
         "launch_seconds": 3e-6, "synchronise_seconds": 5e-6,
     }  # fmt: skip
     other = {**one, "products": [(1, 2, 3, 6.0)], "launch_seconds": 2e-6, "synchronise_seconds": 7e-6}
-    best = roofline.best_of_device([one, other])
+    best = roofline.best_device_rates([one, other])
     assert best["flops_per_second"] == {"1": 6.0}
     assert (best["launch_seconds"], best["synchronise_seconds"]) == (2e-6, 5e-6)
-    assert roofline.best_of_device([]) == {}
+    assert roofline.best_device_rates([]) == {}
 
 
 def test_a_runtime_that_measures_nothing_adds_nothing():
     from harness_plugins.onnxruntime import OnnxRuntime
 
-    assert roofline.of_device(OnnxRuntime(), "cuda", [(1, 2, 3)], [64]) == {}
+    assert roofline.device_rates(OnnxRuntime(), "cuda", [(1, 2, 3)], [64]) == {}

@@ -142,7 +142,7 @@ def check(suite):
 
 
 def test_without_faiss_a_suite_is_told_what_to_install(answered_here, monkeypatch):
-    monkeypatch.setattr(manager, "_lacks", lambda name: name == "faiss")
+    monkeypatch.setattr(manager, "_is_missing", lambda name: name == "faiss")
     with pytest.raises(harness.HarnessError) as caught:
         check(SUITE)
     told = str(caught.value)
@@ -151,14 +151,14 @@ def test_without_faiss_a_suite_is_told_what_to_install(answered_here, monkeypatc
 
 
 def test_what_approximates_is_scored_without_being_asked(answered_here, monkeypatch):
-    monkeypatch.setattr(manager, "_lacks", lambda name: False)
+    monkeypatch.setattr(manager, "_is_missing", lambda name: False)
     contenders = check(SUITE).suite.contenders
     assert contenders["near"].scored
     assert not contenders["exact"].scored
 
 
 def test_what_approximates_one_formula_is_not_scored_against_another(answered_here, monkeypatch):
-    monkeypatch.setattr(manager, "_lacks", lambda name: False)
+    monkeypatch.setattr(manager, "_is_missing", lambda name: False)
     near = {**SUITE["contenders"]["near"], "teacher": "linear"}
     with pytest.raises(harness.HarnessError, match="approximates lda, and its teacher computes linear"):
         check({**SUITE, "contenders": {**SUITE["contenders"], "near": near}})

@@ -12,7 +12,7 @@ from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord, SearchSettings, dump, load
 from harness.search.result import Crossing, Location, Probe
 
-LEG = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=4, low=2, high=1000)
+CASE = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=4, low=2, high=1000)
 FOUND = Location(
     status="crossing",
     crossings=(Crossing(heads=411, low=400, high=420, direction="challenger", confidence=0.95, kind="smooth"),),
@@ -26,7 +26,7 @@ FOUND = Location(
 
 def test_what_is_written_is_read_again():
     record = SearchRecord(
-        leg=LEG, location=FOUND, seconds=1.5, asked=SearchSettings(precision=0.1, seed=3, prior=FOUND, further=2)
+        case=CASE, location=FOUND, seconds=1.5, asked=SearchSettings(precision=0.1, seed=3, prior=FOUND, further=2)
     )
     text = dump([record])
     stored = json.loads(text, parse_constant=pytest.fail)  # nothing that only Python reads
@@ -35,7 +35,7 @@ def test_what_is_written_is_read_again():
     assert stored["located"][0]["location"]["probes"][0]["low"] == "-inf"
     assert stored["located"][0]["location"]["probes"][0]["high"] == "nan"
     (again,) = load(stored["located"])
-    assert (again.leg, again.seconds, again.asked.seed, again.asked.further) == (LEG, 1.5, 3, 2)
+    assert (again.case, again.seconds, again.asked.seed, again.asked.further) == (CASE, 1.5, 3, 2)
     assert again.location.crossings == FOUND.crossings
     assert again.location.probes[0].low == -math.inf
     assert math.isnan(again.location.probes[0].high)
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again():
 
 
 def test_what_an_older_harness_did_not_write_has_its_default():
-    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    (stored,) = json.loads(dump([SearchRecord(case=CASE, location=FOUND)]))["located"]
     for name in ("seconds", "quick", "asked"):
         del stored[name]
     (found,) = load([stored])
@@ -52,7 +52,7 @@ def test_what_an_older_harness_did_not_write_has_its_default():
 
 
 def test_an_entry_of_another_shape_is_refused_with_its_place():
-    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    (stored,) = json.loads(dump([SearchRecord(case=CASE, location=FOUND)]))["located"]
     stored["location"]["status"] = "lost"
     with pytest.raises(RecordsError, match=r"crossovers\.json: 0\.location\.status: .*run `harness verify`"):
         load([stored])
@@ -69,7 +69,7 @@ def test_an_entry_of_another_shape_is_refused_with_its_place():
     ],
 )
 def test_an_answer_that_no_search_gives_is_refused(change, what):
-    (stored,) = json.loads(dump([SearchRecord(leg=LEG, location=FOUND)]))["located"]
+    (stored,) = json.loads(dump([SearchRecord(case=CASE, location=FOUND)]))["located"]
     ((name, several),) = change.items()
     stored["location"][name] = [{**stored["location"]["crossings"][0], **each} for each in several]
     with pytest.raises(RecordsError, match=rf"crossovers\.json: best at batch 4: {what}; run `harness verify`"):

@@ -7,7 +7,7 @@ import pytest
 
 from harness.analysis.compare.latencies import welch
 from harness.analysis.compare.redefinition import redefinition
-from harness.analysis.statistics import over_launches
+from harness.analysis.statistics import mean_over_launches
 from harness.analysis.summary import summarise
 from harness.errors import RecordsError
 from harness.records.checkout import commit
@@ -120,7 +120,7 @@ def test_a_race_with_a_contender_that_is_not_there_is_refused(folder):
 
 
 def test_ratios_beyond_all_floats_are_infinite_and_no_error():
-    huge = over_launches([700.0, -700.0, 650.0])
+    huge = mean_over_launches([700.0, -700.0, 650.0])
     assert (huge.low, huge.high) == (0.0, float("inf"))
     assert not huge.known
     assert welch([0.0, -730.0, 20.0], [700.0, 1.0, 2.0], 0.95).high == float("inf")
@@ -197,6 +197,8 @@ def test_a_key_of_a_later_version_is_passed_over_in_every_file(tmp_path, name):
 
 def test_a_search_of_a_contender_that_the_suite_does_not_have_is_refused():
     maker = Maker().table(launches=2, rounds=2).searches()
-    strange = dataclasses.replace(maker.located[0], leg=dataclasses.replace(maker.located[0].leg, baseline="\x1b[31m"))
+    strange = dataclasses.replace(
+        maker.located[0], case=dataclasses.replace(maker.located[0].case, baseline="\x1b[31m")
+    )
     with pytest.raises(RecordsError, match=r"crossovers.json: documented at batch 1: the suite has no contender"):
         summarise(maker.evidence(), [strange, *maker.located[1:]])

@@ -16,17 +16,17 @@ def path(tmp_path):
 
 def test_a_file_is_known_until_it_changes(path):
     ledger = Ledger.of(path)
-    assert ledger.shown(path)
+    assert ledger.is_unchanged(path)
     with path.open("ab") as file:
         file.write(b'{"c": 3}\n')
-    assert not ledger.shown(path)
+    assert not ledger.is_unchanged(path)
     with path.open("rb") as file:
-        ledger.wrote(file, [b'{"c": 3}\n'])
-    assert ledger.shown(path)
+        ledger.note(file, [b'{"c": 3}\n'])
+    assert ledger.is_unchanged(path)
     path.replace(path.with_name("gone"))
-    assert not ledger.shown(path)
+    assert not ledger.is_unchanged(path)
     path.write_bytes(path.with_name("gone").read_bytes())  # the same bytes in another file
-    assert not ledger.shown(path)
+    assert not ledger.is_unchanged(path)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.records.samples import by_cell, counting, pairs, seconds_by_launch
+from harness.records.samples import by_cell, pairs, seconds_by_launch, timed_records
 from harness.search.result import Pair
 from tests.synthetic import Maker
 
@@ -27,9 +27,9 @@ def test_launch_0_counts_only_where_nothing_else_was_measured():
     explored, measured = record(launch=0), record(launch=1)
     failed = measured.model_copy(update={"outcome": "failed"})
     bare = measured.model_copy(update={"sampled": None})
-    assert counting([explored, measured, failed, bare]) == [measured]
-    assert counting([explored, failed]) == [explored]
-    assert counting([failed]) == []
+    assert timed_records([explored, measured, failed, bare]) == [measured]
+    assert timed_records([explored, failed]) == [explored]
+    assert timed_records([failed]) == []
 
 
 def test_seconds_are_by_launch_in_time_order():

@@ -8,7 +8,7 @@ import pytest
 
 from harness.records.measurement import RunInfo
 from harness.records.reader import MEASUREMENTS, RUN, read_run
-from harness.records.seal import broken, sealed
+from harness.records.seal import changes_since_end, sealed
 from tests.synthetic import Maker
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 def reasons(folder):
-    return list(broken(json.loads((folder / RUN).read_text()), folder))
+    return list(changes_since_end(json.loads((folder / RUN).read_text()), folder))
 
 
 def test_a_run_as_it_ended_is_whole(folder):

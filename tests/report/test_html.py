@@ -42,8 +42,8 @@ def page(summary):
 
 
 def test_every_answer_and_verdict_is_on_the_page(page, summary):
-    for leg in summary.legs:
-        assert leg.sentence in page
+    for search in summary.searches:
+        assert search.sentence in page
     for each in summary.documented:
         assert each.sentence.replace(">", "&gt;") in page
     assert "student-eager" in page
@@ -66,7 +66,7 @@ def test_the_page_begins_with_the_lead_map_and_the_answers(page, summary):
     assert 'data-plot="lead-map"' in first
     for each in answers(summary):
         assert each.crossover in first
-        assert each.leg.sentence in first
+        assert each.search.sentence in first
     assert page.index('id="charts"') > page.index("<nav")
 
 
@@ -140,7 +140,7 @@ def test_doubts_are_at_the_rows_that_they_concern(summary):
     told = "<p>it drifted by 7 %: measure it again</p></details>"
     assert text.count(told) == 3  # per call, per query, and in the table of all cells
     more = {number: text[text.index(f'id="more-{number}"') :].partition("</tr>")[0] for number in range(4)}
-    concerned = [each.leg.leg.label for place, each in enumerate(answers(summary)) if "drifted" in more[place]]
+    concerned = [each.search.case.label for place, each in enumerate(answers(summary)) if "drifted" in more[place]]
     assert concerned == ["best at batch 32"]
 
 

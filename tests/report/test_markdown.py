@@ -33,7 +33,7 @@ def answered():
     maker.score(
         "student", 18, 1.0, mean_cosine=0.9896, min_cosine=0.97, skill=-1.1, constant_cosine=0.995, norm_error=12.6
     )
-    legs = sweep(maker.suite).legs
+    cases = sweep(maker.suite).cases
     smooth = Crossing(5900, 5700, 6100, "challenger", 0.95, "smooth")
     there, back = (
         Crossing(113, 110, 117, "challenger", 0.95, "smooth"),
@@ -45,7 +45,7 @@ def answered():
         Location("crossing", (smooth,), 500, (), (), 18, 16384),
         Location("above", (), 300, (), (), 18, 16384),
     ]
-    found = [SearchRecord(leg=leg, location=location) for leg, location in zip(legs, locations, strict=True)]
+    found = [SearchRecord(case=case, location=location) for case, location in zip(cases, locations, strict=True)]
     return summarise(maker.evidence(), found)
 
 
@@ -60,8 +60,8 @@ def test_the_report_is_the_golden_one():
 
 def test_the_report_says_every_answer(summary):
     found = markdown.render(summary)
-    for leg in summary.legs:
-        assert markdown.escape(leg.sentence) in found
+    for search in summary.searches:
+        assert markdown.escape(search.sentence) in found
     for each in summary.documented:
         assert markdown.escape(each.sentence) in found
 
@@ -101,8 +101,8 @@ def test_the_terminal_has_tables_answers_and_verdicts(summary):
     assert "Times as fast as loop, batch 32" in found
     assert "per query" not in found  # the same divided by the batch size: it is in the report
     assert "failed" in found
-    for leg in summary.legs:
-        assert f"{leg.leg.race}: {leg.sentence}" in found
+    for search in summary.searches:
+        assert f"{search.case.race}: {search.sentence}" in found
     assert "● documented at batch 1: slowdown at N = 18 documented as 24x: not comparable here: " in found
     assert "student-eager at N = 16,384, batch 32: parity: it answers NaN" in found
     assert "does not beat a constant (0.9950)" in found
@@ -137,7 +137,7 @@ def test_an_empty_run_is_a_report_too():
 
 
 def test_doubts_are_told_once_with_the_rows_they_concern(made):
-    found = wording.doubts(summarise(Maker().table(launches=2).evidence(), ()))
+    found = wording.cell_warnings(summarise(Maker().table(launches=2).evidence(), ()))
     told = [each for each in found if each.startswith("only 2 launches")]
     assert len(told) == 1
     assert told[0].endswith("(loop at N = 18, batch 1 and 23 more)")
@@ -152,11 +152,11 @@ def noted(maker, **more):
     }
     evidence = maker.evidence()
     evidence = replace(evidence, run=evidence.run.model_copy(update={"suite": suite}))
-    (leg,) = sweep(Suite.model_validate(suite)).legs
+    (case,) = sweep(Suite.model_validate(suite)).cases
     notes = ("a step that was not declared was found between N = 40 and 41",)
     found = Crossing(100, 90, 111, "challenger", 0.95, "smooth")
     location = Location("crossing", (found,), 400, (), notes, 18, 16384)
-    return summarise(evidence, [SearchRecord(leg=leg, location=location)])
+    return summarise(evidence, [SearchRecord(case=case, location=location)])
 
 
 @pytest.mark.parametrize("render", [markdown.render, html.render, printed])

@@ -39,7 +39,7 @@ def test_every_race_of_the_crossover_suite_is_on_a_screen_of_80_columns_with_its
     for race in crossover.suite.races:
         assert re.search(rf"^{race.name}: ░ {race.baseline}, █ {race.challenger}$", text, re.MULTILINE)
     rows = [line for line in text.splitlines() if re.match(r" +\d+  ", line)]
-    assert len(rows) == len(crossover.legs)
+    assert len(rows) == len(crossover.searches)
     assert all("░" in row and "█" in row and row.index("░") < row.rindex("█") for row in rows)
 
 

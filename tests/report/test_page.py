@@ -129,7 +129,7 @@ def test_tables_copy_as_markdown_and_commands_as_they_are(page, summary):
     page.click(".ask button.copy")
     copied = page.run("return document.body.dataset.copied").splitlines()
     assert copied[0] == "| race | batch | N\\* (interval) | published |"
-    assert len(copied) == 2 + len(summary.legs)
+    assert len(copied) == 2 + len(summary.searches)
     assert copied[2].startswith("| documented loop → student-eager | 1 | ")
     page.click("#reproduce ~ .tools button.copy")
     assert page.run("return document.body.dataset.copied").splitlines() == [

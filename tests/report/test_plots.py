@@ -12,7 +12,7 @@ from altair.utils import schemapi
 
 from harness.plan.sweep import SearchCase
 from harness.report.plots import leadmap, plots
-from harness.report.plots.grammar import HEIGHT, LABELS, MOST_LABELS, PALETTE, apart, settled, slots, ticks
+from harness.report.plots.grammar import HEIGHT, LABELS, MOST_LABELS, PALETTE, as_picture, slots, spread_apart, ticks
 from harness.report.plots.pairs import evidence
 
 
@@ -68,20 +68,20 @@ def test_axes_have_three_labels_or_more(low, high):
 @pytest.mark.parametrize("values", [[1, 1.001, 1.002], [5, 5, 5, 5, 5, 5], [1, 100], [100, 99, 98, 1]])
 def test_names_at_the_end_of_lines_do_not_lie_upon_each_other(values):
     known = [1, 100, *values]
-    pixels = sorted(HEIGHT * math.log(each / 1) / math.log(100) for each in apart(values, known))
+    pixels = sorted(HEIGHT * math.log(each / 1) / math.log(100) for each in spread_apart(values, known))
     assert all(later - earlier > 12 for earlier, later in itertools.pairwise(pixels))
     assert pixels[0] >= -0.5
 
 
 def test_six_series_are_named_and_more_get_a_legend(summary):
     drawn = spec(summary, "latency-batch-1")
-    named = settled(drawn)
+    named = as_picture(drawn)
     assert any(each.get("name") == LABELS for each in named["layer"])
     assert '"legend": {' not in str(named).replace("'", '"')
     rows = drawn["datasets"][next(each for each in drawn["layer"] if each.get("name") == LABELS)["data"]["name"]]
     assert sorted(row["contender"] for row in rows) == ["loop", "student", "student-eager", "teacher"]
     rows.extend({**rows[0], "contender": f"other-{place}"} for place in range(MOST_LABELS))
-    crowded = settled(drawn)
+    crowded = as_picture(drawn)
     assert not any(each.get("name") == LABELS for each in crowded["layer"])
     assert '"legend": {' in str(crowded).replace("'", '"')
 
@@ -108,12 +108,12 @@ def test_launches_are_dots_behind_each_interval(summary):
 
 def test_pairs_over_time_are_those_next_to_the_crossover(summary):
     found = evidence(summary)
-    for leg in summary.legs:
-        own = [each for each in found if each["search"] == leg.leg.label]
+    for search in summary.searches:
+        own = [each for each in found if each["search"] == search.case.label]
         assert 1 <= len(own) <= 3
-        (crossing,) = leg.located.location.crossings
+        (crossing,) = search.located.location.crossings
         probed = sorted(
-            (each.heads for each in leg.located.location.probes if each.launches > 1),
+            (each.heads for each in search.located.location.probes if each.launches > 1),
             key=lambda heads: abs(math.log(heads / crossing.heads)),
         )
         assert {each["N"] for each in own} == set(probed[:3])
@@ -125,10 +125,10 @@ def test_pairs_over_time_are_those_next_to_the_crossover(summary):
 
 
 def test_rows_of_the_lead_map_name_the_batch_only_where_there_are_several():
-    def named(*legs):
-        return leadmap._names([SimpleNamespace(leg=SearchCase(**each)) for each in legs])
+    def named(*cases):
+        return leadmap._names([SimpleNamespace(case=SearchCase(**each)) for each in cases])
 
-    leg = {"baseline": "one", "challenger": "other", "batch_size": 1, "low": 1, "high": 9}
-    one, other = {**leg, "race": "sorting"}, {**leg, "race": "words"}
+    case = {"baseline": "one", "challenger": "other", "batch_size": 1, "low": 1, "high": 9}
+    one, other = {**case, "race": "sorting"}, {**case, "race": "words"}
     assert set(named(one, other).values()) == {"sorting", "words"}
     assert set(named(one, {**other, "batch_size": 32}).values()) == {"sorting, batch 1", "words, batch 32"}

@@ -136,11 +136,11 @@ def test_the_view_is_drawn_for_news_only_and_not_for_every_sample(live, clock, m
 def test_the_view_fits_every_width_and_height(width, clock):
     console = Console(file=Screen(), force_terminal=True, width=width, height=12, color_system=None)
     listener = LiveProgress(console, clock)
-    legs = [SearchCase(race=f"race-{place}", batch_size=1, **PAIR) for place in range(30)]
-    listener.outline(legs, 8, 0.0)
+    cases = [SearchCase(race=f"race-{place}", batch_size=1, **PAIR) for place in range(30)]
+    listener.outline(cases, 8, 0.0)
     listener.launch(3)
     listener.stage("launch 3: confirming crossovers")
-    listener.search(legs[20], Progress("confirm", 230, 330, 280, 240, launch=3))
+    listener.search(cases[20], Progress("confirm", 230, 330, 280, 240, launch=3))
     lines = seen(listener)
     assert len(lines) < 12
     assert max(map(len, lines)) <= width
@@ -229,21 +229,21 @@ def test_after_the_last_launch_nothing_is_promised(clock):
     assert forecast.left is None
 
 
-LEG = SearchCase(
+CASE = SearchCase(
     race="sorting", baseline="insertion", challenger="quick", batch_size=1, low=1, high=1_000_000, counts="n"
 )  # fmt: skip
 
 
 def test_nothing_is_said_of_the_lead_before_both_were_measured():
     """ "no change of the lead between 1 and 1,000,000" stood there while insertion sort was never called at a million."""
-    said = bracket(LEG, Progress("bracket", 1, 1_000_000, None, 12))
+    said = bracket(CASE, Progress("bracket", 1, 1_000_000, None, 12))
     assert said == "sorting: looking for a crossover between 1 and 1,000,000 (12 samples)"
 
 
 def test_the_batch_of_functions_is_not_worth_a_word():
-    assert LEG.title == "sorting"
-    assert dataclasses.replace(LEG, batch_size=8).title == "sorting at batch 8"
-    assert dataclasses.replace(LEG, counts="heads").title == LEG.label == "sorting at batch 1"
+    assert CASE.title == "sorting"
+    assert dataclasses.replace(CASE, batch_size=8).title == "sorting at batch 8"
+    assert dataclasses.replace(CASE, counts="heads").title == CASE.label == "sorting at batch 1"
 
 
 def test_an_answer_speaks_of_the_range_in_which_both_were_measured():

@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
         store.append(*evidence.fidelities)
         store.write(LOCATED, dump(maker.located))
     writing.write(path)
-    assert summarise(evidence, maker.located).legs
+    assert summarise(evidence, maker.located).searches
     return path
 
 

@@ -48,10 +48,10 @@ def test_the_crossover_by_the_limits_stands_beside_the_measured_one(evidence):
     by_race = {(row[0].text, row[1].text): row[column].value for row in found.rows}
     assert by_race["exact", "32"] == pytest.approx(2000, rel=0.01)
     assert by_race["best", "32"] is None  # its challenger computes in eight bits
-    legs = {
+    cases = {
         (each["race"], each["batch_size"]): each["predicted_by_limits"] for each in data.data(summary)["crossovers"]
     }
-    assert legs["exact", 32] == by_race["exact", "32"]
+    assert cases["exact", 32] == by_race["exact", "32"]
 
 
 def test_limits_of_the_processor_say_nothing_about_another_device(evidence):

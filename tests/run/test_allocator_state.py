@@ -9,7 +9,7 @@ from harness.records.crossovers import SearchRecord
 from harness.run import allocator_state
 from harness.search.result import Crossing, Decision, Location, Pair
 
-LEG = SearchCase(
+CASE = SearchCase(
     race="polynomial", baseline="python", challenger="numpy", batch_size=1, low=1, high=1_000_000, counts="n"
 )
 DECISION = Decision(6300, 6700, 0.04, "baseline", "challenger", 0.95)
@@ -17,7 +17,7 @@ LOCATION = Location(
     status="crossing", crossings=(Crossing(6520, 6300, 6700, "challenger", 0.95, "smooth"),), samples=0, probes=(),
     notes=(), low=1, high=1_000_000, decision=DECISION,
 )  # fmt: skip
-FOUND = SearchRecord(leg=LEG, location=LOCATION)
+FOUND = SearchRecord(case=CASE, location=LOCATION)
 
 
 def seen(*ratios):

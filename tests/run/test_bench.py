@@ -44,10 +44,10 @@ def found(monkeypatch):
     """A bench whose contender states one product, and who listens to it."""
     one = object.__new__(bench.Bench)
     listener = Listener()
-    leg = SearchCase(race="r", baseline="flat", challenger="deep", batch_size=32, low=18, high=300, steps=(40,))
+    case = SearchCase(race="r", baseline="flat", challenger="deep", batch_size=32, low=18, high=300, steps=(40,))
     one._plan = SimpleNamespace(
         suite=SimpleNamespace(device="cpu", threads=1),
-        sweep=SimpleNamespace(cells=(Cell(contender="flat", heads=18, batch_size=32),), legs=(leg,)),
+        sweep=SimpleNamespace(cells=(Cell(contender="flat", heads=18, batch_size=32),), cases=(case,)),
         specifications={
             "flat": SimpleNamespace(to_json=dict, device_kind="cpu", runtime=None, function=None, workload=None)
         },

@@ -62,8 +62,8 @@ def summary(tmp_path_factory):
     return summarise(run(tmp_path_factory.mktemp("right"), SUITE))
 
 
-def leg(summary, race):
-    return next(each for each in summary.legs if each.leg.race == race)
+def case(summary, race):
+    return next(each for each in summary.searches if each.case.race == race)
 
 
 def test_at_a_temperature_of_one_a_constant_reaches_what_was_documented_as_success(summary):
@@ -75,7 +75,7 @@ def test_at_a_temperature_of_one_a_constant_reaches_what_was_documented_as_succe
 
 
 def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summary):
-    found = leg(summary, "trivial")
+    found = case(summary, "trivial")
     assert found.located.location.status == "below"  # a constant is faster than a loop at any N
     assert found.constrained.faster_from == 64
     assert found.constrained.counts_from is None
@@ -85,7 +85,7 @@ def test_a_challenger_that_leads_and_is_wrong_has_no_crossover_that_counts(summa
 
 
 def test_a_challenger_is_trained_and_scored_with_every_seed_from_end_to_end_of_its_lead(summary):
-    found = leg(summary, "trained")
+    found = case(summary, "trained")
     assert found.located.location.status == "below"  # 32 queries one after the other are slow
     rows = {row.heads: row for row in summary.fidelity if row.contender == "student"}
     assert set(rows) == {18, 64, 128}

@@ -22,7 +22,7 @@ from harness.errors import RecordsError, ResourceError
 from harness.plan import plan as planning
 from harness.records import writer as store_module
 from harness.records.replay import replay
-from harness.records.seal import broken
+from harness.records.seal import changes_since_end
 from harness.records.writer import read
 from harness.run import session
 from harness.run.listeners import Silent
@@ -81,7 +81,7 @@ def test_a_run_leaves_its_records_and_its_report(finished):
 
 def test_a_run_seals_its_records_and_a_register_takes_it(finished, tmp_path):
     folder = finished[0] / "out"
-    assert list(broken(json.loads((folder / "run.json").read_text()), folder)) == []
+    assert list(changes_since_end(json.loads((folder / "run.json").read_text()), folder)) == []
     submit(folder, str(tmp_path))
     (found,) = verified(tmp_path)
     assert found.accepted, found.sentence
@@ -139,7 +139,7 @@ def test_the_search_is_repeated_from_the_records_to_the_same_answer(finished):
     from harness.records.crossovers import load
 
     for each in load(evidence.located):
-        assert replay(evidence, each.leg, each.asked) == each.location
+        assert replay(evidence, each.case, each.asked) == each.location
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_ended(finished, tmp_path):

@@ -19,11 +19,11 @@ QUESTION = Question(
 
 def sampled(ratio: Callable[[int, int], float], places: Sequence[int], *, launches: int = 4, pairs: int = 4) -> Sampler:
     """So many pairs at each N in launch 0 and in so many further launches."""
-    prober = Sampler(
+    sampler = Sampler(
         lambda n, rounds, launch: [Pair(math.exp(ratio(n, launch)), 1.0)] * rounds, 20_000, 0, lambda: None
     )
     for launch in range(launches + 1):
-        prober.launch = launch
+        sampler.launch = launch
         for n in places:
-            prober.visit(n, pairs)
-    return prober
+            sampler.visit(n, pairs)
+    return sampler

@@ -39,7 +39,7 @@ def test_the_bracket_of_launch_0_holds_the_crossing_and_is_narrowed_down():
     assert low <= estimate <= high
     assert estimate == pytest.approx(100, abs=3)
     assert high / low < 1.3
-    assert (found.stage, found.bound, found.notes) == ("refine", False, [])
+    assert (found.stage, found.budget_bound, found.notes) == ("refine", False, [])
     (target,) = found.targets()
     assert isinstance(target, Smooth)
     assert (target.before, target.after) == (-1, 1)
@@ -57,7 +57,7 @@ def test_a_budget_too_small_for_a_scan_halves_and_says_so():
     found = search(line, replace(QUESTION, budget=40, capped=False))
     with contextlib.suppress(BudgetSpent):
         found.explore()
-    assert found.bound
+    assert found.budget_bound
     assert found.notes[0] == "budget too small for a full scan: only one crossover is searched for"
     low, high, _ = found.bracket()
     assert low < 100 < high
@@ -67,10 +67,13 @@ def test_a_budget_too_small_for_a_scan_halves_and_says_so():
 def test_pairs_beyond_the_budget_are_cut_in_proportion(capped):
     found = search(line, replace(QUESTION, capped=capped))
     assert found._cut({1: 3, 2: 4}, 7) == {1: 3, 2: 4}
-    assert (found.bound, found.ended) == (False, False)
+    assert (found.budget_bound, found.limit_reached) == (False, False)
     cut = found._cut({1: 10, 2: 20, 3: 30}, 30)
     assert cut == {1: 5, 2: 10, 3: 15}
-    assert (found.bound, found.ended) == (not capped, capped)  # the caller's budget, or the maximum of every search
+    assert (found.budget_bound, found.limit_reached) == (
+        not capped,
+        capped,
+    )  # the caller's budget, or the maximum of every search
     few = found._cut({1: 10, 2: 10, 3: 10}, 4)
     assert sum(few.values()) == 4
     assert sorted(few.values()) == [1, 1, 2]
@@ -80,12 +83,12 @@ def test_pairs_beyond_the_budget_are_cut_in_proportion(capped):
 
 def test_launches_that_see_the_other_lead_overrule_a_weak_sign():
     found = search(lambda n, launch: -0.1 if launch else 0.1)
-    found.prober.visit(50, 4)
+    found.sampler.visit(50, 4)
     found.signs, found.weak = {50: 1}, [50]
     for launch in range(1, 13):
-        found.prober.launch = launch
-        found.prober.visit(50, 4)
-        found._think_again()
+        found.sampler.launch = launch
+        found.sampler.visit(50, 4)
+        found._reconsider_signs()
         assert found.signs[50] == (1 if launch <= 4 else -1), launch  # not before four launches are over
 
 
@@ -95,9 +98,9 @@ def test_what_launch_0_left_open_beside_a_step_is_told_after_three_launches():
     assert found._beside_step(50)
     assert not found._beside_step(52)
     for launch in range(1, 6):
-        found.prober.launch = launch
-        found.prober.visit(50, 4)
-        found._think_again()
+        found.sampler.launch = launch
+        found.sampler.visit(50, 4)
+        found._reconsider_signs()
         assert found.signs[50] == (0 if launch <= 3 else 1), launch
     found.signs[51] = 0
     assert not found._beside_step(50)  # nobody leads on the other side
@@ -109,13 +112,13 @@ def test_a_side_of_a_step_is_doubted_where_three_launches_hardly_see_its_lead():
         found = search(lambda n, launch, level=level: level, steps=[50])
         found.signs = {50: 1, 60: 1}
         for launch in (1, 2):
-            found.prober.launch = launch
-            found.prober.visit(50, 4)
-        assert not found._doubted(50)  # two launches
-        found.prober.launch = 3
-        found.prober.visit(50, 4)
-        assert found._doubted(50) is doubted
-        assert not found._doubted(60)  # no side of a step
+            found.sampler.launch = launch
+            found.sampler.visit(50, 4)
+        assert not found._is_doubted(50)  # two launches
+        found.sampler.launch = 3
+        found.sampler.visit(50, 4)
+        assert found._is_doubted(50) is doubted
+        assert not found._is_doubted(60)  # no side of a step
 
 
 def test_a_window_reaches_on_to_the_next_place_but_not_across_a_step_or_another_lead():
@@ -152,16 +155,16 @@ def test_more_launches_are_of_no_use_where_the_budget_was_the_bound():
     found = search(line)
     found.explore()
     found.confirm()
-    samples = found.prober.samples
-    assert found.prober.launch == 4
-    assert found.go_on(2)
-    assert found.prober.launch == 6
-    assert found.prober.samples > samples
-    found.bound = True
-    assert not found.go_on(2)
-    found.bound, found.ended = False, True
-    assert not found.go_on(2)
-    assert found.prober.launch == 6
+    samples = found.sampler.samples
+    assert found.sampler.launch == 4
+    assert found.extend(2)
+    assert found.sampler.launch == 6
+    assert found.sampler.samples > samples
+    found.budget_bound = True
+    assert not found.extend(2)
+    found.budget_bound, found.limit_reached = False, True
+    assert not found.extend(2)
+    assert found.sampler.launch == 6
 
 
 def test_progress_is_told_after_every_batch():
@@ -173,4 +176,4 @@ def test_progress_is_told_after_every_batch():
     assert {each.stage for each in seen} == {"bracket", "refine", "confirm"}
     assert [each.samples for each in seen] == sorted(each.samples for each in seen)
     assert (seen[0].low, seen[0].high, seen[0].estimate) == (1, 1000, None)
-    assert (seen[-1].launch, seen[-1].samples) == (4, found.prober.samples)
+    assert (seen[-1].launch, seen[-1].samples) == (4, found.sampler.samples)

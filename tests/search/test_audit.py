@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.search.audit import PRACTICAL_JUMP, edge, steps_visible, suspected_jump
+from harness.search.audit import PRACTICAL_JUMP, next_beyond, steps_visible, suspected_jump
 from harness.search.bracketing import Step, rungs
 from harness.search.local_model import fit
 from harness.search.sampler import Sampler
@@ -14,7 +14,7 @@ STEPS = [Step(n, n + 1) for n in (16, 64, 256, 1024, 4096)]
 
 
 def looked_at(jump, noise, pairs=3, seed=1):
-    """A prober that has seen both sides of every step, where the challenger's cost jumps by the log-ratio `jump`."""
+    """A sampler that has seen both sides of every step, where the challenger's cost jumps by the log-ratio `jump`."""
 
     random = np.random.default_rng(seed)
 
@@ -22,9 +22,9 @@ def looked_at(jump, noise, pairs=3, seed=1):
         level = 0.5 * math.log(heads) - jump * sum(heads > step.left for step in STEPS)
         return [(math.exp(level + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
 
-    prober = Sampler(measure, 100_000, 0, lambda: None)
-    prober.visit_each(dict.fromkeys([n for step in STEPS for n in (step.left, step.right)], pairs))
-    return prober
+    sampler = Sampler(measure, 100_000, 0, lambda: None)
+    sampler.visit_each(dict.fromkeys([n for step in STEPS for n in (step.left, step.right)], pairs))
+    return sampler
 
 
 def test_jumps_of_practical_size_are_seen():
@@ -42,10 +42,10 @@ def test_without_the_power_to_see_a_jump_nothing_is_said(jump):
 
 
 def test_a_doubt_is_looked_at_again():
-    prober = looked_at(0.0, 0.05)
-    before = prober.samples
-    steps_visible(prober, STEPS)
-    assert prober.samples > before
+    sampler = looked_at(0.0, 0.05)
+    before = sampler.samples
+    steps_visible(sampler, STEPS)
+    assert sampler.samples > before
     seen = looked_at(2 * PRACTICAL_JUMP, 0.05)
     before = seen.samples
     steps_visible(seen, STEPS)
@@ -69,11 +69,11 @@ def fitted(extra, launches=1, noise=0.02, seed=3):
         level = math.log(heads / 1000) + extra(heads, launch)
         return [(math.exp(level + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
 
-    prober = Sampler(measure, 100_000, 0, lambda: None)
+    sampler = Sampler(measure, 100_000, 0, lambda: None)
     for launch in range(launches):
-        prober.launch = launch
-        prober.visit_each(dict.fromkeys(PLACES, 8))
-    local = fit(prober.sightings(), math.log(1000), 1.0, noise, 0.95)
+        sampler.launch = launch
+        sampler.visit_each(dict.fromkeys(PLACES, 8))
+    local = fit(sampler.observations(), math.log(1000), 1.0, noise, 0.95)
     assert local is not None
     return local
 
@@ -98,12 +98,12 @@ def test_the_outermost_place_is_told_apart_only_by_one_beyond_it(place, beyond):
     local = fitted(lambda n, _: 0.2 * (n == place))
     found = suspected_jump(local, [])
     assert found is not None
-    assert edge(local, found) == beyond
+    assert next_beyond(local, found) == beyond
 
 
 def test_a_jump_in_the_middle_needs_no_place_beyond():
     local = fitted(lambda n, _: 0.2 * (n >= PLACES[3]))
-    assert edge(local, suspected_jump(local, [])) is None
+    assert next_beyond(local, suspected_jump(local, [])) is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -12,8 +12,8 @@ from harness.search.bracketing import (
     Smooth,
     Step,
     Undecided,
+    initial_probes,
     most_pairs,
-    places,
     reconfirm,
     rungs,
     sample_until_decided,
@@ -26,25 +26,25 @@ STEP = Step(40, 41)
 
 
 def test_both_ends_and_both_sides_of_each_step_are_probed():
-    points, thinned = places(1, 100, [Step(10, 11), STEP], known=True)
+    points, thinned = initial_probes(1, 100, [Step(10, 11), STEP], known=True)
     assert {1, 10, 11, 40, 41, 100} <= set(points)
     assert thinned == 0
     assert points == sorted(points)
 
 
 def test_neighbours_lie_a_factor_of_two_apart_where_steps_are_unknown_and_four_where_known():
-    assert places(1, 1024, [], known=False)[0] == [2**i for i in range(11)]
-    assert places(1, 1024, [], known=True)[0] == [4**i for i in range(6)]
+    assert initial_probes(1, 1024, [], known=False)[0] == [2**i for i in range(11)]
+    assert initial_probes(1, 1024, [], known=True)[0] == [4**i for i in range(6)]
 
 
 def test_too_many_steps_are_thinned_out_and_counted():
-    points, thinned = places(1, 10**6, [Step(1000 * i, 1000 * i + 1) for i in range(1, 31)], known=True)
+    points, thinned = initial_probes(1, 10**6, [Step(1000 * i, 1000 * i + 1) for i in range(1, 31)], known=True)
     assert thinned == 30 - 11
     assert {1000, 1001, 30_000, 30_001} <= set(points)
 
 
 def test_no_probe_is_set_between_the_sides_of_a_step_that_is_wide():
-    assert [n for n in places(1, 1000, [Step(10, 640)], known=True)[0] if 10 < n < 640] == []
+    assert [n for n in initial_probes(1, 1000, [Step(10, 640)], known=True)[0] if 10 < n < 640] == []
 
 
 def test_pairs_at_a_probe_are_limited_by_the_difference_that_matters():
@@ -101,32 +101,32 @@ def test_small_n_are_joined_by_their_neighbours():
     assert {5, 6, 7} <= set(rungs(math.log(6), 1, 100, 1.0, [], 40))
 
 
-def sampler(ratio):
+def made(ratio):
     return Sampler(lambda heads, rounds, launch: [Pair(ratio(heads), 1.0)] * rounds, 10_000, 0, lambda: None)
 
 
 def test_probing_fills_in_the_signs():
     signs = {}
-    prober = sampler(lambda heads: 2.0 if heads > 10 else 0.5)
-    sample_until_decided(prober, [1, 10, 100], 0.05, signs, [])
+    sampler = made(lambda heads: 2.0 if heads > 10 else 0.5)
+    sample_until_decided(sampler, [1, 10, 100], 0.05, signs, [])
     assert signs == {1: -1, 10: -1, 100: 1}
-    assert prober.samples == 2 * 3 * 3
+    assert sampler.samples == 2 * 3 * 3
 
 
 def test_a_sign_that_does_not_hold_is_withdrawn():
     signs = {1: 1}
-    prober = sampler(lambda heads: 0.5)
-    prober.visit(1, 3)
-    assert reconfirm(prober, [1], signs, 4.0)
+    sampler = made(lambda heads: 0.5)
+    sampler.visit(1, 3)
+    assert reconfirm(sampler, [1], signs, 4.0)
     assert signs == {1: -1}
-    assert not reconfirm(prober, [1], signs, 4.0)
+    assert not reconfirm(sampler, [1], signs, 4.0)
 
 
 @pytest.mark.parametrize(("expected", "pairs"), [(1, 1), (0, 3)])
 def test_one_pair_suffices_where_it_shows_what_was_expected(expected, pairs):
     signs = {}
-    prober = sampler(lambda heads: 3.0)
-    prober.visit(1, 40)  # the noise is known
-    sample_until_decided(prober, [100], 0.05, signs, [], expected={100: expected} if expected else {})
-    assert prober.count(100) == pairs
+    sampler = made(lambda heads: 3.0)
+    sampler.visit(1, 40)  # the noise is known
+    sample_until_decided(sampler, [100], 0.05, signs, [], expected={100: expected} if expected else {})
+    assert sampler.count(100) == pairs
     assert signs[100] == 1

@@ -12,11 +12,11 @@ from harness.search.bracketing import PITCH, Smooth
 from harness.search.confirmation import (
     Aim,
     Question,
-    aimed_afresh,
+    aim_from_launches,
+    allocated,
     first_aim,
+    pairs_for_sign,
     pairs_wanted,
-    shared_out,
-    side_pairs,
     updated,
 )
 from harness.search.result import Pair
@@ -28,7 +28,7 @@ QUESTION = Question(
 AIM = Aim(Smooth(100, 10_000, -1, 1), math.log(1000), 0.5, 0.1)
 
 
-def sampler(ratio):
+def made(ratio):
     return Sampler(lambda heads, rounds, launch: [Pair(ratio(heads), 1.0)] * rounds, 10_000, 0, lambda: None)
 
 
@@ -43,10 +43,10 @@ def test_two_ends_hold_together_with_a_wider_quantile():
 
 
 def test_a_first_aim_is_where_a_line_between_the_ends_crosses_zero():
-    prober = sampler(lambda heads: 0.5 if heads == 100 else 2.0)
-    prober.visit(100, 3)
-    prober.visit(10_000, 3)
-    aim = first_aim(prober, AIM.target)
+    sampler = made(lambda heads: 0.5 if heads == 100 else 2.0)
+    sampler.visit(100, 3)
+    sampler.visit(10_000, 3)
+    aim = first_aim(sampler, AIM.target)
     assert math.exp(aim.log_centre) == pytest.approx(1000)
     assert aim.slope == pytest.approx(2 * math.log(2) / math.log(100))
 
@@ -82,8 +82,8 @@ def test_a_window_reaches_three_and_a_half_rungs_to_each_side_within_the_bracket
 
 
 def test_the_pairs_of_a_launch_are_shared_out_exactly_and_most_near_the_estimate():
-    prober = sampler(lambda heads: heads / 1000)
-    rounds = shared_out(prober, AIM, 100)
+    sampler = made(lambda heads: heads / 1000)
+    rounds = allocated(sampler, AIM, 100)
     assert sum(rounds.values()) == 100
     near = [n for n in rounds if abs(math.log(n / 1000)) < 2.2 * PITCH]
     far = [n for n in rounds if n not in near]
@@ -96,29 +96,29 @@ def test_an_aim_stays_where_it_is_without_a_fit():
 
 def test_the_sides_of_a_step_get_more_pairs_the_smaller_the_lead():
     noisy = iter([1.0, 1.3] * 1000)
-    prober = Sampler(
+    sampler = Sampler(
         lambda heads, rounds, launch: [Pair((1.05 if heads == 10 else 2.0) * next(noisy), 1.0) for _ in range(rounds)],
         10_000, 0, lambda: None,
     )  # fmt: skip
-    prober.visit(10, 10)
-    prober.visit(20, 10)
-    assert side_pairs(prober, 10, QUESTION, 8) > side_pairs(prober, 20, QUESTION, 8) >= 2
-    assert side_pairs(prober, 10, QUESTION, 1) == 80
+    sampler.visit(10, 10)
+    sampler.visit(20, 10)
+    assert pairs_for_sign(sampler, 10, QUESTION, 8) > pairs_for_sign(sampler, 20, QUESTION, 8) >= 2
+    assert pairs_for_sign(sampler, 10, QUESTION, 1) == 80
 
 
 def test_an_aim_is_found_afresh_from_what_four_launches_saw_and_not_from_three():
-    prober = sampler(lambda heads: (heads / 1000) ** 0.5)
-    prober.visit(100, 3)
-    prober.visit(10_000, 3)
+    sampler = made(lambda heads: (heads / 1000) ** 0.5)
+    sampler.visit(100, 3)
+    sampler.visit(10_000, 3)
     for launch in (1, 2, 3):
-        prober.launch = launch
+        sampler.launch = launch
         for heads in (850, 930, 1010, 1100):
-            prober.visit(heads, 3)
-    assert aimed_afresh(prober, AIM.target, QUESTION) is None
-    prober.launch = 4
+            sampler.visit(heads, 3)
+    assert aim_from_launches(sampler, AIM.target, QUESTION) is None
+    sampler.launch = 4
     for heads in (850, 930, 1010, 1100):
-        prober.visit(heads, 3)
-    aim = aimed_afresh(prober, AIM.target, QUESTION)
+        sampler.visit(heads, 3)
+    aim = aim_from_launches(sampler, AIM.target, QUESTION)
     assert aim is not None
     assert math.exp(aim.log_centre) == pytest.approx(1000, rel=0.01)
     assert aim.slope == pytest.approx(0.5, rel=0.05)

@@ -9,7 +9,7 @@ import pytest
 from harness.analysis.summary import summarise
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
-from harness.search.coverage import covered, failing, outside
+from harness.search.coverage import covered, failing, is_uncovered
 from harness.search.result import Failures, Location
 from tests.synthetic import Maker
 
@@ -25,10 +25,10 @@ def test_an_older_record_speaks_of_its_whole_range_and_one_that_measured_nothing
 
 
 def test_neither_failures_nor_what_lies_between_them_and_what_worked_are_spoken_of():
-    assert [outside(TAIL, n) for n in (1, 316, 317, 632, 1000)] == [False, False, True, True, True]
+    assert [is_uncovered(TAIL, n) for n in (1, 316, 317, 632, 1000)] == [False, False, True, True, True]
     middle = replace(OLD, measured=(1, 1000), failures=(Failures(50, 60, 40, 80, "", ""),))
-    assert [outside(middle, n) for n in (40, 41, 55, 79, 80)] == [False, True, True, True, False]
-    assert outside(replace(OLD, failures=(FAILED,)), 5)
+    assert [is_uncovered(middle, n) for n in (40, 41, 55, 79, 80)] == [False, True, True, True, False]
+    assert is_uncovered(replace(OLD, failures=(FAILED,)), 5)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_who_fails_where_is_said(span, sentence):
 
 
 def test_no_crossover_is_predicted_among_n_at_which_one_of_the_two_fails():
-    leg = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
+    case = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
     evidence = Maker().table().evidence()
     (whole,) = (
         each
-        for each in summarise(evidence, [SearchRecord(leg=leg, location=replace(OLD, high=16384))]).legs
+        for each in summarise(evidence, [SearchRecord(case=case, location=replace(OLD, high=16384))]).searches
         if each.located
     )
     assert whole.predicted is not None
@@ -57,5 +57,5 @@ def test_no_crossover_is_predicted_among_n_at_which_one_of_the_two_fails():
     cut = replace(
         OLD, high=16384, measured=(2, at // 2), failures=(Failures(at - 1, 16384, at // 2, None, "baseline", ""),)
     )
-    (found,) = (each for each in summarise(evidence, [SearchRecord(leg=leg, location=cut)]).legs if each.located)
+    (found,) = (each for each in summarise(evidence, [SearchRecord(case=case, location=cut)]).searches if each.located)
     assert found.predicted is None

@@ -11,7 +11,7 @@ from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord, dump, load
 from harness.search import locate
 from harness.search.bracketing import Step
-from harness.search.decision import Zone, joined, net_crossing
+from harness.search.decision import Zone, merge, net_crossing
 from harness.search.result import Crossing
 from tests.simulation import curves
 from tests.simulation.runs import QUIET, Case, run_many, search
@@ -63,10 +63,10 @@ def test_where_one_leads_throughout_nothing_is_to_be_decided():
 
 def test_zones_are_joined_with_the_leaders_outside_of_both():
     one, other = Zone(130, 150, -1, 1, (TO_CHALLENGER,)), Zone(161, 161, 1, 0)
-    assert joined(one, other) == Zone(130, 161, -1, 0, (TO_CHALLENGER,))
+    assert merge(one, other) == Zone(130, 161, -1, 0, (TO_CHALLENGER,))
     inner = Zone(135, 140, 1, -1, unconfirmed=(STEP_BACK,))
-    assert joined(one, inner) == Zone(130, 150, -1, 1, (TO_CHALLENGER,), (STEP_BACK,))
-    assert joined(Zone(130, 130, 0, 0), Zone(130, 150, -1, 1)) == Zone(130, 150, -1, 1)
+    assert merge(one, inner) == Zone(130, 150, -1, 1, (TO_CHALLENGER,), (STEP_BACK,))
+    assert merge(Zone(130, 130, 0, 0), Zone(130, 150, -1, 1)) == Zone(130, 150, -1, 1)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_a_change_that_nobody_can_place_is_stated_with_the_whole_zone():
 
 def test_a_decision_survives_being_written_down():
     location, _ = search(Case("CLOSE", LAUNCHES), 1)
-    leg = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=1, high=1_000_000)
-    (again,) = load(json.loads(dump([SearchRecord(leg=leg, location=location)]))["located"])
+    case = SearchCase(race="r", baseline="a", challenger="b", batch_size=1, low=1, high=1_000_000)
+    (again,) = load(json.loads(dump([SearchRecord(case=case, location=location)]))["located"])
     assert again.location == location
-    old = json.loads(dump([SearchRecord(leg=leg, location=location)]))["located"]
+    old = json.loads(dump([SearchRecord(case=case, location=location)]))["located"]
     for name in ("measured", "failures", "decision", "unconfirmed", "details"):
         del old[0]["location"][name]
     (bare,) = load(old)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.search.bracketing import Jump, Smooth
 from harness.search.confirmation import Question, first_aim
-from harness.search.outcomes import divided, jump_outcome, smooth_outcome
+from harness.search.outcomes import contradicting_launches, jump_outcome, smooth_outcome
 from harness.search.sampler import Sampler
 
 QUESTION = Question(
@@ -18,17 +18,17 @@ QUESTION = Question(
 
 
 def launched(levels, noise=0.002):
-    """A prober that saw these log-ratios, by N, in launches 1 to 8."""
+    """A sampler that saw these log-ratios, by N, in launches 1 to 8."""
     random = np.random.default_rng(0)
 
     def measure(heads, rounds, _launch):
         return [(math.exp(levels[heads] + noise * random.standard_normal()), 1.0) for _ in range(rounds)]
 
-    prober = Sampler(measure, 100_000, 0, lambda: None)
+    sampler = Sampler(measure, 100_000, 0, lambda: None)
     for launch in range(1, 9):
-        prober.launch = launch
-        prober.visit_each(dict.fromkeys(levels, 4))
-    return prober
+        sampler.launch = launch
+        sampler.visit_each(dict.fromkeys(levels, 4))
+    return sampler
 
 
 def stated(levels, *, declared):
@@ -83,11 +83,11 @@ def test_a_found_step_is_told_as_wide_where_its_interval_is_wider_than_was_wante
     ],
 )
 def test_launches_contradict_each_other_where_several_see_a_clear_lead_on_either_side(leads, sides):
-    prober = Sampler(lambda _, rounds, launch: [(math.exp(leads[launch - 1]), 1.0)] * rounds, 100_000, 0, lambda: None)
+    sampler = Sampler(lambda _, rounds, launch: [(math.exp(leads[launch - 1]), 1.0)] * rounds, 100_000, 0, lambda: None)
     for launch in range(1, 9):
-        prober.launch = launch
-        prober.visit_each({100: 4})
-    assert divided(prober, 100) == sides
+        sampler.launch = launch
+        sampler.visit_each({100: 4})
+    assert contradicting_launches(sampler, 100) == sides
 
 
 @pytest.mark.parametrize(("before", "kind"), [(0, "open"), (-1, "lacking")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.search import Location, locate
-from harness.search.prior import expected, first_places
+from harness.search.prior import expected_signs, first_places
 from harness.search.result import Probe
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
@@ -122,7 +122,7 @@ def test_a_small_budget_looks_first_where_the_lead_changed_before():
 def test_expected_are_large_leads_away_from_changes_and_from_the_ends():
     probes = tuple(Probe(n, ratio, ratio - 0.1, ratio + 0.1, 3, 1) for n, ratio in ((1, -2.0), (10, -1.5), (100, -0.3)))
     prior = Location("unresolved", (), 20, probes, (), 1, 10_000, bracket=(100, 1000))
-    assert expected(prior, (1, 4, 10, 30, 100, 10_000)) == {4: -1, 10: -1}
+    assert expected_signs(prior, (1, 4, 10, 30, 100, 10_000)) == {4: -1, 10: -1}
     assert first_places(prior, (1, 4, 10, 200, 500, 10_000)) == [200, 500]
-    assert expected(None, (1, 4)) == {}
+    assert expected_signs(None, (1, 4)) == {}
     assert first_places(dataclasses.replace(prior, bracket=None), (1, 4)) == []

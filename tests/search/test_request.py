@@ -10,7 +10,7 @@ from harness.search import request
 from harness.search.result import BudgetSpent, Unmeasurable
 
 
-def leg(**more):
+def made(**more):
     return SimpleNamespace(low=1, high=64, method="adaptive", points=4, steps=(), declared=False, **more)
 
 
@@ -18,7 +18,7 @@ def leg(**more):
     ("steps", "declared", "wanted"), [((8, 16), True, (8, 16)), ((), True, (64,)), ((), False, ())]
 )
 def test_steps_that_were_declared_and_lie_outside_are_known_to_be_none(steps, declared, wanted):
-    case = leg()
+    case = made()
     case.steps, case.declared = steps, declared
     assert request.known_steps(case) == wanted
 
@@ -30,7 +30,7 @@ def test_each_method_is_given_its_own_arguments(monkeypatch):
     asked = SimpleNamespace(
         precision=0.1, confidence=0.95, budget=100, launches=3, seed=7, prior=None, further=8, neighbours=0
     )
-    case = leg()
+    case = made()
     request.run_search(None, case, asked)
     case.method = "grid"
     request.run_search(None, case, asked)

@@ -73,7 +73,7 @@ def test_differences_of_successive_pairs_stay_within_one_n_and_one_launch():
     found.visit(20, 1)
     assert found.successive_differences() == pytest.approx([math.log(2), math.log(2)])
     assert [len(each) for each in found.by_launch(10)] == [3, 1]
-    assert found.means(10, 1) == pytest.approx({1: math.log(8)})
+    assert found.medians_by_launch(10, 1) == pytest.approx({1: math.log(8)})
 
 
 def test_what_lies_within_a_window_is_that_of_its_n_and_launches():
@@ -82,10 +82,10 @@ def test_what_lies_within_a_window_is_that_of_its_n_and_launches():
         found.visit(heads, 1)
     found.launch = 1
     found.visit(20, 1)
-    seen = found.sightings().within(15, 30, first_launch=1)
+    seen = found.observations().within(15, 30, first_launch=1)
     assert seen.heads.tolist() == [20]
     assert seen.launch.tolist() == [1]
-    assert len(found.sightings().within(10, 30).heads) == 4
+    assert len(found.observations().within(10, 30).heads) == 4
 
 
 def test_a_geometric_ladder_holds_both_ends_and_no_gap_above_its_ratio():

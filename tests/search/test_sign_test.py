@@ -12,7 +12,7 @@ from harness.search.sign_test import (
     MAD_TO_SD,
     WINSORISED_COST,
     median,
-    own_noise,
+    noise_at,
     pooled_noise,
     sign,
     standard_error,
@@ -38,12 +38,12 @@ def test_pooled_noise_is_the_median_difference_scaled_to_one_pair():
 
 
 def test_the_noise_of_one_place_is_pooled_below_five_pairs_and_never_below_half_of_the_pooled():
-    assert own_noise(np.array([0.0, 9.0, 0.0, 9.0]), 0.1) == 0.1
+    assert noise_at(np.array([0.0, 9.0, 0.0, 9.0]), 0.1) == 0.1
     still = np.zeros(1000)
-    assert own_noise(still, 0.1) == pytest.approx(0.05)
+    assert noise_at(still, 0.1) == pytest.approx(0.05)
     # five pairs, deviations from the median 2, 1, 0, 1, 2: MAD 1, spread 1.4826 * 5 / 4.2
     spread = MAD_TO_SD * 5 / 4.2
-    assert own_noise(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1.0) == pytest.approx(math.sqrt((6 + 5 * spread**2) / 11))
+    assert noise_at(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1.0) == pytest.approx(math.sqrt((6 + 5 * spread**2) / 11))
 
 
 def test_a_standard_error_falls_with_the_root_of_the_pairs():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.search.spans import WinningSpan, leads
+from harness.search.spans import WinningSpan, winning_spans
 from tests.search.answers import answer, crossing, failures
 
 
 def spans(location):
-    return [(each.start, each.end, each.holds) for each in leads(location)]
+    return [(each.start, each.end, each.holds) for each in winning_spans(location)]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_lead_is_cut_where_something_could_not_be_measured(failed, wanted):
 )
 def test_a_lead_to_the_last_n_that_works_holds_where_the_other_is_who_fails(contender, holds, beyond):
     failed = failures(501, 1000, 500, None, contender)
-    (lead,) = leads(answer("below", measured=(1, 500), failures=(failed,)))
+    (lead,) = winning_spans(answer("below", measured=(1, 500), failures=(failed,)))
     assert lead == WinningSpan(1, 500, holds, beyond)
 
 
@@ -72,6 +72,6 @@ def test_a_lead_that_ends_where_a_failure_begins_is_left_as_it_is():
 
 
 def test_a_ladder_climbs_by_four_and_ends_at_the_end():
-    assert WinningSpan(10, 700, holds=True).ladder() == (10, 40, 160, 640, 700)
-    assert WinningSpan(10, 640, holds=True).ladder() == (10, 40, 160, 640)
-    assert WinningSpan(10, 10, holds=True).ladder() == (10,)
+    assert WinningSpan(10, 700, holds=True).sample_points() == (10, 40, 160, 640, 700)
+    assert WinningSpan(10, 640, holds=True).sample_points() == (10, 40, 160, 640)
+    assert WinningSpan(10, 10, holds=True).sample_points() == (10,)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.search import Failures, Unmeasurable, locate
 from harness.search.grid import locate_on_grid
-from harness.search.spans import WinningSpan, leads
+from harness.search.spans import WinningSpan, winning_spans
 from harness.search.unmeasured import around_failures
 from harness.search.wording import sentence
 from tests.simulation import curves
@@ -69,7 +69,7 @@ def test_failures_in_the_middle_are_a_span_of_their_own(grid):
     assert found.measured == (10, 20_000)
     (failures,) = found.failures
     assert failures.last_good <= 500 < failures.low <= failures.high < 3_000 <= failures.next_good
-    assert leads(found) == (
+    assert winning_spans(found) == (
         WinningSpan(10, failures.last_good, holds=False),
         WinningSpan(failures.next_good, 20_000, holds=True),
     )

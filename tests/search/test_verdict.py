@@ -10,7 +10,7 @@ import pytest
 from harness.search.bracketing import Jump, Smooth, Step, Undecided
 from harness.search.outcomes import Outcome
 from harness.search.result import Crossing
-from harness.search.verdict import decided, listed
+from harness.search.verdict import decide, first_few
 from tests.search.answers import crossing
 from tests.search.scripted import QUESTION
 
@@ -30,22 +30,22 @@ class Known:
     def places(self):
         return sorted(self.signs)
 
-    def sure(self, heads):
+    def leader_at(self, heads):
         return self.signs.get(heads, 0)
 
-    def reach(self, low, high, side):
+    def lead_bound(self, low, high, side):
         return self.leads[side]
 
-    def at_most(self, low, high):
+    def largest_lead(self, low, high):
         return max(self.leads.values())
 
     def largest(self, low, high):
-        return 2 * self.at_most(low, high)
+        return 2 * self.largest_lead(low, high)
 
-    def unsteady(self, heads):
+    def is_inconsistent(self, heads):
         return heads in self.contradictory
 
-    def divided(self, low, high):
+    def contradicting_launches(self, low, high):
         return any(low <= each <= high for each in self.contradictory)
 
 
@@ -54,13 +54,13 @@ def outcome(found):
 
 
 def test_without_zones_nothing_is_to_be_decided():
-    assert decided([], Known({}), QUESTION, []).decision is None
-    assert decided([(RISE, Outcome("none"))], Known({}), QUESTION, []).spans == ()
+    assert decide([], Known({}), QUESTION, []).decision is None
+    assert decide([(RISE, Outcome("none"))], Known({}), QUESTION, []).spans == ()
 
 
 def test_a_confirmed_crossing_is_the_decision():
     found = crossing(150, low=140, high=160)
-    answer = decided([(RISE, outcome(found))], Known({100: -1, 200: 1}), QUESTION, [])
+    answer = decide([(RISE, outcome(found))], Known({100: -1, 200: 1}), QUESTION, [])
     assert answer.crossings == (found,)
     assert (answer.unconfirmed, answer.lacks, answer.notes) == ((), (), ())
     decision = answer.decision
@@ -71,19 +71,19 @@ def test_a_confirmed_crossing_is_the_decision():
 
 
 def test_what_surely_lies_around_an_open_place_decides_with_the_whole_zone():
-    answer = decided([(RISE, OPEN)], Known({100: -1, 200: 1}), QUESTION, [])
+    answer = decide([(RISE, OPEN)], Known({100: -1, 200: 1}), QUESTION, [])
     assert answer.crossings == (Crossing(141, 100, 200, "challenger", 0.95, "smooth"),)  # the root of 100 x 200
     assert (answer.decision.below, answer.decision.above) == (100, 200)
     step = Jump(150, 151, -1, 1)
-    answer = decided([(step, OPEN)], Known({100: -1, 150: -1, 151: 1, 200: 1}), QUESTION, [Step(150, 151)])
+    answer = decide([(step, OPEN)], Known({100: -1, 150: -1, 151: 1, 200: 1}), QUESTION, [Step(150, 151)])
     assert (answer.decision.below, answer.decision.above) == (150, 151)
 
 
 def test_a_small_lead_of_the_other_within_is_a_note_and_no_decision():
-    answer = decided([(Undecided(150, 0), OPEN)], Known({100: 1, 150: 0, 200: 1}, {1: 0.5, -1: 0.02}), QUESTION, [])
+    answer = decide([(Undecided(150, 0), OPEN)], Known({100: 1, 150: 0, 200: 1}, {1: 0.5, -1: 0.02}), QUESTION, [])
     assert (answer.decision, answer.lacks) == (None, ())
     assert answer.notes == ("between N = 100 and 200 the baseline leads by at most 2.0%, if at all",)
-    beyond = decided([(Undecided(150, 0), OPEN)], Known({100: 1, 150: 0, 200: 1}, {1: 0.5, -1: 0.06}), QUESTION, [])
+    beyond = decide([(Undecided(150, 0), OPEN)], Known({100: 1, 150: 0, 200: 1}, {1: 0.5, -1: 0.06}), QUESTION, [])
     assert beyond.notes == ()  # 6 % is more than the 5 % that count as no difference
     assert (beyond.decision.before, beyond.decision.after) == ("challenger", "challenger")
     assert beyond.crossings == ()
@@ -91,17 +91,17 @@ def test_a_small_lead_of_the_other_within_is_a_note_and_no_decision():
 
 def test_launches_that_contradict_each_other_are_what_is_lacking():
     known = Known({100: 1, 150: 0, 200: 1}, contradictory=(150,))
-    answer = decided([(Undecided(150, 0), OPEN)], known, QUESTION, [])
+    answer = decide([(Undecided(150, 0), OPEN)], known, QUESTION, [])
     assert answer.lacks == ("launches contradict each other at N = 150",)
     assert (answer.decision, answer.bracket) == (None, (100, 200))
-    smooth = decided([(RISE, OPEN)], Known({100: -1, 200: 1}, contradictory=(100, 200)), QUESTION, [])
+    smooth = decide([(RISE, OPEN)], Known({100: -1, 200: 1}, contradictory=(100, 200)), QUESTION, [])
     assert smooth.lacks == ()  # a smooth change is fitted: single N say little of it
 
 
 @pytest.mark.parametrize(("lead", "lacking"), [(0.5, True), (math.log(1.2), False)])
 def test_an_end_of_the_range_that_nobody_is_sure_of_is_decided_where_little_depends_on_it(lead, lacking):
     known = Known({150: 0, 200: 1}, {1: lead, -1: lead})
-    answer = decided([(Undecided(150, 0), OPEN)], known, QUESTION, [])
+    answer = decide([(Undecided(150, 0), OPEN)], known, QUESTION, [])
     if lacking:
         assert answer.lacks == ("inconclusive from N = 150 to 200: either rival may lead there by up to 65%",)
         assert answer.bracket == (150, 200)
@@ -111,7 +111,7 @@ def test_an_end_of_the_range_that_nobody_is_sure_of_is_decided_where_little_depe
 
 
 def test_no_side_that_is_known_is_no_decision_however_little_depends_on_it():
-    answer = decided([(Undecided(150, 0), OPEN)], Known({150: 0}, {1: 0.06, -1: 0.06}), QUESTION, [])
+    answer = decide([(Undecided(150, 0), OPEN)], Known({150: 0}, {1: 0.06, -1: 0.06}), QUESTION, [])
     assert answer.lacks == ("inconclusive from N = 150 to 150: either rival may lead there by up to 6%",)
 
 
@@ -119,7 +119,7 @@ def test_an_unclear_zone_keeps_what_the_clear_ones_found():
     """Two zones that are far from each other: one confirmed crossing, and one place at which launches contradict."""
     found = crossing(20, low=18, high=22)
     known = Known({10: -1, 30: 1, 500: 1, 600: 0, 700: 1}, contradictory=(600,))
-    answer = decided([(Smooth(10, 30, -1, 1), outcome(found)), (Undecided(600, 0), OPEN)], known, QUESTION, [])
+    answer = decide([(Smooth(10, 30, -1, 1), outcome(found)), (Undecided(600, 0), OPEN)], known, QUESTION, [])
     assert answer.crossings == (found,)
     assert answer.decision is None
     assert answer.lacks == ("launches contradict each other at N = 600",)
@@ -131,4 +131,4 @@ def test_an_unclear_zone_keeps_what_the_clear_ones_found():
     [([1], "1"), ([1, 2, 3, 4000], "1, 2, 3, 4,000"), ([1, 2, 3, 4, 5], "1, 2, 3, 4 and 1 more"), ([], "")],
 )
 def test_at_most_four_n_are_named(places, text):
-    assert listed(places) == text
+    assert first_few(places) == text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import harness.analysis
+import harness.search
 from tests.simulation.runs import PLACED, Case, Run, run_many
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ CASES = {
     "steps unknown": Case("STEEP", PLACED, steps=()),
 }
 NUMBERS = {  # those that decide how often an answer holds, or what it costs
-    "signs": ("DECISIVE", "SUREST", "WINSORISED_COST", "FAR", "DISAGREEMENT"),
+    "sign_test": ("DECISIVE", "SUREST", "WINSORISED_COST", "FAR", "DISAGREEMENT"),
     "bracketing": ("FIRST_LOOK", "KNOWN_RATIO", "LIMIT_ERRORS", "FLANKED_PAIRS"),
     "confirmation": ("TIGHTER", "SLOPE_COST", "LEAST_PAIRS", "SIDE_ERRORS", "BETWEEN_COST", "WINDOW"),
-    "posterior": ("CURVATURE_SPREAD", "PLACEMENT", "PULLED_COST", "BIWEIGHT"),
+    "local_model": ("CURVATURE_SPREAD", "PLACEMENT", "PULLED_COST", "BIWEIGHT"),
     "audit": ("JUMP_GAIN", "PRACTICAL_JUMP", "WEAK"),
-    "search": ("SECOND_THOUGHTS_FROM", "OPEN_UNTIL", "EVENLY", "DOUBT"),
+    "adaptive": ("LAUNCHES_BEFORE_OVERRULING", "LAUNCHES_BESIDE_STEP", "LEAST_SHARE", "DOUBT"),
     "outcomes": ("MISFIT_LEVEL",),
     "decision": ("NEAR_LEAD",),
 }
@@ -44,10 +44,10 @@ NUMBERS = {  # those that decide how often an answer holds, or what it costs
 @contextmanager
 def changed(module: str, name: str, factor: float) -> Iterator[float]:
     """One number multiplied, wherever it was imported."""
-    home = importlib.import_module(f"harness.analysis.{module}")
+    home = importlib.import_module(f"harness.search.{module}")
     was = getattr(home, name)
     now = type(was)(max(1, round(was * factor))) if isinstance(was, int) else was * factor
-    users = [each for key, each in sys.modules.items() if key.startswith("harness.analysis.") and hasattr(each, name)]
+    users = [each for key, each in sys.modules.items() if key.startswith("harness.search.") and hasattr(each, name)]
     users = [each for each in users if getattr(each, name) == was]
     for each in users:
         setattr(each, name, now)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--only", metavar="NAME")
     options = parser.parse_args(arguments)
-    for each in pkgutil.iter_modules(harness.analysis.__path__, "harness.analysis."):
+    for each in pkgutil.iter_modules(harness.search.__path__, "harness.search."):
         importlib.import_module(each.name)
     print(f"{'held, unresolved, samples':38s} {'  '.join(f'{name:>18s}' for name in CASES)}")
     seeds = range(options.runs)

@@ -83,7 +83,7 @@ FAR = {"from": 2000, "to": 3000}
         (("relative_to", "one"), ["two", "x"], (("relative_to", "one", 1), "no contender 'x'", CONTENDERS)),
         (
             ("relative_to", "one"), ["one"],
-            (("relative_to", "one"), "'one' cannot be relative to itself", "leave it out of its own list"),
+            (("relative_to", "one"), "'one' cannot be relative to itself", "remove it from its own list"),
         ),
         (
             ("contenders", "three"), {"projector": "mlp", "heads": {"from": 17, "to": 60}},

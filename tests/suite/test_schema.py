@@ -36,14 +36,14 @@ def test_a_range_is_swept_geometrically_with_both_ends():
     assert HeadsRange.model_validate({"from": 2, "to": 9, "points": 1}).grid() == (2, 9)
     assert HeadsRange.model_validate({"from": 5, "to": 5}).grid() == (5,)
     assert [span.includes(n) for n in (3, 4, 5, 1000, 1001)] == [False, True, True, True, False]
-    assert span.told() == "from N = 4 to 1,000"
+    assert span.describe() == "from N = 4 to 1,000"
 
 
 def test_a_list_is_the_n_themselves():
     span = HeadsList.model_validate({"values": [8, 2000, 8]})
     assert (span.low, span.high, span.grid()) == (8, 2000, (8, 2000))
     assert [span.includes(n) for n in (8, 9, 2000)] == [True, False, True]
-    assert span.told() == "at N = 8, 2,000"
+    assert span.describe() == "at N = 8, 2,000"
 
 
 @pytest.mark.parametrize(

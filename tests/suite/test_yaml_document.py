@@ -80,7 +80,7 @@ def test_a_problem_of_the_whole_is_the_suites():
         ("? [1]\n: 2", "mine.yaml:1: suite: a key must be text"),
         ("a: !!python/name:os.system", "mine.yaml:1: suite: not YAML: the tag !!python/name:os.system is not read"),
         ("a: !!int x", "mine.yaml:1: suite: not YAML: 'x' is no whole number"),
-        ("a:\n\t- 1", "indent with blanks, not with tabs"),
+        ("a:\n\t- 1", "indent with spaces, not tabs"),
         ("a: &x [*x]", "an alias makes this part endless, or far too large"),
         ("a: [1", "mine.yaml:1: suite: not YAML: while parsing a flow sequence"),
         ("a: b\x00", "mine.yaml:1: suite: not YAML: "),

@@ -131,14 +131,14 @@ def advise(
             options[0], options[1] = options[1], options[0]
             evidence = {side: _evidence(summary, options[0], options[1], sides[side], heads, side) for side in cells}
     best, second = [*_usable(options), None, None][:2]
-    told = sentences(summary, asked, options, sides, evidence, outside)
+    answer = sentences(summary, asked, options, sides, evidence, outside)
     return Advice(
         heads=heads,
         batch_size=batch,
         best=best,
         runner_up=second,
         options=tuple(options),
-        sentences=tuple(told),
+        sentences=tuple(answer),
         outside=outside,
         documented=tuple(_rules(summary)),
     )
@@ -199,7 +199,7 @@ def _option(
     if found is None:
         return None
     right = rightness(summary, name, heads)
-    holder = _holder(cells, heads)
+    holder = _cell_holding(cells, heads)
     held = holder.memory_bytes or holder.peak_rss_bytes
     low, high = min(each.heads for each in cells), max(each.heads for each in cells)
     beyond = heads < low > reach[0] or heads > high < reach[1]  # where all end, the caller says so once
@@ -242,7 +242,7 @@ def _fails(summary: Summary, name: str, cells: Sequence[CellSummary], heads: int
     return ""
 
 
-def _holder(cells: Sequence[CellSummary], heads: int) -> CellSummary:
+def _cell_holding(cells: Sequence[CellSummary], heads: int) -> CellSummary:
     """The cell whose memory stands for this N: that of the next larger N that was measured, or of the largest."""
     above = [each for each in cells if each.heads >= heads]
     return min(above, key=lambda each: each.heads) if above else max(cells, key=lambda each: each.heads)

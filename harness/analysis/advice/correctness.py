@@ -48,7 +48,7 @@ class Correctness:
             return ""
         return f"by its scores no better than a constant, skill {skill:.2f}".replace("-0.00", "0.00")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """`mean cosine 0.970, top-1 agreement 0.900`, the worst seed where there are several."""
         return ", ".join(
             f"{word} {self.scores[key]:.3f}"
@@ -107,7 +107,7 @@ def misses(found: Correctness, require: Mapping[str, float], heads: int) -> Iter
         if value is None:
             yield f"{wanted} was not measured"
         elif value > bound if wanted in _ERRORS else value < bound:
-            yield f"{wanted} is {_apart(value, bound)} {'>' if wanted in _ERRORS else '<'} {bound:g}{seed}{place}"
+            yield f"{wanted} is {_distinct_text(value, bound)} {'>' if wanted in _ERRORS else '<'} {bound:g}{seed}{place}"
 
 
 def parsed(texts: Sequence[str]) -> dict[str, float]:
@@ -157,6 +157,6 @@ def _worst(row: FidelityRow, name: str) -> float:
     return ends[1] if name in _ERRORS or name.startswith("std") else ends[0]
 
 
-def _apart(value: float, bound: float) -> str:
+def _distinct_text(value: float, bound: float) -> str:
     """With as many digits as it takes to tell the two apart."""
     return next((text for digits in (2, 3, 4) if float(text := f"{value:.{digits}f}") != bound), f"{value:.6g}")

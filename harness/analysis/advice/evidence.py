@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.analysis.bias import wider, within
+from harness.analysis.bias import range_within_bias, with_bias
 from harness.analysis.speedup import slowdown
-from harness.search.coverage import covered, failing, outside, survivor
+from harness.search.coverage import covered, failing, is_uncovered, survivor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,39 +32,30 @@ class PairEvidence:
 def pair_evidence(
     summary: Summary, one: str, other: str, calls: tuple[Interval, Interval], heads: int, batch: int
 ) -> PairEvidence:
-    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals.
-
-    Args:
-        summary: the run.
-        one: a contender.
-        other: another.
-        calls: seconds per call of each at this N and batch size.
-        heads: N.
-        batch: B, one that was measured.
-    """
+    """The best evidence that there is: pairs at this very place, their race's crossovers, or separate intervals."""
     bias = summary.self_check.bias
     paired = slowdown(summary.visits, one, other, heads, batch, summary.suite.search.confidence)
     if paired is not None and paired.known:
-        told = f"measured here in the same launches, {other} takes {_times(paired)} as long"
-        sure = wider(paired, bias)
-        return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=told)
-    return _raced(summary, one, other, heads, batch) or _apart(one, other, calls, bias)
+        comparison = f"measured here in the same launches, {other} takes {_factor_text(paired)} as long"
+        sure = with_bias(paired, bias)
+        return PairEvidence(faster="one" if sure.low > 1 else "other" if sure.high < 1 else "", why=comparison)
+    return _raced(summary, one, other, heads, batch) or _compare_cells(one, other, calls, bias)
 
 
 def _raced(summary: Summary, one: str, other: str, heads: int, batch: int) -> PairEvidence | None:
     """From the answer of a race between the two; None where there is none that holds here."""
-    for each in summary.legs:
-        leg = each.leg
-        if each.located is None or {leg.baseline, leg.challenger} != {one, other} or leg.batch_size != batch:
+    for each in summary.searches:
+        case = each.case
+        if each.located is None or {case.baseline, case.challenger} != {one, other} or case.batch_size != batch:
             continue
-        if not leg.low <= heads <= leg.high:
+        if not case.low <= heads <= case.high:
             continue
-        slight = within(each.located.location, summary.self_check.bias)
+        slight = range_within_bias(each.located.location, summary.self_check.bias)
         if slight is not None and slight[0] <= heads <= slight[1]:
             return PairEvidence(faster="", why="their lead is smaller than the bias that the A/A test found")
-        leader, why = _leader(each.located.location, heads, {"baseline": leg.baseline, "challenger": leg.challenger})
+        leader, why = _leader(each.located.location, heads, {"baseline": case.baseline, "challenger": case.challenger})
         if why:
-            name = {"baseline": leg.baseline, "challenger": leg.challenger}.get(leader, "")
+            name = {"baseline": case.baseline, "challenger": case.challenger}.get(leader, "")
             return PairEvidence(faster="one" if name == one else "other" if name == other else "", why=why)
     return None
 
@@ -75,7 +66,7 @@ def _leader(location: Location, heads: int, names: Mapping[Direction, str]) -> t
         if failures.low <= heads <= failures.high:
             return survivor(failures) or "", f"in their race {reason}"
     span = covered(location)
-    if span is None or outside(location, heads):
+    if span is None or is_uncovered(location, heads):
         return "", ""
     if location.status in ("crossing", "several"):
         return _by_crossings(location, heads)
@@ -107,23 +98,23 @@ def _by_crossings(location: Location, heads: int) -> tuple[str, str]:
     return leader, why
 
 
-def _apart(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> PairEvidence:
+def _compare_cells(one: str, other: str, calls: tuple[Interval, Interval], bias: float) -> PairEvidence:
     """From two intervals that were not measured together."""
     ours, theirs = calls
     unknown = [name for name, call in ((one, ours), (other, theirs)) if not call.known]
     if unknown:
         return PairEvidence(faster="", measured=False, why=f"there is no interval for {' and '.join(unknown)} here")
     low, high = theirs.low / ours.high * math.exp(-bias), theirs.high / ours.low * math.exp(bias)
-    told = f"by their separate intervals {other} takes {_plain(low)} to {_plain(high)} times as long"
-    return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=told)
+    comparison = f"by their separate intervals {other} takes {_number_text(low)} to {_number_text(high)} times as long"
+    return PairEvidence(faster="one" if low > 1 else "other" if high < 1 else "", why=comparison)
 
 
-def _times(found: Interval) -> str:
-    ends = f"{_plain(found.low)} to {_plain(found.high)}"
-    return f"{_plain(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
+def _factor_text(found: Interval) -> str:
+    ends = f"{_number_text(found.low)} to {_number_text(found.high)}"
+    return f"{_number_text(found.value)} times ({100 * found.confidence:.0f} %: {ends})"
 
 
-def _plain(value: float) -> str:
+def _number_text(value: float) -> str:
     """Two decimals where that tells something, else the digits that count."""
     if value >= _LARGE:
         return f"{value:,.0f}"

@@ -53,9 +53,9 @@ def estimate(cells: Sequence[CellSummary], heads: int, steps: Sequence[int] | No
     end = left or right
     assert end is not None
     if left is None or right is None:
-        return Estimate(call=_call(end), how="at the end of the measured range", at=end.heads)
+        return Estimate(call=_call_estimate(end), how="at the end of the measured range", at=end.heads)
     if left is right:
-        return Estimate(call=_call(left), doubt="" if left.launches >= _FEW else "measured in a single launch")
+        return Estimate(call=_call_estimate(left), doubt="" if left.launches >= _FEW else "measured in a single launch")
     jumps = [step for step in steps or () if left.heads <= step < right.heads]
     call = _over_jumps(nodes, left, right, heads, jumps) if jumps else _line(left, right, heads)
     doubts = [f"its cost may jump at {', '.join(f'{step + 1:,}' for step in jumps)}"] if jumps else []
@@ -80,11 +80,13 @@ def steps_of(summary: Summary, contender: str) -> tuple[int, ...] | None:
         for name, each in summary.suite.contenders.items()
         if (each.projector, dict(each.options)) == (own.projector, dict(own.options))
     }
-    legs = [each.leg for each in summary.legs if each.located and {each.leg.baseline, each.leg.challenger} & same]
-    if not legs:
+    cases = [
+        each.case for each in summary.searches if each.located and {each.case.baseline, each.case.challenger} & same
+    ]
+    if not cases:
         return None
-    told = {step for leg in legs for step in leg.steps}
-    return tuple(sorted(n for n in told if all(n in leg.steps for leg in legs if leg.low <= n < leg.high)))
+    steps = {step for case in cases for step in case.steps}
+    return tuple(sorted(n for n in steps if all(n in case.steps for case in cases if case.low <= n < case.high)))
 
 
 def _states_a_line(summary: Summary, contender: str) -> bool:
@@ -113,7 +115,7 @@ def _line(left: CellSummary, right: CellSummary, heads: int) -> Interval:
 
     Most costs are a fixed part and a part that grows, so that the truth lies between the two; the interval holds both.
     """
-    one, other = _call(left), _call(right)
+    one, other = _call_estimate(left), _call_estimate(right)
     straight = between(one, other, (heads - left.heads) / (right.heads - left.heads))
     share = math.log(heads / left.heads) / math.log(right.heads / left.heads)
     value, low, high = (a ** (1 - share) * b**share for a, b in zip(_ends(one), _ends(other), strict=True))
@@ -130,7 +132,7 @@ def _over_jumps(
     nodes: Sequence[CellSummary], left: CellSummary, right: CellSummary, heads: int, jumps: Sequence[int]
 ) -> Interval:
     """Where the cost jumps between the neighbours: what is known of this N's own stretch, anywhere between the two."""
-    one, other = _call(left), _call(right)
+    one, other = _call_estimate(left), _call_estimate(right)
     here = bisect_left(jumps, heads)
     low, high = min(one.low, other.low), max(one.high, other.high)
     if here == bisect_left(jumps, left.heads):
@@ -155,7 +157,7 @@ def _over_jumps(
     )
 
 
-def _call(cell: CellSummary) -> Interval:
+def _call_estimate(cell: CellSummary) -> Interval:
     assert cell.call is not None
     return cell.call
 

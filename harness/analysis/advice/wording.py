@@ -58,8 +58,8 @@ def sentences(
         if second is not None:
             more = second.call.value / best.call.value
             name = marked(second.contender, summary.unchecked)
-            yield f"the runner-up, {name}, takes {_times(second.call)} per call, {_factor(more)} as long"
-        yield from _surety(best, second, asked, sides, evidence, outside)
+            yield f"the runner-up, {name}, takes {_factor_interval(second.call)} per call, {_factor(more)} as long"
+        yield from _evidence_sentence(best, second, asked, sides, evidence, outside)
         yield from _unseen_rival(best, options, asked.heads)
         yield from _exact(summary, best, second, usable)
     yield from _unscored(best, unscored, summary.unchecked)
@@ -91,7 +91,7 @@ def measuring(summary: Summary, heads: int, batch: int) -> str:
 
 
 def _cost(option: Option, asked: Question) -> str:
-    return f"{_times(option.call)} per call, {seconds(option.call.value / asked.batch)} per query"
+    return f"{_factor_interval(option.call)} per call, {seconds(option.call.value / asked.batch)} per query"
 
 
 def _rightness(summary: Summary, best: Option, asked: Question) -> str:
@@ -99,16 +99,16 @@ def _rightness(summary: Summary, best: Option, asked: Question) -> str:
     right, name = best.right, summary.suite.contenders[best.contender].teacher
     if right.kind == "exact":
         return f"{best.contender} computes {name} itself, to within {right.error:.1g} of the largest value"
-    known = right.told() or ", ".join(f"{key} {value:.3f}" for key, value in right.scores.items())
-    told = f"{best.contender} imitates {name} with {known} at N = {right.scored_at:,}, on held-out queries"
+    known = right.describe() or ", ".join(f"{key} {value:.3f}" for key, value in right.scores.items())
+    sentence = f"{best.contender} imitates {name} with {known} at N = {right.scored_at:,}, on held-out queries"
     if right.scored_at != asked.heads:
-        told += f"; at N = {asked.heads:,} it was not scored"
+        sentence += f"; at N = {asked.heads:,} it was not scored"
     if asked.require and right.no_better_than_constant:
-        told += f"; by mean cosine it is no better than a constant (skill {right.scores.get('skill', 0.0):.2f})"
-    return told
+        sentence += f"; by mean cosine it is no better than a constant (skill {right.scores.get('skill', 0.0):.2f})"
+    return sentence
 
 
-def _surety(
+def _evidence_sentence(
     best: Option,
     second: Option | None,
     asked: Question,
@@ -124,7 +124,7 @@ def _surety(
     if outside:
         yield f"which of them is faster at N = {asked.heads:,} is unknown"
     elif len(evidence) == 1:
-        yield _told(*evidence.values())
+        yield _evidence_clause(*evidence.values())
     else:
         for batch, found in evidence.items():
             who = {"one": best.contender, "other": second.contender}.get(found.faster)
@@ -132,7 +132,7 @@ def _surety(
             yield f"at batch {batch} {start}: {found.why}"
 
 
-def _told(found: PairEvidence) -> str:
+def _evidence_clause(found: PairEvidence) -> str:
     if found.faster:
         return f"{'that is significant' if found.faster == 'one' else 'the evidence says otherwise'}: {found.why}"
     if not found.measured:
@@ -161,7 +161,7 @@ def _unseen_rival(best: Option, options: Sequence[Option], heads: int) -> Iterat
     rival = min(rivals, key=lambda each: each.call.value, default=None)
     if rival is not None:
         yield (
-            f"{rival.contender} takes {_times(rival.call)} at N = {rival.ends_at:,}, where its range ends: "
+            f"{rival.contender} takes {_factor_interval(rival.call)} at N = {rival.ends_at:,}, where its range ends: "
             f"measure it at N = {heads:,} too before you decide"
         )
 
@@ -177,7 +177,7 @@ def _exact(summary: Summary, best: Option, second: Option | None, usable: Sequen
     else:
         more = exact.call.value / best.call.value
         yield (
-            f"the fastest form of {name} itself, {exact.contender}, takes {_times(exact.call)} per call, "
+            f"the fastest form of {name} itself, {exact.contender}, takes {_factor_interval(exact.call)} per call, "
             f"{_factor(more)} as long"
         )
 
@@ -191,9 +191,9 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
     others = (
         f"; the same goes for {', '.join(marked(each, unproved) for each in faster[1:])}" if len(faster) > 1 else ""
     )
-    told = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
+    gain = f", {_factor(best.call.value / first.call.value)} as fast" if best is not None else ""
     yield (
-        f"{name} takes {_times(first.call)} per call{told}, but its accuracy is unknown: score it "
+        f"{name} takes {_factor_interval(first.call)} per call{gain}, but its accuracy is unknown: score it "
         f"before you use it (`scored: true` in the suite, or a `trainer` where it has to learn){others}"
     )
 
@@ -201,9 +201,9 @@ def _unscored(best: Option | None, unscored: Sequence[Option], unproved: Sequenc
 def _memory(options: Sequence[Option]) -> Iterator[str]:
     known = [each for each in options if each.memory_bytes]
     if known:
-        told = ", ".join(f"{each.contender} {size(each.memory_bytes or 0)}" for each in known)
+        held = ", ".join(f"{each.contender} {size(each.memory_bytes or 0)}" for each in known)
         peak = " (the peak of a worker, which may have held other models too)"
-        yield f"memory of the whole process: {told}{peak if any(each.memory_is_peak for each in known) else ''}"
+        yield f"memory of the whole process: {held}{peak if any(each.memory_is_peak for each in known) else ''}"
 
 
 def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Question) -> Iterator[str]:
@@ -238,7 +238,7 @@ def _factor(value: float) -> str:
     return f"{value:,.2f} times" if value < _LARGE else f"{value:,.0f} times"
 
 
-def _times(found: Interval) -> str:
+def _factor_interval(found: Interval) -> str:
     if not found.known:
         return f"{seconds(found.value)} (no interval)"
     return f"{seconds(found.value)} ({100 * found.confidence:.0f} %: {seconds(found.low)} to {seconds(found.high)})"

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from harness.analysis.bias import wider
+from harness.analysis.bias import with_bias
 from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch
+from harness.records.samples import CellKey, seconds_by_launch, timed_records
 from harness.search.coverage import covered
 from harness.suite.devices import kind_of
 from harness.suite.schema import LatencyFigure
@@ -60,18 +60,10 @@ def compare(
     *,
     bias: float = 0.0,
 ) -> tuple[ClaimResult, ...]:
-    """Every latency, slowdown and crossover of the suite's `documented:` block beside what the records say.
-
-    Args:
-        suite: the suite.
-        cells: the records by cell.
-        located: the searches' answers.
-        confidence: of the intervals.
-        bias: systematic error of log-ratios that the run's A/A test has seen.
-    """
+    """Every latency, slowdown and crossover of the suite's `documented:` block beside what the records say."""
     if suite.documented is None:
         return ()
-    answers = {(each.leg.race, each.leg.batch_size): each.location for each in located}
+    answers = {(each.case.race, each.case.batch_size): each.location for each in located}
     return (*_latencies(suite, cells, confidence, bias), *_races(suite, cells, answers, confidence, bias))
 
 
@@ -88,7 +80,7 @@ def _races(
         measured, heads = None, _heads(figure, suite.documented.figures)
         if heads is not None:
             measured = slowdown(cells, race.baseline, race.challenger, heads, figure.batch_size, confidence)
-            measured = wider(measured, bias) if measured else None
+            measured = with_bias(measured, bias) if measured else None
         elsewhere = _elsewhere(figure, suite)
         if figure.slowdown is not None:
             yield replace(_slowdown(figure, figure.slowdown, measured, elsewhere), subject=_subject(figure, suite))
@@ -110,8 +102,10 @@ def _latencies(
 ) -> Iterator[ClaimResult]:
     assert suite.documented is not None
     for figure in suite.documented.latencies:
-        by_launch = seconds_by_launch(counting(cells.get((figure.contender, figure.heads, figure.batch_size), ())))
-        measured = wider(typical(by_launch, confidence), bias).scaled(1.0 / figure.batch_size) if by_launch else None
+        by_launch = seconds_by_launch(timed_records(cells.get((figure.contender, figure.heads, figure.batch_size), ())))
+        measured = (
+            with_bias(typical(by_launch, confidence), bias).scaled(1.0 / figure.batch_size) if by_launch else None
+        )
         yield _latency(figure, measured, _elsewhere(figure, suite))
 
 
@@ -190,7 +184,7 @@ def _latency(figure: LatencyFigure, measured: Interval | None, elsewhere: str) -
 
 
 def _judge_number(
-    value: float, told: str, measured: Interval | None, write: Callable[[float], str], elsewhere: str
+    value: float, documented_text: str, measured: Interval | None, write: Callable[[float], str], elsewhere: str
 ) -> tuple[Verdict, str]:
     """A measured interval against the range that rounds to a documented number."""
     if measured is None:
@@ -201,7 +195,7 @@ def _judge_number(
         return "not comparable here", f"{elsewhere}: {seen}" if elsewhere else seen
     half = rounding(value)
     side = _side(value, measured.low - half, measured.high + half)
-    seen += f"; {told} lies {side} the interval"
+    seen += f"; {documented_text} lies {side} the interval"
     if elsewhere:
         return "not comparable here", f"{elsewhere}: {seen}"
     return ("reproduced" if side == "inside" else "not reproduced"), seen
@@ -277,11 +271,13 @@ def _judge(value: int, kind: str, location: Location | None, crossing: Crossing 
 def _found_so_far(value: int, location: Location) -> str:
     """What an unresolved search found all the same."""
     sure = [each for each in location.crossings if (each.low, each.high) != location.bracket]
-    told = [f"it found that the {each.direction} leads from N = {each.heads:,} ({_ends(each)}) on" for each in sure]
+    clauses = [f"it found that the {each.direction} leads from N = {each.heads:,} ({_ends(each)}) on" for each in sure]
     if location.bracket is not None:
         low, high = location.bracket
-        told.append(f"open between N = {low:,} and {high:,}, and {value:,} lies {_side(value, low, high)} that range")
-    return "".join(f"; {each}" for each in told)
+        clauses.append(
+            f"open between N = {low:,} and {high:,}, and {value:,} lies {_side(value, low, high)} that range"
+        )
+    return "".join(f"; {each}" for each in clauses)
 
 
 def _judge_crossing(value: int, kind: str, location: Location, crossing: Crossing) -> tuple[Verdict, str]:

@@ -70,7 +70,7 @@ def stepwise(
         )
         factor = None
         if before is not None and race is not None and found is not None:
-            factor = _factor(cells, before, (race, step.batch_size, found), wanted.heads, confidence)
+            factor = _step_factor(cells, before, (race, step.batch_size, found), wanted.heads, confidence)
         rows.append(Row(change=step.change, race=step.race, batch_size=step.batch_size, slowdown=found, factor=factor))
         before = (race, step.batch_size, found) if race is not None and found is not None else None
     if all(row.slowdown is None for row in rows):
@@ -78,7 +78,7 @@ def stepwise(
     return (Stepwise(name=wanted.name, heads=wanted.heads, rows=tuple(rows)),)
 
 
-def _factor(
+def _step_factor(
     cells: Mapping[CellKey, Sequence[Measurement]],
     before: tuple[Race, int, Interval],
     after: tuple[Race, int, Interval],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.speedup import slowdown
 from harness.analysis.statistics import Interval, typical
-from harness.records.samples import CellKey, counting, seconds_by_launch
+from harness.records.samples import CellKey, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,36 +98,38 @@ def _steps(
     own = families.family(suite.contenders[first].projector)
     for name, contender in suite.contenders.items():
         if families.family(contender.projector) == own:
-            by_launch = seconds_by_launch(counting(cells.get((name, *point), ())))
+            by_launch = seconds_by_launch(timed_records(cells.get((name, *point), ())))
             if by_launch:
                 seconds[name] = typical(by_launch).value
     before = first
-    for after in _way(suite, seconds, first):
+    for after in _order_of_changes(suite, seconds, first):
         speedup = slowdown(cells, after, before, *point, confidence)
         if speedup is not None:
             yield Step(before=before, after=after, change=_change(suite, before, after), speedup=speedup)
             before = after
 
 
-def _way(suite: Suite, seconds: Mapping[str, float], first: str) -> Iterator[str]:
+def _order_of_changes(suite: Suite, seconds: Mapping[str, float], first: str) -> Iterator[str]:
     """The contenders on the way from the first to the fastest, one change at a time where the suite allows it."""
-    now, passed = first, {_what(suite, first)}
+    now, passed = first, {_configuration(suite, first)}
     while True:
         faster = [name for name in seconds if seconds[name] < seconds[now]]
         for name in sorted(faster, key=lambda each: -seconds[each]):
-            if _what(suite, name) == _what(suite, now):
+            if _configuration(suite, name) == _configuration(suite, now):
                 yield name
                 now = name
-        others = [name for name in seconds if _what(suite, name) not in passed and seconds[name] < seconds[now]]
+        others = [
+            name for name in seconds if _configuration(suite, name) not in passed and seconds[name] < seconds[now]
+        ]
         if not others:
             return
         same_runtime = [name for name in others if suite.contenders[name].runtime == suite.contenders[now].runtime]
         now = min(same_runtime or others, key=lambda name: seconds[name])
-        passed.add(_what(suite, now))
+        passed.add(_configuration(suite, now))
         yield now
 
 
-def _what(suite: Suite, name: str) -> str:
+def _configuration(suite: Suite, name: str) -> str:
     """What is computed, whatever runs it: the projector and its options."""
     contender = suite.contenders[name]
     return f"{contender.projector} {sorted(contender.options.items())}"
@@ -136,12 +138,12 @@ def _what(suite: Suite, name: str) -> str:
 def _change(suite: Suite, before: str, after: str) -> str:
     """In a few words, what one has that the other has not."""
     one, other = suite.contenders[before], suite.contenders[after]
-    told = []
+    changes = []
     if one.projector != other.projector:
-        told.append(f"{other.projector} in place of {one.projector}")
+        changes.append(f"{other.projector} in place of {one.projector}")
     elif one.options != other.options:
         new = [f"{name}: {value}" for name, value in other.options.items() if one.options.get(name) != value]
-        told.append(", ".join(new) or "default options")
+        changes.append(", ".join(new) or "default options")
     if one.runtime != other.runtime:
-        told.append(f"{other.runtime} in place of {one.runtime}")
-    return " and ".join(told)
+        changes.append(f"{other.runtime} in place of {one.runtime}")
+    return " and ".join(changes)

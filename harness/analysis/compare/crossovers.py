@@ -34,29 +34,29 @@ class CrossoverChange:
 def change(old: SearchRecord, new: SearchRecord, threshold: float) -> CrossoverChange:
     """What became of a crossover."""
     before, after = old.location, new.location
-    place = f"{old.leg.race} at batch {old.leg.batch_size}"
+    place = f"{old.case.race} at batch {old.case.batch_size}"
     verdict: Verdict = "same"
     why = "did not move"
     if "unresolved" in (before.status, after.status):
         verdict, why = "inconclusive", "is unresolved in at least one of the runs"
-    elif _shape(before) != _shape(after):
+    elif _answer_shape(before) != _answer_shape(after):
         verdict, why = "moved", "is of another kind"
     else:
         for one, other in zip(before.crossings, after.crossings, strict=True):
-            found, said = _moved(one, other, threshold)
+            found, said = _compare_crossings(one, other, threshold)
             if found == "moved" or verdict == "same":
                 verdict, why = found, said or why
     return CrossoverChange(
-        race=old.leg.race,
-        batch_size=old.leg.batch_size,
-        before=_said(before),
-        after=_said(after),
+        race=old.case.race,
+        batch_size=old.case.batch_size,
+        before=_answer_in_words(before),
+        after=_answer_in_words(after),
         verdict=verdict,
-        sentence=f"{place}: the crossover {why}: {_said(before)} before, {_said(after)} now",
+        sentence=f"{place}: the crossover {why}: {_answer_in_words(before)} before, {_answer_in_words(after)} now",
     )
 
 
-def _moved(one: Crossing, other: Crossing, threshold: float) -> tuple[Verdict, str]:
+def _compare_crossings(one: Crossing, other: Crossing, threshold: float) -> tuple[Verdict, str]:
     """The verdict about one N*, and why."""
     found = ratio_of(_interval(one), _interval(other))
     most = 1.0 + threshold
@@ -76,11 +76,11 @@ def _interval(crossing: Crossing) -> Interval:
     return Interval(heads, float(low), float(high), confidence=crossing.confidence)
 
 
-def _shape(location: Location) -> tuple[str, tuple[str, ...]]:
+def _answer_shape(location: Location) -> tuple[str, tuple[str, ...]]:
     return location.status, tuple(each.direction for each in location.crossings)
 
 
-def _said(location: Location) -> str:
+def _answer_in_words(location: Location) -> str:
     words = {"below": "challenger leads throughout", "above": "baseline leads throughout", "tie": "no difference"}
     if location.failures and (span := covered(location)) and location.status in words:
         return f"{words[location.status].removesuffix(' throughout')} from N = {span[0]:,} to {span[1]:,}"

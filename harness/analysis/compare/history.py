@@ -14,7 +14,7 @@ from harness.analysis.statistics import Interval, typical
 from harness.records import provenance
 from harness.records.crossovers import load
 from harness.records.machine import differences
-from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.samples import by_cell, seconds_by_launch, timed_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -190,11 +190,11 @@ def _quantities(evidence: Evidence) -> Iterator[tuple[str, str, str, str, Interv
         for number, crossing in enumerate(each.location.crossings if each.location.status != "unresolved" else ()):
             again = f", crossing {number + 1}" if number else ""
             value = Interval(float(crossing.heads), float(crossing.low), float(crossing.high), 0, crossing.confidence)
-            yield f"N* of {each.leg.label}{again}", "heads", each.leg.race, "", value
+            yield f"N* of {each.case.label}{again}", "heads", each.case.race, "", value
     cells = by_cell(evidence.measurements)
     place = {name: number for number, name in enumerate(evidence.run.suite["contenders"])}
     for key in sorted(cells, key=lambda key: (key[2], place.get(key[0], len(place)), key[1])):
         contender, heads, batch = key
-        seconds = seconds_by_launch(counting([each for each in cells[key] if each.purpose == "table"]))
+        seconds = seconds_by_launch(timed_records([each for each in cells[key] if each.purpose == "table"]))
         if seconds:
             yield f"{contender} at N = {heads:,}, batch {batch}", "seconds", "", contender, typical(seconds)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.analysis.bias import wider
+from harness.analysis.bias import with_bias
 from harness.analysis.statistics import Interval
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 from harness.units import exponential
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def launches(cells: Mapping[CellKey, Sequence[Measurement]]) -> dict[CellKey, li
     """One logarithm per launch of every cell of the table; what only a search visited has no fixed N to compare."""
     found = {}
     for key, records in cells.items():
-        by_launch = seconds_by_launch(counting([each for each in records if each.purpose == "table"]))
+        by_launch = seconds_by_launch(timed_records([each for each in records if each.purpose == "table"]))
         if by_launch:
             found[key] = [math.log(float(np.median(each))) for _, each in sorted(by_launch.items())]
     return found
@@ -67,14 +67,7 @@ def changes(
     *,
     bias: float = 0.0,
 ) -> Iterator[CellChange]:
-    """Every cell that both runs have, by batch size and N.
-
-    Args:
-        old: one logarithm of seconds per launch of each cell then.
-        new: the same now.
-        thresholds: relative changes that matter, by contender.
-        bias: systematic error of the logarithms that the runs' A/A tests have seen.
-    """
+    """Every cell that both runs have, by batch size and N."""
     shared = sorted(old.keys() & new.keys(), key=lambda key: (key[2], key[1], key[0]))
     for key in shared:
         contender, heads, batch_size = key
@@ -91,16 +84,8 @@ def changes(
 def judge(
     old: Sequence[float], new: Sequence[float], threshold: float, *, cells: int = 1, bias: float = 0.0
 ) -> tuple[Interval, Interval, Verdict]:
-    """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict.
-
-    Args:
-        old: of each launch then.
-        new: of each launch now.
-        threshold: relative change that matters.
-        cells: how many are judged at once.
-        bias: systematic error of the logarithms.
-    """
-    own, joint = (wider(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
+    """New over old from one logarithm of seconds per launch each: its own interval, the joint one, and the verdict."""
+    own, joint = (with_bias(welch(old, new, each), bias) for each in (CONFIDENCE, CONFIDENCE ** (1.0 / cells)))
     return own, joint, _verdict(own, joint, threshold)
 
 

@@ -64,7 +64,9 @@ def redefinition(old: Evidence, new: Evidence) -> Redefinition:
         for name in now.contenders
         if name in then.contenders and (how := list(_contender(name, then, now, old, new)))
     }
-    ranges = tuple({each.leg.race: (each.leg.low, each.leg.high) for each in load(run.located)} for run in (old, new))
+    ranges = tuple(
+        {each.case.race: (each.case.low, each.case.high) for each in load(run.located)} for run in (old, new)
+    )
     races = {
         each.name: "; ".join(how)
         for each in now.races

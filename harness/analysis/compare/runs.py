@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.analysis.bias import widened
+from harness.analysis.bias import answers_with_bias
 from harness.analysis.compare import crossovers as crossover_changes
 from harness.analysis.compare import latencies
 from harness.analysis.compare import scores as fidelity_changes
@@ -63,18 +63,13 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Something is slower or less right, a crossover moved, or something fails or is gone that was measured."""
-        return bool(
-            any(each.verdict == "slower" for each in self.cells)
-            or any(each.verdict == "worse" for each in self.scores)
-            or any(each.verdict == "moved" for each in self.crossovers)
-            or self.broken
-            or (self.removed and not self.other_suite)
-        )
+        worse = any(word in ("slower", "worse", "moved") for word in self._verdicts)
+        return bool(worse or self.broken or (self.removed and not self.other_suite))
 
     @property
     def open_questions(self) -> int:
         """How many cells, crossovers and scores could not be judged."""
-        return sum(word == "inconclusive" for word in self._words)
+        return sum(word == "inconclusive" for word in self._verdicts)
 
     @property
     def verdict(self) -> Verdict:
@@ -85,32 +80,26 @@ class Comparison:
         """
         if self.regressed:
             return "regression"
-        judged = [each.verdict for each in self.cells] if self.cells else self._words
+        judged = [each.verdict for each in self.cells] if self.cells else self._verdicts
         return "no regression" if any(word != "inconclusive" for word in judged) else "inconclusive"
 
     @property
-    def _words(self) -> list[str]:
+    def _verdicts(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
-        return [
-            *(each.verdict for each in self.cells),
-            *(each.verdict for each in self.crossovers),
-            *(each.verdict for each in self.scores),
-        ]
+        return [each.verdict for each in (*self.cells, *self.crossovers, *self.scores)]
 
     @property
     def sentence(self) -> str:
         """The result in one line."""
         parts = []
         if self.cells:
-            parts.append(f"cells: {_counted(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
+            parts.append(f"cells: {_count_phrase(self.cells, ('slower', 'faster', 'same', 'inconclusive'))}")
         if self.crossovers:
-            some = any(each.verdict == "inconclusive" for each in self.crossovers)
-            words = ["moved", "inconclusive"] if some else ["moved"]
-            parts.append(f"crossovers: {_counted(self.crossovers, words)} of {len(self.crossovers)}")
+            words = ["moved", *_if_open(self.crossovers)]
+            parts.append(f"crossovers: {_count_phrase(self.crossovers, words)} of {len(self.crossovers)}")
         if self.scores:
-            some = any(each.verdict == "inconclusive" for each in self.scores)
-            words = ["worse", "better", "inconclusive"] if some else ["worse", "better"]
-            parts.append(f"scores: {_counted(self.scores, words)} of {len(self.scores)}")
+            words = ["worse", "better", *_if_open(self.scores)]
+            parts.append(f"scores: {_count_phrase(self.scores, words)} of {len(self.scores)}")
         rest = {"removed": self.removed, "added": self.added, "now failing": self.broken}
         parts += [f"{len(names)} {word}" for word, names in rest.items() if names]
         return f"{self.verdict}: {'; '.join(parts) or 'nothing was measured alike in both runs'}"
@@ -173,7 +162,7 @@ def compare(old: Evidence, new: Evidence, threshold: float | None = None) -> Com
     checks = [check(each.measurements, suite_of(each.run).search.confidence) for each in (old, new)]
     biases = [each.bias for each in checks]
     then, here = (
-        {(each.leg.race, each.leg.batch_size): each for each in widened(load(one.located), bias)}
+        {(each.case.race, each.case.batch_size): each for each in answers_with_bias(load(one.located), bias)}
         for one, bias in zip((old, new), biases, strict=True)
     )
     scored, scores = fidelity_changes.scores(old), fidelity_changes.scores(new)
@@ -271,8 +260,12 @@ def _incomparable(old: Evidence, new: Evidence) -> Iterator[str]:
         yield "one of the two is a quick run"
 
 
-def _counted(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
+def _count_phrase(changes: Sequence[CellChange | CrossoverChange | ScoreChange], words: Sequence[str]) -> str:
     return ", ".join(f"{sum(each.verdict == word for each in changes)} {word}" for word in words)
+
+
+def _if_open(changes: Sequence[CrossoverChange | ScoreChange]) -> list[str]:
+    return ["inconclusive"] * any(each.verdict == "inconclusive" for each in changes)
 
 
 def _names(keys: Iterable[CellKey], others: Collection[str]) -> Iterator[str]:

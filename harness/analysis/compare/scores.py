@@ -137,7 +137,9 @@ def _paired(old: Scored, new: Scored) -> tuple[float, float]:
             rng=np.random.default_rng(0),
         ).confidence_interval  # fmt: skip
         low, high = float(found.low), float(found.high)
-    seeds = math.hypot(table.seeds_reach(old.seeds, _CONFIDENCE), table.seeds_reach(new.seeds, _CONFIDENCE))
+    seeds = math.hypot(
+        table.half_width_over_seeds(old.seeds, _CONFIDENCE), table.half_width_over_seeds(new.seeds, _CONFIDENCE)
+    )
     return change - math.hypot(change - low, seeds), change + math.hypot(high - change, seeds)
 
 

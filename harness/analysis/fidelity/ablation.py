@@ -56,7 +56,7 @@ def ablations(table: Sequence[FidelityRow], suite: Suite) -> tuple[str, ...]:
     by_option: dict[tuple[str, str], list[_Group]] = defaultdict(list)
     for group in _groups(table, suite):
         by_option[group.projector, group.option].append(group)
-    found = (_about(option, groups) for option, groups in by_option.items())
+    found = (_sentence(option, groups) for option, groups in by_option.items())
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -66,14 +66,14 @@ def _groups(table: Sequence[FidelityRow], suite: Suite) -> Iterator[_Group]:
     for row in rows:
         contender = suite.contenders[row.contender]
         for option, value in contender.options.items():
-            rest = _rest(contender, option)
+            rest = _other_settings(contender, option)
             alike[row.heads, row.temperature, contender.projector, option, rest].setdefault(_key(value), row)
     for (heads, temperature, projector, option, _), by_value in alike.items():
         if len(by_value) > 1:
             yield _Group(projector, option, heads, temperature, by_value)
 
 
-def _rest(contender: Contender, option: str) -> str:
+def _other_settings(contender: Contender, option: str) -> str:
     """Everything else that decides what a contender answers."""
     said = contender.model_dump(mode="json", exclude={"heads", "batch_sizes", "scored"})
     said["options"] = {name: value for name, value in said["options"].items() if name != option}
@@ -84,7 +84,7 @@ def _key(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else repr(value)
 
 
-def _about(place: tuple[str, str], groups: Sequence[_Group]) -> str:
+def _sentence(place: tuple[str, str], groups: Sequence[_Group]) -> str:
     projector, option = place
     values = list(dict.fromkeys(value for group in groups for value in group.rows))
     same = [group for group in groups if group.same]
@@ -101,9 +101,9 @@ def _about(place: tuple[str, str], groups: Sequence[_Group]) -> str:
     if len({heads for heads, _ in steps}) < _FEWEST_SIZES:
         return ""
     ends = {(low, high) for low, high, _ in steps.values()}
-    told = ", ".join(f"from {low} to {high} ({gain:+.4f}) at N = {n:,}" for (n, _), (low, high, gain) in steps.items())
+    gains = ", ".join(f"from {low} to {high} ({gain:+.4f}) at N = {n:,}" for (n, _), (low, high, gain) in steps.items())
     moral = "at the same value for every N" if len(ends) == 1 else "not at the same value for every N"
-    return f"the largest gain of {projector} in mean cosine by one more {option} is {told}: {moral}"
+    return f"the largest gain of {projector} in mean cosine by one more {option} is {gains}: {moral}"
 
 
 def _less_than_seeds(groups: Sequence[_Group]) -> str:

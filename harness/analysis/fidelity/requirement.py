@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.search.spans import leads
-from harness.units import apart
+from harness.search.spans import winning_spans
+from harness.units import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,27 +45,29 @@ def constrain(
     scored: _Misses = defaultdict(list)
     for record in fidelities:
         if record.contender == challenger:
-            scored[record.heads].extend(_misses(record, wanted))
-    found = leads(location)
+            scored[record.heads].extend(_missed_scores(record, wanted))
+    found = winning_spans(location)
     last = found[-1] if found and found[-1].holds else None
-    counts_from = _counts_from(_within(scored, last)) if last else None
+    counts_from = _counts_from(_misses_within(scored, last)) if last else None
     ends = "as far as is known" if location.status == "unresolved" else "where its lead ends again"
-    told = [_about(each, _within(scored, each), name, ends) for each in found if each is not last]
+    sentences = [
+        _sentence_about_lead(each, _misses_within(scored, each), name, ends) for each in found if each is not last
+    ]
     if last:
-        told.append(_about_last(last, _within(scored, last), counts_from, name))
+        sentences.append(_sentence_about_last(last, _misses_within(scored, last), counts_from, name))
     elif found:
-        told.append("no qualifying crossover: the lead ends inside the range")
+        sentences.append("no qualifying crossover: the lead ends inside the range")
     if location.status == "unresolved":
-        told.append(_about_search(location, name, known=bool(found)))
+        sentences.append(_sentence_about_search(location, name, known=bool(found)))
     return Constrained(
         requires=wanted,
         faster_from=last.start if last else None,
         counts_from=counts_from,
-        sentence="; ".join(told),
+        sentence="; ".join(sentences),
     )
 
 
-def _within(scored: _Misses, lead: WinningSpan) -> _Misses:
+def _misses_within(scored: _Misses, lead: WinningSpan) -> _Misses:
     return {heads: scored[heads] for heads in sorted(scored) if lead.start <= heads <= lead.end}
 
 
@@ -79,7 +81,7 @@ def _counts_from(scored: _Misses) -> int | None:
     return found
 
 
-def _about_last(lead: WinningSpan, scored: _Misses, counts_from: int | None, challenger: str) -> str:
+def _sentence_about_last(lead: WinningSpan, scored: _Misses, counts_from: int | None, challenger: str) -> str:
     """A lead that holds to the end of the range."""
     span = f"from N = {lead.start:,} to {lead.end:,}, {lead.beyond or 'the end of the range'}"
     if not scored:
@@ -94,7 +96,7 @@ def _about_last(lead: WinningSpan, scored: _Misses, counts_from: int | None, cha
     return f"{challenger} is faster {span}, but not equivalent {missed}; {then} ({where})"
 
 
-def _about(lead: WinningSpan, scored: _Misses, challenger: str, ends: str) -> str:
+def _sentence_about_lead(lead: WinningSpan, scored: _Misses, challenger: str, ends: str) -> str:
     """A lead that ends again, or is not known further."""
     span = f"{challenger} is faster from N = {lead.start:,} to {lead.end:,}, {ends}"
     if not scored:
@@ -104,7 +106,7 @@ def _about(lead: WinningSpan, scored: _Misses, challenger: str, ends: str) -> st
     return f"{span}, {right} ({_scored_at(scored, lead)})"
 
 
-def _about_search(location: Location, challenger: str, *, known: bool) -> str:
+def _sentence_about_search(location: Location, challenger: str, *, known: bool) -> str:
     lacks = location.notes[0] if location.notes else "no reason was given"
     if known:
         return f"the search itself is unresolved: {lacks}"
@@ -128,7 +130,7 @@ def _scored_at(scored: _Misses, lead: WinningSpan) -> str:
     return f"scored at N = {listed}{beyond}"
 
 
-def _misses(record: Fidelity, wanted: Mapping[str, float]) -> Iterator[str]:
+def _missed_scores(record: Fidelity, wanted: Mapping[str, float]) -> Iterator[str]:
     """`top1_agreement 0.71 < 0.95` for each requirement that a record misses."""
     if record.failure is not None:
         yield f"it could not be scored: {record.failure.what}"
@@ -138,4 +140,4 @@ def _misses(record: Fidelity, wanted: Mapping[str, float]) -> Iterator[str]:
         if value is None:
             yield f"{name} is not defined for {record.heads:,} heads"
         elif value < bound:
-            yield f"{name} {apart(value, (bound,), 2)} < {bound:g}"
+            yield f"{name} {distinct(value, (bound,), 2)} < {bound:g}"

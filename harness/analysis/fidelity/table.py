@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.analysis.families import Families
 from harness.search.local_model import two_sided
-from harness.units import apart
+from harness.units import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,8 +152,8 @@ def _about_students(here: Sequence[FidelityRow], heads: int, temperature: float)
         place = f"at N = {heads:,} and T = {temperature:g}"
         own = {row.contender: row.scores["mean_cosine"] for row in rows}
         theirs = rivals[names]
-        better_told = [f"{name} ({apart(value, own.values())})" for name, value in theirs.items()]
-        own_told = [(name, apart(value, theirs.values())) for name, value in own.items()]
+        better_told = [f"{name} ({distinct(value, own.values())})" for name, value in theirs.items()]
+        own_told = [(name, distinct(value, theirs.values())) for name, value in own.items()]
         if len(rows) == 1:
             (name, cosine) = own_told[0]
             yield f"{place} the trained {name} (mean cosine {cosine}) does not beat {' nor '.join(better_told)}"
@@ -185,10 +185,12 @@ def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float)
                 if not turned:
                     continue
                 own = {row.contender: row.scores[score] for row in turned}
-                names = ", ".join(f"{name} ({apart(value, [rival.scores[score]], 3)})" for name, value in own.items())
+                names = ", ".join(
+                    f"{name} ({distinct(value, [rival.scores[score]], 3)})" for name, value in own.items()
+                )
                 yield (
                     f"at N = {heads:,} and T = {temperature:g} the ranking depends on the score: by {label} "
-                    f"{rival.contender} ({apart(rival.scores[score], own.values(), 3)}) is "
+                    f"{rival.contender} ({distinct(rival.scores[score], own.values(), 3)}) is "
                     f"{'better' if ranked > 0 else 'worse'} than {names}, though its mean cosine is {word}"
                 )
 
@@ -212,7 +214,7 @@ def _reached(name: str, value: float, bound: float) -> bool:
     return value < bound if name.startswith("std") or name.endswith("error") else value > bound
 
 
-def seeds_reach(values: Sequence[float], confidence: float = 0.95) -> float:
+def half_width_over_seeds(values: Sequence[float], confidence: float = 0.95) -> float:
     """How far the mean over these seeds may lie from that over all seeds, by Student's t; 0 where there is but one."""
     if len(values) < 2:
         return 0.0
@@ -226,7 +228,7 @@ def _interval(name: str, values: Sequence[float], ends: Sequence[tuple[float, fl
     Stat. Med. 27). That of the queries is the mean one of the seeds, since all seeds answer the same queries, so that
     averaging over seeds makes it no smaller; that of the seeds is Student's t.
     """
-    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), seeds_reach(values)
+    middle, (low, high), seeds = float(np.mean(values)), _over_queries(ends), half_width_over_seeds(values)
     least, most = _BOUNDS.get(name.partition("_at_")[0], (-math.inf, math.inf))
     return (
         max(least, middle - math.hypot(middle - low, seeds)),

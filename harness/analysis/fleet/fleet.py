@@ -30,12 +30,12 @@ class Place:
     """A race at a batch size on one machine."""
 
     machine: Machine
-    leg: SearchSummary | None  # None where its run has no such search
+    search: SearchSummary | None  # None where its run has no such search
 
     @property
     def crossing(self) -> Crossing | None:
         """The one crossing that it states; None where there is none, or several."""
-        found = self.leg.located.location if self.leg and self.leg.located else None
+        found = self.search.located.location if self.search and self.search.located else None
         if found is None or found.status not in ("crossing", "several") or len(found.crossings) != 1:
             return None
         return found.crossings[0]
@@ -43,7 +43,7 @@ class Place:
     @property
     def answer(self) -> str:
         """Why it has no one N*, as its kind: the status of the search."""
-        found = self.leg.located.location if self.leg and self.leg.located else None
+        found = self.search.located.location if self.search and self.search.located else None
         return found.status if found else "not searched"
 
 
@@ -69,7 +69,7 @@ class Fleet:
 
     suite: str
     machines: tuple[Machine, ...]
-    legs: tuple[FleetSearch, ...]
+    searches: tuple[FleetSearch, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]  # what was left out, or taken although it differs
 
@@ -77,24 +77,21 @@ class Fleet:
 def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: bool = False) -> Fleet:
     """Runs of one question, one for each machine.
 
-    Args:
-        summaries: of the runs, in any order.
-        names: of their machines, in the same order, where they are known.
-        force: take runs whose suites or data differ.
-
     Raises:
         UserError: where they are of different suites or data, or none of them has a search.
     """
     if not summaries:
         raise UserError("there are no runs", next_step="name the folders of runs from several machines")
-    unlike = list(_unlike(summaries))
+    unlike = list(_differences_of_suites(summaries))
     if unlike and not force:
         raise UserError(
             f"the runs cannot be combined: {'; '.join(unlike)}",
             next_step="report those of one suite and one data set, or use --force",
         )
     found = machines(summaries, names)
-    places = dict.fromkeys((leg.leg.race, leg.leg.batch_size) for each in found for leg in each.summary.legs)
+    places = dict.fromkeys(
+        (search.case.race, search.case.batch_size) for each in found for search in each.summary.searches
+    )
     if not places:
         raise UserError("the runs have no races", next_step="name runs of a suite with races")
     notes = [f"taken with --force although {each}" for each in unlike]
@@ -113,18 +110,20 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
     return Fleet(
         suite=found[0].summary.suite.name,
         machines=found,
-        legs=tuple(_leg(found, race, batch) for race, batch in places),
+        searches=tuple(_search(found, race, batch) for race, batch in places),
         differences=differences(found),
         notes=tuple(notes),
     )
 
 
-def _unlike(summaries: Sequence[Summary]) -> Iterator[str]:
+def _differences_of_suites(summaries: Sequence[Summary]) -> Iterator[str]:
     """In what runs differ that makes them answers to different questions, seen from the first one."""
     first = summaries[0]
     for each in summaries[1:]:
-        if content_hash(_asked(first)) != content_hash(_asked(each)):
-            which = next((f"{path} is {was} and {is_}" for path, was, is_ in changed(_asked(first), _asked(each))), "")
+        if content_hash(_question(first)) != content_hash(_question(each)):
+            which = next(
+                (f"{path} is {was} and {is_}" for path, was, is_ in changed(_question(first), _question(each))), ""
+            )
             yield f"{first.folder} and {each.folder} are of different suites" + (f" ({which})" if which else "")
         elif first.quick != each.quick:
             yield f"one of {first.folder} and {each.folder} is a quick run"
@@ -134,7 +133,7 @@ def _unlike(summaries: Sequence[Summary]) -> Iterator[str]:
             yield f"a plugin file of {first.folder} and {each.folder} differs"
 
 
-def _asked(summary: Summary) -> dict[str, object]:
+def _question(summary: Summary) -> dict[str, object]:
     """The suite without what changes nothing that is measured."""
     left_out = ("description", "documented")
     return {name: value for name, value in dict(summary.run.suite).items() if name not in left_out}
@@ -154,25 +153,30 @@ def _plugins(summary: Summary) -> list[tuple[str, str]]:
     )
 
 
-def _leg(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
+def _search(found: Sequence[Machine], race: str, batch: int) -> FleetSearch:
     places = tuple(
         Place(
             machine=each,
-            leg=next((leg for leg in each.summary.legs if (leg.leg.race, leg.leg.batch_size) == (race, batch)), None),
+            search=next(
+                (it for it in each.summary.searches if (it.case.race, it.case.batch_size) == (race, batch)), None
+            ),
         )
         for each in found
     )
-    case = next(each.leg.leg for each in places if each.leg is not None)
+    case = next(each.search.case for each in places if each.search is not None)
     estimate, sentence = _estimate(places)
     measured = [float(each.crossing.heads) if each.crossing else None for each in places]
     floors = [
-        float(each.leg.floor_crossing) if each.leg is not None and each.leg.floor_crossing is not None else None
+        float(each.search.floor_crossing)
+        if each.search is not None and each.search.floor_crossing is not None
+        else None
         for each in places
     ]
     predicted = transfer(measured, floors)
     return FleetSearch(
         race=race, batch_size=batch, baseline=case.baseline, challenger=case.challenger, places=places, estimate=estimate,
-        sentence=sentence, beside=tuple(_beside(places)), transfer=predicted, about_limits=_limits(places, floors, predicted),
+        sentence=sentence, beside=tuple(_other_machines(places)), transfer=predicted,
+        about_limits=_limits(places, floors, predicted),
     )  # fmt: skip
 
 
@@ -202,7 +206,7 @@ def _variance(crossing: Crossing) -> float:
     return float(max((width / (2.0 * quantile)) ** 2, 1.0 / (_ROUNDING * max(crossing.heads, 1) ** 2)))
 
 
-def _beside(places: Sequence[Place]) -> Iterator[str]:
+def _other_machines(places: Sequence[Place]) -> Iterator[str]:
     """The machines that have no one N*, by what they have instead."""
     kinds: dict[str, list[str]] = {}
     for each in places:
@@ -210,8 +214,8 @@ def _beside(places: Sequence[Place]) -> Iterator[str]:
             kinds.setdefault(each.answer, []).append(each.machine.key)
     without = sum(map(len, kinds.values()))
     for kind, keys in kinds.items():
-        case = next(each.leg for each in places if each.machine.key == keys[0])
-        names = (case.leg.challenger, case.leg.baseline) if case else ("", "")
+        found = next(each.search for each in places if each.machine.key == keys[0])
+        names = (found.case.challenger, found.case.baseline) if found else ("", "")
         said = {
             "below": f"{names[0]} is faster throughout",
             "above": f"{names[1]} is faster throughout",

@@ -53,12 +53,7 @@ class Difference:
 
 
 def machines(summaries: Sequence[Summary], names: Sequence[str] = ()) -> tuple[Machine, ...]:
-    """One for each machine, in the order of their first runs; of several runs of a machine the newest counts.
-
-    Args:
-        summaries: of the runs.
-        names: of their machines, in the same order; empty where it is not known. Two names are two machines, however alike.
-    """
+    """One for each machine, in the order of their first runs; of several runs of a machine the newest counts."""
     known = [*names, *[""] * (len(summaries) - len(names))]
     runs = [
         (each, name or str(each.run.machine.get("node") or "")) for each, name in zip(summaries, known, strict=True)

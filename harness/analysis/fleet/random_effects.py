@@ -47,11 +47,6 @@ class RandomEffects:
 def random_effects(effects: Sequence[float], variances: Sequence[float], confidence: float = 0.95) -> RandomEffects:
     """The estimate.
 
-    Args:
-        effects: one of each machine.
-        variances: of their estimates, above 0.
-        confidence: of all intervals.
-
     Raises:
         ValueError: where there are fewer than three machines.
     """

@@ -27,12 +27,7 @@ class Transfer:
 
 
 def transfer(measured: Sequence[float | None], floors: Sequence[float | None]) -> Transfer:
-    """Leaves one machine out after the other.
-
-    Args:
-        measured: N* of each machine.
-        floors: the N at which the floors of the two meet there.
-    """
+    """Leaves one machine out after the other."""
     predicted: list[float | None] = []
     means: list[float | None] = []
     for place, floor in enumerate(floors):

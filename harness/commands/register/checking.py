@@ -15,7 +15,7 @@ from harness.commands.register.entry import NAME, content, name_of, names, take
 from harness.errors import HarnessError, RecordsError, UserError
 from harness.printable import one_line
 from harness.records.reader import read
-from harness.records.seal import broken
+from harness.records.seal import changes_since_end
 from harness.report.verification import STORED, verify
 from harness.run.session import DISTRIBUTION
 from harness.units import counted
@@ -78,17 +78,11 @@ def verified(folder: Path) -> tuple[Verdict, ...]:
 
 
 def checked(folder: Path, into: Path, *, only: bool = False) -> Verdict:
-    """A run alone; what was checked is afterwards in the other folder.
-
-    Args:
-        folder: of the run.
-        into: an empty folder.
-        only: whether the folder may hold nothing but the files of a register.
-    """
+    """A run alone; what was checked is afterwards in the other folder."""
     name = folder.name
     try:
         take(folder, into, only=only)
-        reasons = list(broken(content(into), into))
+        reasons = list(changes_since_end(content(into), into))
         name = name_of(into)
         evidence = read(into)
         run = evidence.run

@@ -36,11 +36,6 @@ _OF_A_MACHINE = (
 def take(folder: Path, into: Path, *, only: bool) -> None:
     """Copies the files of a run, so that what is checked is what is kept, whatever happens to the folder meanwhile.
 
-    Args:
-        folder: of the run; nothing in it is believed.
-        into: an empty folder of ours.
-        only: whether the folder may hold nothing else, as in a register.
-
     Raises:
         RecordsError: where it is a link, or a file is missing, a link, no regular file, or too large.
     """

@@ -35,13 +35,13 @@ def doubts(evidence: Evidence) -> Iterator[str]:
     """A sentence for each thing that the records of a whole run cannot be."""
     yield from _of_the_run(evidence.run)
     yield from (f"{each}: a whole run has none" for each in evidence.torn)
-    yield from _strangers(evidence)
+    yield from _unasked_records(evidence)
     visits: dict[int, list[Measurement]] = defaultdict(list)
     for record in evidence.measurements:
         visits[record.visit].append(record)
     if visits and (gaps := sorted(set(range(1, max(visits) + 1)) - set(visits))):
-        yield f"the records of {_places('visit', gaps)} are missing"
-    yield from _repeated(evidence.measurements)
+        yield f"the records of {_numbered('visit', gaps)} are missing"
+    yield from _copied_samples(evidence.measurements)
     yield from _scores(evidence)
     window = _window(evidence.run)
     outside, orders, overlaps = [], [], []
@@ -54,11 +54,11 @@ def doubts(evidence: Evidence) -> Iterator[str]:
         if any(_overlaps(each) for each in sampled):
             overlaps.append(number)
     if outside:
-        yield f"{_places('visit', outside)} took place before the run began or after it ended"
+        yield f"{_numbered('visit', outside)} took place before the run began or after it ended"
     if orders:
-        yield f"in {_places('visit', orders)} the samples do not follow one another in the order that was drawn"
+        yield f"in {_numbered('visit', orders)} the samples do not follow one another in the order that was drawn"
     if overlaps:
-        yield f"in {_places('visit', overlaps)} a sample begins before the one before it can have ended"
+        yield f"in {_numbered('visit', overlaps)} a sample begins before the one before it can have ended"
 
 
 def samples(evidence: Evidence) -> dict[bytes, int]:
@@ -88,7 +88,7 @@ def _of_the_run(run: RunInfo) -> Iterator[str]:
         yield "run.json names no processor"
 
 
-def _strangers(evidence: Evidence) -> Iterator[str]:
+def _unasked_records(evidence: Evidence) -> Iterator[str]:
     """Records of what the suite does not ask."""
     suite = suite_of(evidence.run)
     names = {each.contender for each in evidence.measurements} | {each.contender for each in evidence.fidelities}
@@ -105,7 +105,7 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
     if others := {each.cell for each in table} - cells:
         name, heads, _ = min(others)
         yield f"there are records of {name} at N = {heads:,} in the table, which the suite does not ask for"
-    answered = {each.leg.label for each in load(evidence.located)}
+    answered = {each.case.label for each in load(evidence.located)}
     if searched := {each.leg for each in evidence.measurements if each.purpose == "search" and each.leg} - answered:
         yield f"{min(searched)} was searched, and crossovers.json has no answer to it"
     wanted = set(range(1, suite.measurement.launches + 1))
@@ -118,7 +118,7 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
         yield f"{name} at N = {heads:,} was not measured in each of the {len(wanted)} launches of the suite"
 
 
-def _repeated(records: Sequence[Measurement]) -> Iterator[str]:
+def _copied_samples(records: Sequence[Measurement]) -> Iterator[str]:
     """Two records with the same seconds at the same times; a process is in one place at a time."""
     seen: dict[tuple[object, ...], int] = {}
     twice = []
@@ -130,7 +130,7 @@ def _repeated(records: Sequence[Measurement]) -> Iterator[str]:
             twice.append(record.visit)
         seen[key] = record.visit
     if twice:
-        yield f"a record of {_places('visit', sorted(set(twice)))} is there twice"
+        yield f"a record of {_numbered('visit', sorted(set(twice)))} is there twice"
 
 
 def _scores(evidence: Evidence) -> Iterator[str]:
@@ -179,7 +179,7 @@ def _overlaps(sampled: Sampled) -> bool:
     )
 
 
-def _places(what: str, numbers: Sequence[int]) -> str:
+def _numbered(what: str, numbers: Sequence[int]) -> str:
     """`visit 7`, `visits 7, 9, 11 and 40 more`."""
     shown = ", ".join(f"{each:,}" for each in numbers[:_SHOWN])
     rest = len(numbers) - _SHOWN

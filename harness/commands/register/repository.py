@@ -113,7 +113,7 @@ def opened(to: str, scratch: Path) -> Iterator[Branch]:
         (made / name).mkdir(parents=True)
     (made / "HEAD").write_text("ref: refs/heads/made\n", encoding="ascii")
     if local is not None:
-        name = branch or _own(local)
+        name = branch or _own_remote_name(local)
         _refuse_checked_out(local, name)
         yield Branch(address=address, branch=name, made=made, local=local, head=_at(local, name))
         return
@@ -140,7 +140,7 @@ def _found(path: Path) -> Path:
     raise UserError("there is no git repository here", where=str(path), next_step="make one with `git init --bare`")
 
 
-def _own(local: Path) -> str:
+def _own_remote_name(local: Path) -> str:
     """The branch that HEAD names."""
     name = (local / "HEAD").read_text(encoding="utf-8", errors="replace").strip().removeprefix("ref: refs/heads/")
     if not _BRANCH.fullmatch(name) or _HASH.fullmatch(name):

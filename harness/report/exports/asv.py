@@ -38,10 +38,7 @@ _PARAMETERS = {"call": ("heads", "batch_size"), "crossover": ("batch_size", "cro
 
 
 def export(evidence: Evidence, results: Path) -> Path:
-    """Writes into asv's folder of results; benchmarks of other suites that lie there stay.
-
-    Returns:
-        The file of this run's results.
+    """Writes the file of a run into asv's folder of results; benchmarks of other suites that lie there stay.
 
     Raises:
         RecordsError: where nothing was measured, or the commit is not known: asv keeps results by commit.

@@ -43,11 +43,11 @@ def _info(evidence: Evidence) -> Iterator[str]:
 def _gauges(found: tuple[Quantity, ...], suite: str) -> Iterator[str]:
     for kind, (name, unit, what) in _NAMES.items():
         mine = [each for each in found if each.kind == kind]
-        for bound, told in _BOUNDS.items() if mine else ():
+        for bound, bound_text in _BOUNDS.items() if mine else ():
             metric = "_".join(part for part in (_PREFIX, name, bound, unit) if part)
             yield f"# TYPE {metric} gauge"
             yield f"# UNIT {metric} {unit}"
-            yield f"# HELP {metric} {what}{told}."
+            yield f"# HELP {metric} {what}{bound_text}."
             for each in mine:
                 value = {"": each.value.value, "low": each.value.low, "high": each.value.high}[bound]
                 if not bound or each.value.known:

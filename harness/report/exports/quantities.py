@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.analysis.statistics import Interval, typical
 from harness.errors import RecordsError
 from harness.records.crossovers import load
-from harness.records.samples import by_cell, counting, seconds_by_launch
+from harness.records.samples import by_cell, seconds_by_launch, timed_records
 from harness.report.pytest_benchmark import suite_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def quantities(evidence: Evidence) -> tuple[Quantity, ...]:
 def _calls(evidence: Evidence) -> Iterator[Quantity]:
     file = suite_file(evidence)
     for (contender, heads, batch), records in by_cell(evidence.measurements).items():
-        seconds = seconds_by_launch(counting([each for each in records if each.purpose == "table"]))
+        seconds = seconds_by_launch(timed_records([each for each in records if each.purpose == "table"]))
         if seconds:
             yield Quantity(
                 kind="call",
@@ -66,7 +66,7 @@ def _crossovers(evidence: Evidence) -> Iterator[Quantity]:
             again = f"-{number + 1}" if number else ""
             yield Quantity(
                 kind="crossover",
-                name=f"{file}::crossover[{each.leg.race}-B{each.leg.batch_size}{again}]",
+                name=f"{file}::crossover[{each.case.race}-B{each.case.batch_size}{again}]",
                 value=Interval(
                     float(crossing.heads),
                     float(min(crossing.low, crossing.heads)),
@@ -74,10 +74,10 @@ def _crossovers(evidence: Evidence) -> Iterator[Quantity]:
                     confidence=crossing.confidence,
                 ),
                 labels={
-                    "race": each.leg.race,
-                    "baseline": each.leg.baseline,
-                    "challenger": each.leg.challenger,
-                    "batch_size": str(each.leg.batch_size),
+                    "race": each.case.race,
+                    "baseline": each.case.baseline,
+                    "challenger": each.case.challenger,
+                    "batch_size": str(each.case.batch_size),
                     "crossing": str(number + 1),
                 },
             )

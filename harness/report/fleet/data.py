@@ -27,7 +27,7 @@ def to_json(fleet: Fleet) -> str:
             }
             for each in fleet.machines
         ],
-        "crossovers": [_leg(each) for each in fleet.legs],
+        "crossovers": [_search(each) for each in fleet.searches],
         "differences": {
             each.name: {machine.key: value for machine, value in zip(fleet.machines, each.values, strict=True)}
             for each in fleet.differences
@@ -37,22 +37,22 @@ def to_json(fleet: Fleet) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-def _leg(leg: FleetSearch) -> dict[str, Any]:
+def _search(search: FleetSearch) -> dict[str, Any]:
     return {
-        "race": leg.race, "batch_size": leg.batch_size, "baseline": leg.baseline, "challenger": leg.challenger,
+        "race": search.race, "batch_size": search.batch_size, "baseline": search.baseline, "challenger": search.challenger,
         "machines": [
             {**_place(each), "from_limits": predicted, "from_others": mean}
-            for each, predicted, mean in zip(leg.places, leg.transfer.predicted, leg.transfer.by_others, strict=True)
+            for each, predicted, mean in zip(search.places, search.transfer.predicted, search.transfer.by_others, strict=True)
         ],
-        "estimate": _estimate(leg.estimate),
-        "limits": {"typical_factor": leg.transfer.error, "typical_factor_of_others": leg.transfer.error_by_others},
-        "sentences": [leg.sentence, *leg.beside, leg.about_limits],
+        "estimate": _estimate(search.estimate),
+        "limits": {"typical_factor": search.transfer.error, "typical_factor_of_others": search.transfer.error_by_others},
+        "sentences": [search.sentence, *search.beside, search.about_limits],
     }  # fmt: skip
 
 
 def _place(place: Place) -> dict[str, Any]:
     crossing = place.crossing
-    located = place.leg.located if place.leg else None
+    located = place.search.located if place.search else None
     decision = located.location.decision if located else None
     return {
         "machine": place.machine.key,

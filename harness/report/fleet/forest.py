@@ -25,25 +25,25 @@ _NARROWEST = 1.5  # the largest N of the axis over the smallest, at least
 @unvalidated
 def forests(fleet: Fleet) -> list[Plot]:
     """One for each race and batch size at which a machine has an N*."""
-    return [plot for place, leg in enumerate(fleet.legs) if (plot := _forest(leg, place)) is not None]
+    return [plot for place, search in enumerate(fleet.searches) if (plot := _forest(search, place)) is not None]
 
 
-def _forest(leg: FleetSearch, place: int) -> Plot | None:
-    rows = [row for each in leg.places for row in _row(each)]
+def _forest(search: FleetSearch, place: int) -> Plot | None:
+    rows = [row for each in search.places for row in _row(each)]
     if not rows:
         return None
-    names = [each.machine.name for each in leg.places] + ([_UNSEEN] if leg.estimate else [])
+    names = [each.machine.name for each in search.places] + ([_UNSEEN] if search.estimate else [])
     unseen = []
-    if leg.estimate is not None:
+    if search.estimate is not None:
         unseen = [
             {
-                "machine": _UNSEEN, "N*": round(math.exp(leg.estimate.centre)), "low": math.exp(leg.estimate.predicted_low),
-                "high": math.exp(leg.estimate.predicted_high),
+                "machine": _UNSEEN, "N*": round(math.exp(search.estimate.centre)), "low": math.exp(search.estimate.predicted_low),
+                "high": math.exp(search.estimate.predicted_high),
             }
         ]  # fmt: skip
     predicted = [
         {"machine": each.machine.name, "from limits": round(n)}
-        for each, n in zip(leg.places, leg.transfer.predicted, strict=True)
+        for each, n in zip(search.places, search.transfer.predicted, strict=True)
         if n is not None
     ]
     ends = [row[name] for row in (*rows, *unseen) for name in ("low", "high")] + [
@@ -53,7 +53,7 @@ def _forest(leg: FleetSearch, place: int) -> Plot | None:
     middle = math.sqrt(low * high)
     low, high = min(low / 1.1, middle / _NARROWEST**0.5), max(high * 1.1, middle * _NARROWEST**0.5)
     scale = alt.Scale(type="log", nice=False, domain=[low, high])
-    size = leg.places[0].machine.summary.suite.size_title
+    size = search.places[0].machine.summary.suite.size_title
     room = min(_LETTER * max(map(len, names)), _WIDEST)
     axis = alt.Axis(labelLimit=_WIDEST, minExtent=room, ticks=False, domain=False, grid=True)
     y = alt.Y("machine:N", sort=names, title=None, axis=axis, scale=alt.Scale(domain=names))
@@ -66,14 +66,14 @@ def _forest(leg: FleetSearch, place: int) -> Plot | None:
     ]
     caption = "Points and bars: N* of each machine with its interval."
     if unseen:
-        told = tooltip(unseen, ("machine", "N*", "low", "high"))
+        hover = tooltip(unseen, ("machine", "N*", "low", "high"))
         layers += [
             chart(unseen)
             .mark_bar(height=6, opacity=0.7, color=_PREDICTION)
-            .encode(x=left, x2="high:Q", y=y, tooltip=told),
+            .encode(x=left, x2="high:Q", y=y, tooltip=hover),
             chart(unseen)
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
-            .encode(x=point, y=y, tooltip=told),
+            .encode(x=point, y=y, tooltip=hover),
         ]
         caption += " Grey: the 95 % prediction interval of an unseen machine, and the middle of the machines."
     if predicted:
@@ -83,20 +83,20 @@ def _forest(leg: FleetSearch, place: int) -> Plot | None:
             .encode(x=alt.X("from limits:Q", scale=scale), y=y, tooltip=tooltip(predicted))
         )
         caption += " Diamonds: predicted from limits and the other machines."
-    lacking = [each.machine.key for each in leg.places if each.crossing is None]
+    lacking = [each.machine.key for each in search.places if each.crossing is None]
     if lacking:
         caption += f" Without one N*: {', '.join(lacking)}."
     return Plot(
-        name=f"forest-{place}", title=title(leg), caption=caption,
+        name=f"forest-{place}", title=title(search), caption=caption,
         chart=alt.layer(*layers).properties(height=_ROW * len(names), width="container"),
     )  # fmt: skip
 
 
 def _row(place: Place) -> Iterator[dict[str, Any]]:
     found = place.crossing
-    if found is None or place.leg is None or place.leg.located is None:
+    if found is None or place.search is None or place.search.located is None:
         return
-    decision = place.leg.located.location.decision
+    decision = place.search.located.location.decision
     yield {
         "machine": place.machine.name, "N*": found.heads, "low": found.low, "high": found.high,
         "undecided between": f"{decision.below:,} to {decision.above:,}" if decision else "",

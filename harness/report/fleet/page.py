@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.report import templates
 from harness.report.fleet import tables
 from harness.report.fleet.forest import forests
-from harness.report.html import POLICY, inert, resource, script
+from harness.report.html import POLICY, resource, script, script_json
 from harness.report.plots.leadmap import lead_map
 from harness.report.vega import bundle
 from harness.units import counted
@@ -46,7 +46,7 @@ def render(fleet: Fleet) -> str:
         script=script(resource("page.js")),
         sections=[*sections, *((each.title, f"table-{each.name}") for each in shown)],
         sentences=list(tables.sentences(fleet)),
-        specs=inert(
+        specs=script_json(
             {
                 "plots": {each.name: each.chart.to_dict(validate=False) for each in (*drawn, *(plot for _, plot in maps))},
                 "searches": [], "races": {}, "chosen": [], "pairs": [],
@@ -59,7 +59,7 @@ def render(fleet: Fleet) -> str:
 
 def headline(fleet: Fleet) -> str:
     """`9 machines, 3 races`."""
-    races = len({each.race for each in fleet.legs})
+    races = len({each.race for each in fleet.searches})
     return f"{counted(len(fleet.machines), 'machine')}, {counted(races, 'race')}"
 
 

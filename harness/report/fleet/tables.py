@@ -55,11 +55,11 @@ def crossovers(fleet: Fleet) -> Table:
     """N* with its intervals on each machine, and what the limits predict."""
     rows: list[tuple[Entry, ...]] = [
         (
-            text(leg.race), Entry(f"{leg.batch_size:,}", leg.batch_size), text(place.machine.key), _crossover(place),
-            _decision(place), text(_sides(place)), *_predicted(leg, index),
+            text(search.race), Entry(f"{search.batch_size:,}", search.batch_size), text(place.machine.key), _crossover(place),
+            _decision(place), text(_sides(place)), *_predicted(search, index),
         )
-        for leg in fleet.legs
-        for index, place in enumerate(leg.places)
+        for search in fleet.searches
+        for index, place in enumerate(search.places)
     ]  # fmt: skip
     columns = [
         "race", "batch", "machine", "N* (interval)", "undecided between", "faster below → above", "from limits", "off by",
@@ -77,9 +77,9 @@ def crossovers(fleet: Fleet) -> Table:
 def estimates(fleet: Fleet) -> Table:
     """The spread between machines; of races whose machines are enough."""
     rows: tuple[tuple[Entry, ...], ...] = tuple(
-        (text(leg.race), Entry(f"{leg.batch_size:,}", leg.batch_size), *_estimate(leg.estimate))
-        for leg in fleet.legs
-        if leg.estimate is not None
+        (text(search.race), Entry(f"{search.batch_size:,}", search.batch_size), *_estimate(search.estimate))
+        for search in fleet.searches
+        if search.estimate is not None
     )
     return Table(
         name="estimates", title="An unseen machine",
@@ -101,26 +101,26 @@ def differences(fleet: Fleet) -> Table:
 
 def sentences(fleet: Fleet) -> Iterator[tuple[str, tuple[str, ...]]]:
     """For each race and batch size its name, and what is to be said of it."""
-    for leg in fleet.legs:
-        yield title(leg), (leg.sentence, *leg.beside, leg.about_limits)
+    for search in fleet.searches:
+        yield title(search), (search.sentence, *search.beside, search.about_limits)
 
 
-def title(leg: FleetSearch) -> str:
+def title(search: FleetSearch) -> str:
     """`documented, batch 1`."""
-    return f"{leg.race}, batch {leg.batch_size:,}"
+    return f"{search.race}, batch {search.batch_size:,}"
 
 
 def _crossover(place: Place) -> Entry:
-    if place.leg is None:
+    if place.search is None:
         return Entry("not searched")
     found = answer(
-        place.leg, "", "", place.machine.summary.unchecked, whole=place.machine.summary.run.status == "complete"
+        place.search, "", "", place.machine.summary.unchecked, whole=place.machine.summary.run.status == "complete"
     )
     return Entry(found.crossover + ("" if found.certain else " (unsure)"), found.value)
 
 
 def _decision(place: Place) -> Entry:
-    located = place.leg.located if place.leg else None
+    located = place.search.located if place.search else None
     decision = located.location.decision if located else None
     if decision is None:
         return Entry(_NONE)
@@ -129,14 +129,14 @@ def _decision(place: Place) -> Entry:
 
 
 def _sides(place: Place) -> str:
-    if place.leg is None or place.leg.located is None:
+    if place.search is None or place.search.located is None:
         return _NONE
-    found = answer(place.leg, "", "", place.machine.summary.unchecked)
+    found = answer(place.search, "", "", place.machine.summary.unchecked)
     return found.below if found.below == found.above else f"{found.below} → {found.above}"
 
 
-def _predicted(leg: FleetSearch, index: int) -> tuple[Entry, Entry]:
-    predicted, crossing = leg.transfer.predicted[index], leg.places[index].crossing
+def _predicted(search: FleetSearch, index: int) -> tuple[Entry, Entry]:
+    predicted, crossing = search.transfer.predicted[index], search.places[index].crossing
     if predicted is None:
         return Entry(_NONE), Entry(_NONE)
     shown = Entry(f"{float(f'{predicted:.2g}'):,.0f}", predicted)

@@ -26,10 +26,6 @@ FORMS = {"html": "fleet.html", "markdown": "fleet.md", "json": "fleet.json"}
 def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
     """The fleet that the runs in these folders make.
 
-    Args:
-        folders: of runs, or folders into which `harness run --on` has written the runs of several machines.
-        force: take runs whose suites or data differ.
-
     Raises:
         RecordsError: where one cannot be read.
         UserError: as `harness.analysis.fleet.fleet.fleet`.
@@ -40,16 +36,16 @@ def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
 
 def _runs(folder: Path) -> list[Path]:
     """The runs of several machines in a folder that holds what `harness run --on` wrote; else the folder itself."""
-    return [folder / each for each in _named(folder) if (folder / each / RUN).is_file()] or [folder]
+    return [folder / each for each in _given_names(folder) if (folder / each / RUN).is_file()] or [folder]
 
 
 def _name(run: Path) -> str:
     """What the machine of a run is called, where it was one of several."""
     place = run.absolute()
-    return _named(place.parent).get(place.name, "")
+    return _given_names(place.parent).get(place.name, "")
 
 
-def _named(folder: Path) -> dict[str, str]:
+def _given_names(folder: Path) -> dict[str, str]:
     """Names of machines by the folders of their runs; empty where the file is not there or is not what it should be."""
     try:
         machines = plain_json.parsed(plain_file.text(folder / _TOGETHER, LARGEST_BYTES))["machines"]

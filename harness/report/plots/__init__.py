@@ -9,7 +9,7 @@ import altair as alt
 
 from harness.errors import ResourceError
 from harness.report.plots.frontier import frontier
-from harness.report.plots.grammar import COLUMNS, Plot, settled, unvalidated
+from harness.report.plots.grammar import COLUMNS, Plot, as_picture, unvalidated
 from harness.report.plots.latency import latency
 from harness.report.plots.leadmap import lead_map
 from harness.report.plots.pairs import pairs_over_time
@@ -52,7 +52,7 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
         for each in plots(summary):
             path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', each.name)}.{form}"  # a name holds what a suite says
             chart = each.chart.properties(width=640, title=each.title, background="white")
-            spec = settled(chart.configure_legend(columns=COLUMNS).to_dict(validate=False))
+            spec = as_picture(chart.configure_legend(columns=COLUMNS).to_dict(validate=False))
             path.write_bytes(_drawn(spec, form))
             paths.append(path)
     except OSError as error:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import HEIGHT, Plot, chart, labels, legend, log_axis, race_scales, stated, tooltip
+from harness.report.plots.grammar import (
+    HEIGHT,
+    Plot,
+    chart,
+    confirmed_crossings,
+    labels,
+    legend,
+    log_axis,
+    race_scales,
+    tooltip,
+)
 
 if TYPE_CHECKING:
     from harness.analysis.summary import Summary
@@ -16,15 +26,15 @@ def frontier(summary: Summary) -> Plot | None:
     """N* against the batch size, for races that were searched at several."""
     rows: list[dict[str, Any]] = [
         {
-            "race": leg.leg.race,
-            "batch": leg.leg.batch_size,
+            "race": search.case.race,
+            "batch": search.case.batch_size,
             "N*": crossing.heads,
             "low": crossing.low,
             "high": crossing.high,
-            "leads after it": leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline,
+            "leads after it": search.case.challenger if crossing.direction == "challenger" else search.case.baseline,
         }
-        for leg in summary.legs
-        for crossing in stated(leg)
+        for search in summary.searches
+        for crossing in confirmed_crossings(search)
     ]
     several = {
         race for race in {row["race"] for row in rows} if len({r["batch"] for r in rows if r["race"] == race}) > 1

@@ -26,7 +26,7 @@ PALETTE = (  # Tol's bright scheme, darkened: told apart by colour-blind readers
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 COLUMNS = 3  # of a picture's legend; the page takes as many as it has room for
-LABELS = "labels"  # name of the layer with the names of the series; `settled` and page.js look for it
+LABELS = "labels"  # name of the layer with the names of the series; `as_picture` and page.js look for it
 MOST_LABELS = 6  # series that are named where they end; more of them get a legend
 _LABEL_HEIGHT = 13  # pixels
 _ROUNDING = 1e-9  # of a division
@@ -109,11 +109,11 @@ def short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def stated(leg: SearchSummary) -> tuple[Crossing, ...]:
+def confirmed_crossings(search: SearchSummary) -> tuple[Crossing, ...]:
     """The crossings that are results, and not brackets."""
-    if leg.located is None or leg.located.location.status not in ("crossing", "several"):
+    if search.located is None or search.located.location.status not in ("crossing", "several"):
         return ()
-    return leg.located.location.crossings
+    return search.located.location.crossings
 
 
 def heads_axis(rows: Sequence[dict[str, Any]], title: str) -> alt.X:
@@ -152,24 +152,14 @@ _SHORT_NUMBER = "datum.value >= 1000 ? format(datum.value, '.3~s') : format(datu
 def labels(
     rows: Sequence[dict[str, Any]], name: str, x: str, y: str, colour: alt.Color, *, show: str = "", log: bool = True
 ) -> alt.Chart:
-    """The names of the series beside the last of their points, pushed apart where they would lie upon each other.
-
-    Args:
-        rows: of the chart.
-        name: the field by which the series differ.
-        x: the field of the horizontal axis.
-        y: the field of the vertical one.
-        colour: the encoding of the series' colours.
-        show: the field with what is written; the name itself if empty.
-        log: the vertical axis is logarithmic.
-    """
+    """The names of the series beside the last of their points, pushed apart where they would lie upon each other."""
     ends: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row[name] not in ends or row[x] >= ends[row[name]][x]:
             ends[row[name]] = row
     kept = {name, x, y, show or name, "contender", "race"}
     found = [{key: value for key, value in row.items() if key in kept} for row in ends.values()]
-    places = apart([row[y] for row in found], [row[y] for row in rows], log=log)
+    places = spread_apart([row[y] for row in found], [row[y] for row in rows], log=log)
     found = [{**row, "end": row[y], y: place} for row, place in zip(found, places, strict=True)]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     drawn: alt.Chart = (
@@ -184,7 +174,7 @@ def labels(
     return drawn
 
 
-def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
+def spread_apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) -> list[float]:
     """Values moved so far that labels at them are readable, on an axis over all that is known; page.js does the same."""
     write = math.log if log else float
     read = math.exp if log else float
@@ -202,7 +192,7 @@ def apart(values: Sequence[float], known: Sequence[float], *, log: bool = True) 
     return [found[place] for place in range(len(values))]
 
 
-def settled(spec: dict[str, Any]) -> dict[str, Any]:
+def as_picture(spec: dict[str, Any]) -> dict[str, Any]:
     """A chart as a picture: names beside at most six series, and a legend for more; page.js does the same."""
     named = next((each for each in spec.get("layer", ()) if each.get("name") == LABELS), None)
     if named is None:

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from harness.analysis.settings import settings
-from harness.records.samples import counting, seconds_by_launch
+from harness.records.samples import seconds_by_launch, timed_records
 from harness.report.plots.grammar import (
     BAND,
     HEIGHT,
@@ -94,7 +94,7 @@ def _launches(summary: Summary, batch: int) -> Iterator[dict[str, Any]]:
     for (contender, heads, batch_size), records in summary.visits.items():
         if batch_size != batch:
             continue
-        table = counting([each for each in records if each.purpose == "table"])
+        table = timed_records([each for each in records if each.purpose == "table"])
         for launch, seconds in seconds_by_launch(table).items():
             ms = 1e3 * float(np.median(seconds))
             yield {"contender": contender, "N": heads, "ms": short(ms), "launch": launch}

@@ -31,9 +31,9 @@ _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challen
 @unvalidated
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
-    legs = [leg for leg in summary.legs if leg.located is not None]
-    names = _names(legs)
-    rows = [row for leg in legs for row in _leads(leg, names[leg.leg.label], summary)]
+    searches = [search for search in summary.searches if search.located is not None]
+    names = _names(searches)
+    rows = [row for search in searches for row in _leads(search, names[search.case.label], summary)]
     if not rows:
         return None
     low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
@@ -55,13 +55,13 @@ def lead_map(summary: Summary) -> Plot | None:
     layers: list[Any] = [
         chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
     ]
-    if strokes := [row for leg in legs for row in _hatch(leg, names[leg.leg.label], low, high)]:
+    if strokes := [row for search in searches for row in _hatch(search, names[search.case.label], low, high)]:
         layers.append(
             chart(strokes)
             .mark_tick(height=_ROW - 6, thickness=1.2, color="#222", opacity=0.85)
             .encode(x=alt.X("N:Q", scale=scale), y=y, tooltip=tooltip(strokes, ("search", "undecided")))
         )
-    if figures := list(_published(summary, legs, names, low, high)):
+    if figures := list(_published(summary, searches, names, low, high)):
         layers.append(
             chart(figures)
             .mark_point(shape="diamond", size=110, filled=True, color="#d01c8b", stroke="white", opacity=1)
@@ -76,29 +76,32 @@ def lead_map(summary: Summary) -> Plot | None:
     )
 
 
-def _names(legs: Sequence[SearchSummary]) -> dict[str, str]:
+def _names(searches: Sequence[SearchSummary]) -> dict[str, str]:
     """What the row of each search is called: by its race alone where all have one batch size."""
-    several = len({leg.leg.batch_size for leg in legs}) > 1
-    return {leg.leg.label: leg.leg.race + (f", batch {leg.leg.batch_size}" if several else "") for leg in legs}
+    several = len({search.case.batch_size for search in searches}) > 1
+    return {
+        search.case.label: search.case.race + (f", batch {search.case.batch_size}" if several else "")
+        for search in searches
+    }
 
 
-def _leads(leg: SearchSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
+def _leads(search: SearchSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
     """The rows of one search, with how right its rivals are and what they hold at the nearest N at which that is known."""
-    rivals = {"challenger": leg.leg.challenger, "baseline": leg.leg.baseline}
-    for span in leads(_location(leg)):
+    rivals = {"challenger": search.case.challenger, "baseline": search.case.baseline}
+    for span in leads(_location(search)):
         yield {
             "search": name, "low": short(span.low), "high": short(span.high),
             "doublings": short(span.log_ratio / math.log(2)), "faster": rivals[span.faster] if span.faster else "neither",
             "times as fast": short(math.exp(min(abs(span.log_ratio), _MOST_LOG))), "interval": _interval(span),
-            "fidelity": _fidelity(leg, summary, math.sqrt(span.low * span.high)),
-            "memory": _memory(leg, summary, math.sqrt(span.low * span.high)),
+            "fidelity": _fidelity(search, summary, math.sqrt(span.low * span.high)),
+            "memory": _memory(search, summary, math.sqrt(span.low * span.high)),
         }  # fmt: skip
 
 
-def _fidelity(leg: SearchSummary, summary: Summary, heads: float) -> str:
+def _fidelity(search: SearchSummary, summary: Summary, heads: float) -> str:
     """`student: cosine 0.9896 at N = 18`; empty where nothing was scored."""
     found = []
-    for name in (leg.leg.baseline, leg.leg.challenger):
+    for name in (search.case.baseline, search.case.challenger):
         scored = [row for row in summary.fidelity if row.contender == name and "mean_cosine" in row.scores]
         if scored:
             near = min(scored, key=lambda row: abs(math.log(row.heads / heads)))
@@ -106,19 +109,20 @@ def _fidelity(leg: SearchSummary, summary: Summary, heads: float) -> str:
     return "; ".join(found)
 
 
-def _memory(leg: SearchSummary, summary: Summary, heads: float) -> str:
+def _memory(search: SearchSummary, summary: Summary, heads: float) -> str:
     """`teacher 80.0 MiB, student 95.0 MiB at N = 1,024`: of processes; empty where it is not known."""
     held = {
         (cell.contender, cell.heads): cell.memory_bytes or cell.peak_rss_bytes
         for cell in summary.cells
-        if cell.batch_size == leg.leg.batch_size and cell.contender in (leg.leg.baseline, leg.leg.challenger)
+        if cell.batch_size == search.case.batch_size
+        and cell.contender in (search.case.baseline, search.case.challenger)
     }
-    both = [at for (name, at), size in held.items() if name == leg.leg.baseline and size and
-            held.get((leg.leg.challenger, at))]  # fmt: skip
+    both = [at for (name, at), size in held.items() if name == search.case.baseline and size and
+            held.get((search.case.challenger, at))]  # fmt: skip
     if not both:
         return ""
     near = min(both, key=lambda at: abs(math.log(at / heads)))
-    sizes = (f"{name} {units.size(held[name, near] or 0)}" for name in (leg.leg.baseline, leg.leg.challenger))
+    sizes = (f"{name} {units.size(held[name, near] or 0)}" for name in (search.case.baseline, search.case.challenger))
     return f"{', '.join(sizes)} at N = {near:,}"
 
 
@@ -128,10 +132,10 @@ def _interval(span: Span) -> str:
     return f"{units.ratio(ends[0])} to {units.ratio(ends[1])}"
 
 
-def _hatch(leg: SearchSummary, name: str, low: float, high: float) -> Iterator[dict[str, Any]]:
+def _hatch(search: SearchSummary, name: str, low: float, high: float) -> Iterator[dict[str, Any]]:
     """Strokes over what is undecided, evenly spread on the axis; one where it is narrower than two of them."""
     width = math.log(high / low) or 1.0
-    for first, last in undecided(_location(leg)):
+    for first, last in undecided(_location(search)):
         start, end = max(first, low), min(last, high)
         if end < start:
             continue
@@ -146,10 +150,10 @@ def _hatch(leg: SearchSummary, name: str, low: float, high: float) -> Iterator[d
 
 
 def _published(
-    summary: Summary, legs: Sequence[SearchSummary], names: Mapping[str, str], low: float, high: float
+    summary: Summary, searches: Sequence[SearchSummary], names: Mapping[str, str], low: float, high: float
 ) -> Iterator[dict[str, Any]]:
     """Documented crossovers, at the rows of their races."""
-    rows = {(leg.leg.race, leg.leg.batch_size): names[leg.leg.label] for leg in legs}
+    rows = {(search.case.race, search.case.batch_size): names[search.case.label] for search in searches}
     for each in summary.documented:
         figure = each.figure
         if isinstance(figure, Figure) and each.quantity == "crossover" and figure.crossover:
@@ -158,6 +162,6 @@ def _published(
                 yield {"search": row, "N": figure.crossover, "published": each.documented}
 
 
-def _location(leg: SearchSummary) -> Location:
-    assert leg.located is not None
-    return leg.located.location
+def _location(search: SearchSummary) -> Location:
+    assert search.located is not None
+    return search.located.location

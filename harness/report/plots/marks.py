@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from harness.report.plots.grammar import BAND, HEIGHT, chart, contender_scales, legend, stated, tooltip
+from harness.report.plots.grammar import BAND, HEIGHT, chart, confirmed_crossings, contender_scales, legend, tooltip
 from harness.suite.schema import Figure, LatencyFigure
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ def crossing_marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]])
     """The crossovers of this batch size: a line at N*, a shade over its interval, the race's name above."""
     marks = [
         {
-            "race": leg.leg.race,
+            "race": search.case.race,
             "N": each.heads,
             "low": each.low,
             "high": each.high,
-            "label": f"{leg.leg.race}: {each.heads:,}",
+            "label": f"{search.case.race}: {each.heads:,}",
         }
-        for leg in summary.legs
-        if leg.leg.batch_size == batch
-        for each in stated(leg)
+        for search in summary.searches
+        if search.case.batch_size == batch
+        for each in confirmed_crossings(search)
     ]
     if not marks or not rows:
         return
@@ -111,8 +111,8 @@ def documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iter
     x = alt.X("N:Q", scale=alt.Scale(type="log"))
     if lines:
         base = chart(lines)
-        told = tooltip(lines, ("race", "N", "documented"))
-        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=told)
+        hover = tooltip(lines, ("race", "N", "documented"))
+        yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=hover)
         yield base.mark_text(
             angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
         ).encode(x=x, y=alt.value(HEIGHT), text="label:N")

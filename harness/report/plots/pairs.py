@@ -55,13 +55,13 @@ def pairs_over_time(summary: Summary) -> Plot | None:
 
 def evidence(summary: Summary) -> list[dict[str, Any]]:
     """For each search and each N next to its crossover: launch, minutes since the first pair, and ratio of every pair."""
-    return [each for leg in summary.legs for each in _of(leg, summary)]
+    return [each for search in summary.searches for each in _rows_of(search, summary)]
 
 
-def _of(leg: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
-    if leg.located is None:
+def _rows_of(search: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
+    if search.located is None:
         return
-    location = leg.located.location
+    location = search.located.location
     probes = [each for each in location.probes if each.launches > 1] or list(location.probes)
     if not probes:
         return
@@ -69,22 +69,22 @@ def _of(leg: SearchSummary, summary: Summary) -> Iterator[dict[str, Any]]:
     middle = location.crossings[0].heads if location.crossings else math.sqrt(low * high)
     near = sorted(probes, key=lambda each: abs(math.log(each.heads / middle)))[:_PLACES]
     for heads in sorted(each.heads for each in near):
-        if rows := list(_pairs(leg, summary, heads)):
+        if rows := list(_pairs(search, summary, heads)):
             rows = rows[:: math.ceil(len(rows) / _MOST)]
             start = rows[0][1]
             yield {
-                "search": leg.leg.label, "race": leg.leg.race, "N": heads, "launch": [launch for launch, _, _ in rows],
+                "search": search.case.label, "race": search.case.race, "N": heads, "launch": [launch for launch, _, _ in rows],
                 "minutes": [round((at - start) / 60, 2) for _, at, _ in rows],
                 "ratio": [short(ratio) for _, _, ratio in rows],
             }  # fmt: skip
 
 
-def _pairs(leg: SearchSummary, summary: Summary, heads: int) -> Iterator[tuple[int, float, float]]:
+def _pairs(search: SearchSummary, summary: Summary, heads: int) -> Iterator[tuple[int, float, float]]:
     """Launch, time and ratio of the pairs that the search asked for at one N."""
-    batch = leg.leg.batch_size
+    batch = search.case.batch_size
     ours, theirs = (
-        {each.visit: each for each in summary.visits.get((name, heads, batch), ()) if each.leg == leg.leg.label}
-        for name in (leg.leg.baseline, leg.leg.challenger)
+        {each.visit: each for each in summary.visits.get((name, heads, batch), ()) if each.leg == search.case.label}
+        for name in (search.case.baseline, search.case.challenger)
     )
     for visit in sorted(ours.keys() & theirs.keys()):
         if ours[visit].outcome == theirs[visit].outcome == "measured":

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from harness.analysis.speedup import log_ratios
-from harness.records.samples import counting
+from harness.records.samples import timed_records
 from harness.report.plots.grammar import (
     BAND,
     HEIGHT,
@@ -94,7 +94,8 @@ def _launches(summary: Summary, batch: int) -> Iterator[dict[str, Any]]:
         if each.batch_size != batch or each.heads not in grid:
             continue
         ours, theirs = (
-            counting(summary.visits.get((name, each.heads, batch), ())) for name in (each.baseline, each.challenger)
+            timed_records(summary.visits.get((name, each.heads, batch), ()))
+            for name in (each.baseline, each.challenger)
         )
         for launch, logs in log_ratios(ours, theirs).items():
             ratio = short(float(np.exp(np.median(logs))))

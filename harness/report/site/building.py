@@ -15,7 +15,7 @@ from harness.printable import one_line, printable
 from harness.records.reader import LARGEST_BYTES
 from harness.records.writer import write_atomically
 from harness.report import templates
-from harness.report.html import inert, resource
+from harness.report.html import resource, script_json
 from harness.report.site import drawings
 from harness.report.site.digest import RAW, Digest, figures, read, stamp
 from harness.system_errors import advice
@@ -106,8 +106,13 @@ def _build(results: Path, output: Path, folders: Sequence[Path], *, live: bool) 
 
 def _try(digest: Digest, *, live: bool) -> None:
     """Writes what a run takes part in, to nowhere; raises whatever is wrong with its files."""
-    inert(figures(digest))
-    links = {"previous": "", "following": "", "races": {each.leg.leg.race: "" for each in digest.answers}, "key": ""}
+    script_json(figures(digest))
+    links = {
+        "previous": "",
+        "following": "",
+        "races": {each.search.case.race: "" for each in digest.answers},
+        "key": "",
+    }
     _rendered(
         "run", live=live, root="", digest=digest, span=drawings.axis(digest.answers), bars=drawings.bars, links=links
     )
@@ -139,21 +144,21 @@ def _copy(digest: Digest, folder: Path) -> None:
             shutil.copyfile(digest.folder / name, folder / name)
         else:
             (folder / name).unlink(missing_ok=True)
-    write_atomically(folder / "figures.js", f"harnessFigures({inert(figures(digest))});\n")
+    write_atomically(folder / "figures.js", f"harnessFigures({script_json(figures(digest))});\n")
 
 
 def _links(digests: Sequence[Digest], digest: Digest) -> dict[str, Any]:
     """The runs of the same suite before and after it, and the pages of its races."""
     same = [each.name for each in digests if each.suite == digest.suite]
     at = same.index(digest.name)
-    races = {each.leg.leg.race: race_page(digest.suite, each.leg.leg.race) for each in digest.answers}
+    races = {each.search.case.race: race_page(digest.suite, each.search.case.race) for each in digest.answers}
     previous, following = (same[at - 1] if at else ""), (same[at + 1] if at + 1 < len(same) else "")
     return {"previous": previous, "following": following, "races": races, "key": f"{previous} {following}"}
 
 
 def _races(digests: Sequence[Digest]) -> dict[tuple[str, str], str]:
     """The page of each race of each suite."""
-    pairs = dict.fromkeys((each.suite, found.leg.leg.race) for each in digests for found in each.answers)
+    pairs = dict.fromkeys((each.suite, found.search.case.race) for each in digests for found in each.answers)
     return {(suite, race): race_page(suite, race) for suite, race in pairs}
 
 

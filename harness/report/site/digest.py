@@ -97,19 +97,19 @@ def read(folder: Path, name: str) -> Digest:
     answers = []
     reports = {(each.get("race"), each.get("batch_size")): each for each in report.get("crossovers", [])}
     for found in located:
-        told = reports.get((found.leg.race, found.leg.batch_size), {})
-        each = _as_reported(found, told)
-        asked = each.leg
+        reported = reports.get((found.case.race, found.case.batch_size), {})
+        each = _as_reported(found, reported)
+        asked = each.case
         of_heads = asked.counts == "heads"
         said = verdicts.sentence(each.location, asked.challenger, asked.baseline, asked.batch_size, of_heads=of_heads)
         names = () if of_heads else (asked.challenger, asked.baseline)
-        leg = SearchSummary(leg=each.leg, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
-                         reservations=tuple(told.get("reservations", ())))  # fmt: skip
-        figure = published.get((each.leg.race, each.leg.batch_size), {})
-        answers.append(answer(leg, figure.get("documented", ""), figure.get("verdict", ""), unproved))
+        search = SearchSummary(case=each.case, located=each, sentence=said, notes=verdicts.remarks(each.location, *names),
+                         reservations=tuple(reported.get("reservations", ())))  # fmt: skip
+        figure = published.get((each.case.race, each.case.batch_size), {})
+        answers.append(answer(search, figure.get("documented", ""), figure.get("verdict", ""), unproved))
     return Digest(
         name=name, folder=folder, run=run, answers=tuple(answers), report=report,
-        doing=_doing(folder) if run.status == "running" else None,
+        doing=_current_stage(folder) if run.status == "running" else None,
         files=tuple(each for each in RAW if _is_own(folder, each)),
     )  # fmt: skip
 
@@ -120,14 +120,16 @@ def _is_own(folder: Path, name: str) -> bool:
     return path.is_file() and path.resolve().parent == folder.resolve()
 
 
-def _as_reported(found: SearchRecord, told: Mapping[str, Any]) -> SearchRecord:
+def _as_reported(found: SearchRecord, reported: Mapping[str, Any]) -> SearchRecord:
     """As in the report, which widens intervals by a bias that the self-check has seen; what was stored has none."""
-    if not told:
+    if not reported:
         return found
-    crossings = tuple(Crossing(**each) for each in told.get("crossings", ()))
-    if (crossings, told.get("status")) == (found.location.crossings, found.location.status):
+    crossings = tuple(Crossing(**each) for each in reported.get("crossings", ()))
+    if (crossings, reported.get("status")) == (found.location.crossings, found.location.status):
         return found
-    return replace(found, location=replace(found.location, crossings=crossings, status=told["status"], decision=None))
+    return replace(
+        found, location=replace(found.location, crossings=crossings, status=reported["status"], decision=None)
+    )
 
 
 def figures(digest: Digest) -> dict[str, Any]:
@@ -140,7 +142,7 @@ def figures(digest: Digest) -> dict[str, Any]:
         "versions": dict(digest.run.versions),
         "machine": {key: str(value) for key, value in digest.run.machine.items() if key in _MACHINE},
         "options": str(digest.run.suite_digest),
-        "crossovers": {f"{each.leg.leg.label}": _crossover(each) for each in digest.answers},
+        "crossovers": {f"{each.search.case.label}": _crossover(each) for each in digest.answers},
         "cells": dict(_cells(digest)),
     }
 
@@ -149,7 +151,7 @@ _MACHINE = ("processor", "architecture", "usable_cores", "memory_bytes", "python
 
 
 def _crossover(found: Answer) -> dict[str, Any]:
-    crossings = found.leg.located.location.crossings if found.leg.located else ()
+    crossings = found.search.located.location.crossings if found.search.located else ()
     return {
         "text": found.crossover, "below": found.below, "above": found.above,
         "crossings": [[each.heads, each.low, each.high] for each in crossings],
@@ -166,7 +168,7 @@ def _cells(digest: Digest) -> Iterator[tuple[str, list[float | None]]]:
             yield name, [call["value"], call.get("low"), call.get("high")]
 
 
-def _doing(folder: Path) -> Doing:
+def _current_stage(folder: Path) -> Doing:
     """From the records that are there; a line that is being written does not count."""
     path = folder / MEASUREMENTS
     if not path.exists():

@@ -58,10 +58,10 @@ class Trend:
 
 def bars(found: Answer, low: float, high: float) -> list[Bar]:
     """One search, on an axis from `low` to `high`."""
-    if found.leg.located is None:
+    if found.search.located is None:
         return []
-    location = found.leg.located.location
-    names = {"challenger": found.leg.leg.challenger, "baseline": found.leg.leg.baseline}
+    location = found.search.located.location
+    names = {"challenger": found.search.case.challenger, "baseline": found.search.case.baseline}
     drawn = []
     for span in spans.leads(location):
         title = f"N = {span.low:,.0f} to {span.high:,.0f}: "
@@ -78,13 +78,15 @@ def bars(found: Answer, low: float, high: float) -> list[Bar]:
 
 def axis(found: Sequence[Answer]) -> tuple[float, float]:
     """The range of all searches of a run."""
-    ends = [each.leg.located.location for each in found if each.leg.located is not None]
+    ends = [each.search.located.location for each in found if each.search.located is not None]
     return float(min((each.low for each in ends), default=1)), float(max((each.high for each in ends), default=10))
 
 
 def trends(runs: Sequence[Digest], race: str) -> list[Trend]:
     """A race over runs in the order of their start, for each batch size."""
-    batches = sorted({each.leg.leg.batch_size for run in runs for each in run.answers if each.leg.leg.race == race})
+    batches = sorted(
+        {each.search.case.batch_size for run in runs for each in run.answers if each.search.case.race == race}
+    )
     return [_trend(runs, race, batch) for batch in batches]
 
 
@@ -105,9 +107,9 @@ def _trend(runs: Sequence[Digest], race: str, batch: int) -> Trend:
         (run, each)
         for run in runs
         for each in run.answers
-        if (each.leg.leg.race, each.leg.leg.batch_size) == (race, batch)
+        if (each.search.case.race, each.search.case.batch_size) == (race, batch)
     ]
-    places = [_ends(each.leg.located.location if each.leg.located else None) for _, each in rows]
+    places = [_ends(each.search.located.location if each.search.located else None) for _, each in rows]
     known = [each for each in places if each is not None]
     least, most = (min(low for low, _, _ in known), max(high for _, _, high in known)) if known else (1.0, 10.0)
     least, most = least / 1.15, most * 1.15

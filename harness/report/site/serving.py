@@ -71,13 +71,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class Site:
-    """A server and the site that it keeps up to date.
-
-    Args:
-        results: the folder below which runs are looked for.
-        folder: an empty one, for the pages.
-        clock: seconds that do not jump.
-    """
+    """A server and the site that it keeps up to date."""
 
     def __init__(self, results: Path, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._results, self.folder, self._clock = results, folder, clock

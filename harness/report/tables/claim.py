@@ -63,8 +63,8 @@ def _about_scores(known: Documented) -> str:
         f"{name.replace('_', ' ')} {'below' if name.startswith('std') else 'above'} {bound:g}"
         for name, bound in known.fidelity.items()
     ]
-    told = f" Expected there: {', '.join(expected)}." if expected else ""
-    return f"Documented scores are of the document's own queries, ours of the queries of this suite.{told}"
+    expectation = f" Expected there: {', '.join(expected)}." if expected else ""
+    return f"Documented scores are of the document's own queries, ours of the queries of this suite.{expectation}"
 
 
 def waterfalls(summary: Summary) -> list[Table]:

@@ -34,7 +34,9 @@ def crossovers(summary: Summary) -> Table:
     """Every race and batch size with the answer of its search."""
     requiring = {race.name for race in summary.suite.races if race.requires is not None}
     rows = [
-        (*row, *([_counts_from(leg)] if requiring else [])) for leg in summary.legs for row in _crossings(leg, summary)
+        (*row, *([_counts_from(search)] if requiring else []))
+        for search in summary.searches
+        for row in _crossings(search, summary)
     ]
     note = ""
     if summary.joint_confidence is not None:
@@ -52,33 +54,37 @@ def crossovers(summary: Summary) -> Table:
     )
 
 
-def _crossings(leg: SearchSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
+def _crossings(search: SearchSummary, summary: Summary) -> Iterator[tuple[Entry, ...]]:
     """One row for each crossing, or one that says why there is none."""
-    start = (text(leg.leg.race), Entry(f"{leg.leg.batch_size}", leg.leg.batch_size))
+    start = (text(search.case.race), Entry(f"{search.case.batch_size}", search.case.batch_size))
     documented = next(
         (
             each.documented
             for each in summary.documented
-            if each.quantity == "crossover" and each.subject == leg.leg.title
+            if each.quantity == "crossover" and each.subject == search.case.title
         ),
         "",
     )
     end = (
         text(documented),
-        Entry("", None) if leg.floor_crossing is None else Entry(units.count(leg.floor_crossing), leg.floor_crossing),
-        Entry("", None) if leg.predicted is None else Entry(units.count(leg.predicted.value), leg.predicted.value),
+        Entry("", None)
+        if search.floor_crossing is None
+        else Entry(units.count(search.floor_crossing), search.floor_crossing),
+        Entry("", None)
+        if search.predicted is None
+        else Entry(units.count(search.predicted.value), search.predicted.value),
     )
-    if leg.located is None:
+    if search.located is None:
         yield (*start, text("not searched"), Entry(""), text(""), text(""), *end)
         return
-    location = leg.located.location
+    location = search.located.location
     span = covered(location)
     measured = f", measured from {span[0]:,} to {span[1]:,}" if span and location.failures else ""
     words = _STATUS[location.status].removesuffix(" throughout") if measured else _STATUS[location.status]
     status = text(f"{words}{measured}")
     stated = location.crossings if location.status in ("crossing", "several") else ()
     for crossing in stated:
-        leader = leg.leg.challenger if crossing.direction == "challenger" else leg.leg.baseline
+        leader = search.case.challenger if crossing.direction == "challenger" else search.case.baseline
         yield (
             *start,
             status,
@@ -89,13 +95,13 @@ def _crossings(leg: SearchSummary, summary: Summary) -> Iterator[tuple[Entry, ..
         )
     if not stated:
         bracket = f"between {location.bracket[0]:,} and {location.bracket[1]:,}" if location.bracket else ""
-        leader = {"below": leg.leg.challenger, "above": leg.leg.baseline}.get(location.status, "")
+        leader = {"below": search.case.challenger, "above": search.case.baseline}.get(location.status, "")
         yield (*start, status, Entry(""), text(bracket), text(marked(leader, summary.unchecked)), *end)
 
 
-def _counts_from(leg: SearchSummary) -> Entry:
+def _counts_from(search: SearchSummary) -> Entry:
     """From which N on a challenger that must be right counts; empty where its race requires nothing."""
-    if leg.constrained is None:
+    if search.constrained is None:
         return Entry("")
-    start = leg.constrained.counts_from
+    start = search.constrained.counts_from
     return Entry(f"{start:,}", start) if start is not None else Entry("never")

@@ -75,8 +75,8 @@ def details(summary: Summary) -> Table:
     """Latency as users mean it, for every cell."""
     measured = [each for each in summary.cells if each.outcome == "measured"]
     where = settings(summary.suite)
-    told = {"compile_seconds": "compile", "device_seconds": "on the device"}
-    rare = [name for name in told if any(getattr(each, name) is not None for each in measured)]
+    headings = {"compile_seconds": "compile", "device_seconds": "on the device"}
+    rare = [name for name in headings if any(getattr(each, name) is not None for each in measured)]
     rows = [
         (
             text(marked(each.contender, summary.unchecked)),
@@ -103,7 +103,7 @@ def details(summary: Summary) -> Table:
         columns=(
             "contender", *(("where",) if where else ()), "N", "batch", "ms per call", "p50 ms", "p90 ms",
             "p95 ms", "p99 ms", "queries/s", "first call",
-            "load", "build", *(told[name] for name in rare), "memory", "model", "launches", "doubts",
+            "load", "build", *(headings[name] for name in rare), "memory", "model", "launches", "doubts",
         ),
         rows=tuple(rows),
         numeric=tuple(range(1 + bool(where), 15 + bool(where) + len(rare))),

@@ -55,13 +55,13 @@ def _rates(summary: Summary) -> str:
     rates = {int(batch): float(rate) / 1e9 for batch, rate in found.items()}
     if not rates:
         return ""
-    told = ", ".join(f"{rates[batch]:.0f} GFLOP/s at batch {batch}" for batch in sorted(rates))
-    return f" The best products of each number of rows reach {told}."
+    listed = ", ".join(f"{rates[batch]:.0f} GFLOP/s at batch {batch}" for batch in sorted(rates))
+    return f" The best products of each number of rows reach {listed}."
 
 
 def _unmeasured(summary: Summary) -> str:
     """Whom the limits do not hold for."""
     if not summary.precisions:
         return ""
-    told = ", ".join(f"{name} ({precision})" for name, precision in summary.precisions.items())
-    return f" The limits are float32's, so these are left out: {told}."
+    listed = ", ".join(f"{name} ({precision})" for name, precision in summary.precisions.items())
+    return f" The limits are float32's, so these are left out: {listed}."

@@ -76,7 +76,7 @@ def scores(summary: Summary) -> Table:
             text(row.contender),
             Entry(f"{row.heads:,}", row.heads),
             Entry(f"{row.temperature:g}", row.temperature),
-            *(_plain(row, score) for score in _SHORT),
+            *(_score_entry(row, score) for score in _SHORT),
             text("failed" if row.failure else beats(row, summary.fidelity)),
         )
         for row in summary.fidelity
@@ -99,7 +99,7 @@ def beats(row: FidelityRow, table: Sequence[FidelityRow]) -> str:
     return f"{found[0]} of {found[1]}" if found else ""
 
 
-def _plain(row: FidelityRow, score: str) -> Entry:
+def _score_entry(row: FidelityRow, score: str) -> Entry:
     value = row.scores.get(score)
     return Entry("") if value is None else Entry(f"{value:.4f}", value)
 
@@ -110,9 +110,9 @@ def _score(row: FidelityRow, score: str) -> Entry:
         return Entry("")
     value, digits = row.scores[score], 4 if score == "mean_cosine" else 2
     ends = row.intervals.get(score) if score in _RANGED else None
-    told = f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else ""
+    interval = f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else ""
     mark = {True: " pass", False: " miss", None: ""}[row.thresholds.get(score)]
-    return Entry(f"{value:.4f}{told}{mark}", value)
+    return Entry(f"{value:.4f}{interval}{mark}", value)
 
 
 def _seeds(row: FidelityRow) -> tuple[Entry, Entry]:

@@ -304,7 +304,7 @@ def test_a_race_between_the_first_two_decides_against_interpolation(batch, best)
     assert advise(summarise(maker.evidence(), []), 9000, batch).best.contender == "student"
     answers = [
         SearchRecord(
-            leg=SearchCase(race="best", baseline="teacher", challenger="student", batch_size=each, low=18, high=16384),
+            case=SearchCase(race="best", baseline="teacher", challenger="student", batch_size=each, low=18, high=16384),
             location=Location("above", (), 400, (), (), 18, 16384),
         )
         for each in (1, 32)

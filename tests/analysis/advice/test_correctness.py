@@ -38,9 +38,9 @@ def test_scores_speak_for_it_where_they_beat_a_constant(scores, said):
 
 def test_scores_in_words_with_the_worst_of_several_seeds():
     found = scored(mean_cosine=0.97, top1_agreement=0.9, norm_error=0.1)
-    assert found.told() == "mean cosine 0.970, top-1 agreement 0.900"
+    assert found.describe() == "mean cosine 0.970, top-1 agreement 0.900"
     several = Correctness(kind="scored", scores={"skill": 0.5}, worst={"skill": 0.25}, seeds=3)
-    assert several.told() == "skill 0.500 (0.250 with the worst of 3 seeds)"
+    assert several.describe() == "skill 0.500 (0.250 with the worst of 3 seeds)"
 
 
 def summary(tolerance=1e-4, against="formula", student="formula"):

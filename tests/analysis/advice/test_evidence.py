@@ -18,9 +18,9 @@ SMOOTH = Crossing(1000, 950, 1050, "challenger", 0.95, "smooth")
 
 def raced(status, *crossings, maker=None):
     """A summary whose only evidence is the answer of the race `best`, teacher against student."""
-    leg = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
+    case = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
     location = Location(status, crossings, 400, (), (), 2, 16384)
-    return summarise((maker or Maker()).evidence(), [SearchRecord(leg=leg, location=location)])
+    return summarise((maker or Maker()).evidence(), [SearchRecord(case=case, location=location)])
 
 
 def test_launches_that_both_took_part_in_tell_more_than_separate_intervals():
@@ -89,11 +89,11 @@ def test_else_there_are_their_own_intervals_and_how_far_apart_they_could_be(call
     ],
 )
 def test_a_race_tells_nothing_of_n_at_which_one_of_the_two_was_not_measured(heads, faster, why):
-    leg = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
+    case = SearchCase(race="best", baseline="teacher", challenger="student", batch_size=1, low=2, high=16384)
     failures = (Failures(632, 16384, 316, None, "baseline", "memory ran out"),)
     location = Location("above", (), 400, (), (), 2, 16384, measured=(2, 316), failures=failures)
     found = pair_evidence(
-        summarise(Maker().evidence(), [SearchRecord(leg=leg, location=location)]), "teacher", "student",
+        summarise(Maker().evidence(), [SearchRecord(case=case, location=location)]), "teacher", "student",
         (Interval(1.0), Interval(2.0)), heads, 1,
     )  # fmt: skip
     assert found.faster == faster

@@ -62,8 +62,8 @@ def test_where_jumps_are_not_known_that_is_said():
 
 
 def located(race, baseline, challenger, steps):
-    leg = SearchCase(race=race, baseline=baseline, challenger=challenger, batch_size=1, low=2, high=16384, steps=steps)
-    return SearchRecord(leg=leg, location=Location("tie", (), 0, (), (), 2, 16384))
+    case = SearchCase(race=race, baseline=baseline, challenger=challenger, batch_size=1, low=2, high=16384, steps=steps)
+    return SearchRecord(case=case, location=Location("tie", (), 0, (), (), 2, 16384))
 
 
 def test_the_jumps_of_one_rival_are_told_from_those_of_the_other():

@@ -36,11 +36,11 @@ def judged(
             maker.visit(["teacher", "student"], 18, figure["batch_size"], launch, 4)
     found = status in ("crossing", "several") or bracket is not None
     crossings = (Crossing(*at, "challenger", 0.95, "smooth"),) if found else ()
-    leg = SearchCase(
+    case = SearchCase(
         race="best", baseline="teacher", challenger="student", batch_size=figure["batch_size"], low=1, high=high
     )
     location = Location(status, crossings, 400, (), tuple(notes), 1, high, bracket)
-    (found,) = compare(suite, by_cell(maker.measurements), [SearchRecord(leg=leg, location=location)], bias=bias)
+    (found,) = compare(suite, by_cell(maker.measurements), [SearchRecord(case=case, location=location)], bias=bias)
     return found
 
 

@@ -20,13 +20,13 @@ SUITE = Suite.model_validate({
         "figures": [{"race": "convolution", "batch_size": 1, "crossover": 500, "source": "SciPy: n > ~500"}],
     },
 })  # fmt: skip
-(LEG,) = sweep(SUITE).legs
+(CASE,) = sweep(SUITE).cases
 
 
 def result(low, high):
     crossing = Crossing((low + high) // 2, low, high, "challenger", 0.95, "smooth")
     found = Location(status="crossing", crossings=(crossing,), low=8, high=4000, samples=0, probes=(), notes=())
-    (told,) = compare(SUITE, {}, [SearchRecord(leg=LEG, location=found)])
+    (told,) = compare(SUITE, {}, [SearchRecord(case=CASE, location=found)])
     return told
 
 
@@ -41,8 +41,8 @@ def test_a_published_threshold_is_compared_and_explained():
 
 
 def test_it_is_found_by_the_name_of_its_race():
-    assert result(480, 520).subject == LEG.title == "convolution"
-    assert dataclasses.replace(LEG, counts="heads").title == "convolution at batch 1"
+    assert result(480, 520).subject == CASE.title == "convolution"
+    assert dataclasses.replace(CASE, counts="heads").title == "convolution at batch 1"
 
 
 def test_a_figure_names_its_own_source():

@@ -12,8 +12,8 @@ from tests.search.answers import answer, crossing, failures
 
 
 def compared(before, after, threshold=0.2):
-    leg = SimpleNamespace(race="race", batch_size=4)
-    return change(*(SimpleNamespace(leg=leg, location=each) for each in (before, after)), threshold)
+    case = SimpleNamespace(race="race", batch_size=4)
+    return change(*(SimpleNamespace(case=case, location=each) for each in (before, after)), threshold)
 
 
 def at(heads, low, high, direction="challenger"):

@@ -255,11 +255,11 @@ def test_training_that_fails_now_is_told():
 
 
 def test_a_crossover_is_the_same_only_where_the_runs_could_tell_another():
-    leg = sweep(Suite.model_validate(SUITE)).legs[0]
+    case = sweep(Suite.model_validate(SUITE)).cases[0]
 
     def at(heads, low, high, kind="smooth"):
         crossing = Crossing(heads, low, high, "challenger", 0.95, kind)
-        return SearchRecord(leg=leg, location=Location("crossing", (crossing,), 100, (), (), 2, 4096))
+        return SearchRecord(case=case, location=Location("crossing", (crossing,), 100, (), (), 2, 4096))
 
     wide = change(at(113, 11, 1150), at(116, 11, 1150), 0.05)
     assert wide.verdict == "inconclusive"

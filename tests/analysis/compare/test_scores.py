@@ -9,7 +9,7 @@ import pytest
 
 from harness.analysis.compare import scores
 from harness.analysis.compare.runs import compare
-from harness.analysis.fidelity.table import rows, seeds_reach
+from harness.analysis.fidelity.table import half_width_over_seeds, rows
 from harness.measure import fidelity
 from harness.records.measurement import Fidelity
 from harness.suite.schema import Suite
@@ -123,7 +123,7 @@ def test_one_seed_has_the_interval_over_its_queries(hard):
     one = record(hard)
     (row,) = rows([one], Suite.model_validate(SUITE))
     assert row.intervals["mean_cosine"] == pytest.approx(one.intervals["mean_cosine"])
-    assert seeds_reach([0.9]) == 0.0
+    assert half_width_over_seeds([0.9]) == 0.0
 
 
 def test_scores_are_kept_by_query_where_they_are_not_too_many():

@@ -8,7 +8,7 @@ from harness.analysis.fidelity.requirement import constrain
 from harness.process.failure import Failure
 from harness.records.measurement import Fidelity
 from harness.search.result import Crossing, Location
-from harness.search.spans import WinningSpan, leads
+from harness.search.spans import WinningSpan, winning_spans
 from harness.suite.schema import Requires
 
 LOW, HIGH = 18, 65536
@@ -56,13 +56,13 @@ def scored(by_size, seed=0):
     ],
 )
 def test_where_the_challenger_leads(location, spans):
-    assert list(leads(location)) == spans
+    assert list(winning_spans(location)) == spans
 
 
 def test_a_ladder_has_both_ends():
-    assert WinningSpan(6412, 65536, holds=True).ladder() == (6412, 25648, 65536)
-    assert WinningSpan(16, 256, holds=True).ladder() == (16, 64, 256)
-    assert WinningSpan(300, 300, holds=False).ladder() == (300,)
+    assert WinningSpan(6412, 65536, holds=True).sample_points() == (6412, 25648, 65536)
+    assert WinningSpan(16, 256, holds=True).sample_points() == (16, 64, 256)
+    assert WinningSpan(300, 300, holds=False).sample_points() == (300,)
 
 
 SPAN = "from N = 6,412 to 65,536, the end of the range"
@@ -129,7 +129,7 @@ def test_of_several_leads_only_the_one_that_holds_counts():
 
 @pytest.mark.parametrize("location", [LOST, LOST_LATE])
 def test_a_lead_that_is_lost_again_is_told_and_counts_for_nothing(location):
-    start, end = leads(location)[0].start, leads(location)[0].end
+    start, end = winning_spans(location)[0].start, winning_spans(location)[0].end
     found = constrain(Requires(top1_agreement=0.95), location, scored({start: 0.99, end: 0.90}), "student")
     assert (found.faster_from, found.counts_from) == (None, None)
     assert found.sentence == (

@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.fidelity import table as table_module
 from harness.analysis.fidelity.ablation import ablations
-from harness.analysis.fidelity.table import remarks, rows, seeds_reach
+from harness.analysis.fidelity.table import half_width_over_seeds, remarks, rows
 from harness.process.failure import Failure
 from harness.records.measurement import Fidelity
 from harness.suite.schema import Suite
@@ -250,9 +250,9 @@ def test_what_differs_by_less_than_training_seeds_do_is_no_difference_either():
 
 def test_seeds_and_queries_add_as_squares_by_hand():
     """1, 2, 3: t(0.975, 2) = 4.3027 times 1 over the root of 3 is 2.4842."""
-    assert seeds_reach([1.0, 2.0, 3.0]) == pytest.approx(2.4842, abs=1e-4)
-    assert seeds_reach([5.0, 5.0]) == 0.0
-    assert seeds_reach([5.0]) == 0.0
+    assert half_width_over_seeds([1.0, 2.0, 3.0]) == pytest.approx(2.4842, abs=1e-4)
+    assert half_width_over_seeds([5.0, 5.0]) == 0.0
+    assert half_width_over_seeds([5.0]) == 0.0
     # each seed's queries reach from 0.2 below it to 0.3 above it
     ends = [(value - 0.2, value + 0.3) for value in (1.0, 2.0, 3.0)]
     low, high = table_module._interval("unbounded", [1.0, 2.0, 3.0], ends)

@@ -28,13 +28,13 @@ def found(folders):
     return of(folders)
 
 
-def leg(found, race, batch):
-    return next(each for each in found.legs if (each.race, each.batch_size) == (race, batch))
+def search(found, race, batch):
+    return next(each for each in found.searches if (each.race, each.batch_size) == (race, batch))
 
 
 def test_every_machine_keeps_its_own_crossover(found, folders):
     assert [each.key for each in found.machines] == list("ABCDEFGHI")
-    here = leg(found, "documented", 32)
+    here = search(found, "documented", 32)
     stored = [read(each).located for each in folders]
     wanted = [
         next(each for each in one if (each["leg"]["race"], each["leg"]["batch_size"]) == ("documented", 32))
@@ -46,17 +46,17 @@ def test_every_machine_keeps_its_own_crossover(found, folders):
 
 
 def test_the_spread_between_nine_machines_and_where_another_would_lie(found):
-    here = leg(found, "documented", 32).estimate
+    here = search(found, "documented", 32).estimate
     assert here.machines == 9
     assert here.tau_low < TAU < here.tau_high
-    logs = [math.log(each.crossing.heads) for each in leg(found, "documented", 32).places]
+    logs = [math.log(each.crossing.heads) for each in search(found, "documented", 32).places]
     assert here.centre == pytest.approx(sum(logs) / 9, abs=0.05)
     assert here.predicted_low < min(logs)
-    assert "an unseen machine has its N* between" in leg(found, "documented", 32).sentence
+    assert "an unseen machine has its N* between" in search(found, "documented", 32).sentence
 
 
 def test_a_machine_without_a_crossover_is_named_beside_the_estimate(found):
-    here = leg(found, *MIXED)
+    here = search(found, *MIXED)
     assert here.estimate.machines == 8
     assert here.beside == (
         "machine I: loop is faster throughout",
@@ -66,8 +66,8 @@ def test_a_machine_without_a_crossover_is_named_beside_the_estimate(found):
 
 def test_seven_machines_have_no_estimate(folders):
     found = of(folders[:7])
-    assert all(each.estimate is None for each in found.legs)
-    assert leg(found, "documented", 32).sentence == (
+    assert all(each.estimate is None for each in found.searches)
+    assert search(found, "documented", 32).sentence == (
         "7 machines with one N*: the spread between machines is estimated from 8 on"
     )
 
@@ -116,7 +116,7 @@ def test_another_description_is_the_same_question(folders, tmp_path):
 
 
 def test_limits_that_were_not_measured_are_named(found):
-    assert leg(found, "documented", 32).about_limits == (
+    assert search(found, "documented", 32).about_limits == (
         "no prediction from limits: no run has measured them (`limits: true` under `measurement`)"
     )
 
@@ -125,7 +125,7 @@ def test_a_prediction_stands_beside_the_measured_crossover(tmp_path):
     folders = write(tmp_path, 3, limits=True, above=False)
     changed(folders[2], lambda run: run["machine"].pop("limits"))
     found = of(folders)
-    predicted = [each for each in found.legs if each.transfer.error is not None]
+    predicted = [each for each in found.searches if each.transfer.error is not None]
     assert predicted
     for each in predicted:
         first, second, third = each.transfer.predicted

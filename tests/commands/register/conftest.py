@@ -29,8 +29,8 @@ def small(seed=0, processor="A Processor"):
         "races": RACES,
     }  # fmt: skip
     maker = Maker(suite, seed=seed)
-    for leg in sweep(maker.suite).legs:
-        maker.search(leg)
+    for case in sweep(maker.suite).cases:
+        maker.search(case)
     maker.table(launches=maker.suite.measurement.launches, rounds=2)
     clock = 1_767_225_600.0 + 1000 * seed
     placed = []

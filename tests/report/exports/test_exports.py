@@ -33,9 +33,9 @@ RACE = "suites/synthetic.yaml::crossover[best-B1]"
 def folder(tmp_path_factory):
     """The folder of a made-up run, with its searches."""
     maker = Maker().table()
-    for leg in sweep(maker.suite).legs:
-        if leg.race == "best":
-            maker.search(leg)
+    for case in sweep(maker.suite).cases:
+        if case.race == "best":
+            maker.search(case)
     place = tmp_path_factory.mktemp("exports") / "run"
     with Store.create(place, maker.evidence(place, project=PROJECT).run) as store:
         store.append(*maker.measurements)

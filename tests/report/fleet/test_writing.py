@@ -122,8 +122,8 @@ def test_the_page_fits_and_draws_every_machine_without_complaint_or_request(writ
         drawn = window.run(
             "return [...document.querySelectorAll('[data-plot]')].map((each) => !!each.querySelector('svg'))"
         )
-        legs = json.loads((written[0] / "fleet.json").read_text())["crossovers"]
-        assert len(drawn) == 9 + sum(any(each["crossing"] for each in leg["machines"]) for leg in legs)
+        cases = json.loads((written[0] / "fleet.json").read_text())["crossovers"]
+        assert len(drawn) == 9 + sum(any(each["crossing"] for each in case["machines"]) for case in cases)
         assert all(drawn)
         assert window.requested() == []
     window.prefer("light")

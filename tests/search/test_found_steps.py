@@ -7,7 +7,7 @@ import pytest
 
 from harness.search.audit import Suspicion
 from harness.search.bracketing import Step
-from harness.search.jumps import CHECKED_PAIRS, FoundStep, not_reproduced, unseen_since
+from harness.search.found_steps import CHECKED_PAIRS, FoundStep, not_reproduced, refuted_since
 from harness.search.sampler import Sampler
 
 STEP = Step(100, 101, declared=False)
@@ -30,7 +30,7 @@ class Machine:
         return [(float(np.exp(level + self.random.normal(0, self.sigma))), 1.0) for _ in range(rounds)]
 
 
-def prober(machine):
+def sampler(machine):
     made = Sampler(machine, 10_000, 0, lambda: None)
     for n in (90, 100, 101, 110):
         made.visit(n, 6)
@@ -41,19 +41,19 @@ def prober(machine):
 @pytest.mark.parametrize("size", [0.4, -0.4])
 def test_a_jump_that_is_there_again_is_one_of_the_cost(size):
     machine = Machine(lambda launch: size)
-    assert not not_reproduced(prober(machine), STEP, suspicion(size))
+    assert not not_reproduced(sampler(machine), STEP, suspicion(size))
     assert sum(rounds for _, rounds, _ in machine.asked) == 2 * CHECKED_PAIRS
     assert {heads for heads, _, _ in machine.asked} == {100, 101}
 
 
 @pytest.mark.parametrize("seen", [0.4, -0.4])
 def test_a_jump_that_is_not_there_again_was_a_change_in_time(seen):
-    assert not_reproduced(prober(Machine(lambda launch: 0.0)), STEP, suspicion(seen))
+    assert not_reproduced(sampler(Machine(lambda launch: 0.0)), STEP, suspicion(seen))
 
 
 def test_a_jump_too_small_to_be_refuted_by_few_pairs_is_not_measured_again():
     machine = Machine(lambda launch: 0.0)
-    assert not not_reproduced(prober(machine), STEP, suspicion(0.04))
+    assert not not_reproduced(sampler(machine), STEP, suspicion(0.04))
     assert machine.asked == []
 
 
@@ -64,7 +64,7 @@ def test_launches_refute_a_step_that_they_do_not_see(later, unseen):
     for launch in range(1, 6):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert unseen_since(made, FoundStep(STEP, 1, 0.4)) == unseen
+    assert refuted_since(made, FoundStep(STEP, 1, 0.4)) == unseen
 
 
 @pytest.mark.parametrize("off", [1, 2, 3])
@@ -74,7 +74,7 @@ def test_a_single_launch_that_is_far_off_keeps_no_step(off):
     for launch in range(1, 7):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert unseen_since(made, FoundStep(STEP, 0, 0.3))
+    assert refuted_since(made, FoundStep(STEP, 0, 0.3))
 
 
 def test_two_launches_refute_nothing():
@@ -82,4 +82,4 @@ def test_two_launches_refute_nothing():
     for launch in (2, 3):
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
-    assert not unseen_since(made, FoundStep(STEP, 1, 0.4))
+    assert not refuted_since(made, FoundStep(STEP, 1, 0.4))

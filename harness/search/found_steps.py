@@ -32,35 +32,35 @@ class FoundStep:
     size: float  # of the jump in the log-ratio
 
 
-def not_reproduced(prober: Sampler, step: Step, suspicion: Suspicion) -> bool:
+def not_reproduced(sampler: Sampler, step: Step, suspicion: Suspicion) -> bool:
     """Whether the jump is not there when both sides are measured again, one right after the other.
 
     The halving that pins a step down measures one side again and again, and the other not: if the machine changes
     meanwhile, every new N seems to lie on one side.
     """
     sides = (step.left, step.right)
-    if any(n in prober.left_out or not prober.count(n) for n in sides):
+    if any(n in sampler.left_out or not sampler.count(n) for n in sides):
         return False
-    noise = prober.noise()
+    noise = sampler.noise()
     error = WINSORISED_COST * noise * math.sqrt(2 / CHECKED_PAIRS)
     if abs(suspicion.size) < CLEAR_ERRORS * error:
         return False
-    before = {n: prober.count(n) for n in sides}
+    before = {n: sampler.count(n) for n in sides}
     for _ in range(2):
-        prober.visit_each(dict.fromkeys(sides, CHECKED_PAIRS // 2))
-    left, right = (prober.at(n)[before[n] :] for n in sides)
+        sampler.visit_each(dict.fromkeys(sides, CHECKED_PAIRS // 2))
+    left, right = (sampler.at(n)[before[n] :] for n in sides)
     if not (left.size and right.size):
         return False
     jump = winsorised_mean(right, noise) - winsorised_mean(left, noise)
     return math.copysign(jump, jump * suspicion.size) + REFUTING_ERRORS * error < abs(suspicion.size) / 2
 
 
-def unseen_since(prober: Sampler, found: FoundStep) -> bool:
+def refuted_since(sampler: Sampler, found: FoundStep) -> bool:
     """Whether the launches since it was found agree that the jump is less than half of what it seemed."""
     step = found.step
-    if any(n in prober.left_out for n in (step.left, step.right)):
+    if any(n in sampler.left_out for n in (step.left, step.right)):
         return False
-    sides = [prober.means(n, found.launch + 1) for n in (step.left, step.right)]
+    sides = [sampler.medians_by_launch(n, found.launch + 1) for n in (step.left, step.right)]
     both = sorted(sides[0].keys() & sides[1].keys())
     if len(both) < FEWEST_LAUNCHES:
         return False

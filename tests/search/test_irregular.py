@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from harness.search.jagged import locate_among_neighbours
-from harness.search.neighbours import crowd, is_prime, is_smooth
+from harness.search.irregular import locate_irregular
+from harness.search.neighbours import is_prime, is_smooth, neighbours
 from tests.simulation.fake_machine import FakeMachine
 
 
@@ -45,7 +45,7 @@ def machine(seed, baseline=direct, challenger=fft):
 
 
 def answer(seed, low, high, **costs):
-    return locate_among_neighbours(machine(seed, **costs).measure, low, high, seed=seed)
+    return locate_irregular(machine(seed, **costs).measure, low, high, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -118,22 +118,50 @@ def test_times_that_depend_on_the_draw_of_an_input_are_not_taken_for_jagged():
         launches.append(launch)
         return fake.measure(heads, rounds, launch)
 
-    found = locate_among_neighbours(measure, 10, 5000, seed=4)
+    found = locate_irregular(measure, 10, 5000, seed=4)
     assert not any("depends on each N" in note for note in found.notes)
     assert launches == sorted(launches)
 
 
 def test_a_small_budget_is_not_spent_on_neighbours():
     fake = machine(0)
-    locate_among_neighbours(fake.measure, 10, 5000, budget=200)
+    locate_irregular(fake.measure, 10, 5000, budget=200)
     assert fake.samples <= 200
 
 
 def test_neighbours_differ_in_their_factors():
     for n in (50, 1000, 30_000, 2_000_000):
-        some = crowd(n, 1, 10**9)
+        some = neighbours(n, 1, 10**9)
         assert all(abs(each / n - 1) <= max(0.04, 3 / n) + 1e-9 for each in some)
         assert any(map(is_smooth, some))
         assert any(map(is_prime, some))
         assert any(is_prime(2 * each - 1) for each in some)
-    assert crowd(20, 20, 20) == [20]
+    assert neighbours(20, 20, 20) == [20]
+
+
+def test_neighbours_of_a_thousand_by_hand():
+    """1000 is smooth and 2 * 1000 - 1 prime; 997 is prime, 2 * 1013 - 1 = 3^4 5^2 smooth, and 992 = 31 * 32 round."""
+    assert neighbours(1000, 1, 10**9) == [992, 997, 1000, 1013]
+    assert neighbours(1000, 1, 10**9, plain=2) == [992, 997, 1000, 1001, 1013]
+    assert neighbours(1000, 995, 1005) == [997, 1000]
+    assert neighbours(26, 1, 10**9) == [23, 25, 26, 27]  # within three to either side, though 4 % are less
+
+
+@pytest.mark.parametrize(
+    ("number", "prime"),
+    [(1, False), (2, True), (3, True), (4, False), (9, False), (25, False), (97, True), (91, False)],
+)
+def test_primes_by_hand(number, prime):
+    assert is_prime(number) is prime
+
+
+def test_no_large_number_is_asked_whether_it_is_prime():
+    assert not is_prime(10**10 + 19)  # it is, and trying takes long
+    assert is_prime(10**6 + 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "smooth"), [(1, True), (224, True), (11, False), (2 * 3 * 5 * 7, True), (26, False)]
+)
+def test_smooth_numbers_by_hand(number, smooth):
+    assert is_smooth(number) is smooth

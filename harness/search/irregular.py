@@ -18,12 +18,12 @@ from harness.search.bracketing import Step
 from harness.search.conclusion import probes
 from harness.search.crossover import checked_question, locate
 from harness.search.local_model import launch_interval
-from harness.search.neighbours import crowd
+from harness.search.neighbours import neighbours
 from harness.search.outcomes import leader
 from harness.search.result import BudgetSpent, Crossing, Decision, Location, Progress
 from harness.search.sampler import SAMPLES_A_PAIR, Sampler
 from harness.search.sign_test import median, standard_error, winsorised_mean
-from harness.search.unmeasured import failed, failures, measured
+from harness.search.unmeasured import failed_places, failures, measured_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
 SMALLEST = 16  # N below which neighbours are no neighbours
 LOOKS = 6  # neighbourhoods that are looked at first
 PAIRS = 3  # at each of their N
-AGAIN = 5  # pairs at the two that differ most
+REPEAT_PAIRS = 5  # pairs at the two that differ most
 ROUGH = 0.12  # log-ratio by which neighbours differ at least
 ERRORS = 6.0  # standard errors, too
 FEWEST = 2  # rough neighbourhoods: a single one may hold a step
 FAR = math.log(8)  # a lead so much larger than the roughness is not in question
-PERSISTS = 0.6  # of what made N stand out is there again in the next launch
-NOT_FOR_LESS = 1500  # samples of a budget
+REPRODUCED_SHARE = 0.6  # of what made N stand out is there again in the next launch
+LEAST_BUDGET = 1500  # samples of a budget
 PLACES = 6  # neighbourhoods over which the launches look
-PLAIN = 2  # further N in each of them
-MOST = 38  # N in all
+FURTHER_PLACES = 2  # further N in each of them
+MOST_PLACES = 38  # N in all
 LAUNCH_PAIRS = 3
 GRID = 2001
-PROFESSED = 0.3  # of the roughness: what N that were not timed may add to it
+UNTIMED_SHARE = 0.3  # of the roughness: what N that were not timed may add to it
 
 
 @dataclass(frozen=True)
-class _Crowd:
+class _Neighbourhood:
     """What was seen at neighbours: log-ratios without the trend."""
 
     heads: int
@@ -77,7 +77,7 @@ class _Crowd:
         return -1 if max(self.levels.values()) < -margin else 0
 
 
-def locate_among_neighbours(measure: Measure, low: int, high: int, **options: Unpack[SearchOptions]) -> Location:
+def locate_irregular(measure: Measure, low: int, high: int, **options: Unpack[SearchOptions]) -> Location:
     """The answer of `locate`, after a look at neighbours; where they differ, a decision as wide as that needs.
 
     The arguments are those of `locate`.
@@ -85,8 +85,8 @@ def locate_among_neighbours(measure: Measure, low: int, high: int, **options: Un
     budget, steps = options.get("budget"), options.get("steps", ())
     question = checked_question(low, high, known=bool(steps), **options)
     used = shift = 0
-    if high >= 4 * max(low, SMALLEST) and question.budget >= NOT_FOR_LESS:
-        search = _Search(question, measure, options.get("seed", 0), options.get("on_progress"))
+    if high >= 4 * max(low, SMALLEST) and question.budget >= LEAST_BUDGET:
+        search = _NeighbourSearch(question, measure, options.get("seed", 0), options.get("on_progress"))
         seen = search.look(steps)
         if seen:
             return search.answer(seen)
@@ -102,7 +102,7 @@ def locate_among_neighbours(measure: Measure, low: int, high: int, **options: Un
     return replace(found, samples=found.samples + used)
 
 
-class _Search:
+class _NeighbourSearch:
     """A look at neighbours, and a search among them."""
 
     def __init__(
@@ -112,22 +112,24 @@ class _Search:
         self._tell = on_progress
         self.sampler = Sampler(measure, question.budget, seed, self._report)
 
-    def look(self, steps: Sequence[int]) -> list[_Crowd]:
+    def look(self, steps: Sequence[int]) -> list[_Neighbourhood]:
         """The neighbourhoods of the range, where they are rough; none where they are not, or that does not matter."""
         question, sampler = self._question, self.sampler
         low = max(question.low, SMALLEST)
         centres = sorted({round(n) for n in np.geomspace(low * 1.05, question.high * 0.96, LOOKS)})
         known = [Step(n, n + 1) for n in steps]
-        crowds = {n: self._beside_no_step(crowd(n, question.low, question.high), n, known) for n in centres}
+        neighbourhoods = {
+            n: self._beside_no_step(neighbours(n, question.low, question.high), n, known) for n in centres
+        }
         try:
-            sampler.visit_each({n: PAIRS for some in crowds.values() for n in some})
-            seen = self._crowds(crowds)
-            rough = [each for each in seen if each.rough and self._still(each)]
+            sampler.visit_each({n: PAIRS for some in neighbourhoods.values() for n in some})
+            seen = self._neighbourhoods(neighbourhoods)
+            rough = [each for each in seen if each.rough and self._is_reproduced(each)]
             if len(rough) < min(FEWEST, len(seen)):
                 return []
             if all(abs(each.middle) > 1.5 * each.spread + FAR for each in rough):
                 return []
-            return seen if self._in_another_launch(rough) else []
+            return seen if self._is_in_another_launch(rough) else []
         except BudgetSpent:
             return []
 
@@ -136,12 +138,12 @@ class _Search:
         """Those between which no declared step lies."""
         return [n for n in some if not any(min(n, heads) <= step.left < max(n, heads) for step in steps)]
 
-    def _crowds(self, crowds: Mapping[int, Sequence[int]]) -> list[_Crowd]:
+    def _neighbourhoods(self, neighbourhoods: Mapping[int, Sequence[int]]) -> list[_Neighbourhood]:
         """What was seen, without what the trend over the range explains."""
         noise = self.sampler.noise()
         levels = {
             centre: {n: winsorised_mean(self.sampler.at(n), noise) for n in some if self.sampler.count(n)}
-            for centre, some in crowds.items()
+            for centre, some in neighbourhoods.items()
         }
         levels = {centre: some for centre, some in levels.items() if len(some) > 1}
         order = sorted(levels)
@@ -152,14 +154,14 @@ class _Search:
             flat = {n: level - float(slope) * math.log(n / centre) for n, level in levels[centre].items()}
             error = max(standard_error(self.sampler.at(n), noise) for n in flat)
             spread = max(flat.values()) - min(flat.values())
-            found.append(_Crowd(centre, flat, spread > max(ROUGH, ERRORS * error)))
+            found.append(_Neighbourhood(centre, flat, spread > max(ROUGH, ERRORS * error)))
         return found
 
-    def _still(self, seen: _Crowd) -> bool:
+    def _is_reproduced(self, seen: _Neighbourhood) -> bool:
         """Whether the two that differ most do so again."""
         least, most = (pick(seen.levels, key=lambda n: seen.levels[n]) for pick in (min, max))
         before = {n: self.sampler.count(n) for n in (least, most)}
-        self.sampler.visit_each({least: AGAIN, most: AGAIN})
+        self.sampler.visit_each({least: REPEAT_PAIRS, most: REPEAT_PAIRS})
         noise = self.sampler.noise()
         again = {n: self.sampler.at(n)[before[n] :] for n in (least, most)}
         if not all(some.size for some in again.values()):
@@ -167,7 +169,7 @@ class _Search:
         apart = winsorised_mean(again[most], noise) - winsorised_mean(again[least], noise)
         return apart > max(ROUGH / 2, seen.spread / 2)
 
-    def _in_another_launch(self, rough: Sequence[_Crowd]) -> bool:
+    def _is_in_another_launch(self, rough: Sequence[_Neighbourhood]) -> bool:
         """Whether the same N stand out where inputs were drawn anew: what a draw made of a time belongs to no N."""
         sampler = self.sampler
         sampler.launch = 1
@@ -186,29 +188,29 @@ class _Search:
         if len(before) < 2 * FEWEST:
             return False
         slope = float(np.dot(before, again) / np.dot(before, before))
-        return slope > PERSISTS and float(np.corrcoef(before, again)[0, 1]) > PERSISTS
+        return slope > REPRODUCED_SHARE and float(np.corrcoef(before, again)[0, 1]) > REPRODUCED_SHARE
 
-    def answer(self, seen: Sequence[_Crowd]) -> Location:
+    def answer(self, seen: Sequence[_Neighbourhood]) -> Location:
         """What the launches say."""
-        first, last = self._contested(seen)
-        picked = self._picked(first, last)
+        first, last = self._contested_range(seen)
+        picked = self._pick_places(first, last)
         lacking = ""
         try:
             self._confirm(picked)
         except BudgetSpent as error:
             lacking = str(error) or "the caller's budget is spent"
-        lost = failed(self.sampler, self._question.least_launches)
-        known = self._known([n for n in picked if n not in lost])
+        lost = failed_places(self.sampler, self._question.least_launches)
+        known = self._intervals([n for n in picked if n not in lost])
         least = self._question.least_launches
         if len(known) < 2 * FEWEST or not all(len(self.sampler.by_launch(n, 1)) >= least for n in known):
             what = lacking or "too few N could be measured"
-            return self._location("unresolved", [what, _depends(seen, None)], bracket=(first, last))
-        return self._concluded(known, seen, (first, last), lacking)
+            return self._location("unresolved", [what, _why_wide(seen, None)], bracket=(first, last))
+        return self._conclude(known, seen, (first, last), lacking)
 
-    def _contested(self, seen: Sequence[_Crowd]) -> tuple[int, int]:
+    def _contested_range(self, seen: Sequence[_Neighbourhood]) -> tuple[int, int]:
         """The N between which it is not clear who leads, with what is clear on each side as far as there is any."""
         widest = max(each.spread for each in seen)
-        sides = [each.side(PROFESSED * widest) for each in seen]
+        sides = [each.side(UNTIMED_SHARE * widest) for each in seen]
         first, last = self._question.low, self._question.high
         for each, side in zip(seen, sides, strict=True):
             if not side or side != sides[0]:
@@ -220,14 +222,14 @@ class _Search:
             last = each.heads
         return (first, last) if first < last else (self._question.low, self._question.high)
 
-    def _picked(self, first: int, last: int) -> list[int]:
+    def _pick_places(self, first: int, last: int) -> list[int]:
         """The N at which the launches look: neighbourhoods over what is contested."""
         question = self._question
         start = max(first, min(SMALLEST, last))
         centres = sorted({round(n) for n in np.geomspace(start, last, PLACES)})
-        found = {n for centre in centres for n in crowd(centre, question.low, question.high, plain=PLAIN)}
+        found = {n for centre in centres for n in neighbours(centre, question.low, question.high, plain=FURTHER_PLACES)}
         picked = sorted(found)
-        while len(picked) > MOST:
+        while len(picked) > MOST_PLACES:
             picked = [n for place, n in enumerate(picked) if place % 4 != 1]
         return picked
 
@@ -241,7 +243,7 @@ class _Search:
                 raise BudgetSpent(f"the budget of {question.budget:,} samples leaves nothing to confirm with")
             sampler.visit_each(dict.fromkeys(picked, pairs))
 
-    def _known(self, places: Sequence[int]) -> dict[int, tuple[float, float]]:
+    def _intervals(self, places: Sequence[int]) -> dict[int, tuple[float, float]]:
         """By N the log-ratio over the launches, and half of its interval."""
         found = {}
         for n in places:
@@ -253,10 +255,10 @@ class _Search:
                 found[n] = (middle, middle - low)
         return found
 
-    def _concluded(
+    def _conclude(
         self,
         known: Mapping[int, tuple[float, float]],
-        seen: Sequence[_Crowd],
+        seen: Sequence[_Neighbourhood],
         ends: tuple[int, int],
         lacking: str,
     ) -> Location:
@@ -275,7 +277,7 @@ class _Search:
         if open_.size == 0:
             status: Status = "below" if curve[0] + below > 0 else "above"
             return self._location(
-                "unresolved" if lacking else status, [*([lacking] if lacking else []), _depends(seen, None)]
+                "unresolved" if lacking else status, [*([lacking] if lacking else []), _why_wide(seen, None)]
             )
         first, last = int(open_[0]), int(open_[-1])
         start = max(question.low, math.floor(math.exp(grid[first])))
@@ -284,7 +286,7 @@ class _Search:
         after = _sign(curve[last + 1]) if last + 1 < GRID else (self._side(seen, ends[1]) if end < question.high else 0)
         inside = curve[first : last + 1]
         lead = math.expm1(max(float((inside + above).max()), -float((inside + below).min())))
-        note = _depends(seen, (start, end, lead, widest))
+        note = _why_wide(seen, (start, end, lead, widest))
         if lacking or not before or not after or before == after:
             return self._location("unresolved", [*([lacking] if lacking else []), note], bracket=(start, end))
         decision = Decision(start, end, lead, leader(before), leader(after), question.confidence)
@@ -300,7 +302,7 @@ class _Search:
         return round(math.exp(place))
 
     @staticmethod
-    def _side(seen: Sequence[_Crowd], heads: int) -> int:
+    def _side(seen: Sequence[_Neighbourhood], heads: int) -> int:
         """Who leads at all neighbours of an end of what was contested."""
         return next((each.side(0.0) for each in seen if each.heads == heads), 0)
 
@@ -314,7 +316,7 @@ class _Search:
         bracket: tuple[int, int] | None = None,
     ) -> Location:
         question, sampler = self._question, self.sampler
-        lost = failed(sampler, question.least_launches)
+        lost = failed_places(sampler, question.least_launches)
         if self._tell is not None:
             self._tell(self._progress("done"))
         return Location(
@@ -327,7 +329,7 @@ class _Search:
             high=question.high,
             bracket=bracket,
             joint_confidence=question.confidence if crossing else None,
-            measured=measured(sampler, lost),
+            measured=measured_range(sampler, lost),
             failures=failures(sampler, lost, question.high),
             decision=decision,
         )
@@ -345,7 +347,7 @@ def _sign(value: float) -> int:
     return 1 if value > 0 else -1
 
 
-def _depends(seen: Sequence[_Crowd], zone: tuple[int, int, float, float] | None) -> str:
+def _why_wide(seen: Sequence[_Neighbourhood], zone: tuple[int, int, float, float] | None) -> str:
     """Why the interval is as wide as it is."""
     worst = max(seen, key=lambda each: each.spread)
     low, high = (pick(worst.levels, key=lambda n: worst.levels[n]) for pick in (min, max))
