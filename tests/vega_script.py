@@ -21,11 +21,11 @@ def share() -> None:
 
 def kept() -> str:
     """The script, from the user's cache where it is there."""
-    with mock.patch.object(vega, "_made", _MADE), mock.patch.object(vega, "cache_folder", lambda: _PLACE):
+    with mock.patch.object(vega, "_made", _MADE), mock.patch.object(vega, "cache_folder", return_value=_PLACE):
         return vega.bundle()
 
 
 def put(folder: Path) -> None:
     """Puts it into a cache of processes that do not share it."""
-    with mock.patch.object(vega, "_made", kept), mock.patch.object(vega, "cache_folder", lambda: folder):
+    with mock.patch.object(vega, "_made", kept), mock.patch.object(vega, "cache_folder", return_value=folder):
         vega.bundle()

@@ -54,7 +54,8 @@ IMPORTED = (  # what children import, in vain for some; none of them starts a th
 SETTINGS = ("PYTHON", "MALLOC_", "GLIBC_", "LD_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "CUDA_", "TORCH", "ORT_")
 NESTED = ("harness", "harness.cli.unit", "harness.fleet.facts", "harness.fleet.students")  # modules that start children
 FREE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR", "PYTHONHASHSEED",
-        "PYTHONUNBUFFERED", "OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")  # fmt: skip
+        "PYTHONUNBUFFERED", "OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+        "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # fmt: skip  # scikit-learn sets the last two when a test imports it
 _CLONE = {"x86_64": 56, "aarch64": 220}  # the number of the system call
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_GET_TID_ADDRESS = 1, 15, 40

@@ -92,9 +92,7 @@ def test_an_interrupt_while_the_report_is_written_lets_it_be_written(tmp_path):
     )
     path, out = suite(tmp_path), tmp_path / "out"
     settings = ["--set", "races=[]", "--set", "measurement.rounds=1", "--set", "measurement.self_check=false"]
-    done = warm.ran(
-        [sys.executable, "-c", code, "run", str(path), "--output", str(out), *settings], timeout=120
-    )
+    done = warm.ran([sys.executable, "-c", code, "run", str(path), "--output", str(out), *settings], timeout=120)
     assert done.returncode == 130, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert (out / "report.html").exists()

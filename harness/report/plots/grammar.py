@@ -32,7 +32,9 @@ _LABEL_HEIGHT = 13  # pixels
 _ROUNDING = 1e-9  # of a division
 _FEW_LABELS = 3
 _MANY_DECADES = 6  # on an axis that is longer than that, decades are labels enough
-unvalidated = debug_mode(arg=False)  # a decorator: Altair would compare every part of a chart with its schema as it is made
+unvalidated = debug_mode(
+    arg=False
+)  # a decorator: Altair would compare every part of a chart with its schema as it is made
 
 
 @dataclass(frozen=True)
