@@ -334,9 +334,10 @@ class Launch:
                 "young_heap": self._young_heap,
             }
             started = self._clock()
-            variables = worker_environment(specification) | allocator_environment(
-                specification, young_heap=self._young_heap
-            )
+            variables = {
+                **worker_environment(specification),
+                **allocator_environment(specification, young_heap=self._young_heap),
+            }
             self._children[key] = Child(WORKER, settings, environment=variables), started
         return self._children[key]
 

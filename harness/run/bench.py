@@ -326,7 +326,7 @@ class Bench:
         about = Purpose(
             purpose=purpose,
             visit=self._visits,
-            leg=case,
+            case=case,
             keys={cell: self.key(cell) for cell in cells},
             tolerances={name: each.tolerance for name, each in self._plan.specifications.items()},
             load_average=machine.load_average(),

@@ -86,7 +86,11 @@ class Comparison:
     @property
     def _verdicts(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
-        return [each.verdict for each in (*self.cells, *self.crossovers, *self.scores)]
+        return [
+            *(each.verdict for each in self.cells),
+            *(each.verdict for each in self.crossovers),
+            *(each.verdict for each in self.scores),
+        ]
 
     @property
     def sentence(self) -> str:
