@@ -61,7 +61,9 @@ def _forest(search: FleetSearch, place: int) -> Plot | None:
     shown = tooltip(rows, ("machine", "N*", "low", "high", "undecided between"))
     point = alt.X("N*:Q".replace("*", "\\*"), scale=scale)
     layers: list[Any] = [
-        chart(rows).mark_bar(height=6, opacity=0.45, color=_COLOUR).encode(x=left, x2="high:Q", y=y, tooltip=shown),
+        chart(rows)
+        .mark_bar(height=6, opacity=0.45, color=_COLOUR)
+        .encode(x=left, x2=alt.X2("high:Q"), y=y, tooltip=shown),
         chart(rows).mark_point(filled=True, size=70, color=_COLOUR, opacity=1).encode(x=point, y=y, tooltip=shown),
     ]
     caption = "Points and bars: N* of each machine with its interval."
@@ -70,7 +72,7 @@ def _forest(search: FleetSearch, place: int) -> Plot | None:
         layers += [
             chart(unseen)
             .mark_bar(height=6, opacity=0.7, color=_PREDICTION)
-            .encode(x=left, x2="high:Q", y=y, tooltip=hover),
+            .encode(x=left, x2=alt.X2("high:Q"), y=y, tooltip=hover),
             chart(unseen)
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
             .encode(x=point, y=y, tooltip=hover),

@@ -169,7 +169,7 @@ def labels(
         .mark_text(align="left", baseline="middle", dx=9, fontSize=11, fontWeight="bold")
         .encode(
             x=alt.X(f"{x}:Q", scale=alt.Scale(type="log")), y=alt.Y(f"{_escaped(y)}:Q", scale=scale),
-            text=f"{show or name}:N", color=colour,
+            text=alt.Text(f"{show or name}:N"), color=colour,
         )
         .properties(name=LABELS)
     )  # fmt: skip
@@ -243,5 +243,5 @@ def _escaped(name: str) -> str:
 
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     """A chart of rows that are part of the page."""
-    data: Any = alt.InlineData(values=list(rows))  # Altair's stubs leave this constructor untyped
+    data: Any = alt.InlineData(values=tuple(rows))  # Altair's stubs leave this constructor untyped
     return alt.Chart(data)

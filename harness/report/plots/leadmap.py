@@ -53,7 +53,7 @@ def lead_map(summary: Summary) -> Plot | None:
     known = [each for each in ("fidelity", "memory") if any(row.get(each) for row in rows)]
     shown = tooltip(rows, ("search", "faster", "times as fast", "interval", "low", "high", *known))
     layers: list[Any] = [
-        chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
+        chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2=alt.X2("high:Q"), y=y, color=colour, tooltip=shown)
     ]
     if strokes := [row for search in searches for row in _hatch(search, names[search.case.label], low, high)]:
         layers.append(
