@@ -39,13 +39,13 @@ class Known:
     def largest_lead(self, low, high):
         return max(self.leads.values())
 
-    def largest(self, low, high):
+    def stated_lead(self, low, high):
         return 2 * self.largest_lead(low, high)
 
     def is_inconsistent(self, heads):
         return heads in self.contradictory
 
-    def contradicting_launches(self, low, high):
+    def is_contradictory(self, low, high):
         return any(low <= each <= high for each in self.contradictory)
 
 

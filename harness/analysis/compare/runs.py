@@ -86,11 +86,8 @@ class Comparison:
     @property
     def _verdicts(self) -> list[str]:
         """The verdicts about cells, crossovers and scores."""
-        return [
-            *(each.verdict for each in self.cells),
-            *(each.verdict for each in self.crossovers),
-            *(each.verdict for each in self.scores),
-        ]
+        changes: Iterable[CellChange | CrossoverChange | ScoreChange] = (*self.cells, *self.crossovers, *self.scores)
+        return [each.verdict for each in changes]
 
     @property
     def sentence(self) -> str:
