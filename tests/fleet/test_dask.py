@@ -16,6 +16,7 @@ from harness.fleet.coordinator import FLEET
 from harness.plugin.execution import Request
 from harness.records.reader import read
 from harness_plugins import dask as plugin
+from tests import warm
 from tests.command_line import called
 from tests.fleet import page
 from tests.fleet.fleet import Fleet, written
@@ -153,7 +154,7 @@ def test_what_a_machine_lacks_or_may_not_run_is_said_before_anything_runs(fleet,
 def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later(fleet, tmp_path):
     suite = written(tmp_path / "s")
     words = ["run", str(suite), "--on", fleet.address, "--output", str(tmp_path / "out")]
-    run = subprocess.Popen([sys.executable, "-P", "-u", "-m", "harness", *words], stdout=subprocess.PIPE, text=True)
+    run = warm.opened([sys.executable, "-P", "-u", "-m", "harness", *words], stdout=subprocess.PIPE, text=True)
     next(line for line in run.stdout if line.startswith("a: ") and " so far" in line)
     fleet.workers["a"].send_signal(signal.SIGKILL)
     fleet.workers["a"].wait()

@@ -68,4 +68,6 @@ def test_what_is_taken_is_written_and_read_again(asked, key, value):
 @pytest.mark.parametrize("place", ["x" * 5000, "a\x00b", "\udcff", ""])
 def test_a_place_that_no_folder_has_is_lost(place):
     answer = answered("build", "place", place)
-    assert Built(place=answer["place"], heads=1, model_bytes=0, build_seconds=0, cached=True, costs={}, proofs={}).is_gone
+    assert Built(
+        place=answer["place"], heads=1, model_bytes=0, build_seconds=0, cached=True, costs={}, proofs={}
+    ).is_gone
