@@ -8,7 +8,7 @@ import pytest
 
 from harness.plan import check, workloads
 from harness.plugin import inspection_child
-from tests import warm
+from tests import vega_script, warm
 
 _LOCK = str(Path(tempfile.gettempdir()) / f"harness-tests-{os.getpid()}.lock")
 
@@ -21,6 +21,7 @@ def pytest_configure():
     os.environ["HARNESS_LOCK"] = _LOCK  # tests wait for no run of this machine, and hold up none
     if not os.environ.get("HARNESS_TESTS_COLD"):
         warm.install()
+        vega_script.share()
 
 
 def pytest_unconfigure():

@@ -18,6 +18,7 @@ import gc
 import importlib
 import inspect
 import io
+import itertools
 import json
 import os
 import platform
@@ -32,6 +33,11 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import psutil
+
+from harness.plugin.built_in import BUILT_IN
+from harness.process import descendants
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -39,20 +45,25 @@ ROOT = Path(__file__).parents[1]
 IMPORTED = (  # what children import, in vain for some; none of them starts a thread or reads a seed
     "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "torch", "torch.export", "onnx", "onnxscript",
     "pydantic", "yaml", "psutil", "cloudpickle", "threadpoolctl", "filelock", "pluggy", "platformdirs", "safetensors.numpy",
-    "typer", "rich.console", "rich.progress", "rich.table", "tabulate", "jinja2", "harness.testing", "harness.measure.parity",
-    "harness.measure.construction", "harness.measure.off_clock", "harness.measure.calibration", "harness.measure.seal",
-    "harness.measure.artifacts", "harness.measure.fidelity", "harness.measure.saving", "harness.measure.training",
-    "harness.plugin.manager", "harness.process.server", "harness.functions.inputs", "harness_plugins.lda", "harness_plugins.routed",
-    "harness_plugins.transformer", "harness_plugins.students", "harness_plugins.distillation", "harness_plugins.recipe",
-    "harness_plugins.eager", "harness_plugins.onnxruntime", "harness_plugins.resampled",
+    "typer", "rich.console", "rich.progress", "rich.table", "tabulate", "jinja2", "altair", "harness.testing",
+    "harness.measure.worker", "harness.measure.builder", "harness.measure.scoring_child", "harness.measure.saving",
+    "harness.plugin.inspection_child", "harness.plugin.trackers_child", "harness.functions.trial_child", "harness.run.session",
+    "harness.commands.suites", "harness.commands.race", "harness.fleet.unit", "harness.report.progress", "tests.vega_script",
+    *BUILT_IN,
 )  # fmt: skip
 SETTINGS = ("PYTHON", "MALLOC_", "GLIBC_", "LD_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "CUDA_", "TORCH", "ORT_")
+NESTED = ("harness", "harness.cli.unit", "harness.fleet.facts", "harness.fleet.students")  # modules that start children
 FREE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR", "PYTHONHASHSEED",
-        "PYTHONUNBUFFERED", "OMP_WAIT_POLICY")  # fmt: skip
+        "PYTHONUNBUFFERED", "OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+        "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # fmt: skip  # scikit-learn sets the last two when a test imports it
 _CLONE = {"x86_64": 56, "aarch64": 220}  # the number of the system call
 _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
-_PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_GET_TID_ADDRESS = 1, 15, 40
+_NAME = "warm-server"
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}  # numbers of mallopt
+_LARGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # which change how fast a heap is, and nothing else
 _MOST = 2**20  # bytes of a request
+_ROOM = 1000  # bytes of the mark of a process
 _BEGAN = dict(os.environ)
 
 
@@ -107,9 +118,11 @@ def _become(asked: Mapping[str, Any]) -> None:
     for number, each in moved.items():
         os.dup2(each, number, inheritable=True)
         os.close(each)
+    _called("python")
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
+    _mark(asked["env"])
     through = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(open(0, "rb", closefd=False))  # noqa: SIM115
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -123,10 +136,20 @@ def _become(asked: Mapping[str, Any]) -> None:
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     random.seed()
+    for name in _ALLOCATOR.keys() & os.environ.keys():
+        ctypes.CDLL(None).mallopt(_ALLOCATOR[name], int(os.environ[name]))
     threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
     if threads > 1 and "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     importlib.invalidate_caches()
+
+
+def _mark(environment: Mapping[str, str]) -> None:
+    """Writes the mark of this process to where others look for it: into the environment that its server began with."""
+    first, last = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47:49])
+    name = f"{descendants.MARK}=".encode()
+    place = first + ctypes.string_at(first, last - first).index(name) + len(name)
+    ctypes.memmove(place, environment.get(descendants.MARK, "").encode().ljust(_ROOM)[:_ROOM], _ROOM)
 
 
 def _run(asked: Mapping[str, Any]) -> None:
@@ -137,6 +160,8 @@ def _run(asked: Mapping[str, Any]) -> None:
     if not asked["safe_path"]:
         sys.path.insert(0, "" if kind == "-c" else asked["cwd"] if kind == "-m" else str(Path(what).absolute().parent))
     if kind == "-m":
+        if not hasattr(sys.modules.get(what), "__path__"):
+            sys.modules.pop(what, None)  # it is run, and not imported
         runpy._run_module_as_main(what)  # type: ignore[attr-defined]
     elif kind == "script":
         runpy.run_path(what, run_name="__main__")
@@ -151,7 +176,7 @@ def _leave(asked: Mapping[str, Any]) -> NoReturn:
     code: object = 0
     try:
         _become(asked)
-        if asked["run"][0] != "-m" or asked["run"][1] == "harness":
+        if asked["run"][0] != "-m" or asked["run"][1] in NESTED:
             _nested()
         _run(asked)
     except SystemExit as left:
@@ -185,6 +210,11 @@ def _follow(parent: int) -> None:
         os._exit(0)
 
 
+def _called(name: str) -> None:
+    """Names this process."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
 def _nested() -> None:
     """Gives this process, which has done nothing yet, a server of its own: a fork of it, and as warm."""
     ours, theirs = socket.socketpair()
@@ -196,6 +226,7 @@ def _nested() -> None:
         return
     ours.close()
     os.setsid()
+    _called(_NAME)
     _follow(parent)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in range(3):  # what reads the output of this process does not wait for its server
@@ -211,6 +242,9 @@ def main() -> None:
     for name in IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    sys.modules["tests.vega_script"].share()
+    sys.modules["harness.plugin.discovery"].declared()
+    sys.modules["harness.measure.fingerprint"].plugin_digest("harness_plugins.lda")
     threads = len(list(Path("/proc/self/task").iterdir()))
     line.sendall(f"{threads}\n".encode())
     gc.collect()
@@ -229,7 +263,7 @@ class Server:
     """
 
     def __init__(self, line: socket.socket) -> None:
-        self._line = line
+        self._line, self._turn = line, threading.Lock()
         self._owner = os.getpid()
 
     @classmethod
@@ -251,7 +285,8 @@ class Server:
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={**_BEGAN, **dict.fromkeys(FREE[:3], "1"), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0",
+            env={**_BEGAN, **dict.fromkeys(FREE[:3], "1"), descendants.MARK: " " * _ROOM,
+                 "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0",
                  "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), _BEGAN.get("PYTHONPATH"))))},
         )  # fmt: skip
         theirs.close()
@@ -261,8 +296,9 @@ class Server:
 
     def fork(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """The id of a new process."""
-        socket.send_fds(self._line, [json.dumps(request).encode()], list(descriptors))
-        return int(self._line.recv(64))
+        with self._turn:
+            socket.send_fds(self._line, [json.dumps(request).encode()], list(descriptors))
+            return int(self._line.recv(64))
 
     def ours(self) -> bool:
         """Whether it is this process that may ask: a fork of it may not."""
@@ -271,7 +307,8 @@ class Server:
 
 def _read(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that libraries read when they are imported."""
-    return {name: text for name, text in environment.items() if name.startswith(SETTINGS) and name not in FREE}
+    found = {name: text for name, text in environment.items() if name.startswith(SETTINGS) and name not in FREE}
+    return {name: text for name, text in found.items() if (name, text) != _LARGE_PAGES}
 
 
 def _wanted(arguments: Sequence[object], env: Mapping[str, str] | None) -> dict[str, Any] | None:
@@ -279,8 +316,8 @@ def _wanted(arguments: Sequence[object], env: Mapping[str, str] | None) -> dict[
     if isinstance(arguments, str) or os.fspath(arguments[0]) != sys.executable:
         return None
     words = [os.fspath(each) for each in arguments[1:]]
-    safe = words[:1] == ["-P"]
-    words = words[1:] if safe else words
+    flags = list(itertools.takewhile(("-P", "-u").__contains__, words))
+    words = words[len(flags) :]
     if words and words[0].endswith(".py"):
         words = ["script", *words]
     if (
@@ -289,11 +326,11 @@ def _wanted(arguments: Sequence[object], env: Mapping[str, str] | None) -> dict[
         or (words[0] == "-m" and not words[1].startswith("harness"))
     ):
         return None
-    environment = dict(os.environ if env is None else env)
+    environment = {**(os.environ if env is None else env), **({"PYTHONUNBUFFERED": "1"} if "-u" in flags else {})}
     changed = _read(environment) != _read(_BEGAN)
     if changed or sys.flags.optimize or sys.flags.dev_mode:
         return None
-    return {"run": words[:2], "arguments": words[2:], "safe_path": safe, "env": environment}
+    return {"run": words[:2], "arguments": words[2:], "safe_path": "-P" in flags, "env": environment}
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
@@ -328,7 +365,9 @@ _POPEN = subprocess.Popen
 
 
 def _server() -> Server | None:
-    """That of this process; a fork of it has none."""
+    """That of this process; a fork of it has none, and no other thread than the first, with which it ends, starts one."""
+    if Forked.server is None and threading.current_thread() is not threading.main_thread():
+        return None
     if Forked.server is None and (started := Server.started()) is None:
         Forked.warm = False
     elif Forked.server is None:
@@ -344,7 +383,7 @@ def opened(*arguments: Any, **named: Any) -> subprocess.Popen[Any]:
 def ran(
     arguments: Sequence[object],
     *,
-    timeout: float,
+    timeout: float | None = None,
     capture_output: bool = True,
     text: bool = True,
     check: bool = False,
@@ -364,14 +403,24 @@ def ran(
     return done
 
 
+def family(process: int) -> set[int]:
+    """The processes that a process has started, and those that they have; its server is none of them."""
+    found = set()
+    for each in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {each.pid} if each.name() != _NAME else set()
+    return found
+
+
 def processes() -> types.SimpleNamespace:
     """What a module needs of `subprocess`, with processes that start warm where that is possible."""
     named = {name: getattr(subprocess, name) for name in ("DEVNULL", "PIPE", "STDOUT", "TimeoutExpired")}
-    return types.SimpleNamespace(**named, Popen=opened)
+    return types.SimpleNamespace(**named, Popen=opened, run=ran)
 
 
 def install() -> None:
     """Lets the children of the harness start warm from now on."""
+    from harness.fleet import unit
     from harness.process import child
 
-    child.subprocess = processes()  # type: ignore[assignment]
+    child.subprocess = unit.subprocess = processes()  # type: ignore[assignment]

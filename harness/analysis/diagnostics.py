@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
                 "raise measurement.max_warm_up_seconds",
             )
     if len(by_launch) >= FEWEST_LAUNCHES:
-        medians = [float(np.median(by_launch[launch])) for launch in sorted(by_launch)]
+        medians = [median(by_launch[launch]) for launch in sorted(by_launch)]
         third = len(medians) // 3
         size = float(np.mean(medians[-third:]) / np.mean(medians[:third])) - 1.0
         if abs(size) > 2 * _DRIFT and float(kendalltau(range(len(medians)), medians).pvalue) < 0.005:
@@ -169,11 +170,11 @@ def _coarse_clock(measured: Sequence[Measurement]) -> Diagnostic | None:
 
 def _overhead(measured: Sequence[Measurement]) -> Diagnostic | None:
     shares = [
-        each.sampled.overhead_seconds / float(np.median(each.sampled.seconds))
+        each.sampled.overhead_seconds / seconds
         for each in measured
-        if each.sampled is not None and np.median(each.sampled.seconds) > 0
+        if each.sampled is not None and each.sampled.seconds and (seconds := median(each.sampled.seconds)) > 0
     ]
-    share = float(np.median(shares)) if shares else 0.0
+    share = median(shares) if shares else 0.0
     if share <= _OVERHEAD:
         return None
     return Diagnostic(
@@ -190,7 +191,7 @@ def _other_load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> 
     if not busy or not cores:
         return None
     threads = max((count for each in measured for count in each.threads.values()), default=1)
-    others = float(np.median(busy)) - min(threads, cores)
+    others = median(busy) - min(threads, cores)
     if others <= _OTHERS:
         return None
     return Diagnostic(
@@ -202,7 +203,7 @@ def _other_load(measured: Sequence[Measurement], machine: Mapping[str, Any]) -> 
 
 def _stolen_time(measured: Sequence[Measurement]) -> Diagnostic | None:
     shares = [each.stolen_share for each in measured if each.stolen_share is not None]
-    share = float(np.median(shares)) if shares else 0.0
+    share = median(shares) if shares else 0.0
     if share <= _STOLEN:
         return None
     return Diagnostic(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from harness.analysis.statistics import Interval, mean_over_launches, ratio
 from harness.records.samples import CellKey, pairs, seconds_by_launch, timed_records
@@ -75,6 +74,4 @@ def slowdown(
     shared = sorted(one.keys() & other.keys())
     if not shared:
         return None
-    return mean_over_launches(
-        [math.log(np.median(other[launch]) / np.median(one[launch])) for launch in shared], confidence
-    )
+    return mean_over_launches([math.log(median(other[launch]) / median(one[launch])) for launch in shared], confidence)

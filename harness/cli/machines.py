@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 fleet = typer.Typer(
     help="Run suites on several machines: start a scheduler, lend machines, list them.", no_args_is_help=True
 )
+_INSTEAD = {
+    "--save": "use it with a run on this machine, or with its folder",
+    "--allow-plugin": "put the file into the suite's folder, with which it travels; or allow it on each machine, by "
+    "HARNESS_ALLOW_PLUGINS",
+}
 Files = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a local plugin file; may be repeated")
 ]
@@ -71,7 +76,11 @@ def status(
     finally:
         found.close()
     rows = [(each.name, each.wrong or each.state, each.about) for each in machines]
-    say(grid(rows, ("machine", "state", "where"), width()) if rows else "no machine")
+    say(
+        grid(rows, ("machine", "state", "where"), width())
+        if rows
+        else "no machine; start a worker on each: `harness fleet worker ADDRESS`"
+    )
     raise typer.Exit(FAILED if any(each.wrong for each in machines) else DONE)
 
 
@@ -104,6 +113,4 @@ def on_machines(
 
 def refused(option: str) -> UserError:
     """The sentence about an option that means nothing on other machines."""
-    return UserError(
-        f"{option} cannot be used with --on", next_step="use it with a run on this machine, or with its folder"
-    )
+    return UserError(f"{option} cannot be used with --on", next_step=_INSTEAD[option])

@@ -82,6 +82,7 @@ def run(
     machine: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="with --on: this machine only; may be repeated")
     ] = None,
+    scores: Annotated[Path | None, typer.Option(hidden=True, help="scores that another machine has made")] = None,
     verbose: Verbose = False,
 ) -> None:
     """Measure a suite, locate its crossovers, and write records and a report."""
@@ -109,6 +110,12 @@ def run(
     if quick:
         loaded = dataclasses.replace(loaded, suite=planning.quick_variant(loaded.suite))
     plan = planning.plan(loaded, check_suite(loaded), quick=quick)
+    if scores is not None:
+        from harness.records.measurement import Fidelity
+        from harness.records.reader import read_lines
+
+        made = {(each.contender, each.heads, each.seed): each for each in read_lines(scores, Fidelity).records}
+        plan = dataclasses.replace(plan, scored=made)
     if retry_failed and resume is None:
         raise UserError("--retry-failed needs a run to continue", next_step="name a run with --resume DIR")
     wanted = {}

@@ -30,7 +30,7 @@ def executor(on: str, plugin_files: Sequence[Path] = ()) -> Executor:
     found = next((each for each in offers if head == each.name or head in each.schemes), None)
     if found is None:
         names = sorted({name for each in offers for name in (each.name, *(f"{one}://…" for one in each.schemes))})
-        hint = suggestion(head, names)
+        hint = f"write tcp://{on}" if rest.isdecimal() else suggestion(head, names)
         raise OfferError(f"no executor {head!r}", next_step=hint)
     if found.missing:
         missing = ", ".join(found.missing)

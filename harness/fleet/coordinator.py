@@ -127,10 +127,11 @@ def run(
                 for each in chosen
             },
             "students": known.get("students", []),  # who has trained what
+            "scores": known.get("scores", []),  # who has scored what
         }  # fmt: skip
         _write(folder, about)
-        trained = _train_students(executor, chosen, asked, replies, say)
-        about["students"] += [each for each in trained if each not in about["students"]]
+        for what, done in _prepare(executor, chosen, asked, replies, say).items():
+            about[what] += [each for each in done if each not in about[what]]
         _write(folder, about)
         return _run_on_all(executor, chosen, asked, folder, say)
     finally:
@@ -275,14 +276,14 @@ def _refuse_differences(here: Facts, replies: Mapping[str, Reply]) -> None:
         )
 
 
-def _train_students(
+def _prepare(
     executor: Executor,
     machines: Sequence[Machine],
     asked: MachineRequest,
     replies: Mapping[str, Reply],
     say: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """Has the students of the suite trained, each by one of the machines, before anything is timed."""
+) -> dict[str, list[dict[str, Any]]]:
+    """Has the students of the suite trained and scored, each by one of the machines, before anything is timed."""
     running, named = _Running(), {each.name: each for each in machines}
 
     def ask(name: str, what: Mapping[str, Any]) -> Reply:

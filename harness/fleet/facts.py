@@ -98,13 +98,16 @@ def _differing(what: str, here: str | None, there: str | None) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the facts about the suite that the first argument describes and its students, or what keeps it from being run."""
+    """Prints the facts about the suite that the first argument describes, and its students; or what keeps it from being run."""
     asked = json.loads(sys.argv[1])
     try:
         loaded = loading.load(Path(asked["suite"]), overrides=asked["settings"], only=asked["only"])
+        facts = of(loaded, asked["elsewhere"]).model_dump(mode="json")
+        trained, scored = students.wanted(loaded, quick=asked["quick"])
         answer: dict[str, Any] = {
-            "facts": of(loaded, asked["elsewhere"]).model_dump(mode="json"),
-            "students": [each.model_dump() for each in students.needed(loaded, quick=asked["quick"])],
+            "facts": facts,
+            "students": [each.model_dump() for each in trained],
+            "unscored": [each.model_dump() for each in scored],
         }
     except HarnessError as error:
         answer = {"problem": str(error)}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from harness.errors import ChildError
 from harness.printable import one_line
+from harness.records.measurement import Fidelity
 
 Name: TypeAlias = Literal["run.json", "crossovers.json", "measurements.jsonl", "fidelity.jsonl"]
 """The files of a run that come home; reports are made again from them there."""
@@ -33,7 +34,7 @@ class Extent(_Message):
 
 
 class Student(_Message):
-    """A contender that is trained, at one N and with one seed."""
+    """A contender that is trained or scored, at one N and with one seed."""
 
     contender: str
     heads: Annotated[int, Field(ge=1)]
@@ -64,15 +65,16 @@ class Weights(_Message):
 
 
 class MachineRequest(_Message):
-    """What a machine is asked: to look at a suite, to train, to keep what others trained, to run it, to send what is missing."""
+    """What a machine is asked to do with a suite."""
 
-    do: Literal["inspect", "train", "keep", "run", "collect"]
+    do: Literal["inspect", "train", "score", "keep", "run", "collect"]
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     suite: str  # its file among `files`
     files: dict[str, Digest]  # by path relative to the suite's folder
     contents: dict[Digest, str] = {}  # base64, of those that the machine lacks
-    students: tuple[Student, ...] = ()  # to train
+    students: tuple[Student, ...] = ()  # to train or to score
     weights: tuple[Weights, ...] = ()  # to keep
+    scores: tuple[Fidelity, ...] = ()  # to keep
     elsewhere: tuple[str, ...] = ()  # paths that the suite names and that do not travel
     only: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -98,7 +100,9 @@ class Reply(_Message):
     lacking: tuple[Digest, ...] = ()  # files that have to be sent first
     facts: Facts | None = None
     students: tuple[Student, ...] = ()  # that the suite asks for, and that are not scored yet
+    unscored: tuple[Student, ...] = ()  # whose scores any machine may make
     weights: tuple[Weights, ...] = ()  # of those that were trained
+    scores: tuple[Fidelity, ...] = ()  # of those that were scored
     problem: str = ""  # why nothing was done
     code: int | None = None  # exit code of `harness run`
     output: tuple[str, ...] = ()  # the last lines that it printed

@@ -39,7 +39,7 @@ def files_of(loaded: Loaded) -> Shipment:
     """The suite's own file and what it names.
 
     Raises:
-        UserError: where the suite has no file, or names more than can be sent.
+        UserError: where the suite has no file, or names more than can be sent, or a path with `..`.
     """
     if loaded.path is None:
         raise UserError("a suite in memory cannot be sent to other machines", next_step="write it into a file")
@@ -48,7 +48,15 @@ def files_of(loaded: Loaded) -> Shipment:
     for text in dict.fromkeys(_texts(loaded.suite.model_dump(mode="json", by_alias=True))):
         for name in _candidates(text):
             path = loaded.folder / os.path.expanduser(name)  # noqa: PTH111 - it never raises
-            if name.startswith(("/", "~")) or ".." in Path(name).parts:
+            away = name.startswith(("/", "~"))
+            if away or ".." in Path(name).parts:
+                if not away and path.exists():
+                    raise UserError(
+                        f"the suite names {name}, and no path with `..` travels to other machines",
+                        where=str(loaded.path),
+                        next_step="put it into the suite's folder and name it there; or put it on each machine, and give its "
+                        "absolute path",
+                    )
                 if path.exists() or (name == text and ":" not in text):
                     elsewhere.append(name)
             elif path.is_file():

@@ -1,6 +1,6 @@
-"""Training, which is not timed, spread over machines: each student is trained once, and lies in the cache of every machine.
+"""Training and scoring, which are not timed, spread over machines: each is done once, and every machine has what comes of it.
 
-What is lost on the way costs time and no truth: a run trains whatever its cache lacks.
+What is lost on the way costs time and no truth: a run trains and scores whatever it does not find.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HarnessError
 from harness.fleet.messages import Reply, Student, Weights
@@ -22,6 +22,8 @@ from harness.units import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from harness.records.measurement import Fidelity
+
 _TASKS = 2  # for each machine: more would share the work better, and start more processes
 _MOST = 8  # students of a task: their weights are one message
 _SHOWN = 3  # lines that a machine has printed
@@ -29,8 +31,8 @@ _SHOWN = 3  # lines that a machine has printed
 
 def spread(
     replies: Mapping[str, Reply], ask: Callable[[str, Mapping[str, Any]], Reply], say: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Lets machines train the students that they need, each once, and gives every machine those of the others.
+) -> dict[str, list[dict[str, Any]]]:
+    """Lets machines train the students that they need and score them, each once, and gives every machine those of the others.
 
     Only machines with the same libraries share: elsewhere the same training is another one.
 
@@ -40,18 +42,26 @@ def spread(
         say: hears how it goes.
 
     Returns:
-        what was trained, by which machine and in how many seconds.
+        `students` and `scores`: what was trained and what was scored, and by which machine.
     """
-    groups = [
-        each for each in _same_machines(replies) if len(each) > 1 and any(replies[name].students for name in each)
-    ]
-    with tempfile.TemporaryDirectory(prefix="harness-weights-") as place:
-        shared = [_Shared({name: replies[name].students for name in each}, ask, say, Path(place)) for each in groups]
-        working = [(one, name) for one in shared for name in one.machines]
-        with ThreadPoolExecutor(max(1, len(working))) as pool:
-            list(pool.map(lambda both: both[0].train(both[1]), working))
-            list(pool.map(lambda both: both[0].keep(both[1]), working))
-    return [each for one in shared for each in one.done]
+    groups = [each for each in _same_machines(replies) if len(each) > 1]
+    lost = set[str]()
+    with tempfile.TemporaryDirectory(prefix="harness-weights-") as folder:
+
+        def together(do: Literal["train", "score"], needed: Mapping[str, Sequence[Student]]) -> list[dict[str, Any]]:
+            members = [{name: needed[name] for name in each if name not in lost} for each in groups]
+            shared = [_Shared(do, each, ask, say, Path(folder)) for each in members if any(each.values())]
+            working = [(one, name) for one in shared for name in one.machines]
+            with ThreadPoolExecutor(max(1, len(working))) as pool:
+                list(pool.map(lambda both: both[0].work(both[1]), working))
+                list(pool.map(lambda both: both[0].keep(both[1]), working))
+            lost.update(name for one in shared for name in one.lost)
+            return [each for one in shared for each in one.done]
+
+        return {
+            "students": together("train", {name: each.students for name, each in replies.items()}),
+            "scores": together("score", {name: each.unscored for name, each in replies.items()}),
+        }
 
 
 def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
@@ -64,46 +74,64 @@ def _same_machines(replies: Mapping[str, Reply]) -> list[list[str]]:
 
 
 class _Shared:
-    """Machines that train for each other."""
+    """Machines that train or score for each other.
+
+    Args:
+        do: which of the two.
+        machines: the students that each of them needs, by its name.
+        ask: as of `spread`.
+        say: as of `spread`.
+        place: a folder for what is on its way.
+    """
 
     def __init__(
         self,
+        do: Literal["train", "score"],
         machines: Mapping[str, Sequence[Student]],
         ask: Callable[[str, Mapping[str, Any]], Reply],
         say: Callable[[str], None],
         place: Path,
     ) -> None:
-        self.machines, self._ask, self._say, self._place = machines, ask, say, place
+        self.machines, self._do, self._ask, self._say, self._place = machines, do, ask, say, place
         students = list(dict.fromkeys(student for needed in machines.values() for student in needed))
         tasks = max(min(len(students), _TASKS * len(machines)), math.ceil(len(students) / _MOST))
         self._tasks = deque(tuple(students[number::tasks]) for number in range(tasks))
         self._arrived: list[tuple[str, Path]] = []
         self.done: list[dict[str, Any]] = []
+        self.lost = set[str]()
 
-    def train(self, name: str) -> None:
-        """Has a machine train, task by task, until none is left; what a machine that is lost was training is not repeated."""
+    def work(self, name: str) -> None:
+        """Gives a machine task after task until none is left; what a machine that is lost was doing is not repeated."""
         for students in self._left():
-            reply = self._answer(name, do="train", students=students)
+            reply = self._answer(name, do=self._do, students=students)
             if reply is None:
                 return
-            weights = tuple(_signed(each, name) for each in reply.weights)
+            made = Reply(
+                weights=tuple(_signed(each, name) for each in reply.weights),
+                scores=tuple(_noted(each, name) for each in reply.scores),
+            )
             path = self._place / secrets.token_hex(16)
-            path.write_text(Reply(weights=weights).model_dump_json(), encoding="utf-8")
+            path.write_text(made.model_dump_json(), encoding="utf-8")
             self._arrived.append((name, path))
-            for each in weights:
-                about = {"machine": each.training.machine, "training_seconds": each.training.training_seconds}
-                self.done.append({**each.student.model_dump(), **about})
-            self._say(f"{name}: {counted(len(weights), 'student')} trained, of {len(students)} that it was asked for")
-            for line in reply.output[-_SHOWN:] if len(weights) < len(students) else ():
+            for trained in made.weights:
+                told = {"machine": trained.training.machine, "training_seconds": trained.training.training_seconds}
+                self.done.append({**trained.student.model_dump(), **told})
+            self.done += [{**_scored(each).model_dump(), "machine": name} for each in made.scores]
+            many, did = len(made.weights) + len(made.scores), "trained" if self._do == "train" else "scored"
+            self._say(f"{name}: {counted(many, 'student')} {did}, of {len(students)} that it was asked for")
+            for line in reply.output[-_SHOWN:] if many < len(students) else ():
                 self._say(f"{name}: {one_line(line)}")
 
     def keep(self, name: str) -> None:
-        """Gives a machine what the others have trained and it needs."""
-        for trainer, path in self._arrived:
-            sent = Reply.model_validate_json(path.read_text(encoding="utf-8")).weights
-            weights = tuple(each for each in sent if each.student in self.machines[name])
-            if trainer != name and weights and self._answer(name, do="keep", weights=weights) is None:
+        """Gives a machine what the others have done and it needs."""
+        for worker, path in self._arrived:
+            if name in self.lost:
                 return
+            sent = Reply.model_validate_json(path.read_text(encoding="utf-8"))
+            weights = tuple(each for each in sent.weights if each.student in self.machines[name])
+            scores = tuple(each for each in sent.scores if _scored(each) in self.machines[name])
+            if worker != name and (weights or scores):
+                self._answer(name, do="keep", weights=weights, scores=scores)
 
     def _left(self) -> Iterator[tuple[Student, ...]]:
         while True:
@@ -118,10 +146,21 @@ class _Shared:
             reply = self._ask(name, what)
         except HarnessError as error:
             self._say(str(error))
+            self.lost.add(name)
             return None
         if reply.problem:
             self._say(f"{name}: {reply.problem}")
         return reply
+
+
+def _scored(score: Fidelity) -> Student:
+    """Who a score is of."""
+    return Student(contender=score.contender, heads=score.heads, seed=score.seed)
+
+
+def _noted(score: Fidelity, machine: str) -> Fidelity:
+    """A score for the records of other machines: its last note names the machine that it is of."""
+    return score.model_copy(update={"notes": (*score.notes, f"scored on {one_line(machine)}")})
 
 
 def _signed(weights: Weights, machine: str) -> Weights:

@@ -18,11 +18,14 @@ from harness.errors import HarnessError
 from harness.fleet import environment, shipping, weights
 from harness.fleet.messages import GROWING, WHOLE, Chunk, Extent, Facts, MachineRequest, Name, Reply, Student
 from harness.fleet.watching import Watch
+from harness.records.measurement import Fidelity
+from harness.records.writer import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _CANCEL = "cancel"
+_SCORES = "scores.jsonl"  # that were made before the run, here or on another machine
 _OUTPUT = "output.txt"
 _KEPT_LINES = 20
 _CHUNK = 2**18  # bytes
@@ -43,8 +46,8 @@ def perform_request(request: str, emit: Callable[[str], None]) -> str:
     place = shipping.place() / "runs" / asked.key
     cache.private(cache.folder(), shipping.place(), place.parent, place)
     try:
-        do = {"inspect": _inspect, "train": _train, "keep": _store_weights, "run": _run, "collect": _collect}[asked.do]
-        return do(asked, place, emit).model_dump_json()
+        do = {"inspect": _inspect, "train": _train, "score": _score, "keep": _keep, "run": _run, "collect": _collect}
+        return do[asked.do](asked, place, emit).model_dump_json()
     except HarnessError as error:
         return Reply(problem=str(error), folder=str(place / "run")).model_dump_json()
 
@@ -75,9 +78,13 @@ def _inspect(asked: MachineRequest, place: Path, emit: Callable[[str], None]) ->
     if "problem" in answer:
         return Reply(problem=answer["problem"])
     scored = _scored(place / "run")
+    left = {
+        name: tuple(each for each in map(Student.model_validate, answer[name]) if each not in scored)
+        for name in ("students", "unscored")
+    }
     return Reply(
         facts=Facts.model_validate(answer["facts"]), removed=removed, environment=environment.recorded(seen),
-        students=tuple(each for each in map(Student.model_validate, answer["students"]) if each not in scored),
+        students=left["students"], unscored=left["unscored"],
     )  # fmt: skip
 
 
@@ -98,23 +105,48 @@ def _scored(run: Path) -> list[Student]:
 def _train(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
     """Trains students, and sends their weights."""
     del emit
-    question = {**_suite(asked, place), "students": [each.model_dump() for each in asked.students]}
+    made, reply = _made(asked, place)
+    sent = [weights.packed(Student.model_validate(each["student"]), Path(each["place"])) for each in made]
+    return reply.model_copy(update={"weights": tuple(filter(None, sent))})
+
+
+def _score(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Scores students, keeps the scores for the run here, and sends them."""
+    del emit
+    made, reply = _made(asked, place)
+    scores = tuple(map(Fidelity.model_validate, made))
+    _keep_scores(scores, place)
+    return reply.model_copy(update={"scores": scores})
+
+
+def _made(asked: MachineRequest, place: Path) -> tuple[list[Any], Reply]:
+    """What came of the students that are asked for, in a process of its own, and the answer without it."""
+    question = {**_suite(asked, place), "do": asked.do, "students": [each.model_dump() for each in asked.students]}
     (place / _CANCEL).unlink(missing_ok=True)
     code, printed = _run_child(["harness.fleet.students", str(os.getpid()), json.dumps(question)], place, place)
     try:
-        found = json.loads(printed[-1])
+        made = json.loads(printed[-1])
     except (ValueError, IndexError):
-        return Reply(problem="students were not trained", code=code, output=tuple(printed[-_KEPT_LINES:]))
-    sent = [weights.packed(Student.model_validate(each), Path(folder)) for folder, each in found.items()]
-    return Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]), weights=tuple(filter(None, sent)))
+        problem = f"students were not {'trained' if asked.do == 'train' else 'scored'}"
+        return [], Reply(problem=problem, code=code, output=tuple(printed[-_KEPT_LINES:]))
+    return made, Reply(code=code, output=tuple(printed[-_KEPT_LINES:-1]))
 
 
-def _store_weights(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
-    """Takes in students that another machine has trained."""
-    del place, emit
+def _keep(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
+    """Takes in what another machine has trained and scored."""
+    del emit
     for each in asked.weights:
         weights.keep(each)
+    _keep_scores(asked.scores, place)
     return Reply()
+
+
+def _keep_scores(scores: Sequence[Fidelity], place: Path) -> None:
+    """Adds scores to those that the run finds."""
+    if scores:
+        path = place / _SCORES
+        known = path.read_text(encoding="utf-8") if path.exists() else ""
+        write_atomically(path, known + "".join(each.model_dump_json() + "\n" for each in scores))
 
 
 def _run(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Reply:
@@ -130,6 +162,7 @@ def _run(asked: MachineRequest, place: Path, emit: Callable[[str], None]) -> Rep
     arguments = ["run", str(place / "suite" / asked.suite), "--resume" if begun else "--output", str(run), *flags]
     arguments += [word for each in asked.only for word in ("--only", each)]
     arguments += [word for each in asked.settings for word in ("--set", each)]
+    arguments += ["--scores", str(place / _SCORES)] if (place / _SCORES).exists() else []
     command = ["harness.cli.unit", str(os.getpid()), *arguments]
     code, printed = _run_child(command, place, run, tail.send)
     seen, removed = environment.scrubbed()

@@ -17,7 +17,7 @@ import numpy as np
 from harness import complex_numbers
 from harness.causes import plain
 from harness.errors import HarnessError, ParityError, ResourceError, TrainingError
-from harness.measure import fidelity, parity_queries, saving
+from harness.measure import fidelity, parity, parity_queries, saving
 from harness.measure.artifact_digests import digests, unchanged
 from harness.measure.artifacts import Artifacts
 from harness.measure.construction import Construction, shared_form
@@ -160,10 +160,18 @@ class Builder:
         }
 
     def score(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What a contender answered to the held-out queries, against its teacher."""
-        specification = Specification.from_json(request["specification"])
-        data = self._construction.dataset(specification, int(request["heads"]))
+        """What a contender answered to the held-out queries, against its teacher; `prove`: and against its float64 reference.
+
+        Raises:
+            ParityError: where it differs from its float64 reference by more than its tolerance.
+        """
+        specification, heads = Specification.from_json(request["specification"]), int(request["heads"])
+        data = self._construction.dataset(specification, heads)
         output = np.load(request["outputs"], allow_pickle=False).astype(np.float64)
+        if request.get("prove"):
+            made = self._export(specification, heads, [int(each) for each in request["batch_sizes"]])
+            reference, _ = self._reference(made, specification, len(output), data.held_out_queries, [])
+            parity.prove(output, reference, specification.tolerance)
         target = self._students.target(specification, data)
         measured = fidelity.measure(
             output, target.teacher, data.heads.answers, target.constant, seed=specification.seed

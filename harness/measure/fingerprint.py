@@ -10,6 +10,8 @@ from harness.measure.construction import offer
 from harness.plugin.discovery import files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.plan.specification import OfferReference
 
 _READ_BYTES = 2**26  # of a plugin, read in full; of what lies beyond, size and time of the last change stand for it
@@ -31,8 +33,14 @@ def plugin_digest(plugin: str) -> str:
     read; a file beyond that is known by its size and the time of its last change, so that weights of any size may lie
     in a package.
     """
+    return _digest(tuple(files(plugin)))
+
+
+@functools.cache
+def _digest(found: tuple[tuple[str, Path], ...]) -> str:
+    """The same of its files: many plugins are of one package."""
     digest, left = hashlib.sha256(), _READ_BYTES
-    for name, path in files(plugin):
+    for name, path in found:
         state = path.stat()
         left -= state.st_size
         content = path.read_bytes() if left >= 0 else f"{state.st_size} {state.st_mtime_ns}".encode()

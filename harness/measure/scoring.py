@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.measure.pool import worker_environment
 from harness.process.child import Child, ChildFailed
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.measure.pool import BuilderClient
+    from harness.plan.plan import Plan
     from harness.plan.specification import OfferReference, Specification
 
 PROJECTING = "harness.measure.scoring_child"
@@ -30,28 +31,39 @@ class Scoring:
         self._child: Child | None = None
         self._runtime: tuple[OfferReference | None, int, str] | None = None
 
-    def score(self, specification: Specification, heads: int, batch_sizes: Sequence[int]) -> dict[str, Any]:
+    @classmethod
+    def of(cls, plan: Plan, workshop: BuilderClient) -> Self:
+        """As a plan has its contenders scored."""
+        how = plan.suite.measurement
+        settings = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
+        return cls(workshop, settings, how.deadline_seconds)
+
+    def score(
+        self, specification: Specification, heads: int, batch_sizes: Sequence[int], *, prove: bool = False
+    ) -> dict[str, Any]:
         """The fields of a record of fidelity, but for who it is of.
 
         Args:
             specification: the contender, with the training seed to score.
             heads: N.
             batch_sizes: at which it is raced; it is scored at the largest for which there are queries enough.
+            prove: that what it answers is its float64 reference, within its tolerance.
 
         Raises:
-            ChildFailed: where it cannot be trained, exported, loaded or run.
+            ChildFailed: where it cannot be trained, exported, loaded, run, or proved.
         """
         with tempfile.TemporaryDirectory(prefix="harness-scoring-") as folder:
             queries, outputs = (str(Path(folder) / f"{name}.npy") for name in ("queries", "outputs"))
-            about = {"specification": specification.to_json(), "heads": heads}
-            wanted = {"do": "hold_out", **about, "batch_sizes": list(batch_sizes), "queries": queries}
+            about = {"specification": specification.to_json(), "heads": heads, "batch_sizes": list(batch_sizes)}
+            wanted = {"do": "hold_out", **about, "queries": queries}
             try:
                 exported = self._exported(wanted, specification, outputs)
             except ChildFailed as failed:
                 if failed.failure.kind != CHANGED:
                     raise
                 exported = self._exported(wanted, specification, outputs)  # asked again, the builder looks and mends
-            scored = self._workshop.ask({"do": "score", **about, "outputs": outputs}, stage="score")
+            asked = {"do": "score", **about, "outputs": outputs, "prove": prove}
+            scored = self._workshop.ask(asked, stage="score")
         return {**exported, **scored}
 
     def _exported(self, wanted: Mapping[str, Any], specification: Specification, outputs: str) -> dict[str, Any]:

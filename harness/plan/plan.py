@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.plan.check import Checked
     from harness.plan.rivals import Rivals
     from harness.plugin.inspection import Listing
+    from harness.records.measurement import Fidelity
     from harness.suite.loading import Loaded
 
 _QUICK_LAUNCHES = 3
@@ -51,6 +52,8 @@ class Plan:
     quick: bool = False
     width: int | None = None  # D that the user expects; another is an error
     until: float | None = None  # by `time.monotonic()`: nothing is measured after it
+    scored: Mapping[tuple[str, int, int], Fidelity] = field(default_factory=dict)
+    """Scores that another machine has made, by contender, N and training seed."""
 
     @property
     def batch_sizes(self) -> dict[str, list[int]]:

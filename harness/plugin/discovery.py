@@ -12,7 +12,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -90,23 +90,19 @@ def candidates(built_in: Sequence[str], plugin_files: Sequence[Path], warnings: 
 
 def declared() -> list[Declared]:
     """Entry points of the plugin group, by distribution and name; of a distribution found twice the first counts."""
-    return list(_declared(distributions, tuple(_state(each) for each in sys.path)))
+    return list(_declared(entry_points, tuple(_state(each) for each in sys.path)))
 
 
 @functools.lru_cache(maxsize=4)
 def _declared(
-    distributions: Callable[[], Iterable[Distribution]],
-    path: tuple[object, ...],  # noqa: ARG001 - what the answer depends on: reading all metadata takes a while
+    entry_points: Callable[..., Iterable[EntryPoint]],
+    path: tuple[object, ...],  # noqa: ARG001 - what the answer depends on: reading the entry points of all takes a while
 ) -> list[Declared]:
-    found: list[Declared] = []
-    seen: set[str] = set()
-    for distribution in distributions():
-        name = distribution.metadata["Name"] or "unnamed"
-        if normalised(name) in seen:
-            continue
-        seen.add(normalised(name))
-        entries: Iterable[EntryPoint] = distribution.entry_points.select(group=PROJECT)
-        found += [Declared(distribution=name, version=distribution.version, entry=entry) for entry in entries]
+    found = [
+        Declared(distribution=each.dist.metadata["Name"] or "unnamed", version=each.dist.version, entry=each)
+        for each in entry_points(group=PROJECT)
+        if each.dist is not None
+    ]
     return sorted(found, key=lambda each: (normalised(each.distribution), each.entry.name))
 
 

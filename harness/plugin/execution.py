@@ -30,7 +30,7 @@ class Request:
 
     key: str  # of the run on this machine, hexadecimal: the same when it is continued
     text: str
-    timed: bool = True  # the machine has to be this run's own; False: a question, or training
+    timed: bool = True  # the machine has to be this run's own; False: a question, training or scoring
 
 
 class Handle(ABC):

@@ -195,7 +195,9 @@ class Fidelity(Record):
     effective_heads: float | None = None
     training_seconds: float | None = None
     training_steps: int | None = None
-    notes: Annotated[tuple[str, ...], Field(description="notes of the trainer; of a fleet, who trained it")] = ()
+    notes: Annotated[
+        tuple[str, ...], Field(description="notes of the trainer; of a fleet, who trained or scored it")
+    ] = ()
     queries: int = 0
     failure: Failure | None = None
     cached: bool = False

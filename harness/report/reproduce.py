@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.analysis.summary import Summary
 
 _MEASURE = ("run", "locate", "distill")
-_OF_THAT_RUN = ("--output", "--resume", "--save")  # options that name a folder or a file of the run as it was
+_OF_THAT_RUN = ("--output", "--resume", "--save", "--scores")  # options that name a folder or a file of that run
 _ONLY_THEN = ("--force", "--retry-failed", "--verbose")
 
 

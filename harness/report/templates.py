@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jinja2
@@ -13,12 +14,18 @@ from harness.units import counted
 
 def render(name: str, **values: Any) -> str:
     """A page from the template of this name; a value that is missing is an error, and not an empty place."""
+    return _rooms().get_template(name).render(**values) + "\n"
+
+
+@functools.cache
+def _rooms() -> jinja2.Environment:
+    """Where templates are found and, once compiled, kept."""
     rooms = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_as_text,
     )  # fmt: skip
     rooms.globals["counted"] = counted
-    return rooms.get_template(name).render(**values) + "\n"
+    return rooms
 
 
 def _as_text(value: Any) -> Any:

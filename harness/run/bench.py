@@ -110,13 +110,11 @@ class Bench:
         self.failed.update({each.cell: each.failure for each in known if each.failing and each.failure})
         self.failed.update({(each.contender, each.heads, 0): each.failure for each in scored if each.failure})
         self.unchecked: set[str] = set(unchecked(known))  # contenders whose output was compared with nothing but itself
-        deadline = plan.suite.measurement.deadline_seconds
-        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings_of(plan), deadline)
-        self.source_facts = SourceFacts(plan, lambda request: self._workshop.ask(request, stage="load"))
         how = plan.suite.measurement
+        self._workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings_of(plan), how.deadline_seconds)
+        self.source_facts = SourceFacts(plan, lambda request: self._workshop.ask(request, stage="load"))
         self._reach = SizeLimits(how, known)
-        limited = {"plugins": dict(plan.plugins_of_sources), "memory_limit_bytes": how.memory_limit_bytes}
-        self._scoring = Scoring(self._workshop, limited, how.deadline_seconds)
+        self._scoring = Scoring.of(plan, self._workshop)
 
     # ---------------------------------------------------------------------------------------------- before launches
 
@@ -130,25 +128,30 @@ class Bench:
         return self.source_facts.source
 
     def score(self, name: str, heads: int, seed: int) -> Fidelity:
-        """Trains and scores a contender at one N, and writes the record."""
-        specification = dataclasses.replace(self._plan.specifications[name], training_seed=seed)
-        try:
-            scored = self._scoring.score(specification, heads, self._plan.batch_sizes[name])
-            record = Fidelity(contender=name, heads=heads, seed=seed, **scored)
-        except ChildFailed as failed:
-            record = Fidelity(
-                contender=name,
-                heads=heads,
-                seed=seed,
-                temperature=self._temperature(name, heads),
-                scores={},
-                failure=failed.failure,
-            )
-            self.failed[name, heads, 0] = failed.failure
-            self._listener.say(f"{name} at N = {heads:,}, seed {seed}: {failed.failure.what}")
+        """Trains and scores a contender at one N, unless another machine has done it, and writes the record."""
+        record = self._plan.scored.get((name, heads, seed))
+        if record is None or record.data != self._described(name, heads).get("digest"):
+            record = self._score(name, heads, seed)
         self._store.append(record)
         self._listener.recorded(record)
         return record
+
+    def _score(self, name: str, heads: int, seed: int) -> Fidelity:
+        specification = dataclasses.replace(self._plan.specifications[name], training_seed=seed)
+        try:
+            scored = self._scoring.score(specification, heads, self._plan.batch_sizes[name])
+            return Fidelity(contender=name, heads=heads, seed=seed, **scored)
+        except ChildFailed as failed:
+            self.failed[name, heads, 0] = failed.failure
+            self._listener.say(f"{name} at N = {heads:,}, seed {seed}: {failed.failure.what}")
+            return Fidelity(
+                contender=name,
+                heads=heads,
+                seed=seed,
+                temperature=float(self._described(name, heads).get("temperature", 1.0)),
+                scores={},
+                failure=failed.failure,
+            )
 
     def key(self, cell: Cell) -> str:
         """The content hash of what a cell is: contender, its settings, data, N and B."""
@@ -423,14 +426,13 @@ class Bench:
             found.append(record)
         return found
 
-    def _temperature(self, name: str, heads: int) -> float:
-        """The temperature at this N of a contender's source; that at its smallest N where it cannot be loaded."""
+    def _described(self, name: str, heads: int) -> Mapping[str, Any]:
+        """What a contender's source gives at this N; at its smallest N where it cannot be loaded."""
         request = {"do": "describe", "specification": self._plan.specifications[name].to_json(), "heads": heads}
         try:
-            described = self._workshop.ask(request, stage="load")
+            return self._workshop.ask(request, stage="load")
         except ChildFailed:
-            described = self.source_facts.of(name)
-        return float(described.get("temperature", 1.0))
+            return self.source_facts.of(name)
 
 
 def _rates_in_child(

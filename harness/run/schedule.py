@@ -150,7 +150,7 @@ class Schedule:
         wanted = {
             (cell.contender, cell.heads, seed)
             for cell in self._plan.sweep.cells
-            for seed in self._training_seeds(cell.contender)
+            for seed in self._suite.scored_seeds(cell.contender)
             if self._recall.fidelity(cell.contender, cell.heads, seed) is None
         }
         if not self._suite.fidelity or not wanted:
@@ -171,7 +171,7 @@ class Schedule:
         missing = [
             (name, heads, seed)
             for name, heads in wanted
-            for seed in self._training_seeds(name) or self._suite.training_seeds[:1]
+            for seed in self._suite.scored_seeds(name) or self._suite.training_seeds[:1]
             if self._recall.fidelity(name, heads, seed) is None
         ]
         if missing:
@@ -179,13 +179,6 @@ class Schedule:
         for name, heads, seed in missing:
             self._recall.remember(self.bench.score(name, heads, seed))
             self._listener.step(f"{name} at N = {heads:,}, seed {seed}")
-
-    def _training_seeds(self, name: str) -> Sequence[int]:
-        """The seeds that a contender is scored with; none where it is not scored."""
-        contender = self._suite.contenders[name]
-        if contender.trainer is not None:
-            return self._suite.training_seeds
-        return self._suite.training_seeds[:1] if contender.scored else ()
 
     # ------------------------------------------------------------------------------------------------------ measuring
 

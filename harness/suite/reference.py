@@ -36,7 +36,7 @@ options. Words are defined in docs/concepts.md.
 | `nearest.yaml` | are a query's nearest heads enough? (needs the extra `[faiss]`) | 6 minutes |
 | `everyday.yaml` | eight everyday choices between two methods: where are the crossovers, and what is documented? | 4 minutes |
 | `everyday-extra.yaml` | `DataFrame.eval` against operators (needs the extra `[everyday]`) | 2 minutes |
-| `threads.yaml` | above which N and batch size are two threads faster than one? | 8 minutes |
+| `threads.yaml` | above which N and batch size are two threads faster than one? | 8 to 11 minutes |
 | `claim.yaml` | the documented race on its devices, one change at a time (complete with a GPU) | 10 minutes |
 | `frontier.yaml` | how does the crossover move with the batch size? | 15 minutes |
 

@@ -543,6 +543,11 @@ class Suite(Part):
         """How many threads a contender's worker has."""
         return self.contenders[name].threads or self.threads
 
+    def scored_seeds(self, name: str) -> tuple[int, ...]:
+        """The training seeds that a contender is scored with; none where it is not scored."""
+        contender = self.contenders[name]
+        return self.training_seeds if contender.trainer else self.training_seeds[: int(contender.scored)]
+
     @property
     def functions(self) -> bool:
         """Whether its contenders are plain functions of n, not projections of heads."""

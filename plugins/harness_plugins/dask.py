@@ -32,7 +32,7 @@ class Dask(harness.Executor):
         try:
             known = client.run_on_scheduler(_survey)
         except Exception as error:
-            raise harness.HarnessError(
+            raise harness.UserError(
                 f"the scheduler does not know the harness: {error}", where=self.options.at, next_step=_START
             ) from error
         if known["allowed_failures"]:
@@ -67,15 +67,17 @@ class Dask(harness.Executor):
 
     def _client(self) -> Any:
         if self._opened is None:
+            import dask.config
             import distributed
 
+            dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})  # students travel in tasks
             logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is said here
             try:
                 self._opened = distributed.Client(
                     self.options.at, timeout=_CONNECT_SECONDS, set_as_default=False, name="harness"
                 )
             except (OSError, ValueError) as error:
-                raise harness.HarnessError(
+                raise harness.UserError(
                     f"there is no scheduler: {error}", where=self.options.at,
                     next_step="start one with `harness fleet up`, or correct the address",
                 ) from error  # fmt: skip

@@ -77,11 +77,13 @@ class MachineWorker(distributed.Worker):
 
 def work(address: str, name: str, say: Callable[[str], None]) -> None:
     """Lends this machine to a scheduler until it is ended, or the scheduler is."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is a sentence
 
     async def lend() -> None:
         worker = MachineWorker(address, name=name or None)
-        async with worker:
+        say(f"{worker.name}: looking for the scheduler at {address}; Ctrl-C ends it")
+        advice = "see that the address is right, and that no other machine has this name (--name)"
+        async with await _started(worker, f"{worker.name} cannot be lent to {address}", advice):
             _on_signals(worker.close)  # until then Ctrl-C ends the waiting for a scheduler
             say(f"{worker.name} is lent to {address}; Ctrl-C ends it")
             await worker.finished()  # type: ignore[no-untyped-call, unused-ignore]
@@ -94,22 +96,45 @@ def work(address: str, name: str, say: Callable[[str], None]) -> None:
 def serve(hosts: Sequence[str], port: int, say: Callable[[str], None]) -> None:
     """A scheduler on this machine, and a worker on each host by SSH, until they are ended."""
     dask.config.set(QUIET)
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
     async def keep() -> None:
-        async with distributed.Scheduler(port=port, dashboard=False, dashboard_address=":0") as scheduler:
+        made = distributed.Scheduler(port=port, dashboard=False, dashboard_address=":0")
+        advice = "end what uses the port, or name another one with --port"
+        async with await _started(made, f"there can be no scheduler at port {port}", advice) as scheduler:
             _on_signals(scheduler.close)
             workers = [_by_ssh(scheduler.address, each) for each in hosts]
             try:
                 for host, worker in zip(hosts, workers, strict=True):
                     say(f"starting a worker on {host}")
-                    await worker.start()
+                    try:
+                        await worker.start()
+                    except Exception as error:
+                        raise harness.HarnessError(
+                            f"no worker can be started by SSH: {error}", where=host,
+                            next_step=f"see that `ssh {host}` works without a password, and that `{shlex.join(_remote())}` there "
+                            "has the harness; HARNESS_REMOTE_PYTHON names another Python",
+                        ) from error  # fmt: skip
                 say(f"scheduler at {scheduler.address}; `harness run SUITE --on {scheduler.address}`; Ctrl-C ends it")
                 await scheduler.finished()
             finally:
                 await asyncio.gather(*(each.close() for each in workers), return_exceptions=True)
 
     asyncio.run(keep())
+
+
+async def _started(server: Any, otherwise: str, advice: str) -> Any:
+    """A scheduler or a worker, once it is there.
+
+    Raises:
+        harness.UserError: `otherwise`, and why.
+    """
+    try:
+        return await server
+    except Exception as error:
+        why = str(error.__cause__ or error)
+        why = "there is a machine of this name" if "name taken" in why else why  # the rest is Dask's sentence
+        raise harness.UserError(f"{otherwise}: {why}", next_step=advice) from error
 
 
 def _by_ssh(address: str, host: str) -> Any:

@@ -24,6 +24,7 @@ import psutil
 
 from harness.errors import RecordsError
 from harness.records.writer import read
+from tests import warm
 
 SMOKE = Path(__file__).parents[2] / "suites" / "smoke.yaml"
 GONE_WITHIN_SECONDS = 2.0
@@ -37,7 +38,7 @@ def left(family: set[int]) -> set[int]:
 def interrupt(run: subprocess.Popen[str]) -> tuple[str, list[str]]:
     """Interrupts a run; what it printed from then on, and what was wrong with how it ended."""
     try:
-        family = {each.pid for each in psutil.Process(run.pid).children(recursive=True)}
+        family = warm.family(run.pid)
     except psutil.NoSuchProcess:
         family = set()
     problems = []

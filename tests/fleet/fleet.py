@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from tests import vega_script, warm
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -54,7 +56,7 @@ def written(folder: Path, **more) -> Path:
 
 def started(words, environment, until):
     """A command as a process of its own, once it has printed what the pattern finds; and what that is."""
-    process = subprocess.Popen(
+    process = warm.opened(
         [sys.executable, "-P", "-u", "-m", "harness", "fleet", *words],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
     )  # fmt: skip
@@ -92,7 +94,7 @@ class Fleet:
         self.port = int(port)
 
     def start_worker(self, name: str) -> None:
-        (self.folder / name).mkdir(exist_ok=True)
+        vega_script.put(self.folder / name / "cache")
         words = ["worker", self.address, "--name", name]
         self.workers[name], _ = started(words, self.environment(name), "(is lent to)")
 

@@ -10,12 +10,17 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from harness.fleet.coordinator import FLEET
+from harness.plugin.execution import Request
 from harness.records.reader import read
+from harness_plugins import dask as plugin
+from tests import warm
 from tests.command_line import called
 from tests.fleet import page
 from tests.fleet.fleet import Fleet, written
+from tests.fleet.test_students import SUITE
 from tests.report.fleets import changed
 
 pytest.importorskip("distributed")
@@ -100,6 +105,22 @@ def test_two_workers_that_claim_one_machine_are_refused(fleet):
     assert f"this machine has a worker already, process {fleet.workers['a'].pid}" in done.stderr
 
 
+def test_a_port_or_a_name_that_is_taken_is_a_sentence(fleet, tmp_path):
+    own = {**os.environ, **Fleet.environment_in(tmp_path, "a")}
+    for words, sentence in (
+        (["up", "--port", str(fleet.port)], f"error: there can be no scheduler at port {fleet.port}: "),
+        (
+            ["worker", fleet.address, "--name", "a"],
+            f"error: a cannot be lent to {fleet.address}: there is a machine of this ",
+        ),
+    ):
+        command = [sys.executable, "-P", "-m", "harness", "fleet", *words]
+        done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.startswith(sentence)
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
     command = [sys.executable, "-m", "distributed.cli.dask_worker", fleet.address, "--no-nanny", "--name", "plain"]
     plain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -117,22 +138,23 @@ def test_a_worker_that_the_harness_did_not_start_is_refused(fleet):
     assert not (fleet.folder / "no").exists()
 
 
-def test_data_that_a_machine_lacks_is_said_before_anything_runs(fleet, tmp_path, monkeypatch):
-    suite = written(tmp_path / "s", setup="../inputs.py:made")
+def test_what_a_machine_lacks_or_may_not_run_is_said_before_anything_runs(fleet, tmp_path, monkeypatch):
+    suite = written(tmp_path / "s", setup=f"{tmp_path}/inputs.py:made")  # it does not travel
     (tmp_path / "inputs.py").write_text("def made(n, seed):\n    return n\n")
-    monkeypatch.setenv("HARNESS_ALLOW_PLUGINS", str(tmp_path / "inputs.py"))  # here; it does not travel
+    monkeypatch.setenv("HARNESS_ALLOW_PLUGINS", str(tmp_path / "inputs.py"))  # here, and not on the machines
     done = called("run", suite, "--on", fleet.address, "--output", tmp_path / "out")
     assert done.returncode == 2
     assert "nothing was run" in done.stderr
-    assert "a: " in done.stderr
-    assert "b: " in done.stderr
+    assert "\na: " in done.stderr
+    assert "\nb: " in done.stderr
+    assert "HARNESS_ALLOW_PLUGINS" in done.stderr
     assert not (tmp_path / "out" / "a").exists()
 
 
 def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later(fleet, tmp_path):
     suite = written(tmp_path / "s")
     words = ["run", str(suite), "--on", fleet.address, "--output", str(tmp_path / "out")]
-    run = subprocess.Popen([sys.executable, "-P", "-u", "-m", "harness", *words], stdout=subprocess.PIPE, text=True)
+    run = warm.opened([sys.executable, "-P", "-u", "-m", "harness", *words], stdout=subprocess.PIPE, text=True)
     next(line for line in run.stdout if line.startswith("a: ") and " so far" in line)
     fleet.workers["a"].send_signal(signal.SIGKILL)
     fleet.workers["a"].wait()
@@ -143,6 +165,14 @@ def test_a_worker_that_is_killed_costs_its_own_machine_and_the_run_goes_on_later
     assert "a: lost, " in rest
     assert "b: complete, " in rest
     kept = (tmp_path / "out" / "a" / "measurements.jsonl").read_bytes()
+    report = called("report", "fleet", tmp_path / "out", "--format", "json")
+    assert report.returncode == 0, report.stdout + report.stderr
+    found = json.loads(report.stdout)
+    (lost,) = found["notes"]
+    assert "a, " in lost
+    assert lost.endswith("the run has not ended: it is still going on, or its machine was lost")
+    assert {each["name"]: each["status"] for each in found["machines"]} == {"a": "running", "b": "complete"}
+    assert called("verify", tmp_path / "out" / "b").returncode == 0
     fleet.start_worker("a")
     done = called("run", suite, "--on", fleet.address, "--resume", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -180,3 +210,62 @@ def test_a_scheduler_that_repeats_what_has_killed_a_worker_is_refused():
         done = called("fleet", "status", cluster.scheduler_address)
     assert done.returncode == 2
     assert "the scheduler retries what has killed a worker, 3 times; start it with `harness fleet up`" in done.stderr
+
+
+def test_a_request_is_a_task_for_one_worker_alone_that_is_never_tried_again():
+    class Client:
+        def subscribe_topic(self, *_): ...
+
+        def run(self, *_, **__): ...
+
+        def submit(self, *_, **how):
+            self.how = how
+
+    client = Client()
+    plugin._Sent(client, "tcp://a:1", Request(key="0" * 32, text="x"))
+    key = client.how.pop("key")
+    plugin._Sent(client, "tcp://a:1", Request(key="0" * 32, text="x"))
+    assert client.how.pop("key") != key  # the answer of one is never taken for that of the other
+    assert client.how == {
+        "workers": ["tcp://a:1"], "allow_other_workers": False, "retries": 0, "pure": False, "resources": {"machine": 1},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["127.0.0.1:1", "no.such.host.invalid:8786", "127.0.0.1:no", ""])
+def test_a_scheduler_that_is_not_there_is_a_sentence(tmp_path, monkeypatch, rest):
+    monkeypatch.setattr(plugin, "_CONNECT_SECONDS", 1)
+    done = called("run", written(tmp_path), "--on", f"tcp://{rest}", "--output", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: tcp://{rest}: there is no scheduler: ")
+    assert done.stderr.endswith("; start one with `harness fleet up`, or correct the address\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_students_are_trained_and_scored_once_and_the_records_of_each_machine_follow(fleet, tmp_path):
+    contenders = {name: each for name, each in SUITE["contenders"].items() if name != "exported"}
+    int8 = {"projector": "lda", "runtime": "onnxruntime-int8", "scored": True}
+    suite = {
+        **SUITE, "heads": {"values": [16]}, "contenders": {**contenders, "int8": int8}, "measurement": {"table": False},
+    }  # fmt: skip
+    path = tmp_path / "taught.yaml"
+    path.write_text(yaml.safe_dump(suite))
+    done = called("run", path, "--on", fleet.address, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    about = json.loads((tmp_path / "out" / FLEET).read_text())
+    by = {(each["contender"], each["seed"]): each["machine"] for each in about["scores"]}
+    assert sorted(by) == [("student", 0), ("student", 1)]
+    for name in ("a", "b"):
+        records = {(each.contender, each.seed): each for each in read(tmp_path / "out" / name).fidelities}
+        assert sorted(records) == [("int8", 0), *sorted(by)]
+        for key, each in records.items():
+            assert each.failure is None
+            noted = [note for note in each.notes if note.startswith("scored on")]
+            assert noted == ([] if by.get(key, name) == name else [f"scored on {by[key]}"])
+        assert called("verify", tmp_path / "out" / name).returncode == 0
+        (there,) = (each for each in fleet.runs(name) if read(each).run.suite["name"] == "taught")
+        assert (there / "fidelity.jsonl").read_bytes() == (tmp_path / "out" / name / "fidelity.jsonl").read_bytes()
+    before = (tmp_path / "out" / "a" / "fidelity.jsonl").read_bytes()
+    again = called("run", path, "--on", fleet.address, "--resume", tmp_path / "out")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert " scored, of " not in again.stdout
+    assert (tmp_path / "out" / "a" / "fidelity.jsonl").read_bytes() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from harness.errors import HarnessError, OfferError, RecordsError, UserError
@@ -98,3 +100,52 @@ def test_a_run_of_several_machines_that_somebody_damaged_is_a_sentence(tmp_path,
         coordinator._stored_run(tmp_path / coordinator.FLEET)
     (tmp_path / coordinator.FLEET).write_text('{"key": "' + "0" * 32 + '", "machines": {}}')
     assert coordinator._stored_run(tmp_path / coordinator.FLEET)["machines"] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["scheduler:8786"], "no executor 'scheduler'; write tcp://scheduler:8786"),
+        (["lokal"], "no executor 'lokal'; did you mean 'local'?"),
+        (["local", "--machine", "nowhere"], "there is no machine 'nowhere' now; choose from "),
+        (
+            ["local", "--allow-plugin", "x.py"],
+            "--allow-plugin cannot be used with --on; put the file into the suite's ",
+        ),
+    ],
+)
+def test_a_mistake_is_a_sentence_with_what_to_do(tmp_path, words, sentence):
+    done = called("run", written(tmp_path), "--output", tmp_path / "out", "--on", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert sentence in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plugin_beside_the_suites_folder_does_not_travel(tmp_path, monkeypatch):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("import harness\n@harness.hookimpl\ndef harness_projectors():\n    return []\n")
+    monkeypatch.setenv("HARNESS_ALLOW_PLUGINS", str(plugin))
+    done = called("run", written(tmp_path / "s", plugins=["../mine.py"]), "--on", "local", "--output", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "the suite names ../mine.py, and no path with `..` travels to other machines; put it into the " in done.stderr
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_on_prints_and_leaves_what_the_local_executor_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    suite, fleet, alone = written(tmp_path / "s"), tmp_path / "fleet", tmp_path / "alone"
+    first = called("run", suite, "--on", "local", "--output", fleet)
+    assert first.returncode == 0, first.stdout + first.stderr
+    (machine,) = (each for each in fleet.iterdir() if each.is_dir())
+    shutil.copytree(machine, alone)
+    (sent,) = tmp_path.glob("cache/fleet/runs/*/suite/pair.yaml")
+    again = called("run", sent, "--resume", alone)  # complete: it measures nothing, and prints the report
+    assert again.returncode == 0, again.stdout + again.stderr
+    report = first.stdout.partition(f"\n\n{machine.name}\n")[2].replace(str(machine), str(alone))
+    assert report
+    assert again.stdout.endswith(report)
+    files = [{each.name for each in folder.iterdir() if not each.name.startswith(".")} for folder in (alone, machine)]
+    assert files[0] == files[1]

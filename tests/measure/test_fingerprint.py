@@ -38,6 +38,7 @@ def site(tmp_path, monkeypatch):
 
 def digest(plugin: str) -> str:
     fingerprint.plugin_digest.cache_clear()
+    fingerprint._digest.cache_clear()
     importlib.invalidate_caches()
     return fingerprint.plugin_digest(plugin)
 

@@ -167,3 +167,13 @@ def test_all_batches_have_the_size_that_is_raced():
     compiled = Recording()
     assert (answers(compiled, queries, 3) == queries).all()
     assert compiled.sizes == [3, 3, 3]
+
+
+def test_what_is_proved_answers_as_its_float64_reference_does(plan, scoring):
+    one = scoring()
+    for name in ("exact", "numpy", "student"):
+        assert one.score(plan.specifications[name], HEADS, [1, 32], prove=True)["queries"] > 0
+    strict = replace(plan.specifications["int8"], tolerance=1e-4)
+    with pytest.raises(ChildFailed, match=r"differs from the float64 reference by .* tolerance 0\.0001"):
+        one.score(strict, HEADS, [1, 32], prove=True)
+    assert one.score(strict, HEADS, [1, 32])["scores"]["mean_cosine"] > 0.9

@@ -342,15 +342,15 @@ def test_a_tracker_that_raises_is_reported_and_the_others_are_told(tmp_path):
     assert heard == ["s"]
 
 
-def test_the_metadata_of_distributions_are_parsed_once_and_again_after_an_installation(site, monkeypatch):
+def test_the_entry_points_of_distributions_are_read_once_and_again_after_an_installation(site, monkeypatch):
     parsed = []
-    honest = discovery.distributions
+    honest = discovery.entry_points
 
-    def counted():
+    def counted(**which):
         parsed.append(1)
-        return honest()
+        return honest(**which)
 
-    monkeypatch.setattr(discovery, "distributions", counted)
+    monkeypatch.setattr(discovery, "entry_points", counted)
     discovery.declared()
     discovery.declared()
     assert len(parsed) == 1

@@ -115,7 +115,7 @@ def test_documented_figures_are_drawn_on_the_latencies_as_such(summary):
     single = found["latency-batch-1"]
     assert "Dotted lines are documented crossovers; diamonds are documented slowdowns" in single.caption
     spec = single.chart.to_dict(validate=False)
-    drawn = [spec["datasets"][layer["data"]["name"]] for layer in spec["layer"] if "data" in layer]
+    drawn = [list(spec["datasets"][layer["data"]["name"]]) for layer in spec["layer"] if "data" in layer]
     values = [each for each in drawn if "documented" in each[0]]
     lines, labels, points = values
     assert [each["N"] for each in lines] == [400]

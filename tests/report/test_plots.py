@@ -6,7 +6,9 @@ import itertools
 import math
 from types import SimpleNamespace
 
+import altair as alt
 import pytest
+from altair.utils import schemapi
 
 from harness.plan.sweep import SearchCase
 from harness.report.plots import leadmap, plots
@@ -16,6 +18,16 @@ from harness.report.plots.pairs import evidence
 
 def spec(summary, name):
     return next(each for each in plots(summary) if each.name == name).chart.to_dict(validate=False)
+
+
+def test_every_part_of_a_chart_keeps_altairs_schema(summary):
+    """Reports are written without looking, since looking takes as long as all the rest of them."""
+    assert schemapi.DEBUG_MODE
+    assert len(plots.__wrapped__(summary)) == len(plots(summary))
+    assert leadmap.lead_map.__wrapped__(summary) is not None
+    with pytest.raises(schemapi.SchemaValidationError):
+        alt.Axis(titel="N")
+    assert schemapi.DEBUG_MODE
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 19, 48])
@@ -66,9 +78,11 @@ def test_six_series_are_named_and_more_get_a_legend(summary):
     named = as_picture(drawn)
     assert any(each.get("name") == LABELS for each in named["layer"])
     assert '"legend": {' not in str(named).replace("'", '"')
-    rows = drawn["datasets"][next(each for each in drawn["layer"] if each.get("name") == LABELS)["data"]["name"]]
+    name = next(each for each in drawn["layer"] if each.get("name") == LABELS)["data"]["name"]
+    rows = drawn["datasets"][name]
     assert sorted(row["contender"] for row in rows) == ["loop", "student", "student-eager", "teacher"]
-    rows.extend({**rows[0], "contender": f"other-{place}"} for place in range(MOST_LABELS))
+    more = [{**rows[0], "contender": f"other-{place}"} for place in range(MOST_LABELS)]
+    drawn["datasets"][name] = [*rows, *more]
     crowded = as_picture(drawn)
     assert not any(each.get("name") == LABELS for each in crowded["layer"])
     assert '"legend": {' in str(crowded).replace("'", '"')

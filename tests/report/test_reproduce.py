@@ -20,6 +20,7 @@ from harness.report.reproduce import commands
         ),
         ("harness run a.yaml --resume out/ --force --verbose", "harness run a.yaml --output out-again"),
         ("harness run a.yaml --output=out", "harness run a.yaml --output out-again"),
+        ("harness run a.yaml --output out --scores b.jsonl", "harness run a.yaml --output out-again"),
         ("harness locate 'my.py:f' b:g", "harness locate my.py:f b:g --output results/synthetic-again"),
         (
             "harness -q tests/test_x.py",

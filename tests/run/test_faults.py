@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from harness.records.writer import read
+from tests import warm
 from tests.command_line import called
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
@@ -134,13 +135,9 @@ def test_what_failed_is_tried_again_where_that_is_asked_for(tmp_path):
     assert outcomes.count(("broken_today", "failed")) >= 1  # what was recorded stays recorded
 
 
-def children_of(parent: int) -> set[int]:
-    return {each.pid for each in psutil.Process(parent).children(recursive=True)}
-
-
 def started(folder: Path, faults) -> tuple[subprocess.Popen, Path]:
     out = folder / "out"
-    run = subprocess.Popen(
+    run = warm.opened(
         [sys.executable, "-m", "harness", "run", str(suite(folder, faults)), "--output", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -161,7 +158,7 @@ def gone(processes: set[int], seconds: float) -> bool:
 
 def test_no_child_survives_a_parent_that_is_killed(tmp_path):
     run, _ = started(tmp_path, ("fine", "endless"))
-    family = children_of(run.pid)
+    family = warm.family(run.pid)
     assert family
     run.send_signal(signal.SIGKILL)
     run.wait(10)
@@ -170,7 +167,7 @@ def test_no_child_survives_a_parent_that_is_killed(tmp_path):
 
 def test_an_interrupt_ends_the_children_keeps_the_records_and_writes_the_report(tmp_path):
     run, out = started(tmp_path, ("fine", "endless"))
-    family = children_of(run.pid)
+    family = warm.family(run.pid)
     os.kill(run.pid, signal.SIGINT)
     assert gone(family, 2.0)
     output, errors = run.communicate(timeout=30)

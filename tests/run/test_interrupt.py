@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from harness.records.writer import read
+from tests import warm
 from tests.benchmarks.interruptions import check_folder, interrupt
 
 PLUGIN = Path(__file__).parents[1] / "fixtures" / "plugins" / "faulty.py"
@@ -61,7 +62,7 @@ def until(run: subprocess.Popen, words: str) -> None:
 )  # fmt: skip
 def test_a_run_that_is_interrupted(words, measured, tmp_path):
     out = tmp_path / "out"
-    run = subprocess.Popen(
+    run = warm.opened(
         [sys.executable, "-m", "harness", "run", str(suite(tmp_path)), "--output", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
     )  # fmt: skip
@@ -91,10 +92,7 @@ def test_an_interrupt_while_the_report_is_written_lets_it_be_written(tmp_path):
     )
     path, out = suite(tmp_path), tmp_path / "out"
     settings = ["--set", "races=[]", "--set", "measurement.rounds=1", "--set", "measurement.self_check=false"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, "run", str(path), "--output", str(out), *settings],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = warm.ran([sys.executable, "-c", code, "run", str(path), "--output", str(out), *settings], timeout=120)
     assert done.returncode == 130, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert (out / "report.html").exists()
@@ -106,7 +104,7 @@ def test_an_interrupt_while_the_report_is_written_lets_it_be_written(tmp_path):
     [("doctor", "--heads", "4096", "--launches", "20"), ("locate", "math:pow", "math:pow", "--range", "1:1e6")],
 )
 def test_other_commands_that_measure_are_interrupted_too(arguments, tmp_path):
-    run = subprocess.Popen(
+    run = warm.opened(
         [sys.executable, "-m", "harness", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, cwd=tmp_path,
     )  # fmt: skip

@@ -18,6 +18,7 @@ import yaml
 from harness import cache, cli
 from harness.records.writer import read
 from harness.suite import trust
+from tests import warm
 from tests.command_line import called
 
 CODE = """
@@ -120,7 +121,7 @@ def test_a_signal_ends_a_run_whose_contender_keeps_a_daemon(mine, command, numbe
     words = [suite(mine, "direct", "daemon", "pool"), "--set", "measurement.rounds=5000", "--output", "out"]
     if command == "locate":
         words = ["mine:daemon", "mine:pool", "--range", "10:100000", "--launches", "30"]
-    with subprocess.Popen(
+    with warm.opened(
         [sys.executable, "-m", "harness", command, *words], cwd=mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
     ) as run:  # fmt: skip

@@ -101,8 +101,11 @@ def fleet(summaries: Sequence[Summary], names: Sequence[str] = (), *, force: boo
             notes.append(
                 f"{each.name}: the newest run is used, {each.summary.folder}; {many} left out: {', '.join(each.earlier)}"
             )
-        if each.summary.run.status != "complete":
-            notes.append(f"{each.name}: the run is not complete, its status is {each.summary.run.status}")
+        status = each.summary.run.status
+        if status == "running":
+            notes.append(f"{each.name}: the run has not ended: it is still going on, or its machine was lost")
+        elif status != "complete":
+            notes.append(f"{each.name}: the run is not complete, its status is {status}")
         if each.summary.quick:
             notes.append(f"{each.name}: a quick run, with fewer launches and wider precision")
         if each.summary.self_check.passed is False:

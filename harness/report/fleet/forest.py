@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from harness.report.fleet.tables import title
-from harness.report.plots.grammar import Plot, chart, log_axis, tooltip
+from harness.report.plots.grammar import Plot, chart, log_axis, tooltip, unvalidated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _UNSEEN = "an unseen machine"
 _NARROWEST = 1.5  # the largest N of the axis over the smallest, at least
 
 
+@unvalidated
 def forests(fleet: Fleet) -> list[Plot]:
     """One for each race and batch size at which a machine has an N*."""
     return [plot for place, search in enumerate(fleet.searches) if (plot := _forest(search, place)) is not None]
@@ -60,7 +61,9 @@ def _forest(search: FleetSearch, place: int) -> Plot | None:
     shown = tooltip(rows, ("machine", "N*", "low", "high", "undecided between"))
     point = alt.X("N*:Q".replace("*", "\\*"), scale=scale)
     layers: list[Any] = [
-        chart(rows).mark_bar(height=6, opacity=0.45, color=_COLOUR).encode(x=left, x2="high:Q", y=y, tooltip=shown),
+        chart(rows)
+        .mark_bar(height=6, opacity=0.45, color=_COLOUR)
+        .encode(x=left, x2=alt.X2("high:Q"), y=y, tooltip=shown),
         chart(rows).mark_point(filled=True, size=70, color=_COLOUR, opacity=1).encode(x=point, y=y, tooltip=shown),
     ]
     caption = "Points and bars: N* of each machine with its interval."
@@ -69,7 +72,7 @@ def _forest(search: FleetSearch, place: int) -> Plot | None:
         layers += [
             chart(unseen)
             .mark_bar(height=6, opacity=0.7, color=_PREDICTION)
-            .encode(x=left, x2="high:Q", y=y, tooltip=hover),
+            .encode(x=left, x2=alt.X2("high:Q"), y=y, tooltip=hover),
             chart(unseen)
             .mark_tick(height=14, thickness=2, color=_PREDICTION, opacity=1)
             .encode(x=point, y=y, tooltip=hover),

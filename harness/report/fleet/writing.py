@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,11 @@ def of(folders: Sequence[Path], *, force: bool = False) -> Fleet:
         UserError: as `harness.analysis.fleet.fleet.fleet`.
     """
     runs = [run for each in folders for run in _runs(each)]
-    return fleet([summarise(read(each)) for each in runs], [_name(each) for each in runs], force=force)
+    found = fleet([summarise(read(each)) for each in runs], [_name(each) for each in runs], force=force)
+    absent = [
+        name for each in folders for place, name in _given_names(each).items() if not (each / place / RUN).is_file()
+    ]
+    return replace(found, notes=(*found.notes, *(f"{name}: nothing of its run has arrived" for name in absent)))
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import altair as alt
 
 from harness.errors import ResourceError
 from harness.report.plots.frontier import frontier
-from harness.report.plots.grammar import COLUMNS, Plot, as_picture
+from harness.report.plots.grammar import COLUMNS, Plot, as_picture, unvalidated
 from harness.report.plots.latency import latency
 from harness.report.plots.leadmap import lead_map
 from harness.report.plots.pairs import pairs_over_time
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Plot", "plots", "save"]
 
 
+@unvalidated
 def plots(summary: Summary) -> list[Plot]:
     """All plots that the run has data for, in the order of the page."""
     batches = sorted({cell.batch_size for cell in summary.cells if cell.call is not None})
@@ -36,6 +39,7 @@ def plots(summary: Summary) -> list[Plot]:
     return found
 
 
+@unvalidated
 def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") -> list[Path]:
     """Writes every plot as a picture.
 
@@ -49,9 +53,19 @@ def save(summary: Summary, folder: Path, form: Literal["svg", "png"] = "svg") ->
             path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', each.name)}.{form}"  # a name holds what a suite says
             chart = each.chart.properties(width=640, title=each.title, background="white")
             spec = as_picture(chart.configure_legend(columns=COLUMNS).to_dict(validate=False))
-            type(each.chart).from_dict(spec, validate=False).save(str(path), format=form, scale_factor=2)
+            path.write_bytes(_drawn(spec, form))
             paths.append(path)
     except OSError as error:
         what = f"the plots cannot be written: {error.strerror or error}"
         raise ResourceError(what, where=str(folder), next_step=advice(error)) from error
     return paths
+
+
+def _drawn(spec: dict[str, Any], form: Literal["svg", "png"]) -> bytes:
+    """A picture of a chart, by the version of Vega-Lite that it was made for."""
+    import vl_convert
+
+    version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
+    if form == "svg":
+        return vl_convert.vegalite_to_svg(spec, version).encode()
+    return vl_convert.vegalite_to_png(spec, version, scale=2, ppi=72)

@@ -63,9 +63,9 @@ def frontier(summary: Summary) -> Plot | None:
         axis=axis,
     )
     layers = [
-        base.mark_line(opacity=0.5).encode(y=y, detail="leads after it:N", strokeDash=dash),
+        base.mark_line(opacity=0.5).encode(y=y, detail=alt.Detail("leads after it:N"), strokeDash=dash),
         base.mark_rule(strokeWidth=3).encode(
-            y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="", axis=axis), y2="high:Q"
+            y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="", axis=axis), y2=alt.Y2("high:Q")
         ),
         base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip(rows)),
         labels(rows, "race", "batch", "N*", alt.Color("race:N", scale=hues, legend=legend(len(races)))),

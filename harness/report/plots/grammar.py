@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,9 @@ _LABEL_HEIGHT = 13  # pixels
 _ROUNDING = 1e-9  # of a division
 _FEW_LABELS = 3
 _MANY_DECADES = 6  # on an axis that is longer than that, decades are labels enough
+unvalidated = debug_mode(
+    arg=False
+)  # a decorator: Altair would compare every part of a chart with its schema as it is made
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def labels(
         .mark_text(align="left", baseline="middle", dx=9, fontSize=11, fontWeight="bold")
         .encode(
             x=alt.X(f"{x}:Q", scale=alt.Scale(type="log")), y=alt.Y(f"{_escaped(y)}:Q", scale=scale),
-            text=f"{show or name}:N", color=colour,
+            text=alt.Text(f"{show or name}:N"), color=colour,
         )
         .properties(name=LABELS)
     )  # fmt: skip
@@ -239,5 +243,5 @@ def _escaped(name: str) -> str:
 
 def chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     """A chart of rows that are part of the page."""
-    data: Any = alt.InlineData(values=list(rows))  # Altair's stubs leave this constructor untyped
+    data: Any = alt.InlineData(values=tuple(rows))  # Altair's stubs leave this constructor untyped
     return alt.Chart(data)

@@ -60,7 +60,7 @@ def latency(summary: Summary, batch: int) -> Plot:
     axis = log_axis(min(row["low"] for row in rows), max(row["high"] for row in rows)) if rows else alt.Axis()
     y = alt.Y("ms:Q", scale=alt.Scale(type="log", nice=False), title="median ms per call", axis=axis)
     band = base.mark_area(opacity=BAND).encode(
-        y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="median ms per call", axis=axis), y2="high:Q"
+        y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="median ms per call", axis=axis), y2=alt.Y2("high:Q")
     )
     points = base.mark_point(filled=True, size=40, opacity=1).encode(
         y=y, shape=alt.Shape("contender:N", sort=names, scale=shapes, legend=shown), tooltip=tooltip(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from harness import units
-from harness.report.plots.grammar import Plot, chart, log_axis, short, tooltip
+from harness.report.plots.grammar import Plot, chart, log_axis, short, tooltip, unvalidated
 from harness.report.spans import leads, undecided
 from harness.suite.schema import Figure
 
@@ -28,6 +28,7 @@ _COLOURS = ["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"]  # told apart
 _TIMES = "datum.value == 0 ? 'equal' : (datum.value < 0 ? 'baseline ' : 'challenger ') + pow(2, abs(datum.value)) + 'x'"
 
 
+@unvalidated
 def lead_map(summary: Summary) -> Plot | None:
     """Who is faster at which N, for all searches of a run."""
     searches = [search for search in summary.searches if search.located is not None]
@@ -52,7 +53,7 @@ def lead_map(summary: Summary) -> Plot | None:
     known = [each for each in ("fidelity", "memory") if any(row.get(each) for row in rows)]
     shown = tooltip(rows, ("search", "faster", "times as fast", "interval", "low", "high", *known))
     layers: list[Any] = [
-        chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=shown)
+        chart(rows).mark_rect(height=_ROW - 6).encode(x=x, x2=alt.X2("high:Q"), y=y, color=colour, tooltip=shown)
     ]
     if strokes := [row for search in searches for row in _hatch(search, names[search.case.label], low, high)]:
         layers.append(

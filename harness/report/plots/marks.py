@@ -37,7 +37,9 @@ def crossing_marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]])
         return
     base = chart(marks)
     x = alt.X("N:Q", scale=alt.Scale(type="log"))
-    yield base.mark_rect(opacity=BAND, color="gray").encode(x=alt.X("low:Q", scale=alt.Scale(type="log")), x2="high:Q")
+    yield base.mark_rect(opacity=BAND, color="gray").encode(
+        x=alt.X("low:Q", scale=alt.Scale(type="log")), x2=alt.X2("high:Q")
+    )
     yield base.mark_rule(strokeDash=[4, 3], color="gray").encode(
         x=x, tooltip=tooltip(marks, ("race", "N", "low", "high"))
     )
@@ -45,7 +47,7 @@ def crossing_marks(summary: Summary, batch: int, rows: Sequence[dict[str, Any]])
         yield (
             chart(labels)
             .mark_text(angle=270, align="right", baseline="bottom", dx=-4, dy=-3, fontSize=10, color="gray")
-            .encode(x=x, y=alt.value(slot * _LABEL), text="label:N")
+            .encode(x=x, y=alt.value(slot * _LABEL), text=alt.Text("label:N"))
         )
 
 
@@ -115,7 +117,7 @@ def documented_marks(summary: Summary, batch: int, names: Sequence[str]) -> Iter
         yield base.mark_rule(strokeDash=[1, 3], strokeWidth=2, color="gray").encode(x=x, tooltip=hover)
         yield base.mark_text(
             angle=270, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10, fontStyle="italic", color="gray"
-        ).encode(x=x, y=alt.value(HEIGHT), text="label:N")
+        ).encode(x=x, y=alt.value(HEIGHT), text=alt.Text("label:N"))
     if points:
         hues, _ = contender_scales(summary, names)
         yield (

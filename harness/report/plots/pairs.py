@@ -41,7 +41,7 @@ def pairs_over_time(summary: Summary) -> Plot | None:
         legend=None,
     )  # fmt: skip
     layers = [
-        chart([{"one": 1}]).mark_rule(strokeDash=[6, 4], color="gray").encode(y="one:Q"),
+        chart([{"one": 1}]).mark_rule(strokeDash=[6, 4], color="gray").encode(y=alt.Y("one:Q")),
         chart(rows).mark_point(filled=True, size=26, opacity=0.8).encode(x=x, y=y, color=hue, tooltip=tooltip(rows)),
     ]
     return Plot(

@@ -57,9 +57,9 @@ def slowdown(summary: Summary, batch: int) -> Plot:
     launches = list(_launches(summary, batch))
     hue = alt.Color("race:N", scale=hues, legend=legend(len(races)))
     layers = [
-        chart([{"one": 1}]).mark_rule(strokeDash=[6, 4], color="gray").encode(y="one:Q"),
+        chart([{"one": 1}]).mark_rule(strokeDash=[6, 4], color="gray").encode(y=alt.Y("one:Q")),
         base.mark_area(opacity=BAND).encode(
-            y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="challenger / baseline", axis=axis), y2="high:Q"
+            y=alt.Y("low:Q", scale=alt.Scale(type="log"), title="challenger / baseline", axis=axis), y2=alt.Y2("high:Q")
         ),
         chart(launches)
         .mark_point(filled=True, size=9, opacity=0.45)

@@ -62,12 +62,14 @@ def fidelity(summary: Summary) -> Plot | None:
     base = chart(rows).encode(
         x=alt.X(f"{name}:Q", scale=alt.Scale(type="log", padding=20, nice=False), title=name, axis=axis),
         color=color,
-        detail="series:N",
+        detail=alt.Detail("series:N"),
     )
     y = alt.Y("cosine:Q", scale=alt.Scale(zero=False), title="mean cosine to the teacher")
     layers = [
         base.mark_line(opacity=0.6).encode(y=y),
-        base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False), title=""), y2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(
+            y=alt.Y("low:Q", scale=alt.Scale(zero=False), title=""), y2=alt.Y2("high:Q")
+        ),
         base.mark_point(filled=True, size=50, opacity=1).encode(y=y, shape=shape, tooltip=tooltip(rows)),
         labels(rows, "series", name, "cosine", color, log=False),
     ]

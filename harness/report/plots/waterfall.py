@@ -43,12 +43,14 @@ def waterfall(summary: Summary, place: int) -> Plot:
     layers = [
         base.mark_bar(opacity=0.75).encode(
             x=x,
-            x2="one:Q",
+            x2=alt.X2("one:Q"),
             color=alt.Color("meaning:N", legend=legend(3, columns=1)),
             tooltip=tooltip(rows, ("step", "ratio", "low", "high")),
         ),
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, title="ratio"), x2="high:Q"),
-        base.mark_text(align="left", dx=6).encode(x=alt.X("high:Q", scale=scale, title="ratio"), text="text:N"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, title="ratio"), x2=alt.X2("high:Q")),
+        base.mark_text(align="left", dx=6).encode(
+            x=alt.X("high:Q", scale=scale, title="ratio"), text=alt.Text("text:N")
+        ),
     ]
     return Plot(
         name=f"waterfall-{fall.race}-batch-{fall.batch_size}",

@@ -45,11 +45,24 @@ def test_the_worked_example_of_metafor():
     found = random_effects(*bcg())
     mean, squared, error, half, reach = by_hand(*bcg(), 2.178813, 2.200985)
     assert (round(mean, 4), round(squared, 4), round(error, 4)) == (-0.7145, 0.3132, 0.1808)
+    plain = 1 / math.sqrt(sum(1 / (each + found.tau**2) for each in bcg()[1]))
+    assert (round(found.centre, 4), round(found.tau**2, 4), round(plain, 4)) == (-0.7145, 0.3132, 0.1798)  # published
     assert found.machines == 13
     assert found.centre == pytest.approx(mean, abs=1e-6)
     assert found.tau**2 == pytest.approx(squared, abs=1e-5)
     assert [found.low, found.high] == pytest.approx([mean - half, mean + half], abs=1e-5)
     assert [found.predicted_low, found.predicted_high] == pytest.approx([mean - reach, mean + reach], abs=1e-5)
+
+
+def test_it_is_not_the_estimate_of_dersimonian_and_laird():
+    """(Q - (k - 1)) / (sum of w - sum of w squared / sum of w), w = 1 / v: published as 0.3088, with a centre of -0.7141."""
+    y, v = bcg()
+    w = [1 / each for each in v]
+    mean = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w)
+    q = sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True))
+    squared = (q - (len(y) - 1)) / (sum(w) - sum(a**2 for a in w) / sum(w))
+    assert round(squared, 4) == 0.3088
+    assert random_effects(y, v).tau ** 2 - squared > 0.004
 
 
 def test_taus_interval_is_where_cochrans_q_has_the_quantiles_of_chi_squared():

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from harness.report.fleet import writing
+from harness.report.fleet.forest import forests
 from tests.command_line import called
 from tests.report.accessibility import engine, violations
 from tests.report.browser import CHROMIUM, DRIVER, browser
@@ -22,9 +23,18 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written(folders, tmp_path_factory):
+def nine(folders):
+    return writing.of(folders)
+
+
+@pytest.fixture(scope="module")
+def written(nine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    return folder, writing.write(writing.of(folders), folder)
+    return folder, writing.write(nine, folder)
+
+
+def test_every_part_of_a_forest_keeps_altairs_schema(nine):
+    assert len(forests.__wrapped__(nine)) == len(forests(nine)) > 0
 
 
 def test_the_command_prints_tables_and_writes_three_files(folders, tmp_path):
