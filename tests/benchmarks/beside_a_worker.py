@@ -87,7 +87,7 @@ def main() -> None:
                 out = folder / f"run-{number}"
                 found += ratios(out / "a", run_beside(fleet, suite, out, drawn))
                 print(
-                    f"run {number + 1}: {len(found)} launches so far, median {np.exp(np.median(found)):.4f}", flush=True
+                    f"run {number + 1}: {len(found)} ratios so far, median {np.exp(np.median(found)):.4f}", flush=True
                 )
     picked = np.random.default_rng(asked.seed).choice(found, (2000, len(found)))
     low, high = np.exp(np.quantile(np.median(picked, axis=1), [0.025, 0.975]))
