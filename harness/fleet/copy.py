@@ -57,7 +57,7 @@ class Copy:
         """
         chunk = read(Chunk, text, self._machine)
         if chunk.whole != (chunk.file in WHOLE):
-            raise HarnessError(f"{self._machine} sent {chunk.file} at an impossible place")
+            raise HarnessError(f"{self._machine} sent {chunk.file} in an unexpected form")
         if chunk.whole:
             write_atomically(self._folder / chunk.file, chunk.text)
             return
