@@ -174,7 +174,7 @@ def test_a_projector_that_cannot_be_built_from_some_n_on_wins_nothing_there(tmp_
 
 
 def test_a_quadratic_function_ends_with_its_crossover_where_it_is_still_quick_enough(mine):
-    settings = ("--range", "20:50k", "--launches", "3", "--precision", "0.4", "--budget", "300", "--deadline", "3")
+    settings = ("--range", "10:50k", "--launches", "2", "--precision", "0.3", "--budget", "300", "--deadline", "2")
     done = called("locate", "mine:insertion", "mine:quick", *settings, "--output", "slow", cwd=mine)
     assert done.returncode == 0, done.stdout + done.stderr
     found = answer(mine / "slow")
