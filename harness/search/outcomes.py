@@ -254,7 +254,7 @@ def _final_fit(sampler: Sampler, aim: Aim, question: Question) -> tuple[Fitted |
     def fitted(low: int, high: int) -> Fitted | None:
         seen = sampler.observations().within(low, high, 1)
         local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
-        return None if local is None else Fitted(min(local.residuals), max(local.residuals), local)
+        return None if local is None else Fitted(int(local.seen.heads[0]), int(local.seen.heads[-1]), local)
 
     low, high = aim.window
     local = fitted(low, high)

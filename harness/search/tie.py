@@ -42,8 +42,9 @@ def may_tie(sampler: Sampler, places: Sequence[int], goal: float) -> bool:
     known = differences_at(sampler, places, goal)
     if known is None or abs(known.level) > FAR_APART * goal:
         return False
-    one_leads = min(known.probability_against(side) for side in (1, -1)) < 1 - TIE_RULED_OUT
-    return known.probability_beyond(goal) < TIE_RULED_OUT or one_leads
+    if known.probability_beyond(goal) < TIE_RULED_OUT:
+        return True
+    return min(known.probability_against(side) for side in (1, -1)) < 1 - TIE_RULED_OUT
 
 
 def one_sided_confidence(question: Question) -> float:
