@@ -10,7 +10,7 @@ from harness.search.grid import FIRST_LOOK, locate_on_grid
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 
-RUNS = 40
+RUNS = 24
 
 
 def spaced(rivals, count):
@@ -64,7 +64,7 @@ def test_a_change_at_a_step_is_told_as_one():
 
 
 def test_three_crossings_are_never_told_as_one():
-    found = [search(curves.THREE.between(16, 4096), 17, seed) for seed in range(20)]
+    found = [search(curves.THREE.between(16, 4096), 17, seed) for seed in range(12)]
     assert {each.status for each in found} <= {"several", "crossing"}
     for each in found:
         assert each.decision.below <= min(curves.THREE.truth) < max(curves.THREE.truth) <= each.decision.above
@@ -78,7 +78,7 @@ def test_one_who_always_leads_is_named(rivals, status):
 
 
 def test_equal_rivals_never_cross():
-    found = [search(curves.IDENTICAL.between(16, 4096), 9, seed) for seed in range(20)]
+    found = [search(curves.IDENTICAL.between(16, 4096), 9, seed) for seed in range(12)]
     assert {each.status for each in found} <= {"tie", "unresolved"}
 
 
