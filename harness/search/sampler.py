@@ -15,6 +15,7 @@ from harness.search.sign_test import pooled_noise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from harness.search.equivalence import DifferenceModel
     from harness.search.result import Measure
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +45,7 @@ class Sampler:
         self.launch = 0
         self.samples = 0
         self.left_out: dict[int, Unmeasurable] = {}
+        self.differences: dict[tuple[tuple[int, ...], float], DifferenceModel] = {}  # until the next visit
         self._measure = measure
         self._budget = budget
         self._on_visit = on_visit
@@ -124,6 +126,7 @@ class Sampler:
         linked = seen[max(0, seen.size - log_ratios.size - 1) :]
         self._steps.append(np.abs(linked[1:] - linked[:-1]))
         launches[self.launch] = seen
+        self.differences.clear()
         self._flat = self._differences = self._noise = None
         self._together.pop(heads, None)
 

@@ -33,8 +33,10 @@ def differences_at(sampler: Sampler, places: Sequence[int], goal: float) -> Diff
     """What is known of the rivals' difference at these N; None where one of them was not looked at."""
     if not places or not all(sampler.count(n) for n in places):
         return None
-    noise = sampler.noise()
-    return fit_differences(sampler.observations(), sorted(places), noise, goal)
+    asked = tuple(sorted(places)), goal
+    if asked not in sampler.differences:
+        sampler.differences[asked] = fit_differences(sampler.observations(), asked[0], sampler.noise(), goal)
+    return sampler.differences[asked]
 
 
 def may_tie(sampler: Sampler, places: Sequence[int], goal: float) -> bool:

@@ -127,9 +127,9 @@ def test_a_lead_that_only_launch_0_sees_is_not_stated():
 
 def test_an_estimate_beyond_the_range_carries_the_models_interval():
     truth = curves.STEEP.truth[0]
-    stated = [search(Case("STEEP", span=(1, 1450)), seed)[0].extrapolated for seed in range(40)]
+    stated = [search(Case("STEEP", span=(1, 1450)), seed)[0].extrapolated for seed in range(28)]
     beyond = [each for each in stated if each]
-    assert len(beyond) >= 10
+    assert len(beyond) >= 7
     assert all(1450 <= each.low < each.heads <= each.high <= 4 * 1450 for each in beyond)
     assert all(each.confidence == 0.95 for each in beyond)
     assert sum(each.low <= truth <= each.high for each in beyond) >= 0.87 * len(beyond)
