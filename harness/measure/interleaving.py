@@ -145,8 +145,8 @@ def _sample(
 def _rehearse(launch: Launch, slots: Sequence[_Slot], generator: np.random.Generator, *, together: bool) -> None:
     """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
 
-    That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
-    One that is alone in its visit has no rival to recover from.
+    That is measured where it is not known yet of this contender near this N: by watching it after the others have run.
+    One that is alone in its visit has nobody to recover from.
     """
     standing = _still_running(slots)
     if len(standing) < 2 or any(slot.info.get("cold") for slot in standing):
