@@ -177,7 +177,7 @@ class Trial:
         one, other = equality.snapshot(given), equality.snapshot(again := self._loaded.first_input(heads))
         if one is not None and one != other and not equality.unchanged(given, again):
             raise UserError(
-                f"the setup gives different inputs for the same seed at n = {heads:,}, so that the functions would not get the same",
+                f"the setup gives different inputs for the same seed at n = {heads:,}, so that functions would not get the same",
                 next_step="draw from numpy.random.default_rng(seed) in setup(n, seed)",
             )
 

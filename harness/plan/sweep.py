@@ -129,7 +129,9 @@ def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit
     named = [suite.contenders[name].batch_sizes for name in (race.baseline, race.challenger)]
     named_batches = [None if each is None else set(each) for each in named]
     batch_sizes = [
-        each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in named_batches)
+        each
+        for each in race.batch_sizes or suite.batch_sizes
+        if all(own is None or each in own for own in named_batches)
     ]
     method = race.search or suite.search.method
     declared = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError
 from harness.functions.callee import named
 from harness.plan import function_groups
-from harness.plugin.inspection import Question, inquire
+from harness.plugin.inspection import Question, inspect_plugins
 from harness.suite.schema import Contender
 from harness.validation import suggestion
 
@@ -37,10 +37,12 @@ def offered(
             raise UserError("plugins offer functions by name", next_step="name them as WORKLOAD:FUNCTION")
         return None
     questions = [
-        Question(key=f"{name}:{own}", kind="workload", name=name, steps=(low, high) if low < high else None, function=own)
+        Question(
+            key=f"{name}:{own}", kind="workload", name=name, steps=(low, high) if low < high else None, function=own
+        )
         for name, own in pairs
     ]
-    listing = inquire(plugins, questions)
+    listing = inspect_plugins(plugins, questions)
     if not plugins and not names & set(listing.names("workload")):
         return None
     for name, own in pairs:

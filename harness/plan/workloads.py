@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import Problem, SuiteError
 from harness.plan.specification import OfferReference
-from harness.plugin.inspection import Listing, Question, Reply, inquire
+from harness.plugin.inspection import Listing, Question, Reply, inspect_plugins
 from harness.validation import dotted, suggestion
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplie
         )
         for name, each in wanted.items()
     ]
-    listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    listing = inspect_plugins(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
     problems = [each for name, contender in wanted.items() for each in _problems(loaded, listing, name, contender)]
     if problems:
         raise SuiteError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))

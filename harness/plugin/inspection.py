@@ -148,7 +148,7 @@ class Listing(_Data):
         return {each.key: each for each in reversed(self.replies)}
 
 
-def inquire(
+def inspect_plugins(
     plugin_files: Sequence[Path] = (),
     questions: Sequence[Question] = (),
     *,

@@ -266,7 +266,7 @@ class Schedule:
         return pairs(records[0], records[1])
 
     def _failing_contenders(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
-        """Who of the rivals keeps an N from being measured: who fails; of two that are only slow, the slower one."""
+        """Who of the contenders keeps an N from being measured: who fails; of two that are only slow, the slower one."""
         failing = {cell: why for cell, why in refused.items() if why.kind != TOO_SLOW}
         if failing or len(refused) < 2:
             return failing or refused
@@ -302,7 +302,7 @@ class Schedule:
     # --------------------------------------------------------------------------------------------------------- pilots
 
     def _pilot(self) -> None:
-        """Calls rivals of unknown cost at ascending N, off the record, until one more would take too long.
+        """Calls contenders of unknown cost at ascending N, off the record, until one more would take too long.
 
         A search meets its N in random order, the largest maybe first. One batch size of each race is enough, the
         smallest: larger ones take no less.
@@ -322,7 +322,7 @@ class Schedule:
         self.bench.close_launch()
 
     def _climb(self, case: SearchCase, unknown: set[str]) -> None:
-        """The pilots of one case; where one of its rivals is out of reach, the other one need not be called either."""
+        """The pilots of one case; where one of its contenders is out of reach, the other one need not be called either."""
         for heads in self._ladder(case):
             for cell in _cells(case, heads):
                 why = self.bench.refusal(cell)

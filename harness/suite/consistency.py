@@ -137,7 +137,9 @@ def _batch_sizes(
     own = [None if each is None else _sizes(each) for each in given]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
     if asked and not any(all(each is None or size in each for each in own) for size in _sizes(asked)):
-        yield ValidationIssue(path, "its contenders share no batch size", "widen `batch_sizes` of one of the contenders")
+        yield ValidationIssue(
+            path, "its contenders share no batch size", "widen `batch_sizes` of one of the contenders"
+        )
 
 
 def _shared(

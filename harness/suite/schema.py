@@ -179,7 +179,7 @@ class Contender(Part):
     function: Annotated[
         str,
         Field(
-            description="instead of projector and runtime: `module:function`, `file.py:function`, or a function's name in `workload`"
+            description="instead of projector and runtime: `module:function`, `file.py:function`, or a name in `workload`"
         ),
     ] = ""
     workload: Annotated[

@@ -59,7 +59,9 @@ def _functions(rules: Rules, workload: Workload) -> dict[str, Callable[..., Any]
             "rivals",
             f"a function is called {name!r}; give it a name without blanks",
         )
-        rules.expect(callable(function), "rivals", f"the function {name!r} is {type(function).__name__}, not a function")
+        rules.expect(
+            callable(function), "rivals", f"the function {name!r} is {type(function).__name__}, not a function"
+        )
     return {str(name): function for name, function in given.items() if callable(function)}
 
 
