@@ -45,7 +45,7 @@ def steps_visible(sampler: Sampler, steps: Sequence[Step]) -> bool | None:
     """Whether a jump is seen at the declared steps, together or at any one.
 
     False only where one of practical size would have been seen, and after a second look; None where that is
-    undecided. Steps are taken to be those of one rival, so that all jumps go one way.
+    undecided. Steps are taken to be those of one contender, so that all jumps go one way.
     """
     if _jumps_seen(sampler, steps, ALARMING_ERRORS) is not False:
         return _jumps_seen(sampler, steps, UNSEEN_ERRORS)

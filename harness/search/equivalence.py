@@ -1,4 +1,4 @@
-"""Whether two rivals cost the same at every N that was looked at, up to a margin: two one-sided tests at each.
+"""Whether two contenders cost the same at every N that was looked at, up to a margin: two one-sided tests at each.
 
 The log-ratio of a pair is taken as `m + d_n + a_l + b_ln + e`: a level `m`, what this N adds to it, what the launch
 adds at all N, what it adds at this one, and noise. Launches are the unit that the level rests on: they differ by about

@@ -4,7 +4,7 @@ With u = log(N / centre), one pair of launch l has log-ratio
 
     z + s u + c u² + a_l + e,    a_l ~ Normal(0, between²),    e heavy-tailed with scale `noise`
 
-The lead changes where z + s u + c u² = 0. Where one rival's cost is linear in N and the other's flat, the ratio of
+The lead changes where z + s u + c u² = 0. Where one contender's cost is linear in N and the other's flat, the ratio of
 the costs is 1 - s + s N/N*, hence c = s (1 - s) / 2; where both are power laws, c = 0. The prior of c sits between
 the two with a spread that holds both, so that neither shape is assumed. s has a flat prior in effect.
 

@@ -86,7 +86,7 @@ def interval_at(sampler: Sampler, heads: int, confidence: float, least: int = 2)
 
 
 def contradicting_launches(sampler: Sampler, heads: int) -> tuple[int, int] | None:
-    """How many launches see the one and the other rival lead at this N, where several do so clearly on both sides.
+    """How many launches see the one and the other contender lead at this N, where several do so clearly on both sides.
 
     No average over such launches says who is faster: a process that begins tomorrow may be of either kind.
     """

@@ -93,10 +93,10 @@ class Sampler:
             )
         seconds = np.array([(pair[0], pair[1]) for pair in pairs], dtype=np.float64)  # [rounds, 2]
         if not (np.minimum.reduce(seconds, axis=None) > 0 and np.maximum.reduce(seconds, axis=None) < math.inf):
-            row, rival = np.argwhere(~(np.isfinite(seconds) & (seconds > 0)))[0]
+            row, side = np.argwhere(~(np.isfinite(seconds) & (seconds > 0)))[0]
             raise ValueError(
-                f"the {('baseline', 'challenger')[rival]}'s time at N = {heads:,}, launch {self.launch}, pair {row} is "
-                f"{seconds[row, rival]}: times must be positive, finite seconds"
+                f"the {('baseline', 'challenger')[side]}'s time at N = {heads:,}, launch {self.launch}, pair {row} is "
+                f"{seconds[row, side]}: times must be positive, finite seconds"
             )
         logs = np.log(seconds)
         self._store(heads, logs[:, 0] - logs[:, 1])
