@@ -276,7 +276,7 @@ class Server:
             sys.executable,
             "-P",
             "-c",
-            "import tests.warm; tests.warm.main()",
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.warm; tests.warm.main()",
             str(theirs.fileno()),
             str(os.getpid()),
         ]
@@ -286,8 +286,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             env={**_BEGAN, **dict.fromkeys(FREE[:3], "1"), descendants.MARK: " " * _ROOM,
-                 "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0",
-                 "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), _BEGAN.get("PYTHONPATH"))))},
+                 "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"},
         )  # fmt: skip
         theirs.close()
         atexit.register(process.wait, 10)
