@@ -22,7 +22,9 @@ SHORTER = {"launches": 2, "budget": 160}
 
 def assert_it_is_told(printed):
     answered = r"numpy\.sum is faster above about n = ([\d,]+) \(95 % CI ([\d,]+) to ([\d,]+)\)"
-    bounded = r"the budget of 160 samples (?:is spent|leaves nothing to confirm with); a crossover, if any, lies between "
+    bounded = (
+        r"the budget of 160 samples (?:is spent|leaves nothing to confirm with); a crossover, if any, lies between "
+    )
     text = " ".join(printed.split())
     told = re.search(answered, text) or re.search(bounded + r"(?:N|n) = ([\d,]+) and ([\d,]+)", text)
     assert told, printed
