@@ -264,7 +264,7 @@ def test_a_limit_on_the_size_of_files_ends_a_run_with_what_to_do(mine):
 
 
 def test_standard_streams_that_the_shell_has_closed_are_missed_by_nobody(mine):
-    suite(mine, "direct", "moved")
+    suite(mine, "direct")
     for words in ("run odd.yaml --output out", "report out --format json", "check nothing.yaml"):
         command = f"exec {sys.executable} -m harness {words} <&- >&- 2>&-"
         done = subprocess.run(["sh", "-c", command], cwd=mine, check=False, timeout=120)
