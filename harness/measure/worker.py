@@ -40,7 +40,7 @@ _FEWEST_CALLS = 3
 _LOOKED_AT = 2  # cells of a function, in each launch, that are looked at for remembered answers
 _REMEMBERING_SECONDS = 0.002  # of a loop of such calls
 _DEVICE_WARM_UP_SECONDS = 0.15  # a GPU's clocks rise for about so long under load
-_DEVICE_UNTIMED_SECONDS = 0.02  # of calls before each sample there: its clocks fall while its rival runs
+_DEVICE_UNTIMED_SECONDS = 0.02  # of calls before each sample there: its clocks fall while the other contender runs
 
 
 @dataclass(frozen=True, kw_only=True)

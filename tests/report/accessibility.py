@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.report.browser import Browser
 
 _LOOK = """
-return axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations.map(
+return axe.run(arguments[0], { resultTypes: ["violations"] }).then((found) => found.violations.map(
   (each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 120)).slice(0, 3).join(" | ")}`));
 """
 
@@ -24,6 +24,6 @@ def engine() -> str | None:
     return path.read_text(encoding="utf-8") if path else None
 
 
-def violations(window: Browser) -> list[str]:
-    """The rules that the page breaks as it is shown now, with the elements."""
-    return list(window.run(f"{engine()};{_LOOK}"))
+def violations(window: Browser, where: str = "html") -> list[str]:
+    """The rules that the page breaks as it is shown now, or a part of it, with the elements."""
+    return list(window.run(f"{engine()};{_LOOK}", where))

@@ -76,21 +76,25 @@ def _between(y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
 
     top = _widest(y, v)
     grid = np.concatenate([[0.0], np.geomspace(top * 1e-9, top, 200)])
-    scores = [-_restricted(each, y, v) for each in grid]
+    scores = -_restricted(grid, y, v)
     best = int(np.argmin(scores))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     found = optimize.minimize_scalar(
-        lambda each: -_restricted(each, y, v), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+        lambda each: -float(_restricted(each, y, v)), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
     )
     return float(found.x) if -_restricted(float(found.x), y, v) < scores[best] else float(grid[best])
 
 
-def _restricted(squared: float, y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
-    """The restricted log-likelihood, without its constants."""
-    total = v + squared
+def _restricted(
+    squared: float | NDArray[np.float64], y: NDArray[np.float64], v: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The restricted log-likelihood, without its constants, of one tau squared or of each."""
+    total = v + np.asarray(squared)[..., None]
     weights = 1.0 / total
-    centre = np.average(y, weights=weights)
-    return float(-0.5 * (np.log(total).sum() + np.log(weights.sum()) + (weights * (y - centre) ** 2).sum()))
+    whole = weights.sum(axis=-1)
+    centre = (weights * y).sum(axis=-1) / whole
+    off = weights * (y - centre[..., None]) ** 2
+    return np.asarray(-0.5 * (np.log(total).sum(axis=-1) + np.log(whole) + off.sum(axis=-1)))
 
 
 def _profile(y: NDArray[np.float64], v: NDArray[np.float64], tail: float) -> float:
