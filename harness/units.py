@@ -68,8 +68,8 @@ def ratio(value: float) -> str:
 
 def distinct(value: float, others: Iterable[float], digits: int = 4) -> str:
     """With enough decimals to distinguish a value from the others: `0.99991` beside `0.99986`, not twice `0.9999`."""
-    rivals = [other for other in others if other != value]
-    while digits < _MOST_DECIMALS and any(f"{value:.{digits}f}" == f"{other:.{digits}f}" for other in rivals):
+    different = [other for other in others if other != value]
+    while digits < _MOST_DECIMALS and any(f"{value:.{digits}f}" == f"{other:.{digits}f}" for other in different):
         digits += 1
     return f"{value:.{digits}f}"
 

@@ -43,9 +43,9 @@ def cold(monkeypatch):
 def answered_here(monkeypatch):
     """Lets this process answer for the child, so that a test does not pay for a start."""
 
-    def inquire(plugin_files=(), questions=(), *, deadline_seconds=None, cached=True):
+    def inspect_plugins(plugin_files=(), questions=(), *, deadline_seconds=None, cached=True):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
         return inspection_child.answer(asked, deaf)
 
-    monkeypatch.setattr(check, "inquire", inquire)
-    monkeypatch.setattr(workloads, "inquire", inquire)
+    monkeypatch.setattr(check, "inspect_plugins", inspect_plugins)
+    monkeypatch.setattr(workloads, "inspect_plugins", inspect_plugins)

@@ -123,6 +123,8 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
+    _BEGAN.clear()  # the children of this process are as warm as it is, where they are given what it was given
+    _BEGAN.update(asked["env"])
     _mark(asked["env"])
     through = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(open(0, "rb", closefd=False))  # noqa: SIM115

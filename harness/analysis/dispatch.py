@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.bias import range_within_bias
 from harness.analysis.regret import FEWEST_PAIRS, Checked, mean_regret, regret
 from harness.records.samples import pairs
-from harness.search.coverage import covered, failing, gap, survivor
+from harness.search.coverage import covered, failing, gap, still_works
 from harness.units import counted
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _entry(located: SearchRecord, bias: float) -> Entry:
 
 
 def _unresolved_entry(located: SearchRecord, names: Mapping[str, str]) -> Entry:
-    """What an answer that lacks something does tell: confirmed crossings, and N at which one rival surely leads."""
+    """What an answer that lacks something does tell: confirmed crossings, and N at which one contender surely leads."""
     case, location = located.case, located.location
     known = _known_leads(location)
     bare = Entry(
@@ -244,7 +244,7 @@ def _with_failures(entry: Entry, located: SearchRecord) -> Entry:
     undecided: list[tuple[int, int]] = []
     for each, reason in failing(location, names):
         low, high = gap(each, location)
-        who = survivor(each)
+        who = still_works(each)
         if who is None or (who == "challenger" and _is_held_back(entry, each.low)):
             undecided.append((low, high))
             continue

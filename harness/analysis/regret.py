@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
-from harness.analysis.statistics import Interval, centre
+from harness.analysis.statistics import Interval, centre, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ def regret(costs: Sequence[float]) -> tuple[float, float, float]:
     one, other = centre(costs[::2]), centre(costs[1::2])
     paid = 0.5 * ((other if one > 0 else 0.0) + (one if other > 0 else 0.0))
     middle, error = centre(costs), float(np.std(costs, ddof=1)) / math.sqrt(len(costs))
-    half = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, len(costs) - 1)) * error
+    half = quantile(_CONFIDENCE, len(costs) - 1) * error
     return math.expm1(paid), math.expm1(max(0.0, middle - half)), math.expm1(max(0.0, middle + half))
 
 

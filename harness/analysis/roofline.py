@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,13 +104,20 @@ class MachineLimits:
             reached=(*self.reached, *((cost.bytes, cost.bytes / seconds) for cost, seconds in calls)),
         )
 
-    @property
+    @cached_property
     def _best(self) -> float:
         return max([self.achieved, *self.flops_per_second.values(), *self.products.values()])
 
+    @cached_property
+    def _rates(self) -> dict[Shape, float]:
+        """Of the shapes that were asked for: most are, many times."""
+        return {}
+
     def _rate(self, shape: Shape) -> float:
         """Of the timed shape that is nearest on a logarithmic scale."""
-        return self.products[min(self.products, key=lambda each: (_distance(each, shape), each))]
+        if shape not in self._rates:
+            self._rates[shape] = self.products[min(self.products, key=lambda each: (_distance(each, shape), each))]
+        return self._rates[shape]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +266,12 @@ def _at(known: Sequence[CostModel], heads: int) -> CostModel | None:
 
 
 def _distance(one: Shape, other: Shape) -> float:
-    return sum(abs(math.log(max(a, 1) / max(b, 1))) for a, b in zip(one, other, strict=True))
+    (a, b, c), (x, y, z) = one, other
+    return (
+        abs(math.log(max(a, 1) / max(x, 1)))
+        + abs(math.log(max(b, 1) / max(y, 1)))
+        + abs(math.log(max(c, 1) / max(z, 1)))
+    )
 
 
 def _between(rates: Mapping[int, float], size: float) -> float:

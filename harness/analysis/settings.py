@@ -36,7 +36,7 @@ def remarks(suite: Suite) -> list[str]:
     if len({suite.threads_of(name) for name in suite.contenders}) < 2:
         return []
     spinning = [name for name, each in suite.contenders.items() if each.runtime_options.get("spinning")]
-    passive = "threads of workers wait passively for work and do not spin, so that rivals keep their cores"
+    passive = "threads of workers wait passively for work and do not spin, so that contenders keep their cores"
     if not spinning:
         return [
             f"{passive}; where ONNX Runtime is deployed spinning, its default, set runtime_options: {{spinning: true}}"

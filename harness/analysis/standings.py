@@ -1,4 +1,4 @@
-"""Who leads where among three or more rivals: one answer made of the races of all pairs."""
+"""Who leads where among three or more contenders: one answer made of the races of all pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """From one n to another, ends included, this rival leads all others."""
+    """From one n to another, ends included, this contender leads all others."""
 
     low: int
     high: int
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Standings:
-    """Who leads where, over all rivals."""
+    """Who leads where, over all contenders."""
 
     names: tuple[str, ...]
     low: int
@@ -65,7 +65,7 @@ class Standings:
 
 
 def standings(located: Sequence[SearchRecord], labels: Mapping[str, str] | None = None) -> Standings:
-    """Who leads where, by the answers of races of every pair at one batch size; `labels` are the user's own names of the rivals."""
+    """Who leads where, by the answers of every pair's race at one batch size; `labels` are the user's own names."""
     known_as = labels or {}
     pairs = {
         (
@@ -154,5 +154,5 @@ def _leader_by_probes(location: Location, n: int) -> str | None:
 
 
 def _preliminary(leader: str, pairs: Mapping[tuple[str, str], Location]) -> bool:
-    """Whether a race that this rival was in was left open."""
+    """Whether a race that this contender was in was left open."""
     return any(leader in pair and location.status == "unresolved" for pair, location in pairs.items())

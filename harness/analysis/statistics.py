@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median as middle  # of a few numbers; NumPy's takes 30 times as long
 from typing import TYPE_CHECKING
 
@@ -83,8 +84,15 @@ def centre(values: ArrayLike) -> float:
         raise ValueError("the centre of nothing is not defined")
     if array.size > _FEW:
         return float(np.median(array))
-    first, second = np.triu_indices(array.size)
+    first, second = _pairs(array.size)
     return float(np.median((array[first] + array[second]) / 2.0))
+
+
+@lru_cache(maxsize=64)
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of all pairs, each with itself, too."""
+    first, second = np.triu_indices(count)
+    return first, second
 
 
 def mean_over_launches(logs: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -99,7 +107,7 @@ def mean_over_launches(logs: Sequence[float], confidence: float = 0.95) -> Inter
     middle = float(values.mean())
     if values.size == 1:
         return Interval(exponential(middle), confidence=confidence)
-    reach = _quantile(confidence, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    reach = quantile(confidence, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
     return Interval(
         exponential(middle), exponential(middle - reach), exponential(middle + reach), int(values.size), confidence
     )
@@ -165,7 +173,7 @@ def median(values: Sequence[float | None]) -> float | None:
     return float(np.median(known)) if known.size else None
 
 
-def _quantile(confidence: float, freedom: int) -> float:
+def quantile(confidence: float, freedom: int) -> float:
     """Student's t, two-sided."""
     from scipy.special import stdtrit
 
@@ -178,7 +186,7 @@ def _binomial(share: float, variance: float, size: int, launches: int, confidenc
 
     alone = share * (1.0 - share)  # the variance of one sample
     worth = min(max(alone / max(variance, alone / size), launches), size)  # a launch is worth one sample at least
-    worth *= (_quantile(confidence, size - 1) / _quantile(confidence, launches - 1)) ** 2
+    worth *= (quantile(confidence, size - 1) / quantile(confidence, launches - 1)) ** 2
     hits, tail = share * worth, (1.0 - confidence) / 2.0
     low, high = betaincinv(hits, worth - hits + 1.0, tail), betaincinv(hits + 1.0, worth - hits, 1.0 - tail)
     return float(low), float(high)

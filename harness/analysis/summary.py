@@ -333,7 +333,7 @@ def _refuse_strangers(found: Sequence[SearchRecord], suite: Suite) -> None:
 
 
 def _approximations(case: SearchCase, suite: Suite, table: Sequence[FidelityRow], families: Families) -> Iterator[str]:
-    """What a rival that approximates another is worth."""
+    """What a contender that approximates another is worth."""
     for name in (case.baseline, case.challenger):
         family = families.approximates(suite.contenders[name])
         if family:

@@ -29,10 +29,10 @@ def _list(
     """List every component: kind, name, origin, what it does, and whether it can run here."""
     if context.invoked_subcommand is not None:
         return
-    from harness.plugin.inspection import inquire
+    from harness.plugin.inspection import inspect_plugins
     from harness.report import plugins as offers
 
-    say(offers.listing(inquire(files or []), width(), verbose=verbose))
+    say(offers.listing(inspect_plugins(files or []), width(), verbose=verbose))
 
 
 @plugins.command()
@@ -40,10 +40,10 @@ def show(
     name: Annotated[str, typer.Argument(help="name of a component", show_default=False)], files: Files = None
 ) -> None:
     """Show a component and its options."""
-    from harness.plugin.inspection import inquire
+    from harness.plugin.inspection import inspect_plugins
     from harness.report import plugins as offers
 
-    say(offers.details(inquire(files or []), name, width()))
+    say(offers.details(inspect_plugins(files or []), name, width()))
 
 
 @plugins.command()
@@ -56,9 +56,9 @@ def new(
 ) -> None:
     """Start a plugin project that installs, passes its own test, and runs."""
     from harness.plugin import scaffold
-    from harness.plugin.inspection import inquire
+    from harness.plugin.inspection import inspect_plugins
 
-    taken = [offer.name for offer in inquire().offers if offer.kind == kind]
+    taken = [offer.name for offer in inspect_plugins().offers if offer.kind == kind]
     for path in scaffold.write(name, kind, folder, taken=taken):
         say(f"wrote {path}")
     say(scaffold.next_steps(folder, name, kind))

@@ -145,9 +145,11 @@ def check(suite: SuitePath, only: Only = None, set_: Settings = None, allow_plug
     checked = check_suite(loaded)
     notes: tuple[str, ...] = ()
     if checked.suite.functions:  # whether they can be raced is seen by calling them
-        from harness.plan import rivals
+        from harness.plan import function_groups
 
-        notes = rivals.prepared(rivals.of_suite(loaded, checked.listing), checked.suite, loaded.folder).notes
+        notes = function_groups.prepared(
+            function_groups.of_suite(loaded, checked.listing), checked.suite, loaded.folder
+        ).notes
     say(shown.render(dataclasses.replace(checked, notes=(*checked.notes, *notes)), width()))
 
 

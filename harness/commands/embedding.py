@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from harness.errors import DataError, OfferError, UserError
-from harness.plugin.inspection import Question, inquire
+from harness.plugin.inspection import Question, inspect_plugins
 from harness.process import messages
 from harness.process.child import Child, ChildFailed
 
@@ -195,7 +195,7 @@ def _found(wanted: EmbedderRequest) -> dict[str, Any]:
         UserError: where its options do not fit.
     """
     question = Question(key="embedder", kind="embedder", name=wanted.name, options=dict(wanted.options))
-    listing = inquire(list(wanted.files), [question])
+    listing = inspect_plugins(list(wanted.files), [question])
     offer = listing.find("embedder", wanted.name)
     if offer is None:
         what, hint = listing.unknown("embedder", wanted.name)

@@ -17,7 +17,7 @@ from harness.errors import ResourceError, UserError
 from harness.functions.callee import Callee, as_callee, named
 from harness.functions.trial import DEADLINE_SECONDS as PATIENCE_SECONDS
 from harness.plan import plan as planning
-from harness.plan.rivals import Rivals, distinct, suite_of
+from harness.plan.function_groups import FunctionGroup, distinct, suite_of
 from harness.plan.workload_functions import offered
 from harness.run import session
 from harness.run.listeners import Silent
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from harness.plan.plan import Plan
     from harness.records.crossovers import SearchRecord
 
-DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely rivals there
+DEADLINE_SECONDS = 20.0  # at one n: functions that take longer are rarely raced there
 BY_VALUE: Final = "by value"  # arrays within rounding, everything else by ==
-Rival: TypeAlias = str | Callable[..., Any]
+Function: TypeAlias = str | Callable[..., Any]
 
 
 class Settings(TypedDict, total=False):
@@ -99,34 +99,34 @@ _ELSEWHERE: Final = {  # words of perfplot, timeit and others
 
 @overload
 def race(
-    baseline: Rival,
-    challenger: Rival,
+    baseline: Function,
+    challenger: Function,
     *,
     labels: Sequence[str] = ...,
-    setup: Rival | None = ...,
-    equal: Rival | None = ...,
+    setup: Function | None = ...,
+    equal: Function | None = ...,
     **settings: Unpack[Settings],
 ) -> RaceAnswer: ...
 
 
 @overload
 def race(
-    baseline: Sequence[Rival] | Mapping[str, Rival],
+    baseline: Sequence[Function] | Mapping[str, Function],
     *,
     labels: Sequence[str] = ...,
-    setup: Rival | None = ...,
-    equal: Rival | None = ...,
+    setup: Function | None = ...,
+    equal: Function | None = ...,
     **settings: Unpack[Settings],
 ) -> Standings: ...
 
 
 def race(
-    baseline: Rival | Sequence[Rival] | Mapping[str, Rival] = (),
-    challenger: Rival | None = None,
+    baseline: Function | Sequence[Function] | Mapping[str, Function] = (),
+    challenger: Function | None = None,
     *,
     labels: Sequence[str] = (),
-    setup: Rival | None = None,
-    equal: Rival | None = BY_VALUE,
+    setup: Function | None = None,
+    equal: Function | None = BY_VALUE,
     **settings: Unpack[Settings],
 ) -> RaceAnswer | Standings:
     """Locate the n at which one function overtakes another, with real clocks and fresh processes.
@@ -156,7 +156,7 @@ def race(
 
     Raises:
         UserError: an invalid question, or a function that is missing, fails at the smallest n, or returns something else
-            than its rival, or a generator.
+            than the other one, or a generator.
         ResourceError: where memory or disk do not suffice.
     """
     _refuse_unknown_settings(settings)
@@ -175,11 +175,11 @@ def race(
 
 
 def plan(
-    functions: Sequence[Rival],
+    functions: Sequence[Function],
     *,
     labels: Sequence[str] = (),
-    setup: Rival | None = None,
-    equal: Rival | None = BY_VALUE,
+    setup: Function | None = None,
+    equal: Function | None = BY_VALUE,
     table: bool = True,
     **settings: Unpack[Settings],
 ) -> Plan:
@@ -245,7 +245,7 @@ def plan(
         found, declared = offers
         found, steps = replace(found, compared=equal is not None), steps or list(declared)
     else:
-        found = Rivals(
+        found = FunctionGroup(
             functions=distinct([_callee(each) for each in functions], labels),
             setup=_callee(setup) if setup is not None else None,
             equal=_callee(equal) if equal not in (None, BY_VALUE) else None,
@@ -307,14 +307,14 @@ def _sizes(settings: Settings) -> list[int]:
 
 
 def _named(
-    baseline: Rival | Sequence[Rival] | Mapping[str, Rival], challenger: Rival | None, labels: Sequence[str]
-) -> tuple[Sequence[str], Sequence[Rival]]:
-    """(labels, functions) of all rivals; no labels where the functions' own names are used."""
+    baseline: Function | Sequence[Function] | Mapping[str, Function], challenger: Function | None, labels: Sequence[str]
+) -> tuple[Sequence[str], Sequence[Function]]:
+    """(labels, functions) of all functions; no labels where the functions' own names are used."""
     if labels and isinstance(baseline, Mapping):
         raise UserError("labels are given twice: the mapping has names already", next_step="leave labels out")
     if challenger is not None:
         if isinstance(baseline, Mapping) or not (isinstance(baseline, str) or callable(baseline)):
-            raise UserError("a list of functions excludes a challenger", next_step="put all rivals into the list")
+            raise UserError("a list of functions excludes a challenger", next_step="put all functions into the list")
         return labels, (baseline, challenger)
     if isinstance(baseline, Mapping):
         return list(baseline), list(baseline.values())
@@ -323,8 +323,8 @@ def _named(
     return labels, list(baseline)
 
 
-def _callee(rival: Rival) -> Callee:
-    return named(rival) if isinstance(rival, str) else as_callee(rival)
+def _callee(function: Function) -> Callee:
+    return named(function) if isinstance(function, str) else as_callee(function)
 
 
 def _threads(given: int | Sequence[int], functions: int) -> list[int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import OfferError
 from harness.plugin.execution import Executor
-from harness.plugin.inspection import inquire
+from harness.plugin.inspection import inspect_plugins
 from harness.plugin.manager import Catalog
 from harness.validation import suggestion
 
@@ -26,7 +26,7 @@ def executor(on: str, plugin_files: Sequence[Path] = ()) -> Executor:
         OfferError: where no plugin offers it, or it needs what is not installed.
     """
     head, _, rest = on.partition(":")
-    offers = [each for each in inquire(plugin_files).offers if each.kind == "executor"]
+    offers = [each for each in inspect_plugins(plugin_files).offers if each.kind == "executor"]
     found = next((each for each in offers if head == each.name or head in each.schemes), None)
     if found is None:
         names = sorted({name for each in offers for name in (each.name, *(f"{one}://…" for one in each.schemes))})

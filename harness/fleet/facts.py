@@ -13,7 +13,7 @@ from harness import __version__
 from harness.errors import HarnessError
 from harness.fleet import shipping, students
 from harness.fleet.messages import Facts
-from harness.plan import rivals
+from harness.plan import function_groups
 from harness.plan.check import check_suite
 from harness.plugin import discovery
 from harness.plugin.built_in import PACKAGE
@@ -38,7 +38,7 @@ def of(loaded: Loaded, elsewhere: Sequence[str] = ()) -> Facts:
     """
     checked = check_suite(loaded)
     if checked.suite.functions:
-        rivals.of_suite(loaded, checked.listing)
+        function_groups.of_suite(loaded, checked.listing)
     used = dict.fromkeys(each.plugin for each in _used(checked.suite, checked.listing))
     others = [each for each in used if not each.startswith((f"{PACKAGE}.", "file:"))]
     paths = {name: loaded.folder / os.path.expanduser(name) for name in elsewhere}  # noqa: PTH111 - it never raises

@@ -27,7 +27,7 @@ def drawn(setup: Callable[..., Any], heads: int, batch: int, seed: int) -> Any:
 
 
 def seeds(seed: int, launch: int) -> Iterator[int]:
-    """The seeds of a launch, the same for all rivals: one for each input."""
+    """The seeds of a launch, the same for all functions: one for each input."""
     for turn in itertools.count():
         yield int(np.random.SeedSequence([seed, launch, turn]).generate_state(1)[0])
 

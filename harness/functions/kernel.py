@@ -27,7 +27,7 @@ class Kernel:
 
     @property
     def checked(self) -> bool:
-        """Whether its answers are compared: with those of its rivals before, and with its own after the timing."""
+        """Whether its answers are compared: with those of the other functions before, and with its own after the timing."""
         return self.compared and (self.setup is not None or self.equal is not None)
 
     def to_json(self) -> dict[str, Any]:

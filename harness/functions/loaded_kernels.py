@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class LoadedKernels:
-    """The rivals of a trial, by number, with the setup and the comparison of the first.
+    """The functions of a trial, by number, with the setup and the comparison of the first.
 
     Attributes:
-        kernels: the rivals, with what was learnt of them.
+        kernels: the functions, with what was learnt of them.
 
     Raises:
         UserError: where one cannot be imported.
@@ -44,11 +44,11 @@ class LoadedKernels:
         return self._setup is not None
 
     def label(self, number: int) -> str:
-        """A rival as messages name it."""
+        """A function as messages name it."""
         return repr(self.kernels[number].function.label)
 
     def learn(self, number: int, **found: Any) -> None:
-        """Writes down how a rival is to be called."""
+        """Writes down how a function is to be called."""
         self.kernels[number] = dataclasses.replace(self.kernels[number], **found)
 
     def first_input(self, heads: int) -> Any:
@@ -75,7 +75,7 @@ class LoadedKernels:
             ) from error
 
     def forms(self, number: int, heads: int, copied: Callable[[], Any]) -> list[Takes]:
-        """The forms in which a rival can be called.
+        """The forms in which a function can be called.
 
         Raises:
             UserError: where it takes none.

@@ -48,13 +48,13 @@ def run_trial(
     deadline_seconds: float = DEADLINE_SECONDS,
     sizes: Sequence[int] = (),
 ) -> TrialResult:
-    """Imports and calls rivals in a child process, so that a mistake is reported before anything is measured.
+    """Imports and calls functions in a child process, so that a mistake is reported before anything is measured.
 
     At several n from the smallest on: what they return is compared, and whether a call changes its input, returns work that
     has not been done, remembers its answers, or takes longer the more often it was called.
 
     Args:
-        kernels: the rivals, the first one is what others are compared with.
+        kernels: the functions, the first one is what others are compared with.
         low: the smallest n: there they must work.
         high: the largest.
         batch: of the calls.

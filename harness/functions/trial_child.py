@@ -171,18 +171,18 @@ class Trial:
         return copied
 
     def _check_repeats(self, heads: int, given: Any) -> None:
-        """Rivals run in processes of their own: a setup has to give each of them the same input."""
+        """Functions run in processes of their own: a setup has to give each of them the same input."""
         if not self._loaded.has_setup:
             return
         one, other = equality.snapshot(given), equality.snapshot(again := self._loaded.first_input(heads))
         if one is not None and one != other and not equality.unchanged(given, again):
             raise UserError(
-                f"the setup gives different inputs for the same seed at n = {heads:,}, so that rivals would not get the same",
+                f"the setup gives different inputs for the same seed at n = {heads:,}, so that functions would not get the same",
                 next_step="draw from numpy.random.default_rng(seed) in setup(n, seed)",
             )
 
     def _choose_forms(self, heads: int, copied: Callable[[], Any]) -> None:
-        """What each function is called with; one that takes a tuple either way takes it as its rivals do."""
+        """What each function is called with; one that takes a tuple either way takes it as the others do."""
         forms = [self._loaded.forms(number, heads, copied) for number in self._numbers]
         spread = ["inputs"] in forms
         for number, some in enumerate(forms):
@@ -296,7 +296,7 @@ class Trial:
             )
 
     def _compare(self, heads: int, first: _Outcome, other: _Outcome, number: int) -> None:
-        """Compares what a rival computes with that of the first."""
+        """Compares what a function computes with that of the first."""
         labels = self._loaded.label(0), self._loaded.label(number)
         reference, output = self._results(first, other)
         if self._loaded.same_output(reference, output, " and ".join(labels)):
@@ -339,7 +339,7 @@ class Trial:
             elif kernel.fresh:
                 yield f"{label} changes its input: every call got a copy of its own, made off the clock"
         if self._loaded.has_setup and not self._loaded.kernels[0].compared:
-            yield "outputs were not compared, as asked: whether the rivals compute the same is not known"
+            yield "outputs were not compared, as asked: whether the functions compute the same is not known"
 
     def _note(self, text: str) -> None:
         self._notes.setdefault(text)

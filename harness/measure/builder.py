@@ -315,7 +315,7 @@ class Builder:
             )
         _write(reference.with_suffix(".npy"), output[: len(timed)].reshape(*batches.shape[:2], -1))
         if further:
-            zero, continuous = parity_queries.at_zero(made.undeployed(), few[0])
+            zero, continuous = parity_queries.answer_to_zeros(made.undeployed(), few[0])
             scaled = output[len(timed) :].reshape(len(further), len(few), -1)
             parity_queries.ParityQueries(rows=few, scaled=scaled, zero=zero, continuous=continuous).save(
                 place / f"probes-{batch}.npz"

@@ -85,9 +85,11 @@ class Construction:
         return cast("Projector", offer(_require_reference(specification.teacher)))
 
     def costs(self, specification: Specification, sizes: Sequence[int], batch_sizes: Sequence[int]) -> list[list[Any]]:
-        """What a rival's workload states at each n and batch size: (n, B, operations, bytes, products)."""
+        """What a function's workload states at each n and batch size: (n, B, operations, bytes, products)."""
         workload = cast("Workload", offer(_require_reference(specification.workload)))
-        asked = [(n, batch, workload.cost(specification.rival, n, batch)) for n in sizes for batch in batch_sizes]
+        asked = [
+            (n, batch, workload.cost(specification.workload_function, n, batch)) for n in sizes for batch in batch_sizes
+        ]
         return [
             [n, batch, cost.flops, cost.bytes, [list(map(int, shape)) for shape in cost.products]]
             for n, batch, cost in asked

@@ -1,4 +1,4 @@
-"""A visit: rivals at the same N and B, sampled in alternation, the order drawn anew in each round."""
+"""A visit: contenders at the same N and B, sampled in alternation, the order drawn anew in each round."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class _Slot:
-    """One rival of a visit while it is going on."""
+    """One contender of a visit while it is going on."""
 
     cell: Cell
     twin: int = 0  # 0: the contender's own worker of the launch; otherwise one of those that race against each other
@@ -78,16 +78,16 @@ def visit(
     together: bool = True,
     activity: Callable[[], Activity | None] = activity,
 ) -> list[Measurement]:
-    """Samples rivals in alternation and gives one record each.
+    """Samples contenders in alternation and gives one record each.
 
     Args:
         launch: whose workers are used.
-        cells: the rivals; a cell named twice is raced against itself, in two processes.
+        cells: the contenders; a cell named twice is raced against itself, in two processes.
         rounds: samples of each.
         generator: draws the order in which they get ready, and that of each round.
         purpose: for the records.
         calls: individually timed calls of each, after the samples.
-        together: the visit means nothing without each of the rivals, so that none is sampled once one has failed.
+        together: the visit means nothing without each of the contenders, so that none is sampled once one has failed.
         activity: what all cores have done so far.
 
     Raises:
@@ -145,8 +145,8 @@ def _sample(
 def _rehearse(launch: Launch, slots: Sequence[_Slot], generator: np.random.Generator, *, together: bool) -> None:
     """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
 
-    That is measured where it is not known yet of this contender near this N: by watching it after its rivals have run.
-    One that is alone in its visit has no rival to recover from.
+    That is measured where it is not known yet of this contender near this N: by watching it after the others have run.
+    One that is alone in its visit has nobody to recover from.
     """
     standing = _still_running(slots)
     if len(standing) < 2 or any(slot.info.get("cold") for slot in standing):
@@ -200,7 +200,7 @@ def _still_running(slots: Sequence[_Slot]) -> list[_Slot]:
 
 
 def _round(launch: Launch, slots: Sequence[_Slot], turn: int, generator: np.random.Generator) -> None:
-    """One sample of each rival that is still standing."""
+    """One sample of each contender that is still standing."""
     standing = _still_running(slots)
     for position, index in enumerate(generator.permutation(len(standing))):
         slot = standing[index]
@@ -218,7 +218,7 @@ def _round(launch: Launch, slots: Sequence[_Slot], turn: int, generator: np.rand
 
 
 def _finish(launch: Launch, slot: _Slot, calls: int) -> None:
-    """Single calls and the audit, where the rival is still standing."""
+    """Single calls and the audit, where the contender is still standing."""
     if slot.participant is None or slot.failure is not None:
         return
     try:

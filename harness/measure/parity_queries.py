@@ -76,7 +76,7 @@ def scaled(rows: Float32) -> list[Float32]:
     return [rows * np.float32(scale) for scale in SCALES]
 
 
-def at_zero(module: Any, row: Float32) -> tuple[Float32, bool]:
+def answer_to_zeros(module: Any, row: Float32) -> tuple[Float32, bool]:
     """What a module answers to a query of zeros [K], and whether it is continuous there; empty where it raises."""
     import torch
 

@@ -1,8 +1,8 @@
 """How long a contender takes to be back at speed after another process has run: measured, not assumed.
 
-While its rival runs, a contender's weights leave the caches and its pages the translation buffers, and libraries put
+While the other contender runs, a contender's weights leave the caches and its pages the translation buffers, and libraries put
 threads to sleep. How long it then takes depends on the machine and on the size of the model, so each contender is
-watched after its rival: calls are timed one after the other, and what they take is compared with what they settle at.
+watched after the other: calls are timed one after the other, and what they take is compared with what they settle at.
 """
 
 from __future__ import annotations

@@ -58,12 +58,12 @@ def spread(suite: Suite) -> CallModes:
         wanted = _ways(race.transfers or suite.transfers or _default(suite, race), race.mode or suite.mode)
         seen: list[tuple[str, str]] = []
         for way in wanted:
-            rivals = called(race.baseline, way), called(race.challenger, way)
-            if rivals not in seen:
-                seen.append(rivals)
-                own = {"baseline": rivals[0], "challenger": rivals[1], "transfers": way[0], "mode": way[1]}
+            pair = called(race.baseline, way), called(race.challenger, way)
+            if pair not in seen:
+                seen.append(pair)
+                own = {"baseline": pair[0], "challenger": pair[1], "transfers": way[0], "mode": way[1]}
                 name = race.name + _suffix(way, wanted[0])
-                races.append(race.model_copy(update={**own, "name": name}) if _differs(race, rivals, way) else race)
+                races.append(race.model_copy(update={**own, "name": name}) if _differs(race, pair, way) else race)
     ordered = {label: contenders[label] for name in suite.contenders for label in contenders if bases[label] == name}
     return CallModes(
         suite=suite.model_copy(update={"contenders": ordered, "races": tuple(races)}),
@@ -71,9 +71,9 @@ def spread(suite: Suite) -> CallModes:
     )
 
 
-def _differs(race: Race, rivals: tuple[str, str], way: Way) -> bool:
+def _differs(race: Race, pair: tuple[str, str], way: Way) -> bool:
     """Whether this is another race than the one that was written."""
-    return rivals != (race.baseline, race.challenger) or way != ("excluded", "latency")
+    return pair != (race.baseline, race.challenger) or way != ("excluded", "latency")
 
 
 def _default(suite: Suite, race: Race) -> TransfersWanted:

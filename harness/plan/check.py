@@ -9,7 +9,7 @@ from harness.cache import folder as cache_folder
 from harness.errors import Problem, SuiteError
 from harness.plan import call_modes, device_presence, workloads
 from harness.plan.sweep import Sweep, sweep
-from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inquire
+from harness.plugin.inspection import Listing, OfferData, Question, Reply, SourceQuestion, inspect_plugins
 from harness.suite.devices import kind_of
 from harness.suite.schema import Contender, HeadsList, HeadsRange, Suite, Use
 from harness.validation import Path as Place
@@ -59,7 +59,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
     Args:
         loaded: what `harness.suite.loading.load` returned.
         cache: the folder that sources keep their files in; the user's cache folder if None.
-        deadline_seconds: after which a plugin that hangs is given up; see `harness.plugin.inspection.inquire`.
+        deadline_seconds: after which a plugin that hangs is given up; see `harness.plugin.inspection.inspect_plugins`.
 
     Raises:
         SuiteError: with every problem.
@@ -83,7 +83,7 @@ def check_suite(loaded: Loaded, *, cache: Path | None = None, deadline_seconds: 
         )
         for each in wanted
     ]
-    listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    listing = inspect_plugins(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
     suite = _with_teachers(_scoring(suite, listing), listing)
     review = _Review(loaded, listing)
     for each in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.plugin.inspection import Question, inquire
+from harness.plugin.inspection import Question, inspect_plugins
 from harness.suite.devices import kind_of, number_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def absent(loaded: Loaded, listing: Listing, deadline_seconds: float | None) -> 
     }
     if not questions:
         return {}
-    found = inquire(
+    found = inspect_plugins(
         loaded.plugin_files,
         list(questions.values()),
         deadline_seconds=deadline_seconds,

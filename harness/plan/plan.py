@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cache import folder as cache_folder
 from harness.functions import allocator
 from harness.functions.trial import DEADLINE_SECONDS
-from harness.plan import rivals
+from harness.plan import function_groups
 from harness.plan.specification import Kind, OfferReference, Specification
 from harness.plan.sweep import Sweep, sweep
 from harness.plugin.trackers import Trackers
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.plan.check import Checked
-    from harness.plan.rivals import Rivals
+    from harness.plan.function_groups import FunctionGroup
     from harness.plugin.inspection import Listing
     from harness.records.measurement import Fidelity
     from harness.suite.loading import Loaded
@@ -101,7 +101,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
     listing, suite = checked.listing, checked.suite
     if suite.functions:
         path = loaded.path or Path(f"{suite.name}.yaml")
-        prepared = rivals.prepared(rivals.of_suite(loaded, listing), suite, loaded.folder)
+        prepared = function_groups.prepared(function_groups.of_suite(loaded, listing), suite, loaded.folder)
         made = _of_functions(prepared, suite, checked.sweep, path, checked.notes, quick=quick)
         return replace(made, versions=dict(listing.versions), trackers=Trackers.of(listing))
     specifications = {
@@ -141,7 +141,7 @@ def plan(loaded: Loaded, checked: Checked, *, quick: bool = False) -> Plan:
 
 
 def plan_functions(
-    found: Rivals,
+    found: FunctionGroup,
     suite: Suite,
     *,
     steps: Sequence[int] = (),
@@ -153,7 +153,7 @@ def plan_functions(
 
     Args:
         found: the functions.
-        suite: of `rivals.suite_of`.
+        suite: of `function_groups.suite_of`.
         steps: the largest n before each known jump of a cost.
         sizes: the n that the user listed, if any; where the functions work at no others, no others are searched.
         until: by `time.monotonic()`: nothing is measured after it.
@@ -167,7 +167,7 @@ def plan_functions(
     listed = ", ".join(f"{n:,}" for n in outside)
     notes = [f"steps after n = {listed} lie outside n = {low:,} to {high:,} and were ignored"] if outside else []
     path, folder = Path(f"{suite.name}.yaml"), Path.cwd()
-    prepared = rivals.prepared([found], suite, folder, deadline_seconds=deadline_seconds, sizes=sizes)
+    prepared = function_groups.prepared([found], suite, folder, deadline_seconds=deadline_seconds, sizes=sizes)
     if not prepared.between:
         suite = suite.model_copy(update={"search": suite.search.model_copy(update={"method": "grid"})})
     spelled = sweep(suite, {suite.races[0].challenger: tuple(steps)} if steps and prepared.between else {}, None)
@@ -175,7 +175,7 @@ def plan_functions(
 
 
 def _of_functions(
-    prepared: rivals.PreparedFunctions,
+    prepared: function_groups.PreparedFunctions,
     suite: Suite,
     spelled: Sweep,
     path: Path,

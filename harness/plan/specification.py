@@ -35,8 +35,8 @@ class Specification:
     teacher: OfferReference | None = None
     trainer: OfferReference | None = None
     function: Kernel | None = None  # a plain function, instead of all the offers
-    workload: OfferReference | None = None  # that the function is a rival of
-    rival: str = ""  # its name there
+    workload: OfferReference | None = None  # that the function belongs to
+    workload_function: str = ""  # its name there
     seed: int = 0
     training_seed: int = 0
     threads: int = 1

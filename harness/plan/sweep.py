@@ -41,8 +41,8 @@ class SearchCase:
     low: int
     high: int
     method: str = "adaptive"
-    steps: tuple[int, ...] = ()  # largest N before each known jump of a rival's cost
-    declared: bool = False  # a rival says where its cost jumps, be it nowhere inside the range
+    steps: tuple[int, ...] = ()  # largest N before each known jump of a contender's cost
+    declared: bool = False  # a contender says where its cost jumps, be it nowhere inside the range
     points: tuple[int, ...] = ()  # N of the grid, where the method is one
     counts: Literal["heads", "n"] = "heads"  # what N counts: heads, or the n of plain functions
 
@@ -127,9 +127,11 @@ def _cases(suite: Suite, race: Race, steps: Mapping[str, tuple[int, ...]], limit
     if low >= high:
         return []
     named = [suite.contenders[name].batch_sizes for name in (race.baseline, race.challenger)]
-    rivals = [None if each is None else set(each) for each in named]
+    named_batches = [None if each is None else set(each) for each in named]
     batch_sizes = [
-        each for each in race.batch_sizes or suite.batch_sizes if all(own is None or each in own for own in rivals)
+        each
+        for each in race.batch_sizes or suite.batch_sizes
+        if all(own is None or each in own for own in named_batches)
     ]
     method = race.search or suite.search.method
     declared = suite.search.use_steps and any(name in steps for name in (race.baseline, race.challenger))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.functions.callee import named
-from harness.plan import rivals
-from harness.plugin.inspection import Question, inquire
+from harness.plan import function_groups
+from harness.plugin.inspection import Question, inspect_plugins
 from harness.suite.schema import Contender
 from harness.validation import suggestion
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def offered(
     functions: Sequence[object], plugins: Sequence[Path], low: int, high: int, labels: Sequence[str] = ()
-) -> tuple[rivals.Rivals, tuple[int, ...]] | None:
+) -> tuple[function_groups.FunctionGroup, tuple[int, ...]] | None:
     """The functions with what their workload says of them, and the n before each jump of a cost; None where no plugin is meant.
 
     A module or a file of the present folder comes before a workload of its name, unless plugin files are given.
@@ -37,10 +37,12 @@ def offered(
             raise UserError("plugins offer functions by name", next_step="name them as WORKLOAD:FUNCTION")
         return None
     questions = [
-        Question(key=f"{name}:{own}", kind="workload", name=name, steps=(low, high) if low < high else None, rival=own)
+        Question(
+            key=f"{name}:{own}", kind="workload", name=name, steps=(low, high) if low < high else None, function=own
+        )
         for name, own in pairs
     ]
-    listing = inquire(plugins, questions)
+    listing = inspect_plugins(plugins, questions)
     if not plugins and not names & set(listing.names("workload")):
         return None
     for name, own in pairs:
@@ -53,11 +55,11 @@ def offered(
     (name,) = names
     used = list(labels) or [own for _, own in pairs]
     group = {
-        rivals.spelled(label): Contender(function=own, workload=name, projector=own, runtime="python")
+        function_groups.spelled(label): Contender(function=own, workload=name, projector=own, runtime="python")
         for label, (_, own) in zip(used, pairs, strict=True)
     }
     steps = {n for each in questions if (reply := listing.reply(each.key)) is not None for n in reply.steps}
-    return rivals.of_workload(group, listing), tuple(sorted(steps))
+    return function_groups.of_workload(group, listing), tuple(sorted(steps))
 
 
 def _importable(name: str) -> bool:
@@ -93,7 +95,7 @@ def _check(listing: Listing, name: str, own: str) -> None:
             f"the workload {name!r} needs options ({'.'.join(map(str, problem.path))}: {problem.what})",
             next_step="give them in a suite",
         )
-    if reply is None or own not in reply.rivals:
-        known = list(reply.rivals) if reply is not None else []
+    if reply is None or own not in reply.functions:
+        known = list(reply.functions) if reply is not None else []
         hint = suggestion(own, known)
         raise UserError(f"no function {own!r} in the workload {name!r}", next_step=hint)

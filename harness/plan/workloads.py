@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import Problem, SuiteError
 from harness.plan.specification import OfferReference
-from harness.plugin.inspection import Listing, Question, Reply, inquire
+from harness.plugin.inspection import Listing, Question, Reply, inspect_plugins
 from harness.validation import dotted, suggestion
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplie
     """Asks for the workloads of a suite's functions; nothing is asked where they have none.
 
     Raises:
-        SuiteError: where a workload, its options or a rival is wrong, with every problem.
+        SuiteError: where a workload, its options or a function is wrong, with every problem.
         ChildError: where the plugins cannot be asked.
     """
     suite = loaded.suite
@@ -46,11 +46,11 @@ def ask(loaded: Loaded, deadline_seconds: float | None = None) -> WorkloadReplie
             name=each.workload,
             options=each.options,
             steps=(low, high) if low < high else None,
-            rival=each.function,
+            function=each.function,
         )
         for name, each in wanted.items()
     ]
-    listing = inquire(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
+    listing = inspect_plugins(loaded.plugin_files, questions, deadline_seconds=deadline_seconds)
     problems = [each for name, contender in wanted.items() for each in _problems(loaded, listing, name, contender)]
     if problems:
         raise SuiteError(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))
@@ -85,6 +85,6 @@ def _problems(loaded: Loaded, listing: Listing, name: str, contender: Contender)
         yield document.problem((*at, "options", *each.path), each.what, each.hint, at_key=at_key)
     if reply.error:
         yield document.problem((*at, "workload"), f"the workload {found.name!r} cannot be used: {reply.error}", "")
-    elif not reply.problems and contender.function not in reply.rivals:
-        hint = suggestion(contender.function, reply.rivals)
-        yield document.problem((*at, "function"), f"no rival {contender.function!r} in {found.name!r}", hint)
+    elif not reply.problems and contender.function not in reply.functions:
+        hint = suggestion(contender.function, reply.functions)
+        yield document.problem((*at, "function"), f"no function {contender.function!r} in {found.name!r}", hint)

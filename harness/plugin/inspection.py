@@ -54,7 +54,7 @@ class Question(_Data):
     steps: tuple[int, int] | None = None  # of a projector: the range (low, high)
     limit: SourceQuestion | None = None  # of a source
     device: tuple[str, int] | None = None  # of a runtime: kind and number of the device that it is to run on
-    rival: str = ""  # of a workload: whose `steps` are asked for
+    function: str = ""  # of a workload: whose `steps` are asked for
 
 
 class OptionProblem(_Data):
@@ -74,7 +74,7 @@ class Reply(_Data):
     steps: tuple[_Size, ...] = ()
     declares_steps: bool = False  # of a projector: it says where its cost jumps, maybe nowhere in the range
     limit: _Size | None = None
-    rivals: tuple[str, ...] = ()  # of a workload: the names of its functions
+    functions: tuple[str, ...] = ()  # of a workload: the names of its functions
     absent: str = ""  # of a runtime: why the device that was asked about is not here
     error: str = ""  # what the offer raised while it was asked
 
@@ -148,7 +148,7 @@ class Listing(_Data):
         return {each.key: each for each in reversed(self.replies)}
 
 
-def inquire(
+def inspect_plugins(
     plugin_files: Sequence[Path] = (),
     questions: Sequence[Question] = (),
     *,

@@ -118,12 +118,12 @@ def _reply(question: Question, catalog: Catalog, say: Say) -> Reply:
 def _of_workload(question: Question, workload: Workload) -> Reply:
     """Its functions, and where the cost of the one that was asked about jumps."""
     names = tuple(map(str, workload.rivals()))
-    if not question.steps or question.rival not in names:
-        return Reply(key=question.key, rivals=names)
+    if not question.steps or question.function not in names:
+        return Reply(key=question.key, functions=names)
     low, high = question.steps
-    steps = sorted({int(n) for n in workload.steps(question.rival, low, high) if low <= n < high})
+    steps = sorted({int(n) for n in workload.steps(question.function, low, high) if low <= n < high})
     declares = type(workload).steps is not Workload.steps
-    return Reply(key=question.key, rivals=names, steps=tuple(steps), declares_steps=declares)
+    return Reply(key=question.key, functions=names, steps=tuple(steps), declares_steps=declares)
 
 
 def _error_text(error: BaseException) -> str:

@@ -20,9 +20,9 @@ PREPARE, EQUAL = "prepare", "equal"
 
 
 def part(
-    *, plugin: str, name: str, options: Mapping[str, Any], digest: str = "", rival: str = "", what: str = ""
+    *, plugin: str, name: str, options: Mapping[str, Any], digest: str = "", function: str = "", what: str = ""
 ) -> Any:
-    """A function of a workload: one of its rivals, its `prepare` or its `equal`.
+    """A function of a workload: one of its functions, its `prepare` or its `equal`.
 
     Raises:
         ContenderError: where the file has changed, or the workload has no such function.
@@ -37,9 +37,9 @@ def part(
     if what:
         return getattr(workload, what)
     found: Mapping[str, Callable[..., Any]] = workload.rivals()
-    if rival not in found:
-        raise ContenderError(f"the workload {name!r} has no rival {rival!r}; it has {', '.join(map(str, found))}")
-    return found[rival]
+    if function not in found:
+        raise ContenderError(f"the workload {name!r} has no function {function!r}; it has {', '.join(map(str, found))}")
+    return found[function]
 
 
 def digest_of(plugin: str) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -45,9 +46,15 @@ class SearchRecord:
     asked: SearchSettings = SearchSettings()
 
 
+@cache
+def _records() -> TypeAdapter[tuple[SearchRecord, ...]]:
+    """Made once: it costs more than what it is used for."""
+    return TypeAdapter(tuple[SearchRecord, ...])
+
+
 def dump(located: Sequence[SearchRecord]) -> str:
     """crossovers.json as text; numbers that JSON does not know are written as "nan", "inf" and "-inf"."""
-    found = TypeAdapter(tuple[SearchRecord, ...]).dump_python(tuple(located), mode="python", by_alias=True)
+    found = _records().dump_python(tuple(located), mode="python", by_alias=True)
     return (
         json.dumps({"schema_version": SCHEMA_VERSION, "located": _as_json(found)}, indent=1, ensure_ascii=False) + "\n"
     )
@@ -60,7 +67,7 @@ def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
         RecordsError: where they are of another shape.
     """
     try:
-        found = TypeAdapter(tuple[SearchRecord, ...]).validate_python(tuple(stored))
+        found = _records().validate_python(tuple(stored))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

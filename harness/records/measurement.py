@@ -85,7 +85,7 @@ class Measurement(Record):
         Field(description="purpose of the visit"),
     ]
     leg: Annotated[str | None, Field(description="race and batch size of the search that asked for it")] = None
-    visit: Annotated[_Number, Field(description="number of the visit within the run; rivals of a pair share it")]
+    visit: Annotated[_Number, Field(description="number of the visit within the run; contenders of a pair share it")]
     launch: Annotated[_Number, Field(description="0 explores; intervals are made of 1 and above")]
     outcome: Literal["measured", "failed", "skipped"]
     reason: str | None = None

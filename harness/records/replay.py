@@ -110,7 +110,7 @@ def replay(evidence: Evidence, case: SearchCase, asked: SearchSettings | None = 
 
 
 def _complete(visit: Sequence[Measurement]) -> bool:
-    """Both rivals were written; a run that was killed in between leaves one."""
+    """Both contenders were written; a run that was killed in between leaves one."""
     return len(visit) > 1
 
 

@@ -1,4 +1,4 @@
-"""Records put in order: which of them count, samples by launch, and rivals of one visit matched into pairs."""
+"""Records put in order: which of them count, samples by launch, and contenders of one visit matched into pairs."""
 
 from __future__ import annotations
 

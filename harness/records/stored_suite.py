@@ -154,7 +154,7 @@ def check(run: RunInfo) -> None:
     """
     suite_of(run)
     try:
-        machine = {name: value for name, value in run.machine.items() if name != "limits" or value}
+        machine = {name: value for name, value in run.machine.items() if name != "limits" or value not in (None, {})}
         free = {"machine": machine, "offers": run.offers, "source": run.source, "sources": run.sources}
         _Free.model_validate(free)
     except ValidationError as error:

@@ -91,7 +91,7 @@ class Store:
     def append(self, *records: Measurement | Fidelity) -> None:
         """Writes records, one line each, and returns when they are on the disk.
 
-        Records of one kind are written at once: the rivals of a visit are kept together or not at all.
+        Records of one kind are written at once: the contenders of a visit are kept together or not at all.
 
         Raises:
             ResourceError: where the disk is full, or the folder was removed or may not be written.

@@ -118,11 +118,11 @@ def resource(name: str) -> str:
 
 
 def _warnings_about(answer: Answer, summary: Summary) -> Iterator[str]:
-    """The published figures of a race at a batch size, and what is to be doubted of the cells of its rivals."""
+    """The published figures of a race at a batch size, and what is to be doubted of the cells of its contenders."""
     case = answer.search.case
     yield from (each.sentence for each in summary.documented if each.subject == case.title)
-    rivals = (case.baseline, case.challenger)
-    here = [each for each in summary.cells if each.contender in rivals and each.batch_size == case.batch_size]
+    pair = (case.baseline, case.challenger)
+    here = [each for each in summary.cells if each.contender in pair and each.batch_size == case.batch_size]
     yield from (f"warning: {each}" for each in wording.warnings_of(here))
 
 

@@ -18,7 +18,7 @@ def machine(summary: Summary) -> list[tuple[str, str]]:
         for name, value in summary.run.machine.items()
         if name != "limits" and value not in ([], {}, "")
     ]
-    limits = summary.run.machine.get("limits", {})
+    limits = summary.run.machine.get("limits") or {}
     facts += _ceilings(limits)
     for device, found in limits.get("devices", {}).items():
         facts += [(f"{device}: {name}", groups) for name, groups in _ceilings(found)]

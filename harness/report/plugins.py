@@ -113,7 +113,7 @@ def _details(offer: OfferData, width: int | None) -> str:
     if offer.approximates:
         facts.append(f"approximates {offer.approximates}: scored on held-out queries, without a parity check")
     if offer.fresh:
-        facts.append("its rivals change their input: every call gets a copy of its own")
+        facts.append("its functions change their input: every call gets a copy of its own")
     if offer.missing:
         facts.append(f"needs {', '.join(offer.missing)}: {offer.install}")
     lines = [sentence(each, width) for each in facts]

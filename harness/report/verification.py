@@ -136,10 +136,9 @@ def _missing_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[
 
     An empty list, an empty mapping or a null where figures should be is a statement of the report, and no gap in it.
     """
-    stated = {_kind(path) for path in before}
-    return {
-        path for path in after.keys() - before.keys() if not any(each in stated for each in _with_parents(_kind(path)))
-    }
+    lacking = after.keys() - before.keys()
+    stated = {_kind(path) for path in before} if lacking else set()
+    return {path for path in lacking if not any(each in stated for each in _with_parents(_kind(path)))}
 
 
 def _kind(path: str) -> str:

@@ -319,7 +319,7 @@ class Bench:
         calls: int = 0,
         together: bool = True,
     ) -> list[Measurement]:
-        """Measures rivals in the present launch and writes their records, all of them at once.
+        """Measures contenders in the present launch and writes their records, all of them at once.
 
         Raises:
             BudgetSpent: where the seconds of the run ended before the visit did; what it had measured does not count.

@@ -252,7 +252,7 @@ class Schedule:
             return known
         if time.monotonic() > self._searched_until:
             raise budget_exhausted(self._suite.search.budget_seconds)
-        cells = rivals(case, request.heads)
+        cells = _cells(case, request.heads)
         if refused := {cell: why for cell in cells if (why := self.bench.refusal(cell))}:
             blamed = self._failing_contenders(refused, case.low)
             records = self.bench.leave_out(cells, blamed, "search", request.launch, case.label)
@@ -266,7 +266,7 @@ class Schedule:
         return pairs(records[0], records[1])
 
     def _failing_contenders(self, refused: Mapping[Cell, Failure], low: int) -> Mapping[Cell, Failure]:
-        """Who of the rivals keeps an N from being measured: who fails; of two that are only slow, the slower one."""
+        """Who of the contenders keeps an N from being measured: who fails; of two that are only slow, the slower one."""
         failing = {cell: why for cell, why in refused.items() if why.kind != TOO_SLOW}
         if failing or len(refused) < 2:
             return failing or refused
@@ -302,13 +302,13 @@ class Schedule:
     # --------------------------------------------------------------------------------------------------------- pilots
 
     def _pilot(self) -> None:
-        """Calls rivals of unknown cost at ascending N, off the record, until one more would take too long.
+        """Calls contenders of unknown cost at ascending N, off the record, until one more would take too long.
 
         A search meets its N in random order, the largest maybe first. One batch size of each race is enough, the
         smallest: larger ones take no less.
         """
         races = {case.race: case for case in sorted(self._plan.sweep.cases, key=lambda case: -case.batch_size)}
-        climbing = [case for case in races.values() if not all(map(self.bench.tried, rivals(case, case.high)))]
+        climbing = [case for case in races.values() if not all(map(self.bench.tried, _cells(case, case.high)))]
         names = {name for case in climbing for name in (case.baseline, case.challenger)}
         unknown = {name for name in names if self.bench.unknown_cost(name)}
         if not unknown:
@@ -322,9 +322,9 @@ class Schedule:
         self.bench.close_launch()
 
     def _climb(self, case: SearchCase, unknown: set[str]) -> None:
-        """The pilots of one case; where one of its rivals is out of reach, the other one need not be called either."""
+        """The pilots of one case; where one of its contenders is out of reach, the other one need not be called either."""
         for heads in self._ladder(case):
-            for cell in rivals(case, heads):
+            for cell in _cells(case, heads):
                 why = self.bench.refusal(cell)
                 if why is not None and why.settles_larger:
                     return
@@ -348,7 +348,7 @@ class Schedule:
         for each in found:
             case = each.case
             for heads in regret_points.points(each, self._suite.seed):
-                cells = rivals(case, heads)
+                cells = _cells(case, heads)
                 if not self._recall.regret(case.label, heads) and not any(map(self.bench.refusal, cells)):
                     self._visit(cells, _REGRET_ROUNDS, "regret", case=case.label)
             self._listener.step(case.label)
@@ -364,7 +364,7 @@ class Schedule:
         self._listener.stage("repeating it in the other state of the allocator", total=len(found))
         for each in found:
             for heads in allocator_state.places(each):
-                cells = rivals(each.case, heads)
+                cells = _cells(each.case, heads)
                 if not any(map(self.bench.refusal, cells)):
                     records = self._visit(cells, allocator_state.ROUNDS, ALLOCATOR, case=each.case.label)
                     timed = all(record.outcome == "measured" for record in records)
@@ -398,7 +398,7 @@ def _seconds_before(evidence: Evidence) -> dict[str, float]:
     return found | {each.case.label: each.seconds for each in load(evidence.located)}
 
 
-def rivals(case: SearchCase, heads: int) -> list[Cell]:
+def _cells(case: SearchCase, heads: int) -> list[Cell]:
     """The two cells of a race at one N, the baseline first."""
     return [Cell(contender=name, heads=heads, batch_size=case.batch_size) for name in (case.baseline, case.challenger)]
 

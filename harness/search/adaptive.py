@@ -98,7 +98,7 @@ class Search:
         self.budget_bound = False  # whether the budget cut what was wanted
         self.limit_reached = False  # whether the maximum of every search did
         self.unprobed = 0  # places that a small budget left out
-        self.may_tie = False  # whether the rivals may be equal everywhere
+        self.may_tie = False  # whether the contenders may be equal everywhere
         self.weak: list[int] = []
         self.visible: bool | None = None
         self._found: dict[int, FoundStep] = {}  # steps that nobody declared, by their left side
@@ -297,7 +297,7 @@ class Search:
                     self._finds_step(self.aims[key], aim.target)
 
     def _resume_bracketing(self) -> None:
-        """Take up what launch 0 left open while the rivals might have been equal, once they are not."""
+        """Take up what launch 0 left open while the contenders might have been equal, once they are not."""
         was, self.may_tie = self.may_tie, self._may_tie()
         if was and not self.may_tie:
             points = sorted(self.signs)

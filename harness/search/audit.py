@@ -45,7 +45,7 @@ def steps_visible(sampler: Sampler, steps: Sequence[Step]) -> bool | None:
     """Whether a jump is seen at the declared steps, together or at any one.
 
     False only where one of practical size would have been seen, and after a second look; None where that is
-    undecided. Steps are taken to be those of one rival, so that all jumps go one way.
+    undecided. Steps are taken to be those of one contender, so that all jumps go one way.
     """
     if _jumps_seen(sampler, steps, ALARMING_ERRORS) is not False:
         return _jumps_seen(sampler, steps, UNSEEN_ERRORS)
@@ -110,19 +110,18 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
     level = local.value(logs) + np.array([each.mean for each in seen])
     root_weight = np.array([1 / each.error for each in seen])
     mean, spread = curvature_prior(local.coefficients[1])
-    columns = np.stack((np.ones_like(u), u, u * u), axis=1)
-    prior_row = np.array([[0.0, 0.0, 1 / spread]])
-    plain = _misfit(columns * root_weight[:, None], level * root_weight, prior_row, mean / spread)[1]
+    wanted = np.append(level * root_weight, mean / spread)
+    design = np.zeros((len(heads) + 1, 4))  # the last row is the prior's, the last column that of one term more
+    design[:-1, :3] = np.stack((np.ones_like(u), u, u * u), axis=1) * root_weight[:, None]
+    design[-1, 2] = 1 / spread
+    plain = _misfit(np.ascontiguousarray(design[:, :3]), wanted)[1]
 
     def with_one_more(column: Floats) -> tuple[Floats, float]:
-        wider = np.concatenate((columns, column[:, None]), axis=1)
-        solution, misfit = _misfit(
-            wider * root_weight[:, None], level * root_weight, np.append(prior_row, [[0.0]], axis=1), mean / spread
-        )
+        design[:-1, 3] = column * root_weight
+        solution, misfit = _misfit(design, wanted)
         return solution, plain - misfit
 
     places = np.arange(len(heads))
-    alone = max(with_one_more((places == place).astype(np.float64))[1] for place in places[1:-1])
     best: Suspicion | None = None
     for place in range(1, len(heads)):
         solution, gain = with_one_more((places >= place).astype(np.float64))
@@ -135,7 +134,10 @@ def suspected_jump(local: LocalFit, known: Sequence[Step]) -> Suspicion | None:
                 (float(solution[0]), float(solution[1]), float(solution[2])),
                 local.centre,
             )
-    return best if best and best.gain >= alone else None
+    if best is None:
+        return None
+    alone = max(with_one_more((places == place).astype(np.float64))[1] for place in places[1:-1])
+    return best if best.gain >= alone else None
 
 
 def next_beyond(local: LocalFit, jump: Suspicion) -> int | None:
@@ -148,10 +150,9 @@ def next_beyond(local: LocalFit, jump: Suspicion) -> int | None:
     return None
 
 
-def _misfit(design: Floats, wanted: Floats, prior_row: Floats, prior: float) -> tuple[Floats, float]:
-    rows, values = np.concatenate((design, prior_row)), np.append(wanted, prior)
-    solution = np.linalg.lstsq(rows, values, rcond=None)[0]
-    return solution, float(np.sum((rows @ solution - values) ** 2))
+def _misfit(design: Floats, wanted: Floats) -> tuple[Floats, float]:
+    solution: Floats = np.asarray(np.linalg.lstsq(design, wanted, rcond=None)[0], dtype=np.float64)
+    return solution, float(np.sum((design @ solution - wanted) ** 2))
 
 
 def pin_down(sampler: Sampler, jump: Suspicion, noise: float, most_distinct: int) -> Step:

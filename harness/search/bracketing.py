@@ -1,6 +1,6 @@
 """Where to look first, and between which N the lead changes.
 
-A cost may jump where a rival's sizing jumps, so both sides of every known step are probed; elsewhere a geometric
+A cost may jump where a contender's sizing jumps, so both sides of every known step are probed; elsewhere a geometric
 ladder is. Within one segment (no step inside) the log-ratio is taken as smooth and as crossing zero at most once
 between two neighbouring probes: where steps are not known that is an assumption that a denser look can only make
 likelier.
@@ -29,7 +29,7 @@ NO_SIGNS: Mapping[int, Sign] = MappingProxyType({})
 MOST_POINTS = 26  # bracketing probes; each distinct N costs a build
 KNOWN_RATIO, UNKNOWN_RATIO = 4.0, 2.0  # between neighbouring probes where steps are known, and where they are not
 NEGLIGIBLE_ERRORS = 2.0
-ROUGHLY = 3.0  # times the precision: a difference that is looked for where the rivals seem equal
+ROUGHLY = 3.0  # times the precision: a difference that is looked for where the contenders seem equal
 SMALL_BUDGET_BOUND = 2.3  # standard errors that a small budget makes do with
 PITCH = math.log(2) / 8  # of the N around an estimate, in log N
 BESIDE_POWERS = PITCH / 2  # powers of two are left out: what N costs there may be true of that N alone
@@ -46,7 +46,7 @@ OLD_REACH = 5  # rungs within which N already built stand in for new ones
 
 @dataclass(frozen=True)
 class Step:
-    """A jump of a rival's cost between `left` and `right`, neighbours unless it could not be pinned down."""
+    """A jump of a contender's cost between `left` and `right`, neighbours unless it could not be pinned down."""
 
     left: int
     right: int

@@ -1,4 +1,4 @@
-"""Which N an answer speaks of: those at which both rivals were measured, and none that it had to leave out."""
+"""Which N an answer speaks of: those at which both contenders were measured, and none that it had to leave out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def gap(failures: Failures, location: Location) -> tuple[int, int]:
     return failures.low if before else low, min((other - 1 for other in others if other > failures.low), default=high)
 
 
-def survivor(failures: Failures) -> Direction | None:
+def still_works(failures: Failures) -> Direction | None:
     """Who works where the other fails; None where that is not known."""
     if failures.contender == "baseline":
         return "challenger"

@@ -1,11 +1,11 @@
-"""Locate the N at which one rival overtakes the other, with an interval that holds as often as it says.
+"""Locate the N at which one contender overtakes the other, with an interval that holds as often as it says.
 
     def measure(heads, rounds, launch):
         return [Pair(baseline_seconds, challenger_seconds) for _ in range(rounds)]
 
     location = locate(measure, 1, 100_000, steps=(10, 40, 160, 640, 2_560, 10_240, 40_960))
 
-What is analysed is log(baseline / challenger) of pairs timed next to each other, so that drift which both rivals share
+What is analysed is log(baseline / challenger) of pairs timed next to each other, so that drift which both contenders share
 cancels. The search is pure (it knows no clock, process or file), seeded, and assumes of the machine only that times are
 positive. Its stages, each a module:
 
@@ -92,7 +92,7 @@ def locate(
             confirmed by then, and the best bracket).
         low: smallest N, at least 1.
         high: largest N.
-        steps: the largest N before each known jump of a rival's cost; those outside [low, high) are ignored, noted
+        steps: the largest N before each known jump of a contender's cost; those outside [low, high) are ignored, noted
             (one at `high` says that steps are known and none lies inside). Without any, the search is in its weaker
             mode, and says so.
         precision: half-width wanted, as a share of N: log(high / low) / 2 <= log1p(precision). Where launches differ

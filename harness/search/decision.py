@@ -113,7 +113,7 @@ class Evidence:
         return max(self.lead_bound(low, high, 1), self.lead_bound(low, high, -1))
 
     def stated_lead(self, low: int, high: int) -> float:
-        """The same as it is stated: as two ends hold at once, so does the bound on both rivals."""
+        """The same as it is stated: as two ends hold at once, so does the bound on both contenders."""
         return max(self.lead_bound(low, high, side, self._question.stretch) for side in (1, -1))
 
     def is_inconsistent(self, heads: int) -> bool:
@@ -178,7 +178,7 @@ def merge(one: Zone, other: Zone) -> Zone:
 
 
 def negligible(zone: Zone, evidence: Evidence, goal: float) -> bool:
-    """Whether one rival leads around it, and the other within by no more than what counts as no difference.
+    """Whether one contender leads around it, and the other within by no more than what counts as no difference.
 
     Where launches contradict each other the average of them is no bound on what the next one sees.
     """
@@ -233,7 +233,7 @@ def _extended(zone: Zone, evidence: Evidence) -> Zone:
 
 
 def opposite(sign: Sign) -> Sign:
-    """The other rival."""
+    """The other contender."""
     return -1 if sign > 0 else 1 if sign < 0 else 0
 
 

@@ -1,4 +1,4 @@
-"""Whether two rivals cost the same at every N that was looked at, up to a margin: two one-sided tests at each.
+"""Whether two contenders cost the same at every N that was looked at, up to a margin: two one-sided tests at each.
 
 The log-ratio of a pair is taken as `m + d_n + a_l + b_ln + e`: a level `m`, what this N adds to it, what the launch
 adds at all N, what it adds at this one, and noise. Launches are the unit that the level rests on: they differ by about
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import stdtr
 
 from harness.search.local_model import PLACEMENT
-from harness.search.sign_test import WINSORISED_COST, median
+from harness.search.sign_test import WINSORISED_COST, median, medians
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,14 @@ RUN_SPREADS = (1.0, 2.0, 4.0)  # in margins, of how much it differs
 LEAST_WEIGHT = 1e-3  # of a run that is kept
 
 
+class Parts(NamedTuple):
+    """A mixture of t distributions at each N, each [places, parts]."""
+
+    weights: Floats  # each row sums to 1
+    added: Floats  # what this N adds to the level
+    errors: Floats  # of the sum
+
+
 @dataclass(frozen=True)
 class DifferenceModel:
     """What is known of the log-ratio at each of several N: a mixture of t distributions."""
@@ -46,16 +55,33 @@ class DifferenceModel:
     level: float  # of all N together
     error: float
     freedom: int
-    weights: Floats  # [places, parts], each row sums to 1
-    added: Floats  # [places, parts], what this N adds to the level
-    errors: Floats  # [places, parts], of the sum
-    alone: Floats  # [places], the log-ratio at this N by its own pairs alone
-    alone_errors: Floats  # [places]
+    margin: float
+    own: Floats  # [places], what this N adds to the level by its own pairs alone
+    own_errors: Floats  # [places]
+
+    @property
+    def alone(self) -> Floats:
+        """The log-ratio at each N by its own pairs alone."""
+        return self.level + self.own
+
+    @property
+    def alone_errors(self) -> Floats:
+        """Of that."""
+        errors: Floats = np.hypot(self.error, self.own_errors)
+        return errors
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Worked out where it is asked for: where the level is far from 0 it is not."""
+        shrunk = _shrink(self.own, self.own_errors, self.margin)
+        weights, added, errors = _with_runs(self.own, self.own_errors, self.margin, *shrunk)
+        return Parts(weights, added, np.hypot(self.error, errors))
 
     def probability_above(self, limit: float, side: int) -> Floats:
         """For each N, the probability that `side` times the log-ratio lies above the limit."""
-        chances: Floats = stdtr(self.freedom, (side * (self.level + self.added) - limit) / self.errors)
-        total: Floats = (self.weights * chances).sum(axis=1)
+        weights, added, errors = self.parts
+        chances: Floats = stdtr(self.freedom, (side * (self.level + added) - limit) / errors)
+        total: Floats = (weights * chances).sum(axis=1)
         return total
 
     def probability_beyond(self, margin: float) -> float:
@@ -68,8 +94,9 @@ class DifferenceModel:
 
     def probabilities_alone(self, margin: float) -> Floats:
         """For each N, the probability of a log-ratio beyond the margin if the others said nothing about it."""
-        scores = (np.abs(self.alone) - margin) / self.alone_errors
-        opposite = (-np.abs(self.alone) - margin) / self.alone_errors
+        errors, size = self.alone_errors, np.abs(self.alone)
+        scores = (size - margin) / errors
+        opposite = (-size - margin) / errors
         both: Floats = stdtr(self.freedom, scores) + stdtr(self.freedom, opposite)
         return both
 
@@ -99,29 +126,20 @@ def fit_differences(seen: Observations, places: Sequence[int], noise: float, mar
     freedom = launches - 1 + PRIOR_LAUNCHES
     spread = (float(((levels - levels.mean()) ** 2).sum()) + PRIOR_LAUNCHES * margin**2) / freedom
     error = math.sqrt(spread / launches)
-    level, own_errors = float(levels.mean()), 1 / np.sqrt(weights.sum(axis=0))
-    mixture, shrunk, errors = _with_runs(added, own_errors, margin, *_shrink(added, own_errors, margin))
-    return DifferenceModel(
-        level,
-        error,
-        freedom,
-        mixture,
-        shrunk,
-        np.hypot(error, errors),
-        level + added,
-        np.hypot(error, own_errors),
-    )
+    return DifferenceModel(float(levels.mean()), error, freedom, margin, added, 1 / np.sqrt(weights.sum(axis=0)))
 
 
 def _launch_means(seen: Observations, places: Sequence[int], noise: float) -> tuple[Floats, Floats]:
     """Mean and number of the pairs of each launch at each N, [launches, places], those far out pulled in."""
-    keep = np.isin(seen.heads, places)
-    place = np.searchsorted(sorted(places), seen.heads[keep])
+    ordered = np.array(sorted(places))
+    place = np.searchsorted(ordered, seen.heads).clip(max=ordered.size - 1)
+    keep = ordered[place] == seen.heads
+    place = place[keep]
     which, launch = np.unique(seen.launch[keep], return_inverse=True)
     log_ratio = seen.log_ratio[keep]
-    at_place = np.array([median(log_ratio[place == p]) for p in range(len(places))])
+    at_place = medians(log_ratio, place, len(places))
     strays = log_ratio - at_place[place]
-    at_launch = np.array([median(strays[launch == one]) for one in range(which.size)])
+    at_launch = medians(strays, launch, which.size)
     centre = at_place[place] + at_launch[launch]
     reach = FAR * max(noise, 1.4826 * median(np.abs(log_ratio - centre)))
     pulled = np.clip(log_ratio, centre - reach, centre + reach)
@@ -135,12 +153,11 @@ def _launch_means(seen: Observations, places: Sequence[int], noise: float) -> tu
 def _additive_fit(means: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Launches' levels, what each N adds (0 on average), and what is left over, by weighted least squares."""
     launches, places = means.shape
-    launch, place = (each.ravel() for each in np.indices(means.shape))
     design = np.zeros((means.size + 1, launches + places))
     rows = np.arange(means.size)
     root = np.sqrt(weights.ravel())
-    design[rows, launch] = root
-    design[rows, launches + place] = root
+    design[rows, rows // places] = root
+    design[rows, launches + rows % places] = root
     design[-1, launches:] = root.max()
     wanted = np.append(root * means.ravel(), 0.0)
     solution = np.linalg.lstsq(design, wanted, rcond=None)[0]
@@ -160,11 +177,12 @@ def _shrink(added: Floats, errors: Floats, margin: float) -> tuple[Floats, Float
     prior = np.zeros(len(SPREADS))
     prior[0] = SAME
     shares = np.full(len(SPREADS), 1 / len(SPREADS))
+    mixture, total = np.empty_like(likelihood), np.add.reduce
     for _ in range(TURNS):
-        mixture = likelihood * shares
-        mixture /= mixture.sum(axis=1, keepdims=True)
-        shares = mixture.sum(axis=0) + prior
-        shares /= shares.sum()
+        np.multiply(likelihood, shares, out=mixture)
+        mixture /= total(mixture, axis=1, keepdims=True)
+        shares = total(mixture, axis=0) + prior
+        shares /= total(shares)
     kept = 1 - errors[:, None] ** 2 / variances
     evidence = float((np.log((likelihood * shares).sum(axis=1)) + top - scores[:, 0]).sum())
     return mixture, kept * added[:, None], np.sqrt(kept) * errors[:, None], evidence

@@ -5,7 +5,7 @@ run. Launch 0 looks once at each point, which shows the noise; the number of pai
 it before they are timed. Who leads at a point is decided by the launches alone, at a confidence shared by all points
 (Bonferroni), so that many points do not make a false crossing likelier.
 
-Between two points at which different rivals surely lead the curves cross, wherever that is: this bracket, undecided
+Between two points at which different contenders surely lead the curves cross, wherever that is: this bracket, undecided
 points included, is the interval that is stated. Where the points lie close, the local model of `posterior` interpolates
 over launches and narrows it down, never beyond the bracket; where they lie far apart no model is trusted, and the
 estimate inside the bracket is a straight line's.
@@ -300,7 +300,7 @@ class _Grid:
         return (root, low, high, Fitted(min(near), max(near), local)) if low < high else None
 
     def _tie(self) -> str | None:
-        """In words, where the rivals are equal at all points up to the precision."""
+        """In words, where the contenders are equal at all points up to the precision."""
         shared = tie.verdict(self.sampler, self.points, self.question)
         if shared is None or shared[0] != "tie":
             return None

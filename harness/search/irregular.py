@@ -3,7 +3,7 @@
 An FFT of a prime length takes several times as long as one of a power of two beside it. A curve through a few N would say
 now one thing and now another, depending on which N it met. So neighbours are timed first. Where they differ by more than
 noise, the log-ratio is described by a trend and by how far single N lie above and below it; inside of the decision either
-rival may lead at some N, outside of it one leads at all that were timed.
+contender may lead at some N, outside of it one leads at all that were timed.
 """
 
 from __future__ import annotations
@@ -358,4 +358,4 @@ def _why_wide(seen: Sequence[_Neighbourhood], zone: tuple[int, int, float, float
     if zone is None:
         return differ
     start, end, lead, _ = zone
-    return f"{differ}; from N = {start:,} to {end:,} either rival leads at some N, by up to {lead:.0%}"
+    return f"{differ}; from N = {start:,} to {end:,} either contender leads at some N, by up to {lead:.0%}"

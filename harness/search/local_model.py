@@ -4,7 +4,7 @@ With u = log(N / centre), one pair of launch l has log-ratio
 
     z + s u + c u² + a_l + e,    a_l ~ Normal(0, between²),    e heavy-tailed with scale `noise`
 
-The lead changes where z + s u + c u² = 0. Where one rival's cost is linear in N and the other's flat, the ratio of
+The lead changes where z + s u + c u² = 0. Where one contender's cost is linear in N and the other's flat, the ratio of
 the costs is 1 - s + s N/N*, hence c = s (1 - s) / 2; where both are power laws, c = 0. The prior of c sits between
 the two with a spread that holds both, so that neither shape is assumed. s has a flat prior in effect.
 
@@ -20,15 +20,16 @@ short.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 
-from harness.search.sign_test import MAD_TO_SD, median, winsorised_mean
+from harness.search.sign_test import MAD_TO_SD, median, medians, winsorised_mean
 
 if TYPE_CHECKING:
     from harness.search.sampler import Floats, Integers, Observations
@@ -66,6 +67,16 @@ class Residual(NamedTuple):
     error: float
 
 
+class Seen(NamedTuple):
+    """What a curve was fitted to, and how far from it each pair lies."""
+
+    heads: Integers  # [distinct N], ascending
+    where: Integers  # [pairs] -> index into heads
+    launch: Integers  # [pairs]
+    strays: Floats  # [pairs]
+    variance: float  # of one pair
+
+
 @dataclass(frozen=True)
 class LocalFit:
     """The fitted curve z + s u + c u² around `centre` (a log N) and how well it is known."""
@@ -79,7 +90,16 @@ class LocalFit:
     misfit: float  # p-value of "the curve goes through what was seen at every N"
     pairs: int
     launches: int
-    residuals: dict[int, Residual]  # by N
+    seen: Seen
+
+    @cached_property
+    def residuals(self) -> dict[int, Residual]:
+        """By N; worked out where they are asked for, which few fits are."""
+        found = {}
+        for place, n in enumerate(self.seen.heads.tolist()):
+            here = self.seen.where == place
+            found[n] = _residual(self.seen.strays[here], self.seen.launch[here], self.seen.variance)
+        return found
 
     def value(self, log_heads: float | Floats) -> Floats:
         """The fitted log-ratio."""
@@ -201,20 +221,21 @@ def _robust_residuals(
     prior_spreads: tuple[float, float],
 ) -> tuple[Floats, float]:
     """Residuals of a biweight fit with one intercept a launch, and their scale."""
-    dummies = np.zeros((y.size, launches))
-    dummies[np.arange(y.size), launch] = 1.0
-    columns = np.concatenate((dummies, design), axis=1)
+    columns = np.zeros((y.size, launches + 2))
+    columns[np.arange(y.size), launch] = 1.0
+    columns[:, launches:] = design
     means = np.array([0.0] * launches + list(prior_means))
+    ridge = np.full(launches + 2, 1e-9)
     scale = max(noise, TINY)
     # start from each launch's own median along the guessed slope: least squares would start from the outliers
     along = y - prior_means[0] * design[:, 0]
-    residual = along - np.array([median(along[launch == one]) for one in range(launches)])[launch]
+    residual = along - medians(along, launch, launches)[launch]
     weights = HUBER / np.maximum(np.abs(residual) / scale, HUBER)
     for turn in range(MONOTONE_ROUNDS + REDESCENDING_ROUNDS):
-        ridge = np.array([1e-9] * launches + [(scale / spread) ** 2 for spread in prior_spreads])
+        ridge[launches:] = [(scale / spread) ** 2 for spread in prior_spreads]
         weighted = columns * weights[:, None]
         normal = weighted.T @ columns
-        normal[np.diag_indices_from(normal)] += ridge
+        normal.ravel()[:: launches + 3] += ridge  # the diagonal
         residual = y - columns @ np.linalg.solve(normal, weighted.T @ y + ridge * means)
         if turn >= 1:
             used = max(0.3, 1 - (launches + 1) / y.size)
@@ -294,10 +315,7 @@ def _combine(
         misfit,
         int(pseudo.size),
         launches,
-        {
-            int(n): _residual((y - fitted)[window.where == place], launch[window.where == place], variance)
-            for place, n in enumerate(window.heads)
-        },
+        Seen(window.heads, window.where, launch, y - fitted, variance),
     )
 
 
@@ -307,7 +325,7 @@ def _residual(strays: Floats, launch: Integers, variance: float) -> Residual:
     A process may be off at one N for where its arrays lie there, which its other pairs share.
     """
     noise = math.sqrt(variance)
-    means = np.array([winsorised_mean(strays[launch == one], noise) for one in np.unique(launch)])
+    means = np.array([winsorised_mean(strays[launch == one], noise) for one in sorted(set(launch.tolist()))])
     own = float(means.var(ddof=1)) - variance * means.size / strays.size if means.size > 1 else 0.0
     error = math.sqrt(variance / strays.size + max(own, PLACEMENT**2) / means.size)
     return Residual(winsorised_mean(strays, noise), error)
@@ -341,9 +359,10 @@ def launch_interval(
     middle = median(together)
     scale = max(noise, MAD_TO_SD * median(np.abs(together - middle)), TINY)  # the launches' own differences included
     counts = np.array([part.size for part in launches], dtype=np.float64)
-    ends = np.cumsum(counts).astype(np.int64)[:-1]
     pulled = np.minimum(np.maximum(together, middle - PULLED * scale), middle + PULLED * scale)
-    levels = np.array([part.mean() for part in np.split(pulled, ends)])
+    ends = [*itertools.accumulate(part.size for part in launches)]
+    parts = (pulled[start:end] for start, end in itertools.pairwise([0, *ends]))
+    levels = np.array([np.add.reduce(part) / part.size for part in parts])
     scale = max(noise, TINY)
     variances = PULLED_COST * scale**2 / counts
     between = _between_variance(levels, variances)

@@ -86,7 +86,7 @@ def interval_at(sampler: Sampler, heads: int, confidence: float, least: int = 2)
 
 
 def contradicting_launches(sampler: Sampler, heads: int) -> tuple[int, int] | None:
-    """How many launches see the one and the other rival lead at this N, where several do so clearly on both sides.
+    """How many launches see the one and the other contender lead at this N, where several do so clearly on both sides.
 
     No average over such launches says who is faster: a process that begins tomorrow may be of either kind.
     """
@@ -254,7 +254,7 @@ def _final_fit(sampler: Sampler, aim: Aim, question: Question) -> tuple[Fitted |
     def fitted(low: int, high: int) -> Fitted | None:
         seen = sampler.observations().within(low, high, 1)
         local = fit(seen, aim.log_centre, aim.slope, aim.noise, question.confidence, planned=question.launches)
-        return None if local is None else Fitted(min(local.residuals), max(local.residuals), local)
+        return None if local is None else Fitted(int(local.seen.heads[0]), int(local.seen.heads[-1]), local)
 
     low, high = aim.window
     local = fitted(low, high)

@@ -16,19 +16,19 @@ Stage = Literal["bracket", "refine", "confirm", "done"]
 
 
 class Pair(NamedTuple):
-    """One timed sample of each rival, adjacent in time, in seconds per call."""
+    """One timed sample of each contender, adjacent in time, in seconds per call."""
 
     baseline: float
     challenger: float
-    order: str = ""  # which rival went first, in the caller's own words
+    order: str = ""  # which contender went first, in the caller's own words
     started: float = 0.0  # seconds on the caller's clock
 
 
 class Measure(Protocol):
-    """The callback that times the rivals: exactly `rounds` pairs, in time order, all from the given launch."""
+    """The callback that times the contenders: exactly `rounds` pairs, in time order, all from the given launch."""
 
     def __call__(self, heads: int, rounds: int, launch: int, /) -> Sequence[Pair | tuple[float, float]]:
-        """Time both rivals `rounds` times at N = `heads` in fresh processes of number `launch`."""
+        """Time both contenders `rounds` times at N = `heads` in fresh processes of number `launch`."""
         ...
 
 
@@ -135,7 +135,7 @@ class Location:
     `status` is 'crossing', 'several', 'below' (the challenger leads throughout), 'above' (the baseline leads
     throughout), 'tie' (no difference beyond the precision anywhere) or 'unresolved': then `notes` begin with what is
     missing and `bracket` is the best one, None where no change of sign was seen. A status is only about the N in
-    `measured`, at which both rivals were timed, never about `failures`. `crossings` are confirmed by launches; those of
+    `measured`, at which both contenders were timed, never about `failures`. `crossings` are confirmed by launches; those of
     an unresolved answer are incomplete.
     """
 

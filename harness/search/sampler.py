@@ -15,6 +15,7 @@ from harness.search.sign_test import pooled_noise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from harness.search.equivalence import DifferenceModel
     from harness.search.result import Measure
 
 Floats = npt.NDArray[np.float64]
@@ -44,11 +45,13 @@ class Sampler:
         self.launch = 0
         self.samples = 0
         self.left_out: dict[int, Unmeasurable] = {}
+        self.differences: dict[tuple[tuple[int, ...], float], DifferenceModel] = {}  # until the next visit
         self._measure = measure
         self._budget = budget
         self._on_visit = on_visit
         self._batches: list[tuple[int, int, Floats]] = []
-        self._by_heads: dict[int, list[tuple[int, Floats]]] = {}
+        self._by_heads: dict[int, dict[int, Floats]] = {}  # and by launch, ascending
+        self._together: dict[int, Floats] = {}
         self._flat: Observations | None = None
         self._steps: list[Floats] = []
         self._differences: Floats | None = None
@@ -89,11 +92,11 @@ class Sampler:
                 f"measure({heads}, {rounds}, {self.launch}) returned {len(pairs)} pairs: return exactly one a round"
             )
         seconds = np.array([(pair[0], pair[1]) for pair in pairs], dtype=np.float64)  # [rounds, 2]
-        if not (np.isfinite(seconds).all() and (seconds > 0).all()):
-            row, rival = np.argwhere(~(np.isfinite(seconds) & (seconds > 0)))[0]
+        if not (np.minimum.reduce(seconds, axis=None) > 0 and np.maximum.reduce(seconds, axis=None) < math.inf):
+            row, side = np.argwhere(~(np.isfinite(seconds) & (seconds > 0)))[0]
             raise ValueError(
-                f"the {('baseline', 'challenger')[rival]}'s time at N = {heads:,}, launch {self.launch}, pair {row} is "
-                f"{seconds[row, rival]}: times must be positive, finite seconds"
+                f"the {('baseline', 'challenger')[side]}'s time at N = {heads:,}, launch {self.launch}, pair {row} is "
+                f"{seconds[row, side]}: times must be positive, finite seconds"
             )
         logs = np.log(seconds)
         self._store(heads, logs[:, 0] - logs[:, 1])
@@ -101,6 +104,8 @@ class Sampler:
 
     def _known_failure(self, heads: int) -> Unmeasurable | None:
         """The failure at a smaller N that leaves no hope for this one; None where a larger N than it was measured."""
+        if not self.left_out:
+            return None
         largest = max(self._by_heads, default=0)
         smaller = (n for n, error in self.left_out.items() if error.settles_larger and largest < n < heads)
         first = min(smaller, default=None)
@@ -115,37 +120,35 @@ class Sampler:
     def _store(self, heads: int, log_ratios: Floats) -> None:
         self.samples += SAMPLES_A_PAIR * len(log_ratios)
         self._batches.append((heads, self.launch, log_ratios))
-        earlier = self._by_heads.setdefault(heads, [])
-        if earlier and earlier[-1][0] == self.launch:
-            linked = np.concatenate((earlier[-1][1][-1:], log_ratios))
-            self._steps.append(np.abs(np.diff(linked)))
-        else:
-            self._steps.append(np.abs(np.diff(log_ratios)))
-        earlier.append((self.launch, log_ratios))
+        launches = self._by_heads.setdefault(heads, {})
+        earlier = launches.get(self.launch)
+        seen = log_ratios if earlier is None else np.concatenate((earlier, log_ratios))
+        linked = seen[max(0, seen.size - log_ratios.size - 1) :]
+        self._steps.append(np.abs(linked[1:] - linked[:-1]))
+        launches[self.launch] = seen
+        self.differences.clear()
         self._flat = self._differences = self._noise = None
+        self._together.pop(heads, None)
 
     def count(self, heads: int) -> int:
         """Pairs timed at this N."""
-        return sum(len(log_ratios) for _, log_ratios in self._by_heads.get(heads, ()))
+        return sum(seen.size for seen in self._by_heads.get(heads, {}).values())
 
     def at(self, heads: int) -> Floats:
         """All log-ratios seen at this N, [pairs]."""
-        return np.concatenate([log_ratios for _, log_ratios in self._by_heads[heads]])
+        found = self._together.get(heads)
+        if found is None:
+            found = self._together[heads] = np.concatenate([*self._by_heads[heads].values()])
+        return found
 
     def by_launch(self, heads: int, first_launch: int = 0) -> list[Floats]:
         """The log-ratios seen at this N, one array a launch."""
-        return [*self._launches(heads, first_launch).values()]
+        return [seen for launch, seen in self._by_heads.get(heads, {}).items() if launch >= first_launch]
 
     def medians_by_launch(self, heads: int, first_launch: int) -> dict[int, float]:
         """The middle of the log-ratios seen at this N in each launch from one on."""
-        return {launch: float(np.median(seen)) for launch, seen in self._launches(heads, first_launch).items()}
-
-    def _launches(self, heads: int, first_launch: int) -> dict[int, Floats]:
-        launches: dict[int, list[Floats]] = {}
-        for launch, log_ratios in self._by_heads.get(heads, ()):
-            if launch >= first_launch:
-                launches.setdefault(launch, []).append(log_ratios)
-        return {launch: np.concatenate(parts) for launch, parts in launches.items()}
+        launches = self._by_heads.get(heads, {})
+        return {launch: float(np.median(seen)) for launch, seen in launches.items() if launch >= first_launch}
 
     def observations(self) -> Observations:
         """Everything seen so far."""

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import bdtr
 
 if TYPE_CHECKING:
-    from harness.search.sampler import Floats
+    from harness.search.sampler import Floats, Integers
 
 Sign = Literal[-1, 0, 1]  # who leads: the baseline, neither significantly, the challenger
 
@@ -35,15 +35,26 @@ FREEDOM_COST = 3.0  # the bound rises by this over the differences that the nois
 
 def median(numbers: Floats) -> float:
     """The middle one; several times faster than numpy's on the short arrays that a search is made of."""
-    ordered = np.sort(numbers)
-    return float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+    ordered = numbers.copy()
+    ordered.sort()
+    size = ordered.size
+    return (ordered.item((size - 1) // 2) + ordered.item(size // 2)) / 2
+
+
+def medians(numbers: Floats, group: Integers, groups: int) -> Floats:
+    """The middle one of each group, [groups]; none of them is empty."""
+    ordered = numbers[np.lexsort((numbers, group))]
+    counts = np.bincount(group, minlength=groups)
+    first = np.cumsum(counts) - counts
+    middle: Floats = (ordered[first + (counts - 1) // 2] + ordered[first + counts // 2]) / 2
+    return middle
 
 
 def winsorised_mean(log_ratios: Floats, noise: float) -> float:
     """One-step winsorised mean: pairs further than two `noise` from the median are pulled in to there."""
     middle = median(log_ratios)
     pulled = np.minimum(np.maximum(log_ratios, middle - 2 * noise), middle + 2 * noise)
-    return float(pulled.sum()) / log_ratios.size
+    return float(np.add.reduce(pulled)) / log_ratios.size
 
 
 def pooled_noise(differences: Floats) -> float:

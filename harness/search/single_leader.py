@@ -1,4 +1,4 @@
-"""Whether one rival leads throughout where no change of the lead was seen, or all N together show a tie or one leader."""
+"""Whether one contender leads throughout where no change of the lead was seen, or all N together show a tie or one leader."""
 
 from __future__ import annotations
 

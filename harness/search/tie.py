@@ -30,20 +30,23 @@ EXTRA_WEIGHT = 4.0  # how much more often a place that surely differs is looked 
 
 
 def differences_at(sampler: Sampler, places: Sequence[int], goal: float) -> DifferenceModel | None:
-    """What is known of the rivals' difference at these N; None where one of them was not looked at."""
+    """What is known of the contenders' difference at these N; None where one of them was not looked at."""
     if not places or not all(sampler.count(n) for n in places):
         return None
-    noise = sampler.noise()
-    return fit_differences(sampler.observations(), sorted(places), noise, goal)
+    asked = tuple(sorted(places)), goal
+    if asked not in sampler.differences:
+        sampler.differences[asked] = fit_differences(sampler.observations(), asked[0], sampler.noise(), goal)
+    return sampler.differences[asked]
 
 
 def may_tie(sampler: Sampler, places: Sequence[int], goal: float) -> bool:
-    """Whether the rivals may well be equal at all of these N, up to the precision, or not equal at any in one way."""
+    """Whether the contenders may well be equal at all of these N, up to the precision, or not equal at any in one way."""
     known = differences_at(sampler, places, goal)
     if known is None or abs(known.level) > FAR_APART * goal:
         return False
-    one_leads = min(known.probability_against(side) for side in (1, -1)) < 1 - TIE_RULED_OUT
-    return known.probability_beyond(goal) < TIE_RULED_OUT or one_leads
+    if known.probability_beyond(goal) < TIE_RULED_OUT:
+        return True
+    return min(known.probability_against(side) for side in (1, -1)) < 1 - TIE_RULED_OUT
 
 
 def one_sided_confidence(question: Question) -> float:
@@ -56,7 +59,7 @@ def verdict(
 ) -> tuple[Status, DifferenceModel] | None:
     """The answer that all these N share, if it is sure at each of them; None where it is not.
 
-    That one rival leads is said early only where a tie is out of the question, and never where launches contradict each
+    That one contender leads is said early only where a tie is out of the question, and never where launches contradict each
     other: not every process sees the lead that all N share on average.
     """
     if any(len(sampler.by_launch(n, 1)) < question.least_launches for n in places):

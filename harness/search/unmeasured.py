@@ -21,7 +21,7 @@ def failed_places(sampler: Sampler, launches: int) -> set[int]:
 
 
 def measured_range(sampler: Sampler, lost: Collection[int]) -> tuple[int, int] | None:
-    """The smallest and the largest N at which both rivals were measured."""
+    """The smallest and the largest N at which both contenders were measured."""
     good = [n for n in sampler.visited if n not in lost]
     return (good[0], good[-1]) if good else None
 

@@ -41,7 +41,7 @@ class Verdict:
 def decide(
     outcomes: Sequence[tuple[Target, Outcome]], evidence: Evidence, question: Question, steps: Sequence[Step]
 ) -> Verdict:
-    """One decision that holds every zone in which the other rival may lead by what counts."""
+    """One decision that holds every zone in which the other contender may lead by what counts."""
     found = zones(outcomes, evidence)
     even = [zone for zone in found if negligible(zone, evidence, question.goal)]
     notes = tuple(_negligible_note(zone, evidence) for zone in even)
@@ -108,7 +108,7 @@ def _why_unclear(zone: Zone, outcomes: Sequence[tuple[Target, Outcome]], evidenc
     if unsteady:
         return f"launches contradict each other at N = {first_few(unsteady)}"
     lead = math.expm1(evidence.largest_lead(zone.low, zone.high))
-    return f"inconclusive from N = {zone.low:,} to {zone.high:,}: either rival may lead there by up to {lead:.0%}"
+    return f"inconclusive from N = {zone.low:,} to {zone.high:,}: either contender may lead there by up to {lead:.0%}"
 
 
 def _negligible_note(zone: Zone, evidence: Evidence) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.search.result import Decision, Failures, Location
 
-_SIZE = "size"  # what N counts, beside the names of the rivals
+_SIZE = "size"  # what N counts, beside the names of the contenders
 MUCH_WIDER = 1.5  # times a crossover's interval: then a decision interval says more than it
 BARELY_SHOWN = 0.995  # a confidence is printed to whole percent up to here
 LARGEST_LEAD = 0.25  # that is worth a clause: a larger one between two crossovers is no small matter
@@ -27,7 +27,7 @@ def sentence(location: Location, challenger: str, baseline: str, batch: int, *, 
 
     Args:
         location: what `locate` returned.
-        challenger: name of the rival that is expected to win at large N.
+        challenger: name of the contender that is expected to win at large N.
         baseline: name of the other.
         batch: batch size that was raced.
         of_heads: N counts heads; otherwise it is the n of plain functions, and a batch of 1 is not worth a word.
@@ -62,7 +62,7 @@ def remarks(location: Location, challenger: str = "", baseline: str = "") -> tup
 
     Args:
         location: what `locate` returned.
-        challenger: name of a rival that is a plain function; without the two names rivals are called by their parts.
+        challenger: name of a contender that is a plain function; without the two names contenders are called by their parts.
         baseline: name of the other.
     """
     notes = location.notes[1:] if location.status == "unresolved" else location.notes
@@ -77,7 +77,7 @@ def of_functions(note: str, challenger: str, baseline: str) -> str:
 
 
 def _throughout(location: Location, names: Mapping[str, str], at_batch: str) -> str:
-    """One rival leads wherever both were measured."""
+    """One contender leads wherever both were measured."""
     leader = "challenger" if location.status == "below" else "baseline"
     if not location.failures:
         said = f"{names[leader]} is faster throughout, {_span(location, names)}{_with_comma(at_batch)}"
@@ -129,13 +129,13 @@ def _places(span: Failures) -> str:
 
 
 def _span(location: Location, names: Mapping[str, str]) -> str:
-    """The N at which both rivals were measured."""
+    """The N at which both contenders were measured."""
     low, high = location.measured if location.measured and location.failures else (location.low, location.high)
     return f"from {_with_unit(f'{low:,} to {high:,}', names)}"
 
 
 def _with_unit(numbers: str, names: Mapping[str, str]) -> str:
-    """`780 heads`, or `n = 780` where rivals are functions of n."""
+    """`780 heads`, or `n = 780` where contenders are functions of n."""
     return f"{numbers} heads" if names[_SIZE] == "heads" else f"n = {numbers}"
 
 

@@ -84,15 +84,15 @@ def _race(
 
 def _same_inputs(race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any]) -> Iterator[ValidationIssue]:
     """Functions that race get the same input, so that it is made by one workload, or by one setup."""
-    rivals = [_mapping(contenders.get(str(race.get(role)))) for role in ("baseline", "challenger")]
-    if not all(each.get("function") for each in rivals):
+    pair = [_mapping(contenders.get(str(race.get(role)))) for role in ("baseline", "challenger")]
+    if not all(each.get("function") for each in pair):
         return
     for key in ("workload", "options", "setup", "equal"):
-        one, other = (each.get(key) or None for each in rivals)
+        one, other = (each.get(key) or None for each in pair)
         if one != other:
             yield ValidationIssue(
                 path,
-                f"its rivals have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
+                f"its contenders have different inputs: `{key}` is {one!r} for {race['baseline']!r} and {other!r} "
                 f"for {race['challenger']!r}",
                 "functions race on the same input",
             )
@@ -132,12 +132,14 @@ def _relative(units: Mapping[str, Any], contenders: Mapping[str, Any]) -> Iterat
 def _batch_sizes(
     race: Mapping[str, Any], path: Path, contenders: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[ValidationIssue]:
-    """A race needs a batch size that both rivals take part in."""
+    """A race needs a batch size that both contenders take part in."""
     given = [_mapping(contenders.get(str(race.get(role)))).get("batch_sizes") for role in ("baseline", "challenger")]
     own = [None if each is None else _sizes(each) for each in given]
     asked = _list(race.get("batch_sizes") or data.get("batch_sizes") or [1, 32])
     if asked and not any(all(each is None or size in each for each in own) for size in _sizes(asked)):
-        yield ValidationIssue(path, "its rivals share no batch size", "widen `batch_sizes` of one of the contenders")
+        yield ValidationIssue(
+            path, "its contenders share no batch size", "widen `batch_sizes` of one of the contenders"
+        )
 
 
 def _shared(

@@ -179,7 +179,7 @@ class Contender(Part):
     function: Annotated[
         str,
         Field(
-            description="instead of projector and runtime: `module:function`, `file.py:function`, or a rival's name of `workload`"
+            description="instead of projector and runtime: `module:function`, `file.py:function`, or a name in `workload`"
         ),
     ] = ""
     workload: Annotated[
@@ -239,7 +239,7 @@ class Contender(Part):
         known = {"function", "heads", "batch_sizes", "threads"} | own
         projecting = set(value) - known - (set(value) if "projector" in value else set())
         if projecting:
-            whose = "a rival of a workload" if value.get("workload") else "a function"
+            whose = "a function of a workload" if value.get("workload") else "a function"
             raise ValueError(f"{whose} takes no {', '.join(sorted(map(str, projecting)))}")
         return {"projector": value["function"], "runtime": "python", **value}
 

@@ -20,7 +20,7 @@ _SEED = 3
 
 
 def check_workload(workload: Workload, *, sizes: Sequence[int] = (4, 64), batch: int = 1) -> None:
-    """Prepares inputs, calls every rival on them, and holds what happens to the rules.
+    """Prepares inputs, calls every function on them, and holds what happens to the rules.
 
     Args:
         workload: configured with the options to check.
@@ -32,19 +32,19 @@ def check_workload(workload: Workload, *, sizes: Sequence[int] = (4, 64), batch:
     """
     rules = Rules(workload)
     describe(rules, workload)
-    found = _rivals(rules, workload)
+    found = _functions(rules, workload)
     for n in sizes:
         _check_inputs(rules, workload, n, batch)
         outputs = _outputs(rules, workload, found, n, batch)
         _check_equal(rules, workload, outputs, n)
-    for rival in found:
-        _check_steps(rules, workload, rival, min(sizes), max(sizes))
+    for name in found:
+        _check_steps(rules, workload, name, min(sizes), max(sizes))
         for n in sizes:
-            _check_cost(rules, workload, rival, n, batch)
+            _check_cost(rules, workload, name, n, batch)
     rules.finish()
 
 
-def _rivals(rules: Rules, workload: Workload) -> dict[str, Callable[..., Any]]:
+def _functions(rules: Rules, workload: Workload) -> dict[str, Callable[..., Any]]:
     """The functions that can be called."""
     given: Mapping[str, Any] = {}
     with rules.attempt("rivals", "rivals()"):
@@ -53,18 +53,20 @@ def _rivals(rules: Rules, workload: Workload) -> dict[str, Callable[..., Any]]:
         rules.expect(bool(rules.broken), "rivals", "rivals() gave nothing; it gives functions by name")
         return {}
     rules.expect(len(given) >= 2, "rivals", f"there is only {', '.join(map(str, given))}; a race needs two")
-    for name, rival in given.items():
+    for name, function in given.items():
         rules.expect(
             isinstance(name, str) and bool(name) and not any(each.isspace() for each in name),
             "rivals",
-            f"a rival is called {name!r}; give it a name without blanks",
+            f"a function is called {name!r}; give it a name without blanks",
         )
-        rules.expect(callable(rival), "rivals", f"the rival {name!r} is {type(rival).__name__}, not a function")
-    return {str(name): rival for name, rival in given.items() if callable(rival)}
+        rules.expect(
+            callable(function), "rivals", f"the function {name!r} is {type(function).__name__}, not a function"
+        )
+    return {str(name): function for name, function in given.items() if callable(function)}
 
 
 def _check_inputs(rules: Rules, workload: Workload, n: int, batch: int) -> None:
-    """One seed, one input: rivals live in processes of their own."""
+    """One seed, one input: functions live in processes of their own."""
     with rules.attempt("prepare", f"prepare({n}, {batch}, {_SEED})"):
         first, again = (workload.prepare(n, batch, _SEED) for _ in range(2))
         one, other = snapshot(first), snapshot(again)
@@ -85,42 +87,42 @@ def _like(one: Any, other: Any) -> bool:
 def _outputs(
     rules: Rules, workload: Workload, found: Mapping[str, Callable[..., Any]], n: int, batch: int
 ) -> dict[str, Any]:
-    """What every rival makes of the same input, each of a copy of its own."""
+    """What every function makes of the same input, each of a copy of its own."""
     outputs: dict[str, Any] = {}
     given: Any = None
     with rules.attempt("prepare", f"prepare({n}, {batch}, {_SEED})"):
         given = workload.prepare(n, batch, _SEED)
     copied = copier(given)
-    for name, rival in found.items():
-        with rules.attempt("call", f"the rival {name!r} at n = {n}"):
-            output, again = (_called(rival, copied()) for _ in range(2))
+    for name, function in found.items():
+        with rules.attempt("call", f"the function {name!r} at n = {n}"):
+            output, again = (_called(function, copied()) for _ in range(2))
             if what := unconsumed(output):
-                rules.expect(False, "finished", f"the rival {name!r} returns {what}, whose work has not been done")
+                rules.expect(False, "finished", f"the function {name!r} returns {what}, whose work has not been done")
                 continue
             outputs[name] = output
             with rules.attempt("equal", f"equal() of two outputs of {name!r}"):
                 rules.expect(
                     bool(workload.equal(output, again)),
                     "determinism",
-                    f"the rival {name!r} gave {preview(output)} and then {preview(again)} for equal inputs at n = {n}",
+                    f"the function {name!r} gave {preview(output)} and then {preview(again)} for equal inputs at n = {n}",
                 )
     return outputs
 
 
-def _called(rival: Callable[..., Any], given: Any) -> Any:
-    """A rival takes the input, or the parts of a tuple."""
+def _called(function: Callable[..., Any], given: Any) -> Any:
+    """A function takes the input, or the parts of a tuple."""
     if isinstance(given, tuple):
         try:
-            inspect.signature(rival).bind(given)
+            inspect.signature(function).bind(given)
         except TypeError:
-            return rival(*given)
+            return function(*given)
         except ValueError:  # a builtin whose signature is not known
-            return rival(*given)
-    return rival(given)
+            return function(*given)
+    return function(given)
 
 
 def _check_equal(rules: Rules, workload: Workload, outputs: Mapping[str, Any], n: int) -> None:
-    """All rivals compute the same as the first."""
+    """All functions compute the same as the first."""
     names = list(outputs)
     for name in names[1:]:
         with rules.attempt("equal", f"equal() of {names[0]!r} and {name!r}"):
@@ -131,22 +133,22 @@ def _check_equal(rules: Rules, workload: Workload, outputs: Mapping[str, Any], n
             )
 
 
-def _check_steps(rules: Rules, workload: Workload, rival: str, low: int, high: int) -> None:
-    with rules.attempt("steps", f"steps({rival!r}, {low}, {high})"):
-        steps = [int(n) for n in workload.steps(rival, low, high)]
+def _check_steps(rules: Rules, workload: Workload, name: str, low: int, high: int) -> None:
+    with rules.attempt("steps", f"steps({name!r}, {low}, {high})"):
+        steps = [int(n) for n in workload.steps(name, low, high)]
         rules.expect(
             all(low <= n < high for n in steps) and steps == sorted(set(steps)),
             "steps",
-            f"steps({rival!r}, {low}, {high}) gave {steps}; they ascend, from {low} to {high - 1}",
+            f"steps({name!r}, {low}, {high}) gave {steps}; they ascend, from {low} to {high - 1}",
         )
 
 
-def _check_cost(rules: Rules, workload: Workload, rival: str, n: int, batch: int) -> None:
+def _check_cost(rules: Rules, workload: Workload, name: str, n: int, batch: int) -> None:
     if type(workload).cost is Base.cost:
         return
-    with rules.attempt("cost", f"cost({rival!r}, {n}, {batch})"):
-        cost = workload.cost(rival, n, batch)
+    with rules.attempt("cost", f"cost({name!r}, {n}, {batch})"):
+        cost = workload.cost(name, n, batch)
         if cost is None:
             return
         known = isinstance(cost, Cost) and all(math.isfinite(each) and each >= 0 for each in (cost.flops, cost.bytes))
-        rules.expect(known, "cost", f"cost({rival!r}, {n}, {batch}) gave {cost!r}; give a harness.Cost, 0 or more")
+        rules.expect(known, "cost", f"cost({name!r}, {n}, {batch}) gave {cost!r}; give a harness.Cost, 0 or more")

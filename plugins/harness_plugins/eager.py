@@ -35,7 +35,7 @@ class EagerOptions(harness.Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Staged:
+class StagedBatch:
     """A batch in the host's memory, and where its projections are to arrive there."""
 
     host: torch.Tensor  # [B, D], pinned for a GPU
@@ -84,7 +84,7 @@ class TorchCompiled(harness.Compiled):
         if self._library is not None:
             self._library.synchronize()
 
-    def stage(self, batch: Float32) -> Staged:
+    def stage(self, batch: Float32) -> StagedBatch:
         """The batch in pinned memory, with memory on both sides for what is computed from it."""
         host = self._torch.from_numpy(np.array(batch, dtype=np.float32, order="C"))
         on_device = self.prepare(batch)
@@ -92,9 +92,9 @@ class TorchCompiled(harness.Compiled):
             projections = self._torch.empty_like(self._sized(on_device), device="cpu")
         if self._library is not None:
             host, projections = host.pin_memory(), projections.pin_memory()
-        return Staged(host=host, on_device=on_device, projections=projections)
+        return StagedBatch(host=host, on_device=on_device, projections=projections)
 
-    def enqueue_staged(self, staged: Staged) -> Any:
+    def enqueue_staged(self, staged: StagedBatch) -> Any:
         """Copies the batch to the device, computes, and copies back; projections are there after `synchronise`."""
         if self._library is None:
             return self(staged.host)
@@ -195,14 +195,14 @@ class GraphCompiled(TorchCompiled):
                 output = self._module(prepared)
         return Captured(graph=graph, input=prepared, output=output)
 
-    def stage(self, batch: Float32) -> Staged:
+    def stage(self, batch: Float32) -> StagedBatch:
         """The batch in pinned memory, the captured call, and where its projections arrive."""
         captured = self.prepare(batch)
         host = self._torch.from_numpy(np.array(batch, dtype=np.float32, order="C")).pin_memory()
         projections = self._torch.empty_like(captured.output, device="cpu").pin_memory()
-        return Staged(host=host, on_device=captured, projections=projections)
+        return StagedBatch(host=host, on_device=captured, projections=projections)
 
-    def enqueue_staged(self, staged: Staged) -> Any:
+    def enqueue_staged(self, staged: StagedBatch) -> Any:
         """Copies the batch to where the graph reads it, replays the graph, and copies the projections back."""
         captured: Any = staged.on_device
         with self._torch.inference_mode():

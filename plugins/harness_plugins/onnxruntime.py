@@ -33,7 +33,9 @@ class OnnxOptions(harness.Options):
 
     spinning: Annotated[
         bool,
-        Field(description="threads wait for work by spinning, ONNX Runtime's own default; off: rivals keep their core"),
+        Field(
+            description="threads wait for work by spinning, ONNX Runtime's own default; off: contenders keep their core"
+        ),
     ] = False
     use_tf32: Annotated[
         bool, Field(description="on cuda: products in TF32, as is ONNX Runtime's own default; off: in float32")

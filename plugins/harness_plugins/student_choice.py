@@ -82,8 +82,8 @@ def _reason(
             f"no other student ({', '.join(trained)}) is better" if trained else "no other student was asked for"
         )
     else:
-        rivals = [each for each in order if each in TRIVIAL]
-        beaten = f"; the best of the trivial ones, {rivals[0]}, has {values[rivals[0]]:.4f}" if rivals else ""
+        trivial = [each for each in order if each in TRIVIAL]
+        beaten = f"; the best of the trivial ones, {trivial[0]}, has {values[trivial[0]]:.4f}" if trivial else ""
         yield f"the best is {best}{beaten}"
     if len(order) > 1 and (good[0].queries < 2 or not _is_distinguishable(good, key, best, order[1])):
         yield f"the lead over {order[1]} is within what so few held-out queries can show"

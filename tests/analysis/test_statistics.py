@@ -75,16 +75,17 @@ def calls(generator, between, within, outliers, count=8, samples=50):
     }
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
 @pytest.mark.parametrize(
     ("between", "within", "outliers"), [(0.0, 0.1, 0.0), (0.03, 0.1, 0.02), (0.05, 0.05, 0.02), (0.03, 0.3, 0.05)]
 )
-def test_intervals_of_percentiles_cover(share, between, within, outliers):
+def test_intervals_of_percentiles_cover(between, within, outliers):
     generator = np.random.default_rng(3)
-    truth = np.quantile(np.concatenate(list(calls(generator, between, within, outliers, 20_000).values())), share)
-    found = [statistics.percentile(calls(generator, between, within, outliers), share) for _ in range(400)]
-    assert np.mean([each.contains(truth) for each in found]) >= 0.94
-    assert np.mean([each.low > 0 for each in found]) == 1.0
+    every = np.concatenate(list(calls(generator, between, within, outliers, 20_000).values()))
+    drawn = [calls(generator, between, within, outliers) for _ in range(250)]
+    for share in (0.5, 0.9, 0.95, 0.99):
+        truth, found = np.quantile(every, share), [statistics.percentile(each, share) for each in drawn]
+        assert np.mean([each.contains(truth) for each in found]) >= 0.94, share
+        assert all(each.low > 0 for each in found)
 
 
 def test_a_percentile_without_calls_beyond_it_has_no_upper_end():

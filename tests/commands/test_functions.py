@@ -14,8 +14,8 @@ from harness.errors import SuiteError, UserError
 from harness.functions import allocator
 from harness.functions.callee import as_callee, named
 from harness.plan.check import check_suite
+from harness.plan.function_groups import distinct, spelled
 from harness.plan.plan import plan
-from harness.plan.rivals import distinct, spelled
 from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord
 from harness.search.result import Crossing, Location, Probe

@@ -17,7 +17,7 @@ RACES = {
     "torchscript": "the same in TorchScript",
     "onnxruntime": "the same in ONNX Runtime",
     "best": "each side at its best: ONNX Runtime, the student folded exactly",
-    "linear": "the rival that the claim forgot: ridge regression against the teacher",
+    "linear": "the contender that the claim forgot: ridge regression against the teacher",
 }
 FORMS = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
 SPEEDS = {

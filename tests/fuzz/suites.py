@@ -82,9 +82,9 @@ def use(folder: Path, random: Random) -> None:
     overrides = [f"{random.choice(_SET)}={random.choice(YAML)}"]
     loaded = loading.load(folder / "suite.yaml", overrides=overrides if random.random() < 0.2 else ())
     with (
-        mock.patch("harness.plan.check.inquire", _inquire),
-        mock.patch("harness.plan.device_presence.inquire", _inquire),
-        mock.patch("harness.plan.workloads.inquire", _inquire),
+        mock.patch("harness.plan.check.inspect_plugins", _inquire),
+        mock.patch("harness.plan.device_presence.inspect_plugins", _inquire),
+        mock.patch("harness.plan.workloads.inspect_plugins", _inquire),
     ):
         checked = check_suite(loaded, cache=folder / "cache")
     say(plan.render(checked))

@@ -16,11 +16,11 @@ def plugin(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
 
-    def inquire(plugin_files=(), questions=()):
+    def inspect_plugins(plugin_files=(), questions=()):
         asked = {"plugin_files": list(plugin_files), "questions": [each.model_dump() for each in questions]}
         return inspection_child.answer(asked, lambda *_: None)
 
-    monkeypatch.setattr(workload_functions, "inquire", inquire)
+    monkeypatch.setattr(workload_functions, "inspect_plugins", inspect_plugins)
     return tmp_path / "mine.py"
 
 
@@ -28,7 +28,7 @@ def test_a_race_of_two_functions_of_a_workload_is_planned(plugin):
     made = race.plan(["smallest:sorted", "smallest:in-place"], plugins=[plugin], low=4, high=4000)
     assert list(made.specifications) == ["sorted", "in-place"]
     own = made.specifications["in-place"]
-    assert (own.workload.name, own.rival) == ("smallest", "in-place")
+    assert (own.workload.name, own.workload_function) == ("smallest", "in-place")
     assert own.function.fresh
     assert made.sweep.cases[0].steps == (64,)
 

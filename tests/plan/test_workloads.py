@@ -99,7 +99,7 @@ def made(tmp_path_factory):
 
 def test_rivals_of_a_workload_are_spelled_out_with_its_options(made):
     own = made.specifications["in-place"]
-    assert (own.workload.name, own.rival, own.workload.options) == ("smallest", "in-place", {"wanted": 2})
+    assert (own.workload.name, own.workload_function, own.workload.options) == ("smallest", "in-place", {"wanted": 2})
     assert own.function.fresh  # found out: it sorts its input
     again = Kernel.from_json(own.function.to_json())
     assert again.function.load()([3, 1, 2]) == [1, 2]
@@ -139,9 +139,9 @@ def test_what_was_tried_is_what_is_timed(made):
 
 MISTAKES = {
     "no workload 'smalest'; did you mean 'smallest'?": ("workload: smallest", "workload: smalest"),
-    "no rival 'sortd' in 'smallest'; did you mean 'sorted'?": ("function: sorted,", "function: sortd,"),
+    "no function 'sortd' in 'smallest'; did you mean 'sorted'?": ("function: sorted,", "function: sortd,"),
     "unknown key": ("wanted: 2", "wnted: 2"),
-    "a rival of a workload takes no setup": ("function: sorted,", "function: sorted, setup: a.py:b,"),
+    "a function of a workload takes no setup": ("function: sorted,", "function: sorted, setup: a.py:b,"),
     "`options` is {'wanted': 3} for 'sorted' and {'wanted': 2} for 'in-place'": (
         "function: sorted, options: {wanted: 2}",
         "function: sorted, options: {wanted: 3}",

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.plugin import inspection_cache
 from harness.plugin.built_in import BUILT_IN
-from harness.plugin.inspection import Question, SourceQuestion, inquire
+from harness.plugin.inspection import Question, SourceQuestion, inspect_plugins
 
 GOOD = """
 from typing import Literal
@@ -67,7 +67,7 @@ def ask(tmp_path, cache):
         for name, text in code.items():
             (tmp_path / name).write_text(text)
             files.append(tmp_path / name)
-        return inquire(files, questions, without=BUILT_IN, **arguments)
+        return inspect_plugins(files, questions, without=BUILT_IN, **arguments)
 
     return ask
 
@@ -220,7 +220,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(ask, tmp_path, monkeypatch):
 
 def test_the_process_that_asks_imports_no_plugin_and_no_torch(tmp_path):
     code = (
-        "import sys\nfrom harness.plugin.inspection import inquire\nlisting = inquire()\n"
+        "import sys\nfrom harness.plugin.inspection import inspect_plugins\nlisting = inspect_plugins()\n"
         "assert listing.find('runtime', 'onnxruntime') and not listing.failures, listing.failures\n"
         "heavy = {'torch', 'onnxruntime', 'scipy', 'harness_plugins'}\n"
         "print([name for name in sys.modules if name.partition('.')[0] in heavy])"
@@ -277,6 +277,6 @@ def test_a_plugin_in_a_folder_whose_name_is_no_utf8_is_asked(tmp_path, cache):
     except OSError:
         pytest.skip("this file system has only UTF-8 names")
     (folder / "good.py").write_text(GOOD)
-    listing = inquire([folder / "good.py"], without=BUILT_IN)
+    listing = inspect_plugins([folder / "good.py"], without=BUILT_IN)
     assert listing.failures == ()
     assert listing.names("projector") == ["good"]

@@ -13,7 +13,7 @@ from harness.errors import RecordsError
 from harness.records.checkout import commit
 from harness.records.stored_suite import suite_of
 from harness.records.writer import read
-from harness.report import data
+from harness.report import data, markdown
 from harness.report.verification import verify
 from harness.units import exponential
 from tests.fuzz import runs
@@ -73,11 +73,19 @@ def test_a_number_beyond_all_floats_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("caches", [1]), ("memory_bytes", "much"), ("gpus", 5), ("container", {"cpu.max": 5}), ("limits", {"a": 1})],
-)
+    [
+        ("caches", [1]), ("memory_bytes", "much"), ("gpus", 5), ("container", {"cpu.max": 5}), ("limits", {"a": 1}),
+        ("limits", 0.0), ("limits", []),
+    ],
+)  # fmt: skip
 def test_a_fact_of_the_machine_of_another_type_is_refused(folder, key, value):
     spoil(folder, "run.json", "machine", key, to=value)
     assert said(folder).startswith(f"{folder}/run.json: invalid file: machine.{key}")
+
+
+def test_a_machine_whose_limits_are_null_has_a_report(folder):
+    spoil(folder, "run.json", "machine", "limits", to=None)
+    assert "GFLOP/s" not in markdown.render(summarise(read(folder)))
 
 
 @pytest.mark.parametrize(

@@ -408,8 +408,7 @@ def test_what_a_killed_run_left_of_its_reports_is_removed(folder):
     assert not [name for name in left if (folder / name).exists()]
 
 
-@pytest.mark.parametrize("name", ["report.md", "report.json", "report.html", "dispatch.json"])
-def test_a_full_disk_while_reports_are_written_is_told_and_spoils_nothing(tmp_path, monkeypatch, name):
+def test_a_full_disk_while_reports_are_written_is_told_and_spoils_nothing(tmp_path, monkeypatch):
     maker = Maker().table(launches=2).searches()
     path = tmp_path / "run"
     with Store.create(path, maker.evidence(path).run) as store:
@@ -419,15 +418,20 @@ def test_a_full_disk_while_reports_are_written_is_told_and_spoils_nothing(tmp_pa
     before = {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")}
     replace = Path.replace
 
-    def full(self, target):
-        if Path(target).name == name:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return replace(self, target)
+    for name in ("report.md", "report.json", "report.html", "dispatch.json"):
+        refused = []
 
-    monkeypatch.setattr(module.Path, "replace", full)
-    with pytest.raises(ResourceError, match="the disk is full; make room; everything recorded so far is kept"):
-        writing.write(path)
-    assert {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")} == before
+        def full(self, target, name=name, refused=refused):
+            if Path(target).name == name:
+                refused.append(name)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return replace(self, target)
+
+        monkeypatch.setattr(module.Path, "replace", full)
+        with pytest.raises(ResourceError, match="the disk is full; make room; everything recorded so far is kept"):
+            writing.write(path)
+        assert refused == [name]
+        assert {each.name: each.read_bytes() for each in path.iterdir() if not each.name.startswith(".")} == before
 
 
 def test_killed_at_any_moment_loses_nothing_finished(tmp_path):

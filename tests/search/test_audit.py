@@ -5,8 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from harness.search.audit import PRACTICAL_JUMP, next_beyond, steps_visible, suspected_jump
-from harness.search.bracketing import Step, rungs
+from harness.search.audit import (
+    PRACTICAL_JUMP,
+    Suspicion,
+    next_beyond,
+    pin_down,
+    steps_visible,
+    suspected_jump,
+    weak_points,
+)
+from harness.search.bracketing import Smooth, Step, rungs
 from harness.search.local_model import fit
 from harness.search.sampler import Sampler
 
@@ -123,3 +131,35 @@ def test_no_power_of_two_is_among_the_places_around_an_estimate(centre, stride):
     chosen = rungs(math.log(centre), 20, 10**6, stride, [], 40)
     assert len(chosen) >= 5
     assert not any(n & (n - 1) == 0 for n in chosen)
+
+
+def test_the_second_look_takes_two_pairs_more_at_each_side():
+    sampler = looked_at(0.0, 0.05)
+    steps_visible(sampler, STEPS)
+    assert [sampler.count(n) for step in STEPS for n in (step.left, step.right)] == [5] * 10
+
+
+def test_a_step_with_one_side_measured_alone_is_not_tested():
+    sampler = Sampler(lambda heads, rounds, launch: [(1.0 + heads, 1.0)] * rounds, 100, 0, lambda: None)
+    for step in STEPS:
+        sampler.visit(step.left, 3)
+    assert steps_visible(sampler, STEPS) is None
+
+
+@pytest.mark.parametrize("size", [0.3, -0.3])
+def test_a_jump_is_pinned_down_to_two_neighbours(size):
+    sampler = Sampler(
+        lambda heads, rounds, launch: [(math.exp(size * (heads > 1057)), 1.0)] * rounds, 10_000, 0, lambda: None
+    )
+    jump = Suspicion(1000, 1100, size, 100.0, (0.0, 0.0, 0.0), math.log(1000))
+    assert pin_down(sampler, jump, 0.01, 40) == Step(1057, 1058, declared=False)
+    assert pin_down(sampler, jump, 0.01, 3) != Step(1057, 1058, declared=False)  # N that may be built are used up
+
+
+def test_the_next_probe_outside_a_bracket_is_weak_where_its_lead_is_slight():
+    levels = {1: -1.0, 4: -0.1, 16: -1.0, 64: 1.0, 256: 0.1, 1024: 0.1}
+    sampler = Sampler(lambda heads, rounds, launch: [(math.exp(levels[heads]), 1.0)] * rounds, 100, 0, lambda: None)
+    for heads in levels:
+        sampler.visit(heads, 3)
+    signs = {heads: 1 if level > 0 else -1 for heads, level in levels.items()}
+    assert weak_points(sampler, signs, [Smooth(16, 64, -1, 1)]) == [4, 256]

@@ -7,11 +7,13 @@ import math
 
 import pytest
 
+from harness.search import locate
 from harness.search.bracketing import (
     Jump,
     Smooth,
     Step,
     Undecided,
+    bracket_by_bisection,
     initial_probes,
     most_pairs,
     reconfirm,
@@ -130,3 +132,28 @@ def test_one_pair_suffices_where_it_shows_what_was_expected(expected, pairs):
     sample_until_decided(sampler, [100], 0.05, signs, [], expected={100: expected} if expected else {})
     assert sampler.count(100) == pairs
     assert signs[100] == 1
+
+
+def test_five_rungs_need_no_neighbours():
+    chosen = rungs(math.log(27), 1, 100, 1.0, [], 40)
+    assert len(rungs(math.log(27), 24, 33, 1.0, [], 40)) == 5
+    assert len(chosen) >= 5
+
+
+def test_a_small_budget_halves_the_places_that_are_left():
+    signs, order = {}, []
+    places = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+    def measure(heads, rounds, launch):
+        order.append(heads)
+        return [(2.0 if heads > 20 else 0.5, 1.0)] * rounds
+
+    bracket_by_bisection(Sampler(measure, 1000, 0, lambda: None), places, 0.05, signs, [])
+    assert [n for n in dict.fromkeys(order) if n not in (1, 256)] == [16, 64, 32]
+    assert signs == {1: -1, 256: 1, 16: -1, 64: 1, 32: 1}
+
+
+def test_both_sides_of_a_step_at_the_first_n_are_probed():
+    location = locate(lambda heads, rounds, _: [(1.5, 1.0)] * rounds, 16, 1024, steps=(16, 64))
+    assert {16, 17, 64, 65} <= {probe.heads for probe in location.probes}
+    assert not any("were ignored" in note for note in location.notes)

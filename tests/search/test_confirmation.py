@@ -15,6 +15,8 @@ from harness.search.confirmation import (
     aim_from_launches,
     allocated,
     first_aim,
+    fit_beyond,
+    next_aim,
     pairs_for_sign,
     pairs_wanted,
     updated,
@@ -122,3 +124,50 @@ def test_an_aim_is_found_afresh_from_what_four_launches_saw_and_not_from_three()
     assert aim is not None
     assert math.exp(aim.log_centre) == pytest.approx(1000, rel=0.01)
     assert aim.slope == pytest.approx(0.5, rel=0.05)
+
+
+def test_pairs_beyond_a_window_are_eight():
+    sampler = made(lambda heads: (heads / 1000) ** 0.5)
+    for heads in (850, 930, 1010, 1100):
+        sampler.visit(heads, 3)
+    aim = next_aim(sampler, AIM, QUESTION)
+    assert fit_beyond(sampler, aim, 1200, QUESTION) is not None
+    assert sampler.count(1200) == 8
+
+
+def test_a_half_width_of_a_third_that_2000_pairs_would_not_beat_is_the_limit_of_what_is_paid_for():
+    """Two standard errors of 2,000 pairs are 0.00447: 0.3 of a slope of 0.0149."""
+    assert pairs_wanted(replace(AIM, slope=0.0148), QUESTION) == 500
+    assert pairs_wanted(replace(AIM, slope=0.0150), QUESTION) > 10_000
+
+
+@pytest.mark.parametrize(("off", "stride"), [(0.0, 1.0), (0.1, 2.0), (0.3, 4.0)])
+def test_rungs_lie_further_apart_where_launches_differ_too_much_for_a_narrow_interval(off, stride):
+    """2.36 times the standard error of eight launches, 0.04 or 0.11, over a slope of 0.5: 0.17 or 0.5 in log N."""
+    sampler = Sampler(
+        lambda heads, rounds, launch: [((heads / 1000) ** 0.5 * math.exp(off * (-1) ** launch), 1.0)] * rounds,
+        10_000, 0, lambda: None,
+    )  # fmt: skip
+    for launch in range(1, 9):
+        sampler.launch = launch
+        for heads in (850, 930, 1010, 1100):
+            sampler.visit(heads, 3)
+    assert next_aim(sampler, AIM, QUESTION).stride == stride
+
+
+def test_pairs_that_launches_have_timed_at_the_side_of_a_step_are_not_wanted_again():
+    """(5.5 x 1.15 x 0.1 / 0.2)^2 is 10.0, 11 pairs over the launches that are left; noise is known from elsewhere."""
+    noisy = iter([0.1, -0.1] * 1000)
+    sampler = Sampler(
+        lambda heads, rounds, launch: [
+            (math.exp(0.2 if heads == 10 else next(noisy) * 1.4142 / 2.9652), 1.0) for _ in range(rounds)
+        ],
+        10_000, 0, lambda: None,
+    )  # fmt: skip
+    sampler.visit(20, 100)
+    sampler.visit(10, 2)
+    wanted = (5.5 * 1.15 * sampler.noise() / 0.2) ** 2
+    assert pairs_for_sign(sampler, 10, QUESTION, 1) == math.ceil(wanted)  # those of launch 0 do not count
+    sampler.launch = 1
+    sampler.visit(10, 4)
+    assert pairs_for_sign(sampler, 10, QUESTION, 1) == math.ceil(wanted - 4)

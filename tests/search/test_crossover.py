@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -218,15 +219,19 @@ def test_a_budget_is_never_exceeded_and_leaves_a_usable_bracket(rivals, budget):
 
 # -- figures: short versions of the rows of tests/simulation/table.py, with room for the luck of few runs -------------
 
-RUNS = 30
+RUNS = 18
+
+
+@cache
+def plain(rivals, **machine):
+    """Runs that several tests look at."""
+    return run_many(Case(rivals, machine), range(RUNS))
 
 
 @pytest.mark.parametrize("rivals", ["STEEP", "EARLY", "SHALLOW", "SMOOTH"])
 @pytest.mark.parametrize("noise", [{"sigma": 0.1}, {"own_drift": 0.08}], ids=["plain", "own drift"])
 def test_intervals_hold_what_they_state(rivals, noise):
-    case = Case(rivals, noise)
-    runs = run_many(case, range(RUNS))
-    truth = case.rivals().truth
+    runs, truth = plain(rivals, **noise), getattr(curves, rivals).truth
     assert sum(run.resolved for run in runs) >= 0.97 * RUNS
     assert sum(covers(run, truth) for run in runs) >= 0.87 * RUNS
     assert np.median([error for run in runs for error in errors(run, truth)]) < (0.02 if "sigma" in noise else 0.04)
@@ -293,8 +298,8 @@ def test_intervals_hold_on_rough_machines_other_curves_and_without_steps(case, l
 
 
 def test_three_crossings_are_found_without_steps():
-    runs = run_many(Case("THREE", steps=()), range(RUNS))
-    assert sum(run.status == "several" and len(run.intervals) == 3 for run in runs) >= 0.78 * RUNS
+    runs = run_many(Case("THREE", steps=()), range(30))
+    assert sum(run.status == "several" and len(run.intervals) == 3 for run in runs) >= 0.78 * 30
     assert np.median([run.samples for run in runs]) <= 1500
 
 
@@ -320,8 +325,8 @@ def test_a_slight_lead_behind_a_step_is_told_by_the_launches_where_launch_0_left
 
 def test_true_steps_are_seldom_doubted():
     for rivals, sigma in (("STEEP", 0.1), ("STEEP", 0.2), ("EARLY", 0.05)):
-        assert sum(run.flagged for run in run_many(Case(rivals, {"sigma": sigma}), range(RUNS))) <= 0.1 * RUNS
-    assert sum(run.flagged for run in run_many(Case("EARLY"), range(RUNS))) <= 0.2 * RUNS
+        assert sum(run.flagged for run in plain(rivals, sigma=sigma)) <= 0.1 * RUNS
+    assert sum(run.flagged for run in plain("EARLY", sigma=0.1)) <= 0.2 * RUNS
 
 
 def test_wrong_steps_are_flagged():
@@ -332,11 +337,8 @@ def test_wrong_steps_are_flagged():
 
 def test_a_drift_slower_than_the_gap_between_launches_defeats_the_interval():
     """Why a gap must be longer than the drift's own time: without one, launches repeat the same error."""
-    near, far = ({"own_drift": 0.08, "restart_gap": gap} for gap in (0, 2000))
-    truth = STEEP.truth
-    without, with_gap = (
-        sum(covers(run, truth) for run in run_many(Case("STEEP", noise), range(RUNS))) for noise in (near, far)
-    )
+    without = sum(covers(run, STEEP.truth) for run in plain("STEEP", own_drift=0.08, restart_gap=0))
+    with_gap = sum(covers(run, STEEP.truth) for run in plain("STEEP", own_drift=0.08, restart_gap=2000))
     assert without < 0.75 * RUNS
     assert with_gap > 0.87 * RUNS
 

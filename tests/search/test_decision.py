@@ -106,7 +106,7 @@ def test_a_decision_survives_being_written_down():
 
 # -- short versions of the rows of tests/simulation/table.py -----------------------------------------------------------
 
-RUNS = 40
+RUNS = 20
 
 
 def test_all_three_or_one_decision_that_holds_them():

@@ -51,7 +51,7 @@ def test_what_no_n_adds_is_pulled_to_the_level_of_all():
         noise,
         0.05,
     )
-    kept = (known.weights * known.added).sum(axis=1)
+    kept = (known.parts.weights * known.parts.added).sum(axis=1)
     assert np.abs(kept).max() < 0.2 * error
     assert known.alone == pytest.approx([error, -error, error, -error], abs=1e-9)
 
@@ -62,7 +62,7 @@ def test_an_n_that_stands_out_is_left_as_it_is():
     known = fit_differences(
         observations(lambda n, launch, i: 0.08 * (n == 7), places=places, launches=9), places, 0.05, math.log(1.05)
     )
-    kept = (known.weights * known.added).sum(axis=1)
+    kept = (known.parts.weights * known.parts.added).sum(axis=1)
     assert kept[6] == pytest.approx(0.08 * 19 / 20, rel=0.02)
     assert known.probability_beyond(math.log(1.05)) > 0.9
     assert np.abs(np.delete(kept, 6)).max() < 0.002
@@ -118,5 +118,5 @@ def test_neighbours_that_stand_out_the_same_way_count_together_and_strays_that_d
 def test_a_step_in_the_middle_is_found_as_one():
     """The upper half is 30 % faster: 15 % above the level of all, the lower half as much below it."""
     known = fit_differences(observations(lambda n, launch, i: 0.3 * (n >= 100)), PLACES, 0.01, 0.05)
-    assert known.weights.sum(axis=1) == pytest.approx(np.ones(4))
-    assert (known.weights * known.added).sum(axis=1) == pytest.approx([-0.15, -0.15, 0.15, 0.15], abs=0.01)
+    assert known.parts.weights.sum(axis=1) == pytest.approx(np.ones(4))
+    assert (known.parts.weights * known.parts.added).sum(axis=1) == pytest.approx([-0.15, -0.15, 0.15, 0.15], abs=0.01)

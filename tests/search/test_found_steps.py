@@ -83,3 +83,13 @@ def test_two_launches_refute_nothing():
         made.launch = launch
         made.visit_each({100: 4, 101: 4})
     assert not refuted_since(made, FoundStep(STEP, 1, 0.4))
+
+
+def test_launches_that_see_less_than_half_of_a_step_refute_it():
+    machine = Machine(lambda launch: 0.15, sigma=0.001)
+    made = Sampler(machine, 10_000, 0, lambda: None)
+    for launch in range(1, 6):
+        made.launch = launch
+        made.visit_each({100: 4, 101: 4})
+    assert refuted_since(made, FoundStep(STEP, 0, 0.4))
+    assert not refuted_since(made, FoundStep(STEP, 0, 0.2))

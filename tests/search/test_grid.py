@@ -10,7 +10,7 @@ from harness.search.grid import FIRST_LOOK, locate_on_grid
 from tests.simulation import curves
 from tests.simulation.fake_machine import FakeMachine
 
-RUNS = 40
+RUNS = 24
 
 
 def spaced(rivals, count):
@@ -64,7 +64,7 @@ def test_a_change_at_a_step_is_told_as_one():
 
 
 def test_three_crossings_are_never_told_as_one():
-    found = [search(curves.THREE.between(16, 4096), 17, seed) for seed in range(20)]
+    found = [search(curves.THREE.between(16, 4096), 17, seed) for seed in range(12)]
     assert {each.status for each in found} <= {"several", "crossing"}
     for each in found:
         assert each.decision.below <= min(curves.THREE.truth) < max(curves.THREE.truth) <= each.decision.above
@@ -78,7 +78,7 @@ def test_one_who_always_leads_is_named(rivals, status):
 
 
 def test_equal_rivals_never_cross():
-    found = [search(curves.IDENTICAL.between(16, 4096), 9, seed) for seed in range(20)]
+    found = [search(curves.IDENTICAL.between(16, 4096), 9, seed) for seed in range(12)]
     assert {each.status for each in found} <= {"tie", "unresolved"}
 
 
@@ -164,3 +164,33 @@ def test_a_budget_is_shared_out_over_all_launches():
     assert found.samples <= 600
     assert {launch for launch, _ in asked} == set(range(9))
     assert "budget" not in " ".join(found.notes)
+
+
+def exact(ratio, low, high, **how):
+    """The answer where nothing is left to chance: `ratio(N)` is the challenger's lead."""
+    return locate_on_grid(lambda heads, rounds, _: [(ratio(heads), 1.0)] * rounds, low, high, **how)
+
+
+def test_both_sides_of_a_step_at_the_first_n_are_points():
+    found = exact(lambda n: 1.5, 16, 256, steps=(16, 64, 256))
+    assert [each.heads for each in found.probes] == [16, 17, 64, 65, 256]  # nothing lies behind the last N
+
+
+def test_a_lead_at_fewer_than_one_of_three_points_is_none():
+    points = (1, 2, 4, 8, 16, 32, 64)
+    found = exact(lambda n: 1.5 if n in (2, 32) else 1.0, 1, 64, points=points)
+    assert (found.status, found.crossings) == ("unresolved", ())
+    assert found.notes == ("no significant difference at grid points N = 1, 2, 4, 8 and 3 more",)
+    more = exact(lambda n: 1.5 if n in (2, 8, 32) else 1.0, 1, 64, points=points)
+    assert not any("at grid points" in note for note in more.notes)
+
+
+def test_a_change_of_the_lead_around_what_cannot_be_measured_is_named_with_its_ends():
+    def measure(heads, rounds, launch):
+        if heads == 16:
+            raise Unmeasurable(heads, "it broke")
+        return [(1.5 if heads > 16 else 0.5, 1.0)] * rounds
+
+    found = locate_on_grid(measure, 1, 256, points=(4, 16, 64))
+    assert (found.status, found.bracket) == ("unresolved", (4, 64))
+    assert found.notes[0] == "the lead changes between N = 4 and 64, where N = 16 could not be measured: it broke"

@@ -81,7 +81,7 @@ def test_the_decision_is_as_wide_as_the_jaggedness(answers):
 def test_a_note_says_why(answers):
     for each in answers:
         assert each.notes[0].startswith("the ratio depends on each N and not on its size alone: between N = ")
-        assert "either rival leads at some N, by up to" in each.notes[0]
+        assert "either contender leads at some N, by up to" in each.notes[0]
 
 
 def test_a_range_that_ends_inside_of_the_jaggedness_has_no_leader_throughout():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -72,3 +73,14 @@ def test_answers_about_heads_stay_as_they_are():
         said(location("below", STEADY), of_heads=True)
         == "polars is faster throughout, from 10 to 100,000 heads, at batch 1"
     )
+
+
+def test_large_leads_that_jump_are_told_as_well_as_small_ones():
+    ratios = {10: 90.0, 100: 90.0, 600: 90.0, 1000: 12.0, 10_000: 12.0}
+    assert said(location("below", ratios)).endswith(": 90x below 1,000, 12x above")
+
+
+def test_a_jump_that_intervals_do_not_tell_is_none():
+    wide = location("below", STEADY)
+    probes = tuple(replace(each, low=each.log_ratio - 0.7, high=each.log_ratio + 0.7) for each in wide.probes)
+    assert said(replace(wide, probes=probes)).endswith(": 4.9x at 10, 1.4x at 100,000")

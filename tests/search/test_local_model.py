@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.search.local_model import LocalFit, curvature_prior, fit, launch_interval, two_sided
+from harness.search.local_model import LocalFit, Seen, curvature_prior, fit, launch_interval, two_sided
 from harness.search.sampler import Observations
 
 
 def curve(level, slope, curvature=0.0, variance=0.01, multiplier=2.0):
-    return LocalFit(
-        math.log(100), (level, slope, curvature), np.diag([variance, 0.0, 0.0]), multiplier, 0.1, 0.0, 1.0, 10, 2, {}
-    )
+    covariance = np.diag([variance, 0.0, 0.0])
+    nothing = Seen(*(np.zeros(0, dtype=np.int64) for _ in range(3)), np.zeros(0), 0.01)
+    return LocalFit(math.log(100), (level, slope, curvature), covariance, multiplier, 0.1, 0.0, 1.0, 10, 2, nothing)
 
 
 def test_quantiles_are_those_of_the_normal_and_of_students_t():

@@ -79,3 +79,9 @@ def test_two_of_six_that_disagree_leave_it_open_and_one_of_nine_does_not():
 def test_a_few_pairs_far_apart_decide_nothing():
     assert sign(np.array([0.5, 0.5, 2.0]), 0.1, 1000) == 0
     assert sign(np.array([0.5, 0.5, 0.6]), 0.1, 1000) == 1
+
+
+def test_one_stray_among_five_leaves_it_open_and_among_six_it_does_not():
+    """Nothing but the stray varies: the noise is 0.07 to 0.08, and 1.0 is more than eight times as much."""
+    assert sign(np.array([1.0] * 4 + [2.0]), 0.1, 1000) == 0
+    assert sign(np.array([1.0] * 5 + [2.0]), 0.1, 1000) == 1

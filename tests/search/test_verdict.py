@@ -103,7 +103,7 @@ def test_an_end_of_the_range_that_nobody_is_sure_of_is_decided_where_little_depe
     known = Known({150: 0, 200: 1}, {1: lead, -1: lead})
     answer = decide([(Undecided(150, 0), OPEN)], known, QUESTION, [])
     if lacking:
-        assert answer.lacks == ("inconclusive from N = 150 to 200: either rival may lead there by up to 65%",)
+        assert answer.lacks == ("inconclusive from N = 150 to 200: either contender may lead there by up to 65%",)
         assert answer.bracket == (150, 200)
     else:
         assert answer.lacks == ()
@@ -112,7 +112,7 @@ def test_an_end_of_the_range_that_nobody_is_sure_of_is_decided_where_little_depe
 
 def test_no_side_that_is_known_is_no_decision_however_little_depends_on_it():
     answer = decide([(Undecided(150, 0), OPEN)], Known({150: 0}, {1: 0.06, -1: 0.06}), QUESTION, [])
-    assert answer.lacks == ("inconclusive from N = 150 to 150: either rival may lead there by up to 6%",)
+    assert answer.lacks == ("inconclusive from N = 150 to 150: either contender may lead there by up to 6%",)
 
 
 def test_an_unclear_zone_keeps_what_the_clear_ones_found():

@@ -39,7 +39,8 @@ class FakeMachine:
     ) -> None:
         self.random = random = np.random.default_rng(seed)
         self.costs = (baseline, challenger)
-        self.sigma, self.outliers, self.tails = sigma, outliers, tails
+        self.sigma, self.outliers = sigma, outliers
+        self.tails = tails if math.isfinite(tails) else None
         self.own_amplitude = own_drift * math.sqrt(2)
         self.effect_spreads = (launch_effect, launch_heads_effect)
         self.restart_gap = restart_gap
@@ -71,21 +72,29 @@ class FakeMachine:
             self.known_costs[heads] = (math.log(self.costs[0](heads)), math.log(self.costs[1](heads)))
         random = self.random
         challenger_first = random.integers(2, size=rounds)
-        start = self.clock + 2 * np.arange(rounds)
-        when = np.stack((start + challenger_first, start + 1 - challenger_first), axis=1)  # [rounds, 2]
+        when = np.empty((rounds, 2))
+        when[:, 0] = np.arange(self.clock, self.clock + 2 * rounds, 2)
+        when[:, 1] = when[:, 0] + 1 - challenger_first
+        when[:, 0] += challenger_first
         noise = random.standard_normal((rounds, 2))
-        if math.isfinite(self.tails):
+        if self.tails is not None:
             noise = random.standard_t(self.tails, (rounds, 2))
-        shared = np.sin(when[..., None] * self.waves + self.phases).sum(axis=-1)
+        waves = when[..., None] * self.waves
+        waves += self.phases
+        shared = np.add.reduce(np.sin(waves, out=waves), axis=-1)
         logs = self.sigma * noise + self.shared_amplitude * shared
-        logs += self.log_throttle * (when > self.throttled_from)
+        if self.clock + 2 * rounds > self.throttled_from:
+            logs += self.log_throttle * (when > self.throttled_from)
         if self.own_amplitude:
             logs[:, 1] += self.own_amplitude * np.sin(self.own_wave * when[:, 1] + self.own_phase)
         hit = random.random((rounds, 2)) < self.outliers
-        logs += hit * np.log(random.uniform(3, 10, (rounds, 2)))
-        for rival in (0, 1):
-            logs[:, rival] += self.known_costs[heads][rival] + self._effect((rival, launch), self.effect_spreads[0])
-            logs[:, rival] += self._effect((rival, launch, heads), self.effect_spreads[1])
+        slower = random.uniform(3, 10, (rounds, 2))
+        if hit.any():
+            logs += hit * np.log(slower)
+        for rival, cost in enumerate(self.known_costs[heads]):
+            logs[:, rival] += cost + self._effect((rival, launch), self.effect_spreads[0])
+            if self.effect_spreads[1]:
+                logs[:, rival] += self._effect((rival, launch, heads), self.effect_spreads[1])
         self.clock += 2 * rounds
         self.samples += 2 * rounds
         return [(pair[0], pair[1]) for pair in (1e-6 * np.exp(logs)).tolist()]

@@ -77,7 +77,7 @@ FAR = {"from": 2000, "to": 3000}
         ),
         (
             ("contenders", "two"), {"projector": "mlp", "batch_sizes": [8]},
-            (RACE, "its rivals share no batch size", "widen `batch_sizes` of one of the contenders"),
+            (RACE, "its contenders share no batch size", "widen `batch_sizes` of one of the contenders"),
         ),
         (("relative_to", "onne"), ["two"], (("relative_to", "onne"), "no contender 'onne'", "did you mean 'one'?")),
         (("relative_to", "one"), ["two", "x"], (("relative_to", "one", 1), "no contender 'x'", CONTENDERS)),
@@ -189,7 +189,7 @@ def test_functions_race_on_the_same_input(key):
     assert found(suite) == [
         (
             ("races", 0),
-            f"its rivals have different inputs: `{key}` is 'this' for 'f' and None for 'g'",
+            f"its contenders have different inputs: `{key}` is 'this' for 'f' and None for 'g'",
             "functions race on the same input",
         )
     ]

@@ -97,7 +97,7 @@ def test_a_function_is_projector_and_runtime_at_once():
     [
         ({"function": "a:f", "trainer": {"use": "x"}, "device": "cpu"}, "a function takes no device, trainer"),
         ({"function": "a:f", "options": {}}, "a function takes no options"),
-        ({"function": "f", "workload": "w", "setup": "s"}, "a rival of a workload takes no setup"),
+        ({"function": "f", "workload": "w", "setup": "s"}, "a function of a workload takes no setup"),
     ],
 )
 def test_a_function_takes_nothing_that_projectors_take(value, sentence):

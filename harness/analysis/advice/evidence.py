@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.bias import range_within_bias, with_bias
 from harness.analysis.speedup import slowdown
-from harness.search.coverage import covered, failing, is_uncovered, survivor
+from harness.search.coverage import covered, failing, is_uncovered, still_works
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def _leader(location: Location, heads: int, names: Mapping[Direction, str]) -> t
     """Who is to be used at an N by a search's answer, and why; two empty texts where it came to none."""
     for failures, reason in failing(location, names):
         if failures.low <= heads <= failures.high:
-            return survivor(failures) or "", f"in their race {reason}"
+            return still_works(failures) or "", f"in their race {reason}"
     span = covered(location)
     if span is None or is_uncovered(location, heads):
         return "", ""

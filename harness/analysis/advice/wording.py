@@ -60,7 +60,7 @@ def sentences(
             name = marked(second.contender, summary.unchecked)
             yield f"the runner-up, {name}, takes {_factor_interval(second.call)} per call, {_factor(more)} as long"
         yield from _evidence_sentence(best, second, asked, sides, evidence, outside)
-        yield from _unseen_rival(best, options, asked.heads)
+        yield from _unmeasured_here(best, options, asked.heads)
         yield from _exact(summary, best, second, usable)
     yield from _unscored(best, unscored, summary.unchecked)
     if best is not None:
@@ -155,13 +155,13 @@ def _leaders(sides: Mapping[int, Sequence[Option]], batch: int) -> str:
     )
 
 
-def _unseen_rival(best: Option, options: Sequence[Option], heads: int) -> Iterator[str]:
+def _unmeasured_here(best: Option, options: Sequence[Option], heads: int) -> Iterator[str]:
     """Who took less where its own range ends than the best takes here."""
-    rivals = [each for each in options if each.ends_at is not None and each.call.value < best.call.value]
-    rival = min(rivals, key=lambda each: each.call.value, default=None)
-    if rival is not None:
+    quicker = [each for each in options if each.ends_at is not None and each.call.value < best.call.value]
+    other = min(quicker, key=lambda each: each.call.value, default=None)
+    if other is not None:
         yield (
-            f"{rival.contender} takes {_factor_interval(rival.call)} at N = {rival.ends_at:,}, where its range ends: "
+            f"{other.contender} takes {_factor_interval(other.call)} at N = {other.ends_at:,}, where its range ends: "
             f"measure it at N = {heads:,} too before you decide"
         )
 
@@ -210,17 +210,17 @@ def _payback(summary: Summary, best: Option, usable: Sequence[Option], asked: Qu
     """After how many queries training has paid for itself, against the fastest contender that is right without."""
     if not best.training_seconds:
         return
-    rival = next((each for each in usable if summary.suite.contenders[each.contender].trainer is None), None)
-    if rival is None:
+    other = next((each for each in usable if summary.suite.contenders[each.contender].trainer is None), None)
+    if other is None:
         yield f"training took {seconds(best.training_seconds)}; without training no other contender is accurate"
         return
-    saved = (rival.call.value - best.call.value) / asked.batch
+    saved = (other.call.value - best.call.value) / asked.batch
     if saved <= 0:
         return
     queries = best.training_seconds / saved
     days = f", in {_days(queries / asked.queries_per_day)}" if asked.queries_per_day else ""
     yield (
-        f"training took {seconds(best.training_seconds)} and has paid for itself against {rival.contender} after "
+        f"training took {seconds(best.training_seconds)} and has paid for itself against {other.contender} after "
         f"{count(math.ceil(queries))} queries{days}"
     )
 

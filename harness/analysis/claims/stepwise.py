@@ -27,7 +27,7 @@ class Row:
     race: str
     batch_size: int
     slowdown: Interval | None  # challenger over baseline under these conditions; None where one was not measured
-    factor: float | None  # that this change multiplies the slowdown by, from samples of the rival that it changes
+    factor: float | None  # that this change multiplies the slowdown by, from samples of the contender that it changes
 
 
 @dataclass(frozen=True, kw_only=True)

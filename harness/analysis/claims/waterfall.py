@@ -1,4 +1,4 @@
-"""Where a documented slowdown comes from: each rival taken step by step to its fastest form, as ratios."""
+"""Where a documented slowdown comes from: each contender taken step by step to its fastest form, as ratios."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Waterfall:
-    """A documented race at its documented point, and both rivals' ways to their fastest forms."""
+    """A documented race at its documented point, and both contenders' ways to their fastest forms."""
 
     race: str
     heads: int
@@ -53,7 +53,7 @@ def waterfalls(
 ) -> tuple[Waterfall, ...]:
     """One for each documented race, N and batch size that was measured.
 
-    The forms of a rival are the contenders whose projector declares the same family (`lda-loop` and `lda`). From one to
+    The forms of a contender are the contenders whose projector declares the same family (`lda-loop` and `lda`). From one to
     the next only one thing changes, where the suite has contenders for that: first the runtime, as long as that makes
     it faster, then what is run (another projector, other options) in that runtime, then the runtime again. So a step
     says whether it was the runtime or the arithmetic.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ from harness.units import exponential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from harness.records.measurement import Measurement
     from harness.records.samples import CellKey
@@ -102,17 +105,19 @@ def needed(
     margin = math.log1p(threshold) - bias
     if min(len(old), len(new)) < 2 or margin <= 0:
         return None
+    spread = math.sqrt(float(np.var(old, ddof=1)) + float(np.var(new, ddof=1)))
+    reach = _quantiles((1.0 + CONFIDENCE ** (1.0 / cells)) / 2.0) * spread / np.sqrt(_COUNTS)
+    enough = np.flatnonzero(reach <= margin)
+    return _COUNTS[enough[0]] if enough.size else None
+
+
+@lru_cache(maxsize=16)
+def _quantiles(share: float) -> NDArray[np.float64]:
+    """The sum of the two quantiles with each number of launches."""
     from scipy.special import stdtrit
 
-    spread = math.sqrt(float(np.var(old, ddof=1)) + float(np.var(new, ddof=1)))
-    share = (1.0 + CONFIDENCE ** (1.0 / cells)) / 2.0
-
-    def enough(launches: int) -> bool:
-        freedom = 2 * launches - 2
-        reach = float(stdtrit(freedom, share) + stdtrit(freedom, (1.0 + _POWER) / 2.0)) * spread / math.sqrt(launches)
-        return reach <= margin
-
-    return next((each for each in _COUNTS if enough(each)), None)
+    freedom = 2 * np.array(_COUNTS) - 2
+    return np.asarray(stdtrit(freedom, share) + stdtrit(freedom, (1.0 + _POWER) / 2.0))
 
 
 def welch(old: Sequence[float], new: Sequence[float], confidence: float) -> Interval:

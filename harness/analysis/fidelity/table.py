@@ -123,8 +123,8 @@ def beaten(row: FidelityRow, table: Sequence[FidelityRow]) -> tuple[int, int] | 
         return None
     here = [each for each in table if (each.heads, each.temperature) == (row.heads, row.temperature)]
     nothing = replace(row, scores={**row.scores, "mean_cosine": -math.inf})  # beats nobody
-    rivals = sum(1 for _ in _better(nothing, here))
-    return rivals - sum(1 for _ in _better(row, here)), rivals
+    every = sum(1 for _ in _better(nothing, here))
+    return every - sum(1 for _ in _better(row, here)), every
 
 
 def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
@@ -142,16 +142,16 @@ def _about_constant(here: Sequence[FidelityRow], heads: int, temperature: float)
 def _about_students(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
     """One sentence for all trained students that do not beat the same ones that need no training."""
     beaten: dict[tuple[str, ...], list[FidelityRow]] = defaultdict(list)
-    rivals: dict[tuple[str, ...], dict[str, float]] = {}
+    trivial: dict[tuple[str, ...], dict[str, float]] = {}
     for row in here:
         better = dict(_better(row, here)) if row.trained and "mean_cosine" in row.scores else {}
         if better:
             beaten[tuple(better)].append(row)
-            rivals[tuple(better)] = better
+            trivial[tuple(better)] = better
     for names, rows in beaten.items():
         place = f"at N = {heads:,} and T = {temperature:g}"
         own = {row.contender: row.scores["mean_cosine"] for row in rows}
-        theirs = rivals[names]
+        theirs = trivial[names]
         better_told = [f"{name} ({distinct(value, own.values())})" for name, value in theirs.items()]
         own_told = [(name, distinct(value, theirs.values())) for name, value in own.items()]
         if len(rows) == 1:
@@ -179,31 +179,31 @@ def _is_trivial(row: FidelityRow) -> bool:
 def _about_rankings(here: Sequence[FidelityRow], heads: int, temperature: float) -> Iterator[str]:
     """Where a trained student and one without training change places once rankings are compared in place of cosines."""
     for score, label in _RANKINGS.items():
-        for rival in filter(_is_trivial, here):
+        for other in filter(_is_trivial, here):
             for ranked, word in ((1, "lower"), (-1, "higher")):
-                turned = [row for row in here if row.trained and _turns(row, rival, score) == ranked]
+                turned = [row for row in here if row.trained and _turns(row, other, score) == ranked]
                 if not turned:
                     continue
                 own = {row.contender: row.scores[score] for row in turned}
                 names = ", ".join(
-                    f"{name} ({distinct(value, [rival.scores[score]], 3)})" for name, value in own.items()
+                    f"{name} ({distinct(value, [other.scores[score]], 3)})" for name, value in own.items()
                 )
                 yield (
                     f"at N = {heads:,} and T = {temperature:g} the ranking depends on the score: by {label} "
-                    f"{rival.contender} ({distinct(rival.scores[score], own.values(), 3)}) is "
+                    f"{other.contender} ({distinct(other.scores[score], own.values(), 3)}) is "
                     f"{'better' if ranked > 0 else 'worse'} than {names}, though its mean cosine is {word}"
                 )
 
 
-def _turns(row: FidelityRow, rival: FidelityRow, score: str) -> int:
-    """1 where the rival ranks better with a lower cosine, -1 where it ranks worse with a higher one, 0 otherwise.
+def _turns(row: FidelityRow, other: FidelityRow, score: str) -> int:
+    """1 where the other one ranks better with a lower cosine, -1 where it ranks worse with a higher one, 0 otherwise.
 
     Less than one query of all that were scored is no difference of rankings.
     """
-    if not all({score, "mean_cosine"} <= each.scores.keys() for each in (row, rival)):
+    if not all({score, "mean_cosine"} <= each.scores.keys() for each in (row, other)):
         return 0
-    ranked = rival.scores[score] - row.scores[score]
-    cosine = rival.scores["mean_cosine"] - row.scores["mean_cosine"]
+    ranked = other.scores[score] - row.scores[score]
+    cosine = other.scores["mean_cosine"] - row.scores["mean_cosine"]
     if abs(ranked) * max(1, row.queries) < 1.0 - _SAME or ranked * cosine >= 0:
         return 0
     return 1 if ranked > 0 else -1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
+from scipy.special import gammaincinv, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +60,8 @@ def random_effects(effects: Sequence[float], variances: Sequence[float], confide
     inflation = max(1.0, float(np.sum(weights * (y - centre) ** 2)) / (count - 1))
     error = math.sqrt(inflation / float(weights.sum()))
     tail = (1.0 + confidence) / 2.0
-    half = float(stats.t.ppf(tail, count - 1)) * error
-    reach = float(stats.t.ppf(tail, count - 2)) * math.sqrt(squared + error**2)
+    half = float(stdtrit(count - 1, tail)) * error
+    reach = float(stdtrit(count - 2, tail)) * math.sqrt(squared + error**2)
     spread = _profile(y, v, 1.0 - tail), _profile(y, v, tail)
     return RandomEffects(
         machines=count, centre=centre, low=centre - half, high=centre + half, tau=math.sqrt(squared),
@@ -72,28 +72,36 @@ def random_effects(effects: Sequence[float], variances: Sequence[float], confide
 
 def _between(y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
     """The tau squared at which the restricted likelihood is largest."""
+    from scipy import optimize
+
     top = _widest(y, v)
     grid = np.concatenate([[0.0], np.geomspace(top * 1e-9, top, 200)])
-    scores = [-_restricted(each, y, v) for each in grid]
+    scores = -_restricted(grid, y, v)
     best = int(np.argmin(scores))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     found = optimize.minimize_scalar(
-        lambda each: -_restricted(each, y, v), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+        lambda each: -float(_restricted(each, y, v)), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
     )
     return float(found.x) if -_restricted(float(found.x), y, v) < scores[best] else float(grid[best])
 
 
-def _restricted(squared: float, y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
-    """The restricted log-likelihood, without its constants."""
-    total = v + squared
+def _restricted(
+    squared: float | NDArray[np.float64], y: NDArray[np.float64], v: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The restricted log-likelihood, without its constants, of one tau squared or of each."""
+    total = v + np.asarray(squared)[..., None]
     weights = 1.0 / total
-    centre = np.average(y, weights=weights)
-    return float(-0.5 * (np.log(total).sum() + np.log(weights.sum()) + (weights * (y - centre) ** 2).sum()))
+    whole = weights.sum(axis=-1)
+    centre = (weights * y).sum(axis=-1) / whole
+    off = weights * (y - centre[..., None]) ** 2
+    return np.asarray(-0.5 * (np.log(total).sum(axis=-1) + np.log(whole) + off.sum(axis=-1)))
 
 
 def _profile(y: NDArray[np.float64], v: NDArray[np.float64], tail: float) -> float:
     """The tau squared at which Cochran's Q, which falls with it, has this quantile from above; 0 where it never has."""
-    wanted = float(stats.chi2.ppf(1.0 - tail, len(y) - 1))
+    from scipy import optimize
+
+    wanted = float(2.0 * gammaincinv((len(y) - 1) / 2.0, 1.0 - tail))  # of the chi-squared distribution
     score: Callable[[float], float] = lambda squared: _q(squared, y, v) - wanted  # noqa: E731
     if score(0.0) <= 0.0:
         return 0.0

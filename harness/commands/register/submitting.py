@@ -16,7 +16,7 @@ from harness.records.writer import writing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Submitted:
+class Submission:
     """What was added where."""
 
     name: str
@@ -29,7 +29,7 @@ class Submitted:
         return f"{'added' if self.added else 'already there'}: {self.name} in {self.place}"
 
 
-def submit(run: Path, to: str) -> Submitted:
+def submit(run: Path, to: str) -> Submission:
     """Checks a run as `register verify` does, and adds its records under a name that follows from them.
 
     Args:
@@ -51,14 +51,14 @@ def submit(run: Path, to: str) -> Submitted:
         return _to_folder(verdict, taken, Path(to))
 
 
-def _to_folder(verdict: Verdict, taken: Path, register: Path) -> Submitted:
+def _to_folder(verdict: Verdict, taken: Path, register: Path) -> Submission:
     if register.exists() and not register.is_dir():
         raise UserError("this is not a folder", where=str(register), next_step="name a folder with --to")
     if (register / "run.json").exists():
         raise UserError("this is the folder of a run", where=str(register), next_step="name the folder of a register")
     target = register / verdict.name
     if target.exists() or target.is_symlink():
-        return Submitted(name=verdict.name, place=str(register), added=False)
+        return Submission(name=verdict.name, place=str(register), added=False)
     _refuse_doubled(verdict, register)
     with writing(register):
         register.mkdir(parents=True, exist_ok=True)
@@ -72,20 +72,20 @@ def _to_folder(verdict: Verdict, taken: Path, register: Path) -> Submitted:
             with contextlib.suppress(OSError):
                 shutil.rmtree(incoming)
             raise
-    return Submitted(name=verdict.name, place=str(register), added=True)
+    return Submission(name=verdict.name, place=str(register), added=True)
 
 
-def _to_git(verdict: Verdict, taken: Path, to: str, made: Path) -> Submitted:
+def _to_git(verdict: Verdict, taken: Path, to: str, made: Path) -> Submission:
     with repository.opened(to, made) as found:
         register = made / "register"
         found.export(register)
         place = f"{found.address}, branch {found.branch}"
         if (register / verdict.name).exists():
-            return Submitted(name=verdict.name, place=place, added=False)
+            return Submission(name=verdict.name, place=place, added=False)
         _refuse_doubled(verdict, register)
         files = {f"{verdict.name}/{name}": taken / name for name in names(taken)}
         commit = found.add(files, f"Add {verdict.name}\n\n{verdict.about}\n")
-    return Submitted(name=verdict.name, place=f"{place}, commit {commit[:12]}", added=True)
+    return Submission(name=verdict.name, place=f"{place}, commit {commit[:12]}", added=True)
 
 
 def _refuse_doubled(verdict: Verdict, register: Path) -> None:

@@ -86,12 +86,12 @@ def _names(searches: Sequence[SearchSummary]) -> dict[str, str]:
 
 
 def _leads(search: SearchSummary, name: str, summary: Summary) -> Iterator[dict[str, Any]]:
-    """The rows of one search, with how right its rivals are and what they hold at the nearest N at which that is known."""
-    rivals = {"challenger": search.case.challenger, "baseline": search.case.baseline}
+    """The rows of one search, with how right its contenders are and what they hold at the nearest N at which that is known."""
+    names = {"challenger": search.case.challenger, "baseline": search.case.baseline}
     for span in leads(_location(search)):
         yield {
             "search": name, "low": short(span.low), "high": short(span.high),
-            "doublings": short(span.log_ratio / math.log(2)), "faster": rivals[span.faster] if span.faster else "neither",
+            "doublings": short(span.log_ratio / math.log(2)), "faster": names[span.faster] if span.faster else "neither",
             "times as fast": short(math.exp(min(abs(span.log_ratio), _MOST_LOG))), "interval": _interval(span),
             "fidelity": _fidelity(search, summary, math.sqrt(span.low * span.high)),
             "memory": _memory(search, summary, math.sqrt(span.low * span.high)),

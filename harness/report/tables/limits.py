@@ -51,7 +51,7 @@ def limits(summary: Summary, *, searched: bool = True) -> Table:
 
 def _rates(summary: Summary) -> str:
     """What few rows cost: the rate of matrix products by batch size, of which the floor takes the best."""
-    found = summary.run.machine.get("limits", {}).get("flops_per_second", {})
+    found = (summary.run.machine.get("limits") or {}).get("flops_per_second", {})
     rates = {int(batch): float(rate) / 1e9 for batch, rate in found.items()}
     if not rates:
         return ""

@@ -29,7 +29,7 @@ def test_noise_has_few_steps():
     assert found <= 10
 
 
-@pytest.mark.parametrize("runs", [4, 6, 10, 20])
+@pytest.mark.parametrize("runs", [4, 6, 20])
 def test_many_quantities_of_noise_seldom_have_a_step_in_any(runs):
     generator = np.random.default_rng(runs)
     found = sum(

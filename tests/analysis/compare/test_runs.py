@@ -84,15 +84,15 @@ def cells(generator, sigma, number=92, launches=8):
 
 
 def test_many_noisy_cells_together_seldom_cry_wolf():
-    """At 95 % each, about every third of such comparisons would find a cell slower that is not; 100 of them see 10 %."""
+    """At 95 % each, about every third of such comparisons would find a cell slower that is not: 3 of 50 with 1e-5."""
     generator = np.random.default_rng(0)
     alone = together = 0
-    for _ in range(100):
+    for _ in range(50):
         found = list(changes(cells(generator, 0.15), cells(generator, 0.15), {"teacher": 0.05}))
         alone += any(each.alone == "slower" for each in found)
         together += any(each.verdict == "slower" for each in found)
-    assert alone > 20
-    assert together <= 5
+    assert alone > 10
+    assert together <= 3
 
 
 def test_whole_comparisons_of_a_noisy_machine_seldom_cry_wolf():
@@ -103,20 +103,20 @@ def test_whole_comparisons_of_a_noisy_machine_seldom_cry_wolf():
         evidence = maker.evidence()
         return dataclasses.replace(evidence, located=tuple(json.loads(dump(maker.located))["located"]))
 
-    runs = [noisy(seed) for seed in range(42)]
+    runs = [noisy(seed) for seed in range(24)]
     pairs = list(itertools.pairwise(runs[:6])) + list(itertools.pairwise(runs[6:]))
-    assert sum(compare(*pair).regressed for pair in pairs) <= 2
+    assert sum(compare(*pair).regressed for pair in pairs) <= 1  # of 22, of which cells at 95 % each would take 7
 
 
 def test_a_true_slowdown_is_found_among_many_cells():
     generator = np.random.default_rng(1)
     missed = 0
-    for _ in range(100):
+    for _ in range(50):
         new = cells(generator, 0.05)
         new["teacher", 40, 1] = [each + math.log(1.3) for each in new["teacher", 40, 1]]
         found = {each.heads: each.verdict for each in changes(cells(generator, 0.05), new, {"teacher": 0.05})}
         missed += found[40] != "slower"
-    assert missed <= 3
+    assert missed <= 1  # where one in eight were missed, 50 would show it but for 1 %
 
 
 def test_both_confidences_are_told(old):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +20,9 @@ QUERIES = 100
 
 
 def record(by_query, seed=0, data="data"):
-    """A student's scores, with the bootstrap interval over queries that a run would write."""
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(len(by_query), np.full(len(by_query), 1 / len(by_query)), size=400) / len(by_query)
-    low, high = np.quantile(drawn @ by_query, [0.025, 0.975])
+    """A student's scores, with the interval over queries that a run would write: about as wide as by the bootstrap."""
+    half = 1.96 * by_query.std() / math.sqrt(len(by_query))
+    low, high = by_query.mean() - half, by_query.mean() + half
     return Fidelity(
         contender="student", heads=18, temperature=0.1, seed=seed, queries=len(by_query), data=data,
         scores={"mean_cosine": float(by_query.mean())}, intervals={"mean_cosine": (float(low), float(high))},

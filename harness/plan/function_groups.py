@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rivals:
+class FunctionGroup:
     """Functions that race, by the names that answers use, and what they have in common."""
 
     functions: Mapping[str, Callee]
@@ -38,9 +38,7 @@ class Rivals:
     compared: bool = True
     fresh: bool = False  # they change their input, as their workload says
     workload: OfferReference | None = None  # that they belong to
-    rivals: Mapping[str, str] = dataclasses.field(
-        default_factory=dict
-    )  # their names there, by the names that answers use
+    workload_names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # theirs there, by those of answers
 
     def kernels(self) -> tuple[Kernel, ...]:
         """As they are known before they are tried."""
@@ -61,7 +59,7 @@ class PreparedFunctions:
 
 
 def suite_of(
-    rivals: Rivals,
+    group: FunctionGroup,
     *,
     low: int,
     high: int,
@@ -75,7 +73,7 @@ def suite_of(
     sizes: Sequence[int] = (),
 ) -> Suite:
     """The suite that asks for a race of every pair of them; its table is of the listed sizes, or of both ends."""
-    names = list(rivals.functions)
+    names = list(group.functions)
     pairs = list(itertools.combinations(names, 2))
     title = spelled(name) if name else ""
     return Suite(
@@ -86,12 +84,12 @@ def suite_of(
         seed=seed,
         heads=HeadsList(values=tuple(sizes)) if sizes else HeadsRange(low=low, high=high, points=2),
         batch_sizes=(batch,),
-        setup=rivals.setup.label if rivals.setup else "",
-        equal=rivals.equal.label if rivals.equal else "",
-        compare_outputs=rivals.compared,
+        setup=group.setup.label if group.setup else "",
+        equal=group.equal.label if group.equal else "",
+        compare_outputs=group.compared,
         contenders={
             name: Contender(function=each.label, projector=each.label, runtime="python", threads=count)
-            for (name, each), count in zip(rivals.functions.items(), threads or [1] * len(names), strict=True)
+            for (name, each), count in zip(group.functions.items(), threads or [1] * len(names), strict=True)
         },
         races=tuple(Race(name=_race(title, pair, len(pairs)), baseline=pair[0], challenger=pair[1]) for pair in pairs),
         measurement=how,
@@ -100,7 +98,7 @@ def suite_of(
     )
 
 
-def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
+def of_suite(loaded: Loaded, listing: Listing) -> tuple[FunctionGroup, ...]:
     """The functions that a suite names, those with the same inputs together.
 
     Raises:
@@ -112,16 +110,16 @@ def of_suite(loaded: Loaded, listing: Listing) -> tuple[Rivals, ...]:
         inputs = repr([each.workload, dict(each.options), each.setup or suite.setup, each.equal or suite.equal])
         groups.setdefault(inputs, {})[name] = each
     return tuple(
-        of_workload(group, listing) if next(iter(group.values())).workload else _named_rivals(group, suite, folder)
+        of_workload(group, listing) if next(iter(group.values())).workload else _named_functions(group, suite, folder)
         for group in groups.values()
     )
 
 
-def _named_rivals(group: Mapping[str, Contender], suite: Suite, folder: Path) -> Rivals:
+def _named_functions(group: Mapping[str, Contender], suite: Suite, folder: Path) -> FunctionGroup:
     """Functions of modules and files, with one setup."""
     first = next(iter(group.values()))
     setup, equal = first.setup or suite.setup, first.equal or suite.equal
-    return Rivals(
+    return FunctionGroup(
         functions={name: named(each.function, folder) for name, each in group.items()},
         setup=named(setup, folder) if setup else None,
         equal=named(equal, folder) if equal else None,
@@ -129,7 +127,7 @@ def _named_rivals(group: Mapping[str, Contender], suite: Suite, folder: Path) ->
     )
 
 
-def of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
+def of_workload(group: Mapping[str, Contender], listing: Listing) -> FunctionGroup:
     """Functions of one workload, by the names that answers use."""
     first = next(iter(group.values()))
     used, offered = workloads.reference(listing, first), listing.find("workload", first.workload)
@@ -148,18 +146,18 @@ def of_workload(group: Mapping[str, Contender], listing: Listing) -> Rivals:
             given={**about, **more},
         )
 
-    return Rivals(
-        functions={name: callee(each.function, rival=each.function) for name, each in group.items()},
+    return FunctionGroup(
+        functions={name: callee(each.function, function=each.function) for name, each in group.items()},
         setup=callee(workload_functions.PREPARE, what=workload_functions.PREPARE),
         equal=callee(workload_functions.EQUAL, what=workload_functions.EQUAL) if offered and offered.compares else None,
         fresh=bool(offered and offered.fresh),
         workload=used,
-        rivals={name: each.function for name, each in group.items()},
+        workload_names={name: each.function for name, each in group.items()},
     )
 
 
 def prepared(
-    groups: Sequence[Rivals],
+    groups: Sequence[FunctionGroup],
     suite: Suite,
     folder: Path,
     *,
@@ -195,7 +193,7 @@ def prepared(
                 contender=name,
                 function=kernel,
                 workload=group.workload,
-                rival=group.rivals.get(name, ""),
+                workload_function=group.workload_names.get(name, ""),
                 seed=suite.seed,
                 threads=suite.threads_of(name),
                 folder=str(folder),
@@ -206,7 +204,7 @@ def prepared(
     return PreparedFunctions(specifications=ordered, offers=offers, notes=(*notes, *_cores(suite)), between=between)
 
 
-def _range_of_sizes(group: Rivals, suite: Suite) -> tuple[int, int]:
+def _range_of_sizes(group: FunctionGroup, suite: Suite) -> tuple[int, int]:
     """The n at which the functions of a group are called: those of their races, and of the table."""
     races = [race for race in suite.races if {race.baseline, race.challenger} & set(group.functions)]
     wanted = [race.heads or suite.heads for race in races]
@@ -281,8 +279,8 @@ def spelled(text: str) -> str:
 
 
 def _race(title: str, pair: tuple[str, str], races: int) -> str:
-    """The name of a race: the user's, with its rivals where there are several."""
+    """The name of a race: the user's, with its contenders where there are several."""
     if title and races == 1:
         return title
-    rivals = f"{pair[1]}-over-{pair[0]}"
-    return spelled(f"{title}-{rivals}" if title else rivals)
+    both = f"{pair[1]}-over-{pair[0]}"
+    return spelled(f"{title}-{both}" if title else both)
