@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from harness.printable import one_line
 from harness.records.measurement import SCHEMA_VERSION
 from harness.search.result import Location  # noqa: TC001  pydantic reads the annotations below
 
+_MOST = 2**500  # whose square is a float
 _AGAIN = "run `harness verify` on the folder that wrote it"
 
 
@@ -84,9 +85,31 @@ def _impossible(location: Location) -> str:
         return f"its status is {location.status!r}, and it has no crossing"
     beyond = (location.extrapolated,) if location.extrapolated is not None else ()
     for each in (*location.crossings, *location.unconfirmed, *beyond):
-        if not (1 <= each.low <= each.high and each.heads >= 1):
-            return f"a crossing lies at N = {each.heads:,}, between {each.low:,} and {each.high:,}"
+        if not (1 <= each.low <= each.high <= _MOST and 1 <= each.heads <= _MOST):
+            return f"a crossing lies at N = {_n(each.heads)}, between {_n(each.low)} and {_n(each.high)}"
+    for what, low, high in _spans(location):
+        if not 1 <= low <= high <= _MOST:
+            return f"{what} from N = {_n(low)} to {_n(high)}"
     return ""
+
+
+def _spans(location: Location) -> Iterator[tuple[str, int, int]]:
+    """What else is said of N, each with its smallest and its largest."""
+    yield "it searched", location.low, location.high
+    yield from (("it looked", each.heads, each.heads) for each in location.probes)
+    if location.bracket is not None:
+        yield "its bracket is", *location.bracket
+    if location.measured is not None:
+        yield "it measured", *location.measured
+    if location.decision is not None:
+        yield "its decision is", location.decision.below, location.decision.above
+    for each in location.failures:
+        yield "it failed", each.low, each.high
+        yield from (("it worked", n, n) for n in (each.last_good, each.next_good) if n is not None)
+
+
+def _n(heads: int) -> str:
+    return f"{heads:,}" if abs(heads) <= _MOST else "a number of more than 150 digits"
 
 
 def _as_json(value: Any) -> Any:

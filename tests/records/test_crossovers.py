@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
@@ -57,6 +58,47 @@ def test_an_entry_of_another_shape_is_refused_with_its_place():
     with pytest.raises(RecordsError, match=r"crossovers\.json: 0\.location\.status: .*run `harness verify`"):
         load([stored])
     assert load([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"measured": [0, 1024]}, "it measured from N = 0 to 1,024"),
+        ({"low": -1}, "it searched from N = -1 to 1,000"),
+        ({"high": 10**400}, "it searched from N = 2 to a number of more than 150 digits"),
+        ({"bracket": [5, 3]}, "its bracket is from N = 5 to 3"),
+        (
+            {"probes": [{"heads": 0, "log_ratio": 0.1, "low": 0.0, "high": 0.2, "pairs": 3, "launches": 1}]},
+            "it looked from N = 0",
+        ),
+        (
+            {
+                "decision": {
+                    "below": 0,
+                    "above": 9,
+                    "at_most": 0.1,
+                    "before": "baseline",
+                    "after": "challenger",
+                    "confidence": 0.9,
+                }
+            },
+            "its decision is from N = 0 to 9",
+        ),
+        (
+            {
+                "failures": [
+                    {"low": 9, "high": 9, "last_good": 0, "next_good": None, "contender": "", "reason": "no room"}
+                ]
+            },
+            "it worked from N = 0 to 0",
+        ),
+    ],
+)
+def test_an_n_that_no_search_visits_is_refused_wherever_it_stands(change, what):
+    (stored,) = json.loads(dump([SearchRecord(case=CASE, location=FOUND)]))["located"]
+    stored["location"] |= change
+    with pytest.raises(RecordsError, match=re.escape(f"crossovers.json: best at batch 4: {what}")):
+        load([stored])
 
 
 @pytest.mark.parametrize(
