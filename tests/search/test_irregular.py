@@ -165,3 +165,9 @@ def test_no_large_number_is_asked_whether_it_is_prime():
 )
 def test_smooth_numbers_by_hand(number, smooth):
     assert is_smooth(number) is smooth
+
+
+def test_a_number_that_is_neither_smooth_nor_prime_is_no_neighbour_of_itself():
+    """1001 = 7 x 11 x 13, and 2001 = 3 x 23 x 29."""
+    assert 1001 not in neighbours(1001, 1, 10**9)
+    assert 1001 in neighbours(1001, 1, 10**9, plain=1)
