@@ -13,6 +13,7 @@ import yaml
 from harness.plan.sweep import sweep
 from harness.records.crossovers import dump
 from harness.records.writer import LOCATED, Store
+from tests import warm
 from tests.command_line import called
 from tests.synthetic import COSTS, Maker, linear
 
@@ -25,10 +26,9 @@ def gated(folder: Path, *arguments: str, slower: int = 1) -> subprocess.Complete
     environment = {**os.environ, "TIMES_SLOWER": str(slower)}
     environment.pop("PYTEST_XDIST_WORKER", None)  # pytest-benchmark measures nothing inside of xdist
     environment["PYTEST_ADDOPTS"] = ""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tiny.yaml", "--benchmark-only", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=160, check=False
-    )
+    code = "import sys, pytest; sys.exit(pytest.main())"
+    command = [sys.executable, "-c", code, "-p", "no:cacheprovider", "tiny.yaml", "--benchmark-only", *arguments]
+    return warm.ran(command, cwd=folder, env=environment, timeout=160)
 
 
 @pytest.mark.timeout(600)  # three runs, on a machine that may be shared

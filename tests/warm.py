@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (  # what children import, in vain for some; none of them starts a thread or reads a seed
-    "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "torch", "torch.export", "onnx", "onnxscript",
-    "pydantic", "yaml", "psutil", "cloudpickle", "threadpoolctl", "filelock", "pluggy", "platformdirs", "safetensors.numpy",
+    "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "torch", "torch.export._trace",
+    "torch.onnx._internal.exporter._core", "onnx", "onnxscript", "pydantic", "yaml", "psutil", "cloudpickle", "threadpoolctl",
+    "filelock", "pluggy", "platformdirs", "safetensors.numpy",
     "typer", "rich.console", "rich.progress", "rich.table", "tabulate", "jinja2", "altair", "harness.testing",
     "harness.measure.worker", "harness.measure.builder", "harness.measure.scoring_child", "harness.measure.saving",
     "harness.plugin.inspection_child", "harness.plugin.trackers_child", "harness.functions.trial_child", "harness.run.session",
@@ -122,6 +123,8 @@ def _become(asked: Mapping[str, Any]) -> None:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
+    _BEGAN.clear()  # the children of this process are as warm as it is, where they are given what it was given
+    _BEGAN.update(asked["env"])
     _mark(asked["env"])
     through = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(open(0, "rb", closefd=False))  # noqa: SIM115
@@ -276,7 +279,7 @@ class Server:
             sys.executable,
             "-P",
             "-c",
-            "import tests.warm; tests.warm.main()",
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.warm; tests.warm.main()",
             str(theirs.fileno()),
             str(os.getpid()),
         ]
@@ -286,8 +289,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             env={**_BEGAN, **dict.fromkeys(FREE[:3], "1"), descendants.MARK: " " * _ROOM,
-                 "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0",
-                 "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), _BEGAN.get("PYTHONPATH"))))},
+                 "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"},
         )  # fmt: skip
         theirs.close()
         atexit.register(process.wait, 10)
@@ -420,7 +422,8 @@ def processes() -> types.SimpleNamespace:
 
 def install() -> None:
     """Lets the children of the harness start warm from now on."""
+    from harness.commands import saving
     from harness.fleet import unit
     from harness.process import child
 
-    child.subprocess = unit.subprocess = processes()  # type: ignore[assignment]
+    child.subprocess = saving.subprocess = unit.subprocess = processes()  # type: ignore[assignment]

@@ -93,8 +93,6 @@ def _wide_interval(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | Non
 
 def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     """A trend within launches (later samples slower or faster in all of them), or over the launches of the run."""
-    from scipy.stats import kendalltau, ttest_1samp
-
     halves = []
     for seconds in by_launch.values():
         if len(seconds) >= 4:
@@ -102,7 +100,7 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
             halves.append(float(np.median(logs[-half:]) - np.median(logs[:half])))
     if len(halves) >= FEWEST_LAUNCHES and np.std(halves) > 0:
         size = math.expm1(float(np.mean(halves)))
-        if abs(size) > _DRIFT and float(ttest_1samp(halves, 0.0).pvalue) < 0.001:
+        if abs(size) > _DRIFT and _p_value("ttest_1samp", halves, 0.0) < 0.001:
             return Diagnostic(
                 "drift",
                 f"samples of a launch change by {size:+.0%} from its first to its second half",
@@ -112,13 +110,20 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
         medians = [median(by_launch[launch]) for launch in sorted(by_launch)]
         third = len(medians) // 3
         size = float(np.mean(medians[-third:]) / np.mean(medians[:third])) - 1.0
-        if abs(size) > 2 * _DRIFT and float(kendalltau(range(len(medians)), medians).pvalue) < 0.005:
+        if abs(size) > 2 * _DRIFT and _p_value("kendalltau", range(len(medians)), medians) < 0.005:
             return Diagnostic(
                 "drift",
                 f"launches change by {size:+.0%} over the run",
                 "let the machine cool down, or stop other load; ratios of pairs are not affected",
             )
     return None
+
+
+def _p_value(test: str, *samples: object) -> float:
+    """That of one of scipy's tests, which take half a second to import and are seldom needed."""
+    from scipy import stats
+
+    return float(getattr(stats, test)(*samples).pvalue)
 
 
 def _two_modes(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scipy.special import bdtrc
+
 from harness.analysis.statistics import Interval, ratio
 from harness.records.measurement import IN_BLOCKS
 from harness.records.samples import pairs
@@ -87,8 +89,6 @@ def judge(points: Sequence[Point]) -> SelfCheck:
     A bias is seen where one race differs though the intervals of all hold jointly (Bonferroni), or where more races
     differ than chance explains (binomial). Without one the test has passed if it could have seen something.
     """
-    from scipy.stats import binom
-
     known = [point for point in points if point.ratio.known]
     if not known:
         sentence = "A/A test not run: how large a difference this machine shows between equals is unknown"
@@ -100,7 +100,7 @@ def judge(points: Sequence[Point]) -> SelfCheck:
     differing = [point for point in known if point.false_verdict]
     surely = [point for point in known if point.at(1 - (1 - _JOINTLY) / len(known)).differs]
     alpha = 1 - known[0].ratio.confidence
-    many = float(binom.sf(len(differing) - 1, len(known), alpha)) < _UNLIKELY if differing else False
+    many = bool(differing) and float(bdtrc(len(differing) - 1, len(known), alpha)) < _UNLIKELY
     races = "race" if len(known) == 1 else "races"
     score = f"differences in {len(differing)} of {count(len(known))} {races} of a contender against itself"
     seen = differing if many else surely

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import resource
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
-def limit_threads(threads: int) -> Callable[[], dict[str, int]]:
-    """Limits BLAS and OpenMP to this many threads and gives a function that reads the numbers back."""
+def limit_threads(threads: int) -> None:
+    """Limits BLAS and OpenMP to this many threads."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(threads)
 
-    def read() -> dict[str, int]:
-        found = {str(each["prefix"]): int(each["num_threads"]) for each in threadpoolctl.threadpool_info()}
-        if torch := sys.modules.get("torch"):
-            found["torch"] = torch.get_num_threads()
-        return found
 
-    return read
+def threads_and_libraries() -> tuple[dict[str, int], dict[str, str]]:
+    """The BLAS and threading libraries that are loaded now: the threads of each, its version and the kernel it has chosen.
 
-
-def libraries() -> dict[str, str]:
-    """The BLAS and threading libraries that are loaded now, with the version and the kernel that each has chosen."""
+    Both of one look, for which all libraries of the process are gone through.
+    """
     import threadpoolctl
 
-    found = {}
+    threads, versions = {}, {}
     for each in threadpoolctl.threadpool_info():
+        name = str(each["prefix"])
+        threads[name] = int(each["num_threads"])
         parts = (each.get("version"), each.get("architecture"), each.get("threading_layer"))
-        found[str(each["prefix"])] = " ".join(str(part) for part in parts if part) or "version unknown"
+        versions[name] = " ".join(str(part) for part in parts if part) or "version unknown"
     if torch := sys.modules.get("torch"):
+        threads["torch"] = torch.get_num_threads()
         backends = [name for name in ("mkl", "mkldnn") if getattr(torch.backends, name).is_available()]
-        found["torch"] = " ".join([torch.backends.cpu.get_cpu_capability(), *backends])
-    return found
+        versions["torch"] = " ".join([torch.backends.cpu.get_cpu_capability(), *backends])
+    return threads, versions
 
 
 def held_bytes() -> int:

@@ -97,7 +97,7 @@ class Worker:
         self._cells: dict[tuple[str, int], _Cell] = {}
         self._cold = self._how["cache"] == "cold"
         self._last_level_cache = int(settings.get("last_level_cache_bytes") or 2**25)
-        self._threads = resources.limit_threads(self._specification.threads)
+        resources.limit_threads(self._specification.threads)
         self._cores: list[int] = settings.get("core") or []
         self._elsewhere = self._specification.device_kind != "cpu"
         self._pinned = False
@@ -164,6 +164,9 @@ class Worker:
             )
             self._cells[place, batch] = known
             self._seal.check()
+        threads, libraries = resources.threads_and_libraries()
+        if (own := compiled.threads()) is not None:
+            threads["runtime"] = own
         return {
             **asdict(known.calibration),
             "cold": self._cold,
@@ -173,8 +176,8 @@ class Worker:
             "parity_error": proof.error if proof else None,
             "row_error": proof.row_error if proof else None,
             "warnings": known.warnings,
-            "threads": self._threads_now(compiled),
-            "libraries": resources.libraries(),
+            "threads": threads,
+            "libraries": libraries,
             "device": self._specification.device,
             "settings": dict(compiled.settings()),
             "device_memory": dict(compiled.device_memory()),
@@ -437,10 +440,6 @@ class Worker:
     def _precision(self) -> str:
         """What the runtime says that it computes in."""
         return self._construction.runtime(self._specification).precision if self._specification.runtime else "float32"
-
-    def _threads_now(self, compiled: Compiled) -> dict[str, int]:
-        own = compiled.threads()
-        return {**self._threads(), **({"runtime": own} if own is not None else {})}
 
 
 def _seconds(compiled: Callable[[Any], Any], prepared: Any) -> tuple[float, Any]:

@@ -39,7 +39,7 @@ def written(folder: Path, **more) -> Path:
     (folder / "pair.py").write_text(RACE)
     suite = {
         "name": "pair",
-        "sizes": {"from": 4, "to": 512, "points": 2},
+        "sizes": {"from": 24, "to": 240, "points": 2},
         "contenders": {
             "looped": {"function": "pair.py:looped"},
             "jumping": {"function": "pair.py:jumping"},

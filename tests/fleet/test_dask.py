@@ -100,7 +100,7 @@ def test_a_complete_run_that_is_continued_stays_as_it_is(fleet, typed, finished)
 def test_two_workers_that_claim_one_machine_are_refused(fleet):
     environment = {**os.environ, **fleet.environment("a")}
     words = [sys.executable, "-P", "-m", "harness", "fleet", "worker", fleet.address, "--name", "other"]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = warm.ran(words, env=environment, timeout=60)
     assert done.returncode == 2
     assert f"this machine has a worker already, process {fleet.workers['a'].pid}" in done.stderr
 
@@ -115,7 +115,7 @@ def test_a_port_or_a_name_that_is_taken_is_a_sentence(fleet, tmp_path):
         ),
     ):
         command = [sys.executable, "-P", "-m", "harness", "fleet", *words]
-        done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+        done = warm.ran(command, env=own, timeout=60)
         assert done.returncode == 2, done.stdout + done.stderr
         assert done.stderr.startswith(sentence)
         assert done.stderr.count("\n") == 1

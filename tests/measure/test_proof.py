@@ -32,7 +32,7 @@ def ran(tmp_path_factory):
         "batch_sizes": [4],
         "contenders": {"teacher": {"projector": "lda", "runtime": "python"}, **contenders},
         "races": [
-            {"name": "open", "baseline": "teacher", "challenger": "fine", "heads": {"from": 2, "to": 18},
+            {"name": "open", "baseline": "teacher", "challenger": "fine", "heads": {"from": 9, "to": 18},
              "batch_sizes": [4]},
         ],
         "measurement": {

@@ -47,13 +47,19 @@ def plan(answered_here):
     return planning.plan(loaded, check_suite(loaded))
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What is exported and trained for one test is there for the next."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def scoring(plan, tmp_path):
+def scoring(plan, cache):
     """Makes a `Scoring` with processes of its own; the cache is the same."""
     made = []
 
     def make():
-        settings = {"cache": str(tmp_path), "plugins": dict(plan.plugins_of_sources), "input_batches": 2}
+        settings = {"cache": str(cache), "plugins": dict(plan.plugins_of_sources), "input_batches": 2}
         workshop = BuilderClient(plan.specifications, plan.batch_sizes, settings, 120.0)
         made.append((Scoring(workshop, {"plugins": dict(plan.plugins_of_sources)}, 60.0), workshop))
         return made[-1][0]
@@ -64,7 +70,7 @@ def scoring(plan, tmp_path):
         workshop.close()
 
 
-def test_eight_bits_have_the_fidelity_of_what_they_answer(plan, scoring, tmp_path):
+def test_eight_bits_have_the_fidelity_of_what_they_answer(plan, scoring, cache):
     one = scoring()
     exact, int8 = (one.score(plan.specifications[name], HEADS, [1, 32]) for name in ("exact", "int8"))
     assert exact["scores"]["mean_cosine"] == pytest.approx(1.0, abs=1e-6)
@@ -75,9 +81,7 @@ def test_eight_bits_have_the_fidelity_of_what_they_answer(plan, scoring, tmp_pat
     import onnxruntime
 
     data = Construction({}).dataset(plan.specifications["int8"], HEADS)
-    (model,) = [
-        path for path in tmp_path.rglob("model.onnx") if "int8" in (path.parents[1] / "complete.json").read_text()
-    ]
+    (model,) = [path for path in cache.rglob("model.onnx") if "int8" in (path.parents[1] / "complete.json").read_text()]
     session = onnxruntime.InferenceSession(model)
     outputs = []
     for start in range(0, len(data.held_out_queries), 32):

@@ -37,3 +37,10 @@ def test_a_warm_process_has_what_it_was_asked_to_have(tmp_path):
     wait = f"{code}; print(open('/proc/self/environ').read().count('HARNESS_LAUNCH=a mark '))"
     done = warm.ran([sys.executable, "-P", "-c", wait, "one"], cwd=tmp_path, env=environment)
     assert done.stdout.split("\n")[:2] == [f"{tmp_path} ['one'] 7 True", "1"], done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked by a system call of Linux")
+def test_the_children_of_a_warm_process_start_warm():
+    told = "import sys; print('torch' in sys.modules)"
+    code = f"import sys; print(sys.modules['tests.warm'].ran([sys.executable, '-c', {told!r}]).stdout)"
+    assert warm.ran([sys.executable, "-c", code]).stdout.split() == ["True"]

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.report.browser import Browser
 
+BY_LOOKS = ("color-contrast", "scrollable-region-focusable")  # the rules that ask how the page is shown
 _LOOK = """
-return axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations.map(
+const [where, rules] = arguments, wanted = rules.length ? { runOnly: rules } : {};
+return axe.run(where, { resultTypes: ["violations"], ...wanted }).then((found) => found.violations.map(
   (each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 120)).slice(0, 3).join(" | ")}`));
 """
 
@@ -24,6 +28,6 @@ def engine() -> str | None:
     return path.read_text(encoding="utf-8") if path else None
 
 
-def violations(window: Browser) -> list[str]:
-    """The rules that the page breaks as it is shown now, with the elements."""
-    return list(window.run(f"{engine()};{_LOOK}"))
+def violations(window: Browser, where: str = "html", rules: Sequence[str] = ()) -> list[str]:
+    """The rules that the page breaks as it is shown now, or a part of it, with the elements; all rules if none is named."""
+    return list(window.run(f"{engine()};{_LOOK}", where, list(rules)))

@@ -193,39 +193,6 @@ addEventListener("load", sorted);
 </script>"""
 
 
-USE = """<script>
-function used() {
-  if (document.body.dataset.drawn !== "yes") return setTimeout(used, 50);
-  const found = {};
-  const ask = document.getElementById("ask");
-  ask.elements.heads.value = "500";
-  ask.elements.batch.value = "1";
-  ask.querySelector("button").click();
-  found.asked = [...document.querySelectorAll("#asked li")].map((each) => each.textContent);
-  const more = document.querySelector("button.more"), row = document.getElementById(more.getAttribute("aria-controls"));
-  const before = row.hidden;
-  more.click();
-  found.unfolded = [before, row.hidden, more.getAttribute("aria-expanded")];
-  document.querySelector("section:not(.first) button.copy").click();
-  const series = document.getElementById("series");
-  const drawn = '[data-plot="latency-batch-1"] svg text';
-  const labels = () => [...document.querySelectorAll(drawn)].map((each) => each.textContent)
-    .filter((each) => ["loop", "teacher", "student", "student-eager"].includes(each)).sort();
-  found.first = labels();
-  document.body.dataset.drawn = "again";
-  series.elements.race.value = "best";
-  series.elements.race.dispatchEvent(new Event("change", { bubbles: true }));
-  const done = () => {
-    if (document.body.dataset.drawn !== "yes") return setTimeout(done, 50);
-    found.then = labels();
-    document.body.dataset.used = JSON.stringify(found);
-  };
-  done();
-}
-addEventListener("load", used);
-</script>"""
-
-
 def driven(text, folder):
     """The attributes of the body and the document after a browser without any network has drawn and sorted the page."""
     path = folder / "page.html"
@@ -288,20 +255,7 @@ def test_the_probe_sees_what_it_looks_for(page, tmp_path):
     bad = (
         "<script>Promise.reject('lost'); console.error('said'); fetch('https://example.org/x').catch(() => 0);</script>"
     )
-    body, _ = driven(page.replace("</main>", f"</main>{bad}"), tmp_path)
+    head, _, rest = page.partition("<main>")
+    body, _ = driven(f"{head}<main></main>{bad}{rest.partition('</main>')[2]}", tmp_path)
     for word in ("rejected: lost", "said", "forbidden: connect-src"):
         assert word in body["data-error"]
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_reader_asks_unfolds_copies_and_switches(page, summary, tmp_path):
-    """Which one for N = 500? One question. Is it sure? One click: the sentence with its interval."""
-    body, _ = driven(page.replace("<main>", f"{USE}<main>", 1), tmp_path)
-    assert "data-error" not in body, body["data-error"]
-    found = json.loads(body["data-used"])
-    first, second = found["asked"]
-    assert first.startswith("documented: student-eager is faster, about ")
-    assert second.startswith("best: teacher is faster, about ")
-    assert found["unfolded"] == [True, False, "true"]
-    assert body["data-copied"].startswith("| contender |")
-    assert (found["first"], found["then"]) == (["loop", "student-eager"], ["student", "teacher"])

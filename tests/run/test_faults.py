@@ -142,7 +142,8 @@ def started(folder: Path, faults) -> tuple[subprocess.Popen, Path]:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     ends = time.monotonic() + 60
-    while time.monotonic() < ends and not (out / "measurements.jsonl").exists():
+    records = out / "measurements.jsonl"
+    while time.monotonic() < ends and not (records.exists() and records.stat().st_size):
         time.sleep(0.02)
     return run, out
 

@@ -24,7 +24,7 @@ def suite(folder: Path) -> Path:
         "name": "long",
         "plugins": [str(PLUGIN)],
         "source": {"use": "small"},
-        "heads": {"from": 4, "to": 1024, "points": 3},
+        "heads": {"from": 4, "to": 16, "points": 3},
         "search": {"budget_samples": 60, "regret": False},
         "batch_sizes": [2],
         "contenders": {

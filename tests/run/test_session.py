@@ -321,13 +321,13 @@ def test_two_functions_are_raced_without_a_suite(tmp_path):
         "def linear(n, batch): wait(1e-7 * n * batch)\n"
         "def constant(n, batch): wait(2e-5 * batch)\n"
     )
-    arguments = ("two:linear", "two:constant", "--range", "16:4k", "--launches", "3", "--precision", "0.2")
+    arguments = ("two:linear", "two:constant", "--range", "50:800", "--launches", "2", "--budget", "100")
     done = called("locate", *arguments, "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "out" / "crossovers.json").read_text())
     location = stored["located"][0]["location"]
     leads = {probe["heads"]: probe["log_ratio"] > 0 for probe in location["probes"]}
-    assert (leads[16], leads[4000]) == (False, True), done.stdout
+    assert (leads[50], leads[800]) == (False, True), done.stdout
     for crossing in location["crossings"]:  # a busy machine may leave it unresolved
         assert crossing["direction"] == "challenger"
         assert 60 <= crossing["heads"] <= 700
@@ -372,7 +372,7 @@ def test_seconds_that_are_over_are_named_and_the_answer_follows_from_the_records
 
 
 def test_a_grid_visits_the_points_of_the_table_and_its_answer_follows_from_the_records(tmp_path):
-    suite = written(tmp_path, search={"method": "grid", "budget_samples": 400}, heads=THREE)
+    suite = written(tmp_path, search={"method": "grid", "budget_samples": 60}, heads=THREE)
     done = called("run", suite, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     evidence = read(tmp_path / "out")
@@ -384,7 +384,7 @@ def test_a_grid_visits_the_points_of_the_table_and_its_answer_follows_from_the_r
 def test_launches_are_apart_by_a_gap_that_varies_and_nobody_waits_for_what_is_recorded(tmp_path, monkeypatch):
     (tmp_path / "two.py").write_text("def one(n, batch): sum(range(n))\ndef other(n, batch): sum(range(99))\n")
     monkeypatch.chdir(tmp_path)
-    made = race.plan(["two:one", "two:other"], low=8, high=999, launches=2, budget=60, gap=10.0)
+    made = race.plan(["two:one", "two:other"], low=64, high=200, launches=2, budget=20, gap=10.0)
     pauses = []
     session.run(made, tmp_path / "out", Silent(), sleep=pauses.append)
     first, second = (sum(slices) for _, slices in itertools.groupby(pauses))  # before launches 1 and 2, by the second

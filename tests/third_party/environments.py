@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import sysconfig
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ class Environment:
         """An empty one; `.pth` files of this environment, such as an editable harness's, are not read there."""
         venv.create(folder / "venv", with_pip=False)
         environment = cls(folder=folder)
-        packages = dict.fromkeys([sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]])
+        packages = [each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")]
         (environment.packages / "zz_libraries.pth").write_text("\n".join(packages) + "\n")
         return environment
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scipy import stats
+from scipy.special import ndtri
 
 from harness.analysis.fleet.machines import Difference, Machine, differences, machines
 from harness.analysis.fleet.random_effects import LEAST, RandomEffects, random_effects
@@ -204,7 +204,7 @@ def _estimate(places: Sequence[Place]) -> tuple[RandomEffects | None, str]:
 
 def _variance(crossing: Crossing) -> float:
     """Of the logarithm of N*, from its interval; at least that of a number of which only the whole part is known."""
-    quantile = float(stats.norm.ppf((1.0 + crossing.confidence) / 2.0))
+    quantile = float(ndtri((1.0 + crossing.confidence) / 2.0))
     width = math.log(max(crossing.high, 1) / max(crossing.low, 1))
     return float(max((width / (2.0 * quantile)) ** 2, 1.0 / (_ROUNDING * max(crossing.heads, 1) ** 2)))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
+from scipy.special import gammaincinv, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +60,8 @@ def random_effects(effects: Sequence[float], variances: Sequence[float], confide
     inflation = max(1.0, float(np.sum(weights * (y - centre) ** 2)) / (count - 1))
     error = math.sqrt(inflation / float(weights.sum()))
     tail = (1.0 + confidence) / 2.0
-    half = float(stats.t.ppf(tail, count - 1)) * error
-    reach = float(stats.t.ppf(tail, count - 2)) * math.sqrt(squared + error**2)
+    half = float(stdtrit(count - 1, tail)) * error
+    reach = float(stdtrit(count - 2, tail)) * math.sqrt(squared + error**2)
     spread = _profile(y, v, 1.0 - tail), _profile(y, v, tail)
     return RandomEffects(
         machines=count, centre=centre, low=centre - half, high=centre + half, tau=math.sqrt(squared),
@@ -72,6 +72,8 @@ def random_effects(effects: Sequence[float], variances: Sequence[float], confide
 
 def _between(y: NDArray[np.float64], v: NDArray[np.float64]) -> float:
     """The tau squared at which the restricted likelihood is largest."""
+    from scipy import optimize
+
     top = _widest(y, v)
     grid = np.concatenate([[0.0], np.geomspace(top * 1e-9, top, 200)])
     scores = -_restricted(grid, y, v)
@@ -97,7 +99,9 @@ def _restricted(
 
 def _profile(y: NDArray[np.float64], v: NDArray[np.float64], tail: float) -> float:
     """The tau squared at which Cochran's Q, which falls with it, has this quantile from above; 0 where it never has."""
-    wanted = float(stats.chi2.ppf(1.0 - tail, len(y) - 1))
+    from scipy import optimize
+
+    wanted = float(2.0 * gammaincinv((len(y) - 1) / 2.0, 1.0 - tail))  # of the chi-squared distribution
     score: Callable[[float], float] = lambda squared: _q(squared, y, v) - wanted  # noqa: E731
     if score(0.0) <= 0.0:
         return 0.0

@@ -110,23 +110,28 @@ def window(tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="module", params=[400, 1280])
+def width(request, written, window):
+    """Of the page, which was opened at it."""
+    window.resize(request.param, 900)
+    window.prefer("dark" if request.param < 1280 else "light")
+    window.open((written[0] / "fleet.html").as_uri())
+    window.wait("document.body && document.body.dataset.drawn === 'yes'")
+    return request.param
+
+
 @needs_browser
-@pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_fits_and_draws_every_machine_without_complaint_or_request(written, window, width):
-    window.resize(width, 900)
-    for scheme in ("light", "dark"):
+    drawn = window.run(
+        "return [...document.querySelectorAll('[data-plot]')].map((each) => !!each.querySelector('svg'))"
+    )
+    cases = json.loads((written[0] / "fleet.json").read_text())["crossovers"]
+    assert len(drawn) == 9 + sum(any(each["crossing"] for each in case["machines"]) for case in cases)
+    assert all(drawn)
+    for scheme in ("dark", "light"):
         window.prefer(scheme)
-        window.open((written[0] / "fleet.html").as_uri())
-        window.wait("document.body && document.body.dataset.drawn === 'yes'")
         assert window.run("return document.documentElement.scrollWidth - innerWidth") <= 0
-        drawn = window.run(
-            "return [...document.querySelectorAll('[data-plot]')].map((each) => !!each.querySelector('svg'))"
-        )
-        cases = json.loads((written[0] / "fleet.json").read_text())["crossovers"]
-        assert len(drawn) == 9 + sum(any(each["crossing"] for each in case["machines"]) for case in cases)
-        assert all(drawn)
-        assert window.requested() == []
-    window.prefer("light")
+    assert window.requested() == []
     assert window.complaints() == []
 
 
