@@ -55,3 +55,13 @@ def test_what_is_read_here_is_plausible():
     assert found["usable_cores"] >= 1
     assert found["memory_bytes"] > 2**28
     assert machine.last_level_cache_bytes({"caches": {"L1": 1, "L3": 7}}) == 7
+
+
+def test_machines_of_which_nothing_is_known_do_not_differ():
+    assert machine.differences({}, {}) == []
+    assert machine.differences({}, {"memory_bytes": 2**30}) == ["memory: unknown -> 1.00 GiB"]
+
+
+def test_the_load_is_that_of_the_last_minute(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 5.0, 15.0))
+    assert machine.describe()["load_average"] == 1.0

@@ -153,7 +153,11 @@ def test_a_small_budget_halves_the_places_that_are_left():
     assert signs == {1: -1, 256: 1, 16: -1, 64: 1, 32: 1}
 
 
-def test_both_sides_of_a_step_at_the_first_n_are_probed():
-    location = locate(lambda heads, rounds, _: [(1.5, 1.0)] * rounds, 16, 1024, steps=(16, 64))
-    assert {16, 17, 64, 65} <= {probe.heads for probe in location.probes}
-    assert not any("were ignored" in note for note in location.notes)
+@pytest.mark.parametrize("budget", [100, 150])
+def test_a_small_budget_states_the_crossover_it_found_whatever_it_left_unprobed(budget):
+    location = locate(
+        lambda heads, rounds, _: [(1.0 + heads, 1000.0)] * rounds, 1, 10**6, steps=(4**6, 4**8), budget=budget
+    )
+    assert (location.status, location.samples <= budget) == ("crossing", True)
+    assert location.crossings[0].low <= 999 <= location.crossings[0].high
+    assert location.notes[0] == "budget too small for a full scan: only one crossover is searched for"

@@ -171,3 +171,11 @@ def test_pairs_that_launches_have_timed_at_the_side_of_a_step_are_not_wanted_aga
     sampler.launch = 1
     sampler.visit(10, 4)
     assert pairs_for_sign(sampler, 10, QUESTION, 1) == math.ceil(wanted - 4)
+
+
+def test_a_launch_builds_no_more_than_forty_places():
+    sampler = made(lambda heads: heads / 1000)
+    near, others = [930, 1010, 1100], [20_000 + n for n in range(37)]
+    for heads in near + others:
+        sampler.visit(heads, 1)
+    assert set(allocated(sampler, AIM, 100)) == set(near)

@@ -148,6 +148,12 @@ def test_steps_outside_the_range_are_ignored_and_noted():
     assert location.status == "crossing"
 
 
+def test_both_sides_of_a_step_at_the_first_n_are_probed():
+    location = locate(lambda heads, rounds, _: [(1.5, 1.0)] * rounds, 16, 1024, steps=(16, 64))
+    assert {16, 17, 64, 65} <= {probe.heads for probe in location.probes}
+    assert not any("were ignored" in note for note in location.notes)
+
+
 def test_a_range_between_two_declared_steps_is_not_the_weaker_mode():
     location = locate(machine().measure, 1_100, 4_000, steps=STEEP.steps)
     assert location.status == "crossing"

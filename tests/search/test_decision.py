@@ -11,8 +11,12 @@ from harness.plan.sweep import SearchCase
 from harness.records.crossovers import SearchRecord, dump, load
 from harness.search import locate
 from harness.search.bracketing import Step
-from harness.search.decision import Zone, merge, net_crossing
+from harness.search.decision import Evidence, Zone, merge, net_crossing
+from harness.search.local_model import fit
+from harness.search.outcomes import Fitted
 from harness.search.result import Crossing
+from tests.search.scripted import QUESTION as SCRIPTED
+from tests.search.scripted import sampled
 from tests.simulation import curves
 from tests.simulation.runs import QUIET, Case, run_many, search
 
@@ -141,3 +145,22 @@ def test_an_end_of_the_range_that_cannot_be_told_is_no_reason_to_say_nothing():
     runs = [search(Case("STEEP", span=(1, 1_483)), seed)[0] for seed in range(10)]
     assert [run.status for run in runs].count("above") >= 9
     assert any("leads by at most" in note for run in runs for note in run.notes)
+
+
+def test_a_measured_end_bounds_the_lead_and_nothing_behind_it_does():
+    levels = {10: 0.5, 100: 0.1, 1000: -0.1, 10_000: -0.5}
+    sampler = sampled(lambda n, launch: levels[n], tuple(levels))
+    evidence = Evidence(sampler, SCRIPTED, dict.fromkeys(levels, 1), [])
+    assert evidence.lead_bound(100, 1000, 1) == pytest.approx(0.1)
+    assert evidence.lead_bound(100, 1000, -1) == pytest.approx(0.1)
+    assert evidence.lead_bound(99, 1001, 1) == pytest.approx(0.5)  # between 10 and 100 it lies between theirs
+    assert evidence.lead_bound(99, 1001, -1) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("slope", "leader"), [(1.0, 1), (-1.0, -1), (0.0, 0)])
+def test_a_fitted_curve_tells_who_leads_where_no_launch_did(slope, leader):
+    sampler = sampled(lambda n, launch: slope * math.log(n / 100), (200, 300, 400, 500))
+    curve = fit(sampler.observations(), math.log(300), slope, 0.01, 0.95)
+    evidence = Evidence(sampler, SCRIPTED, {}, [Fitted(200, 500, curve)])
+    assert evidence.leader_at(250) == leader
+    assert evidence.leader_at(600) == 0

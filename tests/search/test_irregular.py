@@ -165,3 +165,23 @@ def test_no_large_number_is_asked_whether_it_is_prime():
 )
 def test_smooth_numbers_by_hand(number, smooth):
     assert is_smooth(number) is smooth
+
+
+def test_a_number_that_is_neither_smooth_nor_prime_is_no_neighbour_of_itself():
+    """1001 = 7 x 11 x 13, and 2001 = 3 x 23 x 29."""
+    assert 1001 not in neighbours(1001, 1, 10**9)
+    assert 1001 in neighbours(1001, 1, 10**9, plain=1)
+
+
+def test_a_steep_cost_is_not_taken_for_jagged():
+    """Within 4 % to either side eight powers of N make 60 %, which the trend over the range explains."""
+    found = answer(0, 64, 600, baseline=lambda n: 100 * (n / 200) ** 8, challenger=lambda n: 100.0)
+    assert found.status == "crossing"
+    assert not any("depends on each N" in note for note in found.notes)
+
+
+def test_a_search_among_neighbours_says_that_it_looks_and_then_that_it_confirms():
+    told = []
+    locate_irregular(machine(0).measure, 10, 5000, seed=0, on_progress=told.append)
+    stages = [each.stage for each in told]
+    assert list(dict.fromkeys(stages)) == ["bracket", "confirm", "done"]

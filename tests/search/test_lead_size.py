@@ -84,3 +84,7 @@ def test_a_jump_that_intervals_do_not_tell_is_none():
     wide = location("below", STEADY)
     probes = tuple(replace(each, low=each.log_ratio - 0.7, high=each.log_ratio + 0.7) for each in wide.probes)
     assert said(replace(wide, probes=probes)).endswith(": 4.9x at 10, 1.4x at 100,000")
+
+
+def test_a_single_place_tells_no_size():
+    assert said(location("below", {10: 4.9})).endswith("from n = 10 to 10")

@@ -111,3 +111,15 @@ def test_launches_that_differ_widen_the_interval_to_that_of_students_t_over_laun
     assert centre == pytest.approx(0.2, abs=1e-3)
     half = stats.t.ppf(0.975, 2) * np.std(levels, ddof=1) / math.sqrt(3)
     assert (high - low) / 2 == pytest.approx(half, rel=0.01)
+
+
+def test_a_curve_that_goes_past_what_was_seen_at_most_n_does_not_fit():
+    """Levels in turn 4 % above and below a line, where pairs differ by 1 %: each is 11 errors of 8 pairs away from it."""
+    random = np.random.default_rng(0)
+    rows = [
+        (n, launch, 0.7 * math.log(n / 110) + 0.04 * (-1) ** place + random.normal(0, 0.01))
+        for launch in (1, 2)
+        for place, n in enumerate((80, 90, 100, 110, 120, 135))
+        for _ in range(4)
+    ]
+    assert fit(observed(rows), math.log(100), 0.7, 0.01, 0.95).misfit < 1e-6

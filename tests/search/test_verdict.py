@@ -132,3 +132,13 @@ def test_an_unclear_zone_keeps_what_the_clear_ones_found():
 )
 def test_at_most_four_n_are_named(places, text):
     assert first_few(places) == text
+
+
+def test_who_leads_after_the_last_crossover_leads_beyond_an_open_end():
+    """Little is at stake anywhere, so that all is one zone; who leads at 600, its last N, is not known."""
+    up, down = crossing(150, low=140, high=160), crossing(350, "baseline", low=340, high=360)
+    known = Known({100: -1, 200: 1, 300: 1, 400: -1, 600: 0}, {1: 0.1, -1: 0.1})
+    changes = [(RISE, outcome(up)), (Smooth(300, 400, 1, -1), outcome(down)), (Undecided(600, -1), OPEN)]
+    answer = decide(changes, known, QUESTION, [])
+    assert answer.crossings == (up, down)
+    assert (answer.decision.before, answer.decision.after) == ("baseline", "baseline")
