@@ -84,8 +84,9 @@ def test_a_warm_sample_makes_one_loop_after_untimed_calls():
     assert one.sample({**CELL, "untimed_seconds": 0.0})["seconds"] > 0
     assert len(CALLED) - before == 1 + ready["inner_loops"]
     before = len(CALLED)
-    one.sample({**CELL, "untimed_seconds": 0.005})
-    assert len(CALLED) - before > 1 + ready["inner_loops"]
+    for _ in range(10):  # one of them may be kept from its core for all of its untimed time
+        one.sample({**CELL, "untimed_seconds": 0.005})
+    assert len(CALLED) - before > 10 * (1 + ready["inner_loops"])
 
 
 def test_a_rehearsal_makes_the_calls_of_a_sample():

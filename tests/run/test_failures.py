@@ -174,7 +174,7 @@ def test_a_projector_that_cannot_be_built_from_some_n_on_wins_nothing_there(tmp_
 
 
 def test_a_quadratic_function_ends_with_its_crossover_where_it_is_still_quick_enough(mine):
-    settings = ("--range", "10:50k", "--launches", "2", "--precision", "0.3", "--budget", "300", "--deadline", "2")
+    settings = ("--range", "10:50k", "--launches", "2", "--precision", "0.3", "--budget", "300", "--deadline", "4")
     done = called("locate", "mine:insertion", "mine:quick", *settings, "--output", "slow", cwd=mine)
     assert done.returncode == 0, done.stdout + done.stderr
     found = answer(mine / "slow")
@@ -183,7 +183,7 @@ def test_a_quadratic_function_ends_with_its_crossover_where_it_is_still_quick_en
     (failures,) = found["failures"]
     assert (failures["contender"], failures["high"], failures["next_good"]) == ("baseline", 50_000, None)
     assert "insertion: a call at N = " in failures["reason"]
-    assert "the deadline is 2 s" in failures["reason"]
+    assert "the deadline is 4 s" in failures["reason"]
     skipped = [each.failure.kind for each in read(mine / "slow").measurements if each.failure]
     assert set(skipped) == {TOO_SLOW}
     (change,) = (each for each in entry(mine / "slow")["changes"] if each["use"] == "quick")
