@@ -103,6 +103,20 @@ def test_work_off_the_clock_is_named_with_what_to_do(way, what, next_step, batch
     assert next_step in caught.value.next_step
 
 
+def test_one_call_that_is_interrupted_hides_nothing():
+    class Interrupted(CHEATS.Early):
+        calls = 0
+
+        def __call__(self, prepared):
+            self.calls += 1
+            if self.calls == 3:  # the first that is looked at; two were made before
+                self.projection(np.ones((3, 6), dtype=np.float32))
+            return super().__call__(prepared)
+
+    with pytest.raises(ContenderError, match="its prepare\\(\\) takes 246 µs, the call 0 ns"):
+        proved(Interrupted)
+
+
 def test_a_future_is_work_that_is_left_over():
     wrong = why_off_clock(CallTimes(call=12e-6, result=230e-6), CallTimes(call=13e-6, result=240e-6), COPYING)
     assert "its result() takes 230 µs after a call of 12.0 µs" in str(wrong)
