@@ -28,7 +28,7 @@ def load(path: str | Path, race: str = "") -> Choose:
         RecordsError: where there is no such file, or it is not one.
         UserError: where the race is not there, or decides nothing.
     """
-    return choosing_by(read(path, race))
+    return dispatcher(read(path, race))
 
 
 def read(path: str | Path, race: str = "") -> Mapping[str, Any]:
@@ -94,7 +94,7 @@ def rules(table: Mapping[str, Any]) -> dict[int, tuple[list[int], list[str]]]:
     return found
 
 
-def choosing_by(table: Mapping[str, Any]) -> Choose:
+def dispatcher(table: Mapping[str, Any]) -> Choose:
     """The choice as a function of n and batch size; between batch sizes that were raced the nearest decides."""
     known = rules(table)
     sizes = sorted(known)

@@ -15,6 +15,7 @@ from harness.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -100,7 +101,7 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
             halves.append(float(np.median(logs[-half:]) - np.median(logs[:half])))
     if len(halves) >= FEWEST_LAUNCHES and np.std(halves) > 0:
         size = math.expm1(float(np.mean(halves)))
-        if abs(size) > _DRIFT and _p_value("ttest_1samp", halves, 0.0) < 0.001:
+        if abs(size) > _DRIFT and float(_tests().ttest_1samp(halves, 0.0).pvalue) < 0.001:
             return Diagnostic(
                 "drift",
                 f"samples of a launch change by {size:+.0%} from its first to its second half",
@@ -110,7 +111,7 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
         medians = [median(by_launch[launch]) for launch in sorted(by_launch)]
         third = len(medians) // 3
         size = float(np.mean(medians[-third:]) / np.mean(medians[:third])) - 1.0
-        if abs(size) > 2 * _DRIFT and _p_value("kendalltau", range(len(medians)), medians) < 0.005:
+        if abs(size) > 2 * _DRIFT and float(_tests().kendalltau(range(len(medians)), medians).pvalue) < 0.005:
             return Diagnostic(
                 "drift",
                 f"launches change by {size:+.0%} over the run",
@@ -119,11 +120,11 @@ def _drift(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:
     return None
 
 
-def _p_value(test: str, *samples: object) -> float:
-    """That of one of scipy's tests, which take half a second to import and are seldom needed."""
+def _tests() -> ModuleType:
+    """Statistical tests, imported where one is needed: that takes half a second."""
     from scipy import stats
 
-    return float(getattr(stats, test)(*samples).pvalue)
+    return stats
 
 
 def _two_modes(by_launch: Mapping[int, Sequence[float]]) -> Diagnostic | None:

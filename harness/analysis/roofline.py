@@ -266,12 +266,7 @@ def _at(known: Sequence[CostModel], heads: int) -> CostModel | None:
 
 
 def _distance(one: Shape, other: Shape) -> float:
-    (a, b, c), (x, y, z) = one, other
-    return (
-        abs(math.log(max(a, 1) / max(x, 1)))
-        + abs(math.log(max(b, 1) / max(y, 1)))
-        + abs(math.log(max(c, 1) / max(z, 1)))
-    )
+    return sum(abs(math.log(max(a, 1) / max(b, 1))) for a, b in zip(one, other, strict=True))
 
 
 def _between(rates: Mapping[int, float], size: float) -> float:

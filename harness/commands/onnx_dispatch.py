@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.dispatch import choosing_by, rules
+from harness.dispatch import dispatcher, rules
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _by_size(table: Mapping[str, Any]) -> tuple[list[int], list[str]]:
 
 def _by_batch(table: Mapping[str, Any], heads: int) -> tuple[list[int], list[str]]:
     """The batch sizes at which the choice changes for this N, and the choices."""
-    sizes, choose = sorted(rules(table)), choosing_by(table)
+    sizes, choose = sorted(rules(table)), dispatcher(table)
     borders = [math.floor(math.sqrt(a * b)) + 1 for a, b in itertools.pairwise(sizes)]
     return borders, [choose(heads, size) for size in sizes]
 

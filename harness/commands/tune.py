@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__, plain_file
 from harness.causes import cause
-from harness.dispatch import Choose, choosing_by, read, rules
+from harness.dispatch import Choose, dispatcher, read, rules
 from harness.errors import RecordsError, UserError
 from harness.printable import one_line
 from harness.records.crossovers import load
@@ -144,7 +144,7 @@ def imported(path: Path) -> Choose:
     wanted = "name what `harness tune --to python` or `--to json` wrote"
     try:
         if path.suffix == ".json":
-            return choosing_by(read(path))
+            return dispatcher(read(path))
         names: dict[str, Any] = {}
         text = plain_file.text(path, plain_file.MIB)
         exec(compile(text, str(path), "exec"), names)  # noqa: S102 - the user's own module, which is meant to be imported

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.functions import allocator
 from harness.functions.kernel import Kernel, Takes  # noqa: TC001
-from harness.process import messages
+from harness.process import allocator, messages
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.exit_status import writable
 

@@ -146,7 +146,7 @@ def _rehearse(launch: Launch, slots: Sequence[_Slot], generator: np.random.Gener
     """Untimed rounds, so that the first timed one begins like all others, and how long each takes to be back at speed.
 
     That is measured where it is not known yet of this contender near this N: by watching it after the others have run.
-    One that is alone in its visit has nobody to recover from.
+    One that is alone in its visit has nothing to recover from.
     """
     standing = _still_running(slots)
     if len(standing) < 2 or any(slot.info.get("cold") for slot in standing):

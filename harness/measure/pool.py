@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.functions import allocator
 from harness.measure import answers
 from harness.measure.builders import Builders, cores
 from harness.measure.calibration import FIRST_UNTIMED_SECONDS
 from harness.measure.recovery import Recoveries
+from harness.process import allocator
 from harness.process.child import Child, ChildFailed, environment
 from harness.process.failure import CHANGED, Failure
 from harness.process.limits import UNBOUND
@@ -354,7 +354,7 @@ def worker_environment(specification: Specification) -> dict[str, str]:
 
 
 def allocator_environment(specification: Specification, *, young_heap: bool) -> Mapping[str, str]:
-    """The variables that set the allocator of a contender's worker (see `harness.functions.allocator`)."""
+    """The variables that set the allocator of a contender's worker (see `harness.process.allocator`)."""
     if young_heap:
         return allocator.OTHER
     return allocator.variables() if specification.function else allocator.THRESHOLDS

@@ -15,7 +15,6 @@ import numpy as np
 from harness import units
 from harness.errors import ContenderError, ParityError
 from harness.functions import equality, memoisation
-from harness.functions.allocator import HighWater
 from harness.measure import artifact_digests, calibration, off_clock, parity, parity_queries, recovery, resources
 from harness.measure.clock import monotonic
 from harness.measure.construction import Construction
@@ -24,6 +23,7 @@ from harness.measure.timed_function import TimedFunction
 from harness.measure.timed_projection import TimedProjection
 from harness.plan.specification import Specification
 from harness.plugin.interfaces import Compiled, LoadContext
+from harness.process.allocator import HighWater
 from harness.process.server import Operation, pin, serve
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
-from harness.functions import allocator
 from harness.functions.callee import Callee, named
 from harness.functions.kernel import Kernel
 from harness.functions.trial import DEADLINE_SECONDS, run_trial
 from harness.plan import workloads
 from harness.plan.specification import Specification
 from harness.plugin import workloads as workload_functions
+from harness.process import allocator
 from harness.suite.schema import LONGEST_NAME, Contender, HeadsList, HeadsRange, Race, Suite, Use
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class FunctionGroup:
     compared: bool = True
     fresh: bool = False  # they change their input, as their workload says
     workload: OfferReference | None = None  # that they belong to
-    workload_names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # theirs there, by those of answers
+    workload_names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # in the workload, by names of answers
 
     def kernels(self) -> tuple[Kernel, ...]:
         """As they are known before they are tried."""
@@ -282,5 +282,5 @@ def _race(title: str, pair: tuple[str, str], races: int) -> str:
     """The name of a race: the user's, with its contenders where there are several."""
     if title and races == 1:
         return title
-    both = f"{pair[1]}-over-{pair[0]}"
-    return spelled(f"{title}-{both}" if title else both)
+    contenders = f"{pair[1]}-over-{pair[0]}"
+    return spelled(f"{title}-{contenders}" if title else contenders)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cache import folder as cache_folder
-from harness.functions import allocator
 from harness.functions.trial import DEADLINE_SECONDS
 from harness.plan import function_groups
 from harness.plan.specification import Kind, OfferReference, Specification
 from harness.plan.sweep import Sweep, sweep
 from harness.plugin.trackers import Trackers
+from harness.process import allocator
 from harness.suite.loading import narrowed
 from harness.suite.schema import Contender, HeadsRange, Suite
 

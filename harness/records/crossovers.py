@@ -74,7 +74,8 @@ def load(stored: Sequence[Mapping[str, Any]]) -> tuple[SearchRecord, ...]:
         place = ".".join(str(part) for part in first["loc"])
         raise RecordsError(f"crossovers.json: {place}: {first['msg']}", next_step=_AGAIN) from error
     for each in found:
-        if what := _impossible(each.location):
+        answers = (each.location, each.asked.prior) if each.asked.prior is not None else (each.location,)
+        if what := next(filter(None, map(_impossible, answers)), ""):
             raise RecordsError(f"crossovers.json: {one_line(each.case.label)}: {what}", next_step=_AGAIN)
     return found
 
@@ -83,10 +84,6 @@ def _impossible(location: Location) -> str:
     """Why no search can have given an answer; empty where one can."""
     if location.status in ("crossing", "several") and not location.crossings:
         return f"its status is {location.status!r}, and it has no crossing"
-    beyond = (location.extrapolated,) if location.extrapolated is not None else ()
-    for each in (*location.crossings, *location.unconfirmed, *beyond):
-        if not (1 <= each.low <= each.high <= _MOST and 1 <= each.heads <= _MOST):
-            return f"a crossing lies at N = {_n(each.heads)}, between {_n(each.low)} and {_n(each.high)}"
     for what, low, high in _spans(location):
         if not 1 <= low <= high <= _MOST:
             return f"{what} from N = {_n(low)} to {_n(high)}"
@@ -94,7 +91,11 @@ def _impossible(location: Location) -> str:
 
 
 def _spans(location: Location) -> Iterator[tuple[str, int, int]]:
-    """What else is said of N, each with its smallest and its largest."""
+    """What is said of N, each with its smallest and its largest."""
+    beyond = (location.extrapolated,) if location.extrapolated is not None else ()
+    for found in (*location.crossings, *location.unconfirmed, *beyond):
+        yield "a crossing lies", found.low, found.high
+        yield "a crossing lies", found.heads, found.heads
     yield "it searched", location.low, location.high
     yield from (("it looked", each.heads, each.heads) for each in location.probes)
     if location.bracket is not None:

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from harness.functions import allocator
 from harness.functions.callee import named
 from harness.functions.kernel import Kernel
 from harness.measure.pool import WORKER, timing_cores
 from harness.plan.specification import Specification
+from harness.process import allocator
 from harness.process.child import Child, environment
 from harness.suite.schema import Measurement
 

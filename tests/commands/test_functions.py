@@ -11,12 +11,12 @@ from harness.analysis.answer import race_answer
 from harness.analysis.standings import standings
 from harness.commands import race
 from harness.errors import SuiteError, UserError
-from harness.functions import allocator
 from harness.functions.callee import as_callee, named
 from harness.plan.check import check_suite
 from harness.plan.function_groups import distinct, spelled
 from harness.plan.plan import plan
 from harness.plan.sweep import SearchCase
+from harness.process import allocator
 from harness.records.crossovers import SearchRecord
 from harness.search.result import Crossing, Location, Probe
 from harness.search.wording import sentence

@@ -45,7 +45,7 @@ def test_the_same_choice_is_loaded_from_a_run_and_from_the_json_form(tmp_path):
 
 def test_between_batch_sizes_the_nearest_decides():
     entries = [{"batch_size": size, "below": use, "changes": []} for size, use in ((1, "direct"), (64, "fft"))]
-    choose = dispatch.choosing_by(table(entries=entries))
+    choose = dispatch.dispatcher(table(entries=entries))
     assert [choose(5, batch) for batch in (1, 7, 9, 64)] == ["direct", "direct", "fft", "fft"]
 
 
@@ -59,7 +59,7 @@ def test_a_form_that_is_not_known_is_told():
     with pytest.raises(UserError, match="--to yaml is not known; write one of python, json, c-header, onnx"):
         tuning.written(table(), EVIDENCE, "yaml")
     with pytest.raises(UserError, match="has no decision"):
-        dispatch.choosing_by(table(entries=[{"batch_size": 1, "below": None, "changes": []}]))
+        dispatch.dispatcher(table(entries=[{"batch_size": 1, "below": None, "changes": []}]))
 
 
 def test_a_threshold_that_costs_too_much_today_is_found(monkeypatch):
@@ -67,9 +67,9 @@ def test_a_threshold_that_costs_too_much_today_is_found(monkeypatch):
     probes = [SimpleNamespace(heads=500, **probe), SimpleNamespace(heads=900, **probe)]
     case = SimpleNamespace(race="conv", baseline="direct", challenger="fft", batch_size=1)
     monkeypatch.setattr(tuning, "load", lambda _: [SimpleNamespace(case=case, location=SimpleNamespace(probes=probes))])
-    (found,) = tuning.losses(dispatch.choosing_by(table()), table(), EVIDENCE, 0.05)
+    (found,) = tuning.losses(dispatch.dispatcher(table()), table(), EVIDENCE, 0.05)
     assert (found.heads, found.chosen, found.faster) == (500, "direct", "fft")
-    assert not tuning.losses(dispatch.choosing_by(table()), table(), EVIDENCE, 0.5)
+    assert not tuning.losses(dispatch.dispatcher(table()), table(), EVIDENCE, 0.5)
 
 
 def test_a_race_whose_name_begins_with_a_digit_has_a_header_that_compiles():
@@ -105,7 +105,7 @@ def test_thresholds_hold_only_where_something_was_timed(monkeypatch):
     nothing = SimpleNamespace(case=case, location=SimpleNamespace(probes=[]))
     monkeypatch.setattr(tuning, "load", lambda _: [nothing])
     with pytest.raises(UserError, match="the run has timed nothing of the race 'conv'; run it again with more time"):
-        tuning.losses(dispatch.choosing_by(table()), table(), EVIDENCE, 0.05)
+        tuning.losses(dispatch.dispatcher(table()), table(), EVIDENCE, 0.05)
 
 
 def test_a_module_of_another_race_and_one_that_fails_are_told(monkeypatch):

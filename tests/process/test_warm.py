@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.functions import allocator
+from harness.process import allocator
 from harness.process.child import environment
 from tests import warm
 

@@ -105,9 +105,9 @@ def test_an_n_that_no_search_visits_is_refused_wherever_it_stands(change, what):
     ("change", "what"),
     [
         ({"crossings": []}, "its status is 'crossing', and it has no crossing"),
-        ({"crossings": [{"heads": 0}]}, "a crossing lies at N = 0, between 400 and 420"),
-        ({"crossings": [{"low": 0}]}, "a crossing lies at N = 411, between 0 and 420"),
-        ({"unconfirmed": [{"high": -5}]}, "a crossing lies at N = 411, between 400 and -5"),
+        ({"crossings": [{"heads": 0}]}, "a crossing lies from N = 0 to 0"),
+        ({"crossings": [{"low": 0}]}, "a crossing lies from N = 0 to 420"),
+        ({"unconfirmed": [{"high": -5}]}, "a crossing lies from N = 400 to -5"),
     ],
 )
 def test_an_answer_that_no_search_gives_is_refused(change, what):

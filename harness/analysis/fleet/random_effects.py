@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaincinv, stdtrit
+from scipy.special import chdtri
+
+from harness.analysis.statistics import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +62,8 @@ def random_effects(effects: Sequence[float], variances: Sequence[float], confide
     inflation = max(1.0, float(np.sum(weights * (y - centre) ** 2)) / (count - 1))
     error = math.sqrt(inflation / float(weights.sum()))
     tail = (1.0 + confidence) / 2.0
-    half = float(stdtrit(count - 1, tail)) * error
-    reach = float(stdtrit(count - 2, tail)) * math.sqrt(squared + error**2)
+    half = quantile(confidence, count - 1) * error
+    reach = quantile(confidence, count - 2) * math.sqrt(squared + error**2)
     spread = _profile(y, v, 1.0 - tail), _profile(y, v, tail)
     return RandomEffects(
         machines=count, centre=centre, low=centre - half, high=centre + half, tau=math.sqrt(squared),
@@ -101,7 +103,7 @@ def _profile(y: NDArray[np.float64], v: NDArray[np.float64], tail: float) -> flo
     """The tau squared at which Cochran's Q, which falls with it, has this quantile from above; 0 where it never has."""
     from scipy import optimize
 
-    wanted = float(2.0 * gammaincinv((len(y) - 1) / 2.0, 1.0 - tail))  # of the chi-squared distribution
+    wanted = float(chdtri(len(y) - 1, tail))
     score: Callable[[float], float] = lambda squared: _q(squared, y, v) - wanted  # noqa: E731
     if score(0.0) <= 0.0:
         return 0.0

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.functions import allocator
+from harness.process import allocator
 
 SEEN = """
 import resource, numpy
-from harness.functions import allocator
+from harness.process import allocator
 
 def faults(n):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
